@@ -1,0 +1,123 @@
+"""What can go wrong between a link and its moments.
+
+IndexerError
+├── LinkRefused            the link itself; nothing was fetched
+│   ├── NotALink
+│   ├── SchemeRefused      file://, ftp://, …
+│   ├── AddressRefused     a private, loopback, link-local or metadata address
+│   └── PlaylistRefused
+├── FetchFailed            the site
+│   ├── NotFound
+│   ├── NoVideo            a page without a video
+│   ├── TooLong
+│   ├── TooLarge
+│   ├── LiveStream
+│   ├── Blocked            the site refuses this address, or asks for a login
+│   ├── Private
+│   ├── Unreachable        transient
+│   └── TimedOut           transient
+├── DecodeFailed           the file
+│   ├── Corrupt
+│   ├── EmptyFile
+│   ├── NoPictures         sound only
+│   └── TooManyPixels      a picture larger than the limit, or a decompression bomb
+└── StoreUnavailable       transient
+
+Each class carries the `code` under which it crosses the wire; `transient` ones are worth another try.
+"""
+
+from typing import ClassVar
+
+
+class IndexerError(Exception):
+    """Base of everything this package raises on purpose. The message is for the log, never for a person."""
+
+    code: ClassVar[str] = "internal"
+    transient: ClassVar[bool] = False
+
+
+class LinkRefused(IndexerError):
+    code = "not_a_link"
+
+
+class NotALink(LinkRefused):
+    code = "not_a_link"
+
+
+class SchemeRefused(LinkRefused):
+    code = "scheme_refused"
+
+
+class AddressRefused(LinkRefused):
+    code = "address_refused"
+
+
+class PlaylistRefused(LinkRefused):
+    code = "playlist_refused"
+
+
+class FetchFailed(IndexerError):
+    code = "fetch_failed"
+
+
+class NotFound(FetchFailed):
+    code = "not_found"
+
+
+class NoVideo(FetchFailed):
+    code = "no_video"
+
+
+class TooLong(FetchFailed):
+    code = "too_long"
+
+
+class TooLarge(FetchFailed):
+    code = "too_large"
+
+
+class LiveStream(FetchFailed):
+    code = "live_stream"
+
+
+class Blocked(FetchFailed):
+    code = "blocked"
+
+
+class Private(FetchFailed):
+    code = "private"
+
+
+class Unreachable(FetchFailed):
+    code = "unreachable"
+    transient = True
+
+
+class TimedOut(FetchFailed):
+    code = "timed_out"
+    transient = True
+
+
+class DecodeFailed(IndexerError):
+    code = "corrupt"
+
+
+class Corrupt(DecodeFailed):
+    code = "corrupt"
+
+
+class EmptyFile(DecodeFailed):
+    code = "empty_file"
+
+
+class NoPictures(DecodeFailed):
+    code = "no_pictures"
+
+
+class TooManyPixels(DecodeFailed):
+    code = "too_many_pixels"
+
+
+class StoreUnavailable(IndexerError):
+    code = "store_unavailable"
+    transient = True

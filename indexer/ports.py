@@ -1,0 +1,41 @@
+"""What the indexer needs of others. `worker.compose` hands the real parts in."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from indexer.video import Clip, Decoded, Fetched, Picture, QueryVectors, Vector
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Called with the stage ("fetch", "decode", "embed", "store") and the share done of it, 0 to 1."""
+
+
+class Encoder(Protocol):
+    """Turns words and pictures into unit vectors of one generation."""
+
+    generation: str
+    frame_size: int
+    motion_size: int | None
+    """None: this generation has no motion vectors."""
+
+    def texts(self, texts: Sequence[str]) -> list[QueryVectors]: ...
+
+    def frames(self, pictures: Sequence[Picture]) -> Vector:
+        """(n, frame_size)"""
+        ...
+
+    def clips(self, clips: Sequence[Clip]) -> Vector:
+        """(n, motion_size); only called where `motion_size` is set."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Gets a link's words and its smallest serving file. Raises `LinkRefused` and `FetchFailed`."""
+
+    def fetch(self, link: str, folder: Path, progress: Progress) -> Fetched: ...
+
+
+class Decoder(Protocol):
+    """Samples a file's pictures into `folder`. Raises `DecodeFailed`."""
+
+    def decode(self, media: Path, folder: Path, progress: Progress) -> Decoded: ...

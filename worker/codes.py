@@ -1,0 +1,39 @@
+"""Every way a request or a job can fail, as it crosses the wire. `bots.words` has a sentence for each."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    # the link
+    NOT_A_LINK = "not_a_link"
+    SCHEME_REFUSED = "scheme_refused"
+    ADDRESS_REFUSED = "address_refused"
+    PLAYLIST_REFUSED = "playlist_refused"
+    # the site
+    FETCH_FAILED = "fetch_failed"
+    NOT_FOUND = "not_found"
+    NO_VIDEO = "no_video"
+    TOO_LONG = "too_long"
+    TOO_LARGE = "too_large"
+    LIVE_STREAM = "live_stream"
+    BLOCKED = "blocked"
+    PRIVATE = "private"
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed_out"
+    # the file
+    CORRUPT = "corrupt"
+    EMPTY_FILE = "empty_file"
+    NO_PICTURES = "no_pictures"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    # the question
+    EMPTY_QUERY = "empty_query"
+    QUERY_TOO_LONG = "query_too_long"
+    NOT_IN_LIBRARY = "not_in_library"
+    # the installation
+    MODEL_MISSING = "model_missing"
+    MODEL_MISMATCH = "model_mismatch"
+    STORE_UNAVAILABLE = "store_unavailable"
+    QUEUE_UNAVAILABLE = "queue_unavailable"
+    NO_WORKER = "no_worker"
+    BUSY = "busy"
+    INTERNAL = "internal"

@@ -1,0 +1,51 @@
+"""Every setting of an installation. docs/settings.md is the table of them; a test holds it against this class."""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from `REELSEEK_…` in the environment or in `.env`."""
+
+    model_config = SettingsConfigDict(env_prefix="REELSEEK_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder that holds all state of the embedded form.")
+    parts_dir: Path | None = Field(
+        None, description="Folder of the fetched model parts and samples; empty: inside the environment."
+    )
+    preset: Literal["starter", "base", "large", "multilingual", "chinese"] = Field(
+        "starter", description="Which models embed. All but `starter` are fetched from a model hub."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
+
+    redis_url: SecretStr | None = Field(None, description="Redis of the grown form. Empty: embedded, in one process.")
+    qdrant_url: str | None = Field(None, description="Qdrant server of the grown form. Empty: embedded.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
+    blobs_url: str | None = Field(
+        None, description="fsspec address of thumbnails and frames (`s3://bucket/path`). Empty: inside the data folder."
+    )
+
+    web_host: str = Field("127.0.0.1", description="Address that the web chat listens on.")
+    web_port: int = Field(
+        8501, ge=0, le=65535, description="Port of the web chat; a taken one gives way to a free one."
+    )
+    search_timeout_s: float = Field(30, gt=0, description="A search that takes longer is answered with a sentence.")
+
+    max_duration_s: float = Field(2 * 3600, gt=0, description="Longer videos are refused.")
+    max_bytes: int = Field(2 * 1024**3, gt=0, description="Larger downloads are refused.")
+    max_pixels: int = Field(7680 * 4320, gt=0, description="Videos with larger pictures are refused.")
+    fetch_timeout_s: float = Field(900, gt=0, description="Time limit of one download.")
+    decode_timeout_s: float = Field(1800, gt=0, description="Time limit of decoding one video.")
+    memory_limit_bytes: int = Field(2 * 1024**3, gt=0, description="Memory limit of the child that fetches or decodes.")
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description='Networks that links may reach although they are not public, as JSON (`["10.1.2.0/24"]`).'
+    )
+    speech: bool = Field(True, description="Take subtitles, so that spoken words are found.")
+    cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that ask for a login.")
+    fetch_proxy: str | None = Field(None, description="Proxy that all downloads go through.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
