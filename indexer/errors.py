@@ -21,6 +21,7 @@ IndexerError
 │   ├── EmptyFile
 │   ├── NoPictures         sound only
 │   └── TooManyPixels      a picture larger than the limit, or a decompression bomb
+├── GenerationMismatch     the encoder is of another generation than the one that is searched
 └── StoreUnavailable       transient
 
 Each class carries the `code` under which it crosses the wire; `transient` ones are worth another try.
@@ -116,6 +117,10 @@ class NoPictures(DecodeFailed):
 
 class TooManyPixels(DecodeFailed):
     code = "too_many_pixels"
+
+
+class GenerationMismatch(IndexerError):
+    code = "model_mismatch"
 
 
 class StoreUnavailable(IndexerError):

@@ -4,21 +4,37 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from indexer.video import Clip, Decoded, Fetched, Picture, QueryVectors, Vector
+from indexer.video import Clip, Decoded, Fetched, Picture, Vector
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with the stage ("fetch", "decode", "embed", "store") and the share done of it, 0 to 1."""
 
 
+class TextVectors(Protocol):
+    """One text in the spaces of the stored vectors; `indexer.video.QueryVectors` is one."""
+
+    @property
+    def frame(self) -> Vector: ...
+
+    @property
+    def motion(self) -> Vector | None: ...
+
+
 class Encoder(Protocol):
     """Turns words and pictures into unit vectors of one generation."""
 
-    generation: str
-    frame_size: int
-    motion_size: int | None
-    """None: this generation has no motion vectors."""
+    @property
+    def generation(self) -> str: ...
 
-    def texts(self, texts: Sequence[str]) -> list[QueryVectors]: ...
+    @property
+    def frame_size(self) -> int: ...
+
+    @property
+    def motion_size(self) -> int | None:
+        """None: this generation has no motion vectors."""
+        ...
+
+    def texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
         """(n, frame_size)"""

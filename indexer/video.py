@@ -74,7 +74,7 @@ class Moment:
     video_id: str
     start_s: float
     end_s: float
-    thumbnail: str
+    thumbnail: str | None
     """Key in the blob store."""
     words: str
     """Title, description and speech of this stretch."""

@@ -37,3 +37,9 @@ class Code(StrEnum):
     NO_WORKER = "no_worker"
     BUSY = "busy"
     INTERNAL = "internal"
+
+
+def code_of(error: BaseException) -> Code:
+    """The code that our own errors carry; anything else is a fault of ours."""
+    code = getattr(error, "code", None)
+    return Code(code) if code in list(Code) else Code.INTERNAL

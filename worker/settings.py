@@ -30,9 +30,7 @@ class Settings(BaseSettings):
     )
 
     web_host: str = Field("127.0.0.1", description="Address that the web chat listens on.")
-    web_port: int = Field(
-        8501, ge=0, le=65535, description="Port of the web chat; a taken one gives way to a free one."
-    )
+    web_port: int = Field(8501, ge=0, le=65535, description="Port of the web chat; if taken, a free one.")
     search_timeout_s: float = Field(30, gt=0, description="A search that takes longer is answered with a sentence.")
 
     max_duration_s: float = Field(2 * 3600, gt=0, description="Longer videos are refused.")
@@ -49,3 +47,8 @@ class Settings(BaseSettings):
     fetch_proxy: str | None = Field(None, description="Proxy that all downloads go through.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @property
+    def blobs_address(self) -> str:
+        """Where the blob store lies, as fsspec takes it."""
+        return self.blobs_url or str(self.data_dir.absolute() / "blobs")

@@ -1,0 +1,41 @@
+# Two commands: `make run` starts Reelseek on this machine, `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check env test-env lock
+
+run: env
+	$(BIN)/reelseek up
+
+test: check
+	$(BIN)/python -m pytest
+
+check: test-env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+env: .venv/ready
+test-env: .venv/ready-test
+
+.venv/ready: requirements.lock pyproject.toml model/parts.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m model.parts
+	touch $@
+
+.venv/ready-test: .venv/ready requirements-test.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.lock
+	touch $@
+
+# The exact versions, from the ranges in pyproject.toml. A machine's own build of torch is no part of them.
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet torch==2.13.0
+	.venv-lock/bin/pip install --quiet --editable .
+	.venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton' > requirements.lock
+	.venv-lock/bin/pip install --quiet --editable '.[test]'
+	.venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton' | grep -vxFf requirements.lock > requirements-test.lock
+	rm -rf .venv-lock

@@ -1,0 +1,77 @@
+"""One conversation in typed lines: plain words search, links are added, `/name` is a command."""
+
+import re
+from contextlib import aclosing
+
+from bots import core
+from bots.client import Client
+from bots.reply import Replies, Results, Search, Sentence
+from bots.words import Text, say
+from worker.messages import Asker
+
+_LINK = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_BARE_LINK = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
+"""A link as people shorten it: `youtu.be/…`"""
+
+
+class Chat:
+    """Remembers what `/more` goes on from. A page of a search holds `limit` cards."""
+
+    def __init__(self, client: Client, asker: Asker, limit: int = 5) -> None:
+        self._client = client
+        self._asker = asker
+        self._limit = limit
+        self._next: Search | None = None
+
+    async def say(self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None) -> Replies:
+        """The replies to one line. `like`, `unlike` and `in_link` steer a search."""
+        name, rest = read(line)
+        if name == "find":
+            running = core.find(
+                self._client, self._asker, rest, like=like, unlike=unlike, in_link=in_link, limit=self._limit
+            )
+        else:
+            running = self._run(name, rest)
+        async with aclosing(running) as replies:
+            async for reply in replies:
+                if isinstance(reply, Results):
+                    self._next = reply.next
+                yield reply
+
+    def _run(self, name: str, rest: str) -> Replies:
+        match name:
+            case "more":
+                return core.more(self._client, self._asker, self._next)
+            case "index":
+                return core.index(self._client, self._asker, rest.split())
+            case "library":
+                return core.library(self._client, self._asker, rest)
+            case "forget":
+                return core.forget(self._client, self._asker, rest)
+            case "status":
+                return core.status(self._client, self._asker)
+            case "help":
+                return core.guide()
+        return _unknown(name)
+
+
+def read(line: str) -> tuple[str, str]:
+    """The command that a line means, and what is said with it."""
+    line = line.strip()
+    if line.startswith("/"):
+        name, _, rest = line[1:].partition(" ")
+        return name.lower(), rest.strip()
+    links = links_in(line)
+    return ("index", " ".join(links)) if links else ("find", line)
+
+
+def links_in(line: str) -> list[str]:
+    """The links of a line; words around a full link are talk. A shortened link counts only where no words stand by."""
+    words = line.split()
+    if words and all(_BARE_LINK.fullmatch(word) or _LINK.fullmatch(word) for word in words):
+        return words
+    return [word for word in words if _LINK.fullmatch(word)]
+
+
+async def _unknown(name: str) -> Replies:
+    yield Sentence(say(Text.UNKNOWN_COMMAND, name=core.clean(name)), ok=False)

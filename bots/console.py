@@ -1,0 +1,33 @@
+"""Chat in a terminal."""
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from rich.text import Text as Line
+
+from bots.chat import Chat
+from bots.client import Client
+from bots.core import COMMANDS
+from bots.terminal import Terminal
+from bots.words import Text, say
+from worker.messages import Asker
+
+ASKER = Asker(space="local:me", person="console")
+
+
+def prompt() -> PromptSession[str]:
+    """A line editor with history that completes command names."""
+    names = [f"/{command.name}" for command in COMMANDS]
+    return PromptSession("› ", completer=WordCompleter(names, sentence=True), complete_while_typing=False)
+
+
+async def talk(client: Client, terminal: Terminal, lines: PromptSession[str]) -> None:
+    """Answers line after line until Ctrl-C or the end of the input."""
+    chat = Chat(client, ASKER)
+    terminal.answers.print(Line(say(Text.CONSOLE_HELLO), style="dim"))
+    while True:
+        try:
+            line = await lines.prompt_async()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if line.strip():
+            await terminal.show(chat.say(line))

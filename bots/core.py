@@ -1,0 +1,308 @@
+"""What a person can ask for, written once: each command yields replies that every frontend draws in its own way."""
+
+import asyncio
+import functools
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import ParamSpec
+
+import structlog
+
+from bots.client import Client
+from bots.reply import Card, Entry, Forgot, Guide, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
+from bots.words import Text, clock, count, date, say, span
+from worker import messages
+from worker.codes import Code
+from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
+
+P = ParamSpec("P")
+log = structlog.get_logger()
+
+_COMMAS = re.compile("[,，、]")
+"""Commas of Chinese and Japanese keyboards part queries too."""
+
+_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+"""Control characters and text-direction overrides: a title could draw over its surroundings with them."""
+
+_STAGES: Mapping[str, tuple[Text, float, float]] = {
+    "waiting": (Text.QUEUED, 0.0, 0.0),
+    "fetch": (Text.FETCHING, 0.0, 0.25),
+    "decode": (Text.DECODING, 0.25, 0.25),
+    "embed": (Text.EMBEDDING, 0.5, 0.45),
+    "store": (Text.STORING, 0.95, 0.05),
+}
+"""Each stage's words, and where on the whole way it begins and how much of it it takes."""
+
+_STATES: Mapping[str, Text] = {
+    "waiting": Text.IN_WORK,
+    "indexed": Text.READY,
+    "words_only": Text.ONLY_WORDS,
+    "failed": Text.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    name: str
+    arguments: str
+    help: str
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("find", "WORDS, MORE WORDS", "Find the moments that fit any of the words."),
+    Command("more", "", "Show the next page of what was found."),
+    Command("index", "LINK …", "Add videos by their links."),
+    Command("library", "[WORDS]", "Show the videos that can be searched."),
+    Command("forget", "LINK", "Take a video out of the library."),
+    Command("status", "", "Show how much is in the library and what is in work."),
+    Command("help", "", "Show what there is to ask for."),
+)
+
+
+def _answered(command: Callable[P, Replies]) -> Callable[P, Replies]:
+    """Ends a failed command with a sentence: nobody sees a traceback, and nobody is left without an answer."""
+
+    @functools.wraps(command)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> Replies:
+        try:
+            async with aclosing(command(*args, **kwargs)) as replies:
+                async for reply in replies:
+                    yield reply
+        except Exception as error:
+            yield surprised(error)
+
+    return run
+
+
+@_answered
+async def find(
+    client: Client,
+    asker: Asker,
+    words: str,
+    *,
+    like: str = "",
+    unlike: str = "",
+    in_link: str | None = None,
+    limit: int = 5,
+) -> Replies:
+    """Moments for any of the comma-separated `words`, towards `like` and away from `unlike`, perhaps in one video."""
+    if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
+        yield _sentence(Code.QUERY_TOO_LONG)
+        return
+    yield await _results(client, asker, Search(_parts(words), _parts(like), _parts(unlike), in_link, limit))
+
+
+@_answered
+async def more(client: Client, asker: Asker, search: Search | None) -> Replies:
+    """An earlier search carried on: `Results.next`, or a `Search.inside` of one video. None: there is no more."""
+    yield await _results(client, asker, search) if search else Sentence(say(Text.NO_MORE))
+
+
+@_answered
+async def index(
+    client: Client,
+    asker: Asker,
+    links: Sequence[str],
+    *,
+    titles: Mapping[str, str] | None = None,
+    local_files: bool = False,
+) -> Replies:
+    """Submits all `links` at once and follows each to its `Outcome`. `titles` stand in for the sites' own."""
+    if not links:
+        yield Sentence(say(Text.WHICH_LINKS), ok=False, code=Code.NOT_A_LINK)
+        return
+    replies: asyncio.Queue[Reply] = asyncio.Queue()
+    jobs = [
+        asyncio.create_task(_index_one(client, submit, replies.put_nowait))
+        for link in links
+        for submit in [messages.Submit(asker=asker, link=link, title=(titles or {}).get(link), local_files=local_files)]
+    ]
+    running = len(jobs)
+    try:
+        while running:
+            reply = await replies.get()
+            running -= isinstance(reply, Outcome)
+            yield reply
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+
+
+@_answered
+async def library(client: Client, asker: Asker, search: str = "", *, limit: int = 20, offset: int = 0) -> Replies:
+    """The videos this space can find, newest first, perhaps only those that go by the words of `search`."""
+    page = await client.call(messages.Library(asker=asker, search=search, limit=limit, offset=offset))
+    if page.entries:
+        yield Shelf(tuple(_entry(entry) for entry in page.entries), page.total)
+    else:
+        yield Sentence(say(Text.NOTHING_ON_SHELF if search else Text.EMPTY_LIBRARY))
+
+
+@_answered
+async def forget(client: Client, asker: Asker, link: str) -> Replies:
+    """Takes one link back."""
+    if not link:
+        yield Sentence(say(Text.WHICH_LINK), ok=False, code=Code.NOT_A_LINK)
+        return
+    links = (await client.call(messages.Forget(asker=asker, link=link))).links
+    text = say(Text.FORGOTTEN_ONE, link=links[0]) if len(links) == 1 else say(Text.FORGOTTEN, count=len(links))
+    yield Forgot(links, text)
+
+
+@_answered
+async def status(client: Client, asker: Asker) -> Replies:
+    state = await client.call(messages.Status(asker=asker))
+    waiting = say(Text.WAITING, count=state.waiting) if state.waiting else say(Text.NOTHING_WAITING)
+    videos, moments = count(state.videos, "video", "videos"), count(state.moments, "moment", "moments")
+    yield Sentence(say(Text.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
+
+
+async def guide() -> Replies:
+    """The `help` command."""
+    yield Guide(tuple((command.name, command.arguments, command.help) for command in COMMANDS))
+
+
+def surprised(error: Exception) -> Sentence:
+    """What to tell of an exception; the log is told the rest."""
+    return _sentence(*_blame(error))
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere on one line, without characters that could disturb a screen."""
+    return _UNSHOWABLE.sub(" ", text).strip()
+
+
+async def _results(client: Client, asker: Asker, search: Search) -> Reply:
+    if not (search.queries or search.like):
+        return _sentence(Code.EMPTY_QUERY)
+    began = time.perf_counter()
+    found = await client.call(
+        messages.Find(
+            asker=asker,
+            queries=search.queries,
+            like=search.like,
+            unlike=search.unlike,
+            in_link=search.in_link,
+            limit=search.limit,
+            offset=search.offset,
+        )
+    )
+    took_ms = 1000 * (time.perf_counter() - began)
+    after = None if found.next_offset is None else replace(search, offset=found.next_offset)
+    return Results(search, tuple(_card(hit) for hit in found.hits), after, took_ms)
+
+
+async def _index_one(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> None:
+    """Tells of one link's way; the last reply, and only that, is an `Outcome`."""
+    try:
+        tell(await _follow(client, submit, tell))
+    except Exception as error:
+        code, incident = _blame(error)
+        tell(Outcome(submit.link, "failed", say(code), code=code, incident=incident))
+
+
+async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> Outcome:
+    submitted = await client.call(submit)
+    if submitted.indexed:
+        return _outcome(submitted.link, submitted.indexed)
+    if submitted.job_id is None:
+        raise ValueError("a submitted link has neither a job nor an outcome")
+    last = None
+    async for update in client.follow(submitted.job_id):
+        if isinstance(update, messages.Progress):
+            text, begin, part = _STAGES[update.stage]
+            tell(Progress(submitted.link, say(text), begin + part * update.done))
+        else:
+            last = update
+    if last is None:
+        raise ValueError("a job's updates ended without an outcome")
+    return _outcome(submitted.link, last)
+
+
+def _blame(error: Exception) -> tuple[Code, str]:
+    """The code and incident of a failure. One that nobody foresaw is logged under a new incident."""
+    if isinstance(error, CallFailed):
+        return error.code, error.incident
+    incident = uuid.uuid4().hex[:8]
+    log.error("command_failed", incident=incident, exc_info=error)
+    return Code.INTERNAL, incident
+
+
+def _sentence(code: Code, incident: str | None = None) -> Sentence:
+    return Sentence(say(code), ok=False, code=code, incident=incident)
+
+
+def _outcome(link: str, update: messages.Indexed | messages.Failed) -> Outcome:
+    if isinstance(update, messages.Failed):
+        return Outcome(link, "failed", say(update.code), code=update.code, incident=update.incident)
+    title = clean(update.title) or update.link
+    match update.status:
+        case "indexed":
+            text = say(Text.INDEXED, title=title)
+        case "already":
+            text = say(Text.ALREADY, title=title)
+        case "words_only":
+            text = say(Text.WORDS_ONLY, title=title, reason=say(update.code) if update.code else "").strip()
+    return Outcome(update.link, update.status, text, update.moments, update.code)
+
+
+def _parts(words: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in _COMMAS.split(words) if part.strip())
+
+
+def _card(hit: messages.Hit) -> Card:
+    return Card(
+        title=clean(hit.title) or hit.link,
+        link=hit.link,
+        moment_link=hit.moment_link,
+        moment_id=hit.moment_id,
+        video_id=hit.video_id,
+        start_s=hit.start_s,
+        end_s=hit.end_s,
+        time=span(hit.start_s, hit.end_s),
+        length=_length(hit.duration_s),
+        added=_added(hit.submitter, hit.submitted_at),
+        why=tuple(_why(why) for why in hit.why),
+        score=hit.score,
+        more=hit.more,
+        thumbnail=hit.thumbnail,
+        words_only=hit.words_only,
+    )
+
+
+def _entry(entry: messages.LibraryEntry) -> Entry:
+    return Entry(
+        title=clean(entry.title) or entry.link,
+        link=entry.link,
+        status=entry.status,
+        state=say(_STATES[entry.status]),
+        moments=entry.moments,
+        length=_length(entry.duration_s),
+        added=_added(entry.submitter, entry.submitted_at),
+        thumbnail=entry.thumbnail,
+        problem=say(entry.code) if entry.code else None,
+    )
+
+
+def _why(why: messages.Why) -> str:
+    match why.kind:
+        case "looks":
+            return say(Text.LOOKS)
+        case "motion":
+            return say(Text.MOVES)
+        case "words":
+            return say(Text.WORDS, snippet=clean(why.snippet)) if why.snippet else say(Text.WORDS_FIT)
+
+
+def _length(duration_s: float | None) -> str:
+    return "" if duration_s is None else clock(duration_s)
+
+
+def _added(who: str, iso: str) -> str:
+    day = date(iso)
+    return say(Text.ADDED_BY_ON, who=clean(who), date=day) if day else say(Text.ADDED_BY, who=clean(who))

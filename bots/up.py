@@ -1,0 +1,63 @@
+"""`reelseek up`: everything in one process, samples and examples on the first start, the web chat beside it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text as Line
+
+from bots import core
+from bots.client import Client
+from bots.terminal import Terminal
+from bots.web.serve import serving
+from bots.words import Text, say
+from worker import messages
+from worker.messages import Asker
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.samples import Sample
+
+EXAMPLES: Final = ("a dancer on a stage", "자전거를 타는 사람들", "一只大兔子")
+EXAMPLE_HITS: Final = 3
+SHELF_SIZE: Final = 200
+
+
+async def up(settings: Settings, asker: Asker, terminal: Terminal) -> None:
+    """Runs until it is cancelled. Raises `InUse`, and `WebFailed` when the web chat ends by itself."""
+    from worker import relay
+    from worker.embedded import embedded
+    from worker.samples import samples
+
+    _say(terminal, Text.UP_HELLO, data=settings.data_dir.absolute(), preset=settings.preset)
+    async with (
+        embedded(settings) as client,
+        relay.serve(client, settings),
+        serving(settings) as web,
+    ):
+        await add_samples(client, asker, samples(settings), terminal)
+        await show_examples(client, asker, terminal)
+        address = await web.ready()
+        _say(terminal, Text.UP_READY, address=address)
+        await web.ended()
+
+
+async def add_samples(client: Client, asker: Asker, samples: Sequence["Sample"], terminal: Terminal) -> None:
+    """Adds the samples to a library that has never held anything, and follows those still in work."""
+    entries = (await client.call(messages.Library(asker=asker, limit=SHELF_SIZE))).entries
+    in_work = {entry.link for entry in entries if entry.status == "waiting"}
+    wanted = [sample for sample in samples if not entries or sample.path.as_uri() in in_work]
+    if wanted:
+        _say(terminal, Text.UP_SAMPLES, count=len(wanted))
+        titles = {str(sample.path): sample.title for sample in wanted}
+        await terminal.show(core.index(client, asker, list(titles), titles=titles, local_files=True))
+
+
+async def show_examples(client: Client, asker: Asker, terminal: Terminal) -> None:
+    """What a newcomer may ask, with real answers."""
+    for words in EXAMPLES:
+        terminal.answers.print(Line(f"› {words}", style="bold cyan"))
+        await terminal.show(core.find(client, asker, words, limit=EXAMPLE_HITS))
+
+
+def _say(terminal: Terminal, text: Text, **values: object) -> None:
+    terminal.answers.print(Line(say(text, **values)), soft_wrap=True)

@@ -1,0 +1,104 @@
+"""Between the page, which Streamlit runs in threads, and the client, which lives in one event loop."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bots.client import Client
+from bots.reply import Outcome, Progress, Replies, Reply
+from worker.codes import Code
+
+T = TypeVar("T")
+
+
+@dataclass
+class Turn:
+    """One question and what has been answered so far. The loop's thread writes, the page's threads read."""
+
+    question: str
+    replies: list[Reply] = field(default_factory=list)
+    working: dict[str, Progress] = field(default_factory=dict)
+    """The newest progress of each link that has no outcome yet."""
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def add(self, reply: Reply) -> None:
+        if isinstance(reply, Progress):
+            self.working = self.working | {reply.link: reply}
+            return
+        if isinstance(reply, Outcome):
+            self.working = {link: progress for link, progress in self.working.items() if link != reply.link}
+        self.replies.append(reply)
+
+
+class Bridge:
+    """One event loop in a thread, and the client that all visitors share."""
+
+    def __init__(self, connecting: AbstractAsyncContextManager[Client]) -> None:
+        """Raises what connecting raises."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="bridge", daemon=True)
+        self._thread.start()
+        self._connecting = connecting
+        self._filling: set[Future[None]] = set()
+        self.lost = False
+        """Whether a call found nobody at the other end."""
+        try:
+            self.client = self._run(connecting.__aenter__())
+        except BaseException:
+            self._stop()
+            raise
+
+    def start(self, turn: Turn, replies: Replies) -> Turn:
+        """Begins to answer; the turn fills up while the page goes on."""
+        turn.done.clear()
+        filling = asyncio.run_coroutine_threadsafe(self._fill(turn, replies), self._loop)
+        self._filling.add(filling)
+        filling.add_done_callback(self._filling.discard)
+        return turn
+
+    def all(self, replies: Replies) -> list[Reply]:
+        """Waits for all replies of a quick command."""
+        return self._run(self._collect(replies))
+
+    def thumbnail(self, key: str) -> bytes:
+        """A JPEG. Raises `KeyError`."""
+        return self._run(self.client.thumbnail(key))
+
+    def close(self) -> None:
+        """Ends what is under way and the connection. Doing it twice changes nothing."""
+        if self._loop.is_closed():
+            return
+        for filling in list(self._filling):
+            filling.cancel()
+        self._run(self._connecting.__aexit__(None, None, None))
+        self._stop()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _fill(self, turn: Turn, replies: Replies) -> None:
+        try:
+            async with aclosing(replies):
+                async for reply in replies:
+                    self._watch(reply)
+                    turn.add(reply)
+        finally:
+            turn.done.set()
+
+    async def _collect(self, replies: Replies) -> list[Reply]:
+        collected = [reply async for reply in replies]
+        for reply in collected:
+            self._watch(reply)
+        return collected
+
+    def _watch(self, reply: Reply) -> None:
+        self.lost = self.lost or getattr(reply, "code", None) is Code.NO_WORKER

@@ -1,0 +1,110 @@
+"""What the page draws by itself: cards and rows as HTML, and what its player can play."""
+
+import base64
+import re
+from html import escape
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from bots.reply import Card, Entry, Forgot, Guide, Outcome, Reply, Results, Sentence, succeeded
+from bots.words import Text, count, say
+
+WIDTH: Final = 260
+"""A card is never drawn narrower, where the screen allows."""
+MAX_PLAYED_BYTES: Final = 300_000_000
+"""Streamlit holds a file that it plays in memory."""
+
+PLAYED_ENDINGS: Final = (".mp4", ".m4v", ".webm", ".mov", ".ogv", ".mkv")
+_MARKDOWN = re.compile(r"[!-/:-@\[-`{-~]")
+YOUTUBE_HOSTS: Final = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
+
+
+def playable(link: str) -> str | Path | None:
+    """What `st.video` can play of a link from the library; None: only its own site does."""
+    parts = urlsplit(link)
+    if parts.scheme == "file":
+        path = Path(unquote(parts.path))
+        return path if path.is_file() and path.stat().st_size <= MAX_PLAYED_BYTES else None
+    if parts.scheme not in {"http", "https"}:
+        return None
+    direct = parts.path.lower().endswith(PLAYED_ENDINGS)
+    return link if direct or parts.hostname in YOUTUBE_HOSTS else None
+
+
+def opens(link: str) -> bool:
+    """Whether a browser may be sent there."""
+    return urlsplit(link).scheme in {"http", "https"}
+
+
+def card(found: Card, thumbnail: bytes | None) -> str:
+    """A found moment."""
+    return f'<div class="rs-card">{_picture(thumbnail, found.title, found.time)}{_lines(found, found.length)}</div>'
+
+
+def caption(found: Card) -> str:
+    """What stands under the player of a found moment."""
+    return f'<div class="rs-card">{_lines(found, found.time)}</div>'
+
+
+def _lines(found: Card, time: str) -> str:
+    about = " · ".join(escape(part) for part in (time, found.added) if part)
+    why = "".join(f"<span>{escape(reason)}</span>" for reason in found.why)
+    return (
+        f'<div class="rs-title" title="{escape(found.title)}">{escape(found.title)}</div>'
+        f'<div class="rs-about">{about}</div><div class="rs-why">{why}</div>'
+    )
+
+
+def row(entry: Entry, thumbnail: bytes | None) -> str:
+    """A video of the library."""
+    moments = count(entry.moments, "moment", "moments")
+    about = " · ".join(escape(part) for part in (moments, entry.added) if part)
+    state = "" if entry.status == "indexed" else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
+    problem = f'<div class="rs-problem">{escape(entry.problem)}</div>' if entry.problem else ""
+    return (
+        f'<div class="rs-card">{_picture(thumbnail, entry.title, entry.length)}'
+        f'<div class="rs-title" title="{escape(entry.title)}">{escape(entry.title)}</div>'
+        f'<div class="rs-about">{about}</div><div class="rs-why">{state}</div>{problem}</div>'
+    )
+
+
+def _picture(thumbnail: bytes | None, title: str, badge: str) -> str:
+    data = base64.b64encode(thumbnail).decode() if thumbnail else ""
+    style = f"--picture:url(data:image/jpeg;base64,{data})" if data else ""
+    label = f"<b>{escape(badge)}</b>" if badge else ""
+    return f'<div class="rs-picture" role="img" aria-label="{escape(title)}" style="{style}">{label}</div>'
+
+
+def told(reply: Reply) -> str:
+    """A sentence, and under it the reference that the log holds a failure by."""
+    match reply:
+        case Sentence() | Forgot():
+            text, about = reply.text, ""
+        case Outcome():
+            text, about = reply.text, count(reply.moments, "moment", "moments") if reply.ok else reply.link
+        case Results():
+            text, about = say(Text.NO_HITS_INSIDE if reply.search.in_link else Text.NO_HITS), ""
+        case _:
+            raise TypeError(f"no sentence: {reply}")
+    incident = getattr(reply, "incident", None)
+    quiet = [about, say(Text.REFERENCE, incident=incident) if incident else ""]
+    under = "".join(f'<div class="rs-quiet">{escape(part)}</div>' for part in quiet if part)
+    bad = "" if succeeded(reply) else " rs-bad"
+    # Sentences write `so` what is to be typed.
+    text = re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+    return f'<div class="rs-told{bad}">{text}{under}</div>'
+
+
+def guide(reply: Guide) -> str:
+    """The commands as a table."""
+    rows = "".join(
+        f"<tr><td><code>/{escape(name)}</code></td><td><code>{escape(arguments)}</code></td><td>{escape(line)}</td></tr>"
+        for name, arguments, line in reply.lines
+    )
+    return f'<table class="rs-guide">{rows}</table>'
+
+
+def label(text: str) -> str:
+    """Text as the label of a part that reads Markdown."""
+    return _MARKDOWN.sub(r"\\\g<0>", text)

@@ -1,0 +1,123 @@
+"""The conversation: each turn a question and its answers, drawn while they come."""
+
+from html import escape
+from typing import Final
+
+import streamlit as st
+
+from bots import core
+from bots import reply as r
+from bots.web import cards
+from bots.web.bridge import Turn
+from bots.web.shelf import lines, shelf
+from bots.web.visit import ASKER, PAGE_SIZE, Visit
+from bots.words import Text, say
+
+QUICK_S: Final = 1.5
+"""An answer that is there by then is drawn at once; a slower one when it comes."""
+
+
+def turn(visit: Visit, number: int) -> None:
+    this = visit.turns[number]
+    newest = number == len(visit.turns) - 1
+    st.html(f'<div class="rs-question">{escape(this.question)}</div>')
+    if this.done.wait(QUICK_S if newest else 0):
+        _answers(visit, number, this)
+    else:
+        st.fragment(_in_work, run_every=0.5, key=f"in-work-{number}")(visit, number, this)
+
+
+def _in_work(visit: Visit, number: int, this: Turn) -> None:
+    """Drawn again and again until the turn is done."""
+    if this.done.is_set():
+        st.rerun()
+    for progress in this.working.values():
+        st.progress(progress.done, text=cards.label(f"{progress.link} · {progress.stage}"))
+    if not this.working:
+        st.skeleton(height=60)
+    _answers(visit, number, this)
+
+
+def _answers(visit: Visit, number: int, this: Turn) -> None:
+    for place, reply in enumerate(this.replies):
+        key = f"{number}-{place}"
+        match reply:
+            case r.Results() if reply.cards:
+                _results(visit, key, reply, this.question)
+                if reply.next and place == len(this.replies) - 1:
+                    args = (visit, this, reply.next)
+                    st.button(say(Text.SHOW_MORE), key=f"more-{key}", width="stretch", on_click=_show_more, args=args)
+            case r.Shelf():
+                shelf(visit, key, reply)
+            case r.Guide():
+                lines(reply)
+            case _:
+                told(reply)
+
+
+def _results(visit: Visit, key: str, results: r.Results, question: str) -> None:
+    grid = st.grid(3, min_column_width=cards.WIDTH)
+    for card in results.cards:
+        card_key = f"{key}-{card.moment_id}"
+        playing = visit.playing == card_key
+        with (
+            grid.cell(column_span="all" if playing else 1),
+            st.container(border=True, height="stretch", key=f"card-{card_key}"),
+        ):
+            if playing:
+                _player(card)
+            else:
+                st.html(cards.card(card, visit.thumbnail(card.thumbnail)))
+            with st.container(horizontal=True, gap="xsmall"):
+                _first_button(visit, card_key, card, playing)
+                _other_buttons(visit, card_key, card, results.search, question)
+
+
+def _player(card: r.Card) -> None:
+    """The whole video, from the moment on."""
+    if source := cards.playable(card.link):
+        st.video(source, start_time=int(card.start_s), autoplay=True, alt=card.title)
+    st.html(cards.caption(card))
+
+
+def _first_button(visit: Visit, key: str, card: r.Card, playing: bool) -> None:
+    """Opens the player or closes it; what cannot be played here opens on its own site."""
+    if playing:
+        st.button(say(Text.CLOSE), key=f"close-{key}", icon=":material/close:", on_click=_play, args=(visit, None))
+    elif cards.playable(card.link):
+        st.button(say(Text.PLAY), key=f"play-{key}", icon=":material/play_arrow:", on_click=_play, args=(visit, key))
+    if (playing or not cards.playable(card.link)) and cards.opens(card.moment_link):
+        st.link_button(say(Text.OPEN), card.moment_link, icon=":material/open_in_new:")
+
+
+def _other_buttons(visit: Visit, key: str, card: r.Card, search: r.Search, question: str) -> None:
+    like = say(Text.MORE_LIKE_THIS)
+    st.button(like, key=f"like-{key}", type="tertiary", on_click=_more_like, args=(visit, card))
+    if card.more:
+        inside = say(Text.MORE_INSIDE, count=card.more)
+        args = (visit, card, search, question)
+        st.button(inside, key=f"inside-{key}", type="tertiary", on_click=_inside, args=args)
+
+
+def _play(visit: Visit, key: str | None) -> None:
+    visit.playing = key
+
+
+def _more_like(visit: Visit, card: r.Card) -> None:
+    question = say(Text.ASKED_LIKE, what=f"“{card.title}” {card.time}")
+    like = f"moment:{card.moment_id}"
+    visit.begin(question, core.find(visit.bridge.client, ASKER, "", like=like, limit=PAGE_SIZE))
+
+
+def _inside(visit: Visit, card: r.Card, search: r.Search, question: str) -> None:
+    question = f"{question} · {say(Text.ASKED_INSIDE, what=card.title)}"
+    visit.begin(question, core.more(visit.bridge.client, ASKER, search.inside(card.link)))
+
+
+def _show_more(visit: Visit, this: Turn, search: r.Search) -> None:
+    visit.bridge.start(this, core.more(visit.bridge.client, ASKER, search))
+
+
+def told(reply: r.Reply) -> None:
+    """Sentences, with the reference under which the log holds a failure."""
+    st.html(cards.told(reply))

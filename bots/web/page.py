@@ -1,0 +1,41 @@
+"""The web chat's script: Streamlit runs it from the top for every step of every visitor."""
+
+import atexit
+
+import streamlit as st
+
+from bots import core
+from bots.web import view
+from bots.web.bridge import Bridge
+from bots.web.cards import told
+from worker.client import connect
+from worker.logs import configure
+from worker.relay import NothingRuns
+from worker.settings import Settings
+
+
+@st.cache_resource(show_spinner=False, on_release=Bridge.close)
+def bridge() -> Bridge:
+    """The one way to the workers of this page's process."""
+    settings = Settings()
+    configure(settings, to_file=settings.redis_url is None)
+    made = Bridge(connect(settings))
+    atexit.register(made.close)
+    return made
+
+
+def main() -> None:
+    view.frame()
+    try:
+        # The process that owns the data comes back under another address; Redis stays where it is.
+        if bridge().lost and Settings().redis_url is None:
+            bridge.clear()
+        view.chat(bridge())
+    except NothingRuns:
+        view.nothing_runs()
+    except Exception as error:
+        st.html(told(core.surprised(error)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the page remembers of one visitor, between one run of its script and the next."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import streamlit as st
+import structlog
+
+from bots.chat import Chat
+from bots.reply import Replies, Reply
+from bots.web.bridge import Bridge, Turn
+from worker.messages import Asker, CallFailed
+
+ASKER: Final = Asker(space="local:me", person="web")
+PAGE_SIZE: Final = 6
+SHELF_SIZE: Final = 12
+log = structlog.get_logger()
+
+
+@dataclass
+class Visit:
+    bridge: Bridge
+    chat: Chat
+    turns: list[Turn] = field(default_factory=list)
+    playing: str | None = None
+    """Key of the card whose video is open."""
+    inside: tuple[str, str] | None = None
+    """Link and title of the one video that is searched."""
+    shelf_size: int = SHELF_SIZE
+    told: Reply | None = None
+    """What became of the last thing done in the library."""
+
+    def begin(self, question: str, replies: Replies) -> None:
+        """Opens a new turn of the conversation."""
+        self.turns.append(self.bridge.start(Turn(question), replies))
+        self.playing = None
+
+    def thumbnail(self, key: str | None) -> bytes | None:
+        """A JPEG, or None where there is none to be had."""
+        try:
+            return None if key is None else _thumbnail(self.bridge, key)
+        except (KeyError, CallFailed) as error:
+            log.warning("no_thumbnail", key=key, error=str(error))
+            return None
+
+
+def visit(bridge: Bridge) -> Visit:
+    """What is remembered of the visitor whose script runs."""
+    if "visit" not in st.session_state:
+        st.session_state.visit = Visit(bridge, Chat(bridge.client, ASKER, PAGE_SIZE))
+    found: Visit = st.session_state.visit
+    if found.bridge is not bridge:
+        found.bridge, found.chat = bridge, Chat(bridge.client, ASKER, PAGE_SIZE)
+    return found
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _thumbnail(_bridge: Bridge, key: str) -> bytes:
+    return _bridge.thumbnail(key)

@@ -1,0 +1,167 @@
+"""A submitted link is hostile: which addresses it may reach, and which programs may run for it.
+
+An address is looked at twice. `Guard.check_url` refuses early and in words; `install_guard`, inside the child that
+fetches, looks at every connection that is really made, so that redirects and names that change their address are
+covered too. With a proxy the operator chose, it is the proxy that connects: it has to refuse private addresses itself.
+"""
+
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeAlias
+
+from yarl import URL
+
+from indexer.errors import AddressRefused, NotALink, NotFound, SchemeRefused, Unreachable
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
+Resolve: TypeAlias = Callable[[str], Iterable[str]]
+"""All addresses of a host name. Raises `NotFound` or `Unreachable`."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_PUBLIC_BUT_INTERNAL = frozenset({IPv4Address("168.63.129.16")})  # Azure's host agent, from inside its machines
+
+_CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_RUNS_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn"})
+_STARTS_PROCESS = frozenset({"os.exec", "os.fork", "os.forkpty", "os.spawn", "os.system", "os.startfile", "pty.spawn"})
+
+
+def resolve_name(host: str) -> list[str]:
+    """The system's resolver. A name that does not exist is `NotFound`; a resolver that fails may answer later."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        missing = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+        raise (NotFound if error.errno in missing else Unreachable)(f"{host}: {error}") from error
+    except UnicodeError as error:
+        raise NotALink(f"{host}: {error}") from error
+    return [str(address[4][0]) for address in found]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`allow_networks` are reachable although not public; `proxy` is an address the operator chose."""
+
+    allow_networks: Networks = ()
+    proxy: str | None = None
+    resolve: Resolve = resolve_name
+
+    def check_url(self, url: str) -> None:
+        """Raises `SchemeRefused`, `NotALink`, `AddressRefused`, `NotFound` or `Unreachable`."""
+        try:
+            parts = URL(url)
+        except ValueError as error:
+            raise NotALink(f"{error}: {url!r}") from error
+        if parts.scheme not in ("http", "https"):
+            raise SchemeRefused(f"{parts.scheme}: is not http(s)")
+        if not parts.raw_host:
+            raise NotALink(f"no host: {url!r}")
+        if parts.user is not None or parts.password is not None:
+            raise AddressRefused(f"a link with a user name hides its host {parts.raw_host}")
+        for address in self._addresses(parts.raw_host):
+            self.check_address(address)
+
+    def check_address(self, address: Address) -> None:
+        """Raises `AddressRefused`."""
+        inner = _embedded(address)
+        if any(a in network for network in self.allow_networks for a in (address, inner)):
+            return
+        if not _is_public(inner):
+            raise AddressRefused(f"{address} is not public")
+
+    def _addresses(self, host: str) -> list[Address]:
+        literal = _literal(host)
+        if literal is not None:
+            return [literal]
+        try:
+            return [ip_address(found) for found in self.resolve(host)]
+        except (NotFound, Unreachable):
+            if self.proxy:  # where only the proxy resolves names, nothing is known here
+                return []
+            raise
+
+
+def install_guard(guard: Guard, programs: frozenset[str] = frozenset()) -> list[AddressRefused]:
+    """Makes this process refuse, for the rest of its life, connections to addresses `guard` refuses and every program
+    not in `programs` (absolute paths).
+
+    The list returned collects the refused connections: a library may wrap the error, but not unmake it. Sockets
+    that native code opens are not seen; the caller keeps such code from the network.
+    """
+    refused: list[AddressRefused] = []
+    proxies = _endpoints(guard)
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event in _CONNECTS and args[1] is not None:
+            try:
+                _check_connection(guard, proxies, args[0], args[1])
+            except AddressRefused as error:
+                refused.append(error)
+                raise
+        elif event in _STARTS_PROCESS or (event in _RUNS_PROGRAM and str(args[0]) not in programs):
+            raise PermissionError(f"{event} {args[:1]} is refused")
+
+    sys.addaudithook(hook)
+    return refused
+
+
+def close_off() -> None:
+    """Makes this process unable to connect to anything or to start a program, for the rest of its life."""
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event in _CONNECTS or event in _STARTS_PROCESS or event in _RUNS_PROGRAM:
+            raise PermissionError(f"{event} is refused")
+
+    sys.addaudithook(hook)
+
+
+def _check_connection(guard: Guard, proxies: frozenset[tuple[str, int]], sock: socket.socket, target: Any) -> None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        raise AddressRefused(f"a socket of family {sock.family}")
+    try:
+        address = ip_address(target[0])
+    except ValueError as error:  # a name here would be resolved after this look at it
+        raise AddressRefused(f"{target[0]!r} is no address") from error
+    if (str(address), target[1]) not in proxies:
+        guard.check_address(address)
+
+
+def _endpoints(guard: Guard) -> frozenset[tuple[str, int]]:
+    if not guard.proxy:
+        return frozenset()
+    url = URL(guard.proxy)
+    host, port = url.raw_host or "", url.explicit_port or url.port or 1080
+    literal = _literal(host)
+    found = [str(literal)] if literal else guard.resolve(host)
+    return frozenset((address, port) for address in found)
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host spells: dotted, decimal, hex, octal, short, IPv6 with or without a zone."""
+    bare = host.strip("[]").removesuffix(".")
+    try:
+        return ip_address(bare)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(bare))
+    except (OSError, ValueError):
+        return None
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one leads to (mapped, 6to4, NAT64), or the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_public(address: Address) -> bool:
+    if address in _PUBLIC_BUT_INTERNAL or (isinstance(address, IPv6Address) and address.is_site_local):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

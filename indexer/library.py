@@ -1,0 +1,366 @@
+"""The record of what people shared: videos, which space wants them since when, and their moments.
+
+Collections: `records` holds a point for each video and one for each submission (a video in a space), which has no
+vectors; `moments_<generation>` holds the moments, and the alias `moments` stands for the generation that is searched.
+A moment's point carries the spaces that may find it. Who submitted it is not on it: that is each space's own affair.
+
+Several workers call this at once, and any of them may be killed in between, so the order of the steps matters:
+- A video's moments belong to no space until all are stored; then one step opens them to every space that wants them.
+- Whoever changes a submission writes it first and looks at the video's status second; whoever finishes a video writes
+  its status first and reads the submissions second. Whichever comes last sees the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from indexer.blobs import video_prefix
+from indexer.errors import GenerationMismatch
+from indexer.points import Nearest, PointIn, Points, Scored, SparseWords, Stored, Where
+from indexer.text import document_words
+from indexer.video import Moment, Vector, Video
+
+Status: TypeAlias = Literal["waiting", "indexed", "words_only", "failed"]
+
+RECORDS = "records"
+MOMENTS = "moments"
+SCHEMA = 1
+"""Version of the payloads, written into each."""
+
+UPSERT_BATCH = 64
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """A video and how far its indexing has come."""
+
+    video_id: str
+    link: str
+    fetch_url: str
+    """What is really fetched; the canonical `link` need not serve for that."""
+    title: str
+    status: Status = "waiting"
+    code: str | None = None
+    """Why it failed, or why only the words could be had."""
+    moments: int = 0
+    duration_s: float | None = None
+    published: str | None = None
+    thumbnail: str | None = None
+
+    @property
+    def found(self) -> bool:
+        return self.status in ("indexed", "words_only")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """That a space wants a video, and who said so first."""
+
+    video_id: str
+    space: str
+    person: str
+    at: str
+    """ISO time, UTC."""
+
+    @property
+    def id(self) -> str:
+        return submission_id(self.video_id, self.space)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A video as one space sees it."""
+
+    video: VideoRecord
+    submission: Submission
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a space took back, and under which prefixes lie blobs that nobody needs any more."""
+
+    links: tuple[str, ...] = ()
+    blob_prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one space."""
+
+    videos: int
+    moments: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Near:
+    """One list to search for: the `limit` moments nearest to `vector` in the named vector `using`."""
+
+    using: Literal["frame", "motion", "words"]
+    vector: Vector | SparseWords
+    limit: int
+
+
+def submission_id(video_id: str, space: str) -> str:
+    return str(uuid5(UUID(video_id), space))
+
+
+class Library:
+    """The one home of what is known about videos. Every method may be repeated without harm."""
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+        points.ensure(RECORDS, {}, (), ("kind", "space", "video_id", "person", "status"), tenant="space")
+
+    # ---- generations ----
+
+    @property
+    def generation(self) -> str | None:
+        """The one that is searched now."""
+        collection = self._points.resolve(MOMENTS)
+        return collection.removeprefix(f"{MOMENTS}_") if collection else None
+
+    def open(self, generation: str, frame_size: int, motion_size: int | None) -> None:
+        """Makes room for a generation. The first one ever is searched from now on; others wait for `switch`."""
+        sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
+        self._points.ensure(_collection(generation), sizes, ("words",), ("spaces", "video_id"), tenant="spaces")
+        if self.generation is None:
+            self.switch(generation)
+
+    def switch(self, generation: str) -> None:
+        """Searches go to this generation from now on."""
+        self._points.point_alias(MOMENTS, _collection(generation))
+
+    def _collections(self) -> list[str]:
+        return [name for name in self._points.collections() if name.startswith(f"{MOMENTS}_")]
+
+    # ---- submissions and jobs ----
+
+    def submit(
+        self, video_id: str, link: str, fetch_url: str, space: str, person: str, at: datetime, title: str = ""
+    ) -> VideoRecord:
+        """Records that `space` wants a video.
+
+        The record that comes back is `waiting` if the video needs a job, or has one already. A video that is indexed
+        is found by `space` from now on. One that failed waits again.
+        """
+        if not self.has(space, video_id):
+            self._put(Submission(video_id, space, person, at.astimezone(UTC).isoformat()))
+        record = self.video(video_id)
+        if record is None or record.status == "failed":
+            record = VideoRecord(video_id, link, fetch_url, title)
+            self._put(record)
+        elif record.found:
+            self._open_to_spaces(video_id)
+        return record
+
+    def waiting(self) -> list[VideoRecord]:
+        """Videos whose job is not done: what a worker that starts makes jobs of."""
+        where = Where({"kind": "video", "status": "waiting"})
+        return [_video(stored) for stored in self._points.scroll(RECORDS, where)]
+
+    def video(self, video_id: str) -> VideoRecord | None:
+        return next(iter(self._videos([video_id])), None)
+
+    def put_moments(
+        self, video: Video, moments: Sequence[Moment], generation: str, missing: str | None = None
+    ) -> bool:
+        """Stores a video's moments, in place of those it had, and makes them findable in one step.
+
+        `missing` is the code of why only the words could be had. False: nobody wants the video any more, so nothing
+        of it is kept, and its blobs are to be deleted.
+        """
+        record = self.video(video.id)
+        if record is None:
+            return False
+        self._change(video.id, status="waiting")
+        collection, of_video = _collection(generation), Where({"video_id": video.id})
+        self._points.set_payload(collection, of_video, {"spaces": []})
+        for start in range(0, len(moments), UPSERT_BATCH):
+            batch = moments[start : start + UPSERT_BATCH]
+            self._points.upsert(collection, [_point(moment, video, generation, missing) for moment in batch])
+        stale = {stored.id for stored in self._points.scroll(collection, of_video, ())} - {each.id for each in moments}
+        if stale:
+            self._points.delete(collection, Where(ids=tuple(stale)))
+        self._change(video.id, **_outcome(video, moments, missing))
+        if self._open_to_spaces(video.id):
+            return True
+        self._drop(record)
+        return False
+
+    def fail(self, video_id: str, code: str) -> None:
+        """Ends the wait for a video; nothing half-stored remains of it."""
+        record = self.video(video_id)
+        if record is not None and record.status == "waiting":
+            self._delete_moments(video_id)
+            self._change(video_id, status="failed", code=code)
+
+    def forget(self, space: str, video_id: str) -> Forgotten:
+        """Takes a video out of a space. The last space that wanted it takes everything known of it along."""
+        record, had = self.video(video_id), self.has(space, video_id)
+        if record is None:
+            return Forgotten()
+        self._points.delete(RECORDS, Where(ids=(submission_id(video_id, space),)))
+        links = (record.link,) if had else ()
+        if self._spaces(video_id):
+            current = self.video(video_id)
+            if current is not None and current.found:
+                self._open_to_spaces(video_id)
+            return Forgotten(links)
+        return Forgotten(links, (video_prefix(video_id),) if self._drop(record) else ())
+
+    def forget_mine(self, space: str, person: str) -> Forgotten:
+        """Takes everything that `person` submitted out of a space."""
+        where = Where({"kind": "submission", "space": space, "person": person})
+        taken = [self.forget(space, each.payload["video_id"]) for each in list(self._points.scroll(RECORDS, where))]
+        return Forgotten(
+            tuple(link for each in taken for link in each.links),
+            tuple(prefix for each in taken for prefix in each.blob_prefixes),
+        )
+
+    def _open_to_spaces(self, video_id: str) -> tuple[str, ...]:
+        """Writes who wants the video onto its moments, until nobody changed that meanwhile."""
+        while True:
+            spaces = self._spaces(video_id)
+            for collection in self._collections():
+                self._points.set_payload(collection, Where({"video_id": video_id}), {"spaces": list(spaces)})
+            if self._spaces(video_id) == spaces:
+                return spaces
+
+    def _drop(self, record: VideoRecord) -> bool:
+        """Deletes a video that no space wants. False: one wants it again, so that it waits for a new job."""
+        self._delete_moments(record.video_id)
+        self._points.delete(RECORDS, Where(ids=(record.video_id,)))
+        if self._spaces(record.video_id):
+            self._put(VideoRecord(record.video_id, record.link, record.fetch_url, record.title))
+            return False
+        return True
+
+    def _delete_moments(self, video_id: str) -> None:
+        for collection in self._collections():
+            self._points.delete(collection, Where({"video_id": video_id}))
+
+    def _put(self, record: VideoRecord | Submission) -> None:
+        id, kind = (record.video_id, "video") if isinstance(record, VideoRecord) else (record.id, "submission")
+        self._points.upsert(RECORDS, [PointIn(id, {"kind": kind, "schema": SCHEMA, **asdict(record)})])
+
+    def _change(self, video_id: str, **values: Any) -> None:
+        """Changes a video's record if there still is one."""
+        self._points.set_payload(RECORDS, Where(ids=(video_id,)), values)
+
+    def _spaces(self, video_id: str) -> tuple[str, ...]:
+        where = Where({"kind": "submission", "video_id": video_id})
+        return tuple(sorted(each.payload["space"] for each in self._points.scroll(RECORDS, where, ("space",))))
+
+    def _videos(self, ids: Sequence[str]) -> list[VideoRecord]:
+        return [_video(stored) for stored in self._points.retrieve(RECORDS, ids)]
+
+    # ---- what one space sees ----
+
+    def has(self, space: str, video_id: str) -> bool:
+        return bool(self.submissions(space, [video_id]))
+
+    def submissions(self, space: str, video_ids: Sequence[str]) -> dict[str, Submission]:
+        """By video id, as far as the space has them."""
+        ids = [submission_id(video_id, space) for video_id in video_ids]
+        return {each.payload["video_id"]: _submission(each) for each in self._points.retrieve(RECORDS, ids)}
+
+    def entries(self, space: str, limit: int, offset: int = 0, search: str = "") -> tuple[list[Entry], int]:
+        """The space's videos, newest first, of which title or link contain `search`; and how many there are in all."""
+        where = Where({"kind": "submission", "space": space})
+        submissions = [_submission(each) for each in self._points.scroll(RECORDS, where)]
+        submissions.sort(key=lambda each: (each.at, each.video_id), reverse=True)
+        if search:
+            submissions = [entry.submission for entry in self._entries(submissions) if _mentions(entry.video, search)]
+        return self._entries(submissions[offset : offset + limit]), len(submissions)
+
+    def _entries(self, submissions: Sequence[Submission]) -> list[Entry]:
+        videos = {video.video_id: video for video in self._videos([each.video_id for each in submissions])}
+        return [Entry(videos[each.video_id], each) for each in submissions if each.video_id in videos]
+
+    def counts(self, space: str) -> Counts:
+        of_space = {"kind": "submission", "space": space}
+        waiting = tuple(submission_id(video.video_id, space) for video in self.waiting())
+        return Counts(
+            videos=self._points.count(RECORDS, Where(of_space)),
+            moments=self._points.count(MOMENTS, Where({"spaces": space})) if self.generation else 0,
+            waiting=self._points.count(RECORDS, Where(of_space, ids=waiting)),
+        )
+
+    def moments(self, generation: str, space: str, ids: Sequence[str], vectors: bool = False) -> list[Stored]:
+        """Moments by id, as far as the space may see them."""
+        stored = self._points.retrieve(_collection(generation), ids, dense=vectors)
+        return [each for each in stored if space in each.payload["spaces"]]
+
+    def nearest(
+        self,
+        generation: str,
+        space: str,
+        lists: Sequence[Near],
+        video_id: str | None = None,
+        without_videos: Sequence[str] = (),
+    ) -> list[list[Scored]]:
+        """The moments nearest to each vector that the space may see, best first, each with its `video_id`.
+
+        Raises `GenerationMismatch` where `generation` is not the one that is searched now.
+        """
+        match: dict[str, str] = {"spaces": space} | ({"video_id": video_id} if video_id else {})
+        where = Where(match, without={"video_id": tuple(without_videos)} if without_videos else {})
+        queries = [Nearest(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
+        if generation != self.generation:
+            raise GenerationMismatch(f"asked for {generation}, but {self.generation} is searched now")
+        return self._points.nearest(_collection(generation), queries)
+
+
+def _collection(generation: str) -> str:
+    return f"{MOMENTS}_{generation}"
+
+
+def _point(moment: Moment, video: Video, generation: str, missing: str | None) -> PointIn:
+    dense = {"frame": moment.frame, "motion": moment.motion}
+    return PointIn(
+        moment.id,
+        {
+            "schema": SCHEMA,
+            "generation": generation,
+            "video_id": video.id,
+            "link": video.link,
+            "title": video.title,
+            "duration_s": video.duration_s,
+            "published": video.published,
+            "start_s": moment.start_s,
+            "end_s": moment.end_s,
+            "thumbnail": moment.thumbnail,
+            "words": moment.words,
+            "words_only": missing is not None,
+            "spaces": [],
+        },
+        {name: vector for name, vector in dense.items() if vector is not None},
+        {"words": document_words(moment.words)},
+    )
+
+
+def _outcome(video: Video, moments: Sequence[Moment], missing: str | None) -> dict[str, Any]:
+    return {
+        "status": "words_only" if missing else "indexed",
+        "code": missing,
+        "title": video.title,
+        "moments": len(moments),
+        "duration_s": video.duration_s,
+        "published": video.published,
+        "thumbnail": moments[0].thumbnail if moments else None,
+    }
+
+
+def _video(stored: Stored) -> VideoRecord:
+    return VideoRecord(**{each.name: stored.payload[each.name] for each in fields(VideoRecord)})
+
+
+def _submission(stored: Stored) -> Submission:
+    return Submission(**{each.name: stored.payload[each.name] for each in fields(Submission)})
+
+
+def _mentions(video: VideoRecord, search: str) -> bool:
+    return search.casefold() in f"{video.title} {video.link}".casefold()

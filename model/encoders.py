@@ -1,0 +1,180 @@
+"""Texts, frames and clips into unit vectors, with CLIP-family and X-CLIP models of transformers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from model.errors import ModelError
+from model.hub import Loaded
+
+Vector: TypeAlias = npt.NDArray[np.float32]
+"""One unit vector (d,) or a batch of them (n, d)."""
+
+Picture: TypeAlias = npt.NDArray[np.uint8]
+"""One RGB picture (height, width, 3)."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """One text in the spaces of the stored vectors."""
+
+    frame: Vector
+    motion: Vector | None = None
+
+
+class Clip(Protocol):
+    """The pictures of one moment with the frame vectors (n, d) already made of them."""
+
+    @property
+    def pictures(self) -> Sequence[Picture]: ...
+
+    @property
+    def frame_vectors(self) -> Vector: ...
+
+
+class Encoder(Protocol):
+    """Turns words and pictures into unit vectors of one generation. Safe to call from several threads."""
+
+    @property
+    def generation(self) -> str: ...
+
+    @property
+    def frame_size(self) -> int: ...
+
+    @property
+    def motion_size(self) -> int | None:
+        """None: this generation has no motion vectors."""
+        ...
+
+    def texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
+
+    def frames(self, pictures: Sequence[Picture]) -> Vector:
+        """(n, frame_size)"""
+        ...
+
+    def clips(self, clips: Sequence[Clip]) -> Vector:
+        """(n, motion_size); only called where `motion_size` is set."""
+        ...
+
+
+_BATCH_TEXTS = 64
+_BATCH_PICTURES = 32
+
+
+def serving_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises `ModelError`."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ModelError("the setting asks for CUDA, and torch finds none here: set the device to `auto` or `cpu`")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def serving_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the chip itself computes in it; elsewhere it is emulated, and slower than float32."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        chip = torch.cpu.get_capabilities()
+        native = any(chip.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return torch.bfloat16 if native else torch.float32
+
+
+class Tower:
+    """One model, ready to serve: its texts and its pictures or clips as unit vectors."""
+
+    def __init__(self, loaded: Loaded, device: torch.device, dtype: torch.dtype) -> None:
+        self._loaded, self._device, self._dtype = loaded, device, dtype
+        self._model = loaded.model.to(device, dtype)
+        config = loaded.model.config
+        self.tokenizer = loaded.tokenizer
+        self.size: int = getattr(config, "projection_dim", None) or config.vision_config.hidden_size
+        self.clip_length: int = getattr(config.vision_config, "num_frames", 0)
+        """Pictures of a clip; 0: it takes single pictures."""
+
+    def texts(self, texts: Sequence[str]) -> Vector:
+        """(n, size)"""
+        return self._batched(texts, _BATCH_TEXTS, self._text_batch)
+
+    def pictures(self, pictures: Sequence[Picture]) -> Vector:
+        """(n, size)"""
+        return self._batched(pictures, _BATCH_PICTURES, self._picture_batch)
+
+    def clips(self, clips: Sequence[Clip]) -> Vector:
+        """(n, size)"""
+        return self._batched(clips, max(1, _BATCH_PICTURES // self.clip_length), self._clip_batch)
+
+    def _batched(self, items: Sequence[Item], size: int, encode: Callable[[Sequence[Item]], torch.Tensor]) -> Vector:
+        vectors = np.empty((len(items), self.size), np.float32)
+        for start in range(0, len(items), size):
+            with torch.inference_mode():
+                features = encode(items[start : start + size]).float()
+                vectors[start : start + size] = functional.normalize(features, dim=-1).cpu().numpy()
+        return vectors
+
+    def _text_batch(self, texts: Sequence[str]) -> torch.Tensor:
+        encodings = self.tokenizer.encode_batch([_plain(text) for text in texts])
+        inputs = {"input_ids": torch.tensor([e.ids for e in encodings], device=self._device)}
+        if self._loaded.masks_padding:
+            inputs["attention_mask"] = torch.tensor([e.attention_mask for e in encodings], device=self._device)
+        return _pooled(self._model.get_text_features(**inputs))
+
+    def _picture_batch(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        return _pooled(self._model.get_image_features(pixel_values=self._pixels(pictures)))
+
+    def _clip_batch(self, clips: Sequence[Clip]) -> torch.Tensor:
+        pictures = [picture for clip in clips for picture in _evenly(clip.pictures, self.clip_length)]
+        pixels = self._pixels(pictures)
+        pixels = pixels.view(len(clips), self.clip_length, *pixels.shape[1:])
+        return _pooled(self._model.get_video_features(pixel_values=pixels))
+
+    def _pixels(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        return self._loaded.preprocess(pictures).to(self._device, self._dtype)
+
+
+class HubEncoder:
+    """Frames by a model of the CLIP family; motion, where the preset has it, by X-CLIP.
+
+    X-CLIP's own score conditions the text on each video, so it cannot be searched for; here its text and video features
+    are taken apart from each other (Ni et al. 2022, arXiv:2208.02816).
+    """
+
+    def __init__(self, generation: str, frame: Tower, motion: Tower | None) -> None:
+        self.generation = generation
+        self.frame_size = frame.size
+        self.motion_size = motion.size if motion else None
+        self._frame, self._motion = frame, motion
+
+    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+        frames = self._frame.texts(texts)
+        motions = self._motion.texts(texts) if self._motion else [None] * len(texts)
+        return [TextVectors(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
+
+    def frames(self, pictures: Sequence[Picture]) -> Vector:
+        """(n, frame_size)"""
+        return self._frame.pictures(pictures)
+
+    def clips(self, clips: Sequence[Clip]) -> Vector:
+        """(n, motion_size). Pictures are taken evenly from each clip, again where there are too few."""
+        if self._motion is None:
+            raise ValueError(f"{self.generation} has no motion vectors")
+        return self._motion.clips(clips)
+
+
+def _plain(text: str) -> str:
+    """Lower case, as all these models read it, and no half characters, which no tokenizer takes."""
+    return text.lower().encode("utf-8", "replace").decode()
+
+
+def _pooled(output: Any) -> torch.Tensor:
+    features: torch.Tensor = output.pooler_output
+    return features
+
+
+def _evenly(pictures: Sequence[Picture], count: int) -> list[Picture]:
+    return [pictures[i] for i in np.linspace(0, len(pictures) - 1, count).round().astype(int)]

@@ -1,0 +1,212 @@
+"""Tiny random models of each family, written as their hub repositories are, and a hub on loopback that serves them."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha1
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer, models, normalizers, processors
+from transformers import (
+    ChineseCLIPConfig,
+    ChineseCLIPImageProcessorPil,
+    ChineseCLIPModel,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTokenizer,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
+    TokenizersBackend,
+    VideoMAEImageProcessorPil,
+    XCLIPConfig,
+    XCLIPModel,
+)
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+SIDE = 64
+_TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+_VISION = {**_TEXT, "image_size": SIDE, "patch_size": 16}
+_CUT = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
+_SQUARE = {"size": {"height": SIDE, "width": SIDE}}
+
+
+def _clip_vocabulary() -> dict[str, int]:
+    letters = list(bytes_to_unicode().values())
+    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return {word: i for i, word in enumerate(words)}
+
+
+def _save_clip_tokenizer(folder: Path) -> int:
+    vocabulary = _clip_vocabulary()
+    CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
+    return len(vocabulary)
+
+
+def _save(model: type, config: Any, folder: Path) -> None:
+    torch.manual_seed(0)
+    made = model(config)
+    for parameter in made.parameters():  # as they come, every input gives nearly the same vector
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    made.save_pretrained(folder)
+
+
+def save_clip(folder: Path) -> None:
+    words = _save_clip_tokenizer(folder)
+    ends = {"bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": words - 1}
+    config = CLIPConfig(text_config={**_TEXT, "vocab_size": words, **ends}, vision_config=_VISION, projection_dim=24)
+    _save(CLIPModel, config, folder)
+    CLIPImageProcessorPil(**_CUT).save_pretrained(folder)
+
+
+def save_xclip(folder: Path) -> None:
+    words = _save_clip_tokenizer(folder)
+    motion = {"mit_hidden_size": 16, "mit_intermediate_size": 32, "mit_num_attention_heads": 2, "num_frames": 8}
+    config = XCLIPConfig(
+        text_config={**_TEXT, "vocab_size": words},
+        vision_config={**_VISION, **motion},
+        projection_dim=16,
+        prompt_num_attention_heads=2,
+    )
+    _save(XCLIPModel, config, folder)
+    VideoMAEImageProcessorPil(**_CUT).save_pretrained(folder)
+
+
+def save_chinese(folder: Path) -> None:
+    """As the original lies on the hub: the old weights' file, and a bare list of words."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"狗在雪里玩跑猫飞abcdefg", *(f"##{c}" for c in "abcdefg")]
+    config = ChineseCLIPConfig(
+        text_config={**_TEXT, "vocab_size": len(words)}, vision_config=_VISION, projection_dim=24
+    )
+    _save(ChineseCLIPModel, config, folder)
+    (folder / "vocab.txt").write_text("\n".join(words))
+    ChineseCLIPImageProcessorPil(**_SQUARE, do_center_crop=False).save_pretrained(folder)
+    model = ChineseCLIPModel.from_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def save_siglip(folder: Path) -> None:
+    words = {word: i for i, word in enumerate(["<pad>", "<eos>", "<unk>", *"abcdefghijklmnopqrstuvwxyz강아지 "])}
+    bare = Tokenizer(models.BPE(vocab=words, merges=[], unk_token="<unk>"))
+    bare.normalizer = normalizers.NFC()
+    bare.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    marks = {"unk_token": "<unk>", "eos_token": "<eos>", "pad_token": "<pad>"}
+    TokenizersBackend(tokenizer_object=bare, padding_side="left", **marks).save_pretrained(folder)
+    ends = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
+    config = SiglipConfig(
+        text_config={**_TEXT, **ends, "vocab_size": len(words), "max_position_embeddings": 64, "projection_size": 32},
+        vision_config=_VISION,
+    )
+    _save(SiglipModel, config, folder)
+    SiglipImageProcessorPil(**_SQUARE).save_pretrained(folder)
+
+
+FAMILIES: dict[str, Callable[[Path], None]] = {
+    "clip": save_clip,
+    "xclip": save_xclip,
+    "chinese": save_chinese,
+    "siglip": save_siglip,
+}
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """As much of the hub as `snapshot_download` asks for."""
+
+    server: "_Server"
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+    def _answer(self, with_body: bool) -> None:
+        path = unquote(urlsplit(self.path).path).strip("/")
+        self.server.asked.append(path)
+        body = self._tree(path) if path.startswith("api/models/") else self._file(path)
+        self.send_response(200 if body is not None else 404)
+        body = b"{}" if body is None else body
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", f'"{sha1(body).hexdigest()}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def _tree(self, path: str) -> bytes | None:
+        repo, _, commit = path.removeprefix("api/models/").partition("/tree/")
+        folder = self.server.root / repo
+        if commit != COMMIT or not folder.is_dir():
+            return None
+        files = [
+            {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": sha1(file.read_bytes()).hexdigest()}
+            for file in sorted(folder.iterdir())
+        ]
+        return json.dumps(files).encode()
+
+    def _file(self, path: str) -> bytes | None:
+        repo, _, file = path.partition(f"/resolve/{COMMIT}/")
+        found = self.server.root / repo / file
+        return found.read_bytes() if file and found.is_file() else None
+
+
+class _Server(ThreadingHTTPServer):
+    root: Path
+    asked: list[str]
+
+
+@dataclass(frozen=True)
+class TinyHub:
+    endpoint: str
+    asked: list[str]
+    """The paths of all requests."""
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[TinyHub]:
+    """A hub that has each `root/<owner>/<name>` at `COMMIT`."""
+    server = _Server(("127.0.0.1", 0), _Hub)
+    server.root, server.asked = root, []
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield TinyHub(f"http://127.0.0.1:{server.server_port}", server.asked)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def picture(seed: int, height: int = 90, width: int = 120) -> npt.NDArray[np.uint8]:
+    """Coloured blocks with hard edges, which show each fault of a resize."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    return blocks.repeat(8, axis=0).repeat(8, axis=1)[:height, :width].copy()
+
+
+@dataclass(frozen=True)
+class TinyClip:
+    """What the indexer hands over as a clip."""
+
+    pictures: tuple[npt.NDArray[np.uint8], ...]
+    frame_vectors: npt.NDArray[np.float32]
+
+
+def clip(seed: int, length: int = 10) -> TinyClip:
+    return TinyClip(tuple(picture(seed * 100 + i) for i in range(length)), np.zeros((length, 24), np.float32))

@@ -1,0 +1,78 @@
+"""Clients of toy tasks, over both kinds of queue: what the wire promises must hold on each."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from indexer.blobs import Blobs
+from tests.worker.toy import toy_tasks
+from worker.app import make_app
+from worker.client import QueueClient
+from worker.memory import Results
+from worker.messages import Asker
+from worker.running import threads
+from worker.settings import Settings
+from worker.states import MemoryStates, RedisStates
+
+ASKER = Asker(space="local:test", person="ann")
+
+
+@pytest.fixture(params=["memory", "redis"])
+def queue_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    url = request.getfixturevalue("clean_redis") if request.param == "redis" else None
+    return Settings(data_dir=tmp_path, redis_url=url, search_timeout_s=20)
+
+
+@dataclass(frozen=True)
+class Queues:
+    """Queues with workers on them: a sender, the embedded form's results, and what lets a waiting job go on."""
+
+    sender: Celery
+    results: Results
+    let_go: Callable[[], object]
+
+
+@pytest.fixture
+def queues(queue_settings: Settings) -> Iterator[Queues]:
+    results, url = Results(), queue_settings.redis_url
+    sender = make_app(queue_settings, results)
+    if url is not None:
+        with toy_process(url.get_secret_value()), redis.Redis.from_url(url.get_secret_value()) as connection:
+            yield Queues(sender, results, lambda: connection.lpush("gate", "go"))
+        return
+    gate = threading.Event()
+    apps = {queue: make_app(queue_settings, results) for queue in ("search", "index")}
+    for app in apps.values():
+        toy_tasks(app, lambda: gate.wait(30))
+    with threads(apps, threading.Event()):
+        yield Queues(sender, results, gate.set)
+        gate.set()
+
+
+@contextmanager
+def toy_process(url: str) -> Iterator[None]:
+    command = [sys.executable, "-m", "tests.worker.toy", url]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.fixture
+async def client(queues: Queues, queue_settings: Settings) -> AsyncIterator[QueueClient]:
+    url = queue_settings.redis_url
+    states = RedisStates(url.get_secret_value()) if url else MemoryStates(queues.results)
+    yield QueueClient(queues.sender, states, Blobs(queue_settings.blobs_address), queue_settings.search_timeout_s)
+    await states.close()

@@ -1,0 +1,48 @@
+"""A worker process of toy tasks: `python -m tests.worker.toy <redis url>`."""
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from celery import Celery, Task
+
+from worker.app import make_app
+from worker.messages import Failed, Indexed, Progress, State, Status
+from worker.running import work
+from worker.settings import Settings
+
+STATE = State(preset="starter", generation="g", videos=1, moments=2, waiting=3)
+INDEXED = Indexed(link="https://example.org/v", title="A", status="indexed", moments=4)
+
+
+def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
+    """`status` answers by who asks; `index` shows progress, then waits."""
+
+    def status(body: dict[str, Any]) -> dict[str, Any]:
+        match Status.model_validate(body).asker.person:
+            case "refused":
+                return Failed(code="not_in_library", incident="abc").model_dump(mode="json")
+            case "broken":
+                raise RuntimeError("a fault of ours")
+            case person:
+                return STATE.model_copy(update={"preset": person}).model_dump(mode="json")
+
+    def index(task: Task, video_id: str) -> dict[str, Any]:
+        task.update_state(state="PROGRESS", meta=Progress(stage="fetch", done=0.5).model_dump(mode="json"))
+        wait()
+        return INDEXED.model_dump(mode="json")
+
+    app.task(status, name="reelseek.status", shared=False)
+    app.task(index, name="reelseek.index", bind=True, shared=False)
+
+
+def main(url: str) -> None:
+    app = make_app(Settings(redis_url=url))
+    toy_tasks(app, lambda: redis.Redis.from_url(url).blpop(["gate"], timeout=30))
+    work(app, ["search", "index"], lambda: print("ready", flush=True), threading.Event())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

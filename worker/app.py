@@ -1,0 +1,67 @@
+"""The Celery application: the same tasks and queues whether the broker is Redis or this process's own memory."""
+
+from celery import Celery
+from kombu.entity import Exchange, Queue
+
+from worker.memory import Results
+from worker.settings import Settings
+
+QUEUES = ("search", "index", "train")
+JOB_EXPIRES_S = 24 * 3600
+
+# A message whose worker died comes back after this long. Long jobs may outlast it: `worker.claims` keeps the copy idle.
+VISIBILITY_TIMEOUT_S = 3600
+
+# kombu's in-memory transport sleeps this long between looks, and every call waits for it.
+MEMORY_POLLING_S = 0.01
+
+
+def make_app(settings: Settings, results: Results | None = None) -> Celery:
+    """An application that can send tasks; `worker.tasks.register` makes it able to run them.
+
+    Embedded, `results` is where the applications of this process share the states of their tasks.
+    """
+    app = Celery("reelseek", set_as_current=False)
+    exchange = Exchange("reelseek")
+    app.conf.update(
+        task_queues=[Queue(name, exchange, routing_key=name) for name in QUEUES],
+        task_create_missing_queues=False,
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        result_expires=JOB_EXPIRES_S,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        memory_results=results,
+        **_transport(settings),
+    )
+    return app
+
+
+def _transport(settings: Settings) -> dict[str, object]:
+    if settings.redis_url is None:
+        return {
+            "broker_url": "memory://",
+            "broker_transport_options": {"polling_interval": MEMORY_POLLING_S},
+            "result_backend": "worker.memory:MemoryBackend",
+            "result_backend_thread_safe": True,
+        }
+    url = settings.redis_url.get_secret_value()
+    return {
+        "broker_url": url,
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 30,
+        },
+        "result_backend": url,
+        "redis_socket_connect_timeout": 5,
+        "redis_retry_on_timeout": True,
+    }

@@ -1,0 +1,118 @@
+"""How a frontend reaches the workers: requests and jobs go to Celery's queues, their states come back to one loop."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import TypeVar
+
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+from pydantic import TypeAdapter
+from redis.exceptions import RedisError
+
+from indexer.blobs import Blobs
+from worker import relay
+from worker.app import make_app
+from worker.codes import Code
+from worker.messages import CallFailed, Failed, Indexed, Message, Request, Update
+from worker.settings import Settings
+from worker.states import RedisStates, State, States
+
+A = TypeVar("A", bound=Message)
+UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
+log = structlog.get_logger()
+
+
+class QueueClient:
+    """Sends to the queues and hears of the states. Thousands of calls may wait at once: none holds a thread."""
+
+    def __init__(self, app: Celery, states: States, blobs: Blobs, timeout_s: float) -> None:
+        self._app = app
+        self._states = states
+        self._blobs = blobs
+        self._timeout_s = timeout_s
+
+    async def call(self, request: Request[A]) -> A:
+        """The answer. Raises `CallFailed`: with the worker's code, or because none answered in time."""
+        task_id = uuid.uuid4().hex
+        try:
+            async with asyncio.timeout(self._timeout_s), aclosing(self._states.of(task_id)) as states:
+                await asyncio.to_thread(self._send, request, task_id)
+                async for state in states:
+                    if state["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
+                        return _answer(request, state)
+        except TimeoutError as error:
+            raise _failure(Code.NO_WORKER, task_id) from error
+        except (OperationalError, RedisError) as error:
+            raise _failure(Code.QUEUE_UNAVAILABLE, task_id) from error
+        raise AssertionError("states never end by themselves")
+
+    def _send(self, request: Request[A], task_id: str) -> None:
+        body = request.model_dump(mode="json")
+        self._app.send_task(
+            f"reelseek.{request.task}", [body], task_id=task_id, queue="search", expires=self._timeout_s, retry=False
+        )
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        """The job's updates from now on; the last is `Indexed` or `Failed`."""
+        try:
+            async with aclosing(self._states.of(job_id)) as states:
+                async for state in states:
+                    update = _update(state, job_id)
+                    if update is not None:
+                        yield update
+                    if isinstance(update, Indexed | Failed):
+                        return
+        except RedisError as error:
+            failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
+            log.warning("follow.failed", error=str(error), incident=failure.incident)
+            yield Failed(code=failure.code, incident=failure.incident)
+
+    async def thumbnail(self, key: str) -> bytes:
+        """A JPEG from the blob store. Raises `KeyError`."""
+        return await asyncio.to_thread(self._blobs.get, key)
+
+
+def _answer(request: Request[A], state: State) -> A:
+    result = state["result"]
+    if state["status"] != "SUCCESS":
+        raise _failure(Code.BUSY if state["status"] == "REVOKED" else Code.INTERNAL, str(state.get("task_id")))
+    if result.get("kind") == "failed":
+        failed = Failed.model_validate(result)
+        raise CallFailed(failed.code, failed.incident)
+    answer: A = request.answer.model_validate(result)  # type: ignore[assignment]  # each request names its own answer
+    return answer
+
+
+def _update(state: State, job_id: str) -> Update | None:
+    match state["status"]:
+        case "PROGRESS" | "SUCCESS":
+            return UPDATES.validate_python(state["result"])
+        case "FAILURE" | "REVOKED":
+            return Failed(code=Code.INTERNAL, incident=_failure(Code.INTERNAL, job_id).incident)
+        case _:
+            return None
+
+
+def _failure(code: Code, task_id: str) -> CallFailed:
+    incident = uuid.uuid4().hex[:8]
+    log.warning("call.failed", code=code, incident=incident, task_id=task_id)
+    return CallFailed(code, incident)
+
+
+@asynccontextmanager
+async def _through_redis(settings: Settings, url: str) -> AsyncIterator[QueueClient]:
+    states = RedisStates(url)
+    try:
+        yield QueueClient(make_app(settings), states, Blobs(settings.blobs_address), settings.search_timeout_s)
+    finally:
+        await states.close()
+
+
+def connect(settings: Settings) -> AbstractAsyncContextManager["QueueClient | relay.RelayClient"]:
+    """The queues of the grown form, or the process that owns the data here. Raises `NothingRuns` if none does."""
+    if settings.redis_url is not None:
+        return _through_redis(settings, settings.redis_url.get_secret_value())
+    return relay.connect(settings)

@@ -1,0 +1,52 @@
+"""Structured logs: to the terminal of a service, to a file beside the data for a command that a person looks at."""
+
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+
+import structlog
+from structlog.typing import Processor
+
+from worker.settings import Settings
+
+MAX_LOG_BYTES = 5_000_000
+
+
+def configure(settings: Settings, to_file: bool) -> None:
+    """Sends structlog's and every library's records one way, as one JSON object a line."""
+    handler = _file(settings.data_dir) if to_file else logging.StreamHandler(sys.stderr)
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.dict_tracebacks,
+    ]
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    # Third parties are only heard when something is wrong: their info lines may hold links and words of people.
+    for name in ("celery", "kombu", "httpx", "urllib3", "aiohttp", "transformers"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _file(data_dir: Path) -> logging.Handler:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return logging.handlers.RotatingFileHandler(
+        data_dir / "reelseek.log", maxBytes=MAX_LOG_BYTES, backupCount=2, encoding="utf-8"
+    )

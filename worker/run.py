@@ -1,0 +1,28 @@
+"""A worker process of the grown form."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+
+import structlog
+
+from worker.app import make_app
+from worker.compose import Parts
+from worker.jobs import resuming
+from worker.running import work
+from worker.settings import Settings
+from worker.tasks import register
+
+log = structlog.get_logger()
+
+
+def run_worker(settings: Settings, queues: Sequence[str]) -> None:
+    """Works on `queues` until SIGTERM or SIGINT. The encoder is loaded before the first task is taken."""
+    app, stopping = make_app(settings), threading.Event()
+    with ExitStack() as stack:
+        parts = stack.enter_context(closing(Parts(settings, app, stopping)))
+        register(app, parts)
+        if "index" in queues:
+            stack.enter_context(resuming(parts))
+        parts.encoder().texts(["warm up"])
+        work(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping)

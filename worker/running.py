@@ -1,0 +1,97 @@
+"""Celery workers: one that a process is, and, embedded, several as threads of one process."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from celery import Celery
+from celery.worker import WorkController
+from celery.worker import state as celery_state
+
+# Searches wait on each other only for the encoder, which batches them. One index job fetches while another embeds.
+THREADS = {"search": 8, "index": 2, "train": 1}
+START_TIMEOUT_S = 30.0
+WAKE = "reelseek.wake"
+
+
+class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
+    """A worker that tells when it consumes."""
+
+    def __init__(self, app: Celery, queues: Sequence[str], ready: Callable[[], None]) -> None:
+        self._ready = ready
+        app.finalize()
+        # Pool threads look the running application up as the process's default one.
+        app.set_default()
+        super().__init__(
+            app=app,
+            hostname=f"{'-'.join(queues)}@%h",
+            queues=list(queues),
+            pool="threads",
+            concurrency=max(THREADS[queue] for queue in queues),
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
+
+    def on_consumer_ready(self, consumer: object) -> None:
+        self._ready()
+
+
+def work(app: Celery, queues: Sequence[str], ready: Callable[[], None], stopping: threading.Event) -> None:
+    """Consumes `queues` in this thread until SIGTERM or SIGINT; running jobs are told by `stopping` and waited for."""
+    worker = _Worker(app, queues, ready)
+    previous = {number: signal.signal(number, _stopper(stopping)) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        worker.start()
+    finally:
+        celery_state.should_stop = None
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _stopper(stopping: threading.Event) -> Callable[[int, FrameType | None], None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        celery_state.should_stop = 0
+
+    return stop
+
+
+def _wake() -> None:
+    """An idle worker looks whether it should stop when a message comes, and otherwise only every two seconds."""
+
+
+@contextmanager
+def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None]:
+    """Embedded: consumes each queue with its own application and worker until the block ends.
+
+    An application's queues are what its one worker consumes, hence one each: a long index backlog never holds up a
+    search.
+    """
+    for app in apps.values():
+        app.task(_wake, name=WAKE, shared=False)
+        # kombu keeps in-memory queues for as long as the process lives; the store's record says what is to be done.
+        app.control.purge()
+    ready = {queue: threading.Event() for queue in apps}
+    workers = [_Worker(app, [queue], ready[queue].set) for queue, app in apps.items()]
+    running = [
+        threading.Thread(target=worker.start, name=f"worker-{queue}")
+        for queue, worker in zip(apps, workers, strict=True)
+    ]
+    for thread in running:
+        thread.start()
+    try:
+        for event in ready.values():
+            event.wait(START_TIMEOUT_S)
+        yield
+    finally:
+        stopping.set()
+        # Celery's own way to end a worker from another thread: a global, so it ends all of this process.
+        celery_state.should_stop = 0
+        for queue, app in apps.items():
+            app.send_task(WAKE, queue=queue)
+        for thread in running:
+            thread.join()
+        celery_state.should_stop = None
