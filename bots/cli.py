@@ -1,29 +1,241 @@
 """The command line `reelseek`."""
 
 import asyncio
-import json
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
-import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.text import Text as Line
 
-from bots import core
-from bots import reply as r
-from bots.client import Client
-from bots.terminal import Terminal
+from bots import core, jsonlines
+from bots.reach import Ended, reach
+from bots.terminal import Terminal, checked
+from bots.web.serve import WebFailed, serving
 from bots.words import Text, say
+from worker.logs import configure
 from worker.messages import Asker
 from worker.settings import Settings
 
+T = TypeVar("T")
 ASKER: Final = Asker(space="local:me", person="cli")
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=say(Text.TAGLINE))
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+STOPPED_STATUS: Final = 130
+PIPED_WIDTH: Final = 240
+"""Columns of an answer that no terminal shows: wide enough that no link is broken."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=say(Text.ABOUT))
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+@app.command()
+def up() -> None:
+    """Start everything: the worker, the samples on the first start, and the web chat."""
+    from bots.up import up as start
+
+    settings = _settings()
+    if settings.redis_url is not None:
+        raise Ended(say(Text.UP_IS_EMBEDDED))
+    _last(start(settings, ASKER, _terminal()))
+
+
+@app.command()
+def index(
+    links: Annotated[list[str], typer.Argument(metavar="LINK…", help="Links of videos, or files of this machine.")],
+    as_json: AsJson = False,
+) -> None:
+    """Add videos."""
+    settings = _settings()
+
+    async def work() -> bool:
+        async with reach(settings) as client:
+            replies = core.index(client, ASKER, [_link(link) for link in links], local_files=True)
+            return await (jsonlines.outcomes(replies) if as_json else _terminal().show(replies))
+
+    _once(work())
+
+
+@app.command()
+def find(
+    words: Annotated[str, typer.Argument(help="What happens in the moment; commas part several searches.")],
+    limit: Annotated[int, typer.Option(min=1, max=50, help="How many moments.")] = 5,
+    in_link: Annotated[str | None, typer.Option("--in", metavar="LINK", help="Only inside this video.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find moments."""
+    settings = _settings()
+
+    async def work() -> bool:
+        async with reach(settings) as client:
+            inside = _link(in_link) if in_link else None
+            replies = core.find(client, ASKER, words, in_link=inside, limit=limit)
+            if as_json:
+                return await jsonlines.found(replies, words, settings.blobs_address)
+            return await _terminal().show(replies)
+
+    _once(work())
+
+
+@app.command()
+def library(as_json: AsJson = False) -> None:
+    """Show the videos that can be searched."""
+    settings = _settings()
+
+    async def work() -> bool:
+        async with reach(settings) as client:
+            replies = core.library(client, ASKER, limit=None)
+            return await (jsonlines.shelf(replies) if as_json else _terminal().show(replies))
+
+    _once(work())
+
+
+@app.command()
+def forget(
+    link: Annotated[str, typer.Argument(help="The link that the library shows.")], as_json: AsJson = False
+) -> None:
+    """Take a video out of the library."""
+    settings = _settings()
+
+    async def work() -> bool:
+        async with reach(settings) as client:
+            replies = core.forget(client, ASKER, _link(link))
+            return await (jsonlines.forgot(replies) if as_json else _terminal().show(replies))
+
+    _once(work())
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Which queues to work on, parted by commas.")] = "search,index,train",
+) -> None:
+    """Work for an installation on Redis."""
+    from worker.app import QUEUES
+    from worker.run import run_worker
+
+    settings = _settings(to_file=False)
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    if unknown := set(names) - set(QUEUES):
+        raise typer.BadParameter(say(Text.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
+    if settings.redis_url is None:
+        raise Ended(say(Text.WORKER_NEEDS_REDIS))
+    run_worker(settings, names)
+
+
+@app.command()
+def web() -> None:
+    """Serve the web chat."""
+    settings = _settings()
+
+    async def work() -> None:
+        async with reach(settings, for_others=True), serving(settings) as served:
+            _terminal().say(Text.WEB_READY, address=await served.ready())
+            await served.ended()
+
+    _last(work())
+
+
+@app.command()
+def console() -> None:
+    """Chat in this terminal."""
+    from bots.console import prompt, talk
+
+    settings = _settings()
+
+    async def work() -> None:
+        async with reach(settings, for_others=True) as client:
+            await talk(client, _terminal(), prompt())
+
+    _last(work())
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check each part and say how to mend it."""
+    from worker.doctor import check
+
+    checks = check(_settings())
+    if as_json:
+        jsonlines.checks(checks)
+    else:
+        _terminal().answers.print(checked(checks))
+    raise typer.Exit(0 if all(each.ok for each in checks) else 1)
+
+
+def main() -> None:
+    """The entry point. Whatever happens, a person reads a sentence."""
+    try:
+        app()
+    except Ended as ended:
+        _complain(str(ended))
+    except ValidationError as invalid:
+        for error in invalid.errors():
+            name = f"REELSEEK_{'_'.join(map(str, error['loc'][:1])).upper()}"
+            _terminal().complain(say(Text.BAD_SETTING, name=name, why=error["msg"]))
+        raise SystemExit(2) from invalid
+    except WebFailed as failed:
+        _complain(say(Text.WEB_FAILED, why=failed))
+    except Exception as error:
+        told = core.surprised(error)
+        _complain(f"{told.text} {say(Text.REFERENCE, incident=told.incident)}")
+
+
+def _complain(sentence: str) -> NoReturn:
+    _terminal().complain(sentence)
+    raise SystemExit(1)
+
+
+def _settings(to_file: bool = True) -> Settings:
+    settings = Settings()
+    try:
+        configure(settings, to_file)
+    except OSError as error:
+        raise Ended(say(Text.BAD_DATA_DIR, folder=settings.data_dir, why=error.strerror)) from error
+    return settings
+
+
+def _terminal() -> Terminal:
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Terminal(Console(width=width, highlight=False), Console(stderr=True, highlight=False))
+
+
+def _link(text: str) -> str:
+    """A file of this machine as its address; anything else as it was typed."""
+    path = Path(text).expanduser()
+    return path.resolve().as_uri() if "://" not in text and path.exists() else text
+
+
+def _once(work: Coroutine[Any, Any, bool]) -> NoReturn:
+    """Ends the process with status 0 only if `work` was done."""
+    done = asyncio.run(_stoppable(work))
+    raise typer.Exit(STOPPED_STATUS if done is None else 0 if done else 1)
+
+
+def _last(work: Coroutine[Any, Any, None]) -> NoReturn:
+    """Runs `work` until it is stopped, which is how it should end."""
+    asyncio.run(_stoppable(work))
+    raise typer.Exit(0)
+
+
+async def _stoppable(work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`, or None after Ctrl-C or SIGTERM: then it is cancelled, and closes what it has open."""
+    running = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    stopped = False
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal stopped
+        stopped = True
+        running.cancel()
+        # A second one is from somebody who can't wait.
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return None

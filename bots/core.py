@@ -22,6 +22,9 @@ from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 P = ParamSpec("P")
 log = structlog.get_logger()
 
+PAGE_SIZE = 200
+"""Videos of the library that are asked for at once."""
+
 _COMMAS = re.compile("[,，、]")
 """Commas of Chinese and Japanese keyboards part queries too."""
 
@@ -134,11 +137,20 @@ async def index(
 
 
 @_answered
-async def library(client: Client, asker: Asker, search: str = "", *, limit: int = 20, offset: int = 0) -> Replies:
-    """The videos this space can find, newest first, perhaps only those that go by the words of `search`."""
-    page = await client.call(messages.Library(asker=asker, search=search, limit=limit, offset=offset))
-    if page.entries:
-        yield Shelf(tuple(_entry(entry) for entry in page.entries), page.total)
+async def library(client: Client, asker: Asker, search: str = "", *, limit: int | None = 20) -> Replies:
+    """The videos this space can find, newest first, perhaps only those that go by the words of `search`.
+
+    Without a `limit` all of them.
+    """
+    entries: list[Entry] = []
+    while True:
+        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
+        page = await client.call(messages.Library(asker=asker, search=search, limit=size, offset=len(entries)))
+        entries += [_entry(entry) for entry in page.entries]
+        if not page.entries or len(entries) in (limit, page.total):
+            break
+    if entries:
+        yield Shelf(tuple(entries), page.total)
     else:
         yield Sentence(say(Text.NOTHING_ON_SHELF if search else Text.EMPTY_LIBRARY))
 

@@ -1,6 +1,8 @@
 """Draws replies in a terminal: answers on one console, progress on another, so that answers can be piped."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -11,6 +13,9 @@ from rich.text import Text as Line
 from bots import reply as r
 from bots.words import Text, count, say
 
+if TYPE_CHECKING:
+    from worker.doctor import Check
+
 
 class Terminal:
     """`notes` gets progress; where it is no terminal, none is drawn."""
@@ -18,6 +23,14 @@ class Terminal:
     def __init__(self, answers: Console, notes: Console) -> None:
         self.answers = answers
         self.notes = notes
+
+    def say(self, text: Text, **values: object) -> None:
+        """One sentence among the answers."""
+        self.answers.print(Line(say(text, **values)), soft_wrap=True)
+
+    def complain(self, sentence: str) -> None:
+        """One sentence of what went wrong."""
+        self.notes.print(Line(sentence, style="yellow"), soft_wrap=True)
 
     async def show(self, replies: r.Replies) -> bool:
         """Draws all replies as they come. False: one of them told of a failure."""
@@ -81,6 +94,21 @@ def drawn(reply: r.Reply) -> RenderableType:
             return Line(f"{reply.link}  {reply.stage}")
 
 
+def checked(checks: Sequence["Check"]) -> RenderableType:
+    """What the doctor found."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        mark = Line("✓", style="green") if check.ok else Line("✗", style="red")
+        found = Line(check.detail)
+        if not check.ok:
+            found.append(f"\n{check.mend}", style="yellow")
+        table.add_row(mark, Line(check.name, style="bold"), found)
+    return table
+
+
 def _told(reply: r.Sentence | r.Outcome) -> Line:
     line = Line(reply.text, style="" if reply.ok else "yellow")
     if isinstance(reply, r.Outcome):
@@ -118,7 +146,11 @@ def _shelf(shelf: r.Shelf) -> RenderableType:
     for entry in shelf.entries:
         state = Line(entry.state, style="yellow" if entry.problem else "")
         table.add_row(Line(entry.title), str(entry.moments), entry.length, state, Line(entry.link))
-    return Group(table, Line(count(shelf.total, "video", "videos"), style="dim"))
+    total = count(shelf.total, "video", "videos")
+    shown = len(shelf.entries)
+    return Group(
+        table, Line(total if shown == shelf.total else say(Text.SOME_OF, shown=shown, total=total), style="dim")
+    )
 
 
 def _guide(guide: r.Guide) -> RenderableType:

@@ -7,9 +7,10 @@ from rich.text import Text as Line
 
 from bots import core
 from bots.client import Client
+from bots.reach import owned
 from bots.terminal import Terminal
 from bots.web.serve import serving
-from bots.words import Text, say
+from bots.words import Text
 from worker import messages
 from worker.messages import Asker
 from worker.settings import Settings
@@ -23,21 +24,14 @@ SHELF_SIZE: Final = 200
 
 
 async def up(settings: Settings, asker: Asker, terminal: Terminal) -> None:
-    """Runs until it is cancelled. Raises `InUse`, and `WebFailed` when the web chat ends by itself."""
-    from worker import relay
-    from worker.embedded import embedded
+    """Runs until it is cancelled. Raises `Ended`, and `WebFailed` when the web chat ends by itself."""
     from worker.samples import samples
 
-    _say(terminal, Text.UP_HELLO, data=settings.data_dir.absolute(), preset=settings.preset)
-    async with (
-        embedded(settings) as client,
-        relay.serve(client, settings),
-        serving(settings) as web,
-    ):
+    terminal.say(Text.UP_HELLO, data=settings.data_dir.absolute(), preset=settings.preset)
+    async with owned(settings, for_others=True) as client, serving(settings) as web:
         await add_samples(client, asker, samples(settings), terminal)
         await show_examples(client, asker, terminal)
-        address = await web.ready()
-        _say(terminal, Text.UP_READY, address=address)
+        terminal.say(Text.WEB_READY, address=await web.ready())
         await web.ended()
 
 
@@ -47,17 +41,14 @@ async def add_samples(client: Client, asker: Asker, samples: Sequence["Sample"],
     in_work = {entry.link for entry in entries if entry.status == "waiting"}
     wanted = [sample for sample in samples if not entries or sample.path.as_uri() in in_work]
     if wanted:
-        _say(terminal, Text.UP_SAMPLES, count=len(wanted))
-        titles = {str(sample.path): sample.title for sample in wanted}
+        terminal.say(Text.UP_SAMPLES, count=len(wanted))
+        titles = {sample.path.as_uri(): sample.title for sample in wanted}
         await terminal.show(core.index(client, asker, list(titles), titles=titles, local_files=True))
 
 
 async def show_examples(client: Client, asker: Asker, terminal: Terminal) -> None:
     """What a newcomer may ask, with real answers."""
+    terminal.say(Text.UP_EXAMPLES)
     for words in EXAMPLES:
         terminal.answers.print(Line(f"› {words}", style="bold cyan"))
         await terminal.show(core.find(client, asker, words, limit=EXAMPLE_HITS))
-
-
-def _say(terminal: Terminal, text: Text, **values: object) -> None:
-    terminal.answers.print(Line(say(text, **values)), soft_wrap=True)

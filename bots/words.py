@@ -113,6 +113,22 @@ class Text(StrEnum):
     NOT_RUNNING = "Reelseek is not running. Start it with `reelseek up`."
     IN_USE = "Another reelseek command is using the library. Let it finish, or work through a running `reelseek up`."
     BAD_SETTING = "The setting {name} cannot be used: {why}"
+    SOME_OF = "the newest {shown} of {total}"
+    # the command line
+    ABOUT = "Find the moment: add videos by their links, then say in your own words what happens in them."
+    BAD_DATA_DIR = "The folder {folder} cannot be used: {why}. Set REELSEEK_DATA_DIR to another one."
+    UNKNOWN_QUEUE = "There is no queue {name}; there are {all}."
+    WORKER_NEEDS_REDIS = "A worker needs Redis: set REELSEEK_REDIS_URL. Without it, `reelseek up` works by itself."
+    UP_IS_EMBEDDED = (
+        "`reelseek up` is for one machine alone. "
+        "With REELSEEK_REDIS_URL set, start `reelseek worker` and `reelseek web`."
+    )
+    UP_HELLO = "Reelseek · preset {preset} · data in {data}"
+    UP_SAMPLES = "First start: adding {count} sample videos."
+    UP_EXAMPLES = "Three examples of what can be asked:"
+    WEB_READY = "Web chat: {address}\nCtrl-C stops."
+    WEB_FAILED = "The web chat did not stay up: {why}."
+    # states and stages
     QUEUED = "waiting"
     FETCHING = "fetching"
     DECODING = "looking at the pictures"

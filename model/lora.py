@@ -37,13 +37,13 @@ def save(model: PeftModel, folder: Path) -> None:
 def merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The model with the folder's adapter worked into its weights. Raises `AdapterMismatch`."""
     try:
-        config = PeftConfig.from_pretrained(str(folder))
+        config = PeftConfig.from_pretrained(str(folder.resolve()))
         if config.base_model_name_or_path != model.name_or_path:
             raise AdapterMismatch(f"{folder} was made for {config.base_model_name_or_path}, not {model.name_or_path}")
         adapted = get_peft_model(model, config)
         weights = load_file(folder / WEIGHTS)
         result: Any = set_peft_model_state_dict(adapted, weights)
-    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise AdapterMismatch(f"{folder} holds no adapter for {model.name_or_path}: {error}") from error
     absent = [name for name in result.missing_keys if "lora_" in name]
     if absent or result.unexpected_keys:

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from indexer.link import Link, canonical, local_file, moment_link
-
 from indexer.errors import NotALink
 from indexer.library import VideoRecord
+from indexer.link import Link, canonical, file_path, local_file, moment_link
 from indexer.search import find as search
 from worker.codes import Code
 from worker.compose import Parts
@@ -144,9 +143,11 @@ def status(parts: Parts, request: Status) -> State:
 def _known(parts: Parts, space: str, link: str) -> str:
     """The id of a video of this space."""
     try:
-        video_id = (local_file(link) if link.startswith("file://") else canonical(link)).video_id
+        # A file may be gone by now, and can be forgotten all the same.
+        url = file_path(link).resolve().as_uri() if link.startswith("file://") else canonical(link).url
     except NotALink as error:
         raise Refusal(Code.NOT_IN_LIBRARY) from error
+    video_id = Link(url, url).video_id
     if not parts.library.has(space, video_id):
         raise Refusal(Code.NOT_IN_LIBRARY)
     return video_id

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery import Celery
-from indexer.decode import PyAvDecoder
-from indexer.fetch import YtDlpFetcher
 
 from indexer.blobs import Blobs
+from indexer.decode import PyAvDecoder
 from indexer.edge import EdgePoints
+from indexer.fetch import YtDlpFetcher
 from indexer.guard import Guard
 from indexer.ingest import Ingest
 from indexer.library import Library

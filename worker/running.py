@@ -91,6 +91,8 @@ def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None
         # Celery's own way to end a worker from another thread: a global, so it ends all of this process.
         celery_state.should_stop = 0
         for queue, app in apps.items():
+            # The first ends the wait in which it looks, the second the wait that follows all the same.
+            app.send_task(WAKE, queue=queue)
             app.send_task(WAKE, queue=queue)
         for thread in running:
             thread.join()

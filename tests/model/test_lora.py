@@ -13,6 +13,8 @@ from model.errors import AdapterMismatch
 from model.hub import read
 from tests.model import tiny
 
+pytestmark = pytest.mark.filterwarnings(tiny.PEFT_WARNS)
+
 Fresh = Callable[[str], Any]
 
 

@@ -34,6 +34,10 @@ from transformers import (
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 SIDE = 64
+
+PEFT_WARNS = "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
+"""peft 0.21 asks transformers for this by its old name."""
+
 _TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 _VISION = {**_TEXT, "image_size": SIDE, "patch_size": 16}
 _CUT = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
@@ -184,7 +188,7 @@ def serving(root: Path) -> Iterator[TinyHub]:
     """A hub that has each `root/<owner>/<name>` at `COMMIT`."""
     server = _Server(("127.0.0.1", 0), _Hub)
     server.root, server.asked = root, []
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield TinyHub(f"http://127.0.0.1:{server.server_port}", server.asked)

@@ -1,0 +1,27 @@
+# One image for every process of the grown form. The build fetches the model parts, so containers need no registry.
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /app
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /venv
+# CPU by default; `--build-arg TORCH_INDEX=<index of CUDA builds>` for a GPU.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY requirements.lock .
+RUN grep '^torch==' requirements.lock > torch.lock \
+    && /venv/bin/pip install --index-url "$TORCH_INDEX" -r torch.lock \
+    && /venv/bin/pip install -r requirements.lock
+COPY pyproject.toml README.md ./
+COPY bots bots
+COPY worker worker
+COPY indexer indexer
+COPY model model
+RUN /venv/bin/pip install --no-deps . && /venv/bin/python -m model.parts
+
+FROM python:3.12-slim-bookworm
+RUN useradd --create-home --uid 10001 reelseek && install -d -o reelseek /data
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+WORKDIR /app
+USER reelseek
+ENV PATH=/venv/bin:$PATH REELSEEK_DATA_DIR=/data PYTHONUNBUFFERED=1
+ENTRYPOINT ["reelseek"]
+CMD ["--help"]

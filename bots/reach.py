@@ -1,0 +1,48 @@
+"""How a command gets at the workers: over Redis, through a running `reelseek up`, or by being the worker itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bots.client import Client
+from bots.words import Text, say
+from worker import relay
+from worker.settings import Settings
+
+
+class Ended(Exception):
+    """A command that cannot go on, for a reason that is already a sentence."""
+
+
+@asynccontextmanager
+async def reach(settings: Settings, for_others: bool = False) -> AsyncIterator[Client]:
+    """A client, whatever that takes. Raises `Ended`.
+
+    `for_others`: a process that has to own the data lets other commands work through it meanwhile.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.redis_url is not None:
+            from worker.client import connect
+
+            client: Client = await stack.enter_async_context(connect(settings))
+        else:
+            try:
+                client = await stack.enter_async_context(relay.connect(settings))
+            except relay.NothingRuns:
+                client = await stack.enter_async_context(owned(settings, for_others))
+        yield client
+
+
+@asynccontextmanager
+async def owned(settings: Settings, for_others: bool) -> AsyncIterator[Client]:
+    """The worker in this process. Raises `Ended` where another process owns the data."""
+    # Seconds of imports that a command through a running `reelseek up` never waits for.
+    from worker.embedded import InUse, embedded
+
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(embedded(settings))
+        except InUse as error:
+            raise Ended(say(Text.IN_USE)) from error
+        if for_others:
+            await stack.enter_async_context(relay.serve(client, settings))
+        yield client

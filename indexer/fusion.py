@@ -1,0 +1,78 @@
+"""Joining lists whose scores have nothing in common: by rank.
+
+Reciprocal Rank Fusion (Cormack, Clarke and Büttcher, SIGIR 2009): each list gives an item 1 / (60 + rank). Two things
+are ours. Ranks count groups (videos), not items: ten near-equal moments of one video push nothing else down. And an
+entry has a strength, by which its part is multiplied.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+RRF_K = 60
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry of a list: a higher score is nearer to its top."""
+
+    id: str
+    group: str
+    score: float
+    strength: float = 1.0
+    """0 to 1."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """An item that is on at least one list, and what each list gives it."""
+
+    id: str
+    group: str
+    parts: Mapping[str, float]
+    fine: float
+    """What the lists would give if ranks counted items: tells the items of one group apart."""
+
+    @property
+    def score(self) -> float:
+        return sum(self.parts.values())
+
+    @property
+    def order(self) -> tuple[float, float, str]:
+        """Ascending, the best first; the same for the same lists, in whatever order they came."""
+        return -self.score, -self.fine, self.id
+
+
+def fuse(lists: Mapping[str, Sequence[Listed]]) -> list[Fused]:
+    """The items of all lists, best first."""
+    groups: dict[str, str] = {}
+    parts: dict[str, dict[str, float]] = {}
+    fine: dict[str, float] = {}
+    for name, entries in lists.items():
+        for entry, group_rank, rank in _ranked(entries):
+            groups[entry.id] = entry.group
+            parts.setdefault(entry.id, {})[name] = entry.strength / (RRF_K + group_rank)
+            fine[entry.id] = fine.get(entry.id, 0.0) + entry.strength / (RRF_K + rank)
+    return sorted((Fused(id, groups[id], parts[id], fine[id]) for id in parts), key=lambda fused: fused.order)
+
+
+def best_possible(fused: Iterable[Fused]) -> float:
+    """The score of an item that had the best part of each list."""
+    best: dict[str, float] = {}
+    for item in fused:
+        for name, part in item.parts.items():
+            best[name] = max(part, best.get(name, 0.0))
+    return sum(best.values())
+
+
+def _ranked(entries: Sequence[Listed]) -> Iterable[tuple[Listed, int, int]]:
+    """Each entry with the ranks of its group and its own: one more than there are better ones. Equals share a rank."""
+    better: set[str] = set()
+    rank = 1
+    by_score = sorted(entries, key=lambda entry: -entry.score)
+    for _, equals in groupby(by_score, key=lambda entry: entry.score):
+        block = list(equals)
+        for entry in block:
+            yield entry, 1 + len(better - {entry.group}), rank
+        better.update(entry.group for entry in block)
+        rank += len(block)

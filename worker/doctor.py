@@ -1,0 +1,119 @@
+"""Looks at each part of an installation and says how to mend what is wrong."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import fsspec
+import redis
+
+from indexer.errors import StoreUnavailable
+from indexer.server import ServerPoints
+from model.errors import PartsMissing
+from model.parts import default_folder, sample_files, tower_folder
+from worker.settings import Settings
+
+LEAST_FREE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part: how it is, and what mends it."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def check(settings: Settings) -> list[Check]:
+    """Every part that these settings use."""
+    checks: list[Callable[[Settings], Check]] = [_data_folder, _model, _samples, _device, _blobs, _youtube]
+    if settings.redis_url is not None:
+        checks.append(_redis)
+    if settings.qdrant_url is not None:
+        checks.append(_qdrant)
+    return [each(settings) for each in checks]
+
+
+def _data_folder(settings: Settings) -> Check:
+    folder, mend = (
+        settings.data_dir.absolute(),
+        "Set REELSEEK_DATA_DIR to a folder on a disk with room that you may write to.",
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        return Check("data folder", False, f"{folder}: {error.strerror}", mend)
+    free_bytes = shutil.disk_usage(folder).free
+    return Check("data folder", free_bytes >= LEAST_FREE_BYTES, f"{folder}, {free_bytes / 1e9:.0f} GB free", mend)
+
+
+def _model(settings: Settings) -> Check:
+    if settings.preset != "starter":
+        return Check("model", True, f"preset {settings.preset}, fetched from its hub at first use")
+    try:
+        folder = tower_folder(settings.parts_dir or default_folder())
+    except PartsMissing as missing:
+        return Check("model", False, str(missing), "Run `make env`.")
+    return Check("model", True, f"preset starter, {folder}; figures in docs/starter-model.md")
+
+
+def _samples(settings: Settings) -> Check:
+    count = len(sample_files(settings.parts_dir or default_folder()))
+    return Check("samples", count > 0, f"{count} clips", "Run `make env`.")
+
+
+def _device(settings: Settings) -> Check:
+    import torch  # takes seconds: only the doctor's own command waits for it
+
+    cuda = torch.cuda.is_available()
+    name = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+    wrong = settings.device == "cuda" and not cuda
+    return Check(
+        "device", not wrong, name, "Set REELSEEK_DEVICE=auto, or install a CUDA build of torch and its driver."
+    )
+
+
+def _blobs(settings: Settings) -> Check:
+    try:
+        filesystem, root = fsspec.core.url_to_fs(settings.blobs_address)
+        filesystem.makedirs(root, exist_ok=True)
+    except (OSError, ValueError, ImportError) as error:
+        return Check("blob store", False, str(error), "Correct REELSEEK_BLOBS_URL; S3 needs `pip install s3fs`.")
+    return Check("blob store", True, settings.blobs_address)
+
+
+def _youtube(_settings: Settings) -> Check:
+    deno = shutil.which("deno")
+    detail = deno or "deno is not installed: YouTube may refuse some videos, other sites are not affected"
+    return Check("YouTube", True, detail)
+
+
+def _redis(settings: Settings) -> Check:
+    assert settings.redis_url is not None
+    try:
+        with redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=3) as client:
+            version = client.info("server")["redis_version"]
+            durable = client.info("persistence")["aof_enabled"]
+    except (redis.RedisError, ValueError) as error:
+        return Check(
+            "Redis", False, str(error), "Start Redis, or correct REELSEEK_REDIS_URL (redis://:password@host:6379/0)."
+        )
+    mend = "Start Redis with `--appendonly yes`, so that queued links outlive its restart."
+    return Check("Redis", bool(durable), f"version {version}, append-only file {'on' if durable else 'off'}", mend)
+
+
+def _qdrant(settings: Settings) -> Check:
+    key = settings.qdrant_api_key
+    points = ServerPoints(str(settings.qdrant_url), key.get_secret_value() if key else None)
+    try:
+        return Check("Qdrant", True, f"{len(points.collections())} collections at {settings.qdrant_url}")
+    except StoreUnavailable as error:
+        return Check(
+            "Qdrant", False, str(error), "Start Qdrant, or correct REELSEEK_QDRANT_URL and REELSEEK_QDRANT_API_KEY."
+        )
+    finally:
+        points.close()
