@@ -3,11 +3,11 @@ FROM python:3.12-slim-bookworm AS build
 WORKDIR /app
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
-# CPU by default; `--build-arg TORCH_INDEX=<index of CUDA builds>` for a GPU.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The index of the torch build that fits the machine (CPU, or the driver's CUDA); empty: pip's own, large one.
+ARG TORCH_INDEX=
 COPY requirements.lock .
 RUN grep '^torch==' requirements.lock > torch.lock \
-    && /venv/bin/pip install --index-url "$TORCH_INDEX" -r torch.lock \
+    && /venv/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.lock \
     && /venv/bin/pip install -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY bots bots

@@ -33,9 +33,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 @app.command()
 def up() -> None:
     """Start everything: the worker, the samples on the first start, and the web chat."""
+    settings = _settings()
+
     from bots.up import up as start
 
-    settings = _settings()
     if settings.redis_url is not None:
         raise Ended(say(Text.UP_IS_EMBEDDED))
     _last(start(settings, ASKER, _terminal()))
@@ -111,15 +112,16 @@ def worker(
     queues: Annotated[str, typer.Option(help="Which queues to work on, parted by commas.")] = "search,index,train",
 ) -> None:
     """Work for an installation on Redis."""
+    settings = _settings(to_file=False)
+    if settings.redis_url is None:
+        raise Ended(say(Text.WORKER_NEEDS_REDIS))
+
     from worker.app import QUEUES
     from worker.run import run_worker
 
-    settings = _settings(to_file=False)
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := set(names) - set(QUEUES):
         raise typer.BadParameter(say(Text.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
-    if settings.redis_url is None:
-        raise Ended(say(Text.WORKER_NEEDS_REDIS))
     run_worker(settings, names)
 
 
@@ -139,9 +141,9 @@ def web() -> None:
 @app.command()
 def console() -> None:
     """Chat in this terminal."""
-    from bots.console import prompt, talk
-
     settings = _settings()
+
+    from bots.console import prompt, talk
 
     async def work() -> None:
         async with reach(settings, for_others=True) as client:
@@ -153,9 +155,11 @@ def console() -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check each part and say how to mend it."""
+    settings = _settings()
+
     from worker.doctor import check
 
-    checks = check(_settings())
+    checks = check(settings)
     if as_json:
         jsonlines.checks(checks)
     else:

@@ -5,11 +5,14 @@ are ours. Ranks count groups (videos), not items: ten near-equal moments of one 
 entry has a strength, by which its part is multiplied.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Generic, TypeVar
 
 RRF_K = 60
+
+K = TypeVar("K", bound=str)
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,12 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Fused:
+class Fused(Generic[K]):
     """An item that is on at least one list, and what each list gives it."""
 
     id: str
     group: str
-    parts: Mapping[str, float]
+    parts: Mapping[K, float]
     fine: float
     """What the lists would give if ranks counted items: tells the items of one group apart."""
 
@@ -43,10 +46,10 @@ class Fused:
         return -self.score, -self.fine, self.id
 
 
-def fuse(lists: Mapping[str, Sequence[Listed]]) -> list[Fused]:
+def fuse(lists: Mapping[K, Sequence[Listed]]) -> list[Fused[K]]:
     """The items of all lists, best first."""
     groups: dict[str, str] = {}
-    parts: dict[str, dict[str, float]] = {}
+    parts: dict[str, dict[K, float]] = {}
     fine: dict[str, float] = {}
     for name, entries in lists.items():
         for entry, group_rank, rank in _ranked(entries):
@@ -56,16 +59,16 @@ def fuse(lists: Mapping[str, Sequence[Listed]]) -> list[Fused]:
     return sorted((Fused(id, groups[id], parts[id], fine[id]) for id in parts), key=lambda fused: fused.order)
 
 
-def best_possible(fused: Iterable[Fused]) -> float:
+def best_possible(fused: Iterable[Fused[K]]) -> float:
     """The score of an item that had the best part of each list."""
-    best: dict[str, float] = {}
+    best: dict[K, float] = {}
     for item in fused:
         for name, part in item.parts.items():
             best[name] = max(part, best.get(name, 0.0))
     return sum(best.values())
 
 
-def _ranked(entries: Sequence[Listed]) -> Iterable[tuple[Listed, int, int]]:
+def _ranked(entries: Sequence[Listed]) -> Iterator[tuple[Listed, int, int]]:
     """Each entry with the ranks of its group and its own: one more than there are better ones. Equals share a rank."""
     better: set[str] = set()
     rank = 1

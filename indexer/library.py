@@ -164,9 +164,7 @@ class Library:
     def video(self, video_id: str) -> VideoRecord | None:
         return next(iter(self._videos([video_id])), None)
 
-    def put_moments(
-        self, video: Video, moments: Sequence[Moment], generation: str, missing: str | None = None
-    ) -> bool:
+    def put_moments(self, video: Video, moments: Sequence[Moment], generation: str, missing: str | None = None) -> bool:
         """Stores a video's moments, in place of those it had, and makes them findable in one step.
 
         `missing` is the code of why only the words could be had. False: nobody wants the video any more, so nothing

@@ -1,13 +1,13 @@
 """From a question to the best moments: `find` is the whole way, in the order it happens.
 
-Each text of a question makes up to three lists of moments: by looks (`frame`), by `motion` and by `words`, which
-`indexer.fusion` joins. The list by words counts for the share of the question that a moment answers: one word in common
-("man") makes a first place by words, which would drown the looks of "a man on a bike".
+Each text of a question makes up to three lists of moments, by looks (`frame`), by `motion` and by `words`, which
+`indexer.fusion` joins. The list by words counts for the share of the question that a moment answers: one word in
+common ("man") makes a first place by words, which would drown the looks of "a man on a bike".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -20,11 +20,13 @@ from indexer.ports import Encoder
 from indexer.text import query_words, snippet
 from indexer.video import Vector
 
+Using: TypeAlias = Literal["frame", "motion"]
+Vectors: TypeAlias = Mapping[Using, Vector]
 Kind: TypeAlias = Literal["looks", "motion", "words"]
-Vectors: TypeAlias = Mapping[str, Vector]
-"""By the name they are stored under, `frame` and `motion`."""
+Ask: TypeAlias = Callable[[Sequence[Near]], list[list[Scored]]]
 
-KINDS: dict[str, Kind] = {"frame": "looks", "motion": "motion", "words": "words"}
+KIND: Mapping[Using, Kind] = {"frame": "looks", "motion": "motion"}
+MOMENT = "moment:"
 
 # How many moments are taken from each list. Where they are of too few videos to fill a page, more are taken.
 DEPTHS = (200, 800, 3_200, 12_800)
@@ -40,8 +42,6 @@ UNLIKE = 0.5
 
 # A further list is a reason, too, when it gave at least this much of what the first one gave.
 ALSO_A_REASON = 0.5
-
-MOMENT = "moment:"
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Best:
-    """The best moment of a video, or a single one where videos are not grouped, for any of the questions."""
+    """The best moment of a video, or a single one where videos are not grouped, and the text it answers best."""
 
-    fused: Fused
+    fused: Fused[Kind]
     text: str
-    more: int
     score: float
+    more: int
 
 
 def find(
@@ -113,24 +113,19 @@ def find(
 ) -> Page:
     """Moments for any of `texts`, towards `like` and away from `unlike` (words, or `moment:<id>`).
 
-    One hit a video, or with `video_id` the single moments of that one. The moments named as examples, and the videos of
-    those to be like, are left out: whoever names them knows them. Raises `GenerationMismatch` where the encoder is not
-    of the generation that is searched now.
+    One hit a video, or with `video_id` the single moments of that one. The moments named as examples, and the videos
+    of those to be like, are left out: whoever names them knows them. Raises `GenerationMismatch` where the encoder is
+    not of the generation that is searched now.
     """
     liked, unliked = (_moments(library, encoder.generation, space, examples) for examples in (like, unlike))
-    questions = _questions(encoder, texts, _Examples.of(encoder, like, liked), _vectors(encoder, unlike, unliked))
-    ask = partial(
-        library.nearest,
-        encoder.generation,
-        space,
-        video_id=video_id,
-        without_videos=() if video_id else sorted({moment.payload["video_id"] for moment in liked}),
-    )
+    questions = _questions(encoder, texts, like, unlike, liked, unliked)
+    known_videos = () if video_id else sorted({moment.payload["video_id"] for moment in liked})
+    ask: Ask = partial(library.nearest, encoder.generation, space, video_id=video_id, without_videos=known_videos)
     bests: list[Best] = []
     for depth in DEPTHS:
         lists = [_lists(ask, question, depth, grouped=video_id is None) for question in questions]
         bests = _bests(questions, lists, {moment.id for moment in (*liked, *unliked)})
-        if len(bests) > offset + limit or not _more_to_get(lists, depth):
+        if len(bests) > offset + limit or not _longer(lists, depth):
             break
     hits = _hits(library, encoder.generation, space, bests[offset : offset + limit])
     return Page(hits, offset + limit if len(bests) > offset + limit else None)
@@ -151,54 +146,71 @@ def _canonical(id: str) -> str | None:
         return None
 
 
-def _words(examples: Sequence[str]) -> list[str]:
-    return [each for each in examples if not each.startswith(MOMENT)]
+def _questions(
+    encoder: Encoder,
+    texts: Sequence[str],
+    like: Sequence[str],
+    unlike: Sequence[str],
+    liked: Sequence[Stored],
+    unliked: Sequence[Stored],
+) -> list[Question]:
+    """One for each text; without texts one of the examples alone, if there are any to be like."""
+    like, unlike = ([each for each in examples if not each.startswith(MOMENT)] for examples in (like, unlike))
+    towards = [*_vectors(encoder, like), *(_dense(moment) for moment in liked)]
+    away = [*_vectors(encoder, unlike), *(_dense(moment) for moment in unliked)]
+    spoken = list(zip(texts, _vectors(encoder, texts), strict=True))
+    if not spoken and towards:
+        spoken = [(" ".join(like), {})]
+    return [Question(text, _moved(vectors, towards, away)) for text, vectors in spoken]
 
 
 def _vectors(encoder: Encoder, texts: Sequence[str]) -> list[Vectors]:
-    pairs = [(("frame", each.frame), ("motion", each.motion)) for each in encoder.texts(texts)] if texts else []
-    return [{name: vector for name, vector in pair if vector is not None} for pair in pairs]
+    encoded = encoder.texts(texts) if texts else ()
+    return [{"frame": each.frame} | ({"motion": each.motion} if each.motion is not None else {}) for each in encoded]
 
 
-def _questions(
-    encoder: Encoder, texts: Sequence[str], like: Sequence[str], towards: Sequence[Vectors], away: Sequence[Vectors]
-) -> list[Question]:
-    """One for each text; without texts one of the examples alone, if there are any to be like."""
-    spoken: list[tuple[str, Vectors]] = list(zip(texts, _vectors(encoder, texts), strict=True))
-    if not spoken and towards:
-        spoken = [(" ".join(_words(like)), {})]
-    return [Question(text, _moved(vectors, towards, away)) for text, vectors in spoken]
+def _dense(moment: Stored) -> Vectors:
+    return {using: moment.dense[using] for using in KIND if using in moment.dense}
 
 
 def _moved(vectors: Vectors, towards: Sequence[Vectors], away: Sequence[Vectors]) -> Vectors:
     """A text's vectors moved to its examples and away from the others (Rocchio 1971), as unit vectors."""
-    names = sorted({name for each in (vectors, *towards) for name in each})
-    moved = {}
-    for name in names:
-        wanted = [vectors[name]] if name in vectors else []
-        if like := [each[name] for each in towards if name in each]:
-            wanted.append(np.mean(like, axis=0))
-        vector = np.sum(wanted, axis=0)
-        if unlike := [each[name] for each in away if name in each]:
-            vector -= UNLIKE * np.mean(unlike, axis=0)
-        moved[name] = (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
+    moved: dict[Using, Vector] = {}
+    for using in KIND:
+        wanted = [vectors[using]] if using in vectors else []
+        wanted += _mean(using, towards)
+        if wanted:
+            vector = sum(wanted) - UNLIKE * sum(_mean(using, away))
+            moved[using] = (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
     return moved
+
+
+def _mean(using: Using, examples: Sequence[Vectors]) -> list[Vector]:
+    """The mean of the examples, or nothing if there are none."""
+    vectors = [each[using] for each in examples if using in each]
+    return [np.mean(vectors, axis=0)] if vectors else []
 
 
 # ---- the lists ----
 
 
-def _lists(
-    ask: Callable[[Sequence[Near]], list[list[Scored]]], question: Question, depth: int, grouped: bool
-) -> dict[Kind, list[Listed]]:
+def _lists(ask: Ask, question: Question, depth: int, grouped: bool) -> dict[Kind, list[Listed]]:
     words = query_words(question.text)
-    words = SparseWords(words.indices[:MAX_WORDS], words.values[:MAX_WORDS])
-    nears = [Near(name, vector, depth) for name, vector in question.vectors.items()]
-    single = [Near("words", SparseWords((index,), (1.0,)), 1) for index in words.indices]
-    answers = ask([*nears, Near("words", words, depth), *single] if single else nears)
-    lists = {KINDS[near.using]: [_listed(each, grouped) for each in answer] for near, answer in zip(nears, answers)}
-    if single:
-        lists["words"] = _by_words(*answers[len(nears):])
+    single = [Near("words", SparseWords((index,), (1.0,)), 1) for index in words.indices[:MAX_WORDS]]
+    together = SparseWords(words.indices[:MAX_WORDS], words.values[:MAX_WORDS])
+    by_words = [Near("words", together, depth)] if single else []
+    dense = [Near(using, vector, depth) for using, vector in question.vectors.items()]
+    answers = ask([*dense, *by_words, *single])
+    lists = {
+        KIND[using]: [_listed(each, grouped) for each in answer]
+        for using, answer in zip(question.vectors, answers, strict=False)
+    }
+    if by_words:
+        found, *alone = answers[len(dense) :]
+        whole = _whole(alone)
+        lists["words"] = [
+            _listed(each, grouped, each.score / whole) for each in found if each.score > MIN_SHARE * whole
+        ]
     return lists
 
 
@@ -206,20 +218,18 @@ def _listed(scored: Scored, grouped: bool, strength: float = 1.0) -> Listed:
     return Listed(scored.id, scored.payload["video_id"] if grouped else scored.id, scored.score, strength)
 
 
-def _by_words(found: Sequence[Scored], bests: Sequence[Sequence[Scored]], grouped: bool) -> list[Listed]:
-    """The list by words, each with the share of the question it answers.
+def _whole(alone: Sequence[Sequence[Scored]]) -> float:
+    """What a moment would score by words that answered the whole question.
 
-    The whole of the question is the sum of what each word gives where it counts most (its IDF, in the main); a word
-    that no moment has counts like the rarest of the others.
+    Each word is taken at the best score that it reaches alone: its IDF, in the main. One that no moment has counts
+    like the rarest of the others.
     """
-    given = [best[0].score for best in bests if best]
-    whole = sum(given) + max(given, default=0.0) * (len(bests) - len(given))
-    return [
-        _listed(each, grouped, each.score / whole) for each in found if each.score >= MIN_SHARE * whole
-    ]
+    reached = [best[0].score for best in alone if best]
+    return sum(reached) + max(reached, default=0.0) * (len(alone) - len(reached))
 
 
-def _more_to_get(lists: Sequence[Mapping[Kind, Sequence[Listed]]], depth: int) -> bool:
+def _longer(lists: Sequence[Mapping[Kind, Sequence[Listed]]], depth: int) -> bool:
+    """Whether there may be more moments to be had than were asked for."""
     return any(len(entries) == depth for of_question in lists for entries in of_question.values())
 
 
@@ -229,20 +239,44 @@ def _more_to_get(lists: Sequence[Mapping[Kind, Sequence[Listed]]], depth: int) -
 def _bests(
     questions: Sequence[Question], lists: Sequence[Mapping[Kind, Sequence[Listed]]], named: Set[str]
 ) -> list[Best]:
-    """The best of each group for any of the questions, best first, without the moments that were named."""
-    fused = [(question, fuse(of_question)) for question, of_question in zip(questions, lists, strict=True)]
-    possible = max((best_possible(items) for _, items in fused), default=0.0)
-    groups: dict[str, dict[str, tuple[Fused, str]]] = {}
-    for item, text in sorted(
-        ((item, question.text) for question, items in fused for item in items), key=lambda pair: pair[0].order
-    ):
+    """The best moment of each group for any of the questions, best first; those that were named are left out."""
+    fused = [fuse(of_question) for of_question in lists]
+    possible = max(map(best_possible, fused), default=0.0)
+    answers = [(item, question.text) for question, items in zip(questions, fused, strict=True) for item in items]
+    groups: dict[str, dict[str, tuple[Fused[Kind], str]]] = {}
+    for item, text in sorted(answers, key=lambda answer: answer[0].order):
         if item.id not in named:
             groups.setdefault(item.group, {}).setdefault(item.id, (item, text))
-    return [Best(*next(iter(members.values())), more=len(members) - 1, ) for members in groups.values()]
+    firsts = [(next(iter(members.values())), len(members) - 1) for members in groups.values()]
+    return [Best(item, text, item.score / possible, more) for (item, text), more in firsts]
 
 
 def _hits(library: Library, generation: str, space: str, bests: Sequence[Best]) -> tuple[Hit, ...]:
-    """The bests as hits. What was forgotten since the lists were made is left out."""
+    """The bests as hits. Any that was forgotten since the lists were made is left out."""
     moments = {each.id: each for each in library.moments(generation, space, [best.fused.id for best in bests])}
-    submissions = library.submissions(space, sorted({each.payload["video_id"] for each in moments.values()}))
-    ...
+    submissions = library.submissions(space, [each.payload["video_id"] for each in moments.values()])
+    pairs = [(best, moments[best.fused.id]) for best in bests if best.fused.id in moments]
+    return tuple(
+        _hit(best, moment, submissions[moment.payload["video_id"]])
+        for best, moment in pairs
+        if moment.payload["video_id"] in submissions
+    )
+
+
+def _hit(best: Best, moment: Stored, submission: Submission) -> Hit:
+    kept = ("video_id", "link", "title", "start_s", "end_s", "thumbnail", "duration_s", "words_only")
+    return Hit(
+        moment_id=moment.id,
+        score=best.score,
+        why=_why(best, moment.payload["words"]),
+        more=best.more,
+        submitter=submission.person,
+        submitted_at=submission.at,
+        **{key: moment.payload[key] for key in kept},
+    )
+
+
+def _why(best: Best, words: str) -> tuple[Why, ...]:
+    parts = sorted(best.fused.parts.items(), key=lambda part: -part[1])
+    kinds = [kind for kind, part in parts if part >= ALSO_A_REASON * parts[0][1]]
+    return tuple(Why(kind, snippet(words, best.text) if kind == "words" else "") for kind in kinds)

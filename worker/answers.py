@@ -106,8 +106,8 @@ def library(parts: Parts, request: Library) -> LibraryPage:
                 code=Code(entry.video.code) if entry.video.code else None,
                 moments=entry.video.moments,
                 duration_s=entry.video.duration_s,
-                submitter=entry.submitter,
-                submitted_at=entry.submitted_at,
+                submitter=entry.submission.person,
+                submitted_at=entry.submission.at,
                 thumbnail=entry.video.thumbnail,
             )
             for entry in entries

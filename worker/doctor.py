@@ -30,7 +30,8 @@ def check(settings: Settings) -> list[Check]:
     """Every part that these settings use."""
     checks: list[Callable[[Settings], Check]] = [_data_folder, _model, _samples, _device, _blobs, _youtube]
     if settings.redis_url is not None:
-        checks.append(_redis)
+        url = settings.redis_url.get_secret_value()
+        checks.append(lambda _: _redis(url))
     if settings.qdrant_url is not None:
         checks.append(_qdrant)
     return [each(settings) for each in checks]
@@ -92,10 +93,9 @@ def _youtube(_settings: Settings) -> Check:
     return Check("YouTube", True, detail)
 
 
-def _redis(settings: Settings) -> Check:
-    assert settings.redis_url is not None
+def _redis(url: str) -> Check:
     try:
-        with redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=3) as client:
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
             version = client.info("server")["redis_version"]
             durable = client.info("persistence")["aof_enabled"]
     except (redis.RedisError, ValueError) as error:
