@@ -60,7 +60,9 @@ def index(
 
 @app.command()
 def find(
-    words: Annotated[str, typer.Argument(help="What happens in the moment; commas part several searches.")],
+    words: Annotated[
+        str, typer.Argument(metavar="WORDS", help="What happens in the moment; commas part several searches.")
+    ],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many moments.")] = 5,
     in_link: Annotated[str | None, typer.Option("--in", metavar="LINK", help="Only inside this video.")] = None,
     as_json: AsJson = False,
@@ -94,7 +96,8 @@ def library(as_json: AsJson = False) -> None:
 
 @app.command()
 def forget(
-    link: Annotated[str, typer.Argument(help="The link that the library shows.")], as_json: AsJson = False
+    link: Annotated[str, typer.Argument(metavar="LINK", help="The link that the library shows.")],
+    as_json: AsJson = False,
 ) -> None:
     """Take a video out of the library."""
     settings = _settings()
@@ -117,11 +120,13 @@ def worker(
         raise Ended(say(Text.WORKER_NEEDS_REDIS))
 
     from worker.app import QUEUES
-    from worker.run import run_worker
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := set(names) - set(QUEUES):
         raise typer.BadParameter(say(Text.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
+
+    from worker.run import run_worker
+
     run_worker(settings, names)
 
 
@@ -212,17 +217,17 @@ def _link(text: str) -> str:
 
 def _once(work: Coroutine[Any, Any, bool]) -> NoReturn:
     """Ends the process with status 0 only if `work` was done."""
-    done = asyncio.run(_stoppable(work))
+    done = asyncio.run(stoppable(work))
     raise typer.Exit(STOPPED_STATUS if done is None else 0 if done else 1)
 
 
 def _last(work: Coroutine[Any, Any, None]) -> NoReturn:
     """Runs `work` until it is stopped, which is how it should end."""
-    asyncio.run(_stoppable(work))
+    asyncio.run(stoppable(work))
     raise typer.Exit(0)
 
 
-async def _stoppable(work: Coroutine[Any, Any, T]) -> T | None:
+async def stoppable(work: Coroutine[Any, Any, T]) -> T | None:
     """The result of `work`, or None after Ctrl-C or SIGTERM: then it is cancelled, and closes what it has open."""
     running = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()

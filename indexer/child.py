@@ -84,8 +84,10 @@ def run(module: str, request: Mapping[str, Any], limits: Limits, folder: Path, o
 
 
 def _start(module: str, folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Nothing of our environment goes along but what is needed: it may hold tokens. -P keeps `folder`, where hostile
-    files land, off the import path."""
+    """Nothing of our environment goes along but what is needed: it may hold tokens.
+
+    -P keeps `folder`, where hostile files land, off the import path.
+    """
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module],

@@ -28,7 +28,7 @@ INTERVAL_S = 1.0
 LEAST_FRAMES = 8
 """What a motion vector is made of; shorter videos are sampled more densely to have as many."""
 SKIP_FROM_S = 60.0
-"""Longer videos are decoded without their non-reference frames: up to 1.7 times as fast, and no known cut was missed."""
+"""Longer videos are decoded without non-reference frames: up to 1.7 times as fast, with the same cuts found."""
 
 _THREADS = 2
 _USUAL_RATE = 25.0
@@ -100,7 +100,7 @@ def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool]
 
 def _open(file: IO[bytes]) -> InputContainer:
     try:
-        return av.open(file, options={"format_whitelist": _DEMUXERS}, metadata_errors="ignore")
+        return av.open(file, "r", options={"format_whitelist": _DEMUXERS}, metadata_errors="ignore")
     except av.error.FFmpegError as error:
         raise Corrupt(str(error)) from error
 
@@ -165,8 +165,8 @@ class _Clock:
     def at_s(self, frame: av.VideoFrame) -> float:
         at_s = self._counted() if self.counting or frame.time is None else self._stamped(frame.time)
         self._last_s = at_s
-        shown_s = float(frame.duration * frame.time_base) if frame.duration and not self.counting else self._step_s
-        self.end_s = max(self.end_s, at_s + shown_s)
+        unit = None if self.counting else frame.time_base
+        self.end_s = at_s + (float(frame.duration * unit) if frame.duration and unit else self._step_s)
         return at_s
 
     def _counted(self) -> float:

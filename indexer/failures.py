@@ -99,6 +99,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(found))
         yield found
-        inner = (getattr(found, "cause", None), (getattr(found, "exc_info", None) or (None, None))[1])
-        inner += (found.__cause__, found.__context__)
-        waiting.extend(each for each in inner if isinstance(each, BaseException))
+        kept = (getattr(found, "cause", None), *(getattr(found, "exc_info", None) or ()))
+        waiting.extend(each for each in (*kept, found.__cause__, found.__context__) if isinstance(each, BaseException))

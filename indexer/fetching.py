@@ -39,8 +39,8 @@ from indexer.guard import Guard, install_guard
 from indexer.speech import MAX_SPEECH_BYTES, captions, pick_track
 from indexer.video import Caption
 
-# Pictures only, around 360p: the largest up to it, else the smallest above, but nothing under 240 where more is offered.
-FORMATS = "bv[height>=240]/bv*[height>=240]/bv*"
+# One file with pictures, around 360p: the largest up to it, else the smallest above; under 240 only where that is all.
+FORMATS = "bv*[height>=240]/bv*"
 ORDER = ["res:360", "vcodec:h264", "fps:30", "+size", "+br"]
 
 THUMBNAIL_SIDE = 640

@@ -164,10 +164,10 @@ class Library:
     def video(self, video_id: str) -> VideoRecord | None:
         return next(iter(self._videos([video_id])), None)
 
-    def put_moments(self, video: Video, moments: Sequence[Moment], generation: str, missing: str | None = None) -> bool:
+    def put_moments(self, video: Video, moments: Sequence[Moment], generation: str, code: str | None = None) -> bool:
         """Stores a video's moments, in place of those it had, and makes them findable in one step.
 
-        `missing` is the code of why only the words could be had. False: nobody wants the video any more, so nothing
+        `code` tells why only the words could be had. False: nobody wants the video any more, so nothing
         of it is kept, and its blobs are to be deleted.
         """
         record = self.video(video.id)
@@ -178,11 +178,11 @@ class Library:
         self._points.set_payload(collection, of_video, {"spaces": []})
         for start in range(0, len(moments), UPSERT_BATCH):
             batch = moments[start : start + UPSERT_BATCH]
-            self._points.upsert(collection, [_point(moment, video, generation, missing) for moment in batch])
+            self._points.upsert(collection, [_point(moment, video, generation, code) for moment in batch])
         stale = {stored.id for stored in self._points.scroll(collection, of_video, ())} - {each.id for each in moments}
         if stale:
             self._points.delete(collection, Where(ids=tuple(stale)))
-        self._change(video.id, **_outcome(video, moments, missing))
+        self._change(video.id, **_outcome(video, moments, code))
         if self._open_to_spaces(video.id):
             return True
         self._drop(record)
@@ -316,7 +316,7 @@ def _collection(generation: str) -> str:
     return f"{MOMENTS}_{generation}"
 
 
-def _point(moment: Moment, video: Video, generation: str, missing: str | None) -> PointIn:
+def _point(moment: Moment, video: Video, generation: str, code: str | None) -> PointIn:
     dense = {"frame": moment.frame, "motion": moment.motion}
     return PointIn(
         moment.id,
@@ -332,7 +332,7 @@ def _point(moment: Moment, video: Video, generation: str, missing: str | None) -
             "end_s": moment.end_s,
             "thumbnail": moment.thumbnail,
             "words": moment.words,
-            "words_only": missing is not None,
+            "words_only": code is not None,
             "spaces": [],
         },
         {name: vector for name, vector in dense.items() if vector is not None},
@@ -340,10 +340,10 @@ def _point(moment: Moment, video: Video, generation: str, missing: str | None) -
     )
 
 
-def _outcome(video: Video, moments: Sequence[Moment], missing: str | None) -> dict[str, Any]:
+def _outcome(video: Video, moments: Sequence[Moment], code: str | None) -> dict[str, Any]:
     return {
-        "status": "words_only" if missing else "indexed",
-        "code": missing,
+        "status": "words_only" if code else "indexed",
+        "code": code,
         "title": video.title,
         "moments": len(moments),
         "duration_s": video.duration_s,

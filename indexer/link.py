@@ -28,9 +28,9 @@ _VIMEO = re.compile(r"^/(?:(?:channels|groups|album|showcase)/[^/]+/(?:videos?/)
 _TWITCH_CLIP = re.compile(r"^/(?:[^/]+/clip/)?([\w-]+)/?$", re.ASCII)
 _TWITCH_VIDEO = re.compile(r"^/(?:videos|[^/]+/(?:v|video))/v?(\d+)/?$")
 
-_TRACKERS = frozenset(
-    "fbclid gclid gclsrc dclid msclkid twclid ttclid yclid igshid igsh mc_cid mc_eid si ref_src ref_url "
-    "_ga _gl _hsenc _hsmi mkt_tok vero_id wickedid spm share_id rdt cmpid".split()
+_TRACKERS = re.compile(
+    r"utm_.*|fbclid|gclid|gclsrc|dclid|msclkid|twclid|ttclid|yclid|igshid|igsh|mc_cid|mc_eid|si|ref_src|ref_url|"
+    r"_ga|_gl|_hsenc|_hsmi|mkt_tok|vero_id|wickedid|spm|share_id|rdt|cmpid"
 )
 _SITE_TRACKERS = {"twitter.com": {"s", "t"}, "x.com": {"s", "t"}, "tiktok.com": {"_r", "_t", "is_from_webapp"}}
 _DISCORD_SIGNATURE = frozenset({"ex", "is", "hm"})
@@ -180,7 +180,7 @@ def _discord(url: URL, text: str) -> Link | None:
 
 def _is_tracker(url: URL) -> Callable[[str], bool]:
     site = _SITE_TRACKERS.get(".".join(_host(url).split(".")[-2:]), set())
-    return lambda key: key.startswith("utm_") or key in _TRACKERS or key in site
+    return lambda key: key in site or bool(_TRACKERS.fullmatch(key))
 
 
 def _without(url: URL, dropped: Callable[[str], bool]) -> URL:

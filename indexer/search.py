@@ -27,6 +27,7 @@ Ask: TypeAlias = Callable[[Sequence[Near]], list[list[Scored]]]
 
 KIND: Mapping[Using, Kind] = {"frame": "looks", "motion": "motion"}
 MOMENT = "moment:"
+TINY = 1e-12
 
 # How many moments are taken from each list. Where they are of too few videos to fill a page, more are taken.
 DEPTHS = (200, 800, 3_200, 12_800)
@@ -117,6 +118,8 @@ def find(
     of those to be like, are left out: whoever names them knows them. Raises `GenerationMismatch` where the encoder is
     not of the generation that is searched now.
     """
+    if library.generation is None:
+        return Page((), None)
     liked, unliked = (_moments(library, encoder.generation, space, examples) for examples in (like, unlike))
     questions = _questions(encoder, texts, like, unlike, liked, unliked)
     known_videos = () if video_id else sorted({moment.payload["video_id"] for moment in liked})
@@ -166,7 +169,8 @@ def _questions(
 
 def _vectors(encoder: Encoder, texts: Sequence[str]) -> list[Vectors]:
     encoded = encoder.texts(texts) if texts else ()
-    return [{"frame": each.frame} | ({"motion": each.motion} if each.motion is not None else {}) for each in encoded]
+    both: list[dict[Using, Vector | None]] = [{"frame": each.frame, "motion": each.motion} for each in encoded]
+    return [{using: vector for using, vector in each.items() if vector is not None} for each in both]
 
 
 def _dense(moment: Stored) -> Vectors:
@@ -180,15 +184,17 @@ def _moved(vectors: Vectors, towards: Sequence[Vectors], away: Sequence[Vectors]
         wanted = [vectors[using]] if using in vectors else []
         wanted += _mean(using, towards)
         if wanted:
-            vector = sum(wanted) - UNLIKE * sum(_mean(using, away))
-            moved[using] = (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
+            vector: Vector = np.sum(wanted, axis=0, dtype=np.float32)
+            for unwanted in _mean(using, away):
+                vector = vector - UNLIKE * unwanted
+            moved[using] = vector / max(float(np.linalg.norm(vector)), TINY)
     return moved
 
 
 def _mean(using: Using, examples: Sequence[Vectors]) -> list[Vector]:
     """The mean of the examples, or nothing if there are none."""
     vectors = [each[using] for each in examples if using in each]
-    return [np.mean(vectors, axis=0)] if vectors else []
+    return [np.mean(vectors, axis=0, dtype=np.float32)] if vectors else []
 
 
 # ---- the lists ----

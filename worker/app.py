@@ -47,7 +47,7 @@ def make_app(settings: Settings, results: Results | None = None) -> Celery:
 def _transport(settings: Settings) -> dict[str, object]:
     if settings.redis_url is None:
         return {
-            "broker_url": "memory://",
+            "broker_url": "memory://localhost/",
             "broker_transport_options": {"polling_interval": MEMORY_POLLING_S},
             "result_backend": "worker.memory:MemoryBackend",
             "result_backend_thread_safe": True,

@@ -46,9 +46,12 @@ class Parts:
         with self._loading:
             if self._batcher is None:
                 # torch and transformers take seconds to import: a refused link or a listing never waits for them.
+                from transformers.utils.logging import disable_progress_bar
+
                 from model.batcher import Batcher
                 from model.presets import load_encoder
 
+                disable_progress_bar()
                 self._batcher = Batcher(
                     load_encoder(
                         self.settings.preset,

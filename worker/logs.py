@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 from worker.settings import Settings
@@ -21,7 +22,8 @@ def configure(settings: Settings, to_file: bool) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks,
+        # Without the values of variables: they hold links, words and keys of people.
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
     ]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

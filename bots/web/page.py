@@ -27,10 +27,11 @@ def bridge() -> Bridge:
 def main() -> None:
     view.frame()
     try:
+        view.chat(bridge())
         # The process that owns the data comes back under another address; Redis stays where it is.
         if bridge().lost and Settings().redis_url is None:
             bridge.clear()
-        view.chat(bridge())
+            st.rerun()
     except NothingRuns:
         view.nothing_runs()
     except Exception as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from model import lora
 from model.encoders import HubEncoder
@@ -134,12 +135,23 @@ def test_a_damaged_folder(root: Path, tmp_path: Path, file: str) -> None:
         read(folder, "tiny/clip@1")
 
 
+def test_incomplete_weights(root: Path, tmp_path: Path) -> None:
+    """Weights that leave a layer unset are missing parts, not random numbers."""
+    folder = tmp_path / "clip"
+    shutil.copytree(root / "tiny" / "clip", folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["text_projection.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PartsMissing, match="lacks weights .text_projection.weight"):
+        read(folder, "tiny/clip@1")
+
+
 def test_weights_of_another_model(root: Path, tmp_path: Path) -> None:
-    """Weights that leave layers unset are missing parts, not random numbers."""
+    """Weights of other shapes are missing parts."""
     folder = tmp_path / "clip"
     shutil.copytree(root / "tiny" / "clip", folder)
     shutil.copy(root / "tiny" / "siglip" / "model.safetensors", folder)
-    with pytest.raises(PartsMissing, match="tiny/clip@1"):
+    with pytest.raises(PartsMissing, match="tiny/clip@1 cannot be read"):
         read(folder, "tiny/clip@1")
 
 

@@ -1,0 +1,162 @@
+"""The command line as plain processes, working through a running owner of the data."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bots import cli
+from bots.words import Text, say
+from tests.bots.fakes import GOAL, SNOW, FakeClient
+from worker.codes import Code
+from worker.messages import CallFailed, Find, Submit
+from worker.settings import Settings
+
+
+def reelseek(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from bots.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | env)
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_find_json(running: Settings, client: FakeClient) -> None:
+    """The JSON of a search has the documented keys, and paths that lead to the thumbnails."""
+    done = reelseek("find", "dog, ball", "--limit", "1", "--in", SNOW.link, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    [answer] = lines(done)
+    assert list(answer) == ["query", "took_ms", "hits"]
+    assert answer["query"] == "dog, ball"
+    assert answer["took_ms"] > 0
+    assert answer["hits"] == [
+        {
+            "link": SNOW.link,
+            "moment_link": f"{SNOW.link}#t=0",
+            "title": SNOW.title,
+            "start_s": 0,
+            "end_s": 6,
+            "score": 0.5,
+            "why": ["looks like it"],
+            "thumbnail": f"{running.data_dir}/blobs/thumbnails/{SNOW.id}.jpg",
+            "more": 0,
+        }
+    ]
+    assert client.asked == [Find(asker=cli.ASKER, queries=("dog", "ball"), in_link=SNOW.link, limit=1)]
+
+
+def test_find_in_words(running: Settings) -> None:
+    """Without `--json` a person reads titles, times and whole links; finding nothing is an answer too."""
+    done = reelseek("find", "cat")
+    assert done.returncode == 0
+    assert all(text in done.stdout for text in (SNOW.title, "0:12–0:18", f"{SNOW.link}#t=12", "looks like it"))
+    nothing = reelseek("find", "zebra")
+    assert (nothing.returncode, nothing.stdout.strip()) == (0, say(Text.NO_HITS))
+
+
+def test_a_refused_search_is_no_success(running: Settings) -> None:
+    """What was not done ends with a status other than 0 and says why, in JSON too."""
+    done = reelseek("find", " ", "--json")
+    assert done.returncode == 1
+    assert lines(done) == [{"code": "empty_query", "sentence": say(Code.EMPTY_QUERY), "incident": None}]
+
+
+def test_index_json(running: Settings, client: FakeClient, tmp_path: Path) -> None:
+    """Each link has one object, local files are links, and one failure makes the whole no success."""
+    clip = tmp_path / "a clip.mp4"
+    clip.touch()
+    client.sites = {"https://video.example/gone": Code.NOT_FOUND}
+    done = reelseek("index", "a clip.mp4", "https://video.example/gone", SNOW.link, "nonsense", "--json")
+    assert done.returncode == 1
+    answers = {answer.pop("link"): answer for answer in lines(done)}
+    assert answers == {
+        clip.as_uri(): {"status": "indexed", "code": None, "sentence": "Added “a%20clip.mp4”.", "moments": 1},
+        SNOW.link: {
+            "status": "already",
+            "code": None,
+            "sentence": "“Dogs in snow” is in the library already.",
+            "moments": 3,
+        },
+        "https://video.example/gone": {
+            "status": "failed",
+            "code": "not_found",
+            "sentence": say(Code.NOT_FOUND),
+            "moments": 0,
+        },
+        "nonsense": {"status": "failed", "code": "not_a_link", "sentence": say(Code.NOT_A_LINK), "moments": 0},
+    }
+    assert all(isinstance(request, Submit) and request.local_files for request in client.asked)
+
+
+def test_library_and_forget(running: Settings) -> None:
+    """The library is listed whole; what was forgotten is gone, and forgetting it again is no success."""
+    done = reelseek("forget", GOAL.link, "--json")
+    assert (done.returncode, lines(done)) == (0, [{"links": [GOAL.link], "sentence": f"Forgotten: {GOAL.link}"}])
+    assert reelseek("forget", GOAL.link).returncode == 1
+    [shelf] = lines(reelseek("library", "--json"))
+    assert (shelf["total"], [video["title"] for video in shelf["videos"]]) == (2, [SNOW.title, "A talk"])
+    assert "words only" in reelseek("library").stdout
+
+
+def test_surprises_reach_the_log_not_the_person(running: Settings, client: FakeClient) -> None:
+    """A failure shows a sentence and a reference; neither stream holds a traceback."""
+    client.broken = CallFailed(Code.STORE_UNAVAILABLE, "abc123")
+    done = reelseek("library")
+    assert done.returncode == 1
+    assert say(Code.STORE_UNAVAILABLE) in done.stdout
+    assert "abc123" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "status", "words"),
+    [
+        (["library"], {"REELSEEK_WEB_PORT": "many"}, 2, "REELSEEK_WEB_PORT"),
+        (["library"], {"REELSEEK_DATA_DIR": "/proc/nowhere"}, 1, "/proc/nowhere"),
+        (["worker"], {}, 1, "REELSEEK_REDIS_URL"),
+        (["up"], {"REELSEEK_REDIS_URL": "redis://127.0.0.1:1"}, 1, "REELSEEK_REDIS_URL"),
+        (["worker", "--queues", "serach"], {"REELSEEK_REDIS_URL": "redis://127.0.0.1:1"}, 2, "serach"),
+        (["find"], {}, 2, "WORDS"),
+    ],
+)
+def test_wrong_use_is_a_sentence(
+    settings: Settings, arguments: list[str], env: dict[str, str], status: int, words: str
+) -> None:
+    """What the operator got wrong is named, without a traceback."""
+    done = reelseek(*arguments, **env)
+    assert done.returncode == status
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_closes_what_it_has_open(number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM cancel the work, whose last lines still run."""
+    closed = []
+
+    async def work() -> bool:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.Event().wait()
+        finally:
+            closed.append(number)
+        return True
+
+    assert asyncio.run(cli.stoppable(work())) is None
+    assert closed == [number]
+
+
+def test_work_that_ends_gives_its_result() -> None:
+    """Nothing is lost by being able to stop."""
+
+    async def work() -> int:
+        return 7
+
+    assert asyncio.run(cli.stoppable(work())) == 7
