@@ -160,7 +160,8 @@ def console() -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check each part and say how to mend it."""
-    settings = _settings()
+    # The log goes to the terminal: a folder that can't be written is one of the things to find.
+    settings = _settings(to_file=False)
 
     from worker.doctor import check
 

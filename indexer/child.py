@@ -1,47 +1,29 @@
-"""Runs `indexer.fetching` and `indexer.decoding` as child processes with limits: both ends of the pipe.
-
-The parent writes one JSON line and keeps the pipe open; the child writes JSON lines: shares of the work done, then one
-result or one error. The child ends when that pipe closes, so none outlives its parent. What it or a library prints goes
-to its standard error, which the parent reads when something went wrong.
-"""
+"""Runs `indexer.fetching` and `indexer.decoding` as child processes: the parent's end of `indexer.serving`."""
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 import structlog
 
 from indexer.errors import IndexerError
+from indexer.serving import Limits, Share
 
 log = structlog.get_logger()
 
-Share: TypeAlias = Callable[[float], None]
-"""Called with the share of the work done, 0 to 1."""
-Work: TypeAlias = Callable[[dict[str, Any], Share], dict[str, Any]]
-
 _MAX_LINE_BYTES = 64 * 1024**2
-_MAX_OPEN_FILES = 256
 _LOG_TAIL_BYTES = 4000
+_LAST_WORDS_S = 5.0
 _PASSED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of one child: wall-clock seconds (and twice as many of CPU), bytes of memory, bytes of one file it writes."""
-
-    timeout_s: float
-    memory_bytes: int
-    file_bytes: int
 
 
 class ChildTimedOut(Exception):
@@ -50,9 +32,6 @@ class ChildTimedOut(Exception):
 
 class ChildDied(Exception):
     """The child ended without an answer: a crash, or a limit of the system."""
-
-
-# ---- the parent's end ----
 
 
 def run(module: str, request: Mapping[str, Any], limits: Limits, folder: Path, on_share: Share) -> dict[str, Any]:
@@ -66,13 +45,16 @@ def run(module: str, request: Mapping[str, Any], limits: Limits, folder: Path, o
         timer.start()
         try:
             answer = _talk(process, {"limits": asdict(limits), "request": request}, on_share)
+            if answer is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LAST_WORDS_S)
         finally:
             timer.cancel()
             timer.join()
             _kill(process)
             process.wait()
         words = _tail(said)
-    log.debug("child_ended", module=module, status=process.returncode, said=words)
+    log.debug("child_ended", module=module, said=words)
     if timed_out.is_set():
         raise ChildTimedOut(f"{module} took more than {limits.timeout_s:.0f} s")
     if answer is None:
@@ -130,7 +112,7 @@ def _time_out(process: subprocess.Popen[bytes], timed_out: threading.Event) -> N
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """The child and whatever it started. It was not waited for yet, so its id is still its own."""
+    """The child and whatever it started; those outlive it where it crashed."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -149,60 +131,3 @@ def _error_class(code: str) -> type[IndexerError]:
         by_code[found.code] = found
         waiting.extend(found.__subclasses__())
     return by_code[code]
-
-
-# ---- the child's end ----
-
-
-def serve(work: Work) -> None:
-    """The life of a child process: one request, one answer."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)
-        message = json.loads(sys.stdin.buffer.readline())
-        _limit(Limits(**message["limits"]))
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        try:
-            answer: dict[str, Any] = {"result": work(message["request"], _shares(answers))}
-        except IndexerError as error:
-            answer = {"error": error.code, "message": str(error)}
-        _tell(answers, answer)
-
-
-def _limit(limits: Limits) -> None:
-    """RLIMIT_DATA and not RLIMIT_AS: a JavaScript runtime and thread stacks reserve far more than they use."""
-    wanted = {
-        resource.RLIMIT_CPU: int(2 * limits.timeout_s) + 1,
-        resource.RLIMIT_DATA: limits.memory_bytes,
-        resource.RLIMIT_FSIZE: limits.file_bytes,
-        resource.RLIMIT_NOFILE: _MAX_OPEN_FILES,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, value in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (least, least))
-
-
-def _end_with_parent() -> None:
-    """Blocks until the parent's end of the pipe closes, which it does however the parent ends."""
-    while os.read(0, 1):
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
-def _shares(answers: IO[str]) -> Share:
-    told = -1.0
-
-    def tell(share: float) -> None:
-        nonlocal told
-        share = min(max(share, 0.0), 1.0)
-        if share >= told + 0.01:
-            told = share
-            _tell(answers, {"share": share})
-
-    return tell
-
-
-def _tell(answers: IO[str], message: Mapping[str, Any]) -> None:
-    answers.write(json.dumps(message) + "\n")
-    answers.flush()

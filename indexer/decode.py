@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.child import ChildDied, ChildTimedOut, Limits, run
+from indexer.child import ChildDied, ChildTimedOut, run
 from indexer.errors import Corrupt
 from indexer.ports import Progress
+from indexer.serving import Limits
 from indexer.video import Decoded, SampledFrame
 
 _MAX_PICTURE_FILE_BYTES = 64 * 1024**2

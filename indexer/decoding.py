@@ -16,9 +16,9 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
-from indexer.child import Share, serve
 from indexer.errors import Corrupt, EmptyFile, NoPictures, TooLong, TooManyPixels
 from indexer.guard import close_off
+from indexer.serving import Share, serve
 from indexer.shots import ShotDetector
 
 SHORT_SIDE = 288
@@ -57,8 +57,9 @@ def decode(request: dict[str, Any], share: Share) -> dict[str, Any]:
         raise EmptyFile(str(media))
     try:
         sampled = _sample(request, lambda _, at_s, due_s: at_s >= due_s, share)
-        if len(sampled.frames) < LEAST_FRAMES < sampled.seen and sampled.duration_s < LEAST_FRAMES * INTERVAL_S:
-            picked = {i * sampled.seen // LEAST_FRAMES for i in range(LEAST_FRAMES)}
+        least = min(LEAST_FRAMES, sampled.seen)
+        if len(sampled.frames) < least and sampled.duration_s < LEAST_FRAMES * INTERVAL_S:
+            picked = {i * sampled.seen // least for i in range(least)}
             sampled = _sample(request, lambda index, _, __: index in picked, share)
     except MemoryError as error:
         raise TooManyPixels(f"more memory than allowed: {error}") from error

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer.child import ChildDied, ChildTimedOut, Limits, run
+from indexer.child import ChildDied, ChildTimedOut, run
 from indexer.errors import FetchFailed, TimedOut
 from indexer.guard import Guard, Networks, Resolve, resolve_name
 from indexer.link import Link, canonical, file_path, local_file
 from indexer.ports import Progress
+from indexer.serving import Limits
 from indexer.video import Caption, Fetched, Video
 
 _BYTES_OVER_LIMIT = 16 * 1024**2

@@ -23,7 +23,6 @@ from PIL import Image
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import YoutubeDLError
 
-from indexer.child import Share, serve
 from indexer.errors import (
     Blocked,
     IndexerError,
@@ -36,6 +35,7 @@ from indexer.errors import (
 )
 from indexer.failures import meaning, meaning_of_words
 from indexer.guard import Guard, install_guard
+from indexer.serving import Share, serve
 from indexer.speech import MAX_SPEECH_BYTES, captions, pick_track
 from indexer.video import Caption
 

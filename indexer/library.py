@@ -353,7 +353,8 @@ def _outcome(video: Video, moments: Sequence[Moment], code: str | None) -> dict[
 
 
 def _video(stored: Stored) -> VideoRecord:
-    return VideoRecord(**{each.name: stored.payload[each.name] for each in fields(VideoRecord)})
+    # Qdrant drops the keys that are set to null.
+    return VideoRecord(**{each.name: stored.payload[each.name] for each in fields(VideoRecord) if each.name in stored.payload})
 
 
 def _submission(stored: Stored) -> Submission:

@@ -39,7 +39,9 @@ def main() -> None:
 
 def _end_with_parent() -> None:
     """The parent holds the other end of our input; when it is gone, however it went, the input ends."""
-    sys.stdin.buffer.read()
+    # Not through `sys.stdin`: its lock would be held while the interpreter ends.
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -23,13 +23,11 @@ YOUTUBE_HOSTS: Final = ("youtube.com", "www.youtube.com", "m.youtube.com", "yout
 def playable(link: str) -> str | Path | None:
     """What `st.video` can play of a link from the library; None: only its own site does."""
     parts = urlsplit(link)
-    if parts.scheme == "file":
+    direct = parts.path.lower().endswith(PLAYED_ENDINGS)
+    if parts.scheme == "file" and direct:
         path = Path(unquote(parts.path))
         return path if path.is_file() and path.stat().st_size <= MAX_PLAYED_BYTES else None
-    if parts.scheme not in {"http", "https"}:
-        return None
-    direct = parts.path.lower().endswith(PLAYED_ENDINGS)
-    return link if direct or parts.hostname in YOUTUBE_HOSTS else None
+    return link if opens(link) and (direct or parts.hostname in YOUTUBE_HOSTS) else None
 
 
 def opens(link: str) -> bool:

@@ -53,6 +53,7 @@ class FakeClient:
     """Raised by every call."""
     gate: asyncio.Event | None = None
     """Jobs stand still after their first progress until it is set."""
+    lose_thumbnails: bool = False
     asked: list[Request[Message]] = field(default_factory=list)
     _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
 
@@ -100,7 +101,7 @@ class FakeClient:
 
     async def thumbnail(self, key: str) -> bytes:
         for video in self.videos:
-            if key == f"thumbnails/{video.id}.jpg":
+            if key == f"thumbnails/{video.id}.jpg" and not self.lose_thumbnails:
                 return video.thumbnail or picture((90, 120, 150))
         raise KeyError(key)
 

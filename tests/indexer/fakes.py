@@ -2,13 +2,17 @@
 
 import hashlib
 import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
+from indexer.library import Library, VideoRecord
 from indexer.ports import Encoder
-from indexer.video import Clip, Picture, QueryVectors, Vector
+from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
 
 SIZE = 8
 
@@ -46,3 +50,43 @@ class FakeEncoder:
 
 def _is_an_encoder(fake: FakeEncoder) -> Encoder:
     return fake
+
+
+def video_id(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+def a_video(name: str, title: str | None = None) -> Video:
+    """The video of that name, which is its title, too."""
+    return Video(video_id(name), f"https://videos.example/{name}", name if title is None else title, duration_s=60.0)
+
+
+def some_moments(video: Video, *texts: str, pictures: bool = True, words: str | None = None) -> list[Moment]:
+    """A moment of 5 s for each text, which looks as the text says. Its words are the title unless `words` are given."""
+    return [
+        Moment(
+            id=str(uuid.uuid5(uuid.UUID(video.id), str(number))),
+            video_id=video.id,
+            start_s=5.0 * number,
+            end_s=5.0 * number + 5.0,
+            thumbnail=f"videos/{video.id}/{number}.jpg" if pictures else None,
+            words=video.title if words is None else words,
+            frame=meaning(text) if pictures else None,
+            motion=-meaning(text) if pictures else None,
+        )
+        for number, text in enumerate(texts)
+    ]
+
+
+def submit(library: Library, space: str, name: str, person: str = "ann", minute: int = 0) -> VideoRecord:
+    video = a_video(name)
+    at = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
+    return library.submit(video.id, video.link, f"{video.link}?fetch", space, person, at)
+
+
+def share(library: Library, space: str, name: str, *texts: str, title: str | None = None, **moments: Any) -> Video:
+    """Submits a video and stores its moments, as the whole way of a link does."""
+    video = a_video(name, title)
+    submit(library, space, name)
+    assert library.put_moments(video, some_moments(video, *texts or (name,), **moments), "fake")
+    return video

@@ -1,0 +1,87 @@
+"""The life of a child process with limits: one request, one answer. `indexer.child` is the parent's end.
+
+The parent writes one JSON line and keeps the pipe open; the child writes JSON lines: shares of the work done, then one
+result or one error. The child ends when that pipe closes, so none outlives its parent. What it or a library prints goes
+to its standard error, which the parent reads when something went wrong.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any, TypeAlias
+
+from indexer.errors import IndexerError
+
+Share: TypeAlias = Callable[[float], None]
+"""Called with the share of the work done, 0 to 1."""
+Work: TypeAlias = Callable[[dict[str, Any], Share], dict[str, Any]]
+
+_MAX_OPEN_FILES = 256
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one child: wall-clock seconds (and twice as many of CPU), bytes of memory, bytes of one file it writes."""
+
+    timeout_s: float
+    memory_bytes: int
+    file_bytes: int
+
+
+def serve(work: Work) -> None:
+    """The life of a child process: one request, one answer."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        message = json.loads(sys.stdin.buffer.readline())
+        _limit(Limits(**message["limits"]))
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        try:
+            answer: dict[str, Any] = {"result": work(message["request"], _shares(answers))}
+        except IndexerError as error:
+            answer = {"error": error.code, "message": str(error)}
+        _tell(answers, answer)
+
+
+def _limit(limits: Limits) -> None:
+    """RLIMIT_DATA and not RLIMIT_AS: a JavaScript runtime and thread stacks reserve far more than they use."""
+    wanted = {
+        resource.RLIMIT_CPU: int(2 * limits.timeout_s) + 1,
+        resource.RLIMIT_DATA: limits.memory_bytes,
+        resource.RLIMIT_FSIZE: limits.file_bytes,
+        resource.RLIMIT_NOFILE: _MAX_OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, value in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (least, least))
+
+
+def _end_with_parent() -> None:
+    """Blocks until the parent's end of the pipe closes, which it does however the parent ends."""
+    while os.read(0, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _shares(answers: IO[str]) -> Share:
+    told = -1.0
+
+    def tell(share: float) -> None:
+        nonlocal told
+        share = min(max(share, 0.0), 1.0)
+        if share >= told + 0.01:
+            told = share
+            _tell(answers, {"share": share})
+
+    return tell
+
+
+def _tell(answers: IO[str], message: Mapping[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()

@@ -1,0 +1,1 @@
+"""The decoder, child process included, on good files and bad."""

@@ -1,0 +1,76 @@
+"""The grown form: each command of docker-compose.yml as a plain process, against a real Redis and a real Qdrant."""
+
+import shlex
+import signal
+import string
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.indexer.qdrant import qdrant_url
+from tests.whole.media import clip
+from tests.whole.processes import REELSEEK, ROOT, Process, json_lines, reelseek, running
+from worker.settings import Settings
+
+__all__ = ["qdrant_url"]
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if service.get("image") == "reelseek"}
+
+
+@pytest.fixture
+def grown(clean_redis: str, qdrant_url: str) -> dict[str, str]:
+    """The settings that stand for compose's own addresses and passwords."""
+    return {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_QDRANT_URL": qdrant_url}
+
+
+@pytest.fixture
+def services(grown: dict[str, str], tmp_path: Path) -> Iterator[dict[str, Process]]:
+    """Every service of ours, started with the command that compose gives."""
+    started: dict[str, Process] = {}
+    with ExitStack() as stack:
+        for name in ("search", "index", "web"):
+            command = [REELSEEK, *shlex.split(OURS[name]["command"])]
+            started[name] = stack.enter_context(running(command, tmp_path, **grown))
+        yield started
+
+
+def test_every_setting_of_compose_is_a_setting() -> None:
+    """docker-compose.yml names no setting that does not exist."""
+    names = {name for service in OURS.values() for name in service["environment"]}
+    assert {name.removeprefix("REELSEEK_").lower() for name in names} <= set(Settings.model_fields)
+
+
+def test_every_variable_of_compose_is_in_the_example() -> None:
+    """What docker-compose.yml demands of `.env`, `.env.example` shows."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    demanded = {match["braced"].partition(":?")[0] for match in Braced.pattern.finditer(text) if ":?" in match["braced"]}
+    example = (ROOT / ".env.example").read_text()
+    assert demanded
+    assert all(f"{name}=" in example for name in demanded)
+
+
+class Braced(string.Template):
+    """Compose's `${NAME:?message}`."""
+
+    idpattern = r"[A-Z_]+"
+    braceidpattern = r"[^}]+"
+
+
+def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[str, str], tmp_path: Path) -> None:
+    """Workers by queue index a file and answer a search, the web chat answers, and all stop cleanly when told."""
+    for name in ("search", "index"):
+        services[name].wait_for("worker.ready")
+    indexed = reelseek(tmp_path, "index", str(clip(tmp_path / "red.mp4", "red")), "--json", **grown)
+    assert (indexed.returncode, json_lines(indexed.stdout)[0]["status"]) == (0, "indexed"), indexed.stderr
+    found = reelseek(tmp_path, "find", "red", "--json", **grown)
+    assert json_lines(found.stdout)[0]["hits"][0]["title"] == "red"
+    address = services["web"].wait_for("http://").split("http://")[1].split()[0].rstrip("/")
+    with urllib.request.urlopen(f"http://{address}/_stcore/health") as health:
+        assert health.status == 200
+    assert {name: service.end(signal.SIGTERM) for name, service in services.items()} == dict.fromkeys(services, 0)
