@@ -18,7 +18,7 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from worker.samples import Sample
 
-EXAMPLES: Final = ("a dancer on a stage", "자전거를 타는 사람들", "一只大兔子")
+EXAMPLES: Final = ("eating a banana on the grass", "자전거를 타는 사람들", "一只大兔子")
 EXAMPLE_HITS: Final = 3
 SHELF_SIZE: Final = 200
 

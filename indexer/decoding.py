@@ -73,6 +73,7 @@ def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool]
     folder, sampled, detector, writer = Path(request["folder"]), Sampled(), ShotDetector(), _Writer()
     with Path(request["media"]).open("rb") as file, _open(file) as container:
         stream = _pictures(container)
+        _check_still(container, file, request["max_pixels"])
         _check_pixels(stream.codec_context.width, stream.codec_context.height, request["max_pixels"])
         clock = _Clock(container, stream)
         _check_duration(clock.length_s or 0.0, request["max_duration_s"])
@@ -133,6 +134,22 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.Video
             yield from packet.decode()
         except av.error.FFmpegError as error:
             print(f"packet passed over: {error}")
+
+
+def _check_still(container: InputContainer, file: IO[bytes], max_pixels: int) -> None:
+    """A picture's header: the demuxer of a still one tells no size, and its decoder refuses a bomb without a reason."""
+    if not container.format.name.endswith("_pipe"):
+        return
+    at = file.tell()
+    file.seek(0)
+    try:
+        with Image.open(file) as picture:
+            _check_pixels(*picture.size, max_pixels)
+    except Image.DecompressionBombError as error:
+        raise TooManyPixels(str(error)) from error
+    except OSError as error:
+        raise Corrupt(str(error)) from error
+    file.seek(at)
 
 
 def _check_pixels(width: int, height: int, max_pixels: int) -> None:

@@ -5,9 +5,10 @@ vectors; `moments_<generation>` holds the moments, and the alias `moments` stand
 A moment's point carries the spaces that may find it. Who submitted it is not on it: that is each space's own affair.
 
 Several workers call this at once, and any of them may be killed in between, so the order of the steps matters:
-- A video's moments belong to no space until all are stored; then one step opens them to every space that wants them.
-- Whoever changes a submission writes it first and looks at the video's status second; whoever finishes a video writes
-  its status first and reads the submissions second. Whichever comes last sees the other.
+- A video's moments are closed, and belong to no space, until all are stored. Then one step opens them to every space
+  that wants them, and only after that the video is `indexed` and waits no more.
+- Whoever adds or deletes a submission then writes the video's spaces onto its moments if these are open. Whoever
+  writes spaces reads the submissions again afterwards, until they are what was written: the last one is right.
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ MOMENTS = "moments"
 SCHEMA = 1
 """Version of the payloads, written into each."""
 
+CLOSED = {"spaces": [], "open": "no"}
+"""Of moments that nobody finds yet."""
+
 UPSERT_BATCH = 64
 
 
@@ -48,10 +52,6 @@ class VideoRecord:
     duration_s: float | None = None
     published: str | None = None
     thumbnail: str | None = None
-
-    @property
-    def found(self) -> bool:
-        return self.status in ("indexed", "words_only")
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ class Library:
         if record is None or record.status == "failed":
             record = VideoRecord(video_id, link, fetch_url, title)
             self._put(record)
-        elif record.found:
-            self._open_to_spaces(video_id)
+        else:
+            self._reopen(video_id)
         return record
 
     def waiting(self) -> list[VideoRecord]:
@@ -175,18 +175,18 @@ class Library:
             return False
         self._change(video.id, status="waiting")
         collection, of_video = _collection(generation), Where({"video_id": video.id})
-        self._points.set_payload(collection, of_video, {"spaces": []})
+        self._points.set_payload(collection, of_video, CLOSED)
         for start in range(0, len(moments), UPSERT_BATCH):
             batch = moments[start : start + UPSERT_BATCH]
             self._points.upsert(collection, [_point(moment, video, generation, code) for moment in batch])
         stale = {stored.id for stored in self._points.scroll(collection, of_video, ())} - {each.id for each in moments}
         if stale:
             self._points.delete(collection, Where(ids=tuple(stale)))
+        if not self._write_spaces([collection], of_video, video.id):
+            self._drop(record)
+            return False
         self._change(video.id, **_outcome(video, moments, code))
-        if self._open_to_spaces(video.id):
-            return True
-        self._drop(record)
-        return False
+        return True
 
     def fail(self, video_id: str, code: str) -> None:
         """Ends the wait for a video; nothing half-stored remains of it."""
@@ -203,9 +203,7 @@ class Library:
         self._points.delete(RECORDS, Where(ids=(submission_id(video_id, space),)))
         links = (record.link,) if had else ()
         if self._spaces(video_id):
-            current = self.video(video_id)
-            if current is not None and current.found:
-                self._open_to_spaces(video_id)
+            self._reopen(video_id)
             return Forgotten(links)
         return Forgotten(links, (video_prefix(video_id),) if self._drop(record) else ())
 
@@ -218,12 +216,16 @@ class Library:
             tuple(prefix for each in taken for prefix in each.blob_prefixes),
         )
 
-    def _open_to_spaces(self, video_id: str) -> tuple[str, ...]:
-        """Writes who wants the video onto its moments, until nobody changed that meanwhile."""
+    def _reopen(self, video_id: str) -> None:
+        """Opens a video's moments to the spaces that want it now, if they are open at all."""
+        self._write_spaces(self._collections(), Where({"video_id": video_id, "open": "yes"}), video_id)
+
+    def _write_spaces(self, collections: Sequence[str], where: Where, video_id: str) -> tuple[str, ...]:
+        """Opens moments to the spaces that want their video, until nobody changed that meanwhile."""
         while True:
             spaces = self._spaces(video_id)
-            for collection in self._collections():
-                self._points.set_payload(collection, Where({"video_id": video_id}), {"spaces": list(spaces)})
+            for collection in collections:
+                self._points.set_payload(collection, where, {"spaces": list(spaces), "open": "yes"})
             if self._spaces(video_id) == spaces:
                 return spaces
 
@@ -333,7 +335,7 @@ def _point(moment: Moment, video: Video, generation: str, code: str | None) -> P
             "thumbnail": moment.thumbnail,
             "words": moment.words,
             "words_only": code is not None,
-            "spaces": [],
+            **CLOSED,
         },
         {name: vector for name, vector in dense.items() if vector is not None},
         {"words": document_words(moment.words)},
@@ -354,7 +356,9 @@ def _outcome(video: Video, moments: Sequence[Moment], code: str | None) -> dict[
 
 def _video(stored: Stored) -> VideoRecord:
     # Qdrant drops the keys that are set to null.
-    return VideoRecord(**{each.name: stored.payload[each.name] for each in fields(VideoRecord) if each.name in stored.payload})
+    return VideoRecord(
+        **{each.name: stored.payload[each.name] for each in fields(VideoRecord) if each.name in stored.payload}
+    )
 
 
 def _submission(stored: Stored) -> Submission:

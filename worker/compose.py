@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from celery import Celery
 
@@ -23,13 +24,28 @@ from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.batcher import Batcher
+    from model.encoders import Encoder as ModelEncoder
+
+
+Load: TypeAlias = "Callable[[Settings], ModelEncoder]"
+
+
+def load_preset(settings: Settings) -> ModelEncoder:
+    """The encoder that the settings name. Raises `ModelError`."""
+    from transformers.utils.logging import disable_progress_bar
+
+    from model.presets import load_encoder
+
+    disable_progress_bar()
+    return load_encoder(settings.preset, device=settings.device, adapter=None, parts_dir=settings.parts_dir)
 
 
 class Parts:
     """What the tasks of one process work with. The encoder is loaded when it is first needed, and only once."""
 
-    def __init__(self, settings: Settings, app: Celery, stopping: threading.Event) -> None:
+    def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load) -> None:
         self.settings = settings
+        self._load = load
         self.app = app
         self.stopping = stopping
         self.points: Points = _points(settings)
@@ -45,21 +61,11 @@ class Parts:
         """Raises `ModelError`."""
         with self._loading:
             if self._batcher is None:
-                # torch and transformers take seconds to import: a refused link or a listing never waits for them.
-                from transformers.utils.logging import disable_progress_bar
-
+                # torch takes seconds to import: a refused link or a listing never waits for it.
                 from model.batcher import Batcher
-                from model.presets import load_encoder
+    from model.encoders import Encoder as ModelEncoder
 
-                disable_progress_bar()
-                self._batcher = Batcher(
-                    load_encoder(
-                        self.settings.preset,
-                        device=self.settings.device,
-                        adapter=None,
-                        parts_dir=self.settings.parts_dir,
-                    )
-                )
+                self._batcher = Batcher(self._load(self.settings))
             return self._batcher
 
     def ingest(self) -> Ingest:

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from indexer.blobs import Blobs
 from worker.app import QUEUES, make_app
 from worker.client import QueueClient
-from worker.compose import Parts
+from worker.compose import Load, Parts, load_preset
 from worker.jobs import resuming
 from worker.memory import Results
 from worker.running import threads
@@ -25,9 +25,9 @@ class InUse(Exception):
 
 
 @asynccontextmanager
-async def embedded(settings: Settings) -> AsyncIterator[QueueClient]:
+async def embedded(settings: Settings, load: Load = load_preset) -> AsyncIterator[QueueClient]:
     """Owns the data folder, works on all queues, and answers, until the block ends. Raises `InUse`."""
-    owning = _owning(settings)
+    owning = _owning(settings, load)
     sender, results = await asyncio.to_thread(owning.__enter__)
     try:
         yield QueueClient(sender, MemoryStates(results), Blobs(settings.blobs_address), settings.search_timeout_s)
@@ -36,7 +36,7 @@ async def embedded(settings: Settings) -> AsyncIterator[QueueClient]:
 
 
 @contextmanager
-def _owning(settings: Settings) -> Iterator[tuple[Celery, Results]]:
+def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, Results]]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
@@ -45,7 +45,7 @@ def _owning(settings: Settings) -> Iterator[tuple[Celery, Results]]:
             raise InUse from error
         results, stopping = Results(), threading.Event()
         sender = make_app(settings, results)
-        parts = stack.enter_context(closing(Parts(settings, sender, stopping)))
+        parts = stack.enter_context(closing(Parts(settings, sender, stopping, load)))
         apps = {queue: make_app(settings, results) for queue in QUEUES}
         for app in apps.values():
             register(app, parts)

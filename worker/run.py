@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import structlog
 
 from worker.app import make_app
-from worker.compose import Parts
+from worker.compose import Parts, load_preset
 from worker.jobs import resuming
 from worker.running import work
 from worker.settings import Settings
@@ -20,7 +20,7 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     """Works on `queues` until SIGTERM or SIGINT. The encoder is loaded before the first task is taken."""
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
-        parts = stack.enter_context(closing(Parts(settings, app, stopping)))
+        parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset)))
         register(app, parts)
         if "index" in queues:
             stack.enter_context(resuming(parts))

@@ -2,17 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 from bots.client import Client
 from bots.reply import Outcome, Progress, Replies, Reply
 from worker.codes import Code
 
 T = TypeVar("T")
+KEPT_THUMBNAILS: Final = 1000
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Bridge:
         self._thread.start()
         self._connecting = connecting
         self._filling: set[Future[None]] = set()
+        self.thumbnail: Callable[[str], bytes] = lru_cache(KEPT_THUMBNAILS)(self._thumbnail)
+        """A JPEG by its key. Raises `KeyError`."""
         self.lost = False
         """Whether a call found nobody at the other end."""
         try:
@@ -64,10 +68,6 @@ class Bridge:
         """Waits for all replies of a quick command."""
         return self._run(self._collect(replies))
 
-    def thumbnail(self, key: str) -> bytes:
-        """A JPEG. Raises `KeyError`."""
-        return self._run(self.client.thumbnail(key))
-
     def close(self) -> None:
         """Ends what is under way and the connection. Doing it twice changes nothing."""
         if self._loop.is_closed():
@@ -76,6 +76,9 @@ class Bridge:
             filling.cancel()
         self._run(self._connecting.__aexit__(None, None, None))
         self._stop()
+
+    def _thumbnail(self, key: str) -> bytes:
+        return self._run(self.client.thumbnail(key))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -70,15 +70,17 @@ async def serving(settings: Settings) -> AsyncIterator[Web]:
 
 
 def free_port(host: str, port: int) -> int:
-    """`port` if it can be listened on, or else one that can."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """`port` if it can be listened on, or else one that can. Raises `WebFailed`."""
+    for wanted in (port, 0):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, wanted))
+            except OSError as error:
+                failure = error
+            else:
+                return int(probe.getsockname()[1])
+    raise WebFailed(f"cannot listen on {host}: {failure.strerror}")
 
 
 def _reachable(host: str) -> str:

@@ -38,7 +38,7 @@ class Visit:
     def thumbnail(self, key: str | None) -> bytes | None:
         """A JPEG, or None where there is none to be had."""
         try:
-            return None if key is None else _thumbnail(self.bridge, key)
+            return None if key is None else self.bridge.thumbnail(key)
         except (KeyError, CallFailed) as error:
             log.warning("no_thumbnail", key=key, error=str(error))
             return None
@@ -52,8 +52,3 @@ def visit(bridge: Bridge) -> Visit:
     if found.bridge is not bridge:
         found.bridge, found.chat = bridge, Chat(bridge.client, ASKER, PAGE_SIZE)
     return found
-
-
-@st.cache_data(max_entries=1000, show_spinner=False)
-def _thumbnail(_bridge: Bridge, key: str) -> bytes:
-    return _bridge.thumbnail(key)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,8 +52,8 @@ class FakeClient:
     sites: Mapping[str, FakeVideo | Code] = field(default_factory=dict)
     broken: Exception | None = None
     """Raised by every call."""
-    gate: asyncio.Event | None = None
-    """Jobs stand still after their first progress until it is set."""
+    gate: threading.Event | None = None
+    """Jobs stand still after their first progress until it is set, by whichever thread."""
     lose_thumbnails: bool = False
     asked: list[Request[Message]] = field(default_factory=list)
     _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class FakeClient:
         link, submit = self._jobs[job_id]
         yield messages.Progress(stage="fetch", done=0.5)
         if self.gate:
-            await self.gate.wait()
+            await asyncio.to_thread(self.gate.wait)
         site = self.sites.get(link, FakeVideo(link, submit.title or link.rsplit("/", 1)[-1], ("something",)))
         if isinstance(site, Code):
             yield messages.Failed(code=site, incident="fa11ed00")

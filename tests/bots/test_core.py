@@ -1,6 +1,7 @@
 """The commands, over a library in memory."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ async def test_index_follows_to_the_end(client: FakeClient, asker: Asker) -> Non
 
 async def test_links_are_followed_side_by_side(asker: Asker) -> None:
     """A slow link does not hold up the others, and each has one outcome."""
-    client = FakeClient(gate=asyncio.Event(), videos=[SNOW])
+    client = FakeClient(gate=threading.Event(), videos=[SNOW])
     slow = "https://video.example/slow"
     replies = core.index(client, asker, [slow, SNOW.link, "ftp://x/y.mp4"])
     seen = [await anext(replies) for _ in range(3)]
@@ -178,12 +179,13 @@ async def test_titles_and_paths_are_passed_on(client: FakeClient, asker: Asker) 
 
 async def test_leaving_stops_the_listening(asker: Asker) -> None:
     """Who stops reading leaves no task behind."""
-    client = FakeClient(gate=asyncio.Event())
-    replies = core.index(client, asker, ["https://video.example/slow"])
+    gate = threading.Event()
+    replies = core.index(FakeClient(gate=gate), asker, ["https://video.example/slow"])
     await anext(replies)
     before = asyncio.all_tasks()
     await replies.aclose()
     assert len(asyncio.all_tasks()) == len(before) - 1
+    gate.set()
 
 
 async def test_library_shows_what_there_is(client: FakeClient, asker: Asker) -> None:

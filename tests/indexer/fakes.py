@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.library import Library, VideoRecord
 from indexer.ports import Encoder
@@ -17,16 +18,21 @@ from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
 SIZE = 8
 
 
+def unit(numbers: npt.NDArray[np.float64]) -> Vector:
+    vector: Vector = (numbers / np.linalg.norm(numbers)).astype(np.float32)
+    return vector
+
+
 def vector_of(seed: str, size: int = SIZE) -> Vector:
     """A unit vector that depends on the seed alone."""
     numbers = np.random.default_rng(list(hashlib.sha256(seed.encode()).digest())).normal(size=size)
-    return (numbers / np.linalg.norm(numbers)).astype(np.float32)
+    return unit(numbers)
 
 
 def meaning(text: str) -> Vector:
     """The mean direction of a text's words: texts with a word in common are alike."""
     total = np.sum([vector_of(word) for word in re.findall(r"\w+", text.casefold()) or [""]], axis=0)
-    return (total / np.linalg.norm(total)).astype(np.float32)
+    return unit(total)
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,15 @@ def a_video(name: str, title: str | None = None) -> Video:
     return Video(video_id(name), f"https://videos.example/{name}", name if title is None else title, duration_s=60.0)
 
 
+def moment_id(video: Video, number: int) -> str:
+    return str(uuid.uuid5(uuid.UUID(video.id), str(number)))
+
+
 def some_moments(video: Video, *texts: str, pictures: bool = True, words: str | None = None) -> list[Moment]:
     """A moment of 5 s for each text, which looks as the text says. Its words are the title unless `words` are given."""
     return [
         Moment(
-            id=str(uuid.uuid5(uuid.UUID(video.id), str(number))),
+            id=moment_id(video, number),
             video_id=video.id,
             start_s=5.0 * number,
             end_s=5.0 * number + 5.0,

@@ -51,6 +51,8 @@ def qdrant_server(binary: str, folder: Path, port: int) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with qdrant_server(qdrant_binary(), tmp_path_factory.mktemp("qdrant"), free_port()) as url:
+def qdrant_url(fast_folder: Path) -> Iterator[str]:
+    folder = fast_folder / "qdrant"
+    folder.mkdir()
+    with qdrant_server(qdrant_binary(), folder, free_port()) as url:
         yield url

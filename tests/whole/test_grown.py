@@ -49,7 +49,9 @@ def test_every_setting_of_compose_is_a_setting() -> None:
 def test_every_variable_of_compose_is_in_the_example() -> None:
     """What docker-compose.yml demands of `.env`, `.env.example` shows."""
     text = (ROOT / "docker-compose.yml").read_text()
-    demanded = {match["braced"].partition(":?")[0] for match in Braced.pattern.finditer(text) if ":?" in match["braced"]}
+    demanded = {
+        match["braced"].partition(":?")[0] for match in Braced.pattern.finditer(text) if ":?" in match["braced"]
+    }
     example = (ROOT / ".env.example").read_text()
     assert demanded
     assert all(f"{name}=" in example for name in demanded)

@@ -1,0 +1,65 @@
+"""Blobs: the same promises in a folder and in another of fsspec's stores."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from indexer.blobs import Blobs, video_prefix
+from indexer.errors import StoreUnavailable
+
+
+@pytest.fixture(params=["folder", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return Blobs(str(tmp_path / "blobs") if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
+
+
+def test_a_blob_comes_back_as_it_was_put(blobs: Blobs) -> None:
+    """Bytes are bytes; a second put replaces the first."""
+    blobs.put("videos/a/0.jpg", b"\x00\xff")
+    blobs.put("videos/a/0.jpg", b"\x01")
+    assert blobs.get("videos/a/0.jpg") == b"\x01"
+
+
+@pytest.mark.parametrize(
+    "key", ["videos/a/1.jpg", "videos/a", "videos/a/0.jpg/x", "", "/etc/passwd", "../secret", "videos/../../x", "a//b",
+            "videos/a/..", ".hidden", "a\\b", "a\x00b", "s3://bucket/x", "a/", "눈.jpg"],
+)  # fmt: skip
+def test_what_is_no_blob_is_a_key_error(blobs: Blobs, key: str) -> None:
+    """Missing keys, folders, and keys that would lead out of the store."""
+    blobs.put("videos/a/0.jpg", b"x")
+    with pytest.raises(KeyError):
+        blobs.get(key)
+
+
+def test_nothing_is_written_outside_the_store(blobs: Blobs) -> None:
+    """A key that is none is refused."""
+    with pytest.raises(ValueError, match="not a key"):
+        blobs.put("../secret", b"x")
+    with pytest.raises(ValueError, match="not a key"):
+        blobs.delete_prefix("../")
+
+
+def test_a_video_s_blobs_go_together_and_alone(blobs: Blobs) -> None:
+    """Deleting a prefix leaves everything beside it, and may be repeated."""
+    for key in ("videos/a/0.jpg", "videos/a/frames/1.jpg", "videos/ab/0.jpg"):
+        blobs.put(key, b"x")
+    blobs.delete_prefix(video_prefix("a"))
+    blobs.delete_prefix(video_prefix("a"))
+    for key in ("videos/a/0.jpg", "videos/a/frames/1.jpg"):
+        with pytest.raises(KeyError):
+            blobs.get(key)
+    assert blobs.get("videos/ab/0.jpg") == b"x"
+
+
+def test_a_blob_has_an_address(tmp_path: Path) -> None:
+    """A path where it is a file of this machine, an address with its scheme elsewhere."""
+    assert Blobs(str(tmp_path)).url("videos/a/0.jpg") == str(tmp_path / "videos/a/0.jpg")
+    assert Blobs("memory://shop").url("videos/a/0.jpg") == "memory:///shop/videos/a/0.jpg"
+
+
+def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
+    """A folder that cannot be made is told as `StoreUnavailable`."""
+    (tmp_path / "blobs").write_text("a file")
+    with pytest.raises(StoreUnavailable):
+        Blobs(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
