@@ -8,7 +8,7 @@ that the decoder gives anyway, subsampled to about 64×36; cost is CPU time on t
     PySceneDetect 0.7.2 AdaptiveDetector    95 %     21             +30 %
     PySceneDetect 0.7.2 ContentDetector     95 %     16             +30 %
 
-(Some of those not at a join are true cuts inside a clip.) So the well-kept detector costs more and finds less, and would
+(Some of those not at a join are true cuts inside a clip.) The well-kept detector costs more, finds less, and would
 bring OpenCV (61 MB) along. All look for hard cuts only: a slow fade is no border here.
 """
 

@@ -63,7 +63,6 @@ class Parts:
             if self._batcher is None:
                 # torch takes seconds to import: a refused link or a listing never waits for it.
                 from model.batcher import Batcher
-    from model.encoders import Encoder as ModelEncoder
 
                 self._batcher = Batcher(self._load(self.settings))
             return self._batcher

@@ -59,7 +59,12 @@ def test_half_a_question_is_half_answered() -> None:
 def test_stored_words_stay_readable_by_later_versions() -> None:
     """The numbers of words are the same on every machine and in every release: stored vectors depend on them."""
     assert sorted(document_words("The dog plays in 눈 with 小狗").indices) == [
-        0,
+        114584985,
+        297565131,
+        305375201,
+        1312749093,
+        1524024720,
+        1732471882,
     ]
 
 
