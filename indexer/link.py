@@ -22,7 +22,7 @@ _WRAPPED = re.compile(r"""^(?:<([^<>|]+)(?:\|[^<>]*)?>|"(.+)"|'(.+)'|`(.+)`|“(
 _BARE = re.compile(r"^(?:[^\W_](?:[\w-]*\.)+)[\w-]+(?::\d+)?/\S")
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 
-_YOUTUBE_ID = re.compile(r"^[\w-]{11}$", re.ASCII)
+_YOUTUBE_ID = re.compile(r"^(?!videoseries$)[\w-]{11}$", re.ASCII)
 _YOUTUBE_LISTS = re.compile(r"^/(?:@|(?:playlist|channel|c|user|feed|results|hashtag|podcasts|gaming)(?:/|$)|$)")
 _VIMEO = re.compile(r"^/(?:(?:channels|groups|album|showcase)/[^/]+/(?:videos?/)?|video/)?(\d+)(?:/([0-9a-f]+))?/?$")
 _TWITCH_CLIP = re.compile(r"^/(?:[^/]+/clip/)?([\w-]+)/?$", re.ASCII)

@@ -104,16 +104,17 @@ def fetch(model: HubModel, parts_dir: Path, endpoint: str | None = None) -> Path
 
 
 def read(folder: Path, name: str) -> Loaded:
-    """The model of a folder in the hub's layout. Raises `PartsMissing`.
+    """The model of a folder that `fetch` gave. Raises `PartsMissing`.
 
     Its `name_or_path` becomes `name`, not the folder: the adapters trained on it carry that along.
     """
+    again = f"delete {folder.parents[1]} and start again"  # the files of a commit are links to what lies beside it
     try:
         loaded, missing = _read(folder)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        raise PartsMissing(f"{name} cannot be read: delete {folder} and start again ({error})") from error
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        raise PartsMissing(f"{name} cannot be read: {again} ({error})") from error
     if missing:
-        raise PartsMissing(f"{name} lacks weights ({', '.join(sorted(missing)[:3])}): delete {folder} and start again")
+        raise PartsMissing(f"{name} lacks weights ({', '.join(sorted(missing)[:3])}): {again}")
     loaded.model.name_or_path = name
     return loaded
 

@@ -65,7 +65,7 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
     """The encoder of a preset, with an adapter merged in; what is not here yet is fetched into `parts_dir`.
 
     `device` is `auto`, `cpu` or `cuda`. An adapter is a folder with `frame`, `motion` or both, as peft writes them.
-    Raises `PartsMissing`, `AdapterMismatch`.
+    Raises `PartsMissing`, `AdapterMismatch`, and `ModelError` for a device that is not there.
     """
     parts = parts_dir or default_folder()
     if preset_name != STARTER:

@@ -20,7 +20,7 @@ OPTIONS = {
     "theme.light.secondaryBackgroundColor": "#f5f6fa",
     "theme.light.textColor": "#1c2030",
     "theme.light.borderColor": "#e3e6ef",
-    "theme.dark.primaryColor": "#8c9eff",
+    "theme.dark.primaryColor": "#5c6cff",
     "theme.dark.backgroundColor": "#12141c",
     "theme.dark.secondaryBackgroundColor": "#1b1e29",
     "theme.dark.textColor": "#e8eaf2",

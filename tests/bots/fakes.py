@@ -30,6 +30,8 @@ class FakeVideo:
     thumbnail: bytes | None = None
     failed: Code | None = None
     words_only: bool = False
+    waiting: bool = False
+    """Submitted, and not looked at yet."""
 
     @property
     def id(self) -> str:
@@ -148,7 +150,7 @@ class FakeClient:
             raise CallFailed(Code.SCHEME_REFUSED, "5cheme00")
         video_id = str(uuid.uuid5(uuid.NAMESPACE_URL, link))
         for video in self.videos:
-            if video.link == link and video.space == submit.asker.space:
+            if video.link == link and video.space == submit.asker.space and not video.waiting:
                 indexed = messages.Indexed(link=link, title=video.title, status="already", moments=len(video.moments))
                 return messages.Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
         self._jobs[video_id] = (link, submit)
@@ -208,11 +210,12 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> messages.Hit
 
 
 def _entry(video: FakeVideo) -> messages.LibraryEntry:
+    status = "words_only" if video.words_only else "waiting" if video.waiting else "indexed"
     return messages.LibraryEntry(
         link=video.link,
         video_id=video.id,
         title=video.title,
-        status="failed" if video.failed else "words_only" if video.words_only else "indexed",
+        status="failed" if video.failed else status,
         code=video.failed or (Code.BLOCKED if video.words_only else None),
         moments=len(video.moments),
         duration_s=6 * len(video.moments),

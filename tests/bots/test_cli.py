@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,17 @@ def test_work_that_ends_gives_its_result() -> None:
         return 7
 
     assert asyncio.run(cli.stoppable(work())) == 7
+
+
+def test_web_serves_until_it_is_stopped(running: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`reelseek web` says where it listens, answers there, and Ctrl-C is a good end."""
+    monkeypatch.setenv("REELSEEK_WEB_PORT", "0")
+    command = [sys.executable, "-c", "from bots.cli import main; main()", "web"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=10) as response:
+            assert response.read() == b"ok"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,17 +190,19 @@ async def test_leaving_stops_the_listening(asker: Asker) -> None:
 
 
 async def test_library_shows_what_there_is(client: FakeClient, asker: Asker) -> None:
-    """Videos are listed with their state, and narrowed by words."""
+    """Videos are listed with their state and what is wrong with them, and narrowed by words."""
+    client.videos[1] = replace(GOAL, failed=Code.CORRUPT)
     [shelf] = await all_of(core.library(client, asker))
     assert isinstance(shelf, Shelf)
     assert [(entry.title, entry.state) for entry in shelf.entries] == [
         ("Dogs in snow", "ready"),
-        ("The goal", "ready"),
+        ("The goal", "failed"),
         ("A talk", "words only"),
     ]
+    assert [entry.problem for entry in shelf.entries] == [None, say(Code.CORRUPT), say(Code.BLOCKED)]
     [narrow] = await all_of(core.library(client, asker, "talk"))
     assert isinstance(narrow, Shelf)
-    assert [entry.problem for entry in narrow.entries] == [say(Code.BLOCKED)]
+    assert [entry.title for entry in narrow.entries] == ["A talk"]
 
 
 async def test_an_empty_library_says_what_to_do(asker: Asker) -> None:

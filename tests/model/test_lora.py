@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 
 from model import lora
 from model.errors import AdapterMismatch
@@ -62,7 +63,7 @@ def test_a_fresh_adapter_changes_nothing(fresh: Fresh, tmp_path: Path, name: str
 def test_what_was_learnt_is_merged(fresh: Fresh, trained: Path) -> None:
     """The merged model is plain, gives what the model with the adapter gives, and not what the base gives."""
     merged = lora.merged(fresh("clip"), trained)
-    worn = lora.PeftModel.from_pretrained(fresh("clip"), str(trained)).eval()
+    worn = PeftModel.from_pretrained(fresh("clip"), str(trained)).eval()
     assert not any("lora" in name for name, _ in merged.named_parameters())
     assert torch.allclose(features(merged), features(worn), atol=1e-4)
     assert not torch.allclose(features(merged), features(fresh("clip")), atol=1e-2)

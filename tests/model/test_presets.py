@@ -127,12 +127,23 @@ def test_a_repository_without_weights(root: Path, hub: tiny.TinyHub, tmp_path: P
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"])
 def test_a_damaged_folder(root: Path, tmp_path: Path, file: str) -> None:
     """A file that is cut short is missing parts, and the sentence says which folder to delete."""
-    folder = tmp_path / "clip"
+    folder = tmp_path / "models--tiny--clip" / "snapshots" / tiny.COMMIT
     shutil.copytree(root / "tiny" / "clip", folder)
     whole = (folder / file).read_bytes()
     (folder / file).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(PartsMissing, match=f"delete {folder}"):
+    with pytest.raises(PartsMissing, match=f"delete {tmp_path}/models--tiny--clip and"):
         read(folder, "tiny/clip@1")
+
+
+@pytest.mark.parametrize("size", [0, 1000, 100_000])
+def test_damaged_old_weights(root: Path, tmp_path: Path, size: int) -> None:
+    """Weights of the old form that are cut short are missing parts too."""
+    folder = tmp_path / "models--tiny--chinese" / "snapshots" / tiny.COMMIT
+    shutil.copytree(root / "tiny" / "chinese", folder)
+    weights = folder / "pytorch_model.bin"
+    weights.write_bytes(weights.read_bytes()[:size])
+    with pytest.raises(PartsMissing, match="cannot be read"):
+        read(folder, "tiny/chinese@1")
 
 
 def test_incomplete_weights(root: Path, tmp_path: Path) -> None:
