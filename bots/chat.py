@@ -12,6 +12,7 @@ from worker.messages import Asker
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _BARE_LINK = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
 """A link as people shorten it: `youtu.be/…`"""
+_WRAPPERS = "<>\"'`“”‘’"
 
 
 class Chat:
@@ -67,7 +68,7 @@ def read(line: str) -> tuple[str, str]:
 
 def links_in(line: str) -> list[str]:
     """The links of a line; words around a full link are talk. A shortened link counts only where no words stand by."""
-    words = line.split()
+    words = [word.strip(_WRAPPERS) for word in line.split()]
     if words and all(_BARE_LINK.fullmatch(word) or _LINK.fullmatch(word) for word in words):
         return words
     return [word for word in words if _LINK.fullmatch(word)]

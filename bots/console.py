@@ -26,7 +26,7 @@ async def talk(client: Client, terminal: Terminal, lines: PromptSession[str]) ->
     terminal.answers.print(Line(say(Text.CONSOLE_HELLO), style="dim"))
     while True:
         try:
-            line = await lines.prompt_async()
+            line = await lines.prompt_async(handle_sigint=False)
         except (EOFError, KeyboardInterrupt):
             return
         if line.strip():

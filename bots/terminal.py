@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -41,6 +42,7 @@ class Terminal:
                     if isinstance(reply, r.Progress):
                         bars.update(reply)
                     else:
+                        bars.end(getattr(reply, "link", ""))
                         self.answers.print(drawn(reply))
                         ok = ok and r.succeeded(reply)
         return ok
@@ -64,17 +66,24 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Bars":
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
     def update(self, reply: r.Progress) -> None:
+        if not self._tasks:
+            self._progress.start()
         if reply.link not in self._tasks:
-            name = Line(reply.link.rstrip("/").rsplit("/", 1)[-1][-32:]).markup
+            name = Line(unquote(reply.link.rstrip("/").rsplit("/", 1)[-1])[-32:]).markup
             self._tasks[reply.link] = self._progress.add_task(name, total=1, stage=reply.stage)
         self._progress.update(self._tasks[reply.link], completed=reply.done, stage=reply.stage)
+
+    def end(self, link: str) -> None:
+        """Takes away the bar of a link that has its outcome."""
+        if link in self._tasks:
+            self._progress.update(self._tasks[link], visible=False)
 
 
 def drawn(reply: r.Reply) -> RenderableType:

@@ -30,8 +30,11 @@ async def up(settings: Settings, asker: Asker, terminal: Terminal) -> None:
     terminal.say(Text.UP_HELLO, data=settings.data_dir.absolute(), preset=settings.preset)
     async with owned(settings, for_others=True) as client, serving(settings) as web:
         await add_samples(client, asker, samples(settings), terminal)
+        # Said before the examples, whose first one waits for the model, and again where a newcomer ends up reading.
+        address = await web.ready()
+        terminal.say(Text.UP_READY, address=address)
         await show_examples(client, asker, terminal)
-        terminal.say(Text.WEB_READY, address=await web.ready())
+        terminal.say(Text.WEB_READY, address=address)
         await web.ended()
 
 

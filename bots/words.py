@@ -126,6 +126,7 @@ class Text(StrEnum):
     UP_HELLO = "Reelseek · preset {preset} · data in {data}"
     UP_SAMPLES = "First start: adding {count} sample videos."
     UP_EXAMPLES = "Three examples of what can be asked:"
+    UP_READY = "Ready. Web chat: {address}"
     WEB_READY = "Web chat: {address}\nCtrl-C stops."
     WEB_FAILED = "The web chat did not stay up: {why}."
     # states and stages

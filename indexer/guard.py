@@ -22,7 +22,10 @@ Resolve: TypeAlias = Callable[[str], Iterable[str]]
 """All addresses of a host name. Raises `NotFound` or `Unreachable`."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_PUBLIC_BUT_INTERNAL = frozenset({IPv4Address("168.63.129.16")})  # Azure's host agent, from inside its machines
+_PUBLIC_BUT_INTERNAL = (
+    IPv4Network("168.63.129.16/32"),  # Azure's host agent, from inside its machines
+    IPv4Network("192.0.0.0/24"),  # Oracle's metadata; for protocols, yet Python counts most of it as global
+)
 
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _RUNS_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn"})
@@ -162,6 +165,8 @@ def _embedded(address: Address) -> Address:
 
 
 def _is_public(address: Address) -> bool:
-    if address in _PUBLIC_BUT_INTERNAL or (isinstance(address, IPv6Address) and address.is_site_local):
+    if any(address in network for network in _PUBLIC_BUT_INTERNAL):
+        return False
+    if isinstance(address, IPv6Address) and address.is_site_local:
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -289,6 +289,10 @@ class Library:
             waiting=self._points.count(RECORDS, Where(of_space, ids=waiting)),
         )
 
+    def size(self, generation: str) -> int:
+        """How many moments the store holds, of all spaces."""
+        return self._points.count(_collection(generation), Where())
+
     def moments(self, generation: str, space: str, ids: Sequence[str], vectors: bool = False) -> list[Stored]:
         """Moments by id, as far as the space may see them."""
         stored = self._points.retrieve(_collection(generation), ids, dense=vectors)

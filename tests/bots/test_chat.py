@@ -21,6 +21,7 @@ from worker.messages import Asker
         ("look: https://youtu.be/a and http://b.example/c", ("index", "https://youtu.be/a http://b.example/c")),
         ("youtu.be/a vimeo.com/1", ("index", "youtu.be/a vimeo.com/1")),
         ("the clip on youtu.be/a", ("find", "the clip on youtu.be/a")),
+        ('see <https://youtu.be/a> "http://b.example/c"', ("index", "https://youtu.be/a http://b.example/c")),
         ("FILE:///etc/passwd", ("index", "FILE:///etc/passwd")),
         ("/find https://youtu.be/a", ("find", "https://youtu.be/a")),
         ("/Forget  https://youtu.be/a ", ("forget", "https://youtu.be/a")),

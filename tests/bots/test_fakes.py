@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bots.client import Client
+from model.errors import PartsMissing
 from model.parts import default_folder, tower_folder
 from tests.bots.fakes import FakeClient, FakeVideo
 from worker import messages, relay
@@ -49,7 +50,7 @@ async def test_the_embedded_client(clip: Path, settings: Settings) -> None:
     """The real one keeps it, with a real model behind it."""
     try:
         tower_folder(default_folder())
-    except Exception as missing:
+    except PartsMissing as missing:
         pytest.skip(f"the starter model is not there: {missing}")
     async with embedded(settings) as client:
         await keeps_its_promises(client, clip)

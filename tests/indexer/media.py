@@ -26,24 +26,38 @@ def video(
     codec: str = "mpeg4",
     times: Sequence[float] | None = None,
     turned: int = 0,
+    container: str | None = None,
 ) -> Path:
     """A video whose shots, of equal length, have a colour each and a square that moves.
 
     `times` are the frames' own seconds (variable frame rate); `turned` is the display rotation in degrees.
     """
+    tick = Fraction(1, rate) if times is None else Fraction(1, 1000)
     times = times or [index / rate for index in range(round(seconds * rate))]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.time_base, stream.codec_context.max_b_frames = tick, 0
         if turned:
             stream.set_display_rotation(turned)
         for index, at_s in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(size, shots[index * len(shots) // len(times)], index))
-            frame.pts, frame.time_base = round(at_s * 1000), Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            frame.pts, frame.time_base = round(at_s / tick), tick
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
     return path
+
+
+def with_frozen_times(mp4: Path) -> Path:
+    """Sets every frame's duration in an mp4's time table (`stts`) to 0 and its length to a few milliseconds."""
+    content = bytearray(mp4.read_bytes())
+    at = content.index(b"stts") + 8
+    for entry in range(struct.unpack_from(">I", content, at)[0]):
+        struct.pack_into(">I", content, at + 8 + 8 * entry, 0)
+    for box, offset in ((b"mdhd", 20), (b"mvhd", 20), (b"tkhd", 24)):
+        struct.pack_into(">I", content, content.index(box) + offset, 1)
+    mp4.write_bytes(content)
+    return mp4
 
 
 def picture(size: tuple[int, int], colour: Colour, step: int = 0) -> np.ndarray:

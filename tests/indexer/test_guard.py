@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import AddressRefused, NotALink, NotFound, SchemeRefused, Unreachable
@@ -144,6 +144,7 @@ def test_behind_a_proxy_an_unknown_name_is_left_to_it() -> None:
             guard.check_url(f"https://{host}/")
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.ip_addresses())
 def test_no_address_python_calls_private_passes(address: object) -> None:
     """Whatever address comes: what passes is global, or an IPv6 form of an IPv4 address that is."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import LinkRefused, NotALink, PlaylistRefused, SchemeRefused
@@ -176,6 +176,7 @@ queries = st.lists(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(hosts, paths, queries, words)
 def test_canonical_is_a_fixed_point(host: str, path: list[str], query: list[tuple[str, str]], fragment: str) -> None:
     """The canonical form of a canonical form is itself, whatever a link is made of."""
@@ -188,6 +189,7 @@ def test_canonical_is_a_fixed_point(host: str, path: list[str], query: list[tupl
     assert canonical(once.fetch_url).url == once.url
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=60))
 def test_any_text_is_a_link_or_refused(text: str) -> None:
     """Whatever is pasted, the answer is a link or a refusal, never a crash."""

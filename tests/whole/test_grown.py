@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -12,21 +13,41 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.indexer.qdrant import qdrant_url
+from tests.conftest import free_port
+from tests.indexer.qdrant import qdrant_binary, qdrant_server
 from tests.whole.media import clip
 from tests.whole.processes import REELSEEK, ROOT, Process, json_lines, reelseek, running
 from worker.settings import Settings
 
-__all__ = ["qdrant_url"]
-
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SECRET = "a-long-password"
 OURS = {name: service for name, service in COMPOSE["services"].items() if service.get("image") == "reelseek"}
 
 
 @pytest.fixture
-def grown(clean_redis: str, qdrant_url: str) -> dict[str, str]:
-    """The settings that stand for compose's own addresses and passwords."""
-    return {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_QDRANT_URL": qdrant_url}
+def grown(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Redis and Qdrant as compose starts them, with passwords; yields the settings that compose gives to ours."""
+    monkeypatch.setenv("QDRANT__SERVICE__API_KEY", SECRET)
+    redis_port, qdrant_port = free_port(), free_port()
+    redis_command = shlex.split(filled(COMPOSE["services"]["redis"]["command"]))
+    redis_folder = tmp_path_factory.mktemp("redis")
+    if shutil.which(redis_command[0]) is None:
+        pytest.skip("redis-server is not installed")
+    with (
+        qdrant_server(qdrant_binary(), tmp_path_factory.mktemp("qdrant"), qdrant_port),
+        running([*redis_command, "--port", str(redis_port), "--bind", "127.0.0.1"], redis_folder) as redis,
+    ):
+        redis.wait_for("Ready to accept connections")
+        addresses = {"redis:6379": f"127.0.0.1:{redis_port}", "qdrant:6333": f"127.0.0.1:{qdrant_port}"}
+        settings = {name: filled(value) for name, value in OURS["search"]["environment"].items()}
+        for service, address in addresses.items():
+            settings = {name: value.replace(service, address) for name, value in settings.items()}
+        yield settings
+
+
+def filled(value: str) -> str:
+    """As compose would: demanded variables are the password here, the others take their default."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", re.sub(r"\$\{\w+(:\?[^}]*)?\}", SECRET, value))
 
 
 @pytest.fixture

@@ -140,19 +140,16 @@ async def test_odd_questions_are_answered(client: QueueClient, site: Site) -> No
 
 def test_a_killed_owner_finishes_after_its_restart(tmp_path: Path) -> None:
     """Kill -9 in the middle of indexing loses nothing: the next start finishes the job, with no point or file twice."""
-    data, videos = tmp_path / "data", [clip(tmp_path / f"{n}.mp4", "red", "blue", "green", seconds=9) for n in range(3)]
+    data, video = tmp_path / "data", clip(tmp_path / "long.mp4", "red", seconds=40)
     data.mkdir()
-    with running([REELSEEK, "index", *map(str, videos)], data) as first:
+    with running([REELSEEK, "index", str(video)], data) as first:
         while not files(data / "blobs"):
             assert first.popen.poll() is None, first.text
         first.end(signal.SIGKILL)
     assert files(data / "work")
-    ended = reelseek(data, "index", *map(str, videos), "--json")
-    assert ended.returncode == 0, ended.stderr
-    moments = sum(line["moments"] for line in json_lines(ended.stdout))
-    shelf = json_lines(reelseek(data, "library", "--json").stdout)
-    assert moments == 3 * 6
+    ended = reelseek(data, "index", str(video), "--json")
+    assert json_lines(ended.stdout)[0]["moments"] == 5, ended.stderr
     assert not files(data / "work")
-    found = json_lines(reelseek(data, "find", "red", "--in", str(videos[0]), "--limit", "50", "--json").stdout)[0]
-    assert len(found["hits"]) == 6
-    assert shelf
+    assert len(files(data / "blobs")) == 40
+    found = json_lines(reelseek(data, "find", "red", "--in", str(video), "--limit", "50", "--json").stdout)[0]
+    assert sorted(hit["start_s"] for hit in found["hits"]) == pytest.approx([0, 8, 16, 24, 32], abs=0.2)

@@ -14,7 +14,8 @@ def address(up: Process) -> str:
 
 def test_first_and_second_start(tmp_path: Path) -> None:
     """The first start indexes the samples, answers its examples, serves the page and lets other commands in; Ctrl-C
-    ends it cleanly; the second start knows what was indexed and indexes nothing again."""
+    ends it cleanly; the second start knows what was indexed and indexes nothing again.
+    """
     with running([REELSEEK, "up"], tmp_path) as up:
         with urllib.request.urlopen(f"{address(up)}/_stcore/health") as health:
             assert health.status == 200

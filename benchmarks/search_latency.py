@@ -1,0 +1,172 @@
+"""How long a search takes at a given size, without the encoder: filtered by space, fused, grouped by video.
+
+    python benchmarks/search_latency.py [--moments 20000] [--queries 200] [--qdrant URL]
+
+Stores synthetic moments (512-d, clustered like scenes; ten a video; words of a Zipf distribution; one large space with
+half of them and four smaller ones) in the store of the embedded form, in qdrant-client's local mode, and with --qdrant
+on a server, and asks each the same questions. Prints p50 and p95 in ms.
+"""
+
+import argparse
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import QdrantClient, models
+from rich.progress import track
+
+from indexer.edge import EdgePoints
+from indexer.library import Library
+from indexer.points import Points
+from indexer.search import find
+from indexer.server import ServerPoints
+from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
+
+SIZE, SCENES, MOMENTS_A_VIDEO, VOCABULARY = 512, 300, 10, 5_000
+SPACES = ("discord:large", "discord:a", "discord:b", "slack:c", "slack:d")
+SHARES = (0.5, 0.125, 0.125, 0.125, 0.125)
+LIMIT = 5
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Videos and questions from one seed, and an encoder that knows the questions."""
+
+    videos: tuple[tuple[str, Video, tuple[Moment, ...]], ...]
+    questions: tuple[tuple[str, str], ...]
+    vectors: dict[str, QueryVectors]
+    generation: str = "synthetic"
+    frame_size: int = SIZE
+    motion_size: int = SIZE
+
+    def texts(self, texts: Sequence[str]) -> list[QueryVectors]:
+        return [self.vectors[text] for text in texts]
+
+    def frames(self, pictures: Sequence[Picture]) -> Vector:
+        raise NotImplementedError("there are no pictures here")
+
+    def clips(self, clips: Sequence[Clip]) -> Vector:
+        raise NotImplementedError("there are no pictures here")
+
+
+def unit(numbers: npt.NDArray[np.float64]) -> Vector:
+    vector: Vector = (numbers / np.linalg.norm(numbers)).astype(np.float32)
+    return vector
+
+
+def synthetic(moments: int, queries: int) -> Synthetic:
+    rng = np.random.default_rng(0)
+    scenes = rng.normal(size=(SCENES, SIZE))
+
+    def near(scene: int) -> Vector:
+        return unit(scenes[scene] + 0.8 * rng.normal(size=SIZE))
+
+    def words(count: int) -> str:
+        return " ".join(f"word{number}" for number in rng.zipf(1.3, count) % VOCABULARY)
+
+    videos = []
+    for number in range(moments // MOMENTS_A_VIDEO):
+        video = Video(str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))), f"https://videos.example/{number}", words(6))
+        parts = tuple(
+            Moment(
+                id=str(uuid.uuid5(uuid.UUID(video.id), str(part))),
+                video_id=video.id,
+                start_s=8.0 * part,
+                end_s=8.0 * part + 8.0,
+                thumbnail=f"videos/{video.id}/{part}.jpg",
+                words=f"{video.title}\n{words(25)}",
+                frame=near(scene := int(rng.integers(SCENES))),
+                motion=near(scene),
+            )
+            for part in range(MOMENTS_A_VIDEO)
+        )
+        videos.append((str(rng.choice(SPACES, p=SHARES)), video, parts))
+    vectors = {f"{words(5)} {n}": QueryVectors(near(n % SCENES), near(n % SCENES)) for n in range(queries)}
+    questions = tuple((SPACES[n % 2], text) for n, text in enumerate(vectors))
+    return Synthetic(tuple(videos), questions, vectors)
+
+
+def fill(points: Points, data: Synthetic) -> Library:
+    library = Library(points)
+    library.open(data.generation, SIZE, SIZE)
+    for space, video, moments in track(data.videos, description="store"):
+        library.submit(video.id, video.link, video.link, space, "ann", datetime.now(UTC))
+        library.put_moments(video, moments, data.generation)
+    return library
+
+
+def measure(name: str, questions: Sequence[tuple[str, str]], ask: Callable[[str, str], object]) -> None:
+    took_ms = []
+    for space, text in questions:
+        start_s = time.perf_counter()
+        ask(space, text)
+        took_ms.append(1000 * (time.perf_counter() - start_s))
+    for space in SPACES[:2]:
+        of_space = [ms for ms, (asked, _) in zip(took_ms, questions, strict=True) if asked == space]
+        print(f"{name:24} {space:14} p50 {np.percentile(of_space, 50):7.1f}  p95 {np.percentile(of_space, 95):7.1f} ms")
+
+
+def measure_library(name: str, points: Points, data: Synthetic) -> None:
+    start_s = time.perf_counter()
+    library = fill(points, data)
+    print(f"{name}: stored in {time.perf_counter() - start_s:.0f} s")
+    measure(name, data.questions, lambda space, text: find(library, data, space, [text], limit=LIMIT))
+
+
+def measure_local_mode(data: Synthetic) -> None:
+    """Only the two lists by pictures, each grouped by video by the client itself: less than the others have to do."""
+    client = QdrantClient(":memory:")
+    params = models.VectorParams(size=SIZE, distance=models.Distance.COSINE)
+    client.create_collection("moments", {"frame": params, "motion": params})
+    for space, video, moments in track(data.videos, description="store"):
+        points = [
+            models.PointStruct(
+                id=each.id,
+                vector={"frame": np.asarray(each.frame).tolist(), "motion": np.asarray(each.motion).tolist()},
+                payload={"spaces": [space], "video_id": video.id},
+            )
+            for each in moments
+        ]
+        client.upsert("moments", points)
+
+    def ask(space: str, text: str) -> None:
+        of_space = models.Filter(must=[models.FieldCondition(key="spaces", match=models.MatchValue(value=space))])
+        for using, vector in (("frame", data.vectors[text].frame), ("motion", data.vectors[text].motion)):
+            client.query_points_groups(
+                "moments", "video_id", vector.tolist(), using=using, query_filter=of_space, limit=LIMIT
+            )
+
+    measure("qdrant-client local mode", data.questions[:20], ask)
+    client.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moments", type=int, default=20_000)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--qdrant", metavar="URL", help="address of an empty Qdrant server")
+    arguments = parser.parse_args()
+    data = synthetic(arguments.moments, arguments.queries)
+    with tempfile.TemporaryDirectory() as folder:
+        edge = EdgePoints(Path(folder))
+        measure_library("in process", edge, data)
+        edge.close()
+        start_s = time.perf_counter()
+        edge = EdgePoints(Path(folder))
+        print(f"in process: opened again in {time.perf_counter() - start_s:.1f} s")
+        edge.close()
+    if arguments.qdrant:
+        server = ServerPoints(arguments.qdrant)
+        measure_library("server", server, data)
+        server.close()
+    measure_local_mode(data)
+
+
+if __name__ == "__main__":
+    main()
