@@ -139,7 +139,7 @@ def measure_local_mode(data: Synthetic) -> None:
         of_space = models.Filter(must=[models.FieldCondition(key="spaces", match=models.MatchValue(value=space))])
         for using, vector in (("frame", data.vectors[text].frame), ("motion", data.vectors[text].motion)):
             client.query_points_groups(
-                "moments", "video_id", vector.tolist(), using=using, query_filter=of_space, limit=LIMIT
+                "moments", "video_id", np.asarray(vector).tolist(), using=using, query_filter=of_space, limit=LIMIT
             )
 
     measure("qdrant-client local mode", data.questions[:20], ask)

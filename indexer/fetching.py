@@ -28,6 +28,7 @@ from indexer.errors import (
     IndexerError,
     LiveStream,
     NoPictures,
+    NoVideo,
     PlaylistRefused,
     Private,
     TooLarge,
@@ -132,7 +133,7 @@ def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
         try:
             info = describe(ydl, request["url"])
         except (YoutubeDLError, IndexerError) as error:
-            return _without_video(ydl, request, meaning(error))
+            return _without_video(ydl, request, _reason(error, listener))
         _check(info, request)
         answer = _words(info, request)
         answer["thumbnail"] = _thumbnail(ydl, info, request)
@@ -173,8 +174,8 @@ def _check(info: Info, request: Info) -> None:
 
 def _words(info: Info, request: Info) -> Info:
     title = info.get("title") or ""
-    if info.get("direct"):
-        title = Path(unquote(urlsplit(request["url"]).path)).stem.replace("_", " ").replace("-", " ").strip()
+    if info.get("direct") and title == Path(unquote(urlsplit(info.get("url", "")).path)).stem:
+        title = title.replace("_", " ").replace("-", " ").strip()
     return {
         "title": _text(title, _MAX_TITLE_CHARS) or _text(request["url"], _MAX_TITLE_CHARS),
         "description": _text(info.get("description"), _MAX_DESCRIPTION_CHARS),
@@ -282,6 +283,12 @@ def _speech(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> list[tuple[floa
 
 
 # ---- words only ----
+
+
+def _reason(error: Exception, listener: Listener) -> IndexerError:
+    """A page that refuses its stream counts as one without a video for yt-dlp, with a warning of the refusal."""
+    reason, warned = meaning(error), meaning_of_words(listener.warnings)
+    return warned if isinstance(reason, NoVideo) and isinstance(warned, (Blocked, Private)) else reason
 
 
 def _without_video(ydl: yt_dlp.YoutubeDL, request: Info, reason: IndexerError) -> Info:

@@ -104,7 +104,11 @@ class Points(Protocol):
         ...
 
     def set_payload(self, collection: str, where: Where, payload: Payload) -> None:
-        """Sets these payload keys, and no others, of all points that match, in one step. None takes a key away."""
+        """Sets these payload keys, and no others, of all points that match. None takes a key away.
+
+        One request, which the store completes whatever becomes of the caller; while it does, a server's other readers
+        may see a part of it done.
+        """
         ...
 
     def delete(self, collection: str, where: Where) -> None: ...

@@ -133,11 +133,12 @@ class RelayClient:
             yield Failed(code=Code.NO_WORKER, incident=secrets.token_hex(4))
 
     async def thumbnail(self, key: str) -> bytes:
-        """A JPEG from the blob store. Raises `KeyError`."""
-        async with self._session.get(f"/thumbnails/{key}") as response:
-            if response.status == web.HTTPNotFound.status_code:
-                raise KeyError(key)
-            return await response.read()
+        """A JPEG from the blob store. Raises `KeyError`, also when the owner is gone."""
+        try:
+            async with self._session.get(f"/thumbnails/{key}", raise_for_status=True) as response:
+                return await response.read()
+        except aiohttp.ClientError as error:
+            raise KeyError(key) from error
 
 
 @asynccontextmanager

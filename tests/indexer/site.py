@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
@@ -14,7 +15,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Site:
-    """Answers by path (a whole response each time, or what `answers` holds); `asked` counts the requests."""
+    """Answers by path, 404 elsewhere; `asked` holds the path of each request."""
 
     base: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -23,15 +24,18 @@ class Site:
     def url(self, path: str) -> str:
         return f"{self.base}{path}"
 
+    def _set(self, path: str, answer: Answer) -> str:
+        self.answers[unquote(path.partition("?")[0])] = answer
+        return self.url(path)
+
     def put(self, path: str, body: bytes | str = b"", *, kind: str = "text/html", status: int = 200) -> str:
-        """Serves `body` at `path`, in parts where asked so, and gives the address."""
+        """Serves `body` at `path` and gives the address."""
         content = body.encode() if isinstance(body, str) else body
 
         async def answer(request: web.Request) -> web.StreamResponse:
             return web.Response(body=content, status=status, content_type=kind)
 
-        self.answers[path] = answer
-        return self.url(path)
+        return self._set(path, answer)
 
     def stream(self, path: str, parts: Callable[[], AsyncIterator[bytes]], *, length: int | None = None) -> str:
         """Serves a video whose parts come one by one; without `length` in chunks, so that none is told."""
@@ -46,15 +50,13 @@ class Site:
                 await response.write(part)
             return response
 
-        self.answers[path] = answer
-        return self.url(path)
+        return self._set(path, answer)
 
     def redirect(self, path: str, to: str) -> str:
         async def answer(request: web.Request) -> web.StreamResponse:
             return web.Response(status=302, headers={"Location": to})
 
-        self.answers[path] = answer
-        return self.url(path)
+        return self._set(path, answer)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
@@ -72,7 +74,7 @@ def serving() -> Iterator[Site]:
     async def run() -> None:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", site.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0)
+        runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         site.base = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -17,11 +17,9 @@ def test_a_middling_place_in_both_lists_beats_a_first_in_one() -> None:
     """The sum of 1 / (60 + rank) is what counts, whatever the scales of the scores."""
     looks = [entry("a", 0.31), entry("b", 0.30)]
     words = [entry("c", 17.0), entry("b", 2.0)]
-    assert [(item.id, item.score) for item in fuse({"looks": looks, "words": words})] == [
-        ("b", pytest.approx(2 / 62)),
-        ("a", pytest.approx(1 / 61)),
-        ("c", pytest.approx(1 / 61)),
-    ]
+    fused = fuse({"looks": looks, "words": words})
+    assert [item.id for item in fused] == ["b", "a", "c"]
+    assert [item.score for item in fused] == pytest.approx([2 / 62, 1 / 61, 1 / 61])
 
 
 def test_ranks_count_videos() -> None:
@@ -29,7 +27,7 @@ def test_ranks_count_videos() -> None:
     crowd = [entry(f"x{n}", 1 - n / 100, "x") for n in range(50)]
     fused = {item.id: item.score for item in fuse({"looks": [*crowd, entry("y", 0.1), entry("x99", 0.05, "x")]})}
     assert fused["x0"] == fused["x49"] == 1 / 61
-    assert fused["y"] == fused["x99"] + 0 * fused["y"] or fused["y"] == 1 / 62
+    assert fused["y"] == fused["x99"] == 1 / 62
 
 
 def test_moments_of_one_video_keep_their_order() -> None:

@@ -4,7 +4,9 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -237,6 +239,29 @@ def test_a_collection_that_was_half_made_is_forgotten(store_folder: Path) -> Non
     assert not half.exists()
     fill(points)
     assert points.count("things", Where()) == 6
+    points.close()
+
+
+def test_readers_see_a_step_whole_or_not_at_all(store_folder: Path) -> None:
+    """While one thread moves all points to and fro in single steps, others never count a part of them."""
+    points = EdgePoints(store_folder)
+    ensure(points)
+    points.upsert("things", [thing(n, spaces=["a"], kind="k") for n in range(200)])
+    done = threading.Event()
+
+    def count() -> set[int]:
+        counted = set()
+        while not done.is_set():
+            counted.add(points.count("things", Where({"spaces": "a"})))
+            points.nearest("things", [Nearest(vector_of("x"), "frame", Where({"spaces": "a"}), 5)])
+        return counted
+
+    with ThreadPoolExecutor(3) as readers:
+        counts = [readers.submit(count) for _ in range(3)]
+        for space in ["b", "a"] * 30:
+            points.set_payload("things", Where({"kind": "k"}), {"spaces": [space]})
+        done.set()
+    assert set[int]().union(*(each.result() for each in counts)) <= {0, 200}
     points.close()
 
 

@@ -86,7 +86,8 @@ def test_pages_follow_each_other(edge_library: Library) -> None:
     for n in range(12):
         share(edge_library, A, f"video{n}", f"dog {n}", title=f"t{n}")
     whole = find(edge_library, ENCODER, A, ["dog"], limit=50)
-    paged, offset = [], 0
+    paged: list[str] = []
+    offset: int | None = 0
     while offset is not None:
         page = find(edge_library, ENCODER, A, ["dog"], limit=5, offset=offset)
         paged += names(page.hits)

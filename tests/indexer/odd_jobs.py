@@ -1,0 +1,91 @@
+"""A child process that does as it is told, for the tests of `indexer.child`: python -m tests.indexer.odd_jobs."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from indexer import errors
+from indexer.serving import Share, serve
+
+
+def work(request: dict[str, Any], share: Share) -> dict[str, Any]:
+    job, _, detail = request["job"].partition(" ")
+    return {"found": JOBS[job](detail, share)}
+
+
+def count(detail: str, share: Share) -> int:
+    for step in range(1001):
+        share(step / 1000)
+    return step
+
+
+def fail(detail: str, share: Share) -> None:
+    raise getattr(errors, detail)("for a reason")
+
+
+def nonsense(detail: str, share: Share) -> None:
+    for number in os.listdir("/dev/fd"):
+        if int(number) > 2:
+            try:
+                os.write(int(number), b"{nonsense\n")
+            except OSError:
+                continue
+    os._exit(0)
+
+
+def wait(detail: str, share: Share) -> None:
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
+        Path("pid").write_text(str(sleeper.pid))
+        Path("parent_pid").write_text(str(os.getpid()))
+        share(0)
+        sleeper.wait()
+
+
+def allocate(detail: str, share: Share) -> str:
+    try:
+        bytearray(1024**3)
+    except MemoryError as error:
+        return type(error).__name__
+    return "allocated"
+
+
+def write(detail: str, share: Share) -> str:
+    try:
+        Path("big").write_bytes(bytes(2 * 1024**2))
+    except OSError as error:
+        return type(error).__name__
+    return "written"
+
+
+def take(detail: str, share: Share) -> str:
+    import colorsys
+
+    return str(colorsys.__file__)
+
+
+def say(detail: str, share: Share) -> str:
+    print('{"result": "printed by a library"}')
+    os.write(1, b'{"result": "written by a library"}\n')
+    return "printed"
+
+
+JOBS = {
+    "count": count,
+    "raise": fail,
+    "crash": lambda detail, share: os.kill(os.getpid(), signal.SIGSEGV),
+    "bug": lambda detail, share: 1 / 0,
+    "leave": lambda detail, share: sys.exit(3),
+    "nonsense": nonsense,
+    "print": say,
+    "wait": wait,
+    "allocate": allocate,
+    "write": write,
+    "environment": lambda detail, share: dict(os.environ),
+    "import": take,
+}
+
+if __name__ == "__main__":
+    serve(work)

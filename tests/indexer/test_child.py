@@ -1,0 +1,109 @@
+"""A child process with limits: it answers, fails in our words, or is gone, and never outlives its parent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.child import ChildDied, ChildTimedOut, run
+from indexer.errors import IndexerError, NotALink, TooManyPixels
+from indexer.serving import Limits
+from tests.indexer import odd_jobs
+
+LIMITS = Limits(timeout_s=60, memory_bytes=512 * 1024**2, file_bytes=1024**2)
+
+
+def do(folder: Path, job: str, limits: Limits = LIMITS) -> Any:
+    return run("tests.indexer.odd_jobs", {"job": job}, limits, folder, lambda share: None)["found"]
+
+
+def test_work_is_done_and_told(tmp_path: Path) -> None:
+    """Shares come in order, each told once, and then the result."""
+    shares: list[float] = []
+    answer = run("tests.indexer.odd_jobs", {"job": "count"}, LIMITS, tmp_path, shares.append)
+    assert answer == {"found": 1000}
+    assert shares == sorted(set(shares))
+    assert 50 < len(shares) <= 101
+
+
+@pytest.mark.parametrize("error", [NotALink, TooManyPixels, IndexerError])
+def test_an_error_crosses_as_itself(tmp_path: Path, error: type[IndexerError]) -> None:
+    """What the child raises on purpose is raised here, class and words."""
+    with pytest.raises(error, match="for a reason") as raised:
+        do(tmp_path, f"raise {error.__name__}")
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(("job", "words"), [("crash", "SIGSEGV|-11"), ("bug", "ZeroDivisionError"), ("leave", "status 3")])
+def test_a_child_that_ends_without_an_answer_is_told(tmp_path: Path, job: str, words: str) -> None:
+    """A crash, a bug and an exit each say what happened."""
+    with pytest.raises(ChildDied, match=words):
+        do(tmp_path, job)
+
+
+def test_a_child_that_writes_nonsense_is_told(tmp_path: Path) -> None:
+    """An answer that is none is no answer."""
+    with pytest.raises(ChildDied):
+        do(tmp_path, "nonsense")
+
+
+def test_what_is_printed_is_no_answer(tmp_path: Path) -> None:
+    """A library that prints to standard output does not disturb."""
+    assert do(tmp_path, "print") == "printed"
+
+
+def test_time_is_limited(tmp_path: Path) -> None:
+    """A child that waits for ever is killed, with what it started."""
+    with pytest.raises(ChildTimedOut):
+        do(tmp_path, "wait", Limits(2, LIMITS.memory_bytes, LIMITS.file_bytes))
+    grandchild = int((tmp_path / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        while True:  # it was killed, and is gone as soon as init has taken note
+            os.kill(grandchild, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_DATA")
+def test_memory_is_limited(tmp_path: Path) -> None:
+    """Memory beyond the limit is refused to the child."""
+    assert do(tmp_path, "allocate") == "MemoryError"
+
+
+def test_files_are_limited(tmp_path: Path) -> None:
+    """A file beyond the limit is not written."""
+    assert do(tmp_path, "write") == "OSError"
+    assert (tmp_path / "big").stat().st_size <= LIMITS.file_bytes
+
+
+def test_a_child_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of our environment only what it needs goes along: no token, and a home of its own."""
+    monkeypatch.setenv("REELSEEK_DISCORD_TOKEN", "secret")
+    environment = do(tmp_path, "environment")
+    assert "secret" not in environment.values()
+    assert environment["HOME"] == str(tmp_path)
+
+
+def test_a_file_in_the_folder_is_not_imported(tmp_path: Path) -> None:
+    """A download named like a module does not become one."""
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('imported')")
+    assert "tmp" not in do(tmp_path, "import")
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    """A worker that is killed leaves no child at work."""
+    code = (
+        "import sys; from pathlib import Path; from indexer.child import run; from indexer.serving import Limits\n"
+        f"run('tests.indexer.odd_jobs', {{'job': 'wait'}}, Limits(600, 2**29, 2**20), Path({str(tmp_path)!r}), print)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline().startswith("0")
+        child = int((tmp_path / "parent_pid").read_text())
+        parent.send_signal(signal.SIGKILL)
+    with pytest.raises(ProcessLookupError):
+        while True:  # until the end of the pipe has reached it; the test's own time-out ends a child that stays
+            os.kill(child, 0)
