@@ -61,7 +61,7 @@ def index(
 @app.command()
 def find(
     words: Annotated[
-        str, typer.Argument(metavar="WORDS", help="What happens in the moment; commas part several searches.")
+        str, typer.Argument(metavar="WORDS", help="What happens in the moment.")
     ],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many moments.")] = 5,
     in_link: Annotated[str | None, typer.Option("--in", metavar="LINK", help="Only inside this video.")] = None,
@@ -73,7 +73,7 @@ def find(
     async def work() -> bool:
         async with reach(settings) as client:
             inside = _link(in_link) if in_link else None
-            replies = core.find(client, ASKER, words, in_link=inside, limit=limit)
+            replies = core.find(client, ASKER, words, in_link=inside, limit=limit, several=False)
             if as_json:
                 return await jsonlines.found(replies, words, settings.blobs_address)
             return await _terminal().show(replies)

@@ -91,12 +91,17 @@ async def find(
     unlike: str = "",
     in_link: str | None = None,
     limit: int = 5,
+    several: bool = True,
 ) -> Replies:
-    """Moments for any of the comma-separated `words`, towards `like` and away from `unlike`, perhaps in one video."""
+    """Moments for any of the comma-separated `words`, towards `like` and away from `unlike`, perhaps in one video.
+
+    Not `several`: the words are one sentence, with whatever commas it has.
+    """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
         yield _sentence(Code.QUERY_TOO_LONG)
         return
-    yield await _results(client, asker, Search(_parts(words), _parts(like), _parts(unlike), in_link, limit))
+    queries = _parts(words) if several else tuple(filter(None, [words.strip()]))
+    yield await _results(client, asker, Search(queries, _parts(like), _parts(unlike), in_link, limit))
 
 
 @_answered

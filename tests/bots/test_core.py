@@ -61,6 +61,12 @@ async def test_find_takes_several_queries(client: FakeClient, asker: Asker) -> N
     assert client.asked == [messages.Find(asker=asker, queries=("cat", "ball", "ships"))]
 
 
+async def test_find_takes_one_sentence(client: FakeClient, asker: Asker) -> None:
+    """A sentence keeps its commas."""
+    await cards_of(core.find(client, asker, " a cat, in the snow ", several=False))
+    assert client.asked == [messages.Find(asker=asker, queries=("a cat, in the snow",))]
+
+
 async def test_find_goes_towards_and_away(client: FakeClient, asker: Asker) -> None:
     """`like` alone is a query too, and `unlike` pushes away."""
     cards = await cards_of(core.find(client, asker, "", like="dog", unlike="crowd, cheer"))
