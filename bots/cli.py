@@ -60,9 +60,7 @@ def index(
 
 @app.command()
 def find(
-    words: Annotated[
-        str, typer.Argument(metavar="WORDS", help="What happens in the moment.")
-    ],
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What happens in the moment.")],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many moments.")] = 5,
     in_link: Annotated[str | None, typer.Option("--in", metavar="LINK", help="Only inside this video.")] = None,
     as_json: AsJson = False,
