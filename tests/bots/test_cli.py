@@ -44,7 +44,7 @@ def test_find_json(running: Settings, client: FakeClient) -> None:
             "title": SNOW.title,
             "start_s": 0,
             "end_s": 6,
-            "score": 0.5,
+            "score": 1.0,
             "why": ["looks like it"],
             "thumbnail": f"{running.data_dir}/blobs/thumbnails/{SNOW.id}.jpg",
             "more": 0,
