@@ -124,16 +124,13 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.Video
     packets = container.demux(stream)
     while True:
         try:
-            packet = next(packets)
+            yield from next(packets).decode()
         except StopIteration:
             return
+        except av.error.MemoryError:
+            raise
         except av.error.FFmpegError as error:
-            print(f"broke off: {error}")
-            return
-        try:
-            yield from packet.decode()
-        except av.error.FFmpegError as error:
-            print(f"packet passed over: {error}")
+            print(f"passed over: {error}")
 
 
 def _check_still(container: InputContainer, file: IO[bytes], max_pixels: int) -> None:

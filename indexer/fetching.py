@@ -116,7 +116,6 @@ def options(request: Info, runtime: str | None, listener: Listener) -> Info:
         "retries": 2,
         "fragment_retries": 2,
         "extractor_retries": 1,
-        "skip_unavailable_fragments": False,
         "socket_timeout": _SOCKET_TIMEOUT_S,
         "proxy": request["proxy"] or "",
         "cookiefile": str(cookies) if request["cookies_file"] else None,
@@ -124,12 +123,17 @@ def options(request: Info, runtime: str | None, listener: Listener) -> Info:
     }
 
 
+def keep_to_python(ydl: yt_dlp.YoutubeDL) -> None:
+    """The guard does not see what connects in native code (curl_cffi), so yt-dlp does without."""
+    handlers = ydl._request_director.handlers
+    for name in handlers.keys() - _SEEN_BY_GUARD:
+        del handlers[name]
+
+
 def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
     listener = Listener()
     with yt_dlp.YoutubeDL(options(request, runtime, listener)) as ydl:
-        handlers = ydl._request_director.handlers
-        for name in handlers.keys() - _SEEN_BY_GUARD:  # they connect in native code
-            del handlers[name]
+        keep_to_python(ydl)
         try:
             info = describe(ydl, request["url"])
         except (YoutubeDLError, IndexerError) as error:
@@ -164,8 +168,8 @@ def describe(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
 
 
 def _check(info: Info, request: Info) -> None:
-    if info.get("is_live") or info.get("live_status") in _LIVE:
-        raise LiveStream(str(info.get("live_status")))
+    if info.get("live_status") in _LIVE:
+        raise LiveStream(info["live_status"])
     if (info.get("duration") or 0) > request["max_duration_s"]:
         raise TooLong(f"{info['duration']} s")
     if (info.get("filesize") or 0) > request["max_bytes"]:
@@ -305,22 +309,34 @@ def _without_video(ydl: yt_dlp.YoutubeDL, request: Info, reason: IndexerError) -
 
 
 def told_by_page(ydl: yt_dlp.YoutubeDL, url: str) -> Info | None:
-    """Title, description and thumbnail from a page's oEmbed or OpenGraph; None without at least a title."""
+    """Title, description and thumbnail of a page; None without at least a title."""
+    endpoint = _OEMBED.get(urlsplit(url).netloc)
     try:
-        endpoint = _OEMBED.get(urlsplit(url).netloc)
-        if endpoint:
-            told = json.loads(_read(ydl, endpoint + quote(url, safe=""), _MAX_PAGE_BYTES))
-            title, description, picture = told.get("title"), "", told.get("thumbnail_url")
-        else:
-            page, reader = _read(ydl, url, _MAX_PAGE_BYTES).decode(errors="replace"), ydl.get_info_extractor("Generic")
-            title = reader._og_search_title(page, default=None)
-            description = reader._og_search_description(page, default="")
-            picture = reader._og_search_thumbnail(page, default=None)
-    except (YoutubeDLError, TooLarge, ValueError) as error:
+        told = from_oembed(ydl, endpoint + quote(url, safe="")) if endpoint else from_open_graph(ydl, url)
+    except (YoutubeDLError, TooLarge, ValueError, AttributeError) as error:
         print(f"the page tells nothing: {error}")
         return None
-    thumbnails = [{"url": picture}] if picture else []
-    return {"title": title, "description": description, "thumbnails": thumbnails} if title else None
+    return told if told["title"] else None
+
+
+def from_oembed(ydl: yt_dlp.YoutubeDL, endpoint: str) -> Info:
+    """https://oembed.com, for sites that hide their pages from servers but not this."""
+    told = json.loads(_read(ydl, endpoint, _MAX_PAGE_BYTES))
+    return {"title": told.get("title"), "thumbnails": _pictures(told.get("thumbnail_url"))}
+
+
+def from_open_graph(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
+    """https://ogp.me, as in the page's head."""
+    page, reader = _read(ydl, url, _MAX_PAGE_BYTES).decode(errors="replace"), ydl.get_info_extractor("Generic")
+    return {
+        "title": reader._og_search_title(page, default=None),
+        "description": reader._og_search_description(page, default=None),
+        "thumbnails": _pictures(reader._og_search_thumbnail(page, default=None)),
+    }
+
+
+def _pictures(url: str | None) -> list[Info]:
+    return [{"url": url}] if url else []
 
 
 if __name__ == "__main__":

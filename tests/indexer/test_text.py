@@ -1,5 +1,7 @@
 """How words match across languages, and what a snippet shows."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ def share(query: str, document: str) -> float:
         ("don't stop the music", "Stop! Music."),
         ("강아지", "우리 강아지가 잔다"),
         ("강아지가", "강아지를 찾습니다"),
+        ("강아지", unicodedata.normalize("NFD", "강아지")),
         ("운동장에서", "운동장"),
         ("개", "개가 뛴다"),
         ("小狗", "小狗在雪地里玩"),

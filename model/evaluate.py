@@ -1,0 +1,144 @@
+"""Retrieval figures of an encoder over pairs of texts and pictures or videos."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.encoders import Vector
+
+_CUTS = (1, 5, 10)
+_RESAMPLES = 1_000
+_LEVEL = 0.95
+_SAMPLE = 2_000
+"""Uniformity is over pairs, and the spectrum costs a decomposition: at most so many vectors are looked at."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """How far up the right answer stood. Shares are 0 to 1; the best rank is 1."""
+
+    r1: float
+    r5: float
+    r10: float
+    median_rank: float
+    mean_rank: float
+    r1_interval: tuple[float, float]
+    """95 % bootstrap interval over the queries."""
+    r5_interval: tuple[float, float]
+    r10_interval: tuple[float, float]
+    queries: int
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Both directions and the shape of the space."""
+
+    text_to_image: Retrieval
+    image_to_text: Retrieval
+    alignment: float
+    """Mean squared distance of a text to its picture (Wang & Isola 2020, arXiv:2005.10242); lower is better."""
+    uniformity_text: float
+    """Log mean Gaussian potential of pairs of texts, t = 2 (same paper); lower is more evenly spread."""
+    uniformity_image: float
+    spectrum_text: tuple[float, ...]
+    """Singular values of the centred vectors as shares of their sum, greatest first."""
+    spectrum_image: tuple[float, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def report(texts: Vector, images: Vector, image_of_text: npt.NDArray[np.int64], seed: int = 0) -> Report:
+    """`texts` (n, d) and `images` (m, d) are unit vectors; `image_of_text` (n,) names each text's own image."""
+    similarity = texts @ images.T
+    forward = text_ranks(similarity, image_of_text)
+    backward = image_ranks(similarity, image_of_text)
+    return Report(
+        text_to_image=retrieval(forward, len(images), seed),
+        image_to_text=retrieval(backward, len(texts), seed),
+        alignment=float(np.mean(np.sum((texts - images[image_of_text]) ** 2, axis=1))),
+        uniformity_text=uniformity(texts, seed),
+        uniformity_image=uniformity(images, seed),
+        spectrum_text=spectrum(texts, seed),
+        spectrum_image=spectrum(images, seed),
+    )
+
+
+def text_ranks(similarity: Vector, image_of_text: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Rank (n,) of each text's own image; images just as near stand before it, so nothing is won by ties."""
+    own = similarity[np.arange(len(similarity)), image_of_text]
+    ranks: npt.NDArray[np.int64] = (similarity >= own[:, None]).sum(1)
+    return ranks
+
+
+def image_ranks(similarity: Vector, image_of_text: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Rank of the best of its own texts, for each image that has one."""
+    ranks = []
+    for image in np.unique(image_of_text):
+        own = image_of_text == image
+        ranks.append(1 + int((similarity[~own, image] >= similarity[own, image].max()).sum()))
+    return np.array(ranks)
+
+
+def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> Retrieval:
+    shares = {f"r{cut}": float(np.mean(ranks <= cut)) for cut in _CUTS}
+    return Retrieval(
+        **shares,
+        **_intervals(ranks, seed),
+        median_rank=float(np.median(ranks)),
+        mean_rank=float(np.mean(ranks)),
+        queries=len(ranks),
+        candidates=candidates,
+    )
+
+
+def _intervals(ranks: npt.NDArray[np.int64], seed: int) -> Mapping[str, tuple[float, float]]:
+    """Percentile bootstrap; drawing n hits or misses with replacement is one binomial draw."""
+    random = np.random.default_rng(seed)
+    tails = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
+    intervals = {}
+    for cut in _CUTS:
+        shares = random.binomial(len(ranks), np.mean(ranks <= cut), _RESAMPLES) / len(ranks)
+        low, high = np.quantile(shares, tails)
+        intervals[f"r{cut}_interval"] = (float(low), float(high))
+    return intervals
+
+
+def uniformity(vectors: Vector, seed: int = 0) -> float:
+    """Log of E exp(-2 |x - y|²) over pairs of different vectors."""
+    vectors = _some(vectors, seed)
+    if len(vectors) < 2:
+        return 0.0
+    distances = 2 - 2 * (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].astype(np.float64)
+    return float(np.log(np.mean(np.exp(-2 * distances))))
+
+
+def spectrum(vectors: Vector, seed: int = 0) -> tuple[float, ...]:
+    """Singular values of the centred vectors as shares of their sum; few large ones mean a collapsed space."""
+    vectors = _some(vectors, seed)
+    values = np.linalg.svd(vectors - vectors.mean(0), compute_uv=False).astype(np.float64)
+    return tuple((values / max(values.sum(), np.finfo(float).tiny)).tolist())
+
+
+def _some(vectors: Vector, seed: int) -> Vector:
+    if len(vectors) <= _SAMPLE:
+        return vectors
+    return vectors[np.random.default_rng(seed).choice(len(vectors), _SAMPLE, replace=False)]
+
+
+def likelihood(cosines: Vector, library: Vector) -> Vector:
+    """How likely each of a query's best moments is meant, 0 to 1, judged against the library itself.
+
+    A cosine means nothing by itself: its level changes with the query and with the library. What means something is how
+    far a moment stands out from the bulk of this library for this very query. `library` (n,) holds the query's cosines
+    to many moments (all of them, or a random few hundred), `cosines` (k,) those of the best. The bulk of `n` moments
+    reaches about z = sqrt(2 log n) robust deviations by chance alone, so that is where the likelihood is one half.
+    """
+    middle = np.median(library)
+    spread = max(float(1.4826 * np.median(np.abs(library - middle))), 0.02)
+    by_chance = np.sqrt(2 * np.log(max(len(library), 2)))
+    chances: Vector = 1 / (1 + np.exp(-2 * ((cosines - middle) / spread - by_chance)))
+    return chances.astype(np.float32)
