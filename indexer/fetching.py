@@ -146,6 +146,8 @@ def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
             answer["media"] = _media(ydl, info, request, listener, share)
         except (YoutubeDLError, IndexerError) as error:
             reason = meaning(error)
+            if not info.get("fulltitle"):  # yt-dlp made the title up
+                return _without_video(ydl, request, reason)
             if not isinstance(reason, (Blocked, Private)):
                 raise reason from error
             answer["missing"] = reason.code
@@ -161,8 +163,10 @@ def describe(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
     if info.get("_type", "video") not in ("playlist", "multi_video"):
         return info
     entries = list(itertools.islice(info.get("entries") or (), 2))
-    if len(entries) != 1:
-        raise PlaylistRefused(f"{len(entries)} or more videos at {url}")
+    if not entries:
+        raise NoVideo(f"an empty list at {url}")
+    if len(entries) > 1:
+        raise PlaylistRefused(f"more than one video at {url}")
     only: Info = ydl.process_ie_result(entries[0], download=False)
     return only
 

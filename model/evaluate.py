@@ -1,6 +1,5 @@
 """Retrieval figures of an encoder over pairs of texts and pictures or videos."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -84,10 +83,15 @@ def image_ranks(similarity: Vector, image_of_text: npt.NDArray[np.int64]) -> npt
 
 
 def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> Retrieval:
-    shares = {f"r{cut}": float(np.mean(ranks <= cut)) for cut in _CUTS}
+    r1, r5, r10 = (float(np.mean(ranks <= cut)) for cut in _CUTS)
+    r1_interval, r5_interval, r10_interval = _intervals(ranks, seed)
     return Retrieval(
-        **shares,
-        **_intervals(ranks, seed),
+        r1=r1,
+        r5=r5,
+        r10=r10,
+        r1_interval=r1_interval,
+        r5_interval=r5_interval,
+        r10_interval=r10_interval,
         median_rank=float(np.median(ranks)),
         mean_rank=float(np.mean(ranks)),
         queries=len(ranks),
@@ -95,15 +99,15 @@ def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> R
     )
 
 
-def _intervals(ranks: npt.NDArray[np.int64], seed: int) -> Mapping[str, tuple[float, float]]:
+def _intervals(ranks: npt.NDArray[np.int64], seed: int) -> list[tuple[float, float]]:
     """Percentile bootstrap; drawing n hits or misses with replacement is one binomial draw."""
     random = np.random.default_rng(seed)
     tails = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
-    intervals = {}
+    intervals = []
     for cut in _CUTS:
         shares = random.binomial(len(ranks), np.mean(ranks <= cut), _RESAMPLES) / len(ranks)
         low, high = np.quantile(shares, tails)
-        intervals[f"r{cut}_interval"] = (float(low), float(high))
+        intervals.append((float(low), float(high)))
     return intervals
 
 

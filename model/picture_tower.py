@@ -18,7 +18,7 @@ from openvino import opset15 as ops
 from safetensors.numpy import load_file
 from torch import nn
 from torch.nn import functional
-from transformers import CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model.encoders import Vector
 
@@ -40,7 +40,7 @@ RANGES = Path(__file__).parent / "weights" / "tower_ranges.safetensors"
 class PictureTower:
     """Pixels (n, 3, PIXELS, PIXELS), float32, into unit vectors (n, 512)."""
 
-    def __init__(self, model: CLIPVisionModelWithProjection, ranges: Ranges) -> None:
+    def __init__(self, model: PreTrainedModel, ranges: Ranges) -> None:
         weights = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
         graph = _Graph(weights, ranges).model()
         threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
@@ -49,14 +49,15 @@ class PictureTower:
     def __call__(self, pixels: torch.Tensor) -> Vector:
         request = self._compiled.create_infer_request()  # one a call: several threads may call at once
         parts = [request.infer([pixels[i : i + _BATCH].numpy()])[0].copy() for i in range(0, len(pixels), _BATCH)]
-        vectors: Vector = np.concatenate(parts)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = np.concatenate(parts)
+        unit: Vector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
 
 
 class CudaTower:
     """The same on a graphics card, in bfloat16."""
 
-    def __init__(self, model: CLIPVisionModelWithProjection) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         self._model = model.to("cuda", torch.bfloat16)  # type: ignore[arg-type]  # transformers wraps `to` untyped
 
     @torch.inference_mode()
@@ -69,10 +70,12 @@ class CudaTower:
 
 def read(folder: Path) -> CLIPVisionModelWithProjection:
     """The tower of a folder in transformers' layout, in float32."""
-    return CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    model = CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    tower: CLIPVisionModelWithProjection = model.eval()
+    return tower
 
 
-def serve(model: CLIPVisionModelWithProjection, device: torch.device) -> PictureTower | CudaTower:
+def serve(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
     if device.type == "cuda":
         return CudaTower(model)
     return PictureTower(model, {name: data.astype(np.float32) for name, data in load_file(RANGES).items()})

@@ -138,7 +138,7 @@ def _loss(
 
 def _image_to_text(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """Each picture of the batch against the batch's texts, where any of its own texts is right."""
-    present, own = own.unique(return_inverse=True)
+    present, own = torch.unique(own, return_inverse=True)
     logits = logits[:, present].T
     right = own == torch.arange(len(present))[:, None]
     return (logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)).mean()

@@ -110,7 +110,8 @@ def read_words(table: Path, vectors: Path, sentences: Sentences, pictures: torch
     lines = table.read_text(encoding="utf-8").splitlines()[1:]
     columns = list(zip(*(line.split("\t") for line in lines), strict=True))
     parts = [np.load(file).astype(np.float32) for file in sorted(vectors.glob("*cocostuff171*.npy"))]
-    named = functional.normalize(sum(functional.normalize(torch.from_numpy(part), dim=1) for part in parts), dim=1)
+    single = [functional.normalize(torch.from_numpy(part), dim=1) for part in parts]
+    named = functional.normalize(torch.stack(single).mean(0), dim=1)
     shares = torch.softmax(100 * named @ pictures.T, 1)  # 100: the temperature CLIP was trained to
     return Words(torch.cat([sentences(column) for column in columns]), shares.repeat(len(columns), 1))
 
@@ -120,7 +121,7 @@ def _picture(path: Path) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def _opened(cache: Path, shape: tuple[int, int], dtype: type) -> tuple[np.memmap, int]:  # type: ignore[type-arg]  # open_memmap's own type
+def _opened(cache: Path, shape: tuple[int, int], dtype: type) -> tuple[np.memmap, int]:
     """The array kept at `cache`, and how many of its rows are there."""
     note = cache.with_suffix(".done")
     if cache.exists() and note.exists() and (kept := np.load(cache, mmap_mode="r+")).shape == shape:

@@ -66,7 +66,7 @@ class SentenceEncoder(nn.Module):
         gain, shift = (torch.cat([w[f"{name}{n}"] for n, _ in _ORDERS]) for name in ("ln_g", "ln_b"))
         projected = functional.layer_norm(projected, projected.shape[-1:], gain, shift, self._eps)
         features = [embeddings]
-        for (n, left), x in zip(_ORDERS, projected.split(_WIDTH, -1), strict=True):
+        for (n, left), x in zip(_ORDERS, torch.split(projected, _WIDTH, -1), strict=True):
             x = x * mask
             for layer in ("1", "2"):
                 x = (functional.relu(_windows(x, n, left) @ w[f"w{layer}_{n}"] + w[f"b{layer}_{n}"]) + x) * mask

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-
-from transformers import CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model import lora, parts, picture_tower
 from model.encoders import Clip, Encoder, Picture, TextVectors, Vector, serving_device
@@ -64,7 +63,7 @@ class Starter:
 
 def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
     """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
-    model = read_tower(parts_dir)
+    model: PreTrainedModel = read_tower(parts_dir)
     if adapter:
         if not (adapter / "frame").is_dir():
             raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")

@@ -51,7 +51,7 @@ class Parts:
         self.points: Points = _points(settings)
         self.library = Library(self.points)
         self.blobs = Blobs(settings.blobs_address)
-        self.guard = Guard(settings.allow_networks)
+        self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
         self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
         self._batcher: Batcher | None = None

@@ -278,6 +278,12 @@ def test_a_page_without_a_video_is_told(fetch: Fetch, site: Site) -> None:
         fetch(site.put("/article", page(og(title="News", description="No video here"))))
 
 
+def test_an_empty_list_has_no_video(fetch: Fetch, site: Site) -> None:
+    """A feed without entries is no playlist to crawl."""
+    with pytest.raises(NoVideo):
+        fetch(site.put("/feed", "<rss><channel><title>All</title></channel></rss>", kind="text/xml"))
+
+
 def test_a_site_that_fails_may_be_asked_again(fetch: Fetch, site: Site) -> None:
     """A 503 and a closed port are transient."""
     with pytest.raises(Unreachable):

@@ -38,7 +38,7 @@ def sha256(data: bytes) -> str:
 
 
 def test_a_package_is_downloaded_and_checked(wheel: Path) -> None:
-    """pip brings the pinned wheel, and it is handed out when its hash is right."""
+    """The pinned wheel comes by pip, and is handed out when its hash is right."""
     with parts.downloaded(Package("clips", "1.0", sha256(wheel.read_bytes()))) as got:
         assert got.read_bytes() == wheel.read_bytes()
     assert not got.exists()
