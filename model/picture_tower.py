@@ -15,12 +15,14 @@ import numpy.typing as npt
 import openvino
 import torch
 from openvino import opset15 as ops
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import nn
 from torch.nn import functional
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model.encoders import Vector
+from model.errors import PartsMissing
 
 PIXELS = 208
 """Side of the pictures that the int8 form reads."""
@@ -69,8 +71,16 @@ class CudaTower:
 
 
 def read(folder: Path) -> CLIPVisionModelWithProjection:
-    """The tower of a folder in transformers' layout, in float32."""
-    model = CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    """The tower of a folder in transformers' layout, in float32. Raises `PartsMissing`."""
+    again = f"delete {folder} and run `make env` again"
+    try:
+        model, report = CLIPVisionModelWithProjection.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise PartsMissing(f"the picture tower cannot be read: {again} ({error})") from error
+    if report["missing_keys"]:
+        raise PartsMissing(f"the picture tower lacks weights: {again}")
     tower: CLIPVisionModelWithProjection = model.eval()
     return tower
 

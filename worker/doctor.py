@@ -8,6 +8,7 @@ import fsspec
 import redis
 
 from indexer.errors import StoreUnavailable
+from indexer.fetching import find_runtime
 from indexer.server import ServerPoints
 from model.errors import PartsMissing
 from model.parts import default_folder, sample_files, tower_folder
@@ -88,9 +89,8 @@ def _blobs(settings: Settings) -> Check:
 
 
 def _youtube(_settings: Settings) -> Check:
-    deno = shutil.which("deno")
-    detail = deno or "deno is not installed: YouTube may refuse some videos, other sites are not affected"
-    return Check("YouTube", True, detail)
+    runtime = find_runtime()
+    return Check("YouTube", runtime is not None, f"yt-dlp runs YouTube's scripts with {runtime}", "Run `make env`.")
 
 
 def _redis(url: str) -> Check:

@@ -92,6 +92,19 @@ def test_a_query_is_encoded_in_under_10_ms(encoder: Encoder) -> None:
     assert min(took) < 0.010
 
 
+@pytest.mark.parametrize("size", [0, 1_000])
+def test_a_damaged_tower_is_a_sentence(parts_dir: Path, tmp_path: Path, size: int) -> None:
+    """Cut short, the weights are refused with what to do."""
+    source = parts.tower_folder(parts_dir)
+    for name in ("config.json", "source.txt"):
+        (tmp_path / "tower").mkdir(exist_ok=True)
+        (tmp_path / "tower" / name).write_bytes((source / name).read_bytes())
+    with (source / "model.safetensors").open("rb") as weights:
+        (tmp_path / "tower" / "model.safetensors").write_bytes(weights.read(size))
+    with pytest.raises(PartsMissing, match=r"delete .*tower and run `make env` again"):
+        starter.load(tmp_path, "cpu", None)
+
+
 def test_int8_sees_what_float_sees(parts_dir: Path, pictures: dict[str, Picture]) -> None:
     """The served form's vectors keep a cosine of 0.97 or more to those of transformers in float32."""
     model = starter.read_tower(parts_dir)
