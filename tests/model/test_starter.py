@@ -13,8 +13,8 @@ from model.encoders import Encoder, Picture
 from model.errors import PartsMissing
 
 SHOWS = {
-    "swimming.avi": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),
-    "banana.avi": ("a woman eats a banana on the grass", "풀밭에서 바나나를 먹는 여자", "坐在草地上吃香蕉的女人"),
+    "swimming.mp4": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),
+    "banana.mp4": ("a woman eats a banana on the grass", "풀밭에서 바나나를 먹는 여자", "坐在草地上吃香蕉的女人"),
     "carphone.mp4": ("a man in a car wearing a bow tie", "차 안에서 나비넥타이를 맨 남자", "车里打领结的男人"),
     "big_buck_bunny.mp4": ("a cartoon rabbit", "만화 토끼", "卡通兔子"),
     "city_bikes.mp4": ("bicycles and cars in a street", "거리의 자전거와 자동차", "街上的自行车和汽车"),
@@ -128,7 +128,7 @@ def test_an_adapter_is_served_and_has_its_own_generation(
     lora.save(adapted, tmp_path / "frame")
     other = starter.load(parts_dir, "cpu", tmp_path)
     assert other.generation != encoder.generation
-    picture = [pictures["swimming.avi"]]
+    picture = [pictures["swimming.mp4"]]
     assert float(other.frames(picture)[0] @ encoder.frames(picture)[0]) < 0.999
     with pytest.raises(PartsMissing, match="no adapter"):
         starter.load(parts_dir, "cpu", tmp_path / "lost")
