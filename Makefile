@@ -8,7 +8,7 @@ run: env
 	$(BIN)/reelseek up
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: test-env
 	$(BIN)/ruff format --check .

@@ -131,12 +131,8 @@ def worker(
 
 @app.command()
 def pretrain(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help="What to train, and how.")
-    ],
-    data: Annotated[
-        Path | None, typer.Option(help="The folder of pictures and captions, if not the run's own.")
-    ] = None,
+    run: Annotated[Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help="What to train.")],
+    data: Annotated[Path | None, typer.Option(help="Pictures and captions, if not the run's.")] = None,
 ) -> None:
     """Train the starter preset's map anew, as its run file says."""
     _settings()
