@@ -11,6 +11,7 @@ from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive
 
 from indexer.errors import (
     Blocked,
+    EmptyFile,
     FetchFailed,
     IndexerError,
     LiveStream,
@@ -51,6 +52,7 @@ _BY_WORDS: tuple[tuple[Pattern[str], type[FetchFailed]], ...] = tuple(
         (r"no video formats|no video could be found|unable to extract", NoVideo),
     )
 )
+_EMPTY = re.compile("did not get any data blocks|downloaded file is empty", re.IGNORECASE)
 _STATUS = re.compile(r"HTTP Error (\d{3})")
 
 
@@ -66,6 +68,8 @@ def meaning(error: BaseException) -> IndexerError:
                 return known(str(error) or kind.__name__)
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return TooLarge(str(error))
+    if _EMPTY.search(str(error)):
+        return EmptyFile(str(error))
     by_words = meaning_of_words([str(error)])
     transport = any(isinstance(cause, TransportError) for cause in _causes(error))
     return Unreachable(str(error)) if transport and not isinstance(by_words, TimedOut) else by_words
