@@ -21,6 +21,8 @@ RUN useradd --create-home --uid 10001 reelseek && install -d -o reelseek /data
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
+# Where the presets of a model hub are kept; compose mounts a volume over it.
+RUN install -d -o reelseek /venv/share/reelseek/hub
 USER reelseek
 ENV PATH=/venv/bin:$PATH REELSEEK_DATA_DIR=/data PYTHONUNBUFFERED=1
 ENTRYPOINT ["reelseek"]

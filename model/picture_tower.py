@@ -6,7 +6,7 @@ with the outliers of the activations moved into the weights first (Xiao et al. 2
 pictures of 208 pixels with interpolated positions; the last layer worked out for the class token only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,10 @@ def read(folder: Path) -> CLIPVisionModelWithProjection:
     """The tower of a folder in transformers' layout, in float32. Raises `PartsMissing`."""
     again = f"delete {folder} and run `make env` again"
     try:
-        model, report = CLIPVisionModelWithProjection.from_pretrained(
+        read_in: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )
+        model, report = read_in
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise PartsMissing(f"the picture tower cannot be read: {again} ({error})") from error
     if report["missing_keys"]:
@@ -92,7 +93,7 @@ def serve(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTo
 
 
 @torch.inference_mode()
-def measure_ranges(model: CLIPVisionModelWithProjection, batches: Sequence[torch.Tensor]) -> dict[str, Array]:
+def measure_ranges(model: CLIPVisionModelWithProjection, batches: Iterable[torch.Tensor]) -> dict[str, Array]:
     """What each product of the tower reads when it sees these pixels."""
     ranges: dict[str, torch.Tensor] = {}
 

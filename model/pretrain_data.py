@@ -69,7 +69,7 @@ def picture_vectors(folder: Path, files: Sequence[str], tower: Pictures, cache: 
     vectors, done = _opened(cache, (len(files), 512), np.float32)
     for start in track(range(done, len(files), _PICTURE_BATCH), "pictures"):
         batch = files[start : start + _PICTURE_BATCH]
-        vectors[start : start + len(batch)] = tower([_picture(folder / file) for file in batch])
+        vectors[start : start + len(batch)] = tower([read_picture(folder / file) for file in batch])
         _note(cache, start + len(batch))
     return torch.from_numpy(np.array(vectors))
 
@@ -116,7 +116,7 @@ def read_words(table: Path, vectors: Path, sentences: Sentences, pictures: torch
     return Words(torch.cat([sentences(column) for column in columns]), shares.repeat(len(columns), 1))
 
 
-def _picture(path: Path) -> npt.NDArray[np.uint8]:
+def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 

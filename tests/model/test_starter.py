@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model import lora, parts, picture_tower, starter
 from model.encoders import Encoder, Picture
@@ -15,7 +16,7 @@ from model.errors import PartsMissing
 SHOWS = {
     "swimming.mp4": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),
     "banana.mp4": ("a woman eats a banana on the grass", "풀밭에서 바나나를 먹는 여자", "坐在草地上吃香蕉的女人"),
-    "carphone.mp4": ("a man in a car wearing a bow tie", "차 안에서 나비넥타이를 맨 남자", "车里打领结的男人"),
+    "carphone.mp4": ("a man in a suit and a bow tie", "양복에 나비넥타이를 맨 남자", "穿西装打领结的男人"),
     "big_buck_bunny.mp4": ("a cartoon rabbit", "만화 토끼", "卡通兔子"),
     "city_bikes.mp4": ("bicycles and cars in a street", "거리의 자전거와 자동차", "街上的自行车和汽车"),
 }
@@ -132,3 +133,23 @@ def test_an_adapter_is_served_and_has_its_own_generation(
     assert float(other.frames(picture)[0] @ encoder.frames(picture)[0]) < 0.999
     with pytest.raises(PartsMissing, match="no adapter"):
         starter.load(parts_dir, "cpu", tmp_path / "lost")
+
+
+def test_ranges_are_the_extremes_of_what_each_product_reads() -> None:
+    """For the patches of two batches, the measured range is that of all inputs together, channel by channel."""
+    torch.manual_seed(0)
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16
+    )
+    model = CLIPVisionModelWithProjection(config).eval()
+    batches = [torch.randn(2, 3, 32, 32), 3 * torch.randn(1, 3, 32, 32)]
+    ranges = picture_tower.measure_ranges(model, batches)
+    layer = "vision_model.encoder.layers.0"
+    assert set(ranges) == {
+        f"{layer}.{name}" for name in ("self_attn.q_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2")
+    }
+    with torch.inference_mode():
+        states = [model(pixel_values=pixels, output_hidden_states=True).hidden_states[0] for pixels in batches]
+        read = torch.cat([model.get_submodule(f"{layer}.layer_norm1")(state).flatten(0, 1) for state in states])
+    expected = torch.stack([read.amin(0).clamp(max=0), read.amax(0).clamp(min=0)]).numpy()
+    np.testing.assert_allclose(ranges[f"{layer}.self_attn.q_proj"], expected, rtol=1e-4, atol=1e-5)
