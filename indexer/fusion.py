@@ -5,7 +5,7 @@ are ours. Ranks count groups (videos), not items: ten near-equal moments of one 
 entry has a strength, by which its part is multiplied.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -58,15 +58,6 @@ def fuse(lists: Mapping[K, Sequence[Listed]]) -> list[Fused[K]]:
             parts.setdefault(entry.id, {})[name] = entry.strength / (RRF_K + group_rank)
             fine[entry.id] = fine.get(entry.id, 0.0) + entry.strength / (RRF_K + rank)
     return sorted((Fused(id, groups[id], parts[id], fine[id]) for id in parts), key=lambda fused: fused.order)
-
-
-def best_possible(fused: Iterable[Fused[K]]) -> float:
-    """The score of an item that had the best part of each list."""
-    best: dict[K, float] = {}
-    for item in fused:
-        for name, part in item.parts.items():
-            best[name] = max(part, best.get(name, 0.0))
-    return sum(best.values())
 
 
 def _ranked(entries: Sequence[Listed]) -> Iterator[tuple[Listed, int, int]]:

@@ -11,11 +11,14 @@ Several workers call this at once, and any of them may be killed in between, so 
   writes spaces reads the submissions again afterwards, until they are what was written: the last one is right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
+
+import numpy as np
 
 from indexer.blobs import video_prefix
 from indexer.errors import GenerationMismatch
@@ -34,6 +37,10 @@ CLOSED = {"spaces": [], "open": "no"}
 """Of moments that nobody finds yet."""
 
 UPSERT_BATCH = 64
+SAMPLE = 200
+
+Using: TypeAlias = Literal["frame", "motion"]
+"""A named dense vector."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +323,22 @@ class Library:
         if generation != self.generation:
             raise GenerationMismatch(f"asked for {generation}, but {self.generation} is searched now")
         return self._points.nearest(_collection(generation), queries)
+
+    def sample(self, generation: str, space: str, vectors: Mapping[Using, Vector]) -> dict[Using, Vector]:
+        """Each vector's cosines to some moments that the space may see, in no order: (n,), n at most `SAMPLE`.
+
+        The same moments every time, and as good as drawn by lot: ids are hashes.
+        """
+        collection = _collection(generation)
+        seen = self._points.scroll(collection, Where({"spaces": space}), ())
+        where = Where(ids=tuple(stored.id for stored in islice(seen, SAMPLE)))
+        queries = [Nearest(vector, using, where, SAMPLE) for using, vector in vectors.items()]
+        answers = self._points.nearest(collection, queries) if where.ids else []
+        return {
+            using: np.array([scored.score for scored in answer], dtype=np.float32)
+            for using, answer in zip(vectors, answers, strict=False)
+            if answer
+        }
 
 
 def _collection(generation: str) -> str:

@@ -13,14 +13,14 @@ from uuid import UUID
 
 import numpy as np
 
-from indexer.fusion import Fused, Listed, best_possible, fuse
-from indexer.library import Library, Near, Submission
+from indexer.calibration import likelihood
+from indexer.fusion import Fused, Listed, fuse
+from indexer.library import Library, Near, Submission, Using
 from indexer.points import Scored, SparseWords, Stored
 from indexer.ports import Encoder
 from indexer.text import query_words, snippet
 from indexer.video import Vector
 
-Using: TypeAlias = Literal["frame", "motion"]
 Vectors: TypeAlias = Mapping[Using, Vector]
 Kind: TypeAlias = Literal["looks", "motion", "words"]
 
@@ -64,7 +64,7 @@ class Hit:
     start_s: float
     end_s: float
     score: float
-    """0 to 1: the best place in every list would be 1. Says nothing across questions."""
+    """0 to 1: how likely this is what was meant, by looks, motion or words, whichever says most for it."""
     why: tuple[Why, ...]
     thumbnail: str | None
     more: int
@@ -115,7 +115,6 @@ class Best:
 
     fused: Fused[Kind]
     text: str
-    score: float
     more: int
 
 
@@ -148,7 +147,8 @@ def find(
         bests = _bests(questions, lists, {moment.id for moment in (*liked, *unliked)})
         if len(bests) > offset + limit or not _longer(lists, depth):
             break
-    hits = _hits(library, encoder.generation, space, bests[offset : offset + limit])
+    shown = bests[offset : offset + limit]
+    hits = _hits(scope, shown, _scores(scope, questions, lists, {best.fused.id for best in shown}))
     return Page(hits, offset + limit if len(bests) > offset + limit else None)
 
 
@@ -261,33 +261,49 @@ def _bests(
 ) -> list[Best]:
     """The best moment of each group for any of the questions, best first; those that were named are left out."""
     fused = [fuse(of_question) for of_question in lists]
-    possible = max(map(best_possible, fused), default=0.0)
     answers = [(item, question.text) for question, items in zip(questions, fused, strict=True) for item in items]
     groups: dict[str, dict[str, tuple[Fused[Kind], str]]] = {}
     for item, text in sorted(answers, key=lambda answer: answer[0].order):
         if item.id not in named:
             groups.setdefault(item.group, {}).setdefault(item.id, (item, text))
     firsts = [(next(iter(members.values())), len(members) - 1) for members in groups.values()]
-    return [Best(item, text, item.score / possible, more) for (item, text), more in firsts]
+    return [Best(item, text, more) for (item, text), more in firsts]
 
 
-def _hits(library: Library, generation: str, space: str, bests: Sequence[Best]) -> tuple[Hit, ...]:
+def _scores(
+    scope: Scope, questions: Sequence[Question], lists: Sequence[Mapping[Kind, Sequence[Listed]]], ids: Set[str]
+) -> dict[str, float]:
+    """Pictures count as far as they stand out from the library, words for the share of the question they answer."""
+    scores = dict.fromkeys(ids, 0.0)
+    for question, of_question in zip(questions, lists, strict=True):
+        sample = scope.library.sample(scope.generation, scope.space, question.vectors)
+        bulk = {KIND[using]: cosines for using, cosines in sample.items()}
+        for kind, entries in of_question.items():
+            for entry in entries:
+                if entry.id in ids:
+                    says = likelihood(entry.score, bulk[kind]) if kind in bulk else min(entry.strength, 1.0)
+                    scores[entry.id] = max(scores[entry.id], says)
+    return scores
+
+
+def _hits(scope: Scope, bests: Sequence[Best], scores: Mapping[str, float]) -> tuple[Hit, ...]:
     """The bests as hits. Any that was forgotten since the lists were made is left out."""
-    moments = {each.id: each for each in library.moments(generation, space, [best.fused.id for best in bests])}
-    submissions = library.submissions(space, [each.payload["video_id"] for each in moments.values()])
+    library, ids = scope.library, [best.fused.id for best in bests]
+    moments = {each.id: each for each in library.moments(scope.generation, scope.space, ids)}
+    submissions = library.submissions(scope.space, [each.payload["video_id"] for each in moments.values()])
     pairs = [(best, moments[best.fused.id]) for best in bests if best.fused.id in moments]
     return tuple(
-        _hit(best, moment, submissions[moment.payload["video_id"]])
+        _hit(best, moment, submissions[moment.payload["video_id"]], scores[moment.id])
         for best, moment in pairs
         if moment.payload["video_id"] in submissions
     )
 
 
-def _hit(best: Best, moment: Stored, submission: Submission) -> Hit:
+def _hit(best: Best, moment: Stored, submission: Submission, score: float) -> Hit:
     kept = ("video_id", "link", "title", "start_s", "end_s", "thumbnail", "duration_s", "words_only")
     return Hit(
         moment_id=moment.id,
-        score=best.score,
+        score=score,
         why=_why(best, moment.payload["words"]),
         more=best.more,
         submitter=submission.person,

@@ -131,18 +131,3 @@ def _some(vectors: Vector, seed: int) -> Vector:
     if len(vectors) <= _SAMPLE:
         return vectors
     return vectors[np.random.default_rng(seed).choice(len(vectors), _SAMPLE, replace=False)]
-
-
-def likelihood(cosines: Vector, library: Vector) -> Vector:
-    """How likely each of a query's best moments is meant, 0 to 1, judged against the library itself.
-
-    A cosine means nothing by itself: its level changes with the query and with the library. What means something is how
-    far a moment stands out from the bulk of this library for this very query. `library` (n,) holds the query's cosines
-    to many moments (all of them, or a random few hundred), `cosines` (k,) those of the best. The bulk of `n` moments
-    reaches about z = sqrt(2 log n) robust deviations by chance alone, so that is where the likelihood is one half.
-    """
-    middle = np.median(library)
-    spread = max(float(1.4826 * np.median(np.abs(library - middle))), 0.02)
-    by_chance = np.sqrt(2 * np.log(max(len(library), 2)))
-    chances: Vector = 1 / (1 + np.exp(-2 * ((cosines - middle) / spread - by_chance)))
-    return chances.astype(np.float32)

@@ -70,11 +70,9 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
     parts = parts_dir or default_folder()
     if preset_name != STARTER:
         return build(PRESETS[preset_name], device=serving_device(device), adapter=adapter, parts_dir=parts)
-    if adapter:
-        raise AdapterMismatch(f"the preset {STARTER} takes no adapter, so {adapter} cannot be served")
     from model import starter  # its libraries and parts are for this preset alone
 
-    return starter.load(parts, device, None)
+    return starter.load(parts, device, adapter)
 
 
 def build(preset: Preset, *, device: torch.device, adapter: Path | None, parts_dir: Path) -> HubEncoder:

@@ -44,7 +44,7 @@ class Hit(Message):
     start_s: float
     end_s: float
     score: float
-    """0 to 1, for showing; its scale is that of one query."""
+    """0 to 1: how likely this is what was meant, judged against the library itself."""
     why: tuple[Why, ...]
     thumbnail: str | None
     """Key in the blob store."""

@@ -38,17 +38,13 @@ class Settings(BaseSettings):
     max_pixels: int = Field(7680 * 4320, gt=0, description="Videos with larger pictures are refused.")
     fetch_timeout_s: float = Field(900, gt=0, description="Time limit of one download.")
     decode_timeout_s: float = Field(1800, gt=0, description="Time limit of decoding one video.")
-    memory_limit_bytes: int = Field(
-        2 * 1024**3, gt=0, description="Memory limit of a child process; at least 1 GiB."
-    )
+    memory_limit_bytes: int = Field(2 * 1024**3, gt=0, description="Memory limit of a child process; at least 1 GiB.")
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description='Networks that links may reach although they are not public, as JSON (`["10.1.2.0/24"]`).'
     )
     speech: bool = Field(True, description="Take subtitles, so that spoken words are found.")
     cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that ask for a login.")
-    fetch_proxy: str | None = Field(
-        None, description="Proxy of all downloads; must refuse private addresses itself."
-    )
+    fetch_proxy: str | None = Field(None, description="Proxy of all downloads; must refuse private addresses itself.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 

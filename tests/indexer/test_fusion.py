@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.fusion import Listed, best_possible, fuse
+from indexer.fusion import Listed, fuse
 
 
 def entry(id: str, score: float, group: str | None = None, strength: float = 1.0) -> Listed:
@@ -53,16 +53,6 @@ def test_a_weak_entry_counts_for_less() -> None:
     looks = [entry("b", 0.3), entry("a", 0.2)]
     fused = {item.id: item for item in fuse({"looks": looks, "words": words})}
     assert fused["a"].parts == {"looks": 1 / 62, "words": 0.5 / 61}
-
-
-def test_the_best_possible_is_the_best_of_each_list() -> None:
-    """It is reached by what leads every list, and by nothing else."""
-    looks = [entry("a", 0.9), entry("b", 0.8)]
-    everywhere = fuse({"looks": looks, "words": [entry("a", 3.0)]})
-    apart = fuse({"looks": looks, "words": [entry("b", 3.0)]})
-    assert everywhere[0].score == best_possible(everywhere)
-    assert apart[0].score < best_possible(apart)
-    assert best_possible([]) == 0.0
 
 
 ENTRIES = st.lists(

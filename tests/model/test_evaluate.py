@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluate import image_ranks, likelihood, report, retrieval, spectrum, text_ranks, uniformity
+from model.evaluate import image_ranks, report, retrieval, spectrum, text_ranks, uniformity
 
 
 def unit(random: np.random.Generator, count: int, size: int = 8) -> np.ndarray:
@@ -71,12 +71,3 @@ def test_the_spectrum_shows_a_collapse() -> None:
     line = np.outer(np.linspace(-1, 1, 20), np.eye(4)[0]).astype(np.float32)
     assert spectrum(line) == pytest.approx((1, 0, 0, 0), abs=1e-6)
     assert sum(spectrum(unit(np.random.default_rng(2), 30))) == pytest.approx(1)
-
-
-def test_a_likelihood_is_judged_against_the_library() -> None:
-    """What stands out is likely, what chance alone reaches is not, whatever the level of the cosines."""
-    library = np.random.default_rng(3).normal(0, 0.05, 500).astype(np.float32)
-    for level in (0.0, 0.25):
-        outstanding, chance = likelihood(np.array([0.45, 0.12]) + level, library + level)
-        assert outstanding > 0.95
-        assert chance < 0.25

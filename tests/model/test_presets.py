@@ -15,7 +15,7 @@ from model import lora
 from model.encoders import HubEncoder
 from model.errors import AdapterMismatch, PartsMissing
 from model.hub import HubModel, fetch, read
-from model.presets import PRESETS, Preset, build, generation, load_encoder
+from model.presets import PRESETS, Preset, build, generation
 from tests.model import tiny
 
 pytestmark = pytest.mark.filterwarnings(tiny.PEFT_WARNS)
@@ -196,14 +196,12 @@ def test_an_adapter_is_served(parts_dir: Path, adapter: Path) -> None:
 
 
 def test_adapters_that_cannot_be_served(parts_dir: Path, adapter: Path, tmp_path: Path) -> None:
-    """An adapter for motion without motion, of another model, or for the starter is refused; a lost one is missing."""
+    """An adapter for motion without motion, or of another model, is refused; a lost one is missing."""
     with pytest.raises(AdapterMismatch, match="no motion model") as caught:
         load(ALONE, parts_dir, adapter)
     assert caught.value.code == "model_mismatch"
     with pytest.raises(AdapterMismatch, match="made for tiny/clip"):
         load(replace(PAIR, frame=MODELS["siglip"]), parts_dir, adapter)
-    with pytest.raises(AdapterMismatch, match="starter"):
-        load_encoder("starter", device="cpu", adapter=adapter, parts_dir=parts_dir)
     with pytest.raises(PartsMissing, match="no adapter"):
         load(PAIR, parts_dir, tmp_path / "gone")
 
