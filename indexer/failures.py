@@ -52,7 +52,7 @@ _BY_WORDS: tuple[tuple[Pattern[str], type[FetchFailed]], ...] = tuple(
         (r"no video formats|no video could be found|unable to extract", NoVideo),
     )
 )
-_EMPTY = re.compile("did not get any data blocks|downloaded file is empty", re.IGNORECASE)
+_EMPTY = re.compile("did not get any data blocks", re.IGNORECASE)
 _STATUS = re.compile(r"HTTP Error (\d{3})")
 
 
