@@ -38,8 +38,13 @@ def send_index(parts: Parts, video_id: str) -> str:
     """Makes the job of a waiting video unless it has one already. Returns its id."""
     job = job_id(video_id)
     if parts.claims.queue(video_id):
-        parts.app.AsyncResult(job).forget()
-        parts.app.send_task(TASK, [video_id], task_id=job, queue="index")
+        try:
+            parts.app.AsyncResult(job).forget()
+            parts.app.send_task(TASK, [video_id], task_id=job, queue="index")
+        except BaseException:
+            # Nothing was queued, so the next to ask may try.
+            parts.claims.done(video_id)
+            raise
     return job
 
 

@@ -83,8 +83,9 @@ def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None
     for thread in running:
         thread.start()
     try:
-        for event in ready.values():
-            event.wait(START_TIMEOUT_S)
+        for queue, event in ready.items():
+            if not event.wait(START_TIMEOUT_S):
+                raise RuntimeError(f"the worker of queue {queue} did not start in {START_TIMEOUT_S:.0f} s")
         yield
     finally:
         stopping.set()
