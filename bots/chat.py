@@ -2,9 +2,11 @@
 
 import re
 from contextlib import aclosing
+from typing import Any
 
 from bots import core
 from bots.client import Client
+from bots.commands import COMMANDS
 from bots.reply import Replies, Results, Search, Sentence
 from bots.words import Text, say
 from worker.messages import Asker
@@ -27,33 +29,39 @@ class Chat:
     async def say(self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None) -> Replies:
         """The replies to one line. `like`, `unlike` and `in_link` steer a search."""
         name, rest = read(line)
-        if name == "find":
-            running = core.find(
-                self._client, self._asker, rest, like=like, unlike=unlike, in_link=in_link, limit=self._limit
-            )
+        if name not in COMMANDS:
+            running = _unknown(name)
+        elif name == "more":
+            running = core.more(self._client, self._asker, self._next)
         else:
-            running = self._run(name, rest)
+            given = arguments(name, rest)
+            if name == "find":
+                given |= {"like": like, "unlike": unlike, "in_link": in_link, "limit": self._limit}
+            running = COMMANDS[name].run(self._client, self._asker, **given)
         async with aclosing(running) as replies:
             async for reply in replies:
                 if isinstance(reply, Results):
                     self._next = reply.next
                 yield reply
 
-    def _run(self, name: str, rest: str) -> Replies:
-        match name:
-            case "more":
-                return core.more(self._client, self._asker, self._next)
-            case "index":
-                return core.index(self._client, self._asker, rest.split())
-            case "library":
-                return core.library(self._client, self._asker, rest)
-            case "forget":
-                return core.forget(self._client, self._asker, rest)
-            case "status":
-                return core.status(self._client, self._asker)
-            case "help":
-                return core.guide()
-        return _unknown(name)
+
+def arguments(name: str, rest: str) -> dict[str, Any]:
+    """What is typed after a command's name, as `bots.commands` takes it."""
+    match name:
+        case "find":
+            return {"words": rest}
+        case "index":
+            return {"links": rest.split()}
+        case "library":
+            return {"mine": True} if rest == "mine" else {"search": rest}
+        case "forget":
+            return {"mine": True} if rest == "mine" else {"link": rest}
+        case "settings":
+            setting, _, value = rest.partition(" ")
+            return {"name": setting, "value": value.strip()}
+        case "retrain" | "model":
+            return {"action": rest} if rest else {}
+    return {}
 
 
 def read(line: str) -> tuple[str, str]:

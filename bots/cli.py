@@ -2,32 +2,28 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.text import Text as Line
 
-from bots import core, jsonlines
+from bots import core, jsonlines, training
 from bots.reach import Ended, reach
-from bots.terminal import Terminal, checked
+from bots.shell import settings as _settings
+from bots.shell import terminal as _terminal
+from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
 from bots.words import Text, say
-from worker.logs import configure
 from worker.messages import Asker
-from worker.settings import Settings
 
 T = TypeVar("T")
-ASKER: Final = Asker(space="local:me", person="cli")
+ASKER: Final = Asker(space="local:me", person="cli", admin=True)
 STOPPED_STATUS: Final = 130
-PIPED_WIDTH: Final = 240
-"""Columns of an answer that no terminal shows: wide enough that no link is broken."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=say(Text.ABOUT))
+app.add_typer(training.app)
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
@@ -130,25 +126,6 @@ def worker(
 
 
 @app.command()
-def pretrain(
-    run: Annotated[Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help="What to train.")],
-    data: Annotated[Path | None, typer.Option(help="Pictures and captions, if not the run's.")] = None,
-) -> None:
-    """Train the starter preset's map anew, as its run file says."""
-    _settings()
-
-    from model import pretrain as training
-    from model.errors import PartsMissing
-
-    try:
-        figures = training.run(run, data)
-    except PartsMissing as error:
-        raise Ended(str(error)) from error
-    for language, held_out in figures.items():
-        _terminal().answers.print(Line(f"{language}: {held_out}"))
-
-
-@app.command()
 def web() -> None:
     """Serve the web chat."""
     settings = _settings()
@@ -212,20 +189,6 @@ def main() -> None:
 def _complain(sentence: str) -> NoReturn:
     _terminal().complain(sentence)
     raise SystemExit(1)
-
-
-def _settings(to_file: bool = True) -> Settings:
-    settings = Settings()
-    try:
-        configure(settings, to_file)
-    except OSError as error:
-        raise Ended(say(Text.BAD_DATA_DIR, folder=settings.data_dir, why=error.strerror)) from error
-    return settings
-
-
-def _terminal() -> Terminal:
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
-    return Terminal(Console(width=width, highlight=False), Console(stderr=True, highlight=False))
 
 
 def _link(text: str) -> str:

@@ -6,17 +6,17 @@ from rich.text import Text as Line
 
 from bots.chat import Chat
 from bots.client import Client
-from bots.core import COMMANDS
+from bots.commands import COMMANDS
 from bots.terminal import Terminal
 from bots.words import Text, say
 from worker.messages import Asker
 
-ASKER = Asker(space="local:me", person="console")
+ASKER = Asker(space="local:me", person="console", admin=True)
 
 
 def prompt() -> PromptSession[str]:
     """A line editor with history that completes command names."""
-    names = [f"/{command.name}" for command in COMMANDS]
+    names = [f"/{name}" for name in COMMANDS]
     return PromptSession("› ", completer=WordCompleter(names, sentence=True), complete_while_typing=False)
 
 

@@ -7,13 +7,13 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ParamSpec
 
 import structlog
 
 from bots.client import Client
-from bots.reply import Card, Entry, Forgot, Guide, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
+from bots.reply import Card, Entry, Forgot, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
 from bots.words import Text, clock, count, date, say, span
 from worker import messages
 from worker.codes import Code
@@ -48,25 +48,7 @@ _STATES: Mapping[str, Text] = {
 }
 
 
-@dataclass(frozen=True)
-class Command:
-    name: str
-    arguments: str
-    help: str
-
-
-COMMANDS: tuple[Command, ...] = (
-    Command("find", "WORDS, MORE WORDS", "Find the moments that fit any of the words."),
-    Command("more", "", "Show the next page of what was found."),
-    Command("index", "LINK …", "Add videos by their links."),
-    Command("library", "[WORDS]", "Show the videos that can be searched."),
-    Command("forget", "LINK", "Take a video out of the library."),
-    Command("status", "", "Show how much is in the library and what is in work."),
-    Command("help", "", "Show what there is to ask for."),
-)
-
-
-def _answered(command: Callable[P, Replies]) -> Callable[P, Replies]:
+def answered(command: Callable[P, Replies]) -> Callable[P, Replies]:
     """Ends a failed command with a sentence: nobody sees a traceback, and nobody is left without an answer."""
 
     @functools.wraps(command)
@@ -81,7 +63,7 @@ def _answered(command: Callable[P, Replies]) -> Callable[P, Replies]:
     return run
 
 
-@_answered
+@answered
 async def find(
     client: Client,
     asker: Asker,
@@ -90,10 +72,13 @@ async def find(
     like: str = "",
     unlike: str = "",
     in_link: str | None = None,
+    picture: str | None = None,
     limit: int = 5,
     several: bool = True,
 ) -> Replies:
     """Moments for any of the comma-separated `words`, towards `like` and away from `unlike`, perhaps in one video.
+
+    `picture`, in base64, is one that they look like.
 
     Not `several`: the words are one sentence, with whatever commas it has.
     """
@@ -101,16 +86,17 @@ async def find(
         yield _sentence(Code.QUERY_TOO_LONG)
         return
     queries = _parts(words) if several else tuple(filter(None, [words.strip()]))
-    yield await _results(client, asker, Search(queries, _parts(like), _parts(unlike), in_link, limit))
+    search = Search(queries, _parts(like), _parts(unlike), in_link, limit, picture=picture)
+    yield await _results(client, asker, search)
 
 
-@_answered
+@answered
 async def more(client: Client, asker: Asker, search: Search | None) -> Replies:
     """An earlier search carried on: `Results.next`, or a `Search.inside` of one video. None: there is no more."""
     yield await _results(client, asker, search) if search else Sentence(say(Text.NO_MORE))
 
 
-@_answered
+@answered
 async def index(
     client: Client,
     asker: Asker,
@@ -118,8 +104,12 @@ async def index(
     *,
     titles: Mapping[str, str] | None = None,
     local_files: bool = False,
+    message: str = "",
 ) -> Replies:
-    """Submits all `links` at once and follows each to its `Outcome`. `titles` stand in for the sites' own."""
+    """Submits all `links` at once and follows each to its `Outcome`. `titles` stand in for the sites' own.
+
+    `message` is the chat message that holds them, whose going takes them along.
+    """
     if not links:
         yield Sentence(say(Text.WHICH_LINKS), ok=False, code=Code.NOT_A_LINK)
         return
@@ -127,7 +117,15 @@ async def index(
     jobs = [
         asyncio.create_task(_index_one(client, submit, replies.put_nowait))
         for link in links
-        for submit in [messages.Submit(asker=asker, link=link, title=(titles or {}).get(link), local_files=local_files)]
+        for submit in [
+            messages.Submit(
+                asker=asker,
+                link=link,
+                title=(titles or {}).get(link),
+                local_files=local_files,
+                message=message,
+            )
+        ]
     ]
     running = len(jobs)
     try:
@@ -141,16 +139,20 @@ async def index(
         await asyncio.gather(*jobs, return_exceptions=True)
 
 
-@_answered
-async def library(client: Client, asker: Asker, search: str = "", *, limit: int | None = 20) -> Replies:
-    """The videos this space can find, newest first, perhaps only those that go by the words of `search`.
+@answered
+async def library(
+    client: Client, asker: Asker, search: str = "", *, mine: bool = False, limit: int | None = 20
+) -> Replies:
+    """The videos this space can find, newest first, perhaps only those that go by the words of `search` or are `mine`.
 
     Without a `limit` all of them.
     """
     entries: list[Entry] = []
     while True:
         size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
-        page = await client.call(messages.Library(asker=asker, search=search, limit=size, offset=len(entries)))
+        page = await client.call(
+            messages.Library(asker=asker, search=search, mine=mine, limit=size, offset=len(entries))
+        )
         entries += [_entry(entry) for entry in page.entries]
         if not page.entries or len(entries) in (limit, page.total):
             break
@@ -160,33 +162,68 @@ async def library(client: Client, asker: Asker, search: str = "", *, limit: int 
         yield Sentence(say(Text.NOTHING_ON_SHELF if search else Text.EMPTY_LIBRARY))
 
 
-@_answered
-async def forget(client: Client, asker: Asker, link: str) -> Replies:
-    """Takes one link back."""
-    if not link:
+@answered
+async def forget(client: Client, asker: Asker, link: str = "", *, mine: bool = False) -> Replies:
+    """Takes one link back, or all that the asker submitted."""
+    if not (link or mine):
         yield Sentence(say(Text.WHICH_LINK), ok=False, code=Code.NOT_A_LINK)
         return
-    links = (await client.call(messages.Forget(asker=asker, link=link))).links
+    links = (await client.call(messages.Forget(asker=asker, link=link or None, mine=mine))).links
     text = say(Text.FORGOTTEN_ONE, link=links[0]) if len(links) == 1 else say(Text.FORGOTTEN, count=len(links))
     yield Forgot(links, text)
 
 
-@_answered
+@answered
+async def watch(client: Client, asker: Asker, message: str, links: Sequence[str]) -> Replies:
+    """A message of a watched channel holds these links now: what it held before is taken back, the rest is added."""
+    await client.call(messages.Forget(asker=asker, message=message, still=tuple(links)))
+    if links:
+        async with aclosing(index(client, asker, links, message=message)) as replies:
+            async for reply in replies:
+                yield reply
+
+
+@answered
+async def vote(
+    client: Client, asker: Asker, queries: Sequence[str], moment_id: str, kind: messages.VoteKind
+) -> Replies:
+    """Takes down what the asker thinks of a moment as the answer to what was looked for."""
+    await client.call(messages.Vote(asker=asker, queries=tuple(queries), moment_id=moment_id, kind=kind))
+    yield Sentence(say(Text.THANKS))
+
+
+@answered
+async def leave(client: Client, asker: Asker, *, back: bool = False) -> Replies:
+    """The bot was removed from the space, or is back. Nobody is left to tell: a reply means that it failed."""
+    await client.call(messages.Leave(asker=asker, back=back))
+    nothing: tuple[Reply, ...] = ()
+    for reply in nothing:
+        yield reply
+
+
+async def suggest(client: Client, asker: Asker, typed: str, limit: int = 25) -> list[tuple[str, str]]:
+    """Titles and links of videos that may be meant, while somebody is typing; none where something fails."""
+    try:
+        page = await client.call(messages.Library(asker=asker, search=typed, limit=limit))
+    except CallFailed:
+        return []
+    return [(clean(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
+
+
+@answered
 async def status(client: Client, asker: Asker) -> Replies:
     state = await client.call(messages.Status(asker=asker))
     waiting = say(Text.WAITING, count=state.waiting) if state.waiting else say(Text.NOTHING_WAITING)
-    videos, moments = count(state.videos, "video", "videos"), count(state.moments, "moment", "moments")
+    videos, moments = (
+        count(state.videos, Text.VIDEOS_ONE, Text.VIDEOS),
+        count(state.moments, Text.MOMENTS_ONE, Text.MOMENTS),
+    )
     yield Sentence(say(Text.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
-
-
-async def guide() -> Replies:
-    """The `help` command."""
-    yield Guide(tuple((command.name, command.arguments, command.help) for command in COMMANDS))
 
 
 def surprised(error: Exception) -> Sentence:
     """What to tell of an exception; the log is told the rest."""
-    return _sentence(*_blame(error))
+    return _sentence(*blame(error))
 
 
 def clean(text: str) -> str:
@@ -195,7 +232,7 @@ def clean(text: str) -> str:
 
 
 async def _results(client: Client, asker: Asker, search: Search) -> Reply:
-    if not (search.queries or search.like):
+    if not (search.queries or search.like or search.picture):
         return _sentence(Code.EMPTY_QUERY)
     began = time.perf_counter()
     found = await client.call(
@@ -204,12 +241,14 @@ async def _results(client: Client, asker: Asker, search: Search) -> Reply:
             queries=search.queries,
             like=search.like,
             unlike=search.unlike,
+            picture=search.picture,
             in_link=search.in_link,
             limit=search.limit,
             offset=search.offset,
         )
     )
     took_ms = 1000 * (time.perf_counter() - began)
+    search = replace(search, picture=found.picture)
     after = None if found.next_offset is None else replace(search, offset=found.next_offset)
     return Results(search, tuple(_card(hit) for hit in found.hits), after, took_ms)
 
@@ -219,7 +258,7 @@ async def _index_one(client: Client, submit: messages.Submit, tell: Callable[[Re
     try:
         tell(await _follow(client, submit, tell))
     except Exception as error:
-        code, incident = _blame(error)
+        code, incident = blame(error)
         tell(Outcome(submit.link, "failed", say(code), code=code, incident=incident))
 
 
@@ -234,14 +273,14 @@ async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply
         if isinstance(update, messages.Progress):
             text, begin, part = _STAGES[update.stage]
             tell(Progress(submitted.link, say(text), begin + part * update.done))
-        else:
+        elif isinstance(update, messages.Indexed | messages.Failed):
             last = update
     if last is None:
         raise ValueError("a job's updates ended without an outcome")
     return _outcome(submitted.link, last)
 
 
-def _blame(error: Exception) -> tuple[Code, str]:
+def blame(error: Exception) -> tuple[Code, str]:
     """The code and incident of a failure. One that nobody foresaw is logged under a new incident."""
     if isinstance(error, CallFailed):
         return error.code, error.incident

@@ -1,8 +1,8 @@
 """What a person sees, before any frontend draws it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from worker.codes import Code
 
@@ -26,6 +26,17 @@ class Progress:
     stage: str
     done: float
     """Share of the whole way, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where all links of one request stand."""
+
+    lines: "tuple[Progress | Outcome, ...]"
+
+    @property
+    def over(self) -> bool:
+        return all(isinstance(line, Outcome) for line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -54,9 +65,16 @@ class Search:
     in_link: str | None = None
     limit: int = 5
     offset: int = 0
+    picture: str | None = None
+    """In base64."""
 
     def inside(self, link: str) -> "Search":
         return replace(self, in_link=link, offset=0)
+
+    @property
+    def before(self) -> "Search | None":
+        """The search for the page before this; None: this is the first."""
+        return replace(self, offset=max(0, self.offset - self.limit)) if self.offset else None
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,8 @@ class Results:
     cards: tuple[Card, ...]
     next: Search | None
     took_ms: float
+    token: str = ""
+    """Under which `bots.desk` keeps them, so that their buttons work later; empty: not kept."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +155,60 @@ class Guide:
     lines: tuple[tuple[str, str, str], ...]
 
 
-Reply: TypeAlias = Sentence | Progress | Outcome | Results | Shelf | Forgot | Guide
+@dataclass(frozen=True)
+class Shared:
+    """One card that everybody in the channel is to see."""
+
+    card: Card
+    by: str
+    """Id of who shares it."""
+    query: str
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """A sentence with a button, which runs `command` with `args` when it is pressed."""
+
+    text: str
+    button: str
+    command: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How far a retrain has come, or how it ended (`over`)."""
+
+    text: str
+    done: float
+    """Share of the stage, 0 to 1."""
+    over: bool = False
+    picture: str | None = None
+    """Key in the blob store of the curves."""
+
+    @property
+    def progress(self) -> Progress:
+        """The same for frontends that draw bars."""
+        return Progress("retrain", self.text, self.done)
+
+
+@dataclass(frozen=True)
+class Options:
+    """A space's settings: each one's name, what it means, its value, and what it may be."""
+
+    lines: tuple[tuple[str, str, str, tuple[str, ...]], ...]
+    text: str = ""
+
+
+Reply: TypeAlias = (
+    Sentence | Progress | Outcome | Work | Results | Shared | Shelf | Forgot | Guide | Confirm | Lesson | Options
+)
 Replies: TypeAlias = AsyncGenerator[Reply, None]
 """What a command gives. Closing it stops the listening, not the work."""
 
 
 def succeeded(reply: Reply) -> bool:
     """Whether this reply tells of nothing that failed."""
+    if isinstance(reply, Work):
+        return all(map(succeeded, reply.lines))
     return reply.ok if isinstance(reply, Sentence | Outcome) else True

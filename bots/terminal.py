@@ -39,10 +39,12 @@ class Terminal:
         with Bars(self) as bars:
             async with aclosing(replies):
                 async for reply in replies:
+                    if isinstance(reply, r.Lesson) and not reply.over:
+                        reply = reply.progress
                     if isinstance(reply, r.Progress):
                         bars.update(reply)
                     else:
-                        bars.end(getattr(reply, "link", ""))
+                        bars.end(getattr(reply, "link", "retrain"))
                         self.answers.print(drawn(reply))
                         ok = ok and r.succeeded(reply)
         return ok
@@ -95,12 +97,19 @@ def drawn(reply: r.Reply) -> RenderableType:
             return _results(reply)
         case r.Shelf():
             return _shelf(reply)
-        case r.Forgot():
+        case r.Forgot() | r.Lesson():
             return Line(reply.text)
+        case r.Confirm():
+            words = " ".join(map(str, reply.args.values()))
+            return Line(f"{reply.text}\n/{reply.command} {words}")
         case r.Guide():
             return _guide(reply)
+        case r.Options():
+            return _options(reply)
         case r.Progress():
             return Line(f"{reply.link}  {reply.stage}")
+        case r.Work() | r.Shared():
+            raise TypeError(f"a terminal is never told this: {reply}")
 
 
 def checked(checks: Sequence["Check"]) -> RenderableType:
@@ -121,7 +130,9 @@ def checked(checks: Sequence["Check"]) -> RenderableType:
 def _told(reply: r.Sentence | r.Outcome) -> Line:
     line = Line(reply.text, style="" if reply.ok else "yellow")
     if isinstance(reply, r.Outcome):
-        line.append(f"  {count(reply.moments, 'moment', 'moments')}" if reply.ok else f"  {reply.link}", style="dim")
+        line.append(
+            f"  {count(reply.moments, Text.MOMENTS_ONE, Text.MOMENTS)}" if reply.ok else f"  {reply.link}", style="dim"
+        )
     if reply.incident:
         line.append(f"  {say(Text.REFERENCE, incident=reply.incident)}", style="dim")
     return line
@@ -155,11 +166,18 @@ def _shelf(shelf: r.Shelf) -> RenderableType:
     for entry in shelf.entries:
         state = Line(entry.state, style="yellow" if entry.problem else "")
         table.add_row(Line(entry.title), str(entry.moments), entry.length, state, Line(entry.link))
-    total = count(shelf.total, "video", "videos")
+    total = count(shelf.total, Text.VIDEOS_ONE, Text.VIDEOS)
     shown = len(shelf.entries)
     return Group(
         table, Line(total if shown == shelf.total else say(Text.SOME_OF, shown=shown, total=total), style="dim")
     )
+
+
+def _options(options: r.Options) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for name, text, value, _ in options.lines:
+        table.add_row(Line(name, style="cyan"), Line(value or "–", style="bold"), Line(text, style="dim"))
+    return Group(Line(options.text), table) if options.text else table
 
 
 def _guide(guide: r.Guide) -> RenderableType:

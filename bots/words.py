@@ -1,12 +1,31 @@
-"""Every sentence a person may read, and how times are written.
+"""Every sentence a person may read, and how times are written, in the language that is spoken.
 
-All of them go through `say`: that is where gettext can sit one day.
+Sentences stand here in English; `bots/locale` has the others, as gettext's catalogues, where the English sentence is
+the key. `python -m bots.catalogue` brings them up to date.
 """
 
+import gettext
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_skeleton
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 from worker.codes import Code
+
+LANGUAGES: Final = ("en", "ko", "zh")
+CATALOGUES: Final = Path(__file__).parent / "locale"
+_spoken: ContextVar[str] = ContextVar("spoken", default="en")
 
 SENTENCES: dict[Code, str] = {
     Code.NOT_A_LINK: "That is not a link I can open. Send one that starts with http:// or https://.",
@@ -38,6 +57,15 @@ SENTENCES: dict[Code, str] = {
     Code.EMPTY_QUERY: "There was nothing to look for. Say in a few words what happens in the moment.",
     Code.QUERY_TOO_LONG: "That is too much text to look for. Use 10,000 characters or fewer.",
     Code.NOT_IN_LIBRARY: "That video is not in the library. Add it first by sending its link.",
+    Code.NOT_A_PICTURE: "That picture cannot be read. Send a JPEG, PNG, WebP or GIF of at most 8 MB.",
+    Code.NOT_YOURS: "Somebody else added that video. Ask them, or an admin, to take it out.",
+    Code.ADMINS_ONLY: "Only admins may do that. Ask one of them.",
+    Code.SUBMITTERS_ONLY: "Only admins may add videos here. Ask one of them to add it.",
+    Code.TOO_FEW_PAIRS: (
+        "There is too little to learn from yet. Add videos with titles or subtitles, and vote on what is found."
+    ),
+    Code.NO_OTHER_MODEL: "There is no other model to go back to. Make one with `/retrain`.",
+    Code.TOO_MANY: "That was a lot in a short time. Try again in a minute.",
     Code.MODEL_MISSING: "A part that reads videos is missing. Whoever runs Reelseek can mend it: `reelseek doctor`.",
     Code.MODEL_MISMATCH: (
         "The library was made with another preset. Whoever runs Reelseek can set it back: `reelseek doctor`."
@@ -129,6 +157,124 @@ class Text(StrEnum):
     UP_READY = "Ready. Web chat: {address}"
     WEB_READY = "Web chat: {address}\nCtrl-C stops."
     WEB_FAILED = "The web chat did not stay up: {why}."
+    UNKNOWN_PRESET = "There is no preset {name}; there are {all}."
+    TEXT_OR_IMAGES = "Give either --text or --images."
+    SAVED = "Written: {file}"
+    BAD_RUN = "The run file cannot be used: {why}"
+    NOTHING_HELD_OUT = (
+        "{file} has too few pictures or videos: some must teach and others must be held out. "
+        "Add more, or say in a column `split` which are `train` and which are `test`."
+    )
+    TRAIN_STOPPED = "Stopped. The same command goes on from the last checkpoint."
+    ADAPTER_BETTER = (
+        "The adapter is better: mean reciprocal rank {before} before, {after} after ({low} to {high}), "
+        "and no worse on the general set."
+    )
+    ADAPTER_NOT_BETTER = (
+        "The adapter is not better by more than the interval: mean reciprocal rank {before} before, {after} after "
+        "({low} to {high})."
+    )
+    ADAPTER_WORSE_BACK = (
+        "The adapter is worse from picture to text: mean reciprocal rank {before} before, {after} after "
+        "({low} to {high})."
+    )
+    ADAPTER_FORGOT = (
+        "The adapter forgets too much of the rest of the world: mean reciprocal rank on the general set {before} "
+        "before, {after} after ({low} to {high})."
+    )
+    ADAPTER_TOO_FEW = (
+        "The held-out pairs are of only {sources} pictures or videos: too few to tell whether the adapter is better."
+    )
+    VIDEOS_ONE = "{count} video"
+    VIDEOS = "{count} videos"
+    MOMENTS_ONE = "{count} moment"
+    MOMENTS = "{count} moments"
+    # what can be asked for
+    FIND_HELP = "Find the moments that fit any of the words."
+    MORE_HELP = "Show the next page of what was found."
+    INDEX_HELP = "Add videos by their links."
+    LIBRARY_HELP = "Show the videos that can be searched."
+    FORGET_HELP = "Take a video, or all you added, out of the library."
+    STATUS_HELP = "Show how much is in the library and what is in work."
+    PRIVACY_HELP = "Show what Reelseek keeps, and who can find it."
+    HELP_HELP = "Show what there is to ask for."
+    SETTINGS_HELP = "Show or change what admins decide."
+    RETRAIN_HELP = "Let the search learn from these videos and votes."
+    MODEL_HELP = "Show the models, or go back to the one before."
+    # cards in a chat
+    FOUND = "Found for “{query}”"
+    FOUND_LIKE = "Found for your picture"
+    FOUND_SIMILAR = "More like it"
+    NEXT = "Next"
+    PREVIOUS = "Back"
+    GOOD = "Fits"
+    BAD = "Does not fit"
+    SHARE = "Share"
+    SHARED = "{who} shares what was found for “{query}”"
+    THANKS = "Thanks, noted."
+    WAS_SHARED = "Shared with the channel."
+    TOO_OLD = "These results are no longer kept. Search again."
+    PRIVATE_ROOM = "What was found in a private channel can be shared there only."
+    WATCH_DONE = "Added to the library"
+    # limits
+    WAIT = "That was a lot in a short time. Try again in {seconds} seconds."
+    # privacy
+    PRIVACY = (
+        "Reelseek keeps the links that were submitted here, pictures and spoken words of those videos, who submitted "
+        "them, and votes with the words they were for. Only this space finds them. A link from a private channel is "
+        "found in that channel only, unless an admin has opened private channels by `settings rooms open`. {training} "
+        "Take your own out with `forget mine`. If Reelseek is removed, everything of this space is deleted after "
+        "{days} days."
+    )
+    PRIVACY_TRAINING = (
+        "A retrain learns from this space's own videos and votes, for this space's searches and no other's."
+    )
+    PRIVACY_TRAINING_ALL = (
+        "A retrain learns from the videos and votes of all spaces of this installation, and all are searched with it."
+    )
+    # settings
+    WATCHED = "Channels whose links are added by themselves"
+    SUBMITTERS = "Who may add videos"
+    LANGUAGE = "Language of what everybody reads"
+    ANSWERS = "Whether answers are private first"
+    ROOMS = "Whether links from private channels are found in the whole space"
+    SETTING_CHANGED = "Changed."
+    SETTING_UNKNOWN = "There is no setting “{name}”. There are: {all}."
+    SETTING_REFUSED = "“{name}” can be: {all}."
+    # retrain
+    MATERIAL = "There are {pairs} pairs of {videos} videos to learn from ({kinds})."
+    MATERIAL_MISSING = (
+        "There are {pairs} pairs to learn from, and {missing} more are needed. "
+        "Add videos with titles or subtitles, and vote on what is found."
+    )
+    RETRAIN_ASK = "Train on them now? Searches go on meanwhile, and change only if the new model is better."
+    RETRAIN_GO = "Train"
+    RETRAIN_BEGUN = "The training was begun."
+    RETRAIN_RUNS = "A training runs already."
+    RETRAIN_NONE = "No training runs."
+    RETRAIN_ENDS = "The training ends at its next checkpoint."
+    GATHERING = "gathering pairs"
+    TRAINING = "training"
+    EVALUATING = "comparing with the model before"
+    REEMBEDDING = "looking at the library anew"
+    SWITCHING = "switching"
+    LOSS = "loss {loss}"
+    LEFT = "{time} left"
+    PROMOTED = (
+        "The new model is better and in use now: {before} before, {after} after ({questions} held-out questions)."
+    )
+    NOT_BETTER = (
+        "The new model is not better ({before} before, {after} after, {questions} held-out questions). Nothing changed."
+    )
+    FORGETS = (
+        "The new model forgets too much of the rest of the world ({before} before, {after} after). Nothing changed."
+    )
+    CANCELLED = "The training was stopped. Nothing changed."
+    MODEL_LINE = "{name}, {date}"
+    MODEL_LIVE = "in use"
+    MODEL_FIGURES = "{before} before, {after} after, of {questions} questions"
+    MODEL_PLAIN = "as it came"
+    ROLLED_BACK = "Back to {name}."
     # states and stages
     QUEUED = "waiting"
     FETCHING = "fetching"
@@ -141,15 +287,43 @@ class Text(StrEnum):
     FAILED = "failed"
 
 
+@contextmanager
+def speaking(locale: str) -> Iterator[None]:
+    """All that is said inside, and by tasks begun inside, is in the nearest language to `locale` (`ko`, `zh-TW`, …)."""
+    token = _spoken.set(language(locale))
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def language(locale: str) -> str:
+    """The nearest language that is spoken here."""
+    name = locale.replace("_", "-").partition("-")[0].lower()
+    return name if name in LANGUAGES else LANGUAGES[0]
+
+
 def say(what: Code | Text, /, **values: object) -> str:
     """The sentence for a code or a text, its blanks filled in."""
     sentence = SENTENCES[what] if isinstance(what, Code) else str(what)
-    return sentence.format(**values)
+    return _catalogue(_spoken.get()).gettext(sentence).format(**values)
 
 
-def count(number: int, one: str, many: str) -> str:
+def count(number: int, one: Text, many: Text) -> str:
     """`1 video`, `1,204 videos`"""
-    return f"{number:,} {one if number == 1 else many}"
+    sentence = _catalogue(_spoken.get()).ngettext(str(one), str(many), number)
+    return sentence.format(count=format_decimal(number, locale=_spoken.get()))
+
+
+@cache
+def _catalogue(name: str) -> gettext.NullTranslations:
+    if name == LANGUAGES[0]:
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with (CATALOGUES / name / "LC_MESSAGES" / "reelseek.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=name))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
 
 
 def clock(seconds: float) -> str:
@@ -165,8 +339,5 @@ def span(start_s: float, end_s: float) -> str:
 
 
 def date(iso: str) -> str:
-    """`21 Nov 2026` of an ISO time; empty for an empty one."""
-    if not iso:
-        return ""
-    day = datetime.fromisoformat(iso)
-    return f"{day.day} {day:%b %Y}"
+    """`Nov 21, 2026` of an ISO time; empty for an empty one."""
+    return format_skeleton("yMMMd", datetime.fromisoformat(iso), locale=Locale(_spoken.get())) if iso else ""

@@ -21,6 +21,8 @@ IndexerError
 │   ├── EmptyFile
 │   ├── NoPictures         sound only
 │   └── TooManyPixels      a picture larger than the limit, or a decompression bomb
+├── NotAPicture            what was sent to search with
+├── NotYours               somebody else's submission
 ├── GenerationMismatch     the encoder is of another generation than the one that is searched
 └── StoreUnavailable       transient
 
@@ -117,6 +119,14 @@ class NoPictures(DecodeFailed):
 
 class TooManyPixels(DecodeFailed):
     code = "too_many_pixels"
+
+
+class NotAPicture(IndexerError):
+    code = "not_a_picture"
+
+
+class NotYours(IndexerError):
+    code = "not_yours"
 
 
 class GenerationMismatch(IndexerError):

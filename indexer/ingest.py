@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from indexer.blobs import Blobs, video_prefix
-from indexer.library import Library, VideoRecord
+from indexer.library import Library
 from indexer.moments import Stretch, cut, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, Progress
+from indexer.records import VideoRecord
 from indexer.video import Caption, Clip, Decoded, Fetched, Moment, SampledFrame, Vector, Video
 
 BATCH_FRAMES = 32

@@ -16,89 +16,39 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal, TypeAlias
-from uuid import UUID, uuid5
 
 import numpy as np
 
 from indexer.blobs import video_prefix
-from indexer.errors import GenerationMismatch
+from indexer.errors import GenerationMismatch, NotYours
 from indexer.points import Nearest, PointIn, Points, Scored, SparseWords, Stored, Where
+from indexer.records import (
+    RECORDS,
+    SCHEMA,
+    Counts,
+    Entry,
+    Forgotten,
+    Scopes,
+    Submission,
+    VideoRecord,
+    submission_id,
+)
 from indexer.text import document_words
 from indexer.video import Moment, Vector, Video
 
-Status: TypeAlias = Literal["waiting", "indexed", "words_only", "failed"]
-
-RECORDS = "records"
 MOMENTS = "moments"
-SCHEMA = 1
-"""Version of the payloads, written into each."""
 
 CLOSED = {"spaces": [], "open": "no"}
 """Of moments that nobody finds yet."""
+
+KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status")
+"""Of records, that filters use."""
 
 UPSERT_BATCH = 64
 SAMPLE = 200
 
 Using: TypeAlias = Literal["frame", "motion"]
 """A named dense vector."""
-
-
-@dataclass(frozen=True)
-class VideoRecord:
-    """A video and how far its indexing has come."""
-
-    video_id: str
-    link: str
-    fetch_url: str
-    """What is really fetched; the canonical `link` need not serve for that."""
-    title: str
-    status: Status = "waiting"
-    code: str | None = None
-    """Why it failed, or why only the words could be had."""
-    moments: int = 0
-    duration_s: float | None = None
-    published: str | None = None
-    thumbnail: str | None = None
-
-
-@dataclass(frozen=True)
-class Submission:
-    """That a space wants a video, and who said so first."""
-
-    video_id: str
-    space: str
-    person: str
-    at: str
-    """ISO time, UTC."""
-
-    @property
-    def id(self) -> str:
-        return submission_id(self.video_id, self.space)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A video as one space sees it."""
-
-    video: VideoRecord
-    submission: Submission
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """What a space took back, and under which prefixes lie blobs that nobody needs any more."""
-
-    links: tuple[str, ...] = ()
-    blob_prefixes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Of one space."""
-
-    videos: int
-    moments: int
-    waiting: int
 
 
 @dataclass(frozen=True)
@@ -110,16 +60,12 @@ class Near:
     limit: int
 
 
-def submission_id(video_id: str, space: str) -> str:
-    return str(uuid5(UUID(video_id), space))
-
-
 class Library:
     """The one home of what is known about videos. Every method may be repeated without harm."""
 
     def __init__(self, points: Points) -> None:
         self._points = points
-        points.ensure(RECORDS, {}, (), ("kind", "space", "video_id", "person", "status"), tenant="space")
+        points.ensure(RECORDS, {}, (), KEYS, tenant="space")
 
     # ---- generations ----
 
@@ -146,15 +92,27 @@ class Library:
     # ---- submissions and jobs ----
 
     def submit(
-        self, video_id: str, link: str, fetch_url: str, space: str, person: str, at: datetime, title: str = ""
+        self,
+        video_id: str,
+        link: str,
+        fetch_url: str,
+        space: str,
+        person: str,
+        at: datetime,
+        title: str = "",
+        *,
+        room: str = "",
+        name: str = "",
+        message: str = "",
     ) -> VideoRecord:
-        """Records that `space` wants a video.
+        """Records that `space`, or only a `room` of it, wants a video.
 
         The record that comes back is `waiting` if the video needs a job, or has one already. A video that is indexed
         is found by `space` from now on. One that failed waits again.
         """
-        if not self.has(space, video_id):
-            self._put(Submission(video_id, space, person, at.astimezone(UTC).isoformat()))
+        submission = Submission(video_id, space, person, at.astimezone(UTC).isoformat(), room, name, message)
+        if not self.has(submission.scope, video_id):
+            self._put(submission)
         record = self.video(video_id)
         if record is None or record.status == "failed":
             record = VideoRecord(video_id, link, fetch_url, title)
@@ -202,45 +160,67 @@ class Library:
             self._delete_moments(video_id)
             self._change(video_id, status="failed", code=code)
 
-    def forget(self, space: str, video_id: str) -> Forgotten:
-        """Takes a video out of a space. The last space that wanted it takes everything known of it along."""
-        record, had = self.video(video_id), self.has(space, video_id)
-        if record is None:
-            return Forgotten()
-        self._points.delete(RECORDS, Where(ids=(submission_id(video_id, space),)))
-        links = (record.link,) if had else ()
-        if self._spaces(video_id):
-            self._reopen(video_id)
-            return Forgotten(links)
-        return Forgotten(links, (video_prefix(video_id),) if self._drop(record) else ())
+    def forget(self, scopes: Scopes, video_id: str, person: str | None = None) -> Forgotten:
+        """Takes a video out of a space. The last space that wanted it takes everything known of it along.
+
+        With a `person` only what that one submitted: raises `NotYours` where others did.
+        """
+        submissions = self._submissions(scopes, [video_id])
+        own = [each for each in submissions if person in (None, each.person)]
+        if submissions and not own:
+            raise NotYours(f"{person} did not submit {video_id}")
+        return self._take_back(video_id, own)
 
     def forget_mine(self, space: str, person: str) -> Forgotten:
         """Takes everything that `person` submitted out of a space."""
-        where = Where({"kind": "submission", "space": space, "person": person})
-        taken = [self.forget(space, each.payload["video_id"]) for each in list(self._points.scroll(RECORDS, where))]
+        return self._forget_all({"space": space, "person": person})
+
+    def forget_message(self, space: str, message: str, still: Sequence[str] = ()) -> Forgotten:
+        """Takes what a chat message submitted out of a space, but for the videos that are `still` in it."""
+        return self._forget_all({"space": space, "message": message}, still)
+
+    def forget_space(self, space: str) -> Forgotten:
+        """Takes everything out of a space."""
+        return self._forget_all({"space": space})
+
+    def _forget_all(self, match: Mapping[str, str], but: Sequence[str] = ()) -> Forgotten:
+        stored = list(self._points.scroll(RECORDS, Where({"kind": "submission", **match})))
+        mine = [each for each in map(_submission, stored) if each.video_id not in but]
+        taken = [self._take_back(each.video_id, [each]) for each in mine]
         return Forgotten(
             tuple(link for each in taken for link in each.links),
             tuple(prefix for each in taken for prefix in each.blob_prefixes),
         )
+
+    def _take_back(self, video_id: str, submissions: Sequence[Submission]) -> Forgotten:
+        record = self.video(video_id)
+        if record is None:
+            return Forgotten()
+        self._points.delete(RECORDS, Where(ids=tuple(each.id for each in submissions)))
+        links = (record.link,) if submissions else ()
+        if self._scopes(video_id):
+            self._reopen(video_id)
+            return Forgotten(links)
+        return Forgotten(links, (video_prefix(video_id),) if self._drop(record) else ())
 
     def _reopen(self, video_id: str) -> None:
         """Opens a video's moments to the spaces that want it now, if they are open at all."""
         self._write_spaces(self._collections(), Where({"video_id": video_id, "open": "yes"}), video_id)
 
     def _write_spaces(self, collections: Sequence[str], where: Where, video_id: str) -> tuple[str, ...]:
-        """Opens moments to the spaces that want their video, until nobody changed that meanwhile."""
+        """Opens moments to the spaces and rooms that want their video, until nobody changed that meanwhile."""
         while True:
-            spaces = self._spaces(video_id)
+            scopes = self._scopes(video_id)
             for collection in collections:
-                self._points.set_payload(collection, where, {"spaces": list(spaces), "open": "yes"})
-            if self._spaces(video_id) == spaces:
-                return spaces
+                self._points.set_payload(collection, where, {"spaces": list(scopes), "open": "yes"})
+            if self._scopes(video_id) == scopes:
+                return scopes
 
     def _drop(self, record: VideoRecord) -> bool:
         """Deletes a video that no space wants. False: one wants it again, so that it waits for a new job."""
         self._delete_moments(record.video_id)
         self._points.delete(RECORDS, Where(ids=(record.video_id,)))
-        if self._spaces(record.video_id):
+        if self._scopes(record.video_id):
             self._put(VideoRecord(record.video_id, record.link, record.fetch_url, record.title))
             return False
         return True
@@ -251,34 +231,44 @@ class Library:
 
     def _put(self, record: VideoRecord | Submission) -> None:
         id, kind = (record.video_id, "video") if isinstance(record, VideoRecord) else (record.id, "submission")
-        self._points.upsert(RECORDS, [PointIn(id, {"kind": kind, "schema": SCHEMA, **asdict(record)})])
+        scope = {"scope": record.scope} if isinstance(record, Submission) else {}
+        self._points.upsert(RECORDS, [PointIn(id, {"kind": kind, "schema": SCHEMA, **asdict(record), **scope})])
 
     def _change(self, video_id: str, **values: Any) -> None:
         """Changes a video's record if there still is one."""
         self._points.set_payload(RECORDS, Where(ids=(video_id,)), values)
 
-    def _spaces(self, video_id: str) -> tuple[str, ...]:
+    def _scopes(self, video_id: str) -> tuple[str, ...]:
         where = Where({"kind": "submission", "video_id": video_id})
-        return tuple(sorted(each.payload["space"] for each in self._points.scroll(RECORDS, where, ("space",))))
+        return tuple(sorted(each.payload["scope"] for each in self._points.scroll(RECORDS, where, ("scope",))))
 
     def _videos(self, ids: Sequence[str]) -> list[VideoRecord]:
         return [_video(stored) for stored in self._points.retrieve(RECORDS, ids)]
 
     # ---- what one space sees ----
 
-    def has(self, space: str, video_id: str) -> bool:
-        return bool(self.submissions(space, [video_id]))
+    def has(self, scopes: Scopes, video_id: str) -> bool:
+        return bool(self._submissions(scopes, [video_id]))
 
-    def submissions(self, space: str, video_ids: Sequence[str]) -> dict[str, Submission]:
-        """By video id, as far as the space has them."""
-        ids = [submission_id(video_id, space) for video_id in video_ids]
-        return {each.payload["video_id"]: _submission(each) for each in self._points.retrieve(RECORDS, ids)}
+    def submissions(self, scopes: Scopes, video_ids: Sequence[str]) -> dict[str, Submission]:
+        """By video id, as far as the space, or a room of it, has them; the whole space's come first."""
+        return {each.video_id: each for each in reversed(self._submissions(scopes, video_ids))}
 
-    def entries(self, space: str, limit: int, offset: int = 0, search: str = "") -> tuple[list[Entry], int]:
-        """The space's videos, newest first, of which title or link contain `search`; and how many there are in all."""
-        where = Where({"kind": "submission", "space": space})
-        submissions = [_submission(each) for each in self._points.scroll(RECORDS, where)]
-        submissions.sort(key=lambda each: (each.at, each.video_id), reverse=True)
+    def _submissions(self, scopes: Scopes, video_ids: Sequence[str]) -> list[Submission]:
+        ids = [submission_id(video_id, scope) for scope in _each(scopes) for video_id in video_ids]
+        return [_submission(each) for each in self._points.retrieve(RECORDS, ids)]
+
+    def entries(
+        self, scopes: Scopes, limit: int, offset: int = 0, search: str = "", person: str | None = None
+    ) -> tuple[list[Entry], int]:
+        """The space's videos, newest first, of which title or link contain `search`; and how many there are in all.
+
+        With a `person` only what that one submitted.
+        """
+        match: dict[str, str | tuple[str, ...]] = {"kind": "submission", "scope": scopes}
+        where = Where(match | ({"person": person} if person else {}))
+        found = sorted(map(_submission, self._points.scroll(RECORDS, where)), key=lambda each: (each.at, each.video_id))
+        submissions = list({each.video_id: each for each in found}.values())[::-1]
         if search:
             submissions = [entry.submission for entry in self._entries(submissions) if _mentions(entry.video, search)]
         return self._entries(submissions[offset : offset + limit]), len(submissions)
@@ -287,28 +277,30 @@ class Library:
         videos = {video.video_id: video for video in self._videos([each.video_id for each in submissions])}
         return [Entry(videos[each.video_id], each) for each in submissions if each.video_id in videos]
 
-    def counts(self, space: str) -> Counts:
-        of_space = {"kind": "submission", "space": space}
-        waiting = tuple(submission_id(video.video_id, space) for video in self.waiting())
+    def counts(self, scopes: Scopes) -> Counts:
+        of_space: dict[str, str | tuple[str, ...]] = {"kind": "submission", "scope": scopes}
+        waiting = [video.video_id for video in self.waiting()]
+        ids = tuple(submission_id(video_id, scope) for video_id in waiting for scope in _each(scopes))
         return Counts(
             videos=self._points.count(RECORDS, Where(of_space)),
-            moments=self._points.count(MOMENTS, Where({"spaces": space})) if self.generation else 0,
-            waiting=self._points.count(RECORDS, Where(of_space, ids=waiting)),
+            moments=self._points.count(MOMENTS, Where({"spaces": scopes})) if self.generation else 0,
+            waiting=self._points.count(RECORDS, Where(of_space, ids=ids)),
         )
 
     def size(self, generation: str) -> int:
         """How many moments the store holds, of all spaces."""
         return self._points.count(_collection(generation), Where())
 
-    def moments(self, generation: str, space: str, ids: Sequence[str], vectors: bool = False) -> list[Stored]:
+    def moments(self, generation: str, scopes: Scopes, ids: Sequence[str], vectors: bool = False) -> list[Stored]:
         """Moments by id, as far as the space may see them."""
         stored = self._points.retrieve(_collection(generation), ids, dense=vectors)
-        return [each for each in stored if space in each.payload["spaces"]]
+        seen = set(_each(scopes))
+        return [each for each in stored if seen & set(each.payload["spaces"])]
 
     def nearest(
         self,
         generation: str,
-        space: str,
+        scopes: Scopes,
         lists: Sequence[Near],
         video_id: str | None = None,
         without_videos: Sequence[str] = (),
@@ -317,20 +309,21 @@ class Library:
 
         Raises `GenerationMismatch` where `generation` is not the one that is searched now.
         """
-        match: dict[str, str] = {"spaces": space} | ({"video_id": video_id} if video_id else {})
+        match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
+        match |= {"video_id": video_id} if video_id else {}
         where = Where(match, without={"video_id": tuple(without_videos)} if without_videos else {})
         queries = [Nearest(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
         if generation != self.generation:
             raise GenerationMismatch(f"asked for {generation}, but {self.generation} is searched now")
         return self._points.nearest(_collection(generation), queries)
 
-    def sample(self, generation: str, space: str, vectors: Mapping[Using, Vector]) -> dict[Using, Vector]:
+    def sample(self, generation: str, scopes: Scopes, vectors: Mapping[Using, Vector]) -> dict[Using, Vector]:
         """Each vector's cosines to some moments that the space may see, in no order: (n,), n at most `SAMPLE`.
 
         The same moments every time, and as good as drawn by lot: ids are hashes.
         """
         collection = _collection(generation)
-        seen = self._points.scroll(collection, Where({"spaces": space}), ())
+        seen = self._points.scroll(collection, Where({"spaces": scopes}), ())
         where = Where(ids=tuple(stored.id for stored in islice(seen, SAMPLE)))
         queries = [Nearest(vector, using, where, SAMPLE) for using, vector in vectors.items()]
         answers = self._points.nearest(collection, queries) if where.ids else []
@@ -389,7 +382,13 @@ def _video(stored: Stored) -> VideoRecord:
 
 
 def _submission(stored: Stored) -> Submission:
-    return Submission(**{each.name: stored.payload[each.name] for each in fields(Submission)})
+    return Submission(
+        **{each.name: stored.payload[each.name] for each in fields(Submission) if each.name in stored.payload}
+    )
+
+
+def _each(scopes: Scopes) -> tuple[str, ...]:
+    return (scopes,) if isinstance(scopes, str) else scopes
 
 
 def _mentions(video: VideoRecord, search: str) -> bool:

@@ -15,11 +15,12 @@ import numpy as np
 
 from indexer.calibration import likelihood
 from indexer.fusion import Fused, Listed, fuse
-from indexer.library import Library, Near, Submission, Using
+from indexer.library import Library, Near, Using
 from indexer.points import Scored, SparseWords, Stored
 from indexer.ports import Encoder
+from indexer.records import Scopes, Submission
 from indexer.text import query_words, snippet
-from indexer.video import Vector
+from indexer.video import Picture, Vector
 
 Vectors: TypeAlias = Mapping[Using, Vector]
 Kind: TypeAlias = Literal["looks", "motion", "words"]
@@ -97,12 +98,12 @@ class Scope:
 
     library: Library
     generation: str
-    space: str
+    scopes: Scopes
     video_id: str | None
     known_videos: tuple[str, ...]
 
     def nearest(self, lists: Sequence[Near]) -> list[list[Scored]]:
-        return self.library.nearest(self.generation, self.space, lists, self.video_id, self.known_videos)
+        return self.library.nearest(self.generation, self.scopes, lists, self.video_id, self.known_videos)
 
     def listed(self, scored: Scored, strength: float) -> Listed:
         group = scored.id if self.video_id else scored.payload["video_id"]
@@ -121,15 +122,16 @@ class Best:
 def find(
     library: Library,
     encoder: Encoder,
-    space: str,
+    scopes: Scopes,
     texts: Sequence[str] = (),
     like: Sequence[str] = (),
     unlike: Sequence[str] = (),
+    picture: Picture | None = None,
     video_id: str | None = None,
     limit: int = 5,
     offset: int = 0,
 ) -> Page:
-    """Moments for any of `texts`, towards `like` and away from `unlike` (words, or `moment:<id>`).
+    """Moments for any of `texts`, towards `like` and `picture` and away from `unlike` (words, or `moment:<id>`).
 
     One hit a video, or with `video_id` the single moments of that one. The moments named as examples, and the videos
     of those to be like, are left out: whoever names them knows them. Raises `GenerationMismatch` where the encoder is
@@ -137,10 +139,11 @@ def find(
     """
     if library.generation is None:
         return Page((), None)
-    liked, unliked = (_moments(library, encoder.generation, space, examples) for examples in (like, unlike))
-    questions = _questions(encoder, texts, like, unlike, liked, unliked)
+    liked, unliked = (_moments(library, encoder.generation, scopes, examples) for examples in (like, unlike))
+    looks: list[Vectors] = [] if picture is None else [{"frame": encoder.frames([picture])[0]}]
+    questions = _questions(encoder, texts, like, unlike, [*map(_dense, liked), *looks], [*map(_dense, unliked)])
     known_videos = () if video_id else tuple(sorted({moment.payload["video_id"] for moment in liked}))
-    scope = Scope(library, encoder.generation, space, video_id, known_videos)
+    scope = Scope(library, encoder.generation, scopes, video_id, known_videos)
     bests: list[Best] = []
     for depth in DEPTHS:
         lists = [_lists(scope, question, depth) for question in questions]
@@ -155,9 +158,9 @@ def find(
 # ---- the question ----
 
 
-def _moments(library: Library, generation: str, space: str, examples: Sequence[str]) -> list[Stored]:
+def _moments(library: Library, generation: str, scopes: Scopes, examples: Sequence[str]) -> list[Stored]:
     ids = [_canonical(each.removeprefix(MOMENT)) for each in examples if each.startswith(MOMENT)]
-    return library.moments(generation, space, [id for id in ids if id], vectors=True)
+    return library.moments(generation, scopes, [id for id in ids if id], vectors=True)
 
 
 def _canonical(id: str) -> str | None:
@@ -172,13 +175,13 @@ def _questions(
     texts: Sequence[str],
     like: Sequence[str],
     unlike: Sequence[str],
-    liked: Sequence[Stored],
-    unliked: Sequence[Stored],
+    liked: Sequence[Vectors],
+    unliked: Sequence[Vectors],
 ) -> list[Question]:
     """One for each text; without texts one of the examples alone, if there are any to be like."""
     like, unlike = ([each for each in examples if not each.startswith(MOMENT)] for examples in (like, unlike))
-    towards = [*_vectors(encoder, like), *(_dense(moment) for moment in liked)]
-    away = [*_vectors(encoder, unlike), *(_dense(moment) for moment in unliked)]
+    towards = [*_vectors(encoder, like), *liked]
+    away = [*_vectors(encoder, unlike), *unliked]
     spoken = list(zip(texts, _vectors(encoder, texts), strict=True))
     if not spoken and towards:
         spoken = [(" ".join(like), {})]
@@ -276,7 +279,7 @@ def _scores(
     """Pictures count as far as they stand out from the library, words for the share of the question they answer."""
     scores = dict.fromkeys(ids, 0.0)
     for question, of_question in zip(questions, lists, strict=True):
-        sample = scope.library.sample(scope.generation, scope.space, question.vectors)
+        sample = scope.library.sample(scope.generation, scope.scopes, question.vectors)
         bulk = {KIND[using]: cosines for using, cosines in sample.items()}
         for kind, entries in of_question.items():
             for entry in entries:
@@ -289,8 +292,8 @@ def _scores(
 def _hits(scope: Scope, bests: Sequence[Best], scores: Mapping[str, float]) -> tuple[Hit, ...]:
     """The bests as hits. Any that was forgotten since the lists were made is left out."""
     library, ids = scope.library, [best.fused.id for best in bests]
-    moments = {each.id: each for each in library.moments(scope.generation, scope.space, ids)}
-    submissions = library.submissions(scope.space, [each.payload["video_id"] for each in moments.values()])
+    moments = {each.id: each for each in library.moments(scope.generation, scope.scopes, ids)}
+    submissions = library.submissions(scope.scopes, [each.payload["video_id"] for each in moments.values()])
     pairs = [(best, moments[best.fused.id]) for best in bests if best.fused.id in moments]
     return tuple(
         _hit(best, moment, submissions[moment.payload["video_id"]], scores[moment.id])
@@ -306,7 +309,7 @@ def _hit(best: Best, moment: Stored, submission: Submission, score: float) -> Hi
         score=score,
         why=_why(best, moment.payload["words"]),
         more=best.more,
-        submitter=submission.person,
+        submitter=submission.name or submission.person,
         submitted_at=submission.at,
         **{key: moment.payload[key] for key in kept},
     )

@@ -1,18 +1,25 @@
 """What a worker answers to each request: one function each, from message to message."""
 
+import binascii
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from indexer import pictures
 from indexer.errors import NotALink
-from indexer.library import VideoRecord
-from indexer.link import Link, canonical, file_path, local_file, moment_link
+from indexer.link import Link, canonical, local_file, moment_link
+from indexer.records import VideoRecord
 from indexer.search import find as search
+from indexer.video import Picture
+from worker import decisions, messages
 from worker.codes import Code
 from worker.compose import Parts
+from worker.decisions import Refusal
 from worker.jobs import send_index
 from worker.messages import (
+    Asker,
     Find,
     Forget,
     Forgotten,
@@ -31,31 +38,35 @@ from worker.messages import (
 )
 
 
-class Refusal(Exception):
-    """A request that can't be done, for a reason the asker can mend."""
-
-    def __init__(self, code: Code) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 def find(parts: Parts, request: Find) -> Found:
     queries = [query.strip() for query in request.queries if query.strip()]
-    if not queries and not request.like:
+    if not (queries or request.like or request.picture):
         raise Refusal(Code.EMPTY_QUERY)
-    space = request.asker.space
+    picture, small = _picture(request.picture)
     page = search(
         parts.library,
         parts.encoder(),
-        space,
+        request.asker.scopes,
         texts=queries,
         like=request.like,
         unlike=request.unlike,
-        video_id=_known(parts, space, request.in_link) if request.in_link else None,
+        picture=picture,
+        video_id=_known(parts, request.asker, request.in_link) if request.in_link else None,
         limit=request.limit,
         offset=request.offset,
     )
-    return Found(hits=tuple(_hit(each) for each in page.hits), next_offset=page.next_offset)
+    return Found(hits=tuple(_hit(each) for each in page.hits), next_offset=page.next_offset, picture=small)
+
+
+def _picture(encoded: str | None) -> tuple[Picture | None, str | None]:
+    """The picture that is searched with, and a small one to go on with."""
+    if encoded is None:
+        return None, None
+    try:
+        picture, small = pictures.read(b64decode(encoded, validate=True))
+    except binascii.Error as error:
+        raise Refusal(Code.NOT_A_PICTURE) from error
+    return picture, b64encode(small).decode()
 
 
 def _hit(hit: Any) -> Hit:
@@ -65,10 +76,21 @@ def _hit(hit: Any) -> Hit:
 
 
 def submit(parts: Parts, request: Submit) -> Submitted:
+    asker, decided = request.asker, decisions.space_settings(parts, request.asker.space)
+    if decided.submitters == "admins" and not asker.admin:
+        raise Refusal(Code.SUBMITTERS_ONLY)
     link = _taken(parts, request)
-    asker = request.asker
     record = parts.library.submit(
-        link.video_id, link.url, link.fetch_url, asker.space, asker.person, datetime.now(UTC), request.title or ""
+        link.video_id,
+        link.url,
+        link.fetch_url,
+        asker.space,
+        asker.person,
+        datetime.now(UTC),
+        request.title or "",
+        room=asker.room if decided.rooms == "closed" else "",
+        name=asker.name,
+        message=request.message,
     )
     if record.status == "waiting":
         return Submitted(link=link.url, video_id=link.video_id, job_id=send_index(parts, link.video_id))
@@ -95,7 +117,10 @@ def _already(record: VideoRecord) -> Indexed:
 
 
 def library(parts: Parts, request: Library) -> LibraryPage:
-    entries, total = parts.library.entries(request.asker.space, request.limit, request.offset, request.search)
+    asker = request.asker
+    entries, total = parts.library.entries(
+        asker.scopes, request.limit, request.offset, request.search, asker.person if request.mine else None
+    )
     return LibraryPage(
         entries=tuple(
             LibraryEntry(
@@ -106,7 +131,7 @@ def library(parts: Parts, request: Library) -> LibraryPage:
                 code=Code(entry.video.code) if entry.video.code else None,
                 moments=entry.video.moments,
                 duration_s=entry.video.duration_s,
-                submitter=entry.submission.person,
+                submitter=entry.submission.name or entry.submission.person,
                 submitted_at=entry.submission.at,
                 thumbnail=entry.video.thumbnail,
             )
@@ -117,20 +142,23 @@ def library(parts: Parts, request: Library) -> LibraryPage:
 
 
 def forget(parts: Parts, request: Forget) -> Forgotten:
-    asker = request.asker
+    asker, library = request.asker, parts.library
     if request.mine:
-        forgotten = parts.library.forget_mine(asker.space, asker.person)
+        forgotten = library.forget_mine(asker.space, asker.person)
+        parts.spaces.forget_person(asker.space, asker.person)
+    elif request.message:
+        forgotten = library.forget_message(asker.space, request.message, decisions.video_ids(request.still))
     elif request.link:
-        forgotten = parts.library.forget(asker.space, _known(parts, asker.space, request.link))
+        person = None if asker.admin else asker.person
+        forgotten = library.forget(asker.scopes, _known(parts, asker, request.link), person)
     else:
         raise Refusal(Code.NOT_A_LINK)
-    for prefix in forgotten.blob_prefixes:
-        parts.blobs.delete_prefix(prefix)
+    decisions.clear(parts, asker.space, forgotten)
     return Forgotten(links=forgotten.links)
 
 
 def status(parts: Parts, request: Status) -> State:
-    counts = parts.library.counts(request.asker.space)
+    counts = parts.library.counts(request.asker.scopes)
     return State(
         preset=parts.settings.preset,
         generation=parts.library.generation or "",
@@ -140,15 +168,13 @@ def status(parts: Parts, request: Status) -> State:
     )
 
 
-def _known(parts: Parts, space: str, link: str) -> str:
-    """The id of a video of this space."""
+def _known(parts: Parts, asker: Asker, link: str) -> str:
+    """The id of a video that the asker may see."""
     try:
-        # A file may be gone by now, and can be forgotten all the same.
-        url = file_path(link).resolve().as_uri() if link.startswith("file://") else canonical(link).url
+        video_id = decisions.video_id(link)
     except NotALink as error:
         raise Refusal(Code.NOT_IN_LIBRARY) from error
-    video_id = Link(url, url).video_id
-    if not parts.library.has(space, video_id):
+    if not parts.library.has(asker.scopes, video_id):
         raise Refusal(Code.NOT_IN_LIBRARY)
     return video_id
 
@@ -159,4 +185,9 @@ ANSWERS: dict[str, Callable[[Parts, Any], Message]] = {
     Library.task: library,
     Forget.task: forget,
     Status.task: status,
+    messages.Vote.task: decisions.vote,
+    messages.ReadTerms.task: decisions.read_terms,
+    messages.ReadSettings.task: decisions.read_settings,
+    messages.ChangeSettings.task: decisions.change_settings,
+    messages.Leave.task: decisions.leave,
 }

@@ -29,6 +29,13 @@ class Code(StrEnum):
     EMPTY_QUERY = "empty_query"
     QUERY_TOO_LONG = "query_too_long"
     NOT_IN_LIBRARY = "not_in_library"
+    NOT_A_PICTURE = "not_a_picture"
+    NOT_YOURS = "not_yours"
+    ADMINS_ONLY = "admins_only"
+    SUBMITTERS_ONLY = "submitters_only"
+    TOO_FEW_PAIRS = "too_few_pairs"
+    NO_OTHER_MODEL = "no_other_model"
+    TOO_MANY = "too_many"
     # the installation
     MODEL_MISSING = "model_missing"
     MODEL_MISMATCH = "model_mismatch"

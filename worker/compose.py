@@ -19,6 +19,7 @@ from indexer.library import Library
 from indexer.points import Points
 from indexer.ports import Encoder
 from indexer.server import ServerPoints
+from indexer.spaces import Spaces
 from worker.claims import Claims, MemoryLeases, RedisLeases
 from worker.settings import Settings
 
@@ -50,6 +51,7 @@ class Parts:
         self.stopping = stopping
         self.points: Points = _points(settings)
         self.library = Library(self.points)
+        self.spaces = Spaces(self.points)
         self.blobs = Blobs(settings.blobs_address)
         self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()

@@ -12,9 +12,10 @@ from celery import Task
 from celery.exceptions import Reject
 
 from indexer.errors import IndexerError
-from indexer.library import VideoRecord
+from indexer.records import VideoRecord
 from worker.codes import Code, code_of
 from worker.compose import Parts, work_folder
+from worker.decisions import forget_left
 from worker.messages import Failed, Indexed, Progress, Update
 
 log = structlog.get_logger()
@@ -63,6 +64,7 @@ def resuming(parts: Parts) -> Iterator[None]:
         while True:
             try:
                 resume(parts)
+                forget_left(parts)
             except Exception:
                 log.exception("resume.failed")
             if ended.wait(RESUME_EVERY_S):

@@ -1,9 +1,10 @@
 """What crosses the wire between frontends and workers, as JSON. Nothing else does.
 
 A frontend calls with a request and gets that request's answer. A submitted link becomes a job, whose updates are
-followed by its id until an `Indexed` or a `Failed` comes.
+followed by its id until an `Indexed`, a `Learned` or a `Failed` comes.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from worker.codes import Code
 
 MAX_QUERY_CHARS = 10_000
+MAX_PICTURE_BYTES = 8_000_000
+MAX_PICTURE_CHARS = 4 * MAX_PICTURE_BYTES // 3 + 4
 
 
 class Message(BaseModel):
@@ -25,6 +28,18 @@ class Asker(Message):
 
     space: str = Field(pattern=r"^(discord|slack|local):[\w-]+$")
     person: str
+    """The platform's id: names change."""
+    name: str = ""
+    """As the others of the space know the person."""
+    room: str = Field(default="", pattern=r"^[\w-]*$")
+    """The private channel it is asked in; empty where all of the space may read along."""
+    admin: bool = False
+    """As the platform says, asked anew each time."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What may be found from here: what the whole space may see, and what this room put in."""
+        return (self.space, f"{self.space}/{self.room}") if self.room else (self.space,)
 
 
 # ---- answers ----
@@ -62,6 +77,8 @@ class Hit(Message):
 class Found(Message):
     hits: tuple[Hit, ...]
     next_offset: int | None = None
+    picture: str | None = None
+    """The picture that was asked with, made small: enough to go on with."""
 
 
 class Submitted(Message):
@@ -93,6 +110,72 @@ class LibraryPage(Message):
 
 class Forgotten(Message):
     links: tuple[str, ...]
+
+
+class Noted(Message):
+    """It was done; there is nothing to tell."""
+
+
+class SpaceSettings(Message):
+    """What a space's admins have decided."""
+
+    watched: tuple[str, ...] = ()
+    """Channels whose links are submitted by themselves."""
+    submitters: Literal["everyone", "admins"] = "everyone"
+    language: Literal["", "en", "ko", "zh"] = ""
+    """Of what the whole space reads; empty: as the platform says."""
+    answers: Literal["private", "public"] = "private"
+    rooms: Literal["closed", "open"] = "closed"
+    """Whether links from private channels are found there only (`closed`) or in the whole space."""
+
+
+class Terms(Message):
+    """What the installation promises about what it keeps."""
+
+    leave_grace_days: float
+    adapter_scope: Literal["space", "installation"]
+
+
+class Material(Message):
+    """What a retrain would learn from."""
+
+    pairs: int
+    videos: int
+    people: int
+    kinds: Mapping[str, int]
+    """How many pairs of titles, speech, votes, …"""
+    missing: int
+    """How many more pairs are needed before it makes sense; 0: enough."""
+
+
+class Training(Message):
+    """A retrain that was begun, and whether by this request; `job_id` can be followed."""
+
+    job_id: str | None
+    """None: none is running."""
+    begun: bool = False
+
+
+class Generation(Message):
+    """One state of the model: a preset with an adapter or none."""
+
+    name: str
+    preset: str
+    adapter: str | None
+    """Key of its folder in the blob store; None: the preset as it came."""
+    made_at: str
+    live: bool
+    r5_before: float | None = None
+    """Share of held-out questions whose answer is among the first five, with the model it was made from."""
+    r5: float | None = None
+    questions: int = 0
+    """How many there were."""
+
+
+class Models(Message):
+    """The generations that are kept, newest first."""
+
+    generations: tuple[Generation, ...]
 
 
 class State(Message):
@@ -132,6 +215,8 @@ class Find(Request[Found]):
     like: tuple[str, ...] = ()
     """Words, or the id of a moment written `moment:<id>`."""
     unlike: tuple[str, ...] = ()
+    picture: str | None = Field(default=None, max_length=MAX_PICTURE_CHARS)
+    """A picture (JPEG, PNG, WebP or GIF) that the moment looks like, in base64."""
     in_link: str | None = None
     limit: int = Field(default=5, ge=1, le=50)
     offset: int = Field(default=0, ge=0)
@@ -145,6 +230,8 @@ class Submit(Request[Submitted]):
     """Stands in for the site's own; only the operator's samples set it."""
     local_files: bool = False
     """Only the command line sets this: there a path is a link too."""
+    message: str = ""
+    """The chat message that holds the link; it takes the submission along when it goes."""
 
 
 class Library(Request[LibraryPage]):
@@ -153,15 +240,90 @@ class Library(Request[LibraryPage]):
     limit: int = Field(default=20, ge=1, le=200)
     offset: int = Field(default=0, ge=0)
     search: str = ""
+    mine: bool = False
+    """Only what the asker submitted."""
 
 
 class Forget(Request[Forgotten]):
-    """Takes back one link, or everything the asker submitted (`mine`)."""
+    """Takes back one link, everything the asker submitted (`mine`), or what a chat message held.
+
+    A link is taken back by who submitted it, or by an admin.
+    """
 
     task = "forget"
     answer = Forgotten
     link: str | None = None
     mine: bool = False
+    message: str = ""
+    still: tuple[str, ...] = ()
+    """Links that the edited message holds still: they stay."""
+
+
+VoteKind: TypeAlias = Literal["up", "down", "opened", "shared"]
+
+
+class Vote(Request[Noted]):
+    """What a person thinks of a moment as the answer to a question. A later vote takes the place of an earlier one."""
+
+    task = "vote"
+    answer = Noted
+    queries: tuple[Annotated[str, Field(max_length=MAX_QUERY_CHARS)], ...]
+    moment_id: str
+    kind: VoteKind
+
+
+class ReadTerms(Request[Terms]):
+    task = "read_terms"
+    answer = Terms
+
+
+class ReadSettings(Request[SpaceSettings]):
+    task = "read_settings"
+    answer = SpaceSettings
+
+
+class ChangeSettings(Request[SpaceSettings]):
+    """Admins only."""
+
+    task = "change_settings"
+    answer = SpaceSettings
+    settings: SpaceSettings
+
+
+class Leave(Request[Noted]):
+    """The bot was removed from the space, whose data go after the installation's grace time; or it is `back`."""
+
+    task = "leave"
+    answer = Noted
+    back: bool = False
+
+
+class PreviewRetrain(Request[Material]):
+    """Admins only."""
+
+    task = "preview_retrain"
+    answer = Material
+
+
+class Retrain(Request[Training]):
+    """Begins a retrain, or tells of the one that runs. `cancel`: ends it at its next checkpoint. Admins only."""
+
+    task = "retrain"
+    answer = Training
+    cancel: bool = False
+
+
+class ReadModels(Request[Models]):
+    task = "read_models"
+    answer = Models
+
+
+class Rollback(Request[Models]):
+    """Back to the generation before, or to the one named by `to`. Admins only."""
+
+    task = "rollback"
+    answer = Models
+    to: str | None = None
 
 
 class Status(Request[State]):
@@ -169,7 +331,22 @@ class Status(Request[State]):
     answer = State
 
 
-REQUESTS: tuple[type[Request[Any]], ...] = (Find, Submit, Library, Forget, Status)
+REQUESTS: tuple[type[Request[Any]], ...] = (
+    Find,
+    Submit,
+    Library,
+    Forget,
+    Status,
+    Vote,
+    ReadTerms,
+    ReadSettings,
+    ChangeSettings,
+    Leave,
+    PreviewRetrain,
+    Retrain,
+    ReadModels,
+    Rollback,
+)
 
 
 # ---- updates of a job ----
@@ -191,6 +368,29 @@ class Indexed(Message):
     moments: int
 
 
+class Learning(Message):
+    """How far a retrain has come."""
+
+    kind: Literal["learning"] = "learning"
+    stage: Literal["waiting", "gather", "train", "evaluate", "embed", "switch"]
+    step: int = 0
+    steps: int = 0
+    loss: float | None = None
+    left_s: float | None = None
+
+
+class Learned(Message):
+    """How a retrain ended: `promoted`, or why not."""
+
+    kind: Literal["learned"] = "learned"
+    outcome: Literal["promoted", "not_better", "forgets", "cancelled"]
+    r5_before: float | None = None
+    r5: float | None = None
+    questions: int = 0
+    picture: str | None = None
+    """Key of the report's picture in the blob store."""
+
+
 class Failed(Message):
     kind: Literal["failed"] = "failed"
     code: Code
@@ -198,4 +398,4 @@ class Failed(Message):
     """Short id, in the log too."""
 
 
-Update: TypeAlias = Annotated[Progress | Indexed | Failed, Field(discriminator="kind")]
+Update: TypeAlias = Annotated[Progress | Indexed | Learning | Learned | Failed, Field(discriminator="kind")]

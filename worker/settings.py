@@ -46,6 +46,30 @@ class Settings(BaseSettings):
     cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that ask for a login.")
     fetch_proxy: str | None = Field(None, description="Proxy of all downloads; must refuse private addresses itself.")
 
+    person_rate: str = Field("30/minute", description="How often one person may ask (`30/minute`, `500/day`).")
+    space_rate: str = Field("300/minute", description="How often one space may ask.")
+    leave_grace_days: float = Field(
+        7, ge=0, description="Days until everything of a space is deleted that Reelseek was removed from."
+    )
+    adapter_scope: Literal["space", "installation"] = Field(
+        "installation", description="Whether each space trains a model for itself, or all train one together."
+    )
+
+    discord_token: SecretStr | None = Field(None, description="Token of the Discord bot.")
+    slack_bot_token: SecretStr | None = Field(None, description="Bot token of the Slack app (`xoxb-…`).")
+    slack_app_token: SecretStr | None = Field(
+        None, description="App token of the Slack app (`xapp-…`), for Socket Mode."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="Signing secret of the Slack app. Set: listen for Slack over HTTP, not Socket Mode."
+    )
+    slack_client_id: str | None = Field(
+        None, description="Client id, for installing into several workspaces over HTTP."
+    )
+    slack_client_secret: SecretStr | None = Field(None, description="Client secret, likewise.")
+    slack_host: str = Field("127.0.0.1", description="Address that listens for Slack over HTTP.")
+    slack_port: int = Field(3000, ge=0, le=65535, description="Its port.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @property

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from bots.client import Client
-from bots.reply import Outcome, Progress, Replies, Reply
+from bots.reply import Lesson, Outcome, Progress, Replies, Reply
 from worker.codes import Code
 
 T = TypeVar("T")
@@ -28,11 +28,13 @@ class Turn:
     done: threading.Event = field(default_factory=threading.Event)
 
     def add(self, reply: Reply) -> None:
+        if isinstance(reply, Lesson) and not reply.over:
+            reply = reply.progress
         if isinstance(reply, Progress):
             self.working = self.working | {reply.link: reply}
             return
-        if isinstance(reply, Outcome):
-            self.working = {link: progress for link, progress in self.working.items() if link != reply.link}
+        over = reply.link if isinstance(reply, Outcome) else "retrain"
+        self.working = {link: progress for link, progress in self.working.items() if link != over}
         self.replies.append(reply)
 
 

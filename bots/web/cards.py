@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from bots.reply import Card, Entry, Forgot, Guide, Outcome, Reply, Results, Sentence, succeeded
+from bots.reply import (
+    Card,
+    Confirm,
+    Entry,
+    Forgot,
+    Guide,
+    Lesson,
+    Options,
+    Outcome,
+    Reply,
+    Results,
+    Sentence,
+    succeeded,
+)
 from bots.words import Text, count, say
 
 WIDTH: Final = 260
@@ -56,7 +69,7 @@ def _lines(found: Card, time: str) -> str:
 
 def row(entry: Entry, thumbnail: bytes | None) -> str:
     """A video of the library."""
-    moments = count(entry.moments, "moment", "moments")
+    moments = count(entry.moments, Text.MOMENTS_ONE, Text.MOMENTS)
     about = " · ".join(escape(part) for part in (moments, entry.added) if part)
     state = "" if entry.status == "indexed" else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
     problem = f'<div class="rs-problem">{escape(entry.problem)}</div>' if entry.problem else ""
@@ -77,10 +90,12 @@ def _picture(thumbnail: bytes | None, title: str, badge: str) -> str:
 def told(reply: Reply) -> str:
     """A sentence, and under it the reference that the log holds a failure by."""
     match reply:
-        case Sentence() | Forgot():
+        case Sentence() | Forgot() | Lesson():
             text, about = reply.text, ""
+        case Confirm():
+            text, about = reply.text, f"/{reply.command} {' '.join(map(str, reply.args.values()))}"
         case Outcome():
-            text, about = reply.text, count(reply.moments, "moment", "moments") if reply.ok else reply.link
+            text, about = reply.text, count(reply.moments, Text.MOMENTS_ONE, Text.MOMENTS) if reply.ok else reply.link
         case Results():
             text, about = say(Text.NO_HITS_INSIDE if reply.search.in_link else Text.NO_HITS), ""
         case _:
@@ -101,6 +116,16 @@ def guide(reply: Guide) -> str:
         for name, arguments, line in reply.lines
     )
     return f'<table class="rs-guide">{rows}</table>'
+
+
+def options(reply: Options) -> str:
+    """A space's settings as a table."""
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(value or '–')}</td><td>{escape(text)}</td></tr>"
+        for name, text, value, _ in reply.lines
+    )
+    told = f'<div class="rs-told">{escape(reply.text)}</div>' if reply.text else ""
+    return f'{told}<table class="rs-guide">{rows}</table>'
 
 
 def label(text: str) -> str:

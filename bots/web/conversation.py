@@ -51,6 +51,8 @@ def _answers(visit: Visit, number: int, this: Turn) -> None:
                 shelf(visit, key, reply)
             case r.Guide():
                 lines(reply)
+            case r.Options():
+                st.html(cards.options(reply))
             case _:
                 told(reply)
 

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from bots import core
+from bots import commands, core
 from bots.reply import Entry, Guide, Shelf
 from bots.web import cards
 from bots.web.visit import ASKER, SHELF_SIZE, Visit
@@ -35,7 +35,7 @@ def library(visit: Visit) -> None:
 
 def shelf(visit: Visit, key: str, page: Shelf) -> None:
     """Some videos, and what can be done with each."""
-    st.html(f'<div class="rs-quiet">{escape(count(page.total, "video", "videos"))}</div>')
+    st.html(f'<div class="rs-quiet">{escape(count(page.total, Text.VIDEOS_ONE, Text.VIDEOS))}</div>')
     with st.grid(3, min_column_width=cards.WIDTH):
         for entry in page.entries:
             with st.container(border=True, height="stretch", key=f"shelf-{key}-{entry.link}"):
@@ -46,7 +46,7 @@ def shelf(visit: Visit, key: str, page: Shelf) -> None:
 
 def guide(visit: Visit) -> None:
     """The view of what there is to know."""
-    for replies in (core.status(visit.bridge.client, ASKER), core.guide()):
+    for replies in (core.status(visit.bridge.client, ASKER), commands.guide(visit.bridge.client, ASKER)):
         for reply in visit.bridge.all(replies):
             if isinstance(reply, Guide):
                 lines(reply)

@@ -11,7 +11,7 @@ from bots.reply import Replies, Reply
 from bots.web.bridge import Bridge, Turn
 from worker.messages import Asker, CallFailed
 
-ASKER: Final = Asker(space="local:me", person="web")
+ASKER: Final = Asker(space="local:me", person="web", admin=True)
 PAGE_SIZE: Final = 6
 SHELF_SIZE: Final = 12
 log = structlog.get_logger()

@@ -30,6 +30,9 @@ class FakeVideo:
     thumbnail: bytes | None = None
     failed: Code | None = None
     words_only: bool = False
+    room: str = ""
+    name: str = ""
+    message: str = ""
     waiting: bool = False
     """Submitted, and not looked at yet."""
 
@@ -58,6 +61,16 @@ class FakeClient:
     """Jobs stand still after their first progress until it is set, by whichever thread."""
     lose_thumbnails: bool = False
     asked: list[Request[Message]] = field(default_factory=list)
+    settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
+    votes: list[messages.Vote] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)
+    material: messages.Material = field(
+        default_factory=lambda: messages.Material(
+            pairs=120, videos=9, people=3, kinds={"title": 100, "vote": 20}, missing=0
+        )
+    )
+    training: bool = False
+    models: list[messages.Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
     _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
 
     async def call(self, request: Request[A]) -> A:
@@ -73,6 +86,30 @@ class FakeClient:
                 answer = self._library(request)
             case messages.Forget():
                 answer = self._forget(request)
+            case messages.Vote():
+                self.votes.append(request)
+                answer = messages.Noted()
+            case messages.ReadTerms():
+                answer = messages.Terms(leave_grace_days=7, adapter_scope="space")
+            case messages.ReadSettings():
+                answer = self.settings.get(request.asker.space, messages.SpaceSettings())
+            case messages.ChangeSettings():
+                self._admin(request.asker)
+                answer = self.settings[request.asker.space] = request.settings
+            case messages.Leave():
+                (self.left.discard if request.back else self.left.add)(request.asker.space)
+                answer = messages.Noted()
+            case messages.PreviewRetrain():
+                self._admin(request.asker)
+                answer = self.material
+            case messages.Retrain():
+                self._admin(request.asker)
+                answer = self._retrain(request)
+            case messages.ReadModels():
+                answer = messages.Models(generations=tuple(self.models))
+            case messages.Rollback():
+                self._admin(request.asker)
+                answer = self._rollback()
             case messages.Status():
                 moments = sum(len(video.moments) for video in self.videos)
                 answer = messages.State(
@@ -83,6 +120,14 @@ class FakeClient:
         return cast(A, answer)
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        if job_id == "retrain":
+            yield messages.Learning(stage="train", step=5, steps=10, loss=1.25, left_s=65)
+            if self.gate:
+                await asyncio.to_thread(self.gate.wait)
+            yield messages.Learned(
+                outcome="promoted", r5_before=0.5, r5=0.6, questions=40, picture=f"thumbnails/{SNOW.id}.jpg"
+            )
+            return
         link, submit = self._jobs[job_id]
         yield messages.Progress(stage="fetch", done=0.5)
         if self.gate:
@@ -92,7 +137,16 @@ class FakeClient:
             yield messages.Failed(code=site, incident="fa11ed00")
             return
         yield messages.Progress(stage="embed", done=0.5)
-        video = replace(site, space=submit.asker.space, submitter=submit.asker.person, title=submit.title or site.title)
+        asker = submit.asker
+        video = replace(
+            site,
+            space=asker.space,
+            room=asker.room,
+            submitter=asker.person,
+            name=asker.name,
+            message=submit.message,
+            title=submit.title or site.title,
+        )
         self.videos.insert(0, video)
         yield messages.Indexed(
             link=link,
@@ -109,11 +163,13 @@ class FakeClient:
         raise KeyError(key)
 
     def _find(self, find: messages.Find) -> messages.Found:
-        shelf = [video for video in self.videos if video.space == find.asker.space]
+        shelf = self._seen(find.asker)
         if find.in_link is not None:
             shelf = [video for video in shelf if video.link == find.in_link]
             if not shelf:
                 raise CallFailed(Code.NOT_IN_LIBRARY, "no7here0")
+        if find.picture is not None and not find.queries:
+            find = find.model_copy(update={"queries": ("a",)})
         wanted = {word for text in (*find.queries, *find.like) for word in self._words(text)}
         unwanted = {word for text in find.unlike for word in self._words(text)}
         hits = []
@@ -128,7 +184,30 @@ class FakeClient:
             hits += [_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
         hits.sort(key=lambda hit: -hit.score)
         end = find.offset + find.limit
-        return messages.Found(hits=tuple(hits[find.offset : end]), next_offset=end if len(hits) > end else None)
+        return messages.Found(
+            hits=tuple(hits[find.offset : end]), next_offset=end if len(hits) > end else None, picture=find.picture
+        )
+
+    def _seen(self, asker: messages.Asker) -> list[FakeVideo]:
+        return [video for video in self.videos if video.space == asker.space and video.room in ("", asker.room)]
+
+    def _admin(self, asker: messages.Asker) -> None:
+        if not asker.admin:
+            raise CallFailed(Code.ADMINS_ONLY, "n0adm1n0")
+
+    def _retrain(self, request: messages.Retrain) -> messages.Training:
+        was, self.training = self.training, not request.cancel
+        if request.cancel:
+            return messages.Training(job_id="retrain" if was else None)
+        return messages.Training(job_id="retrain", begun=not was)
+
+    def _rollback(self) -> messages.Models:
+        if len(self.models) < 2:
+            raise CallFailed(Code.NO_OTHER_MODEL, "n00ther0")
+        live = next(number for number, each in enumerate(self.models) if each.live)
+        to = min(live + 1, len(self.models) - 1)
+        self.models = [each.model_copy(update={"live": number == to}) for number, each in enumerate(self.models)]
+        return messages.Models(generations=tuple(self.models))
 
     def _words(self, text: str) -> list[str]:
         if not text.startswith("moment:"):
@@ -160,25 +239,38 @@ class FakeClient:
         words = request.search.lower().split()
         entries = [
             _entry(video)
-            for video in self.videos
-            if video.space == request.asker.space and all(word in video.title.lower() for word in words)
+            for video in self._seen(request.asker)
+            if all(word in video.title.lower() for word in words)
+            and (not request.mine or video.submitter == request.asker.person)
         ]
         page = entries[request.offset : request.offset + request.limit]
         return messages.LibraryPage(entries=tuple(page), total=len(entries))
 
     def _forget(self, request: messages.Forget) -> messages.Forgotten:
+        asker = request.asker
         gone = [
-            video.link
+            video
             for video in self.videos
-            if video.space == request.asker.space
-            and (video.link == request.link or (request.mine and video.submitter == request.asker.person))
+            if video.space == asker.space
+            and (
+                video.link == request.link
+                or (request.mine and video.submitter == asker.person)
+                or (request.message and video.message == request.message and video.link not in request.still)
+            )
         ]
-        if not gone and not request.mine:
+        if request.link and not gone:
             raise CallFailed(Code.NOT_IN_LIBRARY, "no7here0")
-        self.videos = [
-            video for video in self.videos if not (video.link in gone and video.space == request.asker.space)
-        ]
-        return messages.Forgotten(links=tuple(gone))
+        if request.link and not asker.admin and all(video.submitter != asker.person for video in gone):
+            raise CallFailed(Code.NOT_YOURS, "n0ty0ur5")
+        self.videos = [video for video in self.videos if video not in gone]
+        return messages.Forgotten(links=tuple(video.link for video in gone))
+
+
+def generation(name: str, live: bool) -> messages.Generation:
+    """A model as it came."""
+    return messages.Generation(
+        name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live
+    )
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:
@@ -203,7 +295,7 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> messages.Hit
         moment_id=video.moment_id(number),
         video_id=video.id,
         duration_s=6 * len(video.moments),
-        submitter=video.submitter,
+        submitter=video.name or video.submitter,
         submitted_at="2026-11-20T09:30:00+00:00",
         words_only=video.words_only,
     )
@@ -219,7 +311,7 @@ def _entry(video: FakeVideo) -> messages.LibraryEntry:
         code=video.failed or (Code.BLOCKED if video.words_only else None),
         moments=len(video.moments),
         duration_s=6 * len(video.moments),
-        submitter=video.submitter,
+        submitter=video.name or video.submitter,
         submitted_at="2026-11-20T09:30:00+00:00",
         thumbnail=f"thumbnails/{video.id}.jpg",
     )

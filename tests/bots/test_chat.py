@@ -2,8 +2,8 @@
 
 import pytest
 
-from bots import core
 from bots.chat import Chat, read
+from bots.commands import COMMANDS, Command
 from bots.reply import Results, Sentence
 from bots.words import Text, say
 from tests.bots.fakes import GOAL, SNOW, FakeClient
@@ -39,8 +39,8 @@ def chat(client: FakeClient, asker: Asker) -> Chat:
     return Chat(client, asker)
 
 
-@pytest.mark.parametrize("command", core.COMMANDS, ids=lambda command: command.name)
-async def test_every_command_can_be_typed(chat: Chat, command: core.Command) -> None:
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
+async def test_every_command_can_be_typed(chat: Chat, command: Command) -> None:
     """No command of the core is missing from the conversation."""
     replies = [reply async for reply in chat.say(f"/{command.name} {GOAL.link}")]
     assert Sentence(say(Text.UNKNOWN_COMMAND, name=command.name), ok=False) not in replies

@@ -10,7 +10,8 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
-from bots import console, core
+from bots import console
+from bots.commands import COMMANDS, Command
 from bots.terminal import Terminal
 from bots.words import Text, say
 from tests.bots.fakes import GOAL, SNOW, FakeClient
@@ -47,8 +48,8 @@ async def test_interrupt_leaves(client: FakeClient) -> None:
     assert say(Text.CONSOLE_HELLO).split()[0] in await typed(client, INTERRUPT)
 
 
-@pytest.mark.parametrize("command", core.COMMANDS, ids=lambda command: command.name)
-async def test_every_command_is_there(client: FakeClient, command: core.Command) -> None:
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
+async def test_every_command_is_there(client: FakeClient, command: Command) -> None:
     """No command of the core is missing from the console, nor from what it completes."""
     seen = await typed(client, f"/{command.name} {GOAL.link}\n{END}")
     assert say(Text.UNKNOWN_COMMAND, name=command.name) not in " ".join(seen.split())

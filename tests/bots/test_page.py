@@ -7,7 +7,7 @@ from html import escape
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bots import core
+from bots.commands import COMMANDS, Command
 from bots.web.bridge import Bridge
 from bots.words import Text, say
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
@@ -51,8 +51,8 @@ def press(page: AppTest, label: str) -> AppTest:
     return next(button for button in page.button if button.label == label).click().run()
 
 
-@pytest.mark.parametrize("command", core.COMMANDS, ids=lambda command: command.name)
-def test_every_command_is_there(page: AppTest, command: core.Command) -> None:
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
+def test_every_command_is_there(page: AppTest, command: Command) -> None:
     """No command of the core is missing from the page's box."""
     html = seen(ask(page, f"/{command.name} {GOAL.link}"))
     assert "rs-question" in html

@@ -52,9 +52,9 @@ def test_span() -> None:
 @pytest.mark.parametrize(
     ("iso", "written"),
     [
-        ("2026-11-21T09:30:00+00:00", "21 Nov 2026"),
-        ("2026-01-02T09:30:00Z", "2 Jan 2026"),
-        ("2026-01-02", "2 Jan 2026"),
+        ("2026-11-21T09:30:00+00:00", "Nov 21, 2026"),
+        ("2026-01-02T09:30:00Z", "Jan 2, 2026"),
+        ("2026-01-02", "Jan 2, 2026"),
         ("", ""),
     ],
 )
@@ -65,5 +65,5 @@ def test_date(iso: str, written: str) -> None:
 
 def test_count() -> None:
     """One is said in the singular, and thousands are parted."""
-    assert count(1, "video", "videos") == "1 video"
-    assert count(1204, "video", "videos") == "1,204 videos"
+    assert count(1, Text.VIDEOS_ONE, Text.VIDEOS) == "1 video"
+    assert count(1204, Text.VIDEOS_ONE, Text.VIDEOS) == "1,204 videos"

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer.library import Library, VideoRecord
+from indexer.library import Library
+from indexer.records import VideoRecord
 from indexer.ports import Encoder
 from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from indexer.blobs import video_prefix
 from indexer.edge import EdgePoints
 from indexer.errors import GenerationMismatch, StoreUnavailable
-from indexer.library import Forgotten, Library, Near
+from indexer.library import Library, Near
 from indexer.points import Points, Where
+from indexer.records import Forgotten
 from tests.indexer.conftest import OpenPoints
 from tests.indexer.fakes import SIZE, a_video, meaning, moment_id, share, some_moments, submit, video_id
 

@@ -1,0 +1,45 @@
+"""Every command there is: what it is called, what it does, and what runs it. Each frontend offers all of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bots import admin, core
+from bots.client import Client
+from bots.reply import Guide, Replies
+from bots.words import Text, say
+from worker.messages import Asker
+
+
+@dataclass(frozen=True)
+class Command:
+    name: str
+    arguments: str
+    help: Text
+    run: Callable[..., Replies]
+    """Called with a client, an asker, and the command's own arguments by keyword."""
+    admin: bool = False
+
+
+async def guide(client: Client, asker: Asker) -> Replies:
+    """The `help` command."""
+    shown = [command for command in COMMANDS.values() if asker.admin or not command.admin]
+    yield Guide(tuple((command.name, command.arguments, say(command.help)) for command in shown))
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    command.name: command
+    for command in (
+        Command("find", "WORDS, MORE WORDS", Text.FIND_HELP, core.find),
+        Command("more", "", Text.MORE_HELP, core.more),
+        Command("index", "LINK …", Text.INDEX_HELP, core.index),
+        Command("library", "[WORDS]", Text.LIBRARY_HELP, core.library),
+        Command("forget", "LINK | mine", Text.FORGET_HELP, core.forget),
+        Command("status", "", Text.STATUS_HELP, core.status),
+        Command("privacy", "", Text.PRIVACY_HELP, admin.privacy),
+        Command("settings", "[NAME VALUE]", Text.SETTINGS_HELP, admin.settings, admin=True),
+        Command("retrain", "[start | cancel]", Text.RETRAIN_HELP, admin.retrain, admin=True),
+        Command("model", "[status | rollback]", Text.MODEL_HELP, admin.model, admin=True),
+        Command("help", "", Text.HELP_HELP, guide),
+    )
+}

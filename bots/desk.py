@@ -1,0 +1,253 @@
+"""What chat frontends must not lose when they restart, in Redis: shown results, unanswered errands, limits.
+
+Every method raises `CallFailed` where Redis can't be reached.
+"""
+
+import asyncio
+import functools
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, ParamSpec, TypeVar
+
+import structlog
+from limits import RateLimitItem, parse
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from pydantic import TypeAdapter
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bots.reply import Results
+from worker.codes import Code
+from worker.messages import Asker, CallFailed, SpaceSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = structlog.get_logger()
+
+KEEP_SHOWN_S: Final = 30 * 86400
+KEEP_SEEN_S: Final = 3600
+KEEP_SETTINGS_S: Final = 3600
+KEEP_ERRAND_S: Final = 7 * 86400
+LEASE_S: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Results that a person was shown, and where: their buttons act on them later."""
+
+    space: str
+    room: str
+    results: Results
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a person asked for and where the answer goes: enough for another process to answer in this one's place."""
+
+    platform: str
+    command: str
+    args: Mapping[str, Any]
+    asker: Asker
+    locale: str
+    place: Mapping[str, str]
+    """The platform's own: channel, token, message."""
+    at: float = field(default_factory=time.time)
+    """When it was asked, in seconds since 1970."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+SHOWN: Final = TypeAdapter(Shown)
+ERRAND: Final = TypeAdapter(Errand)
+
+
+def _guarded(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    @functools.wraps(method)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except RedisError as error:
+            incident = uuid.uuid4().hex[:8]
+            log.warning("desk.failed", incident=incident, error=str(error))
+            raise CallFailed(Code.QUEUE_UNAVAILABLE, incident) from error
+
+    return run
+
+
+class Desk:
+    """One serves a whole bot process."""
+
+    def __init__(self, redis: Redis, limiter: MovingWindowRateLimiter, person_rate: str, space_rate: str) -> None:
+        self._redis = redis
+        self._limiter = limiter
+        self._person_rate, self._space_rate = parse(person_rate), parse(space_rate)
+        self._mine: set[str] = set()
+
+    # ---- results and their buttons ----
+
+    @_guarded
+    async def keep(self, shown: Shown) -> str:
+        """The token under which `shown` is found again."""
+        token = secrets.token_urlsafe(9)
+        await self._redis.set(f"reelseek:shown:{token}", SHOWN.dump_json(shown), ex=KEEP_SHOWN_S)
+        return token
+
+    @_guarded
+    async def shown(self, token: str) -> Shown | None:
+        raw = await self._redis.get(f"reelseek:shown:{token}")
+        return SHOWN.validate_json(raw) if raw else None
+
+    # ---- limits and repetitions ----
+
+    @_guarded
+    async def wait_s(self, asker: Asker, cost: int = 1) -> float:
+        """0: go on. Otherwise how long the asker, or the whole space, must wait; nothing was counted then."""
+        person, space = f"{asker.space}/{asker.person}", asker.space
+        for rate, key in ((self._person_rate, person), (self._space_rate, space)):
+            if not await self._limiter.test(rate, key, cost=min(cost, rate.amount)):
+                return await self._free_in_s(rate, key)
+        await self._limiter.hit(self._person_rate, person, cost=min(cost, self._person_rate.amount))
+        await self._limiter.hit(self._space_rate, space, cost=min(cost, self._space_rate.amount))
+        return 0.0
+
+    async def _free_in_s(self, rate: RateLimitItem, key: str) -> float:
+        stats = await self._limiter.get_window_stats(rate, key)
+        return max(1.0, stats.reset_time - time.time())
+
+    @_guarded
+    async def first(self, event: str) -> bool:
+        """Whether nobody, in any process, has asked this of this event before."""
+        return bool(await self._redis.set(f"reelseek:seen:{event}", 1, nx=True, ex=KEEP_SEEN_S))
+
+    # ---- what the space has decided ----
+
+    @_guarded
+    async def settings(self, space: str) -> SpaceSettings | None:
+        """As they were last heard of; None: ask the workers."""
+        raw = await self._redis.get(f"reelseek:settings:{space}")
+        return SpaceSettings.model_validate_json(raw) if raw else None
+
+    @_guarded
+    async def keep_settings(self, space: str, settings: SpaceSettings) -> None:
+        await self._redis.set(f"reelseek:settings:{space}", settings.model_dump_json(), ex=KEEP_SETTINGS_S)
+
+    @_guarded
+    async def forget_settings(self, space: str) -> None:
+        await self._redis.delete(f"reelseek:settings:{space}")
+
+    # ---- small things that a frontend made elsewhere ----
+
+    @_guarded
+    async def note(self, key: str, value: str, seconds: int = KEEP_ERRAND_S) -> None:
+        """Keeps a short text, such as the id of a file that was sent to the platform."""
+        await self._redis.set(f"reelseek:note:{key}", value, ex=seconds)
+
+    @_guarded
+    async def noted(self, key: str) -> str | None:
+        raw = await self._redis.get(f"reelseek:note:{key}")
+        return raw.decode() if raw else None
+
+    # ---- errands ----
+
+    @asynccontextmanager
+    async def held(self, errand: Errand) -> AsyncIterator[None]:
+        """While inside, no other process answers this errand; left without an exception, it is answered for good.
+
+        Where this process dies or is cancelled inside, the errand is given back.
+        """
+        await self._owe(errand)
+        renewing = asyncio.create_task(self._renew(errand.id))
+        try:
+            yield
+        except BaseException:
+            renewing.cancel()
+            with suppress(CallFailed):
+                await asyncio.shield(self._release(errand.id))
+            self._mine.discard(errand.id)
+            raise
+        renewing.cancel()
+        await self._settle(errand)
+
+    async def abandoned(self, platform: str) -> list[Errand]:
+        """Errands that nobody works on any more; each goes to one caller only, who must answer it (`held`)."""
+        found = []
+        for errand in await self._owed(platform):
+            if errand.id not in self._mine and await self._claim(errand.id):
+                found.append(errand)
+        return found
+
+    @_guarded
+    async def _owe(self, errand: Errand) -> None:
+        self._mine.add(errand.id)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.set(_lease(errand.id), 1, px=int(1000 * LEASE_S))
+        pipe.set(_body(errand.id), ERRAND.dump_json(errand), ex=KEEP_ERRAND_S)
+        pipe.sadd(_owed(errand.platform), errand.id)
+        await pipe.execute()
+
+    @_guarded
+    async def _owed(self, platform: str) -> list[Errand]:
+        ids = [raw.decode() for raw in await self._redis.smembers(_owed(platform))]  # type: ignore[misc]  # redis-py types one class for sync and async
+        bodies = await self._redis.mget([_body(id) for id in ids]) if ids else []
+        lapsed = [id for id, body in zip(ids, bodies, strict=True) if body is None]
+        if lapsed:
+            await self._redis.srem(_owed(platform), *lapsed)  # type: ignore[misc]
+        return sorted((ERRAND.validate_json(body) for body in bodies if body), key=lambda errand: errand.at)
+
+    @_guarded
+    async def _claim(self, id: str) -> bool:
+        return bool(await self._redis.set(_lease(id), 1, nx=True, px=int(1000 * LEASE_S)))
+
+    @_guarded
+    async def _release(self, id: str) -> None:
+        await self._redis.delete(_lease(id))
+
+    async def _renew(self, id: str) -> None:
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            with suppress(RedisError):
+                await self._redis.set(_lease(id), 1, px=int(1000 * LEASE_S))
+
+    async def _settle(self, errand: Errand) -> None:
+        """Tries until Redis is there: what was answered must not be answered again."""
+        pause_s = 0.5
+        while True:
+            try:
+                pipe = self._redis.pipeline(transaction=True)
+                pipe.srem(_owed(errand.platform), errand.id)
+                pipe.delete(_body(errand.id), _lease(errand.id))
+                await pipe.execute()
+            except RedisError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 10.0)
+            else:
+                self._mine.discard(errand.id)
+                return
+
+
+def _lease(id: str) -> str:
+    return f"reelseek:errand:{id}:lease"
+
+
+def _body(id: str) -> str:
+    return f"reelseek:errand:{id}"
+
+
+def _owed(platform: str) -> str:
+    return f"reelseek:errands:{platform}"
+
+
+@asynccontextmanager
+async def desk(url: str, person_rate: str, space_rate: str) -> AsyncIterator[Desk]:
+    """A desk on the Redis at `url`."""
+    redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+    storage = RedisStorage(f"async+{url}", implementation="redispy", wrap_exceptions=False)
+    try:
+        yield Desk(redis, MovingWindowRateLimiter(storage), person_rate, space_rate)
+    finally:
+        await redis.aclose()
+        await storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # limits has no way to close

@@ -1,0 +1,212 @@
+"""What every chat platform's frontend does alike, once it knows who asks for what, and where the answer goes."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Protocol, TypeAlias
+
+import structlog
+
+from bots import core
+from bots.client import Client
+from bots.commands import COMMANDS
+from bots.desk import Desk, Errand, Shown
+from bots.reply import Card, Lesson, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shared, Work
+from bots.words import Text, say, speaking
+from worker import messages
+from worker.codes import Code
+from worker.messages import Asker, CallFailed, SpaceSettings
+
+Action: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
+"""What the buttons under results do; all but the first two to one card."""
+
+EDIT_EVERY_S: Final = 1.0
+"""Both platforms stand about one edit of a message a second."""
+PICK_UP_EVERY_S: Final = 10.0
+SETTINGS_WITHIN_S: Final = 1.0
+"""A platform wants to hear within three seconds whether the answer will be private."""
+
+log = structlog.get_logger()
+
+
+class Outlet(Protocol):
+    """Where a platform's replies go. Each reply takes the place of the errand's earlier ones of its kind."""
+
+    async def show(self, errand: Errand, reply: Reply) -> None:
+        """Draws a reply at `errand.place`; where that is too old to be answered, as a normal message beside it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Front:
+    """One serves a whole bot process."""
+
+    client: Client
+    desk: Desk
+
+    async def serve(self, errand: Errand, outlet: Outlet) -> None:
+        """Answers an errand to its end. Whatever happens, something is shown; nothing is shown twice.
+
+        If this process dies meanwhile, the next one answers (`picking_up`).
+        """
+        with speaking(errand.locale):
+            try:
+                if waits := await self._waits(errand):
+                    await self._show(errand, outlet, waits)
+                    return
+                async with self.desk.held(errand):
+                    await self._answer(errand, outlet)
+            except CallFailed as error:
+                if errand.command != "leave":
+                    await self._show(errand, outlet, core.surprised(error))
+
+    @asynccontextmanager
+    async def picking_up(self, platform: str, outlet: Outlet) -> AsyncIterator[None]:
+        """While inside, errands that other processes left unanswered are answered here."""
+        loop = asyncio.create_task(self._pick_up(platform, outlet))
+        try:
+            yield
+        finally:
+            loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await loop
+
+    async def settings(self, asker: Asker) -> SpaceSettings:
+        """What the space has decided; its defaults where that can't be told in time."""
+        try:
+            async with asyncio.timeout(SETTINGS_WITHIN_S):
+                if known := await self.desk.settings(asker.space):
+                    return known
+                found = await self.client.call(messages.ReadSettings(asker=asker))
+                await self.desk.keep_settings(asker.space, found)
+                return found
+        except (CallFailed, TimeoutError):
+            return SpaceSettings()
+
+    # ---- one errand ----
+
+    async def _answer(self, errand: Errand, outlet: Outlet) -> None:
+        async with aclosing(_paced(self._replies(errand))) as replies:
+            async for reply in replies:
+                if errand.command == "leave":
+                    # It must be done some day, and nobody is there to try again: it is left for the next to pick up.
+                    raise CallFailed(Code.QUEUE_UNAVAILABLE, "")
+                await self._show(errand, outlet, reply)
+
+    async def _show(self, errand: Errand, outlet: Outlet, reply: Reply) -> None:
+        """A platform that refuses a reply is told of in the log: there is nobody left to tell."""
+        try:
+            await outlet.show(errand, reply)
+        except Exception:
+            log.exception(
+                "show.failed", incident=uuid.uuid4().hex[:8], command=errand.command, platform=errand.platform
+            )
+
+    async def _replies(self, errand: Errand) -> Replies:
+        try:
+            async with aclosing(self._run(errand)) as replies:
+                async for reply in replies:
+                    if isinstance(reply, Results) and reply.cards:
+                        shown = Shown(errand.asker.space, errand.asker.room, reply)
+                        reply = replace(reply, token=await self.desk.keep(shown))
+                    yield reply
+            if errand.command == "settings":
+                await self.desk.forget_settings(errand.asker.space)
+        except CallFailed as error:
+            yield core.surprised(error)
+
+    def _run(self, errand: Errand) -> Replies:
+        match errand.command:
+            case "press":
+                return self._press(errand.asker, **errand.args)
+            case "watch":
+                return core.watch(self.client, errand.asker, **errand.args)
+            case "leave":
+                return core.leave(self.client, errand.asker, **errand.args)
+        return COMMANDS[errand.command].run(self.client, errand.asker, **errand.args)
+
+    async def _waits(self, errand: Errand) -> Sentence | None:
+        """What to say to somebody, or a space, that asks too much."""
+        seconds = await self.desk.wait_s(errand.asker, max(1, len(errand.args.get("links", ()))))
+        if not seconds:
+            return None
+        return Sentence(say(Text.WAIT, seconds=round(seconds)), ok=False, code=Code.TOO_MANY)
+
+    # ---- buttons ----
+
+    async def _press(self, asker: Asker, token: str, action: Action, number: int = 0) -> Replies:
+        shown = await self.desk.shown(token)
+        # Whoever can press has seen the results; a token from elsewhere is somebody's guess.
+        if shown is None or shown.space != asker.space or shown.room not in ("", asker.room):
+            yield Sentence(say(Text.TOO_OLD), ok=False)
+            return
+        async with aclosing(self._pressed(asker, shown, action, number)) as replies:
+            async for reply in replies:
+                yield reply
+
+    def _pressed(self, asker: Asker, shown: Shown, action: Action, number: int) -> Replies:
+        results = shown.results
+        if action in ("next", "previous"):
+            return core.more(self.client, asker, results.next if action == "next" else results.search.before)
+        if number >= len(results.cards):
+            return _say(Text.TOO_OLD)
+        card, queries = results.cards[number], results.search.queries
+        match action:
+            case "like":
+                return core.more(
+                    self.client, asker, Search(like=(f"moment:{card.moment_id}",), limit=results.search.limit)
+                )
+            case "inside":
+                return core.more(self.client, asker, results.search.inside(card.link))
+            case "share":
+                return self._share(asker, card, queries)
+            case _:
+                return core.vote(self.client, asker, queries, card.moment_id, "up" if action == "up" else "down")
+
+    async def _share(self, asker: Asker, card: Card, queries: Sequence[str]) -> Replies:
+        """The card, and that somebody found it worth sharing."""
+        async with aclosing(core.vote(self.client, asker, queries, card.moment_id, "shared")) as noted:
+            async for reply in noted:
+                if isinstance(reply, Sentence) and not reply.ok:
+                    yield reply
+                    return
+        yield Shared(card, asker.person, ", ".join(queries))
+
+    # ---- what others left ----
+
+    async def _pick_up(self, platform: str, outlet: Outlet) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                with suppress(CallFailed):
+                    for errand in await self.desk.abandoned(platform):
+                        log.info("errand.picked_up", errand=errand.id, command=errand.command)
+                        group.create_task(self._resume(errand, outlet))
+                await asyncio.sleep(PICK_UP_EVERY_S)
+
+    async def _resume(self, errand: Errand, outlet: Outlet) -> None:
+        with speaking(errand.locale), suppress(CallFailed):
+            async with self.desk.held(errand):
+                await self._answer(errand, outlet)
+
+
+async def _say(text: Text) -> Replies:
+    yield Sentence(say(text), ok=False)
+
+
+async def _paced(replies: Replies) -> Replies:
+    """Progress of all links in one reply, not more often than a message may be edited. The last word is always said."""
+    lines: dict[str, Progress | Outcome] = {}
+    last_s = 0.0
+    async with aclosing(replies):
+        async for reply in replies:
+            if isinstance(reply, Progress | Outcome):
+                lines[reply.link] = reply
+                reply = Work(tuple(lines.values()))
+            passing = isinstance(reply, Work | Lesson) and not reply.over
+            if passing and time.monotonic() - last_s < EDIT_EVERY_S:
+                continue
+            last_s = time.monotonic()
+            yield reply

@@ -1,0 +1,119 @@
+"""What a worker answers where a space decides, votes, or leaves; and how what hung on its videos is taken away."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from indexer.errors import NotALink
+from indexer.link import Link, canonical, file_path
+from indexer.records import Forgotten
+from indexer.spaces import Vote
+from worker import messages
+from worker.codes import Code
+from worker.compose import Parts
+from worker.messages import (
+    Asker,
+    ChangeSettings,
+    Leave,
+    Noted,
+    ReadSettings,
+    ReadTerms,
+    SpaceSettings,
+    Terms,
+)
+
+log = structlog.get_logger()
+
+
+class Refusal(Exception):
+    """A request that can't be done, for a reason the asker can mend."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def vote(parts: Parts, request: messages.Vote) -> Noted:
+    asker, generation = request.asker, parts.library.generation
+    moments = parts.library.moments(generation, asker.scopes, [request.moment_id]) if generation else []
+    if not moments:
+        raise Refusal(Code.NOT_IN_LIBRARY)
+    seen = moments[0].payload
+    parts.spaces.vote(
+        Vote(
+            space=asker.space,
+            person=asker.person,
+            queries=request.queries,
+            video_id=seen["video_id"],
+            start_s=seen["start_s"],
+            end_s=seen["end_s"],
+            kind=request.kind,
+            at=datetime.now(UTC).isoformat(),
+        )
+    )
+    return Noted()
+
+
+def read_terms(parts: Parts, request: ReadTerms) -> Terms:
+    settings = parts.settings
+    return Terms(leave_grace_days=settings.leave_grace_days, adapter_scope=settings.adapter_scope)
+
+
+def read_settings(parts: Parts, request: ReadSettings) -> SpaceSettings:
+    return space_settings(parts, request.asker.space)
+
+
+def change_settings(parts: Parts, request: ChangeSettings) -> SpaceSettings:
+    admins_only(request.asker)
+    parts.spaces.put_settings(request.asker.space, request.settings.model_dump(mode="json"))
+    return space_settings(parts, request.asker.space)
+
+
+def space_settings(parts: Parts, space: str) -> SpaceSettings:
+    return SpaceSettings.model_validate(parts.spaces.settings(space))
+
+
+def leave(parts: Parts, request: Leave) -> Noted:
+    if request.back:
+        parts.spaces.come_back(request.asker.space)
+    else:
+        parts.spaces.leave(request.asker.space, datetime.now(UTC))
+    return Noted()
+
+
+def admins_only(asker: Asker) -> None:
+    if not asker.admin:
+        log.warning("admin.refused", space=asker.space, person=asker.person)
+        raise Refusal(Code.ADMINS_ONLY)
+
+
+def forget_left(parts: Parts) -> None:
+    """Deletes everything of the spaces that were left longer ago than the grace time."""
+    for space in parts.spaces.left_before(datetime.now(UTC) - timedelta(days=parts.settings.leave_grace_days)):
+        clear(parts, space, parts.library.forget_space(space))
+        parts.spaces.forget(space)
+        log.info("space.forgotten", space=space)
+
+
+def clear(parts: Parts, space: str, forgotten: Forgotten) -> None:
+    """Takes away what hung on videos that are no longer in a space."""
+    parts.spaces.forget_videos(space, video_ids(forgotten.links))
+    for prefix in forgotten.blob_prefixes:
+        parts.blobs.delete_prefix(prefix)
+
+
+def video_ids(links: Sequence[str]) -> list[str]:
+    """Of those that are links."""
+    ids = []
+    for link in links:
+        with suppress(NotALink):
+            ids.append(video_id(link))
+    return ids
+
+
+def video_id(link: str) -> str:
+    # A file may be gone by now, and can be forgotten all the same.
+    url = file_path(link).resolve().as_uri() if link.startswith("file://") else canonical(link).url
+    return Link(url, url).video_id
