@@ -64,6 +64,10 @@ SENTENCES: dict[Code, str] = {
     Code.TOO_FEW_PAIRS: (
         "There is too little to learn from yet. Add videos with titles or subtitles, and vote on what is found."
     ),
+    Code.SPACES_SHARE: (
+        "Several spaces share this Reelseek, and none may teach another's search. "
+        "Whoever runs it can let them learn together: REELSEEK_ADAPTER_SCOPE=installation."
+    ),
     Code.NO_OTHER_MODEL: "There is no other model to go back to. Make one with `/retrain`.",
     Code.TOO_MANY: "That was a lot in a short time. Try again in a minute.",
     Code.MODEL_MISSING: "A part that reads videos is missing. Whoever runs Reelseek can mend it: `reelseek doctor`.",
@@ -201,6 +205,44 @@ class Text(StrEnum):
     SETTINGS_HELP = "Show or change what admins decide."
     RETRAIN_HELP = "Let the search learn from these videos and votes."
     MODEL_HELP = "Show the models, or go back to the one before."
+    # what chat commands and their parts are called: short, in small letters, without spaces
+    NAME_FIND = "find"
+    NAME_INDEX = "index"
+    NAME_LIBRARY = "library"
+    NAME_FORGET = "forget"
+    NAME_STATUS = "status"
+    NAME_PRIVACY = "privacy"
+    NAME_HELP = "help"
+    NAME_SETTINGS = "settings"
+    NAME_RETRAIN = "retrain"
+    NAME_MODEL = "model"
+    NAME_WORDS = "words"
+    NAME_PICTURE = "picture"
+    NAME_LIKE = "like"
+    NAME_UNLIKE = "unlike"
+    NAME_IN = "in"
+    NAME_LIMIT = "limit"
+    NAME_LINK = "link"
+    NAME_MINE = "mine"
+    NAME_ACTION = "action"
+    NAME_NAME = "name"
+    NAME_VALUE = "value"
+    WORDS_HELP = "What happens in the moment. Commas part several searches."
+    PICTURE_HELP = "A picture that the moment looks like."
+    LIKE_HELP = "More like this, in words."
+    UNLIKE_HELP = "Less like this, in words."
+    IN_HELP = "Only inside this video. Type some of its title."
+    LIMIT_HELP = "How many moments at once."
+    LINK_HELP = "The link of a video, or several."
+    SHELF_WORDS_HELP = "Only videos that go by these words."
+    SHELF_MINE_HELP = "Only what you added."
+    FORGET_LINK_HELP = "The link that the library shows."
+    FORGET_MINE_HELP = "Everything you added."
+    RETRAIN_ACTION_HELP = "Look first, begin, or stop."
+    MODEL_ACTION_HELP = "Show them, or go back to the one before."
+    SETTING_NAME_HELP = "Which setting to change."
+    SETTING_VALUE_HELP = "What it is to be; for watched channels, the channels."
+    INDEX_MESSAGE = "Index the links in this message"
     # cards in a chat
     FOUND = "Found for “{query}”"
     FOUND_LIKE = "Found for your picture"
@@ -216,6 +258,8 @@ class Text(StrEnum):
     TOO_OLD = "These results are no longer kept. Search again."
     PRIVATE_ROOM = "What was found in a private channel can be shared there only."
     WATCH_DONE = "Added to the library"
+    MY_VIDEOS = "Added by you"
+    ANSWER_WHERE = "Where to answer"
     # limits
     WAIT = "That was a lot in a short time. Try again in {seconds} seconds."
     # privacy
@@ -275,6 +319,20 @@ class Text(StrEnum):
     MODEL_FIGURES = "{before} before, {after} after, of {questions} questions"
     MODEL_PLAIN = "as it came"
     ROLLED_BACK = "Back to {name}."
+    # Slack
+    CHAT_NEEDS_REDIS = (
+        "A chat frontend needs Redis: set REELSEEK_REDIS_URL, for example by starting everything with "
+        "`docker compose up`."
+    )
+    SLACK_NEEDS_TOKENS = (
+        "Slack's tokens are missing: set REELSEEK_SLACK_BOT_TOKEN and REELSEEK_SLACK_APP_TOKEN. docs/slack.md says where "
+        "they are found."
+    )
+    SLACK_REFUSED = (
+        "Slack does not accept a token ({why}). Check REELSEEK_SLACK_BOT_TOKEN (xoxb-…) and REELSEEK_SLACK_APP_TOKEN "
+        "(xapp-…)."
+    )
+    SLACK_UNREACHABLE = "Slack cannot be reached. Check the connection, then start again."
     # states and stages
     QUEUED = "waiting"
     FETCHING = "fetching"

@@ -4,6 +4,7 @@ Frontends import this module: keep it light.
 """
 
 import re
+from pathlib import Path
 
 import fsspec
 
@@ -48,6 +49,27 @@ class Blobs:
         except OSError as error:
             raise StoreUnavailable(str(error)) from error
         return data
+
+    def put_folder(self, prefix: str, folder: Path) -> None:
+        """Writes all files of a folder below `prefix`, which ends with `/`."""
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                self.put(prefix + file.relative_to(folder).as_posix(), file.read_bytes())
+
+    def get_folder(self, prefix: str, folder: Path) -> None:
+        """Makes a folder of all blobs below `prefix`. Raises `KeyError` where there are none."""
+        root = self._path(prefix.removesuffix("/"))
+        try:
+            paths = [str(path) for path in self._fs.find(root)]
+        except OSError as error:
+            raise StoreUnavailable(str(error)) from error
+        if not paths:
+            raise KeyError(prefix)
+        for path in paths:
+            name = path.rpartition(root + "/")[2]
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(self.get(prefix + name))
 
     def delete_prefix(self, prefix: str) -> None:
         """Deletes all blobs below `prefix`, which ends with `/`. There may be none."""

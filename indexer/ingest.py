@@ -83,24 +83,27 @@ class Ingest:
         if self.encoder.motion_size is not None:
             motions = list(self.encoder.clips([Clip(tuple(p), v) for p, v in zip(pictures, split, strict=True)]))
         for stretch, frames, motion in zip(stretches, split, motions, strict=True):
-            mean = frames.mean(axis=0)
+            keys = self._keep(video, stretch.frames)
+            said = _said(video, fetched, stretch)
             yield Moment(
                 id=moment_id(video.id, stretch.start_s),
                 video_id=video.id,
                 start_s=stretch.start_s,
                 end_s=stretch.end_s,
-                thumbnail=self._keep(video, stretch.frames, int(np.argmax(frames @ mean))),
-                words=_words(video, fetched, stretch),
-                frame=mean / np.linalg.norm(mean),
+                thumbnail=keys[int(np.argmax(frames @ frames.mean(axis=0)))],
+                words="\n".join((video.title, *said.values())).strip(),
+                frame=mean_vector(frames),
                 motion=motion,
+                frames=tuple(keys),
+                said=said,
             )
 
-    def _keep(self, video: Video, frames: Sequence[SampledFrame], best: int) -> str:
-        """Stores the pictures, from which vectors can be made anew, and names the one that shows the moment best."""
+    def _keep(self, video: Video, frames: Sequence[SampledFrame]) -> list[str]:
+        """Stores the pictures, from which vectors can be made anew."""
         keys = [f"{video_prefix(video.id)}{round(frame.at_s * 1000)}.jpg" for frame in frames]
         for key, frame in zip(keys, frames, strict=True):
             self.blobs.put(key, frame.path.read_bytes())
-        return keys[best]
+        return keys
 
     def _without_pictures(self, video: Video) -> Moment:
         return Moment(
@@ -111,7 +114,14 @@ class Ingest:
             thumbnail=None,
             words=f"{video.title}\n{video.description}".strip(),
             frame=None,
+            said={"description": video.description} if video.description else {},
         )
+
+
+def mean_vector(frames: Vector) -> Vector:
+    """What stands for a moment: the mean of its frames (n, d) as a unit vector (d,)."""
+    mean: Vector = frames.mean(axis=0)
+    return mean / np.linalg.norm(mean)
 
 
 def _groups(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
@@ -131,10 +141,14 @@ def _picture(frame: SampledFrame) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def _words(video: Video, fetched: Fetched, stretch: Stretch) -> str:
-    """Title, description, and the chapter titles and speech that this stretch overlaps."""
-    heard = [c.text for c in (*fetched.chapters, *fetched.speech) if _overlaps(c, stretch)]
-    return "\n".join(part for part in (video.title, video.description, " ".join(heard)) if part)
+def _said(video: Video, fetched: Fetched, stretch: Stretch) -> dict[str, str]:
+    """Description, and the chapter titles and speech that this stretch overlaps."""
+    heard = {
+        "description": video.description,
+        "chapter": " ".join(each.text for each in fetched.chapters if _overlaps(each, stretch)),
+        "speech": " ".join(each.text for each in fetched.speech if _overlaps(each, stretch)),
+    }
+    return {kind: text for kind, text in heard.items() if text}
 
 
 def _overlaps(caption: Caption, stretch: Stretch) -> bool:

@@ -37,6 +37,8 @@ from indexer.text import document_words
 from indexer.video import Moment, Vector, Video
 
 MOMENTS = "moments"
+BEFORE = "before"
+"""Aliases."""
 
 CLOSED = {"spaces": [], "open": "no"}
 """Of moments that nobody finds yet."""
@@ -78,13 +80,28 @@ class Library:
     def open(self, generation: str, frame_size: int, motion_size: int | None) -> None:
         """Makes room for a generation. The first one ever is searched from now on; others wait for `switch`."""
         sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
-        self._points.ensure(_collection(generation), sizes, ("words",), ("spaces", "video_id"), tenant="spaces")
+        self._points.ensure(_collection(generation), sizes, ("words",), ("spaces", "video_id", "open"), tenant="spaces")
         if self.generation is None:
             self.switch(generation)
 
+    @property
+    def before(self) -> str | None:
+        """The generation that was searched before this one. It is kept, so that searches may finish and go back."""
+        collection = self._points.resolve(BEFORE)
+        return collection.removeprefix(f"{MOMENTS}_") if collection else None
+
     def switch(self, generation: str) -> None:
         """Searches go to this generation from now on."""
+        before = self.generation
         self._points.point_alias(MOMENTS, _collection(generation))
+        if before and before != generation:
+            self._points.point_alias(BEFORE, _collection(before))
+
+    def drop_old(self) -> None:
+        """Deletes the generations that are neither searched nor the one before."""
+        for collection in self._collections():
+            if collection not in map(_collection, filter(None, (self.generation, self.before))):
+                self._points.drop(collection)
 
     def _collections(self) -> list[str]:
         return [name for name in self._points.collections() if name.startswith(f"{MOMENTS}_")]
@@ -150,8 +167,57 @@ class Library:
         if not self._write_spaces([collection], of_video, video.id):
             self._drop(record)
             return False
+        if generation != self.generation:
+            raise GenerationMismatch(f"{video.id} was embedded by {generation}, but {self.generation} is searched now")
         self._change(video.id, **_outcome(video, moments, code))
         return True
+
+    def spaces(self) -> set[str]:
+        """All that have a video."""
+        return {
+            each.payload["space"] for each in self._points.scroll(RECORDS, Where({"kind": "submission"}), ("space",))
+        }
+
+    def submitters(self, space: str | None) -> dict[str, str]:
+        """By video id who submitted it, of a space or of all."""
+        where = Where({"kind": "submission"} | ({"space": space} if space else {}))
+        found = [_submission(each) for each in self._points.scroll(RECORDS, where)]
+        return {each.video_id: each.person for each in found}
+
+    # ---- embedding anew ----
+
+    def missing(self, generation: str) -> list[str]:
+        """Ids of videos that can be found, but not in this generation."""
+        collection = _collection(generation)
+        where = Where({"kind": "video", "status": ("indexed", "words_only")})
+        ids = [stored.id for stored in self._points.scroll(RECORDS, where, ())]
+        return [id for id in ids if not self._points.count(collection, Where({"video_id": id, "open": "yes"}))]
+
+    def kept(self, video_id: str, but: str) -> list[Stored]:
+        """A video's moments without vectors, out of any generation but one; empty where nothing is left of it."""
+        for collection in self._collections():
+            if collection != _collection(but) and (
+                moments := list(self._points.scroll(collection, Where({"video_id": video_id, "open": "yes"})))
+            ):
+                return moments
+        return []
+
+    def put_anew(self, video_id: str, generation: str, moments: Sequence[tuple[Stored, Mapping[str, Vector]]]) -> None:
+        """Stores a video's moments with the vectors that another generation gives them. A forgotten one stays away."""
+        collection, of_video = _collection(generation), Where({"video_id": video_id})
+        points = [
+            PointIn(
+                stored.id,
+                {**stored.payload, "generation": generation, **CLOSED},
+                vectors,
+                {"words": document_words(stored.payload["words"])},
+            )
+            for stored, vectors in moments
+        ]
+        for start in range(0, len(points), UPSERT_BATCH):
+            self._points.upsert(collection, points[start : start + UPSERT_BATCH])
+        if not self._write_spaces([collection], of_video, video_id):
+            self._points.delete(collection, of_video)
 
     def fail(self, video_id: str, code: str) -> None:
         """Ends the wait for a video; nothing half-stored remains of it."""
@@ -307,13 +373,13 @@ class Library:
     ) -> list[list[Scored]]:
         """The moments nearest to each vector that the space may see, best first, each with its `video_id`.
 
-        Raises `GenerationMismatch` where `generation` is not the one that is searched now.
+        Raises `GenerationMismatch` where `generation` is neither the one that is searched now nor the one before.
         """
         match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
         match |= {"video_id": video_id} if video_id else {}
         where = Where(match, without={"video_id": tuple(without_videos)} if without_videos else {})
         queries = [Nearest(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
-        if generation != self.generation:
+        if generation != self.generation and generation != self.before:
             raise GenerationMismatch(f"asked for {generation}, but {self.generation} is searched now")
         return self._points.nearest(_collection(generation), queries)
 
@@ -354,6 +420,8 @@ def _point(moment: Moment, video: Video, generation: str, code: str | None) -> P
             "end_s": moment.end_s,
             "thumbnail": moment.thumbnail,
             "words": moment.words,
+            "frames": list(moment.frames),
+            "said": dict(moment.said),
             "words_only": code is not None,
             **CLOSED,
         },

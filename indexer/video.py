@@ -1,5 +1,6 @@
 """The words of the glossary as values: a video, what was fetched of it, its frames and its moments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -80,6 +81,10 @@ class Moment:
     """Title, description and speech of this stretch."""
     frame: Vector | None
     motion: Vector | None = None
+    frames: tuple[str, ...] = ()
+    """Keys of its pictures in the blob store, in order: vectors can be made anew from them."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """Its words by where they are from: `description`, `chapter`, `speech`."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from indexer.link import Link, canonical, local_file, moment_link
 from indexer.records import VideoRecord
 from indexer.search import find as search
 from indexer.video import Picture
-from worker import decisions, messages
+from worker import decisions, learning, messages
 from worker.codes import Code
 from worker.compose import Parts
 from worker.decisions import Refusal
@@ -45,7 +45,7 @@ def find(parts: Parts, request: Find) -> Found:
     picture, small = _picture(request.picture)
     page = search(
         parts.library,
-        parts.encoder(),
+        parts.models.serving(),
         request.asker.scopes,
         texts=queries,
         like=request.like,
@@ -190,4 +190,8 @@ ANSWERS: dict[str, Callable[[Parts, Any], Message]] = {
     messages.ReadSettings.task: decisions.read_settings,
     messages.ChangeSettings.task: decisions.change_settings,
     messages.Leave.task: decisions.leave,
+    messages.PreviewRetrain.task: learning.preview_retrain,
+    messages.Retrain.task: learning.retrain,
+    messages.ReadModels.task: learning.read_models,
+    messages.Rollback.task: learning.rollback,
 }

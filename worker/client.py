@@ -16,7 +16,7 @@ from indexer.blobs import Blobs
 from worker import relay
 from worker.app import make_app
 from worker.codes import Code
-from worker.messages import CallFailed, Failed, Indexed, Message, Request, Update
+from worker.messages import CallFailed, Failed, Indexed, Learned, Message, Request, Update
 from worker.settings import Settings
 from worker.states import RedisStates, State, States
 
@@ -56,14 +56,14 @@ class QueueClient:
         )
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed` or `Failed`."""
+        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
         try:
             async with aclosing(self._states.of(job_id)) as states:
                 async for state in states:
                     update = _update(state, job_id)
                     if update is not None:
                         yield update
-                    if isinstance(update, Indexed | Failed):
+                    if isinstance(update, Indexed | Learned | Failed):
                         return
         except RedisError as error:
             failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)

@@ -1,11 +1,7 @@
 """The composition root: everything a worker needs, built once from the settings and handed on."""
 
-from __future__ import annotations
-
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 from celery import Celery
 
@@ -13,61 +9,34 @@ from indexer.blobs import Blobs
 from indexer.decode import PyAvDecoder
 from indexer.edge import EdgePoints
 from indexer.fetch import YtDlpFetcher
+from indexer.generations import Generations
 from indexer.guard import Guard
 from indexer.ingest import Ingest
 from indexer.library import Library
 from indexer.points import Points
-from indexer.ports import Encoder
 from indexer.server import ServerPoints
 from indexer.spaces import Spaces
 from worker.claims import Claims, MemoryLeases, RedisLeases
+from worker.models import Load, Models
 from worker.settings import Settings
-
-if TYPE_CHECKING:
-    from model.batcher import Batcher
-    from model.encoders import Encoder as ModelEncoder
-
-
-Load: TypeAlias = "Callable[[Settings], ModelEncoder]"
-
-
-def load_preset(settings: Settings) -> ModelEncoder:
-    """The encoder that the settings name. Raises `ModelError`."""
-    from transformers.utils.logging import disable_progress_bar
-
-    from model.presets import load_encoder
-
-    disable_progress_bar()
-    return load_encoder(settings.preset, device=settings.device, adapter=None, parts_dir=settings.parts_dir)
 
 
 class Parts:
-    """What the tasks of one process work with. The encoder is loaded when it is first needed, and only once."""
+    """What the tasks of one process work with."""
 
     def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load) -> None:
         self.settings = settings
-        self._load = load
         self.app = app
         self.stopping = stopping
         self.points: Points = _points(settings)
         self.library = Library(self.points)
         self.spaces = Spaces(self.points)
+        self.generations = Generations(self.points)
         self.blobs = Blobs(settings.blobs_address)
         self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
         self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
-        self._batcher: Batcher | None = None
-        self._loading = threading.Lock()
-
-    def encoder(self) -> Encoder:
-        """Raises `ModelError`."""
-        with self._loading:
-            if self._batcher is None:
-                # torch takes seconds to import: a refused link or a listing never waits for it.
-                from model.batcher import Batcher
-
-                self._batcher = Batcher(self._load(self.settings))
-            return self._batcher
+        self.models = Models(settings, load, self.library, self.generations, self.blobs)
 
     def ingest(self) -> Ingest:
         settings = self.settings
@@ -88,14 +57,13 @@ class Parts:
                 timeout_s=settings.decode_timeout_s,
                 memory_limit_bytes=settings.memory_limit_bytes,
             ),
-            encoder=self.encoder(),
+            encoder=self.models.current(),
             library=self.library,
             blobs=self.blobs,
         )
 
     def close(self) -> None:
-        if self._batcher is not None:
-            self._batcher.close()
+        self.models.close()
         self.points.close()
 
 

@@ -10,6 +10,7 @@ import redis
 from indexer.errors import StoreUnavailable
 from indexer.fetching import find_runtime
 from indexer.server import ServerPoints
+from model import figures
 from model.errors import PartsMissing
 from model.parts import default_folder, sample_files, tower_folder
 from worker.settings import Settings
@@ -54,13 +55,14 @@ def _data_folder(settings: Settings) -> Check:
 
 
 def _model(settings: Settings) -> Check:
+    measured = figures.read(settings.preset) or "not measured here, `reelseek evaluate` does"
     if settings.preset != "starter":
-        return Check("model", True, f"preset {settings.preset}, fetched from its hub at first use")
+        return Check("model", True, f"preset {settings.preset}, fetched from its hub at first use; {measured}")
     try:
         folder = tower_folder(settings.parts_dir or default_folder())
     except PartsMissing as missing:
         return Check("model", False, str(missing), "Run `make env`.")
-    return Check("model", True, f"preset starter, {folder}; figures in docs/starter-model.md")
+    return Check("model", True, f"preset starter, {folder}; {measured} (docs/starter-model.md)")
 
 
 def _samples(settings: Settings) -> Check:

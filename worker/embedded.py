@@ -11,13 +11,14 @@ from filelock import FileLock, Timeout
 from indexer.blobs import Blobs
 from worker.app import QUEUES, make_app
 from worker.client import QueueClient
-from worker.compose import Load, Parts, load_preset
+from worker.compose import Parts
 from worker.jobs import resuming
 from worker.memory import Results
+from worker.models import Load, load_preset
 from worker.running import threads
 from worker.settings import Settings
 from worker.states import MemoryStates
-from worker.tasks import register
+from worker.tasks import ROUNDS, register
 
 
 class InUse(Exception):
@@ -50,5 +51,5 @@ def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, Results]]:
         for app in apps.values():
             register(app, parts)
         stack.enter_context(threads(apps, stopping))
-        stack.enter_context(resuming(parts))
+        stack.enter_context(resuming(parts, [round for rounds in ROUNDS.values() for round in rounds]))
         yield sender, results

@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,6 @@ from indexer.errors import IndexerError
 from indexer.records import VideoRecord
 from worker.codes import Code, code_of
 from worker.compose import Parts, work_folder
-from worker.decisions import forget_left
 from worker.messages import Failed, Indexed, Progress, Update
 
 log = structlog.get_logger()
@@ -56,17 +55,17 @@ def resume(parts: Parts) -> None:
 
 
 @contextmanager
-def resuming(parts: Parts) -> Iterator[None]:
-    """Resumes at once, and again and again, so that a killed worker's job is taken up by whichever is left."""
+def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterator[None]:
+    """Makes the `rounds` at once and again and again: a killed worker's job is taken up by whichever is left."""
     ended = threading.Event()
 
     def loop() -> None:
         while True:
-            try:
-                resume(parts)
-                forget_left(parts)
-            except Exception:
-                log.exception("resume.failed")
+            for each in rounds:
+                try:
+                    each(parts)
+                except Exception:
+                    log.exception("resume.failed")
             if ended.wait(RESUME_EVERY_S):
                 return
 

@@ -7,11 +7,12 @@ from contextlib import ExitStack, closing
 import structlog
 
 from worker.app import make_app
-from worker.compose import Parts, load_preset
+from worker.compose import Parts
 from worker.jobs import resuming
+from worker.models import load_preset
 from worker.running import work
 from worker.settings import Settings
-from worker.tasks import register
+from worker.tasks import ROUNDS, register
 
 log = structlog.get_logger()
 
@@ -22,7 +23,6 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     with ExitStack() as stack:
         parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset)))
         register(app, parts)
-        if "index" in queues:
-            stack.enter_context(resuming(parts))
-        parts.encoder().texts(["warm up"])
+        stack.enter_context(resuming(parts, [each for queue in queues for each in ROUNDS.get(queue, ())]))
+        parts.models.current().texts(["warm up"])
         work(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping)

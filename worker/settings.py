@@ -52,7 +52,8 @@ class Settings(BaseSettings):
         7, ge=0, description="Days until everything of a space is deleted that Reelseek was removed from."
     )
     adapter_scope: Literal["space", "installation"] = Field(
-        "installation", description="Whether each space trains a model for itself, or all train one together."
+        "space",
+        description="Whose videos a retrain learns from: its own space's, which must be the only one, or all spaces'.",
     )
 
     discord_token: SecretStr | None = Field(None, description="Token of the Discord bot.")

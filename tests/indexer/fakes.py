@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.library import Library
-from indexer.records import VideoRecord
 from indexer.ports import Encoder
+from indexer.records import VideoRecord
 from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
 
 SIZE = 8
@@ -72,7 +72,9 @@ def moment_id(video: Video, number: int) -> str:
     return str(uuid.uuid5(uuid.UUID(video.id), str(number)))
 
 
-def some_moments(video: Video, *texts: str, pictures: bool = True, words: str | None = None) -> list[Moment]:
+def some_moments(
+    video: Video, *texts: str, pictures: bool = True, words: str | None = None, frames: tuple[str, ...] = ()
+) -> list[Moment]:
     """A moment of 5 s for each text, which looks as the text says. Its words are the title unless `words` are given."""
     return [
         Moment(
@@ -84,15 +86,18 @@ def some_moments(video: Video, *texts: str, pictures: bool = True, words: str | 
             words=video.title if words is None else words,
             frame=meaning(text) if pictures else None,
             motion=-meaning(text) if pictures else None,
+            frames=frames,
         )
         for number, text in enumerate(texts)
     ]
 
 
-def submit(library: Library, space: str, name: str, person: str = "ann", minute: int = 0) -> VideoRecord:
+def submit(
+    library: Library, space: str, name: str, person: str = "ann", minute: int = 0, room: str = "", message: str = ""
+) -> VideoRecord:
     video = a_video(name)
     at = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
-    return library.submit(video.id, video.link, f"{video.link}?fetch", space, person, at)
+    return library.submit(video.id, video.link, f"{video.link}?fetch", space, person, at, room=room, message=message)
 
 
 def share(library: Library, space: str, name: str, *texts: str, title: str | None = None, **moments: Any) -> Video:

@@ -48,6 +48,12 @@ def findable(library: Library, space: str) -> list[str]:
     return sorted(scored.id for scored in library.nearest("fake", space, [near])[0])
 
 
+def anew(library: Library, name: str, generation: str) -> None:
+    """Another generation's vectors of a video."""
+    kept = library.kept(video_id(name), but=generation)
+    library.put_anew(video_id(name), generation, [(each, {"frame": meaning("x")}) for each in kept])
+
+
 def ids_of(name: str, count: int = 1) -> list[str]:
     return sorted(moment_id(a_video(name), number) for number in range(count))
 
@@ -310,20 +316,51 @@ def test_the_first_generation_is_searched_and_others_wait(library: Library) -> N
     share(library, A, "goal")
     library.open("next", SIZE, SIZE)
     assert library.generation == "fake"
-    library.put_moments(a_video("goal"), some_moments(a_video("goal"), "x", "y"), "next")
-    assert findable(library, A) == ids_of("goal")
-    library.switch("next")
-    assert library.generation == "next"
+    assert library.missing("next") == [video_id("goal")]
+    anew(library, "goal", "next")
+    assert library.missing("next") == []
     with pytest.raises(GenerationMismatch):
-        findable(library, A)
-    assert len(library.nearest("next", A, [Near("frame", meaning("x"), 10)])[0]) == 2
+        library.nearest("next", A, [Near("frame", meaning("x"), 10)])
+    library.switch("next")
+    assert (library.generation, library.before) == ("next", "fake")
+    assert findable(library, A) == ids_of("goal")
+    assert len(library.nearest("next", A, [Near("frame", meaning("x"), 10)])[0]) == 1
+
+
+def test_a_job_of_the_generation_before_is_done_again(library: Library) -> None:
+    """A video that was embedded while the generation changed still waits."""
+    submit(library, A, "goal")
+    library.open("next", SIZE, SIZE)
+    library.switch("next")
+    with pytest.raises(GenerationMismatch):
+        library.put_moments(a_video("goal"), some_moments(a_video("goal"), "x"), "fake")
+    assert [each.video_id for each in library.waiting()] == [video_id("goal")]
+
+
+def test_what_was_forgotten_is_not_embedded_anew(library: Library, points: Points) -> None:
+    """A video taken back while another generation embeds it stays away."""
+    share(library, A, "goal")
+    library.open("next", SIZE, SIZE)
+    kept = library.kept(video_id("goal"), but="next")
+    library.forget(A, video_id("goal"))
+    library.put_anew(video_id("goal"), "next", [(each, {"frame": meaning("x")}) for each in kept])
+    assert points.count("moments_next", Where()) == 0
+
+
+def test_only_two_generations_are_kept(library: Library, points: Points) -> None:
+    """The one that is searched and the one before; older ones are deleted."""
+    for name in ("next", "third"):
+        library.open(name, SIZE, SIZE)
+        library.switch(name)
+    library.drop_old()
+    assert points.collections() == ("moments_next", "moments_third", "records")
 
 
 def test_what_a_space_forgets_is_gone_from_every_generation(library: Library, points: Points) -> None:
     """One that is not searched now is no hiding place."""
     library.open("next", SIZE, SIZE)
     share(library, A, "goal")
-    library.put_moments(a_video("goal"), some_moments(a_video("goal"), "x"), "next")
+    anew(library, "goal", "next")
     library.forget(A, video_id("goal"))
     assert points.count("moments_fake", Where()) == points.count("moments_next", Where()) == 0
 

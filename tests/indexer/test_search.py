@@ -251,15 +251,18 @@ def test_an_empty_library_answers_with_nothing(points: Points) -> None:
 
 
 def test_vectors_of_two_generations_never_meet(library: Library) -> None:
-    """A worker whose encoder is not of the generation that is searched is told so."""
+    """Each encoder searches its own vectors; one whose turn has not come, or is over, is told so."""
     share(library, A, "goal", "dog")
     library.open("next", SIZE, None)
     with pytest.raises(GenerationMismatch):
         find(library, FakeEncoder("next", motion_size=None), A, ["dog"])
     library.switch("next")
+    assert find(library, ENCODER, A, ["dog"]).hits
+    assert find(library, FakeEncoder("next", motion_size=None), A, ["dog"]).hits == ()
+    library.open("third", SIZE, None)
+    library.switch("third")
     with pytest.raises(GenerationMismatch):
         find(library, ENCODER, A, ["dog"])
-    assert find(library, FakeEncoder("next", motion_size=None), A, ["dog"]).hits == ()
 
 
 def test_the_same_question_has_the_same_answer(edge_library: Library) -> None:

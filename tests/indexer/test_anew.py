@@ -1,0 +1,121 @@
+"""The library embedded anew beside the old vectors."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from indexer.anew import embed_missing
+from indexer.blobs import Blobs
+from indexer.generations import GenerationRecord, Generations, Retraining
+from indexer.ingest import mean_vector
+from indexer.library import Library
+from indexer.points import Points, Where
+from indexer.search import find
+from tests.indexer.fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
+
+A = "discord:1"
+NEXT = FakeEncoder("next")
+
+
+@pytest.fixture
+def library(points: Points) -> Library:
+    library = Library(points)
+    library.open("fake", SIZE, SIZE)
+    return library
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(str(tmp_path))
+
+
+def picture(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), colour).save(file, "JPEG")
+    return file.getvalue()
+
+
+def share(library: Library, blobs: Blobs, name: str, colours: tuple[str, ...] = ("red", "blue")) -> None:
+    """A video of one moment whose pictures have these colours."""
+    submit(library, A, name)
+    video = a_video(name)
+    keys = [f"videos/{video.id}/{number}.jpg" for number in range(len(colours))]
+    for key, colour in zip(keys, colours, strict=True):
+        blobs.put(key, picture(colour))
+    [moment] = some_moments(video, name, frames=tuple(keys))
+    assert library.put_moments(video, [moment], "fake")
+
+
+def test_a_switch_changes_who_answers_and_nothing_else(library: Library, blobs: Blobs, points: Points) -> None:
+    """After it the same videos are found, by vectors that the other model made of the kept pictures."""
+    for name in ("goal", "dog"):
+        share(library, blobs, name)
+    told: list[tuple[int, int]] = []
+    embed_missing(library, blobs, NEXT, lambda done, of: told.append((done, of)))
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert library.generation == "fake"
+    library.switch("next")
+    assert len(find(library, NEXT, A, ["goal"]).hits) == 2
+    [moment] = points.scroll("moments_next", Where({"video_id": video_id("goal")}))
+    [stored] = points.retrieve("moments_next", [moment.id], dense=True)
+    pictures = [np.asarray(Image.open(io.BytesIO(picture(colour)))) for colour in ("red", "blue")]
+    np.testing.assert_allclose(stored.dense["frame"], mean_vector(NEXT.frames(pictures)), atol=1e-5)
+    assert stored.payload["generation"] == "next"
+
+
+def test_who_was_stopped_goes_on(library: Library, blobs: Blobs) -> None:
+    """What is done already is not done again."""
+    for name in ("goal", "dog", "cat"):
+        share(library, blobs, name)
+
+    def stop(done: int, of: int) -> None:
+        if done == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        embed_missing(library, blobs, NEXT, stop)
+    assert len(library.missing("next")) == 1
+    embed_missing(library, blobs, NEXT, lambda done, of: None)
+    assert library.missing("next") == []
+
+
+def test_a_video_without_pictures_keeps_its_words(library: Library, blobs: Blobs) -> None:
+    """What is gone from the blob store can't be looked at again, but is found by its words."""
+    share(library, blobs, "goal")
+    blobs.delete_prefix(f"videos/{video_id('goal')}/")
+    embed_missing(library, blobs, NEXT, lambda done, of: None)
+    library.switch("next")
+    assert [hit.title for hit in find(library, NEXT, A, ["goal"]).hits] == ["goal"]
+
+
+def test_generations_are_on_record(points: Points) -> None:
+    """Newest first, with what they were made of."""
+    Library(points)
+    generations = Generations(points)
+    first = GenerationRecord("one", "starter", "2026-01-01T00:00:00+00:00")
+    second = GenerationRecord("two", "starter", "2026-01-02T00:00:00+00:00", "adapters/two/", 0.5, 0.6, 40)
+    generations.put(first)
+    generations.put(second)
+    assert generations.all() == [second, first]
+    assert generations.get("one") == first
+    generations.forget("one")
+    assert generations.get("one") is None
+
+
+def test_one_retrain_is_on_record_until_it_ends(points: Points) -> None:
+    """It can be asked to end, and only while there is one."""
+    Library(points)
+    generations = Generations(points)
+    assert not generations.cancel()
+    asked = Retraining(A, "ann", "2026-01-01T00:00:00+00:00")
+    generations.put_retraining(asked)
+    assert generations.retraining() == asked
+    assert generations.cancel()
+    found = generations.retraining()
+    assert found is not None
+    assert found.cancelled
+    generations.end_retraining()
+    assert generations.retraining() is None

@@ -1,0 +1,87 @@
+"""What a space decides and its people think."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from indexer.library import Library
+from indexer.points import Points
+from indexer.spaces import Spaces, Vote
+from tests.indexer.fakes import video_id
+
+A, B = "discord:1", "slack:2"
+GOAL = video_id("goal")
+VOTE = Vote(A, "ann", ("a goal",), GOAL, 0.0, 5.0, "up", "2026-01-01T12:00:00+00:00")
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def spaces(points: Points) -> Spaces:
+    Library(points)
+    return Spaces(points)
+
+
+def test_settings_are_each_space_s_own(spaces: Spaces) -> None:
+    """What one space decides changes nothing for another, and lasts."""
+    assert spaces.settings(A) == {}
+    spaces.put_settings(A, {"language": "ko", "watched": ["5"]})
+    spaces.put_settings(A, {"language": "zh", "watched": []})
+    assert spaces.settings(A) == {"language": "zh", "watched": []}
+    assert spaces.settings(B) == {}
+
+
+def test_a_later_vote_takes_the_place_of_the_earlier(spaces: Spaces) -> None:
+    """Up and then down is down; sharing stands beside it, and so does another person's vote."""
+    spaces.vote(VOTE)
+    spaces.vote(replace(VOTE, kind="down"))
+    spaces.vote(replace(VOTE, kind="shared"))
+    spaces.vote(replace(VOTE, person="bob"))
+    assert sorted((vote.person, vote.kind) for vote in spaces.votes(A)) == [
+        ("ann", "down"),
+        ("ann", "shared"),
+        ("bob", "up"),
+    ]
+
+
+def test_votes_are_each_space_s_own(spaces: Spaces) -> None:
+    """A space's votes are asked for alone, or all together."""
+    spaces.vote(VOTE)
+    spaces.vote(replace(VOTE, space=B))
+    assert spaces.votes(A) == [VOTE]
+    assert len(spaces.votes()) == 2
+
+
+def test_votes_go_with_the_person_and_the_video(spaces: Spaces) -> None:
+    """Nothing is left of who takes their things back, or on videos that are gone."""
+    spaces.vote(VOTE)
+    spaces.vote(replace(VOTE, person="bob"))
+    spaces.forget_person(A, "ann")
+    assert [vote.person for vote in spaces.votes(A)] == ["bob"]
+    spaces.forget_videos(A, [])
+    spaces.forget_videos(B, [GOAL])
+    assert len(spaces.votes(A)) == 1
+    spaces.forget_videos(A, [GOAL])
+    assert spaces.votes(A) == []
+
+
+def test_a_space_that_was_left_is_due_after_its_grace(spaces: Spaces) -> None:
+    """Told twice the first time counts; come back, it is not due."""
+    spaces.put_settings(A, {"language": "ko"})
+    spaces.leave(A, NOON)
+    spaces.leave(A, NOON + timedelta(days=5))
+    assert spaces.left_before(NOON) == []
+    assert spaces.left_before(NOON + timedelta(seconds=1)) == [A]
+    spaces.come_back(A)
+    assert spaces.left_before(NOON + timedelta(days=9)) == []
+    assert spaces.settings(A) == {"language": "ko"}
+
+
+def test_a_forgotten_space_leaves_nothing(spaces: Spaces) -> None:
+    """Settings and votes are gone, and it is not due again."""
+    spaces.put_settings(A, {"language": "ko"})
+    spaces.vote(VOTE)
+    spaces.leave(A, NOON)
+    spaces.forget(A)
+    assert (spaces.settings(A), spaces.votes(A)) == ({}, [])
+    assert spaces.left_before(NOON + timedelta(days=9)) == []
