@@ -105,13 +105,11 @@ class Desk:
 
     @_guarded
     async def wait_s(self, asker: Asker, cost: int = 1) -> float:
-        """0: go on. Otherwise how long the asker, or the whole space, must wait; nothing was counted then."""
+        """0: go on. Otherwise how long the asker, or the whole space, must wait."""
         person, space = f"{asker.space}/{asker.person}", asker.space
         for rate, key in ((self._person_rate, person), (self._space_rate, space)):
-            if not await self._limiter.test(rate, key, cost=min(cost, rate.amount)):
+            if not await self._limiter.hit(rate, key, cost=min(cost, rate.amount)):
                 return await self._free_in_s(rate, key)
-        await self._limiter.hit(self._person_rate, person, cost=min(cost, self._person_rate.amount))
-        await self._limiter.hit(self._space_rate, space, cost=min(cost, self._space_rate.amount))
         return 0.0
 
     async def _free_in_s(self, rate: RateLimitItem, key: str) -> float:

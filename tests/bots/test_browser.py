@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bots.web.serve import serving
-from bots.words import Text, say
+from bots.words import Text, say, speaking
 from tests.bots.conftest import in_thread
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker import relay
@@ -165,6 +165,22 @@ def test_it_fits_a_phone(page: Page) -> None:
     assert boxes[0]
     assert boxes[1]
     assert boxes[0]["x"] == boxes[1]["x"]
+
+
+def test_the_visitors_language(browser: Browser, address: str, owner: FakeClient) -> None:
+    """A browser that asks for Korean gets it everywhere: while a link is added, in what became of it, and before."""
+    owner.gate = threading.Event()
+    with browser.new_context(locale="ko-KR") as context, speaking("ko"):
+        page = context.new_page()
+        page.goto(address)
+        expect(page.locator(".rs-welcome h3")).to_have_text(say(Text.WELCOME_TITLE))
+        ask(page, "https://video.example/new")
+        # It is drawn again by itself, beside the script.
+        expect(page.get_by_text(f"https://video.example/new · {say(Text.FETCHING)}")).to_be_visible()
+        owner.gate.set()
+        expect(page.locator(".rs-told")).to_contain_text(say(Text.INDEXED, title="new"))
+        page.get_by_role("radio", name=say(Text.HELP)).click()
+        expect(page.locator(".rs-guide")).to_contain_text(say(Text.FIND_HELP))
 
 
 def test_the_page_waits_for_the_owner(browser: Browser, address: str, client: FakeClient, data_dir: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bots import cli
-from bots.words import Text, say
+from bots.words import Text, say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient
 from worker.codes import Code
 from worker.messages import CallFailed, Find, Submit
@@ -133,6 +133,21 @@ def test_wrong_use_is_a_sentence(
     assert done.returncode == status
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "spoken"),
+    [
+        ({"LC_ALL": "ko_KR.UTF-8", "LANG": "zh_CN.UTF-8"}, "ko"),
+        ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": ""}, "en"),
+    ],
+)
+def test_the_language_of_the_environment(settings: Settings, env: dict[str, str], spoken: str) -> None:
+    """The command line speaks the language that the environment names."""
+    done = reelseek("library", REELSEEK_WEB_PORT="many", PYTHONUTF8="1", **env)
+    with speaking(spoken):
+        assert say(Text.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

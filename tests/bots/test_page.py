@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from bots.commands import COMMANDS, Command
 from bots.web.bridge import Bridge
-from bots.words import Text, say
+from bots.words import Text, count, date, say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker.codes import Code
 from worker.messages import CallFailed, Find
@@ -17,9 +17,10 @@ from worker.messages import CallFailed, Find
 
 def script(bridge):  # type: ignore[no-untyped-def]  # Streamlit runs this text alone, without our imports
     from bots.web import view
+    from bots.web.visit import in_their_language
 
     view.frame()
-    view.chat(bridge)
+    in_their_language(view.chat)(bridge)
 
 
 @asynccontextmanager
@@ -172,3 +173,34 @@ def test_a_missing_thumbnail_leaves_an_empty_frame(page: AppTest, client: FakeCl
     html = seen(ask(page, "cat"))
     assert "Bare" in html
     assert "data:image" not in html
+
+
+@pytest.mark.parametrize("locale", ["ko-KR", "zh-CN"])
+def test_the_visitors_language(page: AppTest, locale: str) -> None:
+    """The page, its answers and what its buttons do are in the language of the visitor's browser."""
+    page.context = {"locale": locale}
+    page.run()
+    with speaking(locale):
+        assert say(Text.WELCOME) in seen(page)
+        html = seen(ask(page, "dog", like="snow"))
+        assert f"dog · {say(Text.ASKED_LIKE, what='snow')}" in html
+        assert say(Text.LOOKS) in html
+        assert say(Text.ASKED_INSIDE, what=SNOW.title) in seen(press(page, say(Text.MORE_INSIDE, count=1)))
+        assert say(Text.UNKNOWN_COMMAND, name="nope") in seen(ask(page, "/nope"))
+        page.segmented_control(key="view").set_value(Text.HELP).run()
+        assert say(Text.FIND_HELP) in seen(page)
+        page.segmented_control(key="view").set_value(Text.LIBRARY).run()
+        html = seen(page)
+        assert all(text in html for text in (count(3, Text.VIDEOS_ONE, Text.VIDEOS), date("2026-11-20")))
+        page.button(key=f"forget-library-{GOAL.link}").click().run()
+        assert say(Text.FORGOTTEN_ONE, link=GOAL.link) in seen(page)
+
+
+def test_visitors_do_not_share_a_language(client: FakeClient) -> None:
+    """Two visitors of one page, who come in turn, each read their own."""
+    with closing(Bridge(connecting(client))) as bridge:
+        pages = [AppTest.from_function(script, args=(bridge,), default_timeout=20) for _ in range(2)]
+        pages[0].context = {"locale": "ko-KR"}
+        for page in pages * 2:
+            page.run()
+    assert [say(Text.WELCOME) in seen(page) for page in pages] == [False, True]

@@ -1,0 +1,386 @@
+"""What every chat platform's frontend does alike, on a real Redis, over a library in memory."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from bots.desk import Errand, desk
+from bots.front import Front
+from bots.reply import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Shared, Work
+from bots.words import Text, say, speaking
+from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
+from worker import messages
+from worker.codes import Code
+from worker.messages import Asker, CallFailed
+
+ANN = Asker(space="discord:1", person="ann", name="Ann")
+ADMIN = Asker(space="discord:1", person="zoe", admin=True)
+HERE = [replace(video, space="discord:1") for video in (SNOW, GOAL)]
+
+
+@dataclass
+class Screen:
+    """A platform that shows all it is given."""
+
+    seen: list[Reply] = field(default_factory=list)
+    refuses: bool = False
+    any: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def show(self, errand: Errand, reply: Reply) -> None:
+        self.seen.append(reply)
+        self.any.set()
+        if self.refuses:
+            raise RuntimeError("the platform says no")
+
+
+@pytest.fixture
+def client() -> FakeClient:
+    return FakeClient(videos=list(HERE))
+
+
+@pytest.fixture
+async def front(client: FakeClient, clean_redis: str) -> AsyncIterator[Front]:
+    async with desk(clean_redis, "20/minute", "100/minute") as one:
+        yield Front(client, one)
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
+
+
+async def ask(front: Front, screen: Screen, command: str, asker: Asker = ANN, /, **args: Any) -> list[Reply]:
+    """What is shown to that question."""
+    screen.seen.clear()
+    await front.serve(Errand("discord", command, args, asker, "en", {"channel": "5"}), screen)
+    return list(screen.seen)
+
+
+async def results(front: Front, screen: Screen, asker: Asker = ANN, **args: Any) -> Results:
+    [reply] = await ask(front, screen, "find", asker, **args)
+    assert isinstance(reply, Results)
+    return reply
+
+
+async def press(front: Front, screen: Screen, token: str, action: str, number: int = 0, asker: Asker = ANN) -> Reply:
+    [reply] = await ask(front, screen, "press", asker, token=token, action=action, number=number)
+    return reply
+
+
+async def test_a_question_is_answered_with_results_that_can_be_pressed(front: Front, screen: Screen) -> None:
+    """Results carry the token that their buttons need."""
+    found = await results(front, screen, words="dog", limit=1)
+    assert found.token
+    assert len(found.cards) == 1
+
+
+async def test_buttons_page_through_the_results(front: Front, screen: Screen) -> None:
+    """Next and back lead to the pages beside this one."""
+    first = await results(front, screen, words="dog", limit=1)
+    second = await press(front, screen, first.token, "next")
+    assert isinstance(second, Results)
+    assert (second.search.offset, second.next) == (1, None)
+    back = await press(front, screen, second.token, "previous")
+    assert isinstance(back, Results)
+    assert back.cards == first.cards
+
+
+async def test_buttons_go_on_from_a_card(front: Front, screen: Screen) -> None:
+    """More like this leaves the words behind; searching inside keeps them."""
+    found = await results(front, screen, words="dog")
+    like = await press(front, screen, found.token, "like")
+    assert isinstance(like, Results)
+    assert like.search.like == (f"moment:{found.cards[0].moment_id}",)
+    inside = await press(front, screen, found.token, "inside")
+    assert isinstance(inside, Results)
+    assert (inside.search.in_link, inside.search.queries) == (found.cards[0].link, ("dog",))
+
+
+async def test_votes_are_taken_down_with_the_question(front: Front, screen: Screen, client: FakeClient) -> None:
+    """Fits or does not fit, and for which words."""
+    found = await results(front, screen, words="dog")
+    for action in ("up", "down"):
+        assert await press(front, screen, found.token, action) == Sentence(say(Text.THANKS))
+    assert [(vote.kind, vote.queries, vote.asker.person) for vote in client.votes] == [
+        ("up", ("dog",), "ann"),
+        ("down", ("dog",), "ann"),
+    ]
+
+
+async def test_sharing_shows_the_card_and_counts(front: Front, screen: Screen, client: FakeClient) -> None:
+    """What was worth sharing was a good answer."""
+    found = await results(front, screen, words="dog")
+    assert await press(front, screen, found.token, "share") == Shared(found.cards[0], "ann", "dog")
+    assert [vote.kind for vote in client.votes] == ["shared"]
+
+
+@pytest.mark.parametrize(
+    "asker",
+    [Asker(space="slack:2", person="ann"), Asker(space="discord:1", person="eve", room="66"), ANN],
+    ids=["another space", "another room", "outside the room"],
+)
+async def test_a_token_from_elsewhere_is_worth_nothing(
+    front: Front, screen: Screen, client: FakeClient, asker: Asker
+) -> None:
+    """Whoever guesses or carries a token into another space or out of a room sees nothing of it."""
+    inside = Asker(space="discord:1", person="ann", room="55")
+    client.videos.append(replace(GOAL, space="discord:1", room="55"))
+    found = await results(front, screen, inside, words="ball")
+    assert isinstance(await press(front, screen, found.token, "share", asker=inside), Shared)
+    for action in ("next", "share", "like", "up"):
+        reply = await press(front, screen, found.token, action, asker=asker)
+        assert reply == Sentence(say(Text.TOO_OLD), ok=False)
+
+
+async def test_a_card_that_is_not_there_is_no_fault(front: Front, screen: Screen) -> None:
+    """A number beyond the page is answered with a sentence."""
+    found = await results(front, screen, words="dog")
+    assert isinstance(await press(front, screen, found.token, "share", number=9), Sentence)
+
+
+async def test_links_are_told_of_together_and_not_too_often(front: Front, screen: Screen, client: FakeClient) -> None:
+    """All links of one request are one reply that changes; its last state has every outcome."""
+    client.sites = {"http://a.example/2": Code.NOT_FOUND}
+    links = [f"http://a.example/{number}" for number in range(3)]
+    seen = await ask(front, screen, "index", links=links)
+    assert all(isinstance(reply, Work) for reply in seen)
+    last = seen[-1]
+    assert isinstance(last, Work)
+    assert last.over
+    assert sorted(line.status for line in last.lines if isinstance(line, Outcome)) == ["failed", "indexed", "indexed"]
+    assert len(seen) < 9
+
+
+async def test_who_asks_too_much_is_told_when_to_come_back(front: Front, screen: Screen) -> None:
+    """A sentence with seconds, and the question is not asked."""
+    await ask(front, screen, "index", links=[f"http://a.example/{number}" for number in range(20)])
+    [reply] = await ask(front, screen, "find", words="dog")
+    assert isinstance(reply, Sentence)
+    assert (reply.ok, reply.code) == (False, Code.TOO_MANY)
+    assert "seconds" in reply.text
+
+
+@pytest.mark.parametrize("code", [Code.QUEUE_UNAVAILABLE, Code.NO_WORKER, Code.STORE_UNAVAILABLE])
+async def test_what_fails_is_told(front: Front, screen: Screen, client: FakeClient, code: Code) -> None:
+    """Worker gone, queue gone, store gone: a sentence with a reference, and the errand is over."""
+    client.broken = CallFailed(code, "abcd1234")
+    [reply] = await ask(front, screen, "find", words="dog")
+    assert reply == Sentence(say(code), ok=False, code=code, incident="abcd1234")
+    assert await front.desk.abandoned("discord") == []
+
+
+async def test_a_fault_of_ours_is_told(front: Front, screen: Screen, client: FakeClient) -> None:
+    """An exception nobody foresaw is a sentence with a reference, too."""
+    client.broken = RuntimeError("a fault of ours")
+    [reply] = await ask(front, screen, "status")
+    assert isinstance(reply, Sentence)
+    assert (reply.code, len(reply.incident or "")) == (Code.INTERNAL, 8)
+
+
+async def test_a_platform_that_refuses_ends_nothing(front: Front, screen: Screen) -> None:
+    """The errand is over all the same: the same reply would be refused again."""
+    screen.refuses = True
+    assert len(await ask(front, screen, "status")) == 1
+    assert await front.desk.abandoned("discord") == []
+
+
+async def test_answers_are_in_the_asker_s_language(front: Front, screen: Screen) -> None:
+    """Each errand speaks its own."""
+    await front.serve(Errand("discord", "press", {"token": "x", "action": "next"}, ANN, "ko", {}), screen)
+    with speaking("ko"):
+        assert screen.seen == [Sentence(say(Text.TOO_OLD), ok=False)]
+
+
+async def test_what_another_process_left_is_answered(
+    front: Front, screen: Screen, client: FakeClient, clean_redis: str
+) -> None:
+    """A bot that was stopped while a video was worked on: the next one tells how it ended."""
+    client.gate = threading.Event()
+    errand = Errand("discord", "index", {"links": ["http://a.example/1"]}, ANN, "en", {"channel": "5"})
+    async with desk(clean_redis, "20/minute", "100/minute") as other:
+        stopped = asyncio.create_task(Front(client, other).serve(errand, screen))
+        await screen.any.wait()
+        stopped.cancel()
+        await asyncio.gather(stopped, return_exceptions=True)
+    client.gate.set()
+    over = asyncio.Event()
+
+    class Next(Screen):
+        async def show(self, errand: Errand, reply: Reply) -> None:
+            await super().show(errand, reply)
+            if isinstance(reply, Work) and reply.over:
+                over.set()
+
+    after = Next()
+    async with front.picking_up("discord", after), asyncio.timeout(20):
+        await over.wait()
+    [outcome] = after.seen[-1].lines  # type: ignore[union-attr]
+    assert isinstance(outcome, Outcome)
+    assert outcome.ok
+
+
+async def test_leaving_is_tried_until_it_is_done(front: Front, screen: Screen, client: FakeClient) -> None:
+    """A space that was left while the workers were away is noted by whoever comes next; nobody is told."""
+    client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "")
+    assert await ask(front, screen, "leave", ADMIN) == []
+    client.broken = None
+    [errand] = await front.desk.abandoned("discord")
+    assert errand.command == "leave"
+    await front.serve(errand, screen)
+    assert client.left == {"discord:1"}
+    await ask(front, screen, "leave", ADMIN, back=True)
+    assert client.left == set()
+
+
+async def test_a_watched_message_s_links_follow_it(front: Front, screen: Screen, client: FakeClient) -> None:
+    """Written, edited, deleted: the library has what the message has."""
+    links = ["http://a.example/1", "http://a.example/2"]
+
+    def here() -> set[str]:
+        return {video.link for video in client.videos if video.message == "m1"}
+
+    await ask(front, screen, "watch", message="m1", links=links)
+    assert here() == set(links)
+    await ask(front, screen, "watch", message="m1", links=links[:1])
+    assert here() == set(links[:1])
+    assert await ask(front, screen, "watch", message="m1", links=[]) == []
+    assert here() == set()
+
+
+# ---- settings ----
+
+
+async def test_settings_change_for_everybody_at_once(front: Front, screen: Screen) -> None:
+    """What was remembered of them is forgotten when they change."""
+    assert (await front.settings(ANN)).answers == "private"
+    [options] = await ask(front, screen, "settings", ADMIN, name="answers", value="public")
+    assert isinstance(options, Options)
+    assert options.text == say(Text.SETTING_CHANGED)
+    assert (await front.settings(ANN)).answers == "public"
+
+
+async def test_settings_have_defaults_while_nobody_answers(front: Front, client: FakeClient) -> None:
+    """An acknowledgement must not wait: then answers are private."""
+    client.broken = CallFailed(Code.NO_WORKER, "")
+    assert await front.settings(ANN) == messages.SpaceSettings()
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [({"name": "colour", "value": "red"}, "colour"), ({"name": "answers", "value": "loud"}, "private, public")],
+)
+async def test_a_setting_that_can_not_be_is_told(front: Front, screen: Screen, args: dict[str, str], text: str) -> None:
+    """Which there are, and what each may be."""
+    [reply] = await ask(front, screen, "settings", ADMIN, **args)
+    assert isinstance(reply, Sentence)
+    assert not reply.ok
+    assert text in reply.text
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [
+        ("settings", {"name": "answers", "value": "public"}),
+        ("retrain", {}),
+        ("retrain", {"action": "start"}),
+        ("retrain", {"action": "cancel"}),
+        ("model", {"action": "rollback"}),
+    ],
+)
+async def test_admins_only(front: Front, screen: Screen, command: str, args: dict[str, str]) -> None:
+    """Others read a sentence."""
+    [reply] = await ask(front, screen, command, **args)
+    assert isinstance(reply, Sentence)
+    assert reply.code is Code.ADMINS_ONLY
+
+
+# ---- retrain and model ----
+
+
+async def test_a_retrain_is_shown_asked_for_and_followed(front: Front, screen: Screen) -> None:
+    """What would be learnt from, a button, and then how it goes until its end with a picture."""
+    [confirm] = await ask(front, screen, "retrain", ADMIN)
+    assert isinstance(confirm, Confirm)
+    assert "120" in confirm.text
+    lessons = await ask(front, screen, confirm.command, ADMIN, **confirm.args)
+    assert all(isinstance(lesson, Lesson) for lesson in lessons)
+    last = lessons[-1]
+    assert isinstance(last, Lesson)
+    assert (last.over, last.picture) == (True, f"thumbnails/{SNOW.id}.jpg")
+    assert "50 %" in last.text
+    assert "60 %" in last.text
+
+
+async def test_a_second_retrain_is_told_of_the_first(front: Front, screen: Screen) -> None:
+    """It follows the one that runs; cancelling is answered, too."""
+    await ask(front, screen, "retrain", ADMIN, action="start")
+    first = (await ask(front, screen, "retrain", ADMIN, action="start"))[0]
+    assert isinstance(first, Lesson)
+    assert first.text == say(Text.RETRAIN_RUNS)
+    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [Sentence(say(Text.RETRAIN_ENDS))]
+    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [Sentence(say(Text.RETRAIN_NONE))]
+
+
+async def test_too_little_to_learn_from_says_how_much_is_missing(
+    front: Front, screen: Screen, client: FakeClient
+) -> None:
+    """The number, and how to get more."""
+    client.material = messages.Material(pairs=12, videos=2, people=1, kinds={"title": 12}, missing=88)
+    [reply] = await ask(front, screen, "retrain", ADMIN)
+    assert isinstance(reply, Sentence)
+    assert reply.code is Code.TOO_FEW_PAIRS
+    assert "88" in reply.text
+
+
+async def test_models_are_listed_and_gone_back(front: Front, screen: Screen, client: FakeClient) -> None:
+    """Each with its figures, the one in use marked; going back names the one that is in use then."""
+    old = client.models[0].model_copy(update={"live": False})
+    new = old.model_copy(update={"name": "starter-1", "live": True, "r5_before": 0.5, "r5": 0.6, "questions": 40})
+    client.models = [new, old]
+    [reply] = await ask(front, screen, "model", ADMIN)
+    assert isinstance(reply, Sentence)
+    first, second = reply.text.splitlines()
+    assert all(part in first for part in ("starter-1", "60 %", say(Text.MODEL_LIVE)))
+    assert say(Text.MODEL_PLAIN) in second
+    [back] = await ask(front, screen, "model", ADMIN, action="rollback")
+    assert back == Sentence(say(Text.ROLLED_BACK, name="starter-0"))
+
+
+async def test_privacy_names_what_is_kept_and_for_how_long(front: Front, screen: Screen) -> None:
+    """Who finds it, who learns from it, and when it goes."""
+    [reply] = await ask(front, screen, "privacy")
+    assert isinstance(reply, Sentence)
+    assert all(part in reply.text for part in ("7 days", "forget mine", "private channel", say(Text.PRIVACY_TRAINING)))
+
+
+async def test_mine_are_forgotten(front: Front, screen: Screen, client: FakeClient) -> None:
+    """All at once, and only mine."""
+    client.videos = [replace(SNOW, space="discord:1", submitter="ann"), *HERE[1:]]
+    [reply] = await ask(front, screen, "forget", mine=True)
+    assert isinstance(reply, Forgot)
+    assert reply.links == (SNOW.link,)
+    [refused] = await ask(front, screen, "forget", link=GOAL.link)
+    assert isinstance(refused, Sentence)
+    assert refused.code is Code.NOT_YOURS
+
+
+async def test_many_ask_at_once_and_each_is_answered_once(client: FakeClient, clean_redis: str) -> None:
+    """200 people of one space: an answer or a sentence each, nobody two, nobody another space's."""
+    client.videos.append(FakeVideo("https://video.example/theirs", "Theirs", ("a dog of others",), space="slack:2"))
+    async with desk(clean_redis, "20/minute", "150/minute") as one:
+        front, screens = Front(client, one), [Screen() for _ in range(200)]
+        people = [Asker(space="discord:1", person=str(number)) for number in range(200)]
+        await asyncio.gather(
+            *(
+                front.serve(Errand("discord", "find", {"words": "dog"}, person, "en", {}), screen)
+                for person, screen in zip(people, screens, strict=True)
+            )
+        )
+    assert all(len(screen.seen) == 1 for screen in screens)
+    answers = [screen.seen[0] for screen in screens if isinstance(screen.seen[0], Results)]
+    assert len(answers) == 150
+    assert all(card.title != "Theirs" for answer in answers for card in answer.cards)  # type: ignore[union-attr]
