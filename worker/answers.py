@@ -1,6 +1,5 @@
 """What a worker answers to each request: one function each, from message to message."""
 
-import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict
@@ -64,7 +63,7 @@ def _picture(encoded: str | None) -> tuple[Picture | None, str | None]:
         return None, None
     try:
         picture, small = pictures.read(b64decode(encoded, validate=True))
-    except binascii.Error as error:
+    except ValueError as error:
         raise Refusal(Code.NOT_A_PICTURE) from error
     return picture, b64encode(small).decode()
 

@@ -17,16 +17,17 @@ from indexer.points import Points
 from indexer.server import ServerPoints
 from indexer.spaces import Spaces
 from worker.claims import Claims, MemoryLeases, RedisLeases
-from worker.models import Load, Models
+from worker.models import Load, Models, Train
 from worker.settings import Settings
 
 
 class Parts:
     """What the tasks of one process work with."""
 
-    def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load) -> None:
+    def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load, train: Train) -> None:
         self.settings = settings
         self.app = app
+        self.train = train
         self.stopping = stopping
         self.points: Points = _points(settings)
         self.library = Library(self.points)

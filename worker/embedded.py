@@ -14,7 +14,7 @@ from worker.client import QueueClient
 from worker.compose import Parts
 from worker.jobs import resuming
 from worker.memory import Results
-from worker.models import Load, load_preset
+from worker.models import Load, load_preset, train_preset
 from worker.running import threads
 from worker.settings import Settings
 from worker.states import MemoryStates
@@ -46,7 +46,7 @@ def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, Results]]:
             raise InUse from error
         results, stopping = Results(), threading.Event()
         sender = make_app(settings, results)
-        parts = stack.enter_context(closing(Parts(settings, sender, stopping, load)))
+        parts = stack.enter_context(closing(Parts(settings, sender, stopping, load, train_preset)))
         apps = {queue: make_app(settings, results) for queue in QUEUES}
         for app in apps.values():
             register(app, parts)

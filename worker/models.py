@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,8 +18,14 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from model.batcher import Batcher
     from model.encoders import Encoder as ModelEncoder
+    from model.pairs import Pair
+    from model.train import Trained
+    from model.trainer import Step
 
 Load: TypeAlias = "Callable[[Settings, Path | None], ModelEncoder]"
+Train: TypeAlias = (
+    "Callable[[Settings, Sequence[Pair], Path, Path | None, Callable[[Step], None], Callable[[], bool]], Trained]"
+)
 log = structlog.get_logger()
 
 
@@ -31,6 +37,30 @@ def load_preset(settings: Settings, adapter: Path | None = None) -> ModelEncoder
 
     disable_progress_bar()
     return load_encoder(settings.preset, device=settings.device, adapter=adapter, parts_dir=settings.parts_dir)
+
+
+def train_preset(
+    settings: Settings,
+    pairs: Sequence[Pair],
+    folder: Path,
+    base_adapter: Path | None,
+    progress: Callable[[Step], None],
+    stopping: Callable[[], bool],
+) -> Trained:
+    """Trains an adapter of the settings' preset, from `base_adapter` on. Raises `ModelError`."""
+    from model.run import DEFAULT, read_run
+    from model.train import train
+
+    return train(
+        read_run(settings.retrain_run or DEFAULT),
+        pairs,
+        preset=settings.preset,
+        parts_dir=settings.parts_dir,
+        folder=folder,
+        base_adapter=base_adapter,
+        progress=progress,
+        stopping=stopping,
+    )
 
 
 class Models:

@@ -145,23 +145,19 @@ def _retrain(parts: Parts, tell: Teller) -> Update:
 
 def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
     from model.errors import Cancelled
-    from model.run import read_run
-    from model.train import train
 
     pairs = _pairs(parts, asked, tell)
     if pairs is None:
         return Failed(code=Code.TOO_FEW_PAIRS, incident="")
     folder = _folder(parts)
     try:
-        trained = train(
-            read_run(),
+        trained = parts.train(
+            parts.settings,
             pairs,
-            preset=parts.settings.preset,
-            parts_dir=parts.settings.parts_dir,
-            folder=folder / "train",
-            base_adapter=parts.models.adapter(parts.library.generation),
-            progress=lambda step: tell("train", step.step, step.steps, step.loss, step.seconds_left),
-            stopping=tell.stopping,
+            folder / "train",
+            parts.models.adapter(parts.library.generation),
+            lambda step: tell("train", step.step, step.steps, step.loss, step.seconds_left),
+            tell.stopping,
         )
     except Cancelled as cancelled:
         raise (Stopping if parts.stopping.is_set() else CancelledByAdmin) from cancelled

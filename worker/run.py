@@ -9,7 +9,7 @@ import structlog
 from worker.app import make_app
 from worker.compose import Parts
 from worker.jobs import resuming
-from worker.models import load_preset
+from worker.models import load_preset, train_preset
 from worker.running import work
 from worker.settings import Settings
 from worker.tasks import ROUNDS, register
@@ -21,7 +21,7 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     """Works on `queues` until SIGTERM or SIGINT. The encoder is loaded before the first task is taken."""
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
-        parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset)))
+        parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset, train_preset)))
         register(app, parts)
         stack.enter_context(resuming(parts, [each for queue in queues for each in ROUNDS.get(queue, ())]))
         parts.models.current().texts(["warm up"])

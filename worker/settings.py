@@ -56,6 +56,8 @@ class Settings(BaseSettings):
         description="Whose videos a retrain learns from: its own space's, which must be the only one, or all spaces'.",
     )
 
+    retrain_run: Path | None = Field(None, description="TOML file that says how a retrain trains; empty: as shipped.")
+
     discord_token: SecretStr | None = Field(None, description="Token of the Discord bot.")
     slack_bot_token: SecretStr | None = Field(None, description="Bot token of the Slack app (`xoxb-…`).")
     slack_app_token: SecretStr | None = Field(

@@ -1,0 +1,346 @@
+"""`/retrain` from the lessons to the switch, over the store in process and a model that is taught quickly."""
+
+import io
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from celery import Task
+from celery.exceptions import Reject
+from PIL import Image
+
+from indexer.video import Moment
+from tests.indexer.fakes import a_video, moment_id
+from tests.worker.school import SIZE, Student, Teacher, load, numbered
+from tests.worker.test_decisions import call
+from worker import retraining
+from worker.app import make_app
+from worker.codes import Code
+from worker.compose import Parts
+from worker.decisions import Refusal
+from worker.memory import Results
+from worker.messages import (
+    Asker,
+    Failed,
+    Find,
+    Learned,
+    PreviewRetrain,
+    ReadModels,
+    Retrain,
+    Rollback,
+    Update,
+    Vote,
+)
+from worker.settings import Settings
+
+ADMIN = Asker(space="discord:1", person="zoe", admin=True)
+ANN = Asker(space="discord:1", person="ann")
+VIDEOS = 110
+
+
+class Recorder:
+    """A task that remembers what it told."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def update_state(self, state: str, meta: dict[str, Any]) -> None:
+        self.told.append(meta)
+
+
+@pytest.fixture
+def teacher() -> Teacher:
+    return Teacher()
+
+
+@pytest.fixture
+def open_parts(tmp_path: Path, teacher: Teacher) -> Iterator[Callable[[], Parts]]:
+    """A worker process's parts; opened again, the former process is dead."""
+    opened: list[Parts] = []
+    settings = Settings(data_dir=tmp_path)
+
+    def open_one() -> Parts:
+        while opened:
+            opened.pop().close()
+        opened.append(Parts(settings, make_app(settings, Results()), threading.Event(), load, teacher))
+        return opened[0]
+
+    yield open_one
+    while opened:
+        opened.pop().close()
+
+
+@pytest.fixture(scope="session")
+def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of an installation with many videos, made once."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("library"))
+    with closing(Parts(settings, make_app(settings, Results()), threading.Event(), load, Teacher())) as parts:
+        parts.library.open("base", SIZE, None)
+        for number in range(VIDEOS):
+            share(parts, number)
+    return settings.data_dir
+
+
+@pytest.fixture
+def parts(open_parts: Callable[[], Parts], library_folder: Path, tmp_path: Path) -> Parts:
+    shutil.copytree(library_folder, tmp_path, dirs_exist_ok=True)
+    return open_parts()
+
+
+def share(parts: Parts, number: int, space: str = "discord:1", generation: str = "base") -> None:
+    """A video titled by its number, with one picture of that number."""
+    video = a_video(f"number {number}")
+    key = f"videos/{video.id}/0.jpg"
+    parts.blobs.put(key, numbered(number))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    parts.library.submit(video.id, video.link, video.link, space, f"person{number % 5}", at)
+    [vector] = Student().frames([_picture(number)])
+    moment = Moment(moment_id(video, 0), video.id, 0.0, 5.0, key, video.title, vector, frames=(key,))
+    assert parts.library.put_moments(video, [moment], generation)
+
+
+def _picture(number: int) -> Any:
+    return np.asarray(Image.open(io.BytesIO(numbered(number))))
+
+
+def ask(parts: Parts) -> None:
+    call(parts, Retrain(asker=ADMIN))
+
+
+def work(parts: Parts, recorder: Recorder | None = None) -> Update:
+    """What the train worker does with the job that was sent."""
+    return retraining.retrain(parts, cast(Task, recorder or Recorder()), "incident")
+
+
+def first(parts: Parts, number: int) -> str:
+    """The best hit by looks alone."""
+    found = call(parts, Find(asker=ANN, queries=(f"number {number} please",)))
+    return found.hits[0].title if found.hits else ""
+
+
+def answers(parts: Parts) -> list[Any]:
+    asked = [call(parts, Find(asker=ANN, queries=(f"number {number} please",))) for number in range(0, VIDEOS, 10)]
+    return [found.model_dump() for found in asked]
+
+
+def live(parts: Parts) -> str:
+    return next(each.name for each in call(parts, ReadModels(asker=ANN)).generations if each.live)
+
+
+def test_what_was_taught_is_found(parts: Parts) -> None:
+    """From the lessons alone to other answers: told step by step, figures at the end, the picture kept."""
+    ask(parts)
+    recorder = Recorder()
+    learned = work(parts, recorder)
+    assert isinstance(learned, Learned)
+    assert learned.outcome == "promoted"
+    assert learned.r5 == 1.0
+    assert (learned.r5_before or 0) < 0.9
+    assert learned.questions >= 8
+    assert parts.blobs.get(learned.picture or "").startswith(b"\x89PNG")
+    assert recorder.told[0]["stage"] == "gather"
+    assert {"train", "evaluate", "embed"} <= {told["stage"] for told in recorder.told}
+    assert live(parts).startswith("taught-")
+    assert isinstance(parts.models.current().texts(["number 42"]), list)
+    assert first(parts, 42) == "number 42"
+    assert parts.generations.retraining() is None
+
+
+def test_titles_votes_and_what_was_voted_down_teach(parts: Parts, teacher: Teacher) -> None:
+    """A question that was answered well is a pair; what was bad for the same question stands against it."""
+    up, down = (moment_id(a_video(f"number {number}"), 0) for number in (3, 4))
+    call(parts, Vote(asker=ANN, queries=("the third",), moment_id=up, kind="up"))
+    call(parts, Vote(asker=ADMIN, queries=("the third",), moment_id=down, kind="down"))
+    ask(parts)
+    work(parts)
+    [pairs] = teacher.taught
+    [voted] = [pair for pair in pairs if pair.kind == "vote"]
+    assert (voted.text, voted.person, len(voted.against)) == ("the third", "ann", 1)
+    assert {pair.kind for pair in pairs} == {"title", "vote"}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "outcome"),
+    [({}, "not_better"), ({"knows": True, "confused": True}, "forgets")],
+)
+def test_what_is_not_better_changes_nothing(
+    parts: Parts, teacher: Teacher, adapter: dict[str, Any], outcome: str
+) -> None:
+    """Nothing learnt, or the rest of the world forgotten: told with figures, and the search is as it was."""
+    before = answers(parts)
+    teacher.adapter = adapter
+    ask(parts)
+    learned = work(parts)
+    assert isinstance(learned, Learned)
+    assert learned.outcome == outcome
+    assert learned.r5 is not None
+    assert (live(parts), answers(parts)) == ("base", before)
+
+
+def test_going_back_gives_what_there_was(parts: Parts) -> None:
+    """The same answers to the last bit; what was added meanwhile is found as well, and forth again, too."""
+    before = answers(parts)
+    ask(parts)
+    work(parts)
+    parts.models.current()
+    after = answers(parts)
+    assert after != before
+    call(parts, Rollback(asker=ADMIN))
+    parts.models.current()
+    assert answers(parts) == before
+    call(parts, Rollback(asker=ADMIN))
+    parts.models.current()
+    assert answers(parts) == after
+    share(parts, 115, generation=live(parts))
+    call(parts, Rollback(asker=ADMIN))
+    retraining.catch_up(parts)
+    assert parts.library.missing("base") == []
+
+
+def test_there_is_no_way_back_from_the_first(parts: Parts) -> None:
+    """Without another model there is a sentence."""
+    with pytest.raises(Refusal) as refused:
+        call(parts, Rollback(asker=ADMIN))
+    assert refused.value.code is Code.NO_OTHER_MODEL
+
+
+def test_a_later_retrain_goes_on_from_the_earlier(parts: Parts, teacher: Teacher) -> None:
+    """It starts from the adapter in use, and only two generations are kept."""
+    for number in range(3):
+        teacher.adapter = {"knows": True, "generation": f"taught-{number}"} if number > 9 else teacher.adapter
+        parts.models.current()
+        ask(parts)
+        work(parts)
+    assert teacher.bases[0] is None
+    assert teacher.bases[1] is not None
+    assert len(call(parts, ReadModels(asker=ANN)).generations) == 2
+
+
+@pytest.mark.parametrize("stage", ["gather", "train", "evaluate", "embed", "switch"])
+def test_a_killed_trainer_s_work_is_gone_on_with(
+    parts: Parts, open_parts: Callable[[], Parts], stage: str, teacher: Teacher
+) -> None:
+    """Whenever it dies, searches go on as before, and the next worker ends what it began, once."""
+
+    class Killed(BaseException):
+        pass
+
+    class Killer(Recorder):
+        def update_state(self, state: str, meta: dict[str, Any]) -> None:
+            if meta["stage"] == stage:
+                raise Killed
+
+    ask(parts)
+    before = answers(parts)
+    with pytest.raises(Killed):
+        work(parts, Killer())
+    assert answers(parts) == before
+    again = open_parts()
+    retraining.resume(again)
+    learned = work(again)
+    assert isinstance(learned, Learned)
+    assert learned.outcome == "promoted"
+    assert again.library.missing(live(again)) == []
+    assert first(again, 42) == "number 42"
+    if stage in ("embed", "switch"):
+        assert len(teacher.taught) == 1
+
+
+def test_a_stopped_worker_gives_the_job_back(parts: Parts, teacher: Teacher) -> None:
+    """Told to shut down, it leaves at the next step, and the job is queued again."""
+    teacher.stops = lambda step: parts.stopping.set()
+    ask(parts)
+    with pytest.raises(Reject) as rejected:
+        work(parts)
+    assert rejected.value.requeue
+    assert parts.generations.retraining() is not None
+
+
+def test_an_admin_may_end_it(parts: Parts, teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled, it ends at its next checkpoint and changes nothing."""
+    monkeypatch.setattr(retraining, "LOOK_EVERY_S", 0.0)
+    teacher.stops = lambda step: call(parts, Retrain(asker=ADMIN, cancel=True)) and None  # type: ignore[func-returns-value]
+    ask(parts)
+    assert work(parts) == Learned(outcome="cancelled")
+    assert live(parts) == "base"
+    assert call(parts, Retrain(asker=ADMIN, cancel=True)).job_id is None
+
+
+def test_a_second_request_is_told_of_the_first(parts: Parts) -> None:
+    """There is one at a time."""
+    assert call(parts, Retrain(asker=ADMIN)).begun
+    second = call(parts, Retrain(asker=ADMIN))
+    assert (second.begun, second.job_id) == (False, retraining.JOB)
+
+
+def test_what_fails_is_told_and_over(parts: Parts, teacher: Teacher) -> None:
+    """A fault of ours ends the retrain with a code; the next one may begin."""
+
+    def fail(step: int) -> None:
+        raise RuntimeError("a fault of ours")
+
+    teacher.stops = fail
+    ask(parts)
+    assert work(parts) == Failed(code=Code.INTERNAL, incident="incident")
+    assert call(parts, Retrain(asker=ADMIN)).begun
+
+
+def test_who_is_no_admin_is_refused(parts: Parts) -> None:
+    """At the worker, whatever a frontend forgot."""
+    for request in (Retrain(asker=ANN), PreviewRetrain(asker=ANN), Rollback(asker=ANN)):
+        with pytest.raises(Refusal) as refused:
+            call(parts, request)  # type: ignore[arg-type]
+        assert refused.value.code is Code.ADMINS_ONLY
+
+
+def test_spaces_learn_together_only_by_a_setting(parts: Parts, tmp_path: Path) -> None:
+    """Where another space shares the installation, its search is not taught by this one's videos unasked."""
+    share(parts, 111, space="slack:2")
+    with pytest.raises(Refusal) as refused:
+        ask(parts)
+    assert refused.value.code is Code.SPACES_SHARE
+    assert call(parts, PreviewRetrain(asker=ADMIN)).pairs == VIDEOS
+    parts.settings = parts.settings.model_copy(update={"adapter_scope": "installation"})
+    assert call(parts, PreviewRetrain(asker=ADMIN)).pairs == VIDEOS + 1
+    ask(parts)
+
+
+def test_too_little_says_how_much_is_missing(open_parts: Callable[[], Parts]) -> None:
+    """A few videos teach nothing that could be proved."""
+    parts = open_parts()
+    parts.library.open("base", SIZE, None)
+    for number in range(12):
+        share(parts, number)
+    material = call(parts, PreviewRetrain(asker=ADMIN))
+    assert (material.pairs, material.videos, material.kinds) == (12, 12, {"title": 12})
+    assert material.missing >= 88
+    with pytest.raises(Refusal) as refused:
+        ask(parts)
+    assert refused.value.code is Code.TOO_FEW_PAIRS
+
+
+def test_searches_never_wait_for_a_new_model(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the next model is being loaded, the one before answers, by its own vectors."""
+    before = answers(parts)
+    loading, loaded = threading.Event(), threading.Event()
+
+    def slowly(settings: Settings, adapter: Path | None) -> Any:
+        loading.set()
+        assert loaded.wait(30)
+        return load(settings, adapter)
+
+    ask(parts)
+    work(parts)
+    monkeypatch.setattr(parts.models, "_load", slowly)
+    assert answers(parts) == before
+    assert loading.wait(30)
+    assert answers(parts) == before
+    loaded.set()
+    parts.models.current()
+    assert first(parts, 42) == "number 42"
