@@ -90,10 +90,10 @@ async def retrain(client: Client, asker: Asker, action: str = "preview") -> Repl
 
 
 @answered
-async def model(client: Client, asker: Asker, action: str = "status") -> Replies:
-    """`status` lists the generations; `rollback` goes back to the one before."""
-    if action == "rollback":
-        kept = await client.call(messages.Rollback(asker=asker))
+async def model(client: Client, asker: Asker, action: str = "status", *, to: str = "") -> Replies:
+    """`status` lists the generations; `rollback` goes back to the one before, `promote` puts `to` in use."""
+    if action in ("rollback", "promote"):
+        kept = await client.call(messages.Rollback(asker=asker, to=to or None))
         live = next(each for each in kept.generations if each.live)
         yield Sentence(say(Text.ROLLED_BACK, name=live.name))
         return

@@ -1,6 +1,7 @@
 """The command line `reelseek`."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
-from bots import core, jsonlines, training
+from bots import admin, core, jsonlines, training
 from bots.reach import Ended, reach
 from bots.shell import settings as _settings
 from bots.shell import terminal as _terminal
 from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
-from bots.words import Text, say
+from bots.words import Text, say, speaking
 from worker.messages import Asker
 
 T = TypeVar("T")
@@ -106,6 +107,21 @@ def forget(
 
 
 @app.command()
+def model(
+    action: Annotated[str, typer.Argument(metavar="[list|rollback|promote]")] = "list",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model to promote.")] = "",
+) -> None:
+    """Show the models that are kept, go back to the one before, or put another one in use."""
+    settings = _settings()
+
+    async def work() -> bool:
+        async with reach(settings) as client:
+            return await _terminal().show(admin.model(client, ASKER, action, to=name))
+
+    _once(work())
+
+
+@app.command()
 def worker(
     queues: Annotated[str, typer.Option(help="Which queues to work on, parted by commas.")] = "search,index,train",
 ) -> None:
@@ -139,6 +155,31 @@ def web() -> None:
 
 
 @app.command()
+def discord(
+    invite: Annotated[bool, typer.Option("--invite", help="Print the link that adds the bot to a server.")] = False,
+) -> None:
+    """Serve Discord."""
+    settings = _settings(to_file=False)
+
+    from bots.discord import run
+
+    if invite:
+        print(asyncio.run(run.invite(settings)))
+        return
+    _last(run.run(settings))
+
+
+@app.command()
+def slack() -> None:
+    """Serve Slack."""
+    settings = _settings(to_file=False)
+
+    from bots.slack import run
+
+    _last(run.run(settings))
+
+
+@app.command()
 def console() -> None:
     """Chat in this terminal."""
     settings = _settings()
@@ -158,9 +199,11 @@ def doctor(as_json: AsJson = False) -> None:
     # The log goes to the terminal: a folder that can't be written is one of the things to find.
     settings = _settings(to_file=False)
 
+    from bots.discord.run import check as discord
+    from bots.slack.check import check as slack
     from worker.doctor import check
 
-    checks = check(settings)
+    checks = [*check(settings), *asyncio.run(discord(settings)), *asyncio.run(slack(settings))]
     if as_json:
         jsonlines.checks(checks)
     else:
@@ -169,11 +212,16 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """The entry point. Whatever happens, a person reads a sentence."""
+    """The entry point. Whatever happens, a person reads a sentence, in the language of their environment."""
+    with speaking(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")):
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except Ended as ended:
-        _complain(str(ended))
+        _complain(str(ended), ended.status)
     except ValidationError as invalid:
         for error in invalid.errors():
             name = f"REELSEEK_{'_'.join(map(str, error['loc'][:1])).upper()}"
@@ -186,9 +234,9 @@ def main() -> None:
         _complain(f"{told.text} {say(Text.REFERENCE, incident=told.incident)}")
 
 
-def _complain(sentence: str) -> NoReturn:
+def _complain(sentence: str, status: int = 1) -> NoReturn:
     _terminal().complain(sentence)
-    raise SystemExit(1)
+    raise SystemExit(status)
 
 
 def _link(text: str) -> str:

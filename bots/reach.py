@@ -10,7 +10,11 @@ from worker.settings import Settings
 
 
 class Ended(Exception):
-    """A command that cannot go on, for a reason that is already a sentence."""
+    """A command that cannot go on, for a reason that is already a sentence; `status` is what the process ends with."""
+
+    def __init__(self, sentence: str, status: int = 1) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 @asynccontextmanager

@@ -286,7 +286,7 @@ class Text(StrEnum):
     SETTING_UNKNOWN = "There is no setting “{name}”. There are: {all}."
     SETTING_REFUSED = "“{name}” can be: {all}."
     # retrain
-    MATERIAL = "There are {pairs} pairs of {videos} videos to learn from ({kinds})."
+    MATERIAL = "There are {pairs} pairs of {videos} to learn from ({kinds})."
     MATERIAL_MISSING = (
         "There are {pairs} pairs to learn from, and {missing} more are needed. "
         "Add videos with titles or subtitles, and vote on what is found."
@@ -319,10 +319,20 @@ class Text(StrEnum):
     MODEL_FIGURES = "{before} before, {after} after, of {questions} questions"
     MODEL_PLAIN = "as it came"
     ROLLED_BACK = "Back to {name}."
+    OUTSIDE = "Only people of this workspace can ask here."
     # Slack
     CHAT_NEEDS_REDIS = (
         "A chat frontend needs Redis: set REELSEEK_REDIS_URL, for example by starting everything with "
         "`docker compose up`."
+    )
+    DISCORD_NEEDS_TOKEN = (
+        "Discord's token is missing: set REELSEEK_DISCORD_TOKEN. docs/discord.md says where to find it."
+    )
+    DISCORD_REFUSED = "Discord does not accept the token. Check REELSEEK_DISCORD_TOKEN; docs/discord.md says how."
+    DISCORD_UNREACHABLE = "Discord cannot be reached. Check the connection, then start again."
+    DISCORD_INTENT = (
+        "To read links in watched channels, whoever runs this bot must switch on “Message Content Intent” for it at "
+        "https://discord.com/developers/applications, and then choose the channels again."
     )
     SLACK_NEEDS_TOKENS = (
         "Slack's tokens are missing: set REELSEEK_SLACK_BOT_TOKEN and REELSEEK_SLACK_APP_TOKEN. docs/slack.md says where "

@@ -12,16 +12,14 @@ Several workers call this at once, and any of them may be killed in between, so 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, Literal, TypeAlias
-
-import numpy as np
+from typing import Any
 
 from indexer.blobs import video_prefix
 from indexer.errors import GenerationMismatch, NotYours
-from indexer.points import Nearest, PointIn, Points, Scored, SparseWords, Stored, Where
+from indexer.moment_store import MOMENTS, MomentStore, collection_of
+from indexer.points import PointIn, Points, Stored, Where
 from indexer.records import (
     RECORDS,
     SCHEMA,
@@ -31,14 +29,11 @@ from indexer.records import (
     Scopes,
     Submission,
     VideoRecord,
+    each_scope,
     submission_id,
 )
 from indexer.text import document_words
 from indexer.video import Moment, Vector, Video
-
-MOMENTS = "moments"
-BEFORE = "before"
-"""Aliases."""
 
 CLOSED = {"spaces": [], "open": "no"}
 """Of moments that nobody finds yet."""
@@ -47,64 +42,14 @@ KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status")
 """Of records, that filters use."""
 
 UPSERT_BATCH = 64
-SAMPLE = 200
-
-Using: TypeAlias = Literal["frame", "motion"]
-"""A named dense vector."""
 
 
-@dataclass(frozen=True)
-class Near:
-    """One list to search for: the `limit` moments nearest to `vector` in the named vector `using`."""
-
-    using: Literal["frame", "motion", "words"]
-    vector: Vector | SparseWords
-    limit: int
-
-
-class Library:
+class Library(MomentStore):
     """The one home of what is known about videos. Every method may be repeated without harm."""
 
     def __init__(self, points: Points) -> None:
-        self._points = points
+        super().__init__(points)
         points.ensure(RECORDS, {}, (), KEYS, tenant="space")
-
-    # ---- generations ----
-
-    @property
-    def generation(self) -> str | None:
-        """The one that is searched now."""
-        collection = self._points.resolve(MOMENTS)
-        return collection.removeprefix(f"{MOMENTS}_") if collection else None
-
-    def open(self, generation: str, frame_size: int, motion_size: int | None) -> None:
-        """Makes room for a generation. The first one ever is searched from now on; others wait for `switch`."""
-        sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
-        self._points.ensure(_collection(generation), sizes, ("words",), ("spaces", "video_id", "open"), tenant="spaces")
-        if self.generation is None:
-            self.switch(generation)
-
-    @property
-    def before(self) -> str | None:
-        """The generation that was searched before this one. It is kept, so that searches may finish and go back."""
-        collection = self._points.resolve(BEFORE)
-        return collection.removeprefix(f"{MOMENTS}_") if collection else None
-
-    def switch(self, generation: str) -> None:
-        """Searches go to this generation from now on."""
-        before = self.generation
-        self._points.point_alias(MOMENTS, _collection(generation))
-        if before and before != generation:
-            self._points.point_alias(BEFORE, _collection(before))
-
-    def drop_old(self) -> None:
-        """Deletes the generations that are neither searched nor the one before."""
-        for collection in self._collections():
-            if collection not in map(_collection, filter(None, (self.generation, self.before))):
-                self._points.drop(collection)
-
-    def _collections(self) -> list[str]:
-        return [name for name in self._points.collections() if name.startswith(f"{MOMENTS}_")]
 
     # ---- submissions and jobs ----
 
@@ -156,7 +101,7 @@ class Library:
         if record is None:
             return False
         self._change(video.id, status="waiting")
-        collection, of_video = _collection(generation), Where({"video_id": video.id})
+        collection, of_video = collection_of(generation), Where({"video_id": video.id})
         self._points.set_payload(collection, of_video, CLOSED)
         for start in range(0, len(moments), UPSERT_BATCH):
             batch = moments[start : start + UPSERT_BATCH]
@@ -188,23 +133,14 @@ class Library:
 
     def missing(self, generation: str) -> list[str]:
         """Ids of videos that can be found, but not in this generation."""
-        collection = _collection(generation)
+        collection = collection_of(generation)
         where = Where({"kind": "video", "status": ("indexed", "words_only")})
         ids = [stored.id for stored in self._points.scroll(RECORDS, where, ())]
         return [id for id in ids if not self._points.count(collection, Where({"video_id": id, "open": "yes"}))]
 
-    def kept(self, video_id: str, but: str) -> list[Stored]:
-        """A video's moments without vectors, out of any generation but one; empty where nothing is left of it."""
-        for collection in self._collections():
-            if collection != _collection(but) and (
-                moments := list(self._points.scroll(collection, Where({"video_id": video_id, "open": "yes"})))
-            ):
-                return moments
-        return []
-
     def put_anew(self, video_id: str, generation: str, moments: Sequence[tuple[Stored, Mapping[str, Vector]]]) -> None:
         """Stores a video's moments with the vectors that another generation gives them. A forgotten one stays away."""
-        collection, of_video = _collection(generation), Where({"video_id": video_id})
+        collection, of_video = collection_of(generation), Where({"video_id": video_id})
         points = [
             PointIn(
                 stored.id,
@@ -321,7 +257,7 @@ class Library:
         return {each.video_id: each for each in reversed(self._submissions(scopes, video_ids))}
 
     def _submissions(self, scopes: Scopes, video_ids: Sequence[str]) -> list[Submission]:
-        ids = [submission_id(video_id, scope) for scope in _each(scopes) for video_id in video_ids]
+        ids = [submission_id(video_id, scope) for scope in each_scope(scopes) for video_id in video_ids]
         return [_submission(each) for each in self._points.retrieve(RECORDS, ids)]
 
     def entries(
@@ -346,62 +282,12 @@ class Library:
     def counts(self, scopes: Scopes) -> Counts:
         of_space: dict[str, str | tuple[str, ...]] = {"kind": "submission", "scope": scopes}
         waiting = [video.video_id for video in self.waiting()]
-        ids = tuple(submission_id(video_id, scope) for video_id in waiting for scope in _each(scopes))
+        ids = tuple(submission_id(video_id, scope) for video_id in waiting for scope in each_scope(scopes))
         return Counts(
             videos=self._points.count(RECORDS, Where(of_space)),
             moments=self._points.count(MOMENTS, Where({"spaces": scopes})) if self.generation else 0,
             waiting=self._points.count(RECORDS, Where(of_space, ids=ids)),
         )
-
-    def size(self, generation: str) -> int:
-        """How many moments the store holds, of all spaces."""
-        return self._points.count(_collection(generation), Where())
-
-    def moments(self, generation: str, scopes: Scopes, ids: Sequence[str], vectors: bool = False) -> list[Stored]:
-        """Moments by id, as far as the space may see them."""
-        stored = self._points.retrieve(_collection(generation), ids, dense=vectors)
-        seen = set(_each(scopes))
-        return [each for each in stored if seen & set(each.payload["spaces"])]
-
-    def nearest(
-        self,
-        generation: str,
-        scopes: Scopes,
-        lists: Sequence[Near],
-        video_id: str | None = None,
-        without_videos: Sequence[str] = (),
-    ) -> list[list[Scored]]:
-        """The moments nearest to each vector that the space may see, best first, each with its `video_id`.
-
-        Raises `GenerationMismatch` where `generation` is neither the one that is searched now nor the one before.
-        """
-        match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
-        match |= {"video_id": video_id} if video_id else {}
-        where = Where(match, without={"video_id": tuple(without_videos)} if without_videos else {})
-        queries = [Nearest(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
-        if generation != self.generation and generation != self.before:
-            raise GenerationMismatch(f"asked for {generation}, but {self.generation} is searched now")
-        return self._points.nearest(_collection(generation), queries)
-
-    def sample(self, generation: str, scopes: Scopes, vectors: Mapping[Using, Vector]) -> dict[Using, Vector]:
-        """Each vector's cosines to some moments that the space may see, in no order: (n,), n at most `SAMPLE`.
-
-        The same moments every time, and as good as drawn by lot: ids are hashes.
-        """
-        collection = _collection(generation)
-        seen = self._points.scroll(collection, Where({"spaces": scopes}), ())
-        where = Where(ids=tuple(stored.id for stored in islice(seen, SAMPLE)))
-        queries = [Nearest(vector, using, where, SAMPLE) for using, vector in vectors.items()]
-        answers = self._points.nearest(collection, queries) if where.ids else []
-        return {
-            using: np.array([scored.score for scored in answer], dtype=np.float32)
-            for using, answer in zip(vectors, answers, strict=False)
-            if answer
-        }
-
-
-def _collection(generation: str) -> str:
-    return f"{MOMENTS}_{generation}"
 
 
 def _point(moment: Moment, video: Video, generation: str, code: str | None) -> PointIn:
@@ -453,10 +339,6 @@ def _submission(stored: Stored) -> Submission:
     return Submission(
         **{each.name: stored.payload[each.name] for each in fields(Submission) if each.name in stored.payload}
     )
-
-
-def _each(scopes: Scopes) -> tuple[str, ...]:
-    return (scopes,) if isinstance(scopes, str) else scopes
 
 
 def _mentions(video: VideoRecord, search: str) -> bool:

@@ -83,3 +83,7 @@ class Counts:
 
 def submission_id(video_id: str, scope: str) -> str:
     return str(uuid5(UUID(video_id), scope))
+
+
+def each_scope(scopes: Scopes) -> tuple[str, ...]:
+    return (scopes,) if isinstance(scopes, str) else scopes

@@ -15,7 +15,8 @@ import numpy as np
 
 from indexer.calibration import likelihood
 from indexer.fusion import Fused, Listed, fuse
-from indexer.library import Library, Near, Using
+from indexer.library import Library
+from indexer.moment_store import Near, Using
 from indexer.points import Scored, SparseWords, Stored
 from indexer.ports import Encoder
 from indexer.records import Scopes, Submission

@@ -10,7 +10,7 @@ from bots.chat import read
 from bots.reply import Shelf, succeeded
 from bots.web import cards
 from bots.web.conversation import told, turn
-from bots.web.visit import ASKER, PAGE_SIZE, Visit
+from bots.web.visit import ASKER, PAGE_SIZE, Visit, in_their_language
 from bots.words import Text, say
 
 BOX_WIDTH: Final = 140
@@ -43,6 +43,7 @@ def _form(visit: Visit) -> None:
             st.text_input(say(Text.UNLIKE), key="unlike", placeholder=say(Text.UNLIKE_EXAMPLE))
 
 
+@in_their_language
 def _asked(visit: Visit) -> None:
     state = st.session_state
     words, like, unlike = state.words, state.like, state.unlike

@@ -39,7 +39,10 @@ class Turn:
 
 
 class Bridge:
-    """One event loop in a thread, and the client that all visitors share."""
+    """One event loop in a thread, and the client that all visitors share.
+
+    asyncio takes the caller's context along to the loop, so that answers are in the language that is spoken here.
+    """
 
     def __init__(self, connecting: AbstractAsyncContextManager[Client]) -> None:
         """Raises what connecting raises."""

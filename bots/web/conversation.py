@@ -10,7 +10,7 @@ from bots import reply as r
 from bots.web import cards
 from bots.web.bridge import Turn
 from bots.web.shelf import lines, shelf
-from bots.web.visit import ASKER, PAGE_SIZE, Visit
+from bots.web.visit import ASKER, PAGE_SIZE, Visit, in_their_language
 from bots.words import Text, say
 
 QUICK_S: Final = 1.5
@@ -27,6 +27,7 @@ def turn(visit: Visit, number: int) -> None:
         st.fragment(_in_work, run_every=0.5, key=f"in-work-{number}")(visit, number, this)
 
 
+@in_their_language
 def _in_work(visit: Visit, number: int, this: Turn) -> None:
     """Drawn again and again until the turn is done."""
     if this.done.is_set():
@@ -105,17 +106,20 @@ def _play(visit: Visit, key: str | None) -> None:
     visit.playing = key
 
 
+@in_their_language
 def _more_like(visit: Visit, card: r.Card) -> None:
     question = say(Text.ASKED_LIKE, what=f"“{card.title}” {card.time}")
     like = f"moment:{card.moment_id}"
     visit.begin(question, core.find(visit.bridge.client, ASKER, "", like=like, limit=PAGE_SIZE))
 
 
+@in_their_language
 def _inside(visit: Visit, card: r.Card, search: r.Search, question: str) -> None:
     question = f"{question} · {say(Text.ASKED_INSIDE, what=card.title)}"
     visit.begin(question, core.more(visit.bridge.client, ASKER, search.inside(card.link)))
 
 
+@in_their_language
 def _show_more(visit: Visit, this: Turn, search: r.Search) -> None:
     visit.bridge.start(this, core.more(visit.bridge.client, ASKER, search))
 

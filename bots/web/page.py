@@ -8,6 +8,7 @@ from bots import core
 from bots.web import view
 from bots.web.bridge import Bridge
 from bots.web.cards import told
+from bots.web.visit import in_their_language
 from worker.client import connect
 from worker.logs import configure
 from worker.relay import NothingRuns
@@ -24,6 +25,7 @@ def bridge() -> Bridge:
     return made
 
 
+@in_their_language
 def main() -> None:
     view.frame()
     try:

@@ -7,7 +7,7 @@ import streamlit as st
 from bots import commands, core
 from bots.reply import Entry, Guide, Shelf
 from bots.web import cards
-from bots.web.visit import ASKER, SHELF_SIZE, Visit
+from bots.web.visit import ASKER, SHELF_SIZE, Visit, in_their_language
 from bots.words import Text, count, say
 
 MAX_SHELF_SIZE = 200
@@ -74,6 +74,7 @@ def _inside(visit: Visit, entry: Entry) -> None:
     st.session_state.view = Text.SEARCH
 
 
+@in_their_language
 def _forget(visit: Visit, link: str) -> None:
     [visit.told] = visit.bridge.all(core.forget(visit.bridge.client, ASKER, link))
 

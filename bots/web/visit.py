@@ -1,7 +1,9 @@
 """What the page remembers of one visitor, between one run of its script and the next."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, ParamSpec
 
 import streamlit as st
 import structlog
@@ -9,8 +11,10 @@ import structlog
 from bots.chat import Chat
 from bots.reply import Replies, Reply
 from bots.web.bridge import Bridge, Turn
+from bots.words import speaking
 from worker.messages import Asker, CallFailed
 
+P = ParamSpec("P")
 ASKER: Final = Asker(space="local:me", person="web", admin=True)
 PAGE_SIZE: Final = 6
 SHELF_SIZE: Final = 12
@@ -42,6 +46,21 @@ class Visit:
         except (KeyError, CallFailed) as error:
             log.warning("no_thumbnail", key=key, error=str(error))
             return None
+
+
+def in_their_language(run: Callable[P, None]) -> Callable[P, None]:
+    """What `run` says, and what the bridge answers for it, is in the language of the visitor's browser.
+
+    Streamlit begins to run the page in three places, each with a thread's empty context: the script, what a button
+    does, and a fragment that is drawn again by itself.
+    """
+
+    @functools.wraps(run)
+    def spoken(*args: P.args, **kwargs: P.kwargs) -> None:
+        with speaking(st.context.locale or ""):
+            run(*args, **kwargs)
+
+    return spoken
 
 
 def visit(bridge: Bridge) -> Visit:

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bots.web.serve import serving
-from bots.words import Text, say, speaking
+from bots.words import Text, count, say, speaking
 from tests.bots.conftest import in_thread
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker import relay
@@ -172,13 +172,17 @@ def test_the_visitors_language(browser: Browser, address: str, owner: FakeClient
     owner.gate = threading.Event()
     with browser.new_context(locale="ko-KR") as context, speaking("ko"):
         page = context.new_page()
-        page.goto(address)
+        with page.expect_websocket() as socket:
+            page.goto(address)
         expect(page.locator(".rs-welcome h3")).to_have_text(say(Text.WELCOME_TITLE))
-        ask(page, "https://video.example/new")
-        # It is drawn again by itself, beside the script.
+        ask(page, f"https://video.example/new {SNOW.link}")
         expect(page.get_by_text(f"https://video.example/new · {say(Text.FETCHING)}")).to_be_visible()
+        # What is in work is drawn again and again by itself, beside the script.
+        for _ in range(20):
+            socket.value.wait_for_event("framereceived")
+        expect(page.locator(".rs-told")).to_contain_text(count(3, Text.MOMENTS_ONE, Text.MOMENTS))
         owner.gate.set()
-        expect(page.locator(".rs-told")).to_contain_text(say(Text.INDEXED, title="new"))
+        expect(page.locator(".rs-told").last).to_contain_text(say(Text.INDEXED, title="new"))
         page.get_by_role("radio", name=say(Text.HELP)).click()
         expect(page.locator(".rs-guide")).to_contain_text(say(Text.FIND_HELP))
 

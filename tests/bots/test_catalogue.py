@@ -39,7 +39,7 @@ def translations(message: Message) -> Iterator[tuple[str, str]]:
     """Each translation, with the English that it stands for."""
     ids = message.id if isinstance(message.id, tuple | list) else [message.id]
     strings = message.string if isinstance(message.string, tuple | list) else [message.string]
-    return ((ids[-1], translated) for translated in strings)
+    return ((ids[-1], translated or "") for translated in strings)
 
 
 def blanks(sentence: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from bots import cli
 from bots.words import Text, say, speaking
-from tests.bots.fakes import GOAL, SNOW, FakeClient
+from tests.bots.fakes import GOAL, SNOW, FakeClient, generation
 from worker.codes import Code
 from worker.messages import CallFailed, Find, Submit
 from worker.settings import Settings
@@ -188,3 +188,23 @@ def test_web_serves_until_it_is_stopped(running: Settings, monkeypatch: pytest.M
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("platform", ["discord", "slack"])
+@pytest.mark.parametrize("redis", ["", "redis://127.0.0.1:1/0"])
+def test_a_bot_without_its_token_says_so(settings: Settings, platform: str, redis: str) -> None:
+    """One sentence that says which setting is missing, and status 2."""
+    env = {"REELSEEK_REDIS_URL": redis} if redis else {}
+    done = reelseek(platform, **env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "REELSEEK_" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_models_are_shown_and_gone_back(running: Settings, client: FakeClient) -> None:
+    """The shell can do what an admin can in the chat."""
+    client.models.insert(0, generation("starter-1", live=False))
+    shown = reelseek("model")
+    assert shown.returncode == 0
+    assert [line.split(",")[0] for line in shown.stdout.splitlines()] == ["starter-1", "starter-0"]
+    assert reelseek("model", "rollback").returncode == 0

@@ -196,6 +196,19 @@ def test_the_visitors_language(page: AppTest, locale: str) -> None:
         assert say(Text.FORGOTTEN_ONE, link=GOAL.link) in seen(page)
 
 
+def test_buttons_keep_the_language(page: AppTest, client: FakeClient) -> None:
+    """What a button asks for is answered in the visitor's language too."""
+    client.videos = [FakeVideo(f"https://video.example/{n}", f"Dog {n}", ("dog",)) for n in range(8)]
+    page.context = {"locale": "ko"}
+    page.run()
+    with speaking("ko"):
+        ask(page, "dog")
+        assert seen(press(page, say(Text.SHOW_MORE))).count(say(Text.LOOKS)) == 8
+        html = seen(press(page, say(Text.MORE_LIKE_THIS)))
+    assert say(Text.LOOKS) not in html
+    assert "더 비슷하게: “Dog" in html
+
+
 def test_visitors_do_not_share_a_language(client: FakeClient) -> None:
     """Two visitors of one page, who come in turn, each read their own."""
     with closing(Bridge(connecting(client))) as bridge:

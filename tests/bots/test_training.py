@@ -190,21 +190,21 @@ def test_wrong_use_is_one_sentence(
 
 def test_a_stopped_training_goes_on_where_it_was(here: Path, reelseek: Callable[..., Ran]) -> None:
     """Ctrl-C ends it at a checkpoint with a sentence; the same command ends with the steps that were left."""
-    (here / "run.toml").write_text(RUN.format(steps=400))
-    arguments = ["train", "--pairs", "pairs.tsv", "--run", "run.toml", "--out", "made"]
-    command = [sys.executable, "-c", "from bots.cli import main; main()", *arguments]
-    checkpoint = here / "made" / "frame" / "checkpoint.pt"
+    os.mkfifo(here / "pipe.toml")
+    arguments = ["train", "--pairs", "pairs.tsv", "--out", "made", "--run"]
+    command = [sys.executable, "-c", "from bots.cli import main; main()", *arguments, "pipe.toml"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while not checkpoint.exists() and process.poll() is None:
-            os.sched_yield()
-        process.send_signal(signal.SIGINT)
+        with (here / "pipe.toml").open("w") as run:  # opens when the command reads it
+            process.send_signal(signal.SIGINT)
+            run.write(RUN.format(steps=3))
         answer, notes = process.communicate(timeout=60)
     assert (process.returncode, answer) == (130, "")
     assert say(Text.TRAIN_STOPPED) in notes
     assert "Traceback" not in notes
-    done = torch.load(checkpoint, weights_only=True)["state"]["step"]
-    assert done < 400
-    (here / "run.toml").write_text(RUN.format(steps=400))
-    assert reelseek(*arguments)[0] == 0
+    checkpoint = torch.load(here / "made" / "frame" / "checkpoint.pt", weights_only=True)
+    assert checkpoint["state"]["step"] == 1
+    (here / "run.toml").write_text(RUN.format(steps=3))
+    assert reelseek(*arguments, "run.toml")[0] == 0
     losses = json.loads((here / "made" / "report.json").read_text())["training"]["frame"]["losses"]
-    assert [step for step, _ in losses] == list(range(1, 401))
+    assert losses[0] == list(checkpoint["state"]["losses"][0])
+    assert [step for step, _ in losses] == [1, 2, 3]

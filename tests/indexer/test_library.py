@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from indexer.blobs import video_prefix
 from indexer.edge import EdgePoints
 from indexer.errors import GenerationMismatch, StoreUnavailable
-from indexer.library import Library, Near
+from indexer.library import Library
+from indexer.moment_store import Near
 from indexer.points import Points, Where
 from indexer.records import Forgotten
 from tests.indexer.conftest import OpenPoints

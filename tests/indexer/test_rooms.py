@@ -3,7 +3,8 @@
 import pytest
 
 from indexer.errors import NotYours
-from indexer.library import Library, Near
+from indexer.library import Library
+from indexer.moment_store import Near
 from indexer.points import Points
 from tests.indexer.fakes import SIZE, a_video, meaning, moment_id, some_moments, submit, video_id
 
