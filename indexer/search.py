@@ -132,7 +132,9 @@ def find(
     limit: int = 5,
     offset: int = 0,
 ) -> Page:
-    """Moments for any of `texts`, towards `like` and `picture` and away from `unlike` (words, or `moment:<id>`).
+    """Moments for any of `texts`, best for all of them, towards `like` and `picture` and away from `unlike`.
+
+    Examples are words, or `moment:<id>`.
 
     One hit a video, or with `video_id` the single moments of that one. The moments named as examples, and the videos
     of those to be like, are left out: whoever names them knows them. Raises `GenerationMismatch` where the encoder is
@@ -140,6 +142,7 @@ def find(
     """
     if library.generation is None:
         return Page((), None)
+    texts = [", ".join(texts), *texts] if len(texts) > 1 else texts
     liked, unliked = (_moments(library, encoder.generation, scopes, examples) for examples in (like, unlike))
     looks: list[Vectors] = [] if picture is None else [{"frame": encoder.frames([picture])[0]}]
     questions = _questions(encoder, texts, like, unlike, [*map(_dense, liked), *looks], [*map(_dense, unliked)])
@@ -263,15 +266,27 @@ def _longer(lists: Sequence[Mapping[Kind, Sequence[Listed]]], depth: int) -> boo
 def _bests(
     questions: Sequence[Question], lists: Sequence[Mapping[Kind, Sequence[Listed]]], named: Set[str]
 ) -> list[Best]:
-    """The best moment of each group for any of the questions, best first; those that were named are left out."""
-    fused = [fuse(of_question) for of_question in lists]
-    answers = [(item, question.text) for question, items in zip(questions, fused, strict=True) for item in items]
+    """The best moment of each group, best first; those that were named are left out.
+
+    A group counts with the sum of what its best moments are to each question: of parts of a sentence and the whole,
+    no single one decides.
+    """
     groups: dict[str, dict[str, tuple[Fused[Kind], str]]] = {}
-    for item, text in sorted(answers, key=lambda answer: answer[0].order):
-        if item.id not in named:
-            groups.setdefault(item.group, {}).setdefault(item.id, (item, text))
-    firsts = [(next(iter(members.values())), len(members) - 1) for members in groups.values()]
-    return [Best(item, text, more) for (item, text), more in firsts]
+    worth: dict[str, float] = {}
+    for question, of_question in zip(questions, lists, strict=True):
+        seen: set[str] = set()
+        for item in fuse(of_question):
+            if item.id in named:
+                continue
+            if item.group not in seen:
+                seen.add(item.group)
+                worth[item.group] = worth.get(item.group, 0.0) + item.score
+            members = groups.setdefault(item.group, {})
+            if item.id not in members or item.order < members[item.id][0].order:
+                members[item.id] = (item, question.text)
+    firsts = {group: min(members.values(), key=lambda each: each[0].order) for group, members in groups.items()}
+    ranked = sorted(groups, key=lambda group: (-worth[group], firsts[group][0].order))
+    return [Best(*firsts[group], len(groups[group]) - 1) for group in ranked]
 
 
 def _scores(

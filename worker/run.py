@@ -24,5 +24,6 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset, train_preset)))
         register(app, parts)
         stack.enter_context(resuming(parts, [each for queue in queues for each in ROUNDS.get(queue, ())]))
-        parts.models.current().texts(["warm up"])
+        if set(queues) & {"search", "index"}:
+            parts.models.current().texts(["warm up"])
         work(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping)

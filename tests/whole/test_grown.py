@@ -55,7 +55,7 @@ def services(grown: dict[str, str], tmp_path: Path) -> Iterator[dict[str, Proces
     """Every service of ours, started with the command that compose gives."""
     started: dict[str, Process] = {}
     with ExitStack() as stack:
-        for name in ("search", "index", "web"):
+        for name in ("search", "index", "train", "web"):
             command = [REELSEEK, *shlex.split(OURS[name]["command"])]
             started[name] = stack.enter_context(running(command, tmp_path, **grown))
         yield started
@@ -77,7 +77,7 @@ def test_every_variable_of_compose_is_in_the_example() -> None:
 
 def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[str, str], tmp_path: Path) -> None:
     """Workers by queue index a file and answer a search, the web chat answers, and all stop cleanly when told."""
-    for name in ("search", "index"):
+    for name in ("search", "index", "train"):
         services[name].wait_for("worker.ready")
     indexed = reelseek(tmp_path, "index", str(clip(tmp_path / "red.mp4", "red")), "--json", **grown)
     assert (indexed.returncode, json_lines(indexed.stdout)[0]["status"]) == (0, "indexed"), indexed.stderr
