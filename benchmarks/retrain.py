@@ -1,0 +1,131 @@
+"""A whole retrain from the library alone, while people search: what it takes, and that nobody notices.
+
+    python benchmarks/retrain.py FOLDER
+
+FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a column
+`file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own commands on a
+real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked meanwhile and how
+many failed, whether going back gave the very same answers, and the peak memory.
+"""
+
+import argparse
+import asyncio
+import csv
+import resource
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bots import admin, core
+from bots.reply import Lesson, Outcome, Replies, Sentence
+from worker.client import QueueClient
+from worker.embedded import embedded
+from worker.logs import configure
+from worker.messages import Asker, CallFailed, Find
+from worker.settings import Settings
+
+ASKER = Asker(space="local:retrain", person="benchmark", admin=True)
+SEARCH_EVERY_S = 0.3
+
+
+@dataclass
+class Searching:
+    """What became of the searches meanwhile."""
+
+    asked: int = 0
+    failed: int = 0
+    slowest_s: float = 0.0
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines, delimiter="\t"))
+
+
+async def index(client: QueueClient, folder: Path) -> None:
+    titles = {(folder / row["file"]).as_uri(): row["description"] for row in table(folder / "manifest.tsv")}
+    replies = core.index(client, ASKER, list(titles), titles=titles, local_files=True)
+    done = [reply async for reply in replies if isinstance(reply, Outcome)]
+    print(f"indexed {sum(each.ok for each in done)} of {len(done)}")
+
+
+async def answers(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
+    """Every answer whole, and the shares of right ones."""
+    found, right = [], {1: 0, 5: 0}
+    for row in table(folder / "queries.tsv"):
+        for language, words in list(row.items())[1:]:
+            answer = await client.call(Find(asker=ASKER, queries=(words,), limit=5))
+            found.append(answer.model_dump() | {"language": language})
+            for most in right:
+                right[most] += any(hit.link.endswith(f"/{row['file']}") for hit in answer.hits[:most])
+    shares = " / ".join(f"{number / len(found):.3f}" for number in right.values())
+    return found, f"R@1 / R@5 {shares} ({len(found)} queries)"
+
+
+async def search(client: QueueClient, searching: Searching) -> None:
+    while True:
+        began_s = time.perf_counter()
+        try:
+            await client.call(Find(asker=ASKER, queries=("a dog in the snow",), limit=5))
+        except CallFailed as failed:
+            searching.failed += 1
+            print(f"a search failed: {failed}")
+        searching.asked += 1
+        searching.slowest_s = max(searching.slowest_s, time.perf_counter() - began_s)
+        await asyncio.sleep(SEARCH_EVERY_S)
+
+
+async def told(replies: Replies) -> None:
+    """Prints what a person would read, of progress one line a stage."""
+    began_s, stage = time.monotonic(), ""
+    async for reply in replies:
+        text = getattr(reply, "text", str(reply))
+        passing = isinstance(reply, Lesson) and not reply.over
+        if not passing or text.split(" · ")[0] != stage:
+            print(f"{time.monotonic() - began_s:6.0f} s  {text}")
+        stage = text.split(" · ")[0]
+        if isinstance(reply, Sentence) and not reply.ok:
+            raise SystemExit(1)
+
+
+async def main(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as data:
+        settings = Settings(data_dir=Path(data), search_timeout_s=120)
+        configure(settings, to_file=True)
+        async with embedded(settings) as client:
+            await index(client, folder)
+            before, shares = await answers(client, folder)
+            print(f"before: {shares}")
+            searching = Searching()
+            meanwhile = asyncio.create_task(search(client, searching))
+            await told(admin.retrain(client, ASKER))
+            await told(admin.retrain(client, ASKER, "start"))
+            meanwhile.cancel()
+            print(
+                f"searches meanwhile: {searching.asked}, failed {searching.failed}, {searching.slowest_s:.2f} s at most"
+            )
+            after, shares = await settled(client, folder, before)
+            print(f"after: {shares}")
+            if after != before:
+                await told(admin.model(client, ASKER, "rollback"))
+                back, _ = await settled(client, folder, after)
+                print(f"the same answers after going back: {back == before}")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+async def settled(client: QueueClient, folder: Path, old: list[Any]) -> tuple[list[Any], str]:
+    """Answers of the model that is in use now: the one before answers while it is being loaded."""
+    for _ in range(6):
+        found, shares = await answers(client, folder)
+        if found != old:
+            break
+        await asyncio.sleep(5)
+    return found, shares
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    asyncio.run(main(parser.parse_args().folder))
