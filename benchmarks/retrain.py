@@ -2,10 +2,10 @@
 
     python benchmarks/retrain.py FOLDER
 
-FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a column
-`file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own commands on a
-real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked meanwhile and how
-many failed, whether going back gave the very same answers, and the peak memory.
+FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a
+column `file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own
+commands on a real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked
+meanwhile and how many failed, whether going back gave the very same answers, and the peak memory.
 """
 
 import argparse

@@ -1,0 +1,165 @@
+"""How often the starter tells two clips apart that differ in nothing but motion.
+
+    python benchmarks/motion_pairs.py FOLDER --motion WEIGHTS
+
+FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language). Of each clip's
+longest moment pairs are made: a window that moves over it and the same backwards, and the clip beside its first picture
+standing still. `motion_pairs.tsv` names clips whose own motion has a direction; they meet their reverse. A query with
+the motion said after it must put the right one of the two first, in a library of all other clips; even is one half.
+"""
+
+import argparse
+import csv
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from indexer.decode import PyAvDecoder
+from indexer.fusion import Listed, fuse
+from indexer.moments import cut
+from indexer.video import Clip, Vector
+from model import starter
+from model.encoders import Encoder, Picture, TextVectors
+
+FRAMES = 8
+LABELS = Path(__file__).with_suffix(".tsv")
+
+# None of these is among the phrases of model/runs/motion.tsv.
+SAID = {
+    "pan_left": ("the shot turns left", "카메라 왼쪽 이동", "镜头往左转"),
+    "pan_right": ("the shot turns right", "카메라 오른쪽 이동", "镜头往右转"),
+    "tilt_up": ("the shot rises up", "카메라 위로 이동", "镜头往上抬"),
+    "tilt_down": ("the shot sinks down", "카메라 아래로 이동", "镜头往下降"),
+    "zoom_in": ("closer and closer", "점점 가까이", "慢慢变近"),
+    "zoom_out": ("farther and farther away", "점점 멀리", "慢慢变远"),
+    "thing_left": ("heading left", "왼쪽으로 가는", "往左边去"),
+    "thing_right": ("heading right", "오른쪽으로 가는", "往右边去"),
+    "still": ("frozen and motionless", "멈춰 있는 사진", "定住的照片"),
+    "moving": ("with movement", "움직임이 있는", "有动作"),
+}
+OPPOSITE = {
+    "pan_right": "pan_left",
+    "tilt_down": "tilt_up",
+    "zoom_in": "zoom_out",
+    "zoom_out": "zoom_in",
+    "thing_left": "thing_right",
+    "thing_right": "thing_left",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One clip as the index would hold it."""
+
+    frame: Vector
+    motion: Vector
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clips, and the motion that is true of each alone."""
+
+    kind: str
+    file: str
+    motions: tuple[str, str]
+    clips: tuple[Seen, Seen]
+
+
+def seen(encoder: Encoder, frames: Vector) -> Seen:
+    mean = frames.mean(0)
+    return Seen(mean / np.linalg.norm(mean), encoder.clips([Clip((), frames)])[0])
+
+
+def moment(file: Path) -> list[Picture]:
+    """Eight pictures of the longest moment."""
+    decoder = PyAvDecoder(max_pixels=10**8, max_duration_s=600, timeout_s=120, memory_limit_bytes=4 * 1024**3)
+    with tempfile.TemporaryDirectory() as folder:
+        decoded = decoder.decode(file, Path(folder), lambda _stage, _share: None)
+        frames = max(cut(decoded), key=lambda stretch: len(stretch.frames)).frames
+        chosen = [frames[i].path for i in np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)]
+        return [np.asarray(Image.open(path).convert("RGB")) for path in chosen]
+
+
+def window(pictures: Sequence[Picture], motion: str) -> list[Picture]:
+    """What a square window shows that moves over the running pictures."""
+    cuts = []
+    for picture, share in zip(pictures, np.linspace(0, 1, len(pictures)), strict=True):
+        height, width = picture.shape[:2]
+        full = min(height, width)
+        side = int(full * (1 - 0.45 * share if motion == "zoom_in" else 0.6))
+        across = share if motion == "pan_right" else 0.5
+        down = share if motion == "tilt_down" else 0.5
+        left, top = int((width - side) * across), int((height - side) * down)
+        cuts.append(picture[top : top + side, left : left + side])
+    return cuts
+
+
+def pairs(encoder: Encoder, file: str, pictures: list[Picture], label: str | None) -> Iterator[Pair]:
+    """The first one is of the clip as it is."""
+    frames = encoder.frames(pictures)
+    clip, still = seen(encoder, frames), seen(encoder, frames[:1].repeat(FRAMES, 0))
+    yield Pair("still or moving", file, ("moving", "still"), (clip, still))
+    for motion in ("pan_right", "tilt_down", "zoom_in"):
+        moved = encoder.frames(window(pictures, motion))
+        turned = seen(encoder, moved[::-1].copy())
+        yield Pair(f"camera, {motion[:4].strip('_')}", file, (motion, OPPOSITE[motion]), (seen(encoder, moved), turned))
+    if label:
+        turned = seen(encoder, frames[::-1].copy())
+        kind = "its own, near or far" if label.startswith("zoom") else "its own, left or right"
+        yield Pair(kind, file, (label, OPPOSITE[label]), (clip, turned))
+
+
+def first(text: TextVectors, pair: Pair, others: Sequence[Seen], using: Sequence[str]) -> float:
+    """1: the first of the pair stands before the second; one half: even."""
+    lists = {}
+    for name in using:
+        wanted = getattr(text, name)
+        entries = {str(i): float(getattr(each, name) @ wanted) for i, each in enumerate((*pair.clips, *others))}
+        lists[name] = [Listed(id, id, round(score, 6), 1 / len(using)) for id, score in entries.items()]
+    places = {each.id: each.order[:2] for each in fuse(lists)}
+    return 0.5 if places["0"] == places["1"] else float(places["0"] < places["1"])
+
+
+def main(folder: Path, motion: Path) -> None:
+    encoder = starter.load(None, "cpu", None, motion)
+    with (folder / "queries.tsv").open(encoding="utf-8") as file:
+        rows = {row.pop("file"): row for row in csv.DictReader(file, delimiter="\t")}
+    with LABELS.open(encoding="utf-8") as file:
+        labels = {row["file"]: row["motion"] for row in csv.DictReader(file, delimiter="\t")}
+    found = [
+        pair for name in track(rows, "clips") for pair in pairs(encoder, name, moment(folder / name), labels.get(name))
+    ]
+    library = {pair.file: pair.clips[0] for pair in found if pair.kind == "still or moving"}
+    show(encoder, found, rows, library)
+
+
+def show(encoder: Encoder, found: list[Pair], rows: dict[str, dict[str, str]], library: dict[str, Seen]) -> None:
+    table = Table("pair", "language", "pairs", "frames alone", "motion alone", "fused")
+    ways = (["frame"], ["motion"], ["frame", "motion"])
+    for kind in dict.fromkeys(pair.kind for pair in found):
+        of_kind = [pair for pair in found if pair.kind == kind]
+        for number, language in enumerate(next(iter(rows.values()))):
+            right = np.zeros(len(ways))
+            for pair in of_kind:
+                others = [each for name, each in library.items() if name != pair.file]
+                texts = encoder.texts([f"{rows[pair.file][language]} {SAID[each][number]}" for each in pair.motions])
+                for way, using in enumerate(ways):
+                    right[way] += first(texts[0], pair, others, using) + 1 - first(texts[1], pair, others, using)
+            shares = right / (2 * len(of_kind))
+            table.add_row(kind, language, str(len(of_kind)), *(f"{share:.3f}" for share in shares))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--motion", type=Path, required=True)
+    arguments = parser.parse_args()
+    main(arguments.folder, arguments.motion)
