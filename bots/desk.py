@@ -18,7 +18,7 @@ from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import TypeAdapter
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from bots.reply import Results
@@ -34,6 +34,7 @@ KEEP_SEEN_S: Final = 3600
 KEEP_SETTINGS_S: Final = 3600
 KEEP_ERRAND_S: Final = 7 * 86400
 LEASE_S: Final = 20.0
+CONNECTIONS: Final = 32
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Errand:
     """When it was asked, in seconds since 1970."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
+    @property
+    def unseen(self) -> bool:
+        """Whether nobody is there to be told: the bot was removed, or a message with links was deleted."""
+        return self.command == "leave" or (self.command == "watch" and not self.args["links"])
+
 
 SHOWN: Final = TypeAdapter(Shown)
 ERRAND: Final = TypeAdapter(Errand)
@@ -69,13 +75,23 @@ def _guarded(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     @functools.wraps(method)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await method(*args, **kwargs)
+            answer = await method(*args, **kwargs)
         except RedisError as error:
+            _heed_cancelling()
             incident = uuid.uuid4().hex[:8]
             log.warning("desk.failed", incident=incident, error=str(error))
             raise CallFailed(Code.QUEUE_UNAVAILABLE, incident) from error
+        _heed_cancelling()
+        return answer
 
     return run
+
+
+def _heed_cancelling() -> None:
+    """redis-py, cancelled while it connects, tries again or fails with an error of its own instead."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Desk:
@@ -242,10 +258,17 @@ def _owed(platform: str) -> str:
 @asynccontextmanager
 async def desk(url: str, person_rate: str, space_rate: str) -> AsyncIterator[Desk]:
     """A desk on the Redis at `url`."""
-    redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
-    storage = RedisStorage(f"async+{url}", implementation="redispy", wrap_exceptions=False)
+    # Hundreds who ask at once would otherwise open a connection each, and wait for all of them.
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=CONNECTIONS, timeout=5, socket_connect_timeout=2, socket_timeout=5
+    )
+    storage = RedisStorage(
+        f"async+{url}",
+        implementation="redispy",
+        wrap_exceptions=False,
+        connection_pool=pool,  # type: ignore[arg-type]  # its documentation has it, its type of options does not
+    )
     try:
-        yield Desk(redis, MovingWindowRateLimiter(storage), person_rate, space_rate)
+        yield Desk(Redis(connection_pool=pool), MovingWindowRateLimiter(storage), person_rate, space_rate)
     finally:
-        await redis.aclose()
-        await storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # limits has no way to close
+        await pool.aclose()

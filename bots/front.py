@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol, TypeAlias
 
 import structlog
@@ -46,6 +45,7 @@ class Front:
 
     client: Client
     desk: Desk
+    _reading: dict[str, asyncio.Task[SpaceSettings]] = field(default_factory=dict, repr=False)
 
     async def serve(self, errand: Errand, outlet: Outlet) -> None:
         """Answers an errand to its end. Whatever happens, something is shown; nothing is shown twice.
@@ -54,13 +54,13 @@ class Front:
         """
         with speaking(errand.locale):
             try:
-                if waits := await self._waits(errand):
+                if not errand.unseen and (waits := await self._waits(errand)):
                     await self._show(errand, outlet, waits)
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
             except CallFailed as error:
-                if errand.command != "leave":
+                if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))
 
     @asynccontextmanager
@@ -76,6 +76,14 @@ class Front:
 
     async def settings(self, asker: Asker) -> SpaceSettings:
         """What the space has decided; its defaults where that can't be told in time."""
+        space = asker.space
+        if space not in self._reading:
+            # Hundreds who ask at once are all told by one reading.
+            self._reading[space] = asyncio.create_task(self._settings(asker))
+            self._reading[space].add_done_callback(lambda _: self._reading.pop(space, None))
+        return await asyncio.shield(self._reading[space])
+
+    async def _settings(self, asker: Asker) -> SpaceSettings:
         try:
             async with asyncio.timeout(SETTINGS_WITHIN_S):
                 if known := await self.desk.settings(asker.space):
@@ -91,19 +99,24 @@ class Front:
     async def _answer(self, errand: Errand, outlet: Outlet) -> None:
         async with aclosing(_paced(self._replies(errand))) as replies:
             async for reply in replies:
-                if errand.command == "leave":
+                if errand.unseen:
                     # It must be done some day, and nobody is there to try again: it is left for the next to pick up.
                     raise CallFailed(Code.QUEUE_UNAVAILABLE, "")
                 await self._show(errand, outlet, reply)
 
     async def _show(self, errand: Errand, outlet: Outlet, reply: Reply) -> None:
-        """A platform that refuses a reply is told of in the log: there is nobody left to tell."""
+        """Where a platform refuses a reply, that is said instead; where it refuses that too, there is the log."""
         try:
             await outlet.show(errand, reply)
-        except Exception:
-            log.exception(
-                "show.failed", incident=uuid.uuid4().hex[:8], command=errand.command, platform=errand.platform
-            )
+        except Exception as error:
+            told = core.surprised(error)
+            log.warning("show.failed", incident=told.incident, command=errand.command, platform=errand.platform)
+            if _passing(reply):
+                return
+            try:
+                await outlet.show(errand, told)
+            except Exception:
+                log.exception("show.failed_again", incident=told.incident)
 
     async def _replies(self, errand: Errand) -> Replies:
         try:
@@ -204,9 +217,17 @@ async def _paced(replies: Replies) -> Replies:
         async for reply in replies:
             if isinstance(reply, Progress | Outcome):
                 lines[reply.link] = reply
+                if all(isinstance(line, Outcome) for line in lines.values()):
+                    continue  # perhaps the last word; other links may not have been heard of yet
                 reply = Work(tuple(lines.values()))
-            passing = isinstance(reply, Work | Lesson) and not reply.over
-            if passing and time.monotonic() - last_s < EDIT_EVERY_S:
+            if _passing(reply) and time.monotonic() - last_s < EDIT_EVERY_S:
                 continue
             last_s = time.monotonic()
             yield reply
+    if lines:
+        yield Work(tuple(lines.values()), over=True)
+
+
+def _passing(reply: Reply) -> bool:
+    """Whether another reply will take its place."""
+    return isinstance(reply, Work | Lesson) and not reply.over

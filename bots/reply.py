@@ -33,10 +33,8 @@ class Work:
     """Where all links of one request stand."""
 
     lines: "tuple[Progress | Outcome, ...]"
-
-    @property
-    def over(self) -> bool:
-        return all(isinstance(line, Outcome) for line in self.lines)
+    over: bool = False
+    """Nothing more comes: all lines are outcomes, and no link is without one."""
 
 
 @dataclass(frozen=True)

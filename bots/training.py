@@ -1,6 +1,7 @@
 """Training and judging models from the shell, without a chat or a queue."""
 
 import json
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -158,19 +159,20 @@ def _preset(found: Settings, stated: str | None) -> str:
 
 
 def _encoder(found: Settings, preset: str, adapter: Path | None) -> "Encoder":
-    from transformers.utils.logging import disable_progress_bar
-
     from model.presets import load_encoder
 
-    disable_progress_bar()
     return load_encoder(preset, device=found.device, adapter=adapter, parts_dir=found.parts_dir)
 
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """What a model, a run file or the disk complains of ends the command with a sentence."""
+    """What a model, a run file or the disk complains of ends the command with a sentence; the rest is for the log."""
+    from transformers.utils.logging import disable_progress_bar
+
     from model.errors import ModelError
 
+    disable_progress_bar()
+    logging.captureWarnings(True)
     try:
         yield
     except (ModelError, OSError) as error:
@@ -181,6 +183,8 @@ def _sentences() -> Iterator[None]:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise Ended(say(Text.BAD_RUN, why=why)) from error
+    finally:
+        logging.captureWarnings(False)
 
 
 @contextmanager

@@ -118,20 +118,17 @@ class Tower:
         return vectors
 
     def _text_batch(self, texts: Sequence[str]) -> torch.Tensor:
-        encodings = self.tokenizer.encode_batch([_plain(text) for text in texts])
-        inputs = {"input_ids": torch.tensor([e.ids for e in encodings], device=self._device)}
-        if self._loaded.masks_padding:
-            inputs["attention_mask"] = torch.tensor([e.attention_mask for e in encodings], device=self._device)
-        return _pooled(self._model.get_text_features(**inputs))
+        inputs = {name: data.to(self._device) for name, data in text_inputs(self._loaded, texts).items()}
+        return pooled(self._model.get_text_features(**inputs))
 
     def _picture_batch(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        return _pooled(self._model.get_image_features(pixel_values=self._pixels(pictures)))
+        return pooled(self._model.get_image_features(pixel_values=self._pixels(pictures)))
 
     def _clip_batch(self, clips: Sequence[Clip]) -> torch.Tensor:
-        pictures = [picture for clip in clips for picture in _evenly(clip.pictures, self.clip_length)]
+        pictures = [picture for clip in clips for picture in evenly(clip.pictures, self.clip_length)]
         pixels = self._pixels(pictures)
         pixels = pixels.view(len(clips), self.clip_length, *pixels.shape[1:])
-        return _pooled(self._model.get_video_features(pixel_values=pixels))
+        return pooled(self._model.get_video_features(pixel_values=pixels))
 
     def _pixels(self, pictures: Sequence[Picture]) -> torch.Tensor:
         return self._loaded.preprocess(pictures).to(self._device, self._dtype)
@@ -171,10 +168,20 @@ def _plain(text: str) -> str:
     return text.lower().encode("utf-8", "replace").decode()
 
 
-def _pooled(output: Any) -> torch.Tensor:
+def text_inputs(loaded: Loaded, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+    """What the model reads of texts, on the CPU."""
+    encodings = loaded.tokenizer.encode_batch([_plain(text) for text in texts])
+    inputs = {"input_ids": torch.tensor([e.ids for e in encodings])}
+    if loaded.masks_padding:
+        inputs["attention_mask"] = torch.tensor([e.attention_mask for e in encodings])
+    return inputs
+
+
+def pooled(output: Any) -> torch.Tensor:
     features: torch.Tensor = output.pooler_output
     return features
 
 
-def _evenly(pictures: Sequence[Picture], count: int) -> list[Picture]:
-    return [pictures[i] for i in np.linspace(0, len(pictures) - 1, count).round().astype(int)]
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """So many of them in order, again where there are too few."""
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]

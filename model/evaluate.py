@@ -23,6 +23,8 @@ class Retrieval:
     r10: float
     median_rank: float
     mean_rank: float
+    mrr: float
+    """Mean of 1 / rank."""
     r1_interval: tuple[float, float]
     """95 % bootstrap interval over the queries."""
     r5_interval: tuple[float, float]
@@ -50,15 +52,16 @@ class Report:
         return asdict(self)
 
 
-def report(texts: Vector, images: Vector, image_of_text: npt.NDArray[np.int64], seed: int = 0) -> Report:
-    """`texts` (n, d) and `images` (m, d) are unit vectors; `image_of_text` (n,) names each text's own image."""
+def report(texts: Vector, images: Vector, relevant: npt.NDArray[np.bool_], seed: int = 0) -> Report:
+    """`texts` (n, d) and `images` (m, d) are unit vectors; `relevant` (n, m) says which belong together.
+
+    Each text has an image, and each image a text.
+    """
     similarity = texts @ images.T
-    forward = text_ranks(similarity, image_of_text)
-    backward = image_ranks(similarity, image_of_text)
     return Report(
-        text_to_image=retrieval(forward, len(images), seed),
-        image_to_text=retrieval(backward, len(texts), seed),
-        alignment=float(np.mean(np.sum((texts - images[image_of_text]) ** 2, axis=1))),
+        text_to_image=retrieval(best_ranks(similarity, relevant), len(images), seed),
+        image_to_text=retrieval(best_ranks(similarity.T, relevant.T), len(texts), seed),
+        alignment=float(np.mean(2 - 2 * similarity[relevant])),
         uniformity_text=uniformity(texts, seed),
         uniformity_image=uniformity(images, seed),
         spectrum_text=spectrum(texts, seed),
@@ -66,20 +69,21 @@ def report(texts: Vector, images: Vector, image_of_text: npt.NDArray[np.int64], 
     )
 
 
-def text_ranks(similarity: Vector, image_of_text: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rank (n,) of each text's own image; images just as near stand before it, so nothing is won by ties."""
-    own = similarity[np.arange(len(similarity)), image_of_text]
-    ranks: npt.NDArray[np.int64] = (similarity >= own[:, None]).sum(1)
+def owned(image_of_text: npt.NDArray[np.int64], images: int) -> npt.NDArray[np.bool_]:
+    """What is relevant (n, images) where each text has one image."""
+    relevant: npt.NDArray[np.bool_] = image_of_text[:, None] == np.arange(images)
+    return relevant
+
+
+def best_ranks(similarity: Vector, relevant: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Rank (n,) of the best right candidate of each query.
+
+    Wrong candidates that are just as near stand before it, so nothing is won by ties. `similarity` and `relevant` are
+    (n, m); each query has a right candidate.
+    """
+    best = np.where(relevant, similarity, -np.inf).max(1)
+    ranks: npt.NDArray[np.int64] = 1 + ((similarity >= best[:, None]) & ~relevant).sum(1)
     return ranks
-
-
-def image_ranks(similarity: Vector, image_of_text: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rank of the best of its own texts, for each image that has one."""
-    ranks = []
-    for image in np.unique(image_of_text):
-        own = image_of_text == image
-        ranks.append(1 + int((similarity[~own, image] >= similarity[own, image].max()).sum()))
-    return np.array(ranks)
 
 
 def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> Retrieval:
@@ -94,6 +98,7 @@ def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> R
         r10_interval=r10_interval,
         median_rank=float(np.median(ranks)),
         mean_rank=float(np.mean(ranks)),
+        mrr=float(np.mean(1 / ranks)),
         queries=len(ranks),
         candidates=candidates,
     )

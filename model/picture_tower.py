@@ -56,8 +56,21 @@ class PictureTower:
         return unit
 
 
+class LowerLayers:
+    """Pixels (n, 3, PIXELS, PIXELS) into what the tower of `serve` holds after its first layers: (n, tokens, 768)."""
+
+    def __init__(self, model: PreTrainedModel, layers: int) -> None:
+        weights = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
+        threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        self._compiled = openvino.Core().compile_model(_Graph(weights, _ranges()).hidden(layers), "CPU", threads)
+
+    def __call__(self, pixels: torch.Tensor) -> Array:
+        states: Array = self._compiled([pixels.numpy()])[0]
+        return states
+
+
 class CudaTower:
-    """The same on a graphics card, in bfloat16."""
+    """`PictureTower` on a graphics card, in bfloat16."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model.to("cuda", torch.bfloat16)  # type: ignore[arg-type]  # transformers wraps `to` untyped
@@ -89,7 +102,11 @@ def read(folder: Path) -> CLIPVisionModelWithProjection:
 def serve(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
     if device.type == "cuda":
         return CudaTower(model)
-    return PictureTower(model, {name: data.astype(np.float32) for name, data in load_file(RANGES).items()})
+    return PictureTower(model, _ranges())
+
+
+def _ranges() -> Ranges:
+    return {name: data.astype(np.float32) for name, data in load_file(RANGES).items()}
 
 
 @torch.inference_mode()
@@ -124,12 +141,21 @@ class _Graph:
         self._weights, self._ranges = weights, ranges
 
     def model(self) -> openvino.Model:
-        pixels = ops.parameter([-1, 3, PIXELS, PIXELS], np.float32)
-        x = self._norm(self._tokens(pixels), "vision_model.pre_layrnorm")
-        for i in range(_LAYERS):
-            x = self._layer(x, f"{_ENCODER}.{i}", last=i == _LAYERS - 1)
+        pixels, x = self._states(_LAYERS - 1)
+        x = self._layer(x, f"{_ENCODER}.{_LAYERS - 1}", last=True)
         x = self._norm(ops.reshape(x, _ints(-1, _WIDTH), False), "vision_model.post_layernorm")
         return openvino.Model([ops.matmul(x, _const(self._weights["visual_projection.weight"]), False, True)], [pixels])
+
+    def hidden(self, layers: int) -> openvino.Model:
+        pixels, x = self._states(layers)
+        return openvino.Model([x], [pixels])
+
+    def _states(self, layers: int) -> tuple[openvino.Node, openvino.Node]:
+        pixels = ops.parameter([-1, 3, PIXELS, PIXELS], np.float32)
+        x = self._norm(self._tokens(pixels), "vision_model.pre_layrnorm")
+        for i in range(layers):
+            x = self._layer(x, f"{_ENCODER}.{i}", last=False)
+        return pixels, x
 
     def _tokens(self, pixels: openvino.Node) -> openvino.Node:
         positions = _resized(self._weights["vision_model.embeddings.position_embedding.weight"], PIXELS // _PATCH)

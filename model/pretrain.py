@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from model import picture_tower, pretrain_data, starter
-from model.evaluate import Retrieval, retrieval, text_ranks
+from model.evaluate import Retrieval, best_ranks, owned, retrieval
 from model.pretrain_data import Captions, Pictures, Sentences, Words
 from model.sentence import FEATURES, SentenceEncoder
 from model.text_map import TextMap
@@ -201,7 +201,7 @@ def figures(material: Material, text_map: TextMap) -> dict[str, Retrieval]:
         rows = np.flatnonzero(~material.teaches & (languages == language))
         texts = text_map.texts(material.features[torch.from_numpy(rows)].float()).numpy()
         own = np.searchsorted(pictures, material.captions.pictures[rows])
-        result[str(language)] = retrieval(text_ranks(texts @ images.T, own), len(pictures))
+        result[str(language)] = retrieval(best_ranks(texts @ images.T, owned(own, len(pictures))), len(pictures))
     return result
 
 

@@ -66,11 +66,11 @@ def read_captions(folder: Path, split: str) -> Captions:
 
 def picture_vectors(folder: Path, files: Sequence[str], tower: Pictures, cache: Path) -> torch.Tensor:
     """(n, 512) by the tower as it serves. Goes on where an earlier run was stopped."""
-    vectors, done = _opened(cache, (len(files), 512), np.float32)
+    vectors, done = opened(cache, (len(files), 512), np.float32)
     for start in track(range(done, len(files), _PICTURE_BATCH), "pictures"):
         batch = files[start : start + _PICTURE_BATCH]
         vectors[start : start + len(batch)] = tower([read_picture(folder / file) for file in batch])
-        _note(cache, start + len(batch))
+        note(cache, start + len(batch))
     return torch.from_numpy(np.array(vectors))
 
 
@@ -86,11 +86,11 @@ def teacher_vectors(folder: Path, files: Sequence[str]) -> torch.Tensor | None:
 
 def text_features(texts: Sequence[str], sentences: Sentences, cache: Path) -> torch.Tensor:
     """(n, FEATURES), half precision. Goes on where an earlier run was stopped."""
-    features, done = _opened(cache, (len(texts), FEATURES), np.float16)
+    features, done = opened(cache, (len(texts), FEATURES), np.float16)
     for start in track(range(done, len(texts), _TEXT_BATCH), "texts"):
         batch = texts[start : start + _TEXT_BATCH]
         features[start : start + len(batch)] = sentences(batch).numpy()
-        _note(cache, start + len(batch))
+        note(cache, start + len(batch))
     return torch.from_numpy(features)
 
 
@@ -121,15 +121,16 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def _opened(cache: Path, shape: tuple[int, int], dtype: type) -> tuple[np.memmap, int]:
+def opened(cache: Path, shape: tuple[int, int], dtype: type) -> tuple[np.memmap, int]:
     """The array kept at `cache`, and how many of its rows are there."""
-    note = cache.with_suffix(".done")
-    if cache.exists() and note.exists() and (kept := np.load(cache, mmap_mode="r+")).shape == shape:
-        return kept, int(note.read_text())
-    note.unlink(missing_ok=True)
+    noted = cache.with_suffix(".done")
+    if cache.exists() and noted.exists() and (kept := np.load(cache, mmap_mode="r+")).shape == shape:
+        return kept, int(noted.read_text())
+    noted.unlink(missing_ok=True)
     cache.parent.mkdir(parents=True, exist_ok=True)
     return np.lib.format.open_memmap(cache, "w+", dtype, shape), 0
 
 
-def _note(cache: Path, rows: int) -> None:
+def note(cache: Path, rows: int) -> None:
+    """That so many rows of `opened` are done."""
     cache.with_suffix(".done").write_text(str(rows))

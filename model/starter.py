@@ -10,6 +10,7 @@ from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 from model import lora, parts, picture_tower
 from model.encoders import Clip, Encoder, Picture, TextVectors, Vector, serving_device
 from model.errors import PartsMissing
+from model.motion import Motion, stacked
 from model.picture_tower import CudaTower, PictureTower
 from model.preprocess import Preprocess
 from model.sentence import SentenceEncoder, one_thread
@@ -23,29 +24,40 @@ PREPROCESS = Preprocess(
     std=(0.26862954, 0.26130258, 0.27577711),
 )
 WEIGHTS = Path(__file__).parent / "weights" / "starter.safetensors"
+MOTION: Path | None = None
+"""Weights of the motion part (`model.motion`). None is shipped: docs/starter-model.md says why."""
+MAP = "map.safetensors"
+"""Beside an adapter's `frame`: the map that was trained with it."""
 
 _FEW = 4
 _PICTURES = 32
 
 
 class Starter:
-    """Frames and texts in one space. It has no motion vectors: see docs/starter-model.md for why."""
+    """Frames, texts and, with a motion part, clips in one space."""
 
     frame_size = SIZE
-    motion_size = None
 
     def __init__(
-        self, generation: str, tower: PictureTower | CudaTower, sentences: SentenceEncoder, text_map: TextMap
+        self,
+        generation: str,
+        tower: PictureTower | CudaTower,
+        sentences: SentenceEncoder,
+        text_map: TextMap,
+        motion: Motion | None,
     ) -> None:
         self.generation = generation
-        self._tower, self._sentences, self._text_map = tower, sentences, text_map
+        self.motion_size = SIZE if motion else None
+        self._tower, self._sentences, self._text_map, self._motion = tower, sentences, text_map, motion
 
     def texts(self, texts: Sequence[str]) -> list[TextVectors]:
         if not texts:
             return []
         with one_thread(len(texts) <= _FEW), torch.inference_mode():
-            vectors = self._text_map.texts(self._sentences(texts)).numpy()
-        return [TextVectors(frame=vector) for vector in vectors]
+            features = self._sentences(texts)
+            vectors = self._text_map.texts(features)
+            motions = self._motion.texts(vectors, features).numpy() if self._motion else [None] * len(texts)
+        return [TextVectors(frame, motion) for frame, motion in zip(vectors.numpy(), motions, strict=True)]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
         """(n, 512)"""
@@ -58,10 +70,15 @@ class Starter:
             return self._text_map.pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
-        raise ValueError(f"{self.generation} has no motion vectors")
+        """(n, 512), from the frames' vectors alone."""
+        if self._motion is None:
+            raise ValueError(f"{self.generation} has no motion vectors")
+        with torch.inference_mode():
+            vectors: Vector = self._motion.clips(stacked([clip.frame_vectors for clip in clips])).numpy()
+        return vectors
 
 
-def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
+def load(parts_dir: Path | None, device: str, adapter: Path | None, motion: Path | None = MOTION) -> Encoder:
     """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
     model: PreTrainedModel = read_tower(parts_dir)
     if adapter:
@@ -69,7 +86,14 @@ def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
             raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
         model = lora.merged(model, adapter / "frame")
     tower = picture_tower.serve(model, serving_device(device))
-    return Starter(generation(adapter), tower, SentenceEncoder(), TextMap.read(WEIGHTS))
+    part = Motion.read(motion) if motion else None
+    return Starter(generation(adapter, motion), tower, SentenceEncoder(), TextMap.read(map_file(adapter)), part)
+
+
+def map_file(adapter: Path | None) -> Path:
+    """An adapter's own map where it has one, else the preset's."""
+    own = adapter / MAP if adapter else None
+    return own if own and own.exists() else WEIGHTS
 
 
 def read_tower(parts_dir: Path | None) -> CLIPVisionModelWithProjection:
@@ -79,10 +103,15 @@ def read_tower(parts_dir: Path | None) -> CLIPVisionModelWithProjection:
     return model
 
 
-def generation(adapter: Path | None) -> str:
+def generation(adapter: Path | None, motion: Path | None = MOTION) -> str:
     """The same for the same weights and adapter, on any machine."""
     digest = hashlib.sha256(f"{parts.TOWER.pin} {PREPROCESS}".encode())
-    for file in (WEIGHTS, picture_tower.RANGES, *(sorted(adapter.rglob("adapter_*")) if adapter else ())):
+    shared = (WEIGHTS, picture_tower.RANGES, *((motion,) if motion else ()))
+    for file in (*shared, *(_weights(adapter) if adapter else ())):
         digest.update(f"\n{file.name}\n".encode())
         digest.update(file.read_bytes())
     return f"starter-{digest.hexdigest()[:8]}"
+
+
+def _weights(adapter: Path) -> list[Path]:
+    return [*sorted(adapter.rglob("adapter_*")), *adapter.glob(MAP)]

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
+from model.errors import AdapterMismatch
 from model.sentence import FEATURES
 
 SIZE = 512
@@ -43,10 +45,14 @@ class TextMap(nn.Module):
         return functional.normalize(x + x @ self.weighing, dim=1)
 
     @classmethod
-    def read(cls, path: Path) -> "TextMap":
-        weights = load_file(path)
-        text_map = cls(hidden=len(weights["inner.bias"]))
-        text_map.load_state_dict(weights)
+    def read(cls, path: Path, dropout: float = 0.0) -> "TextMap":
+        """Raises `AdapterMismatch` where the file holds no map of this form."""
+        try:
+            weights = load_file(path)
+            text_map = cls(len(weights["inner.bias"]), dropout)
+            text_map.load_state_dict(weights)
+        except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise AdapterMismatch(f"{path} holds no map of texts for the preset `starter`: {error}") from error
         return text_map.eval()
 
     def save(self, path: Path) -> None:

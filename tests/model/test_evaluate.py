@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluate import image_ranks, report, retrieval, spectrum, text_ranks, uniformity
+from model.evaluate import best_ranks, owned, report, retrieval, spectrum, uniformity
 
 
 def unit(random: np.random.Generator, count: int, size: int = 8) -> np.ndarray:
@@ -26,17 +26,16 @@ def test_ranks_equal_those_of_sorting_everything(seed: int) -> None:
     """Both directions agree with a sort of all candidates, several texts an image."""
     random = np.random.default_rng(seed)
     texts, images = unit(random, 40), unit(random, 12)
-    own = random.integers(0, 12, 40)
-    similarity = texts @ images.T
-    assert text_ranks(similarity, own).tolist() == [naive_text_rank(texts, images, own, i) for i in range(40)]
-    assert image_ranks(similarity, own).tolist() == [naive_image_rank(texts, images, own, i) for i in np.unique(own)]
+    own = random.permutation([*range(12), *random.integers(0, 12, 28)])
+    similarity, relevant = texts @ images.T, owned(own, 12)
+    assert best_ranks(similarity, relevant).tolist() == [naive_text_rank(texts, images, own, i) for i in range(40)]
+    assert best_ranks(similarity.T, relevant.T).tolist() == [naive_image_rank(texts, images, own, i) for i in range(12)]
 
 
 def test_a_model_that_says_the_same_of_everything_gets_nothing() -> None:
     """Ties count against the right answer, so a constant model has the worst rank, not the best."""
     same = np.ones((3, 4), np.float32) / 2
-    assert text_ranks(same @ same.T, np.arange(3)).tolist() == [3, 3, 3]
-    assert image_ranks(same @ same.T, np.arange(3)).tolist() == [3, 3, 3]
+    assert best_ranks(same @ same.T, owned(np.arange(3), 3)).tolist() == [3, 3, 3]
 
 
 def test_figures_of_known_ranks() -> None:
@@ -59,7 +58,7 @@ def test_alignment_and_uniformity_follow_their_definition() -> None:
     random = np.random.default_rng(1)
     texts, images = unit(random, 9), unit(random, 9)
     own = random.permutation(9)
-    figures = report(texts, images, own)
+    figures = report(texts, images, owned(own, 9))
     assert figures.alignment == pytest.approx(np.mean([np.sum((texts[i] - images[own[i]]) ** 2) for i in range(9)]))
     pairs = [np.exp(-2 * np.sum((texts[i] - texts[j]) ** 2)) for i in range(9) for j in range(i)]
     assert figures.uniformity_text == pytest.approx(np.log(np.mean(pairs)), rel=1e-5)

@@ -69,6 +69,16 @@ def test_what_was_learnt_is_merged(fresh: Fresh, trained: Path) -> None:
     assert not torch.allclose(features(merged), features(fresh("clip")), atol=1e-2)
 
 
+def test_the_upper_layers_are_each_stacks_own(fresh: Fresh) -> None:
+    """Of both towers the last layer's attention is named, in full, and nothing below it."""
+    named = lora.upper(fresh("clip"), lora.TARGETS, layers=1)
+    assert len(named) == 2 * 4
+    assert {name.partition(".self_attn")[0] for name in named} == {
+        "text_model.encoder.layers.1",
+        "vision_model.encoder.layers.1",
+    }
+
+
 @pytest.mark.parametrize("name", ["clip", "xclip"])
 def test_only_the_adapter_learns(fresh: Fresh, name: str) -> None:
     """With an adapter on, only its own weights have gradients, in both towers."""

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from model.encoders import Encoder
 from worker.client import QueueClient
-from worker.compose import load_preset
+from worker.models import load_preset
 from worker.embedded import embedded
 from worker.messages import Asker, Failed, Indexed, Submit, Submitted
 from worker.settings import Settings
@@ -65,7 +65,7 @@ def starter() -> Encoder:
 @pytest.fixture
 async def client(settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[QueueClient]:
     """The embedded form as it is, but that the encoder is not loaded anew for each test."""
-    async with embedded(settings, load=lambda _: request.getfixturevalue("starter")) as client:
+    async with embedded(settings, load=lambda *_: request.getfixturevalue("starter")) as client:
         yield client
 
 

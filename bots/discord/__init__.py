@@ -1,0 +1,1 @@
+"""Reelseek as a Discord bot."""

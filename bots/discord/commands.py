@@ -1,0 +1,223 @@
+"""The slash commands and the message menu, as Discord lists them."""
+
+import base64
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import discord
+import structlog
+from discord import app_commands
+from discord.app_commands import Choice, Range, locale_str
+
+from bots import admin, core
+from bots.chat import arguments, links_in
+from bots.discord import asking
+from bots.discord.draw import MAX_CARDS
+from bots.words import Text, say, speaking
+from worker.codes import Code
+from worker.messages import MAX_PICTURE_BYTES, CallFailed
+
+if TYPE_CHECKING:
+    from bots.discord.bot import Bot
+
+CARDS: Final = 3
+"""Cards a page: so many fit a screen."""
+MAX_VALUE_CHARS: Final = 100
+SUGGESTIONS: Final = 25
+Callback: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
+Command: TypeAlias = app_commands.Command[Any, ..., None]
+
+log = structlog.get_logger()
+_CHANNEL: Final = re.compile(r"\d{15,21}")
+
+
+class Translated(app_commands.Translator):
+    """Names and descriptions from the one catalogue of sentences."""
+
+    async def translate(
+        self, string: locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
+    ) -> str | None:
+        english = str(string)
+        with speaking(locale.value):
+            said = say(Text(english)) if english in list(Text) else english
+        return None if said == english else said
+
+
+def tree(bot: "Bot") -> app_commands.CommandTree["Bot"]:
+    """All that Discord shows of the bot: in servers only, never in private conversations."""
+    made: app_commands.CommandTree[Bot] = app_commands.CommandTree(
+        bot,
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
+    listed: list[Command | app_commands.ContextMenu] = [*_asking(bot), *_keeping(bot), *_administering(bot), _menu(bot)]
+    for command in listed:
+        made.add_command(command)
+    return made
+
+
+def _asking(bot: "Bot") -> Sequence[Command]:
+    @_command(Text.NAME_FIND, Text.FIND_HELP)
+    @_options(
+        words=(Text.NAME_WORDS, Text.WORDS_HELP),
+        picture=(Text.NAME_PICTURE, Text.PICTURE_HELP),
+        like=(Text.NAME_LIKE, Text.LIKE_HELP),
+        unlike=(Text.NAME_UNLIKE, Text.UNLIKE_HELP),
+        in_link=(Text.NAME_IN, Text.IN_HELP),
+        limit=(Text.NAME_LIMIT, Text.LIMIT_HELP),
+    )
+    async def find(
+        interaction: discord.Interaction,
+        words: str,
+        picture: discord.Attachment | None = None,
+        like: str = "",
+        unlike: str = "",
+        in_link: str = "",
+        limit: Range[int, 1, MAX_CARDS] = CARDS,
+    ) -> None:
+        async def args() -> dict[str, Any]:
+            where, seen = await _link(bot, in_link), await _picture(picture)
+            return {"words": words, "like": like, "unlike": unlike, "in_link": where, "picture": seen, "limit": limit}
+
+        await bot.ask(interaction, "find", args)
+
+    @find.autocomplete("in_link")
+    async def videos(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+        return await _suggested(bot, interaction, typed)
+
+    @_command(Text.NAME_INDEX, Text.INDEX_HELP)
+    @_options(link=(Text.NAME_LINK, Text.LINK_HELP))
+    async def index(interaction: discord.Interaction, link: str) -> None:
+        await bot.ask(interaction, "index", arguments("index", link))
+
+    return find, index
+
+
+def _keeping(bot: "Bot") -> Sequence[Command]:
+    @_command(Text.NAME_LIBRARY, Text.LIBRARY_HELP)
+    @_options(words=(Text.NAME_WORDS, Text.SHELF_WORDS_HELP), mine=(Text.NAME_MINE, Text.SHELF_MINE_HELP))
+    async def library(interaction: discord.Interaction, words: str = "", mine: bool = False) -> None:
+        await bot.ask(interaction, "library", {"search": words, "mine": mine})
+
+    @_command(Text.NAME_FORGET, Text.FORGET_HELP)
+    @_options(link=(Text.NAME_LINK, Text.FORGET_LINK_HELP), mine=(Text.NAME_MINE, Text.FORGET_MINE_HELP))
+    async def forget(interaction: discord.Interaction, link: str = "", mine: bool = False) -> None:
+        await bot.ask(interaction, "forget", {"link": link, "mine": mine})
+
+    @_command(Text.NAME_STATUS, Text.STATUS_HELP)
+    async def status(interaction: discord.Interaction) -> None:
+        await bot.ask(interaction, "status", {})
+
+    @_command(Text.NAME_PRIVACY, Text.PRIVACY_HELP)
+    async def privacy(interaction: discord.Interaction) -> None:
+        await bot.ask(interaction, "privacy", {})
+
+    @_command(Text.NAME_HELP, Text.HELP_HELP)
+    async def help_(interaction: discord.Interaction) -> None:
+        await bot.ask(interaction, "help", {})
+
+    return library, forget, status, privacy, help_
+
+
+def _administering(bot: "Bot") -> Sequence[Command]:
+    @_command(Text.NAME_RETRAIN, Text.RETRAIN_HELP, for_admins=True)
+    @_options(action=(Text.NAME_ACTION, Text.RETRAIN_ACTION_HELP))
+    async def retrain(
+        interaction: discord.Interaction, action: Literal["preview", "start", "cancel"] = "preview"
+    ) -> None:
+        await bot.ask(interaction, "retrain", {"action": action})
+
+    @_command(Text.NAME_MODEL, Text.MODEL_HELP, for_admins=True)
+    @_options(action=(Text.NAME_ACTION, Text.MODEL_ACTION_HELP))
+    async def model(interaction: discord.Interaction, action: Literal["status", "rollback"] = "status") -> None:
+        await bot.ask(interaction, "model", {"action": action})
+
+    @_command(Text.NAME_SETTINGS, Text.SETTINGS_HELP, for_admins=True)
+    @_options(name=(Text.NAME_NAME, Text.SETTING_NAME_HELP), value=(Text.NAME_VALUE, Text.SETTING_VALUE_HELP))
+    @app_commands.choices(
+        name=[Choice(name=locale_str(meaning), value=name) for name, meaning in admin.OPTIONS.items()]
+    )
+    async def settings(interaction: discord.Interaction, name: str = "", value: str = "") -> None:
+        if name == "watched":
+            value = " ".join(_CHANNEL.findall(value))
+        await bot.ask(interaction, "settings", {"name": name, "value": value})
+
+    @settings.autocomplete("value")
+    async def values(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+        name = str(interaction.namespace.name or "")
+        possible = admin.choices(name) if name in admin.OPTIONS else ()
+        return [Choice(name=each, value=each) for each in possible if each.startswith(typed) and each]
+
+    return retrain, model, settings
+
+
+def _menu(bot: "Bot") -> app_commands.ContextMenu:
+    async def index_message(interaction: discord.Interaction, message: discord.Message) -> None:
+        await bot.ask(interaction, "index", {"links": links_in(message.content), "message": str(message.id)})
+
+    return app_commands.ContextMenu(name=locale_str(Text.INDEX_MESSAGE), callback=index_message)
+
+
+# ---- how commands are made ----
+
+
+def _command(name: Text, help: Text, for_admins: bool = False) -> Callable[[Callback], Command]:
+    def made(callback: Callback) -> Command:
+        command: Command = app_commands.command(name=locale_str(name), description=locale_str(help))(callback)
+        if for_admins:
+            command.default_permissions = discord.Permissions(manage_guild=True)
+        return command
+
+    return made
+
+
+def _options(**options: tuple[Text, Text]) -> Callable[[Callback], Callback]:
+    def made(callback: Callback) -> Callback:
+        callback = app_commands.rename(**{key: locale_str(name) for key, (name, _) in options.items()})(callback)
+        return app_commands.describe(**{key: locale_str(help) for key, (_, help) in options.items()})(callback)
+
+    return made
+
+
+# ---- videos by their titles ----
+
+
+async def _suggested(bot: "Bot", interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+    """Titles while somebody types; the value is the link, or where that is too long, a word that stands for it."""
+    found = await core.suggest(bot.front.client, asking.of_interaction(interaction), typed, SUGGESTIONS)
+    return [Choice(name=title[:MAX_VALUE_CHARS], value=await _value(bot, link)) for title, link in found]
+
+
+async def _value(bot: "Bot", link: str) -> str:
+    if len(link) <= MAX_VALUE_CHARS:
+        return link
+    short = f"#{hashlib.sha256(link.encode()).hexdigest()[:20]}"
+    try:
+        await bot.front.desk.note(f"link:{short}", link)
+    except CallFailed:
+        return link[:MAX_VALUE_CHARS]
+    return short
+
+
+async def _link(bot: "Bot", value: str) -> str | None:
+    """The link that a value of `_value` stands for. Raises `CallFailed`."""
+    if not value.startswith("#"):
+        return value or None
+    return await bot.front.desk.noted(f"link:{value}") or value
+
+
+async def _picture(attachment: discord.Attachment | None) -> str | None:
+    """An attached picture in base64. Raises `CallFailed`."""
+    if attachment is None:
+        return None
+    if attachment.size > MAX_PICTURE_BYTES:
+        raise CallFailed(Code.NOT_A_PICTURE, uuid.uuid4().hex[:8])
+    try:
+        return base64.b64encode(await attachment.read()).decode()
+    except discord.HTTPException as error:
+        incident = uuid.uuid4().hex[:8]
+        log.warning("picture.failed", incident=incident, error=str(error))
+        raise CallFailed(Code.UNREACHABLE, incident) from error

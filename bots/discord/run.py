@@ -1,0 +1,200 @@
+"""`reelseek discord`: the bot from its token to its end, its invite link, and what `reelseek doctor` looks at."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import aiohttp
+import discord
+import structlog
+
+from bots.client import Client
+from bots.commands import COMMANDS
+from bots.desk import Desk, desk
+from bots.discord import asking
+from bots.discord.bot import Bot
+from bots.front import Front
+from bots.reach import Ended, reach
+from bots.words import Text, say
+from worker.messages import CallFailed, ReadSettings
+from worker.settings import Settings
+
+PERMISSIONS: Final = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+    add_reactions=True,
+)
+"""docs/discord.md says what each is for."""
+SCOPES: Final = ("bot", "applications.commands")
+START_WITHIN_S: Final = 4.0
+AT_ONCE: Final = 8
+"""Servers whose settings are read at the same time."""
+SERVERS: Final = "discord:servers"
+KEEP_SERVERS_S: Final = 10 * 365 * 86400
+
+Check: TypeAlias = tuple[str, bool, str, str]
+"""A part's name, whether it is well, how it is, and what mends it."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Application:
+    """What Discord says of a token's application."""
+
+    id: int
+    reads: bool
+    """May ask for what is written in channels."""
+    servers: tuple[int, ...]
+
+
+async def run(settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    """Serves Discord until it is cancelled. Raises `Ended`."""
+    token = _token(settings)
+    if settings.redis_url is None:
+        raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
+    application = await look(token)
+    async with (
+        reach(settings) as client,
+        desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+    ):
+        while await serve_once(token, application, client, kept, clock):
+            application = await look(token)
+
+
+async def serve_once(
+    token: str, application: Application, client: Client, kept: Desk, clock: Callable[[], float] = time.time
+) -> bool:
+    """One connection with one set of intents. Whether another is wanted. Raises `Ended`."""
+    front = Front(client, kept)
+    watched, unsure = await _watched(front, application.servers)
+    if any(watched.values()) and not application.reads:
+        log.warning("intent.missing", mend=say(Text.DISCORD_INTENT))
+    async with Bot(front, watched, reads=application.reads and any(watched.values()), clock=clock) as bot:
+        bot.unsure = unsure
+        await bot.login(token)
+        async with front.picking_up(asking.PLATFORM, bot.outlet):
+            counting = asyncio.create_task(_count(bot, application.servers))
+            try:
+                await bot.connect()
+            except discord.PrivilegedIntentsRequired as error:
+                raise Ended(say(Text.DISCORD_INTENT), 2) from error
+            finally:
+                counting.cancel()
+                await bot.close()
+    return bot.again
+
+
+async def look(token: str) -> Application:
+    """What Discord says of a token. Raises `Ended`."""
+    async with logged_in(token) as client:
+        flags = (await client.application_info()).flags
+        reads = flags.gateway_message_content or flags.gateway_message_content_limited
+        servers = [server.id async for server in client.fetch_guilds(limit=None, with_counts=False)]
+        assert client.application_id is not None  # noqa: S101  # known from the log-in on
+        return Application(client.application_id, reads, tuple(servers))
+
+
+@asynccontextmanager
+async def logged_in(token: str) -> AsyncIterator[discord.Client]:
+    """A client that hears nothing, for a few questions. Raises `Ended`."""
+    client = discord.Client(intents=discord.Intents.none())
+    async with client:
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                await client.login(token)
+        except discord.LoginFailure as error:
+            raise Ended(say(Text.DISCORD_REFUSED), 2) from error
+        except (aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError) as error:
+            raise Ended(say(Text.DISCORD_UNREACHABLE)) from error
+        yield client
+
+
+def invite_link(application_id: int) -> str:
+    """Where an admin adds the bot to a server, with the least that serves."""
+    return discord.utils.oauth_url(application_id, permissions=PERMISSIONS, scopes=SCOPES)
+
+
+async def invite(settings: Settings) -> str:
+    """The invite link of the application whose token is set. Raises `Ended`."""
+    return invite_link((await look(_token(settings))).id)
+
+
+async def check(settings: Settings) -> list[Check]:
+    """Token, commands and intent; nothing where no token is set."""
+    if settings.discord_token is None:
+        return []
+    try:
+        async with logged_in(_token(settings)) as client:
+            assert client.application_id is not None  # noqa: S101  # known from the log-in on
+            name = str(client.user)
+            listed = {command["name"] for command in await client.http.get_global_commands(client.application_id)}
+            flags = (await client.application_info()).flags
+    except Ended as ended:
+        return [("Discord token", False, str(ended), "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is.")]
+    missing = sorted(set(COMMANDS) - {"more"} - listed)
+    reads = flags.gateway_message_content or flags.gateway_message_content_limited
+    link = invite_link(client.application_id)
+    return [
+        ("Discord token", True, f"{name}; invite link: {link}", ""),
+        (
+            "Discord commands",
+            not missing,
+            f"missing: {', '.join(missing)}" if missing else f"{len(listed)} commands",
+            "Start `reelseek discord` once: it tells Discord of its commands.",
+        ),
+        (
+            "Discord intent",
+            True,
+            "Message Content Intent is on" if reads else f"Message Content Intent is off. {say(Text.DISCORD_INTENT)}",
+            "",
+        ),
+    ]
+
+
+def _token(settings: Settings) -> str:
+    if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
+        raise Ended(say(Text.DISCORD_NEEDS_TOKEN), 2)
+    return settings.discord_token.get_secret_value()
+
+
+async def _watched(front: Front, servers: Sequence[int]) -> tuple[dict[int, frozenset[str]], set[int]]:
+    """The watched channels of each server, and the servers whose settings could not be read now."""
+    gate, watched, unsure = asyncio.Semaphore(AT_ONCE), {}, set()
+
+    async def ask(server: int) -> None:
+        async with gate:
+            try:
+                found = await front.client.call(ReadSettings(asker=asking.of_server(server)))
+                watched[server] = frozenset(found.watched)
+            except CallFailed:
+                unsure.add(server)
+
+    try:
+        async with asyncio.timeout(START_WITHIN_S):
+            await asyncio.gather(*map(ask, servers))
+    except TimeoutError:
+        unsure |= set(servers) - set(watched)
+    return watched, unsure
+
+
+async def _count(bot: Bot, servers: Sequence[int]) -> None:
+    """Who removed or added the bot while it was away is known by comparing with the servers of the last start."""
+    try:
+        before = await bot.front.desk.noted(SERVERS)
+        now = {str(server) for server in servers}
+        for left in set((before or "").split()) - now:
+            await bot.left(int(left))
+        for new in now - set((before or "").split()):
+            await bot.joined(int(new))
+        await bot.front.desk.note(SERVERS, " ".join(sorted(now)), KEEP_SERVERS_S)
+    except CallFailed as error:
+        log.warning("servers.not_counted", incident=error.incident or uuid.uuid4().hex[:8])

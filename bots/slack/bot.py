@@ -1,0 +1,292 @@
+"""What Slack tells the app, turned into errands."""
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+
+from bots import core
+from bots.commands import COMMANDS
+from bots.desk import Errand
+from bots.front import Front
+from bots.reply import Sentence
+from bots.slack.draw import COMMAND, CONFIRM, OPEN, PRESS
+from bots.slack.home import home
+from bots.slack.modal import FORM, INSIDE, WHERE, asked, choice, form
+from bots.slack.outlet import SlackOutlet
+from bots.slack.people import People
+from bots.slack.reading import links_of, read
+from bots.slack.tasks import Tasks
+from bots.slack.teams import Teams
+from bots.words import Text, say, speaking
+from worker.codes import Code
+from worker.messages import Asker, CallFailed
+
+PUBLIC: Final = frozenset({"find", "index", "library", "status"})
+"""Commands whose answers a space may have shown to all."""
+ANEW: Final = frozenset({"index", "forget", "help", *(name for name, each in COMMANDS.items() if each.admin)})
+"""Commands that admins may do more with: Slack is asked each time whether the asker is one."""
+PAGES: Final = frozenset({"next", "previous"})
+SUGGEST_WITHIN_S: Final = 2.0
+
+Body = Mapping[str, Any]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class SlackBot:
+    """Hears what Slack sends and serves it. `tasks` holds the errands in work."""
+
+    front: Front
+    outlet: SlackOutlet
+    people: People
+    teams: Teams
+    tasks: Tasks
+
+    def listen(self, app: AsyncApp) -> None:
+        """Has everything that Slack may send come here."""
+        app.command(COMMAND)(self.on_command)
+        app.action({"action_id": CONFIRM})(self.on_confirm)
+        app.action(re.compile(f"^{PRESS}:"))(self.on_press)
+        app.shortcut("search")(self.on_search_shortcut)
+        app.shortcut("index")(self.on_index_shortcut)
+        app.options(INSIDE)(self.on_suggest)
+        app.view(FORM)(self.on_search)
+        app.event("app_mention")(self.on_mention)
+        app.event("message")(self.on_message)
+        app.event("app_home_opened")(self.on_home)
+        app.event("assistant_thread_started")(self.on_assistant)
+        app.event("assistant_thread_context_changed")(_nothing)
+        app.event("app_uninstalled")(self.on_gone)
+        app.event("tokens_revoked")(self.on_revoked)
+
+    # ---- commands and forms ----
+
+    async def on_command(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        command, args = read(body.get("text", ""))
+        place = {"channel": body["channel_id"], "url": body["response_url"]}
+        self._start(
+            body["trigger_id"], self._ask, context, command, args, body["user_id"], place, body.get("user_name", "")
+        )
+
+    async def on_search_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        self._start(body["trigger_id"], self._open, _team(context), body["user"]["id"], body["trigger_id"])
+
+    async def _open(self, team: str, person: str, trigger: str) -> None:
+        known = await self.people.asker(team, person)
+        web = await self.teams.web(team)
+        with speaking(known.locale):
+            await web.views_open(trigger_id=trigger, view=form())
+
+    async def on_suggest(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """Videos to search in, while their title is typed."""
+        options: list[dict[str, Any]] = []
+        with suppress(TimeoutError, CallFailed):
+            async with asyncio.timeout(SUGGEST_WITHIN_S):
+                known = await self.people.asker(_team(context), body["user"]["id"])
+                found = await core.suggest(self.front.client, known.asker, body.get("value", ""))
+                options = [await choice(title, link, self.front.desk) for title, link in found]
+        await ack(options=options)
+
+    async def on_search(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        view, person = body["view"], body["user"]["id"]
+        args = await asked(view, self.front.desk)
+        if not (args["words"] or args["like"]):
+            known = await self.people.asker(_team(context), person)
+            with speaking(known.locale):
+                await ack(response_action="errors", errors={"words": say(Code.EMPTY_QUERY)})
+            return
+        await ack()
+        where = next(each for each in body["response_urls"] if each["block_id"] == WHERE)
+        place = {"channel": where["channel_id"], "url": where["response_url"]}
+        self._start(view["id"], self._ask, context, "find", args, person, place)
+
+    async def on_index_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        """Each link of the message that the shortcut was used on."""
+        await ack()
+        args = {"links": links_of(body["message"].get("text", ""))}
+        place = {"channel": body["channel"]["id"], "url": body["response_url"], **_thread(body["message"])}
+        self._start(body["trigger_id"], self._ask, context, "index", args, body["user"]["id"], place)
+
+    # ---- buttons ----
+
+    async def on_press(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        _, _, rest = body["actions"][0]["value"].partition(":")
+        token, action, number = rest.rsplit(":", 2) if rest else ("", OPEN, "0")
+        if action == OPEN:  # the browser has it already
+            return
+        args = {"token": token, "action": action, "number": int(number)}
+        self._start(body["trigger_id"], self._ask, context, "press", args, body["user"]["id"], _place_of(body))
+
+    async def on_confirm(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        asked = json.loads(body["actions"][0]["value"])
+        command, args = asked["command"], asked["args"]
+        self._start(body["trigger_id"], self._ask, context, command, args, body["user"]["id"], _place_of(body))
+
+    # ---- messages ----
+
+    async def on_mention(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
+        """`@Reelseek words`, answered in its thread."""
+        if event.get("bot_id") or "edited" in event:
+            return
+        command, args = read(event["text"].replace(f"<@{context.bot_user_id}>", " "))
+        place = {"channel": event["channel"], "message": event["ts"], **_thread(event)}
+        self._start(body["event_id"], self._ask, context, command, args, event["user"], place)
+
+    async def on_message(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
+        """A message to the app itself, or one of a channel that may be watched."""
+        if event.get("channel_type") == "im":
+            if event.get("subtype") in (None, "file_share") and not event.get("bot_id"):
+                command, args = read(event.get("text", ""))
+                place = {"channel": event["channel"], "how": "direct", **_thread(event)}
+                self._start(body["event_id"], self._ask, context, command, args, event["user"], place)
+        elif changed := _changed(event, context.bot_user_id or ""):
+            self._start(body["event_id"], self._watch, context, event["channel"], *changed)
+
+    async def on_assistant(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
+        """The assistant pane was opened: what there is to ask for."""
+        thread = event["assistant_thread"]
+        place = {"channel": thread["channel_id"], "how": "direct", "thread": thread["thread_ts"]}
+        self._start(body["event_id"], self._ask, context, "help", {}, thread["user_id"], place)
+
+    async def on_home(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
+        if event.get("tab") == "home":
+            self._start(body["event_id"], self._home, _team(context), event["user"])
+
+    async def _home(self, team: str, person: str) -> None:
+        known = await self.people.asker(team, person, anew=True)
+        web = await self.teams.web(team)
+        settings = await self.front.settings(known.asker)
+        with speaking(settings.language or known.locale):
+            await web.views_publish(user_id=person, view=await home(self.front.client, known.asker))
+
+    # ---- coming and going ----
+
+    async def on_gone(self, body: Body, context: AsyncBoltContext) -> None:
+        self._start(body["event_id"], self._leave, _team(context), False)
+
+    async def on_revoked(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
+        """Tokens of people are none of ours."""
+        if event.get("tokens", {}).get("bot"):
+            self._start(body["event_id"], self._leave, _team(context), False)
+
+    async def back(self, team: str) -> None:
+        """The app is installed there, perhaps anew."""
+        await self._leave(team, back=True)
+
+    async def _leave(self, team: str, back: bool) -> None:
+        if not back and self.teams.store is not None:
+            await self.teams.store.async_delete_all(enterprise_id=None, team_id=team)
+        asker = Asker(space=f"slack:{team}", person="slack", admin=True)
+        await self._serve(Errand("slack", "leave", {"back": back}, asker, "", {}))
+
+    # ---- errands ----
+
+    async def _ask(
+        self,
+        context: AsyncBoltContext,
+        command: str,
+        args: Mapping[str, Any],
+        person: str,
+        place: Mapping[str, str],
+        name: str = "",
+    ) -> None:
+        known = await self.people.asker(_team(context), person, place["channel"], name=name, anew=command in ANEW)
+        settings = await self.front.settings(known.asker)
+        how: str = settings.answers if command in PUBLIC else "private"
+        if command == "press":
+            how = "replace" if args["action"] in PAGES else "private"
+        to = {"how": how} | dict(place)
+        if to["how"] == "public" and "message" in to:
+            to = {"thread": to["message"]} | to
+        locale = settings.language or known.locale
+        await self._serve(Errand("slack", command, args, known.asker, locale, to), known.outside)
+
+    async def _watch(
+        self, context: AsyncBoltContext, channel: str, message: str, person: str, links: tuple[str, ...]
+    ) -> None:
+        known = await self.people.asker(_team(context), person, channel)
+        settings = await self.front.settings(known.asker)
+        # What was added while the channel was watched goes with its message, watched or not.
+        if links and (channel not in settings.watched or known.outside):
+            return
+        if links and settings.submitters == "admins":
+            known = await self.people.asker(_team(context), person, channel, anew=True)
+        place = {"channel": channel, "how": "quiet", "message": message}
+        args = {"message": f"{channel}-{message}", "links": links}
+        await self._serve(Errand("slack", "watch", args, known.asker, settings.language or known.locale, place))
+
+    async def _serve(self, errand: Errand, outside: bool = False) -> None:
+        with self.outlet.heard(errand):
+            if outside:
+                with speaking(errand.locale):
+                    await self.outlet.show(errand, Sentence(say(Text.OUTSIDE), ok=False))
+                return
+            await self.front.serve(errand, self.outlet)
+
+    def _start(self, event: str, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
+        self.tasks.start(self._once(event, work, *given))
+
+    async def _once(self, event: str, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
+        """Slack sends again what it thinks was not heard; each event acts once."""
+        try:
+            if await self._first(event):
+                await work(*given)
+        except Exception:
+            log.exception("slack.failed", incident=uuid.uuid4().hex[:8], event_id=event)
+
+    async def _first(self, event: str) -> bool:
+        try:
+            return await self.front.desk.first(f"slack:{event}")
+        except CallFailed:  # the errand itself will say so
+            return True
+
+
+async def _nothing() -> None:
+    """Acknowledged by the library; there is nothing to do."""
+
+
+def _team(context: AsyncBoltContext) -> str:
+    """The workspace whose token answers: in a channel that two share, an event may name the other one."""
+    known = context.authorize_result
+    return (known.team_id if known else None) or context.team_id or ""
+
+
+def _thread(message: Body) -> dict[str, str]:
+    return {"thread": message["thread_ts"]} if message.get("thread_ts") else {}
+
+
+def _place_of(body: Body) -> dict[str, str]:
+    """Where a button stands."""
+    thread = _thread(body.get("message", {})) or _thread(body.get("container", {}))
+    return {"channel": body["channel"]["id"], "url": body["response_url"], **thread}
+
+
+def _changed(event: Body, bot: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """A person's message whose links are new or changed: its id, its author, and the links that it holds now."""
+    match event.get("subtype"):
+        case None | "file_share" | "thread_broadcast":
+            now, before = event, {}
+        case "message_changed":
+            now, before = event["message"], event.get("previous_message", {})
+        case "message_deleted":
+            now, before = {}, event.get("previous_message", {})
+        case _:
+            return None
+    message = now or before
+    links, were = links_of(now.get("text", "")), links_of(before.get("text", ""))
+    # Somebody who speaks to the bot in a watched channel is answered as such.
+    if links == were or message.get("bot_id") or "user" not in message or f"<@{bot}>" in now.get("text", ""):
+        return None
+    return message["ts"], message["user"], links

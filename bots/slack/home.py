@@ -1,0 +1,47 @@
+"""The app's Home tab: the library, what one put in, and what there is to ask for."""
+
+from contextlib import aclosing
+from typing import Any, Final
+
+from bots import core
+from bots.client import Client
+from bots.commands import guide
+from bots.reply import Guide, Replies, Sentence, Shelf
+from bots.slack import blocks
+from bots.slack.blocks import Block
+from bots.slack.draw import entries
+from bots.slack.draw import guide as typed
+from bots.words import Text, say
+from worker.messages import Asker
+
+MOST: Final = 20
+"""Videos of each list: with the rest they stay within the 100 blocks that a view may have."""
+
+
+async def home(client: Client, asker: Asker) -> dict[str, Any]:
+    drawn: list[Block] = [
+        blocks.header(say(Text.LIBRARY)),
+        *await _shown(core.library(client, asker, limit=MOST)),
+        blocks.header(say(Text.MY_VIDEOS)),
+        *await _shown(core.library(client, asker, mine=True, limit=MOST)),
+        blocks.header(say(Text.HELP)),
+        *await _shown(guide(client, asker)),
+    ]
+    return {"type": "home", "blocks": drawn}
+
+
+async def _shown(running: Replies) -> list[Block]:
+    shown: list[Block] = []
+    async with aclosing(running) as replies:
+        async for reply in replies:
+            match reply:
+                case Shelf():
+                    shown += entries(reply.entries)
+                    if len(reply.entries) < reply.total:
+                        rest = say(Text.SOME_OF, shown=len(reply.entries), total=reply.total)
+                        shown.append(blocks.context(rest))
+                case Guide():
+                    shown += typed(reply.lines)
+                case Sentence():
+                    shown.append(blocks.section(reply.text))
+    return shown

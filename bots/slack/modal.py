@@ -1,0 +1,65 @@
+"""The search form, for which there is a shortcut."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bots.desk import Desk
+from bots.slack import blocks
+from bots.words import Text, say
+
+FORM: Final = "search"
+INSIDE: Final = "in"
+WHERE: Final = "where"
+_ALIAS: Final = "#"
+
+
+def form() -> dict[str, Any]:
+    """A form whose answer goes to the conversation that is chosen in it: a shortcut itself has no place."""
+    typed = {"type": "plain_text_input"}
+    inside = {
+        "type": "external_select",
+        "min_query_length": 0,
+        "placeholder": blocks.plain_text(say(Text.LIBRARY)),
+    }
+    where = {
+        "type": "conversations_select",
+        "default_to_current_conversation": True,
+        "response_url_enabled": True,
+    }
+    example = {"placeholder": blocks.plain_text(say(Text.ASK_EXAMPLE), blocks.MAX_HEADER)}
+    return {
+        "type": "modal",
+        "callback_id": FORM,
+        "title": blocks.plain_text("Reelseek"),
+        "submit": blocks.plain_text(say(Text.GO)),
+        "close": blocks.plain_text(say(Text.CLOSE)),
+        "blocks": [
+            blocks.field("words", say(Text.ASK), typed | example, optional=True),
+            blocks.field("like", say(Text.LIKE), typed, optional=True),
+            blocks.field("unlike", say(Text.UNLIKE), typed, optional=True),
+            blocks.field(INSIDE, say(Text.SEARCH_INSIDE), inside, optional=True),
+            blocks.field(WHERE, say(Text.ANSWER_WHERE), where, optional=False),
+        ],
+    }
+
+
+async def asked(view: Mapping[str, Any], desk: Desk) -> dict[str, Any]:
+    """What the form says, as the arguments of `find`."""
+    given = {name: field[name] for name, field in view["state"]["values"].items()}
+    typed = {name: (given[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
+    chosen = given[INSIDE].get("selected_option")
+    return typed | {"in_link": await _link(chosen["value"], desk) if chosen else None}
+
+
+async def choice(title: str, link: str, desk: Desk) -> dict[str, Any]:
+    """A video to search in. Slack takes short values only: a longer link is noted down."""
+    value = link
+    if len(link) > blocks.MAX_OPTION_VALUE:
+        value = _ALIAS + hashlib.sha256(link.encode()).hexdigest()
+        await desk.note(f"slack:link:{value}", link)
+    return blocks.option(title, value)
+
+
+async def _link(value: str, desk: Desk) -> str:
+    return (await desk.noted(f"slack:link:{value}") or value) if value.startswith(_ALIAS) else value

@@ -1,0 +1,206 @@
+"""`reelseek slack`: the app of one workspace over Socket Mode, or of many over HTTP."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
+from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.oauth.installation_store import FileInstallationStore
+from slack_sdk.oauth.state_store import FileOAuthStateStore
+
+from bots.client import Client
+from bots.desk import Desk, desk
+from bots.front import Front
+from bots.reach import Ended, reach
+from bots.slack.bot import SlackBot
+from bots.slack.outlet import SlackOutlet
+from bots.slack.people import People
+from bots.slack.pictures import Pictures
+from bots.slack.tasks import tasks
+from bots.slack.teams import API, Teams
+from bots.words import Text, say
+from worker.settings import Settings
+
+SCOPES: Final = (
+    "app_mentions:read",
+    "channels:history",
+    "channels:read",
+    "chat:write",
+    "chat:write.public",
+    "commands",
+    "files:read",
+    "files:write",
+    "groups:history",
+    "groups:read",
+    "im:history",
+    "im:read",
+    "mpim:read",
+    "reactions:write",
+    "users:read",
+)
+"""Those of slack-manifest.yaml; docs/slack.md says what each is for."""
+PATH: Final = "/slack/events"
+PING_EVERY_S: Final = 5.0
+"""A connection that answers no ping is given up after this and a half, and made anew by the next ping."""
+START_WITHIN_S: Final = 4.0
+STATE_LASTS_S: Final = 600
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The app at work."""
+
+    bot: SlackBot
+    address: str = ""
+    """Where it listens for Slack; empty over Socket Mode."""
+    socket: AsyncSocketModeHandler | None = None
+
+
+async def run(settings: Settings) -> None:
+    """Serves Slack until it is cancelled. Raises `Ended`."""
+    if settings.redis_url is None:
+        raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
+    async with (
+        reach(settings) as client,
+        desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+        serving(settings, client, kept) as served,
+    ):
+        log.info("slack.ready", address=served.address)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings,
+    client: Client,
+    kept: Desk,
+    *,
+    api: str = API,
+    ping_every_s: float = PING_EVERY_S,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Serving]:
+    """The app, hearing Slack while inside. Raises `Ended` where it can't."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        teams = connected(settings, session, api)
+        team = await admitted(settings, teams)
+        front = Front(client, kept)
+        pictures = Pictures(client, kept, await stack.enter_async_context(tasks()))
+        outlet = SlackOutlet(teams, pictures, clock)
+        await stack.enter_async_context(front.picking_up("slack", outlet))
+        # Entered last, so that what is unanswered is put down while all that it needs is there.
+        work = await stack.enter_async_context(tasks())
+        bot = SlackBot(front, outlet, People(teams, kept), teams, work)
+        app = _app(settings, teams, bot)
+        bot.listen(app)
+        if team:
+            work.start(bot.back(team))
+        if settings.slack_signing_secret is not None:
+            yield Serving(bot, await stack.enter_async_context(_listening(settings, app)))
+        else:
+            yield Serving(bot, socket=await stack.enter_async_context(_socket(settings, app, ping_every_s)))
+
+
+def connected(settings: Settings, session: aiohttp.ClientSession, api: str) -> Teams:
+    """Raises `Ended` where settings are missing."""
+    if settings.slack_client_id and settings.slack_client_secret and settings.slack_signing_secret:
+        store = FileInstallationStore(
+            base_dir=str(settings.data_dir / "slack" / "installations"), client_id=settings.slack_client_id
+        )
+        return Teams(session, api, store=store)
+    if settings.slack_bot_token is None or (settings.slack_app_token or settings.slack_signing_secret) is None:
+        raise Ended(say(Text.SLACK_NEEDS_TOKENS), 2)
+    return Teams(session, api, token=settings.slack_bot_token.get_secret_value())
+
+
+async def admitted(settings: Settings, teams: Teams) -> str:
+    """The workspace of the bot token; empty where there are many. Raises `Ended` where Slack refuses a token."""
+    try:
+        async with asyncio.timeout(START_WITHIN_S):
+            team = ""
+            if teams.token:
+                team = (await teams.client(teams.token).auth_test())["team_id"]
+            if settings.slack_signing_secret is None and settings.slack_app_token is not None:
+                app_token = settings.slack_app_token.get_secret_value()
+                await teams.client(None).apps_connections_open(app_token=app_token)
+    except SlackApiError as error:
+        raise Ended(say(Text.SLACK_REFUSED, why=error.response["error"]), 2) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Ended(say(Text.SLACK_UNREACHABLE)) from error
+    return team
+
+
+def _app(settings: Settings, teams: Teams, bot: SlackBot) -> AsyncApp:
+    secret = settings.slack_signing_secret
+    return AsyncApp(
+        name="reelseek",
+        client=teams.client(teams.token),
+        signing_secret=secret.get_secret_value() if secret else "",
+        # Else the library looks every 10 ms whether a listener has acknowledged; ours do so before they work.
+        process_before_response=True,
+        oauth_settings=_oauth(settings, teams, bot) if teams.store else None,
+    )
+
+
+def _oauth(settings: Settings, teams: Teams, bot: SlackBot) -> AsyncOAuthSettings:
+    secret = settings.slack_client_secret
+
+    async def success(args: AsyncSuccessArgs) -> BoltResponse:
+        if args.installation.team_id:
+            bot.tasks.start(bot.back(args.installation.team_id))
+        return await args.default.success(args)
+
+    async def failure(args: AsyncFailureArgs) -> BoltResponse:
+        return await args.default.failure(args)
+
+    oauth = AsyncOAuthSettings(
+        client_id=settings.slack_client_id,
+        client_secret=secret.get_secret_value() if secret else None,
+        scopes=SCOPES,
+        installation_store=teams.store,
+        state_store=FileOAuthStateStore(
+            expiration_seconds=STATE_LASTS_S, base_dir=str(settings.data_dir / "slack" / "states")
+        ),
+        callback_options=AsyncCallbackOptions(success=success, failure=failure),
+    )
+    # Else each event would first ask Slack whose token it is.
+    oauth.authorize.cache_enabled = True  # type: ignore[attr-defined]  # the class that the settings make has it
+    return oauth
+
+
+@asynccontextmanager
+async def _socket(settings: Settings, app: AsyncApp, ping_every_s: float) -> AsyncIterator[AsyncSocketModeHandler]:
+    token = settings.slack_app_token
+    assert token is not None  # noqa: S101  # `connected` has looked
+    handler = AsyncSocketModeHandler(app, token.get_secret_value(), ping_interval=ping_every_s)
+    try:
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # the library has no types here
+        yield handler
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, app: AsyncApp) -> AsyncIterator[str]:
+    """Slack's requests are heard here; those without its signature are refused by the library."""
+    runner = web.AppRunner(app.server(port=settings.slack_port, path=PATH, host=settings.slack_host).web_app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.slack_host, settings.slack_port).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()

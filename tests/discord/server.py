@@ -1,0 +1,604 @@
+"""Discord on loopback: its gateway and its REST, strict where Discord is strict, and people who use the bot.
+
+After Discord's published documentation and description. What it refuses is kept in `refused`.
+"""
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import discord
+import yarl
+from aiohttp import web
+
+from tests.discord import limits, spec
+from tests.discord.world import APPLICATION, BOT, CLIPS, GENERAL, GUILD, STAMP, VIEW, Person, guild, partial, texts
+
+T = TypeVar("T")
+TOKEN: Final = "the.right.token"
+CONTENT_FLAG: Final = 1 << 19
+CONTENT_INTENT: Final = 1 << 15
+ACKNOWLEDGE_WITHIN_S: Final = 3.0
+TOKEN_LIVES_S: Final = 900.0
+WAIT_S: Final = 10.0
+BODY: Final = web.RequestKey("body", dict[str, Any])
+FILES: Final = web.RequestKey("files", dict[str, bytes])
+
+
+@dataclass
+class Asked:
+    """One interaction as the platform sees it."""
+
+    id: int
+    token: str
+    person: Person
+    at: float
+    kind: int
+    guild: int
+    channel: int
+    source: dict[str, Any] | None = None
+    """The message whose button was pressed."""
+    sent_at: float = 0.0
+    acknowledged_s: float | None = None
+    """Seconds from the event to the callback, by the machine's clock."""
+    response: dict[str, Any] | None = None
+    original: dict[str, Any] | None = None
+    """The message that answers."""
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    """Every state of every message that answered, oldest first."""
+
+
+@dataclass
+class Fault:
+    """The next answers to some requests."""
+
+    method: str
+    address: str
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+
+
+class Refused(Exception):
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Server:
+    """Discord, as far as a bot can tell."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, described: bool = True) -> None:
+        self.clock = clock
+        self.described = described
+        """Whether requests are held against Discord's description too, which takes time."""
+        self.wait_s = WAIT_S
+        self.refused: list[str] = []
+        self.requests: list[tuple[str, str, Any]] = []
+        self.commands: list[dict[str, Any]] = []
+        self.guilds = [GUILD]
+        self.flags = CONTENT_FLAG
+        self.asked: dict[str, Asked] = {}
+        self.messages: dict[int, dict[str, Any]] = {}
+        self.posted: list[dict[str, Any]] = []
+        """Messages sent to channels, not as answers."""
+        self.reactions: list[tuple[int, str]] = []
+        self.files: dict[str, bytes] = {}
+        self.faults: list[Fault] = []
+        self.identified: list[dict[str, Any]] = []
+        self.resumed: list[dict[str, Any]] = []
+        self.url = ""
+        self._nonces: set[str] = set()
+        self._ids = itertools.count(int((time.time() - 1_420_070_400) * 1000) << 22)
+        self._sockets: dict[web.WebSocketResponse, str] = {}
+        self._sessions: dict[str, list[dict[str, Any]]] = {}
+        self._changed = asyncio.Condition()
+
+    # ---- what tests wait for ----
+
+    async def until(self, what: Callable[[], T | None]) -> T:
+        """The first true value of `what`; fails with all that was refused."""
+        try:
+            async with asyncio.timeout(self.wait_s), self._changed:
+                while not (value := what()):
+                    await self._changed.wait()
+                return value
+        except TimeoutError:
+            raise AssertionError(f"it never came; refused: {self.refused}; last: {self.requests[-3:]}") from None
+
+    async def answered(self, asked: Asked, words: str = "") -> dict[str, Any]:
+        """The newest state of a message that answers an interaction, once it holds `words`."""
+        return await self.until(lambda: next((each for each in reversed(asked.shown) if words in texts(each)), None))
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    # ---- people ----
+
+    async def command(
+        self, person: Person, name: str, /, *, channel: int = GENERAL, guild: int = GUILD, **options: Any
+    ) -> Asked:
+        """Somebody uses a slash command. Options as people give them; a picture as its bytes."""
+        listed = next(each for each in self.commands if each["name"] == name and each["type"] == 1)
+        given, resolved = self._options(listed, options)
+        data = {"id": listed["id"], "name": name, "type": 1, "options": given, "resolved": resolved}
+        return await self._interact(person, 2, data, guild, channel)
+
+    async def typing(self, person: Person, name: str, option: str, typed: str, /, **options: Any) -> Asked:
+        """Somebody types into an option that is completed."""
+        listed = next(each for each in self.commands if each["name"] == name)
+        given, _ = self._options(listed, options)
+        given.append({"name": option, "type": 3, "value": typed, "focused": True})
+        data = {"id": listed["id"], "name": name, "type": 1, "options": given}
+        return await self._interact(person, 4, data, GUILD, GENERAL)
+
+    async def menu(self, person: Person, name: str, message: dict[str, Any]) -> Asked:
+        """Somebody chooses an entry of a message's menu."""
+        listed = next(each for each in self.commands if each["name"] == name and each["type"] == 3)
+        data = {"id": listed["id"], "name": name, "type": 3, "target_id": message["id"],
+                "resolved": {"messages": {message["id"]: message}}}  # fmt: skip
+        return await self._interact(person, 2, data, GUILD, GENERAL)
+
+    async def press(self, person: Person, message: dict[str, Any], label: str, number: int = 0) -> Asked:
+        """Somebody presses the `number`th button that is labelled so."""
+        buttons = [each for each in limits.walk(message["components"]) if each.get("label") == label]
+        return await self._component(person, message, {"custom_id": buttons[number]["custom_id"], "component_type": 2})
+
+    async def choose(self, person: Person, message: dict[str, Any], name: str, values: Sequence[str]) -> Asked:
+        """Somebody chooses from the menu whose id ends so."""
+        menu = next(each for each in limits.walk(message["components"]) if each.get("custom_id", "").endswith(name))
+        data: dict[str, Any] = {"custom_id": menu["custom_id"], "component_type": menu["type"], "values": list(values)}
+        if menu["type"] == limits.CHANNEL_SELECT:
+            data["resolved"] = {
+                "channels": {id: {"id": id, "type": 0, "name": "c", "permissions": "0"} for id in values}
+            }
+        return await self._component(person, message, data)
+
+    async def _component(self, person: Person, message: dict[str, Any], data: dict[str, Any]) -> Asked:
+        home = next((id for id in self.guilds if 0 < int(message["channel_id"]) - id < 1000), GUILD)
+        return await self._interact(person, 3, data, home, int(message["channel_id"]) - home, message)
+
+    async def write(
+        self, person: Person, content: str, *, channel: int = CLIPS, guild: int = GUILD, silent: bool = False
+    ) -> dict[str, Any]:
+        """Somebody writes a message; Discord tells of its words only who may read them."""
+        message = self._message(guild + channel, {"content": content}, author=person.user)
+        self.messages[int(message["id"])] = message
+        if not silent:
+            await self.dispatch("MESSAGE_CREATE", message | {"guild_id": str(guild), "member": partial(person)})
+        return message
+
+    async def edit(self, person: Person, message: dict[str, Any], content: str, at: str | None = STAMP) -> None:
+        message |= {"content": content, "edited_timestamp": at}
+        await self.dispatch("MESSAGE_UPDATE", message | {"guild_id": str(GUILD), "member": partial(person)})
+
+    async def delete(self, message: dict[str, Any]) -> None:
+        gone = {"id": message["id"], "channel_id": message["channel_id"], "guild_id": str(GUILD)}
+        await self.dispatch("MESSAGE_DELETE", gone)
+
+    def _options(self, listed: dict[str, Any], options: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        given: list[dict[str, Any]] = []
+        attachments = {}
+        for option in listed.get("options", []):
+            if option["name"] not in options:
+                assert not option.get("required"), f"{option['name']} must be given"
+                continue
+            value = options[option["name"]]
+            if isinstance(value, bytes):
+                id = str(next(self._ids))
+                attachments[id] = self._attachment(id, "picture.jpg", value)
+                value = id
+            given.append({"name": option["name"], "type": option["type"], "value": value})
+        return given, {"attachments": attachments} if attachments else {}
+
+    async def _interact(
+        self, person: Person, kind: int, data: Any, guild: int, channel: int, source: dict[str, Any] | None = None
+    ) -> Asked:
+        id = next(self._ids)
+        asked = Asked(id, f"token-{id}", person, self.clock(), kind, guild, guild + channel, source)
+        self.asked[asked.token] = asked
+        event = {
+            "id": str(id),
+            "application_id": str(APPLICATION),
+            "type": kind,
+            "token": asked.token,
+            "version": 1,
+            "guild_id": str(guild),
+            "guild": {"id": str(guild), "locale": "en-US", "features": []},
+            "channel_id": str(asked.channel),
+            "channel": {"id": str(asked.channel), "type": 0, "name": "general", "permissions": str(VIEW),
+                        "guild_id": str(guild), "position": 0},
+            "member": person.member,
+            "locale": person.locale,
+            "guild_locale": "en-US",
+            "app_permissions": str(VIEW),
+            "entitlements": [],
+            "authorizing_integration_owners": {"0": str(guild)},
+            "context": 0,
+            "attachment_size_limit": 10_000_000,
+            "data": data,
+        } | ({"message": source} if source else {})  # fmt: skip
+        asked.sent_at = time.perf_counter()
+        await self.dispatch("INTERACTION_CREATE", event)
+        return asked
+
+    # ---- gateway ----
+
+    async def dispatch(self, name: str, data: Any, *, again: bool = False) -> None:
+        """An event to every connected session; those that are away hear it when they resume."""
+        for session, events in self._sessions.items():
+            event = {"op": 0, "t": name, "s": len(events) + 1, "d": data}
+            if name.startswith("MESSAGE") and not self._reads(session):
+                continue
+            events.append(event)
+            for socket, id in list(self._sockets.items()):
+                if id == session and not socket.closed:
+                    await socket.send_str(json.dumps(event))
+
+    def _reads(self, session: str) -> bool:
+        return bool(self.identified and self.identified[-1]["intents"] & (1 << 9))
+
+    async def drop(self, code: int = 1006) -> None:
+        """Every connection goes, without a word."""
+        sockets = list(self._sockets)
+        self._sockets.clear()
+        for socket in sockets:
+            if code == 1006:
+                assert socket._req is not None
+                assert socket._req.transport is not None
+                socket._req.transport.abort()
+            else:
+                await socket.close(code=code)
+
+    async def say(self, op: int, data: Any = None) -> None:
+        """A word of the gateway itself: 7 RECONNECT, 9 INVALID_SESSION."""
+        if op == 9 and data is False:
+            self._sessions.clear()
+        for socket in list(self._sockets):
+            await socket.send_str(json.dumps({"op": op, "d": data, "s": None, "t": None}))
+
+    async def gateway(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(json.dumps({"op": 10, "d": {"heartbeat_interval": 41_250}, "s": None, "t": None}))
+        try:
+            async for received in socket:
+                if received.type is web.WSMsgType.TEXT:
+                    await self._hear(socket, json.loads(received.data))
+        finally:
+            self._sockets.pop(socket, None)
+            await self._tell()
+        return socket
+
+    async def _hear(self, socket: web.WebSocketResponse, word: dict[str, Any]) -> None:
+        match word["op"]:
+            case 1:
+                await socket.send_str(json.dumps({"op": 11, "d": None, "s": None, "t": None}))
+            case 2:
+                await self._identify(socket, word["d"])
+            case 6:
+                await self._resume(socket, word["d"])
+            case _:
+                self.refused.append(f"gateway op {word['op']}")
+                await socket.close(code=4001)
+        await self._tell()
+
+    async def _identify(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
+        self.identified.append(data)
+        if data["token"] != TOKEN:
+            await socket.close(code=4004)
+            return
+        if data["intents"] & CONTENT_INTENT and not self.flags & CONTENT_FLAG:
+            await socket.close(code=4014)
+            return
+        session = f"session-{len(self.identified)}"
+        events = self._sessions[session] = []
+        self._sockets[socket] = session
+        ready = {
+            "v": 10, "user": BOT, "session_id": session,
+            "resume_gateway_url": f"{self.url}/gateway".replace("http", "ws"),
+            "guilds": [{"id": str(id), "unavailable": True} for id in self.guilds],
+            "shard": data.get("shard", [0, 1]), "application": {"id": str(APPLICATION), "flags": self.flags},
+        }  # fmt: skip
+        for name, body in [("READY", ready), *(("GUILD_CREATE", guild(id)) for id in self.guilds)]:
+            events.append({"op": 0, "t": name, "s": len(events) + 1, "d": body})
+            await socket.send_str(json.dumps(events[-1]))
+
+    async def _resume(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
+        self.resumed.append(data)
+        events = self._sessions.get(data["session_id"])
+        if events is None:
+            await socket.send_str(json.dumps({"op": 9, "d": False, "s": None, "t": None}))
+            return
+        self._sockets[socket] = data["session_id"]
+        for event in events[data["seq"] :]:
+            await socket.send_str(json.dumps(event))
+        await socket.send_str(json.dumps({"op": 0, "t": "RESUMED", "s": len(events), "d": {}}))
+
+    # ---- REST ----
+
+    @web.middleware
+    async def rest(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Reads, checks and counts every request, and answers as Discord does."""
+        if not request.path.startswith("/api/v10/"):
+            return await handler(request)  # type: ignore[no-any-return]
+        address = request.path.removeprefix("/api/v10")
+        body, files = await _read(request)
+        self.requests.append((request.method, address, body))
+        headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "49", "X-RateLimit-Reset-After": "1",
+                   "X-RateLimit-Reset": str(time.time() + 1), "X-RateLimit-Bucket": re.sub(r"\d+", "", address)[:60],
+                   "Via": "1.1 test"}  # fmt: skip
+        try:
+            if fault := self._fault(request.method, address):
+                return _json(fault.status, fault.body, headers | dict(fault.headers))
+            self._admit(request, address)
+            if self.described:
+                self._check(spec.complaints(request.method, address, body), 50035)
+            request[BODY], request[FILES] = body, files
+            answer = await handler(request)
+        except Refused as refused:
+            self.refused.append(f"{request.method} {address}: {refused.message}")
+            return _json(refused.status, {"code": refused.code, "message": refused.message}, headers)
+        except web.HTTPNotFound:
+            self.refused.append(f"{request.method} {address}: no such address")
+            return _json(404, {"code": 0, "message": "404: Not Found"}, headers)
+        finally:
+            await self._tell()
+        return _json(200, answer, headers) if answer is not None else web.Response(status=204, headers=headers)
+
+    def _fault(self, method: str, address: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.times and fault.method == method and re.search(fault.address, address):
+                fault.times -= 1
+                return fault
+        return None
+
+    def _admit(self, request: web.Request, address: str) -> None:
+        with_token_of_its_own = address.startswith(("/interactions", "/webhooks"))
+        if not with_token_of_its_own and request.headers.get("Authorization") != f"Bot {TOKEN}":
+            raise Refused(401, 0, "401: Unauthorized")
+
+    def _check(self, wrong: Sequence[str], code: int) -> None:
+        if wrong:
+            raise Refused(400, code, "; ".join(wrong))
+
+    async def me(self, request: web.Request) -> Any:
+        return BOT
+
+    async def application(self, request: web.Request) -> Any:
+        return {"id": str(APPLICATION), "name": "Reelseek", "icon": None, "description": "", "bot_public": True,
+                "bot_require_code_grant": False, "verify_key": "k", "flags": self.flags, "owner": ADA.user,
+                "summary": "", "team": None}  # fmt: skip
+
+    async def gateway_bot(self, request: web.Request) -> Any:
+        limit = {"total": 1000, "remaining": 999, "reset_after": 1, "max_concurrency": 1}
+        return {"url": f"{self.url}/gateway".replace("http", "ws"), "shards": 1, "session_start_limit": limit}
+
+    async def my_guilds(self, request: web.Request) -> Any:
+        after = int(request.query.get("after", 0))
+        return [
+            {"id": str(id), "name": "server", "icon": None, "owner": False, "permissions": "0", "features": [],
+             "banner": None}
+            for id in self.guilds if id > after
+        ]  # fmt: skip
+
+    async def get_commands(self, request: web.Request) -> Any:
+        return self.commands
+
+    async def put_commands(self, request: web.Request) -> Any:
+        self._check(limits.commands(request[BODY]), 50035)
+        common = {
+            "application_id": str(APPLICATION),
+            "version": "1",
+            "default_permission": True,
+            "nsfw": False,
+            "description": "",
+        }
+        self.commands = [common | {"id": str(next(self._ids))} | each for each in request[BODY]]
+        return self.commands
+
+    async def callback(self, request: web.Request) -> Any:
+        asked = self.asked.get(request.match_info["token"])
+        if asked is None or self.clock() - asked.at > ACKNOWLEDGE_WITHIN_S:
+            raise Refused(404, 10062, "Unknown interaction")
+        if asked.response is not None:
+            raise Refused(400, 40060, "Interaction has already been acknowledged.")
+        body = request[BODY]
+        kind, data = body["type"], body.get("data") or {}
+        if kind not in {2: (4, 5), 3: (4, 5, 6, 7), 4: (8,)}[asked.kind]:
+            raise Refused(400, 50035, f"callback {kind} to interaction {asked.kind}")
+        if kind == 8:
+            self._check(limits.choices(data["choices"]), 50035)
+        asked.acknowledged_s = time.perf_counter() - asked.sent_at
+        asked.response = body
+        if kind == 5:
+            flags = data.get("flags", 0)
+            if flags & ~limits.EPHEMERAL:
+                raise Refused(400, 50035, f"flags {flags}")
+            asked.original = self._message(asked.channel, {"flags": flags | 128}, asked)
+        elif kind == 6:
+            asked.original = asked.source
+        told = {"id": str(asked.id), "type": asked.kind}
+        if kind != 5:
+            return {"interaction": told, "resource": {"type": kind}}
+        assert asked.original is not None
+        told |= {"response_message_id": asked.original["id"], "response_message_loading": True}
+        return {"interaction": told, "resource": {"type": kind, "message": asked.original}}
+
+    def _of_token(self, request: web.Request) -> Asked:
+        asked = self.asked.get(request.match_info["token"])
+        if asked is None or int(request.match_info["application"]) != APPLICATION:
+            raise Refused(404, 10015, "Unknown Webhook")
+        if self.clock() - asked.at > TOKEN_LIVES_S:
+            raise Refused(401, 50027, "Invalid Webhook Token")
+        if asked.response is None:
+            raise Refused(404, 10015, "Unknown Webhook")
+        return asked
+
+    async def edit_original(self, request: web.Request) -> Any:
+        asked = self._of_token(request)
+        if asked.original is None:
+            raise Refused(404, 10008, "Unknown Message")
+        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        flags = asked.original["flags"] & limits.EPHEMERAL | request[BODY].get("flags", 0) & ~limits.EPHEMERAL
+        id = asked.original["id"]
+        edited = self._message(asked.channel, request[BODY], asked, request[FILES]) | {"id": id, "flags": flags}
+        asked.original |= edited
+        asked.shown.append(json.loads(json.dumps(edited)))
+        self.messages[int(id)] = asked.original
+        return edited
+
+    async def follow_up(self, request: web.Request) -> Any:
+        asked = self._of_token(request)
+        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        message = self._message(asked.channel, request[BODY], asked, request[FILES])
+        self.messages[int(message["id"])] = message
+        asked.shown.append(message)
+        return message
+
+    async def post(self, request: web.Request) -> Any:
+        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        nonce = request[BODY].get("nonce")
+        if nonce and len(nonce) > 25:
+            raise Refused(400, 50035, "nonce")
+        message = self._message(int(request.match_info["channel"]), request[BODY], None, request[FILES])
+        if nonce in self._nonces:
+            return next(each for each in self.posted if each["nonce"] == nonce)
+        if nonce:
+            self._nonces.add(nonce)
+        self.messages[int(message["id"])] = message
+        self.posted.append(message | {"nonce": nonce})
+        return message
+
+    async def react(self, request: web.Request) -> Any:
+        self.reactions.append((int(request.match_info["message"]), request.match_info["emoji"]))
+
+    async def cdn(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.files[request.match_info["id"]])
+
+    def _attachment(self, id: str, name: str, content: bytes) -> dict[str, Any]:
+        self.files[id] = content
+        url = f"{self.url}/cdn/{id}"
+        return {"id": id, "filename": name, "size": len(content), "url": url, "proxy_url": url,
+                "content_type": "image/jpeg"}  # fmt: skip
+
+    def _message(
+        self,
+        channel: int,
+        body: Mapping[str, Any],
+        asked: Asked | None = None,
+        files: Mapping[str, bytes] | None = None,
+        author: Mapping[str, Any] = BOT,
+    ) -> dict[str, Any]:
+        names = {f"files[{each['id']}]": each["filename"] for each in body.get("attachments") or []}
+        attachments = [
+            self._attachment(str(next(self._ids)), names[part], content) for part, content in (files or {}).items()
+        ]
+        urls = {f"attachment://{each['filename']}": each["url"] for each in attachments}
+        message: dict[str, Any] = {
+            "id": str(next(self._ids)),
+            "channel_id": str(channel),
+            "author": dict(author),
+            "content": body.get("content") or "",
+            "timestamp": STAMP,
+            "edited_timestamp": None,
+            "tts": False,
+            "mention_everyone": False,
+            "mentions": [],
+            "mention_roles": [],
+            "attachments": attachments,
+            "embeds": [],
+            "pinned": False,
+            "type": 0,
+            "flags": body.get("flags") or 0,
+            "components": _with_addresses(body.get("components") or [], urls),
+        }
+        if "message_reference" in body:
+            message["message_reference"] = body["message_reference"]
+        if asked is not None:
+            message["interaction_metadata"] = {
+                "id": str(asked.id), "type": asked.kind, "user": asked.person.user,
+                "authorizing_integration_owners": {"0": str(asked.guild)},
+            }  # fmt: skip
+        return message
+
+
+def _with_addresses(components: Any, urls: Mapping[str, str]) -> Any:
+    """`attachment://` as the address that Discord gives the file, and numbered as Discord numbers components."""
+    if isinstance(components, list):
+        return [_with_addresses(each, urls) for each in components]
+    if isinstance(components, dict):
+        if "url" in components and components["url"] in urls:
+            address = urls[components["url"]]
+            return {"url": address, "proxy_url": address, "content_type": "image/jpeg", "width": 1, "height": 1}
+        return {name: _with_addresses(value, urls) for name, value in components.items()}
+    return components
+
+
+async def _read(request: web.Request) -> tuple[Any, dict[str, bytes]]:
+    if request.content_type == "multipart/form-data":
+        form = await request.post()
+        files = {name: part.file.read() for name, part in form.items() if isinstance(part, web.FileField)}
+        return json.loads(str(form["payload_json"])), files
+    return (await request.json() if request.can_read_body else None), {}
+
+
+def _json(status: int, body: Any, headers: Mapping[str, str]) -> web.Response:
+    # With a charset discord.py would take it for text.
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers)
+
+
+def _routes(server: Server) -> Iterator[web.RouteDef]:
+    api = "/api/v10"
+    yield web.get("/gateway", server.gateway)
+    yield web.get("/gateway/", server.gateway)
+    yield web.get("/cdn/{id}", server.cdn)
+    yield web.get(f"{api}/users/@me", server.me)
+    yield web.get(f"{api}/users/@me/guilds", server.my_guilds)
+    yield web.get(f"{api}/oauth2/applications/@me", server.application)
+    yield web.get(f"{api}/applications/@me", server.application)
+    yield web.get(f"{api}/gateway/bot", server.gateway_bot)
+    yield web.get(f"{api}/applications/{APPLICATION}/commands", server.get_commands)
+    yield web.put(f"{api}/applications/{APPLICATION}/commands", server.put_commands)
+    yield web.post(f"{api}/interactions/{{id}}/{{token}}/callback", server.callback)
+    yield web.post(f"{api}/webhooks/{{application}}/{{token}}", server.follow_up)
+    yield web.patch(f"{api}/webhooks/{{application}}/{{token}}/messages/@original", server.edit_original)
+    yield web.post(f"{api}/channels/{{channel}}/messages", server.post)
+    yield web.put(f"{api}/channels/{{channel}}/messages/{{message}}/reactions/{{emoji}}/@me", server.react)
+
+
+@asynccontextmanager
+async def serving(clock: Callable[[], float] = time.time, described: bool = True) -> AsyncIterator[Server]:
+    """A server on a free port, to which discord.py goes meanwhile."""
+    server = Server(clock, described)
+    app = web.Application(middlewares=[server.rest], client_max_size=64 * 2**20)
+    app.add_routes(_routes(server))
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        with pointed_at(server.url):
+            yield server
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """discord.py keeps Discord's addresses on these two classes."""
+    route, socket = discord.http.Route, discord.gateway.DiscordWebSocket
+    base, gateway = route.BASE, socket.DEFAULT_GATEWAY
+    route.BASE, socket.DEFAULT_GATEWAY = f"{url}/api/v10", yarl.URL(f"{url}/gateway".replace("http", "ws"))
+    try:
+        yield
+    finally:
+        route.BASE, socket.DEFAULT_GATEWAY = base, gateway

@@ -1,0 +1,90 @@
+"""What goes into the library, is looked at there, and goes out of it."""
+
+import threading
+
+from bots.discord.bot import Bot
+from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
+from tests.discord.conftest import SPACE
+from tests.discord.server import Server
+from tests.discord.world import ADA, BOB, SECRET, ephemeral, texts
+from worker import messages
+from worker.codes import Code
+
+NEW = "https://video.example/new"
+
+
+async def test_index_shows_its_way_in_one_message(server: Server, client: FakeClient, gate: threading.Event) -> None:
+    """A link is acknowledged, one message shows how far it is, and the same one says how it ended."""
+    asked = await server.command(ADA, "index", link=NEW)
+    passing = await server.answered(asked, "fetching")
+    assert "▱" in texts(passing)
+    gate.set()
+    done = await server.answered(asked, "Added")
+    assert done["id"] == passing["id"]
+    submit = next(each for each in client.asked if isinstance(each, messages.Submit))
+    assert (submit.asker.person, submit.asker.name, submit.asker.room, submit.link) == (str(ADA.id), "Ada", "", NEW)
+
+
+async def test_several_links_each_have_a_line(bot: Bot, server: Server, client: FakeClient) -> None:
+    """Every link ends with its own word, a failed one with what to do and the reference of the log."""
+    client.sites = {"https://video.example/gone": Code.NOT_FOUND}
+    links = f"{NEW} https://video.example/gone nonsense"
+    done = texts(await server.answered(await server.command(ADA, "index", link=links), "not a link"))
+    assert "Added" in done
+    assert "There is no video at that link" in done
+    assert "Reference fa11ed00" in done
+
+
+async def test_a_private_channel_is_a_room(bot: Bot, server: Server, client: FakeClient) -> None:
+    """What is submitted where not everybody may read is put in from that room, and found there only."""
+    await server.answered(await server.command(ADA, "index", link=NEW, channel=SECRET), "Added")
+    assert client.videos[0].room == str(int(SPACE.split(":")[1]) + SECRET)
+    await server.answered(await server.command(ADA, "find", words="something", channel=SECRET), "new")
+    await server.answered(await server.command(BOB, "find", words="something"), "Nothing found")
+
+
+async def test_the_menu_of_a_message(bot: Bot, server: Server, client: FakeClient) -> None:
+    """Its entry submits every link of the message; a message without links is told so."""
+    message = await server.write(BOB, f"look {NEW} and <https://video.example/other>", silent=True)
+    await server.answered(await server.menu(ADA, "Index the links in this message", message), "other")
+    submits = [each for each in client.asked if isinstance(each, messages.Submit)]
+    assert {each.link for each in submits} == {NEW, "https://video.example/other"}
+    assert {each.message for each in submits} == {message["id"]}
+    empty = await server.write(BOB, "no link here", silent=True)
+    await server.answered(await server.menu(ADA, "Index the links in this message", empty), "Which video?")
+
+
+async def test_the_library_is_listed(bot: Bot, server: Server) -> None:
+    """The newest first, with state, length, who and when, and why one has only its words; or those that words name."""
+    said = texts(await server.answered(await server.command(ADA, "library"), "3 videos"))
+    for part in ("Dogs in snow", SNOW.link, "The goal", "0:12", "words only", "added by ada"):
+        assert part in said
+    said = texts(await server.answered(await server.command(ADA, "library", words="goal"), "1 video"))
+    assert "Dogs in snow" not in said
+    assert "The goal" in said
+    await server.answered(await server.command(BOB, "library", mine=True), "library is empty")
+
+
+async def test_a_long_library_fits(bot: Bot, server: Server, client: FakeClient) -> None:
+    """A page of long entries is cut where Discord's limit is, not refused."""
+    client.videos = [FakeVideo(f"https://v.example/{n}?{'y' * 300}", "T" * 300, ("a",), SPACE) for n in range(40)]
+    said = texts(await server.answered(await server.command(ADA, "library"), "40 videos"))
+    assert said.endswith("…")
+
+
+async def test_forget(bot: Bot, server: Server, client: FakeClient) -> None:
+    """One link is taken back by who may; everything of one's own at once."""
+    client.videos[1] = FakeVideo(GOAL.link, "The goal", ("a",), SPACE, submitter=str(ADA.id))
+    await server.answered(await server.command(BOB, "forget", link=GOAL.link), "Somebody else added")
+    await server.answered(await server.command(ADA, "forget", mine=True), f"Forgotten: {GOAL.link}")
+    assert GOAL.link not in [video.link for video in client.videos]
+    await server.answered(await server.command(ADA, "forget"), "Which video?")
+
+
+async def test_status_privacy_and_help(bot: Bot, server: Server) -> None:
+    """Each is answered; what concerns one person is private whatever the server decided."""
+    await server.answered(await server.command(ADA, "status"), "3 videos")
+    told = await server.answered(await server.command(ADA, "privacy"), "Reelseek keeps")
+    assert ephemeral(told)
+    said = texts(await server.answered(await server.command(ADA, "help"), "/find"))
+    assert "/retrain" not in said

@@ -1,0 +1,116 @@
+"""Channels whose links go into the library by themselves."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bots.discord.bot import Bot
+from bots.front import Front
+from tests.bots.fakes import FakeClient
+from tests.discord.conftest import SPACE, Clock, running
+from tests.discord.server import Server
+from tests.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD
+from worker import messages
+from worker.codes import Code
+from worker.messages import SpaceSettings
+
+NEW, OTHER = "https://video.example/new", "https://video.example/other"
+WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
+
+
+@pytest.fixture
+async def watching(front: Front, server: Server, clock: Clock) -> AsyncIterator[Bot]:
+    """A bot that may read, in a server with one watched channel."""
+    async with running(Bot(front, WATCHED, reads=True, clock=clock), server) as ready:
+        yield ready
+
+
+def submitted(client: FakeClient) -> list[str]:
+    return [each.link for each in client.asked if isinstance(each, messages.Submit)]
+
+
+def kept(client: FakeClient) -> set[str]:
+    return {video.link for video in client.videos if video.message}
+
+
+async def test_only_who_watches_reads(bot: Bot, server: Server) -> None:
+    """Without a watched channel the bot asks Discord for servers alone: no messages, no privileged intent."""
+    assert server.identified[-1]["intents"] == 1
+
+
+async def test_who_watches_reads_messages(watching: Bot, server: Server) -> None:
+    """With one it asks for servers, their messages and what those say; nothing more."""
+    assert server.identified[-1]["intents"] == 1 | 1 << 9 | 1 << 15
+
+
+async def test_a_link_in_a_watched_channel_goes_in(watching: Bot, server: Server, client: FakeClient) -> None:
+    """It is submitted as its writer's, and the message is ticked."""
+    message = await server.write(ADA, f"see {NEW} and {OTHER}")
+    await server.until(lambda: server.reactions)
+    assert server.reactions == [(int(message["id"]), "✅")]
+    assert kept(client) == {NEW, OTHER}
+    assert {video.submitter for video in client.videos if video.message} == {str(ADA.id)}
+    assert not server.posted
+
+
+async def test_a_link_that_fails_is_told_under_its_message(watching: Bot, server: Server, client: FakeClient) -> None:
+    """A reply says which and why, and pings nobody."""
+    client.sites = {NEW: Code.PRIVATE}
+    message = await server.write(ADA, NEW)
+    told = (await server.until(lambda: server.posted))[0]
+    assert "That video is private" in told["content"]
+    assert str(told["message_reference"]["message_id"]) == message["id"]
+    assert not server.reactions
+
+
+async def test_other_talk_is_passed_over(watching: Bot, server: Server, client: FakeClient) -> None:
+    """Messages elsewhere, without links, and of bots, put nothing in."""
+    await server.write(ADA, NEW, channel=GENERAL)
+    await server.write(ADA, "no link")
+    message = server._message(GUILD + CLIPS, {"content": NEW}, author=BOT)
+    await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
+    await server.write(ADA, OTHER)
+    await server.until(lambda: server.reactions)
+    assert submitted(client) == [OTHER]
+
+
+async def test_an_edit_is_followed(watching: Bot, server: Server, client: FakeClient) -> None:
+    """A link that an edited message no longer holds goes out, a new one goes in; a preview is no edit."""
+    message = await server.write(ADA, NEW)
+    await server.until(lambda: server.reactions)
+    await server.edit(ADA, message, NEW, at=None)
+    await server.edit(ADA, message, OTHER)
+    await server.until(lambda: len(server.reactions) == 2)
+    assert kept(client) == {OTHER}
+    assert submitted(client) == [NEW, OTHER]
+
+
+async def test_a_deletion_is_followed(watching: Bot, server: Server, client: FakeClient) -> None:
+    """What a deleted message had put in goes out."""
+    message = await server.write(ADA, f"{NEW} {OTHER}")
+    await server.until(lambda: server.reactions)
+    await server.delete(message)
+    while kept(client):
+        await server.answered(await server.command(EVE, "status"), "videos")
+
+
+async def test_the_same_event_three_times(watching: Bot, server: Server, client: FakeClient) -> None:
+    """A message that Discord tells of again is submitted once."""
+    message = await server.write(ADA, NEW, silent=True)
+    for _ in range(3):
+        await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
+    await server.write(ADA, OTHER)
+    await server.until(lambda: len(server.reactions) == 2)
+    assert sorted(submitted(client)) == [NEW, OTHER]
+
+
+async def test_settings_that_could_not_be_read_at_the_start(
+    front: Front, server: Server, client: FakeClient, clock: Clock
+) -> None:
+    """A bot that started before the workers learns later what is watched, and ends to connect with the intent."""
+    client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
+    bot = Bot(front, clock=clock)
+    bot.unsure = {GUILD}
+    async with running(bot, server):
+        await server.until(bot.is_closed)
+    assert bot.again

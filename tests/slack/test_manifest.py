@@ -1,0 +1,41 @@
+"""slack-manifest.yaml, which people paste into Slack."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from bots.slack.draw import COMMAND
+from bots.slack.modal import FORM
+from bots.slack.run import SCOPES
+from tests.slack.published import folder
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def manifest() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "slack-manifest.yaml").read_text())
+    return found
+
+
+def test_it_is_valid(manifest: dict[str, Any]) -> None:
+    """Slack's own schema takes it, where that is at hand."""
+    assert manifest["settings"]["socket_mode_enabled"] is True
+    if (specs := folder()) is None:
+        return
+    schema = json.loads((specs / "slack-manifest-schema-2.0.0.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(manifest)
+
+
+def test_it_asks_for_what_the_app_uses(manifest: dict[str, Any]) -> None:
+    """Scopes are those that the doctor looks for, and each is explained; the command and shortcuts are those heard."""
+    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+    page = (ROOT / "docs" / "slack.md").read_text()
+    assert [scope for scope in SCOPES if f"`{scope}`" not in page] == []
+    features = manifest["features"]
+    assert [each["command"] for each in features["slash_commands"]] == [COMMAND]
+    assert {each["callback_id"] for each in features["shortcuts"]} == {FORM, "index"}

@@ -1,0 +1,102 @@
+"""Slack through the whole product: the real app, a real Redis, and a real worker with the starter preset."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bots.desk import desk
+from bots.slack.run import Serving, serving
+from tests.slack.server import APP_TOKEN, BOT_TOKEN, Shown, Slack, slack
+from tests.whole.conftest import Site
+from tests.whole.media import clip
+from tests.whole.processes import REELSEEK, Process, running
+from worker.client import connect
+from worker.settings import Settings
+
+ANN, ALL = "U0000ANN", "C0000ALL"
+
+
+@pytest.fixture
+def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
+    """All queues' worker, which owns the data."""
+    data = tmp_path / "data"
+    data.mkdir()
+    extra = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
+    with running([REELSEEK, "worker"], data, **extra) as process:
+        process.wait_for("worker.ready")
+        yield process
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Slack]:
+    async with slack() as workspace:
+        yield workspace
+        assert workspace.refused == []
+
+
+@pytest.fixture
+async def app(worker: Process, server: Slack, clean_redis: str, tmp_path: Path) -> AsyncIterator[Serving]:
+    settings = Settings(
+        redis_url=clean_redis, data_dir=tmp_path / "data", slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN
+    )
+    async with (
+        connect(settings) as client,
+        desk(clean_redis, settings.person_rate, settings.space_rate) as kept,
+        serving(settings, client, kept, api=f"{server.address}/api/") as serving_slack,
+    ):
+        yield serving_slack
+
+
+async def asked(server: Slack, words: str) -> Shown:
+    """The last that Ann is shown for it."""
+    before = len(server.to(ANN))
+    await server.command(words)
+    shown: list[Shown] = await server.until(lambda: server.to(ANN)[before:], timeout_s=60)
+    return shown[-1]
+
+
+async def test_the_story(app: Serving, server: Slack, site: Site) -> None:
+    """Submitted, followed, found, paged, voted on, shared and forgotten; each step by what a person does in Slack."""
+    shots = {"a": "red", "b": "green", "c": "blue", "d": "green blue", "e": "blue green", "f": "green"}
+    for name, colours in shots.items():
+        clip(site.folder / f"{name}.mp4", *colours.split())
+    links = [f"{site.url}/{name}.mp4" for name in shots]
+    message = {"type": "message", "channel_type": "im", "channel": "D0000ANN", "user": ANN, "ts": "1.0"}
+    await server.event(message | {"text": " ".join(f"<{link}>" for link in links)})
+    (progress,) = await server.until(lambda: server.posted)
+    await server.until(lambda: progress.text.count("✅ Added") >= len(shots), timeout_s=100)
+    assert progress.edits >= 1
+
+    await server.command(f"index {' '.join(links)}")
+    already = "in the library already"
+    await server.until(lambda: any(each.text.count(already) >= len(shots) for each in server.to(ANN)), timeout_s=60)
+
+    shown = await asked(server, "a red picture")
+    assert len(shown.buttons("Open")) == 5
+    first = shown.buttons("Open")[0]["url"]
+    assert first.startswith(links[0])
+    assert len(shown.files) == 5
+    assert all(file.content.startswith(b"\xff\xd8") for file in server.files.values())
+    await server.press(shown, shown.buttons("Next")[0])
+    await server.until(lambda: shown.edits == 1, timeout_s=60)
+    assert len(shown.buttons("Open")) == 1
+    await server.press(shown, shown.buttons("Back")[0])
+    await server.until(lambda: shown.edits == 2, timeout_s=60)
+    assert shown.buttons("Open")[0]["url"] == first
+
+    before = len(server.to(ANN))
+    await server.press(shown, shown.buttons("👍")[0])
+    await server.until(lambda: "Thanks" in server.to(ANN)[-1].text and server.to(ANN)[before:], timeout_s=60)
+    await server.press(shown, shown.buttons("Share")[0])
+    await server.until(lambda: len(server.posted) == 2, timeout_s=60)
+    assert (server.posted[1].channel, first in server.posted[1].text) == (ALL, True)
+
+    assert "Forgotten" in (await asked(server, f"forget {links[0]}")).text
+    again = await asked(server, "a red picture")
+    assert links[0] not in str(again.payload)
+    assert "5 videos" in (await asked(server, "status")).text
+    assert "Forgotten" in (await asked(server, "forget mine")).text
+    assert "library is empty" in (await asked(server, "library")).text
+    await asyncio.wait_for(app.bot.tasks.idle(), 60)
