@@ -26,7 +26,9 @@ from bots.discord import run as discord_bot
 from bots.slack import run as slack_bot
 from tests.conftest import free_port
 from tests.discord import server as discord_server
+from tests.discord.gateway import TOKEN
 from tests.discord.world import Person
+from tests.slack import methods as slack_methods
 from tests.slack import server as slack_server
 from tests.whole.media import clip
 from tests.whole.processes import REELSEEK, ROOT, Process, reelseek, running
@@ -63,9 +65,9 @@ async def serve_discord(url: str, redis_url: str) -> None:
     """The bot process."""
     settings = Settings(redis_url=redis_url)  # type: ignore[arg-type]
     with discord_server.pointed_at(url):
-        application = await discord_bot.look(discord_server.TOKEN)
+        application = await discord_bot.look(TOKEN)
         async with connect(settings) as client, desk(redis_url, UNLIMITED, UNLIMITED) as kept:
-            await discord_bot.serve_once(discord_server.TOKEN, application, client, kept)
+            await discord_bot.serve_once(TOKEN, application, client, kept)
 
 
 @asynccontextmanager
@@ -88,7 +90,7 @@ async def slack(redis_url: str, data: Path) -> AsyncIterator[Ask]:
 
 async def serve_slack(url: str, redis_url: str) -> None:
     """The bot process."""
-    given = {"slack_bot_token": slack_server.BOT_TOKEN, "slack_app_token": slack_server.APP_TOKEN}
+    given = {"slack_bot_token": slack_methods.BOT_TOKEN, "slack_app_token": slack_methods.APP_TOKEN}
     settings = Settings.model_validate({"redis_url": redis_url} | given)
     async with (
         connect(settings) as client,

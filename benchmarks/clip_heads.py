@@ -71,9 +71,8 @@ def held_out_ranks(name: str, data: dict[str, torch.Tensor], rate: float, seed: 
         asked = torch.from_numpy(fold == each)[own]
         torch.manual_seed(seed)
         head = HEADS[name](data["frames"].shape[2])
-        fit(
-            head, data["texts"][~asked], data["frames"], data["there"], own[~asked], steps=STEPS, batch=BATCH, seed=seed
-        )
+        taught = (data["texts"][~asked], data["frames"], data["there"], own[~asked])
+        fit(head, *taught, steps=STEPS, batch=TIGHT_BATCH if name == "tight" else BATCH, rate=rate, seed=seed)
         with torch.inference_mode():
             scores = head.eval()(data["texts"][asked], data["frames"], data["there"]).numpy()
         ranks[asked.numpy()] = best_ranks(scores, owned(own[asked].numpy(), len(data["frames"])))

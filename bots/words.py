@@ -326,7 +326,8 @@ class Text(StrEnum):
         "`docker compose up`."
     )
     DISCORD_NEEDS_TOKEN = (
-        "Discord's token is missing: set REELSEEK_DISCORD_TOKEN. docs/discord.md says where to find it."
+        "Discord's token is missing: set REELSEEK_DISCORD_TOKEN. "  # noqa: S105  # a sentence about a token
+        "docs/discord.md says where to find it."
     )
     DISCORD_REFUSED = "Discord does not accept the token. Check REELSEEK_DISCORD_TOKEN; docs/discord.md says how."
     DISCORD_UNREACHABLE = "Discord cannot be reached. Check the connection, then start again."
@@ -335,8 +336,8 @@ class Text(StrEnum):
         "https://discord.com/developers/applications, and then choose the channels again."
     )
     SLACK_NEEDS_TOKENS = (
-        "Slack's tokens are missing: set REELSEEK_SLACK_BOT_TOKEN and REELSEEK_SLACK_APP_TOKEN. docs/slack.md says where "
-        "they are found."
+        "Slack's tokens are missing: set REELSEEK_SLACK_BOT_TOKEN and REELSEEK_SLACK_APP_TOKEN. "
+        "docs/slack.md says where they are found."
     )
     SLACK_REFUSED = (
         "Slack does not accept a token ({why}). Check REELSEEK_SLACK_BOT_TOKEN (xoxb-…) and REELSEEK_SLACK_APP_TOKEN "

@@ -12,6 +12,17 @@ from structlog.typing import Processor
 from worker.settings import Settings
 
 MAX_LOG_BYTES = 5_000_000
+THIRD_PARTIES = (
+    "aiohttp",
+    "celery",
+    "discord",
+    "httpx",
+    "kombu",
+    "slack_bolt",
+    "slack_sdk",
+    "transformers",
+    "urllib3",
+)
 
 
 def configure(settings: Settings, to_file: bool) -> None:
@@ -38,7 +49,7 @@ def configure(settings: Settings, to_file: bool) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     # Third parties are only heard when something is wrong: their info lines may hold links and words of people.
-    for name in ("celery", "kombu", "httpx", "urllib3", "aiohttp", "transformers"):
+    for name in THIRD_PARTIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

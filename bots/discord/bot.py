@@ -218,7 +218,8 @@ class Bot(discord.AutoShardedClient):
         lacks = any(self.watched.values()) and not self.intents.message_content
         if lacks and _may_read(await self.application_info()):
             self.again = True
-            await self.close()
+            # Not by this task, which ending would cancel.
+            self._ending = asyncio.create_task(self.close())
             return False
         return lacks
 

@@ -188,13 +188,12 @@ async def _watched(front: Front, servers: Sequence[int]) -> tuple[dict[int, froz
 
 async def _count(bot: Bot, servers: Sequence[int]) -> None:
     """Who removed or added the bot while it was away is known by comparing with the servers of the last start."""
+    now = {str(server) for server in servers}
     try:
-        before = await bot.front.desk.noted(SERVERS)
-        now = {str(server) for server in servers}
-        for left in set((before or "").split()) - now:
-            await bot.left(int(left))
-        for new in now - set((before or "").split()):
-            await bot.joined(int(new))
-        await bot.front.desk.note(SERVERS, " ".join(sorted(now)), KEEP_SERVERS_S)
+        known = set((await bot.front.desk.noted(SERVERS) or "").split())
+        for server in known ^ now:
+            await (bot.joined if server in now else bot.left)(int(server))
+            known ^= {server}
+            await bot.front.desk.note(SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
     except CallFailed as error:
         log.warning("servers.not_counted", incident=error.incident or uuid.uuid4().hex[:8])

@@ -10,11 +10,12 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bots.commands import COMMANDS
 from bots.desk import Errand
 from bots.reply import Lesson, Outcome, Reply, Results, Shared, Work
 from bots.slack import blocks
 from bots.slack.blocks import Message
-from bots.slack.draw import drawn, keys, share
+from bots.slack.draw import COMMAND, drawn, keys, share
 from bots.slack.pictures import Pictures
 from bots.slack.teams import Teams
 from worker.codes import Code
@@ -223,7 +224,7 @@ def _thread(place: Mapping[str, str]) -> dict[str, Any]:
 
 def _for(errand: Errand, message: Message) -> Message:
     """Whose errand a message that all see answers. A name, not a mention: nobody is rung for."""
-    asked = errand.args.get("words") or f"/reel {errand.command}"
+    asked = errand.args.get("words") or (f"{COMMAND} {errand.command}" if errand.command in COMMANDS else "…")
     return Message(message.text, [blocks.context(f"{errand.asker.name}: {asked}"), *message.blocks])
 
 

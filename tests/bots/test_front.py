@@ -182,9 +182,11 @@ async def test_a_fault_of_ours_is_told(front: Front, screen: Screen, client: Fak
 
 
 async def test_a_platform_that_refuses_ends_nothing(front: Front, screen: Screen) -> None:
-    """The errand is over all the same: the same reply would be refused again."""
+    """It is told once that something went wrong, and the errand is over: the same would be refused again."""
     screen.refuses = True
-    assert len(await ask(front, screen, "status")) == 1
+    _, told = await ask(front, screen, "status")
+    assert isinstance(told, Sentence)
+    assert (told.code, told.ok) == (Code.INTERNAL, False)
     assert await front.desk.abandoned("discord") == []
 
 

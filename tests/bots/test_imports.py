@@ -11,6 +11,8 @@ MODULES = (
     "bots.cli",
     "bots.up",
     "bots.console",
+    "bots.discord.run",
+    "bots.slack.run",
     "bots.web.page",
     "bots.web.serve",
     "bots.web.__main__",

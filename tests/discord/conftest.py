@@ -12,7 +12,8 @@ from bots.desk import desk
 from bots.discord.bot import Bot
 from bots.front import Front
 from tests.bots.fakes import GOAL, SNOW, TALK, FakeClient
-from tests.discord.server import TOKEN, Server, serving
+from tests.discord.gateway import TOKEN
+from tests.discord.server import Server, serving
 from tests.discord.world import GUILD
 
 SPACE = f"discord:{GUILD}"

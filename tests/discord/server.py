@@ -18,12 +18,10 @@ import yarl
 from aiohttp import web
 
 from tests.discord import limits, spec
-from tests.discord.world import APPLICATION, BOT, CLIPS, GENERAL, GUILD, STAMP, VIEW, Person, guild, partial, texts
+from tests.discord.gateway import TOKEN, Gateway
+from tests.discord.world import ADA, APPLICATION, BOT, CLIPS, GENERAL, GUILD, STAMP, VIEW, Person, partial, texts
 
 T = TypeVar("T")
-TOKEN: Final = "the.right.token"
-CONTENT_FLAG: Final = 1 << 19
-CONTENT_INTENT: Final = 1 << 15
 ACKNOWLEDGE_WITHIN_S: Final = 3.0
 TOKEN_LIVES_S: Final = 900.0
 WAIT_S: Final = 10.0
@@ -72,19 +70,17 @@ class Refused(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class Server:
+class Server(Gateway):
     """Discord, as far as a bot can tell."""
 
     def __init__(self, clock: Callable[[], float] = time.time, described: bool = True) -> None:
+        super().__init__()
         self.clock = clock
         self.described = described
         """Whether requests are held against Discord's description too, which takes time."""
         self.wait_s = WAIT_S
-        self.refused: list[str] = []
         self.requests: list[tuple[str, str, Any]] = []
         self.commands: list[dict[str, Any]] = []
-        self.guilds = [GUILD]
-        self.flags = CONTENT_FLAG
         self.asked: dict[str, Asked] = {}
         self.messages: dict[int, dict[str, Any]] = {}
         self.posted: list[dict[str, Any]] = []
@@ -92,14 +88,8 @@ class Server:
         self.reactions: list[tuple[int, str]] = []
         self.files: dict[str, bytes] = {}
         self.faults: list[Fault] = []
-        self.identified: list[dict[str, Any]] = []
-        self.resumed: list[dict[str, Any]] = []
-        self.url = ""
         self._nonces: set[str] = set()
         self._ids = itertools.count(int((time.time() - 1_420_070_400) * 1000) << 22)
-        self._sockets: dict[web.WebSocketResponse, str] = {}
-        self._sessions: dict[str, list[dict[str, Any]]] = {}
-        self._changed = asyncio.Condition()
 
     # ---- what tests wait for ----
 
@@ -116,10 +106,6 @@ class Server:
     async def answered(self, asked: Asked, words: str = "") -> dict[str, Any]:
         """The newest state of a message that answers an interaction, once it holds `words`."""
         return await self.until(lambda: next((each for each in reversed(asked.shown) if words in texts(each)), None))
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
     # ---- people ----
 
@@ -229,99 +215,6 @@ class Server:
         asked.sent_at = time.perf_counter()
         await self.dispatch("INTERACTION_CREATE", event)
         return asked
-
-    # ---- gateway ----
-
-    async def dispatch(self, name: str, data: Any, *, again: bool = False) -> None:
-        """An event to every connected session; those that are away hear it when they resume."""
-        for session, events in self._sessions.items():
-            event = {"op": 0, "t": name, "s": len(events) + 1, "d": data}
-            if name.startswith("MESSAGE") and not self._reads(session):
-                continue
-            events.append(event)
-            for socket, id in list(self._sockets.items()):
-                if id == session and not socket.closed:
-                    await socket.send_str(json.dumps(event))
-
-    def _reads(self, session: str) -> bool:
-        return bool(self.identified and self.identified[-1]["intents"] & (1 << 9))
-
-    async def drop(self, code: int = 1006) -> None:
-        """Every connection goes, without a word."""
-        sockets = list(self._sockets)
-        self._sockets.clear()
-        for socket in sockets:
-            if code == 1006:
-                assert socket._req is not None
-                assert socket._req.transport is not None
-                socket._req.transport.abort()
-            else:
-                await socket.close(code=code)
-
-    async def say(self, op: int, data: Any = None) -> None:
-        """A word of the gateway itself: 7 RECONNECT, 9 INVALID_SESSION."""
-        if op == 9 and data is False:
-            self._sessions.clear()
-        for socket in list(self._sockets):
-            await socket.send_str(json.dumps({"op": op, "d": data, "s": None, "t": None}))
-
-    async def gateway(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.send_str(json.dumps({"op": 10, "d": {"heartbeat_interval": 41_250}, "s": None, "t": None}))
-        try:
-            async for received in socket:
-                if received.type is web.WSMsgType.TEXT:
-                    await self._hear(socket, json.loads(received.data))
-        finally:
-            self._sockets.pop(socket, None)
-            await self._tell()
-        return socket
-
-    async def _hear(self, socket: web.WebSocketResponse, word: dict[str, Any]) -> None:
-        match word["op"]:
-            case 1:
-                await socket.send_str(json.dumps({"op": 11, "d": None, "s": None, "t": None}))
-            case 2:
-                await self._identify(socket, word["d"])
-            case 6:
-                await self._resume(socket, word["d"])
-            case _:
-                self.refused.append(f"gateway op {word['op']}")
-                await socket.close(code=4001)
-        await self._tell()
-
-    async def _identify(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
-        self.identified.append(data)
-        if data["token"] != TOKEN:
-            await socket.close(code=4004)
-            return
-        if data["intents"] & CONTENT_INTENT and not self.flags & CONTENT_FLAG:
-            await socket.close(code=4014)
-            return
-        session = f"session-{len(self.identified)}"
-        events = self._sessions[session] = []
-        self._sockets[socket] = session
-        ready = {
-            "v": 10, "user": BOT, "session_id": session,
-            "resume_gateway_url": f"{self.url}/gateway".replace("http", "ws"),
-            "guilds": [{"id": str(id), "unavailable": True} for id in self.guilds],
-            "shard": data.get("shard", [0, 1]), "application": {"id": str(APPLICATION), "flags": self.flags},
-        }  # fmt: skip
-        for name, body in [("READY", ready), *(("GUILD_CREATE", guild(id)) for id in self.guilds)]:
-            events.append({"op": 0, "t": name, "s": len(events) + 1, "d": body})
-            await socket.send_str(json.dumps(events[-1]))
-
-    async def _resume(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
-        self.resumed.append(data)
-        events = self._sessions.get(data["session_id"])
-        if events is None:
-            await socket.send_str(json.dumps({"op": 9, "d": False, "s": None, "t": None}))
-            return
-        self._sockets[socket] = data["session_id"]
-        for event in events[data["seq"] :]:
-            await socket.send_str(json.dumps(event))
-        await socket.send_str(json.dumps({"op": 0, "t": "RESUMED", "s": len(events), "d": {}}))
 
     # ---- REST ----
 

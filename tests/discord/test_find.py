@@ -55,7 +55,11 @@ async def test_four_cards_are_the_most(bot: Bot, server: Server, client: FakeCli
     """Four cards with the longest titles, links and reasons, and both page buttons, are what Discord takes."""
     client.videos = [
         FakeVideo(
-            f"https://v.example/{number}?{'x' * 600}", "*_`" * 300, ("a dog " + "~|<@1>" * 200,), SPACE, words_only=True
+            f"https://v.example/{number}?{'x' * 1500}",
+            "*_`" * 300,
+            ("a dog " + "~|<@1>" * 200,),
+            SPACE,
+            words_only=True,
         )
         for number in range(12)
     ]

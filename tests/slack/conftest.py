@@ -9,7 +9,8 @@ import pytest
 from bots.desk import Desk, desk
 from bots.slack.run import Serving, serving
 from tests.bots.fakes import GOAL, SNOW, TALK, FakeClient
-from tests.slack.server import APP_TOKEN, BOT_TOKEN, TEAM, Slack, slack
+from tests.slack.methods import APP_TOKEN, BOT_TOKEN, TEAM
+from tests.slack.server import Slack, slack
 from worker.settings import Settings
 
 SPACE = f"slack:{TEAM}"

@@ -5,7 +5,6 @@ The description is of 2021: what came later is listed here by name.
 
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -33,7 +32,6 @@ def folder() -> Path | None:
 def methods() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     """The parameters of each method by name; nothing where the description is not at hand."""
     if (specs := folder()) is None:
-        warnings.warn("no folder of published descriptions: requests are not held against them", stacklevel=1)
         return {}
     paths = json.loads((specs / "slack-web-openapi-2021.json").read_text())["paths"]
     return {

@@ -8,8 +8,10 @@ import pytest
 from bots.desk import Desk
 from bots.slack.run import Serving, serving
 from tests.bots.fakes import SNOW, FakeClient, FakeVideo
+from tests.slack.blockkit import options
 from tests.slack.conftest import SPACE
-from tests.slack.server import TEAM, Shown, Slack, options
+from tests.slack.methods import TEAM, Shown
+from tests.slack.server import Slack
 from worker.messages import SpaceSettings
 from worker.settings import Settings
 
@@ -78,10 +80,10 @@ async def test_each_button_of_a_card(app: Serving, server: Slack, client: FakeCl
     await server.press(shown, shown.buttons("👎")[1])
     await server.until(lambda: len(client.votes) == 2 and len(server.to(BOB)) == 1 and len(server.to(ANN)) == 4)
     assert "Thanks" in server.to(BOB)[0].text
-    assert [(vote.asker.person, vote.kind, vote.queries, vote.moment_id) for vote in client.votes] == [
+    assert {(vote.asker.person, vote.kind, vote.queries, vote.moment_id) for vote in client.votes} == {
         (BOB, "up", ("dog",), SNOW.moment_id(0)),
         (ANN, "down", ("dog",), client.videos[1].moment_id(1)),
-    ]
+    }
     assert shown.edits == 0
 
 

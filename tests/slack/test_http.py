@@ -13,7 +13,8 @@ from bots.desk import Desk
 from bots.slack.run import PATH, Serving, serving
 from tests.bots.fakes import FakeClient
 from tests.slack.conftest import SPACE
-from tests.slack.server import BOT_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM, Slack
+from tests.slack.methods import BOT_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
+from tests.slack.server import Slack
 from tests.slack.test_faults import MENTION
 from tests.slack.test_find import ANN, asked
 from worker.settings import Settings

@@ -5,7 +5,8 @@ from dataclasses import replace
 from bots.slack.run import Serving
 from tests.bots.fakes import FakeClient, generation
 from tests.slack.conftest import SPACE
-from tests.slack.server import Shown, Slack
+from tests.slack.methods import Shown
+from tests.slack.server import Slack
 from tests.slack.test_find import ALL, ANN, BOB, KIM, asked, film
 
 LINK = "https://video.example/snow"

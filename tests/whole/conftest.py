@@ -11,9 +11,9 @@ from aiohttp import web
 
 from model.encoders import Encoder
 from worker.client import QueueClient
-from worker.models import load_preset
 from worker.embedded import embedded
 from worker.messages import Asker, Failed, Indexed, Submit, Submitted
+from worker.models import load_preset
 from worker.settings import Settings
 
 ANN = Asker(space="local:ann", person="ann")

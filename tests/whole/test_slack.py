@@ -8,7 +8,8 @@ import pytest
 
 from bots.desk import desk
 from bots.slack.run import Serving, serving
-from tests.slack.server import APP_TOKEN, BOT_TOKEN, Shown, Slack, slack
+from tests.slack.methods import APP_TOKEN, BOT_TOKEN, Shown
+from tests.slack.server import Slack, slack
 from tests.whole.conftest import Site
 from tests.whole.media import clip
 from tests.whole.processes import REELSEEK, Process, running
