@@ -201,9 +201,10 @@ def doctor(as_json: AsJson = False) -> None:
 
     from bots.discord.run import check as discord
     from bots.slack.check import check as slack
-    from worker.doctor import check
+    from worker.doctor import Check, check
 
-    checks = [*check(settings), *asyncio.run(discord(settings)), *asyncio.run(slack(settings))]
+    checks = [*check(settings), *(Check(*each) for each in asyncio.run(discord(settings)))]
+    checks += asyncio.run(slack(settings))
     if as_json:
         jsonlines.checks(checks)
     else:

@@ -1,5 +1,6 @@
 """A worker process of the grown form."""
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -17,8 +18,14 @@ from worker.tasks import ROUNDS, register
 log = structlog.get_logger()
 
 
+BACKGROUND_NICENESS = 10
+"""Of workers that nobody waits for: on one machine, searches and bots come before a long job."""
+
+
 def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     """Works on `queues` until SIGTERM or SIGINT. The encoder is loaded before the first task is taken."""
+    if "search" not in queues:
+        os.nice(BACKGROUND_NICENESS)
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
         parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset, train_preset)))

@@ -141,7 +141,7 @@ def _card(card: Card, number: int, token: str, pictures: Pictures) -> list[Block
     if len(card.moment_link) <= blocks.MAX_URL:
         opening = f"{PRESS}:{OPEN}:{number}"
         buttons.insert(0, blocks.button(f"▶ {say(Text.OPEN)}", opening, OPEN, url=card.moment_link))
-    return [blocks.section(card.title, accessory), blocks.context(about), blocks.actions(buttons)]
+    return [blocks.section(f"{card.title}\n{about}", accessory), blocks.actions(buttons)]
 
 
 def _alt(card: Card) -> str:
