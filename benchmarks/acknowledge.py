@@ -143,6 +143,7 @@ async def measure(platform: str, rounds: int, idle: bool) -> None:
         data.mkdir()
         url = stack.enter_context(redis(folder))
         given = {"REELSEEK_REDIS_URL": url, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
+        # One process owns the store in process, so it searches too; it steps back as index workers do (worker/run.py).
         worker = stack.enter_context(
             running(["nice", "-n", "10", REELSEEK, "worker", "--queues", "search,index"], data, **given)
         )
