@@ -240,6 +240,7 @@ class SlackBot:
 
     async def _once(self, event: str, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
         """Slack sends again what it thinks was not heard; each event acts once."""
+        await self.tasks.calm()
         try:
             if await self._first(event):
                 await work(*given)
