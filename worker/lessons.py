@@ -13,8 +13,8 @@ from worker.compose import Parts
 from worker.messages import Material
 
 LEAST_PAIRS: Final = 100
-LEAST_HELD_OUT: Final = 8
-"""Videos that must be held out, or nothing can be told of what was learnt; of ten videos about one is."""
+LEAST_HELD_OUT: Final = 6
+"""Videos that must be held out, or nothing can be told of what was learnt (`model.promotion`); of ten about one is."""
 MOMENTS_OF_A_VIDEO: Final = 8
 """Title and description are of the whole video: they go with this many of its moments."""
 

@@ -165,8 +165,10 @@ def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
     before, after = tried.base.text_to_image, tried.adapter.text_to_image
     figures: dict[str, Any] = {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}
     if not tried.verdict.better:
-        forgets = any(reason.finding == "forgot" for reason in tried.verdict.reasons)
-        return Learned(outcome="forgets" if forgets else "not_better", picture=picture, **figures)
+        found = {reason.finding for reason in tried.verdict.reasons}
+        if "too_few" in found:
+            return Failed(code=Code.TOO_FEW_PAIRS, incident="")
+        return Learned(outcome="forgets" if "forgot" in found else "not_better", picture=picture, **figures)
     _keep_base(parts)
     prefix = f"adapters/{generation}/"
     parts.blobs.put_folder(prefix, trained.adapter)
