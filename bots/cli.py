@@ -57,6 +57,23 @@ def index(
 
 
 @app.command()
+def crawl(
+    link: Annotated[str, typer.Argument(metavar="LINK", help="Link of a playlist, a channel or a feed.")],
+    most: Annotated[int, typer.Option(min=1, max=500, help="How many of its videos at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Add the videos of a playlist, a channel or a feed."""
+    settings = _settings()
+
+    async def work() -> bool:
+        async with reach(settings) as client:
+            replies = core.crawl(client, ASKER, link, most=most)
+            return await (jsonlines.outcomes(replies) if as_json else _terminal().show(replies))
+
+    _once(work())
+
+
+@app.command()
 def find(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What happens in the moment.")],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many moments.")] = 5,

@@ -140,6 +140,15 @@ async def index(
 
 
 @answered
+async def crawl(client: Client, asker: Asker, link: str, *, most: int = 50) -> Replies:
+    """Submits the videos of a playlist, a channel or a feed, each followed to its `Outcome`."""
+    found = await client.call(messages.Crawl(asker=asker, link=link, most=most))
+    async with aclosing(index(client, asker, found.links)) as replies:
+        async for reply in replies:
+            yield reply
+
+
+@answered
 async def library(
     client: Client, asker: Asker, search: str = "", *, mine: bool = False, limit: int | None = 20
 ) -> Replies:

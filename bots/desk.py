@@ -163,7 +163,7 @@ class Desk:
     @_guarded
     async def noted(self, key: str) -> str | None:
         raw = await self._redis.get(f"reelseek:note:{key}")
-        return raw.decode() if raw else None
+        return _text(raw) if raw else None
 
     # ---- errands ----
 
@@ -205,11 +205,11 @@ class Desk:
 
     @_guarded
     async def _owed(self, platform: str) -> list[Errand]:
-        ids = [raw.decode() for raw in await self._redis.smembers(_owed(platform))]  # type: ignore[misc]  # redis-py types one class for sync and async
+        ids = [_text(raw) for raw in await self._redis.smembers(_owed(platform))]
         bodies = await self._redis.mget([_body(id) for id in ids]) if ids else []
         lapsed = [id for id, body in zip(ids, bodies, strict=True) if body is None]
         if lapsed:
-            await self._redis.srem(_owed(platform), *lapsed)  # type: ignore[misc]
+            await self._redis.srem(_owed(platform), *lapsed)
         return sorted((ERRAND.validate_json(body) for body in bodies if body), key=lambda errand: errand.at)
 
     @_guarded
@@ -241,6 +241,11 @@ class Desk:
             else:
                 self._mine.discard(errand.id)
                 return
+
+
+def _text(raw: bytes | str) -> str:
+    """redis-py gives either, by how a connection is made."""
+    return raw if isinstance(raw, str) else raw.decode()
 
 
 def _lease(id: str) -> str:

@@ -1,6 +1,6 @@
 """Gets a link's words and its smallest serving file: `indexer.fetching` does the work, in a child process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,19 +42,32 @@ class YtDlpFetcher:
         Guard(self.allow_networks, self.proxy, self.resolve).check_url(found.fetch_url)
         progress("fetch", 0.0)
         limits = Limits(self.timeout_s, self.memory_limit_bytes, self.max_bytes + _BYTES_OVER_LIMIT)
+        request = self._request(found.fetch_url, folder)
+        answer = self._run("indexer.fetching", request, limits, folder, lambda share: progress("fetch", share))
+        progress("fetch", 1.0)
+        return _fetched(found, folder, answer)
+
+    def links(self, link: str, folder: Path, most: int) -> list[str]:
+        """The videos of a playlist, a channel or a feed. Raises `LinkRefused`, `FetchFailed`."""
+        Guard(self.allow_networks, self.proxy, self.resolve).check_url(link)
+        limits = Limits(self.timeout_s, self.memory_limit_bytes, _BYTES_OVER_LIMIT)
+        request = self._request(link, folder) | {"most": most}
+        answer = self._run("indexer.listing", request, limits, folder, lambda share: None)
+        return list(answer["links"])
+
+    def _run(
+        self, module: str, request: dict[str, Any], limits: Limits, folder: Path, share: Callable[[float], None]
+    ) -> Mapping[str, Any]:
         try:
-            request = self._request(found, folder)
-            answer = run("indexer.fetching", request, limits, folder, lambda share: progress("fetch", share))
+            return run(module, request, limits, folder, share)
         except ChildTimedOut as error:
             raise TimedOut(str(error)) from error
         except ChildDied as error:
             raise FetchFailed(str(error)) from error
-        progress("fetch", 1.0)
-        return _fetched(found, folder, answer)
 
-    def _request(self, link: Link, folder: Path) -> dict[str, Any]:
+    def _request(self, url: str, folder: Path) -> dict[str, Any]:
         return {
-            "url": link.fetch_url,
+            "url": url,
             "folder": str(folder.resolve()),
             "max_duration_s": self.max_duration_s,
             "max_bytes": self.max_bytes,

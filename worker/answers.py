@@ -2,8 +2,10 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from indexer import pictures
@@ -15,10 +17,12 @@ from indexer.video import Picture
 from worker import decisions, learning, messages
 from worker.codes import Code
 from worker.compose import Parts
-from worker.decisions import Refusal
+from worker.decisions import Refusal, admins_only
 from worker.jobs import send_index
 from worker.messages import (
     Asker,
+    Crawl,
+    Crawled,
     Find,
     Forget,
     Forgotten,
@@ -94,6 +98,13 @@ def submit(parts: Parts, request: Submit) -> Submitted:
     if record.status == "waiting":
         return Submitted(link=link.url, video_id=link.video_id, job_id=send_index(parts, link.video_id))
     return Submitted(link=link.url, video_id=link.video_id, job_id=None, indexed=_already(record))
+
+
+def crawl(parts: Parts, request: Crawl) -> Crawled:
+    admins_only(request.asker)
+    fetcher = replace(parts.fetcher(), timeout_s=parts.settings.search_timeout_s)
+    with TemporaryDirectory() as folder:
+        return Crawled(links=tuple(fetcher.links(request.link, Path(folder), request.most)))
 
 
 def _taken(parts: Parts, request: Submit) -> Link:
@@ -181,6 +192,7 @@ def _known(parts: Parts, asker: Asker, link: str) -> str:
 ANSWERS: dict[str, Callable[[Parts, Any], Message]] = {
     Find.task: find,
     Submit.task: submit,
+    Crawl.task: crawl,
     Library.task: library,
     Forget.task: forget,
     Status.task: status,

@@ -39,19 +39,23 @@ class Parts:
         self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
         self.models = Models(settings, load, self.library, self.generations, self.blobs)
 
+    def fetcher(self) -> YtDlpFetcher:
+        settings = self.settings
+        return YtDlpFetcher(
+            max_duration_s=settings.max_duration_s,
+            max_bytes=settings.max_bytes,
+            timeout_s=settings.fetch_timeout_s,
+            memory_limit_bytes=settings.memory_limit_bytes,
+            allow_networks=settings.allow_networks,
+            speech=settings.speech,
+            cookies_file=settings.cookies_file,
+            proxy=settings.fetch_proxy,
+        )
+
     def ingest(self) -> Ingest:
         settings = self.settings
         return Ingest(
-            fetcher=YtDlpFetcher(
-                max_duration_s=settings.max_duration_s,
-                max_bytes=settings.max_bytes,
-                timeout_s=settings.fetch_timeout_s,
-                memory_limit_bytes=settings.memory_limit_bytes,
-                allow_networks=settings.allow_networks,
-                speech=settings.speech,
-                cookies_file=settings.cookies_file,
-                proxy=settings.fetch_proxy,
-            ),
+            fetcher=self.fetcher(),
             decoder=PyAvDecoder(
                 max_pixels=settings.max_pixels,
                 max_duration_s=settings.max_duration_s,

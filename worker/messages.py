@@ -136,6 +136,12 @@ class Terms(Message):
     adapter_scope: Literal["space", "installation"]
 
 
+class Crawled(Message):
+    """The links of a playlist, a channel or a feed, in its order."""
+
+    links: tuple[str, ...]
+
+
 class Material(Message):
     """What a retrain would learn from."""
 
@@ -244,6 +250,15 @@ class Library(Request[LibraryPage]):
     """Only what the asker submitted."""
 
 
+class Crawl(Request[Crawled]):
+    """What a playlist, a channel or a feed holds; nothing is submitted yet. Admins only."""
+
+    task = "crawl"
+    answer = Crawled
+    link: str
+    most: int = Field(default=50, ge=1, le=500)
+
+
 class Forget(Request[Forgotten]):
     """Takes back one link, everything the asker submitted (`mine`), or what a chat message held.
 
@@ -334,6 +349,7 @@ class Status(Request[State]):
 REQUESTS: tuple[type[Request[Any]], ...] = (
     Find,
     Submit,
+    Crawl,
     Library,
     Forget,
     Status,

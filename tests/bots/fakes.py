@@ -82,6 +82,8 @@ class FakeClient:
                 answer: Message = self._find(request)
             case messages.Submit():
                 answer = self._submit(request)
+            case messages.Crawl():
+                answer = messages.Crawled(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.most))))
             case messages.Library():
                 answer = self._library(request)
             case messages.Forget():

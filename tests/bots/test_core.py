@@ -238,6 +238,13 @@ async def test_status(client: FakeClient, asker: Asker) -> None:
     assert sentence.text == "3 videos and 6 moments, read by “starter”. Nothing is waiting."
 
 
+async def test_a_playlist_s_videos_are_added(client: FakeClient, asker: Asker) -> None:
+    """Each one by itself, followed to its end."""
+    replies = await all_of(core.crawl(client, asker, "https://video.example/list", most=2))
+    added = [reply.link for reply in replies if isinstance(reply, Outcome)]
+    assert added == ["https://video.example/list/0", "https://video.example/list/1"]
+
+
 async def test_help_names_every_command(client: FakeClient, asker: Asker) -> None:
     """Whoever asks for help sees all there is."""
     [shown] = await all_of(guide(client, asker))
