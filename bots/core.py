@@ -259,7 +259,7 @@ async def _results(client: Client, asker: Asker, search: Search) -> Reply:
     took_ms = 1000 * (time.perf_counter() - began)
     search = replace(search, picture=found.picture)
     after = None if found.next_offset is None else replace(search, offset=found.next_offset)
-    return Results(search, tuple(_card(hit) for hit in found.hits), after, took_ms)
+    return Results(search, tuple(_card(hit) for hit in found.hits), after, took_ms, found.weak)
 
 
 async def _index_one(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> None:

@@ -109,6 +109,8 @@ class Results:
     cards: tuple[Card, ...]
     next: Search | None
     took_ms: float
+    weak: bool = False
+    """Nothing fits well: these are only the nearest."""
     token: str = ""
     """Under which `bots.desk` keeps them, so that their buttons work later; empty: not kept."""
 

@@ -155,7 +155,8 @@ def _results(results: r.Results) -> RenderableType:
             Line(card.moment_link, style="blue"),
         )
         table.add_row(str(number), card.time, cell)
-    return Padding(table, (0, 0, 1, 0))
+    shown = Group(Line(say(Text.WEAK), style="yellow"), table) if results.weak else table
+    return Padding(shown, (0, 0, 1, 0))
 
 
 def _shelf(shelf: r.Shelf) -> RenderableType:

@@ -119,6 +119,7 @@ class Text(StrEnum):
     TAGLINE = "Find the moment."
     NO_HITS = "Nothing found. Try other words, or add more videos by sending their links."
     NO_HITS_INSIDE = "Nothing found in this video. Try other words, or search the whole library."
+    WEAK = "Nothing here fits well. The nearest:"
     NO_MORE = "That was everything. Look for something else."
     EMPTY_LIBRARY = "The library is empty. Add a video by sending its link."
     NOTHING_ON_SHELF = "No video in the library goes by those words. Try fewer words."

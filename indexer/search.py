@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
-from indexer.calibration import likelihood
+from indexer.calibration import WEAK, likelihood
 from indexer.fusion import Fused, Listed, fuse
 from indexer.library import Library
 from indexer.moment_store import Near, Using
@@ -83,6 +83,11 @@ class Page:
 
     hits: tuple[Hit, ...]
     next_offset: int | None
+
+    @property
+    def weak(self) -> bool:
+        """Whether none of the hits stands out: what was meant is probably not here."""
+        return bool(self.hits) and all(hit.score < WEAK for hit in self.hits)
 
 
 @dataclass(frozen=True)

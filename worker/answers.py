@@ -58,7 +58,8 @@ def find(parts: Parts, request: Find) -> Found:
         limit=request.limit,
         offset=request.offset,
     )
-    return Found(hits=tuple(_hit(each) for each in page.hits), next_offset=page.next_offset, picture=small)
+    hits = tuple(_hit(each) for each in page.hits)
+    return Found(hits=hits, next_offset=page.next_offset, weak=page.weak and not request.offset, picture=small)
 
 
 def _picture(encoded: str | None) -> tuple[Picture | None, str | None]:

@@ -77,6 +77,8 @@ class Hit(Message):
 class Found(Message):
     hits: tuple[Hit, ...]
     next_offset: int | None = None
+    weak: bool = False
+    """None of the hits stands out from the library: what was meant is probably not there."""
     picture: str | None = None
     """The picture that was asked with, made small: enough to go on with."""
 

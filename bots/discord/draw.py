@@ -115,7 +115,7 @@ async def _results(reply: Results, fetch: Fetch) -> Drawing:
         return Drawing(_view(ui.TextDisplay(say(Text.NO_HITS_INSIDE if reply.search.in_link else Text.NO_HITS))))
     cards = reply.cards[:MAX_CARDS]
     pictures = [await _picture(card.thumbnail, f"{number}.jpg", card.title, fetch) for number, card in enumerate(cards)]
-    parts: list[ui.Item[Any]] = [ui.TextDisplay(f"### {_header(reply)}")]
+    parts: list[ui.Item[Any]] = [ui.TextDisplay(_header(reply))]
     for number, (card, picture) in enumerate(zip(cards, pictures, strict=True)):
         parts += [_card(card, picture), _row(reply.token, number)]
     if pager := _pager(reply):
@@ -125,9 +125,10 @@ async def _results(reply: Results, fetch: Fetch) -> Drawing:
 
 def _header(reply: Results) -> str:
     search = reply.search
+    title = say(Text.FOUND_LIKE if search.picture else Text.FOUND_SIMILAR)
     if search.queries:
-        return say(Text.FOUND, query=plain(", ".join(search.queries)))
-    return say(Text.FOUND_LIKE if search.picture else Text.FOUND_SIMILAR)
+        title = say(Text.FOUND, query=plain(", ".join(search.queries)))
+    return f"### {title}\n{say(Text.WEAK)}" if reply.weak else f"### {title}"
 
 
 def _card(card: Card, picture: discord.File | None) -> ui.Item[Any]:

@@ -117,7 +117,8 @@ def _results(results: Results, pictures: Pictures) -> Message:
     cards = chain.from_iterable(
         _card(card, number, results.token, pictures) for number, card in enumerate(results.cards)
     )
-    return Message(title, [blocks.header(title), *cards, *_turning(results)])
+    weak = [blocks.context(say(Text.WEAK))] if results.weak else []
+    return Message(title, [blocks.header(title), *weak, *cards, *_turning(results)])
 
 
 def _title(search: Search) -> str:

@@ -59,6 +59,8 @@ def _answers(visit: Visit, number: int, this: Turn) -> None:
 
 
 def _results(visit: Visit, key: str, results: r.Results, question: str) -> None:
+    if results.weak:
+        st.html(f'<div class="rs-told">{escape(say(Text.WEAK))}</div>')
     grid = st.grid(3, min_column_width=cards.WIDTH)
     for card in results.cards:
         card_key = f"{key}-{card.moment_id}"

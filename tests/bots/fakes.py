@@ -70,6 +70,8 @@ class FakeClient:
         )
     )
     training: bool = False
+    weak: bool = False
+    """Nothing that is found stands out."""
     models: list[messages.Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
     _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
 
@@ -187,7 +189,10 @@ class FakeClient:
         hits.sort(key=lambda hit: -hit.score)
         end = find.offset + find.limit
         return messages.Found(
-            hits=tuple(hits[find.offset : end]), next_offset=end if len(hits) > end else None, picture=find.picture
+            hits=tuple(hits[find.offset : end]),
+            next_offset=end if len(hits) > end else None,
+            weak=self.weak,
+            picture=find.picture,
         )
 
     def _seen(self, asker: messages.Asker) -> list[FakeVideo]:

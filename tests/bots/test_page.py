@@ -73,6 +73,12 @@ def test_a_card_says_what_where_and_why(page: AppTest) -> None:
     assert all(text in html for text in ("data:image/jpeg", SNOW.title, "0:12–0:18", "looks like it", "cat sleeps"))
 
 
+def test_weak_results_say_so(page: AppTest, client: FakeClient) -> None:
+    """Where nothing stands out, what is shown is called the nearest."""
+    client.weak = True
+    assert say(Text.WEAK) in seen(ask(page, "cat sleeps"))
+
+
 def test_boxes_steer(page: AppTest, client: FakeClient) -> None:
     """Several queries, "more like" and "less like" go into one search."""
     html = seen(ask(page, "dog, ships", like="snow", unlike="crowd"))

@@ -44,6 +44,16 @@ async def test_results_say_all(client: FakeClient, asker: Asker) -> None:
         assert text in seen.answers()
 
 
+async def test_weak_results_say_so(client: FakeClient, asker: Asker) -> None:
+    """Where nothing stands out, what is shown is called the nearest, and not the answer."""
+    seen = screen()
+    await seen.terminal.show(core.find(client, asker, "dog"))
+    assert say(Text.WEAK) not in seen.answers()
+    client.weak = True
+    await seen.terminal.show(core.find(client, asker, "dog"))
+    assert say(Text.WEAK) in seen.answers()
+
+
 async def test_markup_in_titles_is_text(asker: Asker) -> None:
     """What a stranger named a video is shown as it is."""
     seen = screen()

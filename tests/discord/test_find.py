@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bots.discord.bot import Bot
+from bots.words import Text, say
 from tests.bots.fakes import SNOW, FakeClient, FakeVideo, picture
 from tests.discord.conftest import SPACE
 from tests.discord.server import Server
@@ -38,6 +39,12 @@ async def test_find_shows_cards(bot: Bot, server: Server) -> None:
         assert part in said
     assert labels(shown) == [FITS, NOT, LIKE, INSIDE, SHARE] * 2
     assert [server.files[each["id"]][:2] for each in shown["attachments"]] == [b"\xff\xd8"] * 2
+
+
+async def test_weak_results_say_so(bot: Bot, server: Server, client: FakeClient) -> None:
+    """Where nothing stands out, what is shown is called the nearest, and not the answer."""
+    client.weak = True
+    await server.answered(await server.command(ADA, "find", words="dog"), say(Text.WEAK))
 
 
 async def test_every_part_of_a_question_arrives(bot: Bot, server: Server, client: FakeClient) -> None:

@@ -1,6 +1,7 @@
 """What a question finds, and why."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from indexer.edge import EdgePoints
 from indexer.errors import GenerationMismatch
 from indexer.library import Library
 from indexer.points import Points
-from indexer.search import Hit, Why, find
+from indexer.search import Hit, Page, Why, find
 from tests.indexer.fakes import SIZE, FakeEncoder, a_video, moment_id, share, submit, video_id
 
 A, B = "discord:1", "slack:2"
@@ -272,3 +273,13 @@ def test_the_same_question_has_the_same_answer(edge_library: Library) -> None:
     first = find(edge_library, ENCODER, A, ["dog"], limit=20)
     assert first == find(edge_library, ENCODER, A, ["dog"], limit=20)
     assert [hit.moment_id for hit in first.hits] == sorted(moment_id(a_video(f"twin{n}"), 0) for n in range(20))
+
+
+def test_what_is_not_there_is_told_as_weak(edge_library: Library) -> None:
+    """Hits of which none stands out from the library are marked; one that is meant is not."""
+    for n in range(40):
+        share(edge_library, A, f"thing{n}", f"thing{n}", title="")
+    assert not find(edge_library, ENCODER, A, ["thing7"]).weak
+    hits = find(edge_library, ENCODER, A, ["thing7"]).hits
+    assert Page(tuple(replace(hit, score=0.1) for hit in hits), None).weak
+    assert not Page((), None).weak

@@ -47,6 +47,12 @@ async def test_a_search_is_answered_with_cards(app: Serving, server: Slack) -> N
     assert server.posted == []
 
 
+async def test_weak_results_say_so(app: Serving, server: Slack, client: FakeClient) -> None:
+    """Where nothing stands out, what is shown is called the nearest, and not the answer."""
+    client.weak = True
+    assert "Nothing here fits well" in (await asked(server, "dog")).text
+
+
 async def test_nothing_found_is_said(app: Serving, server: Slack) -> None:
     """A search without a hit, or without words, is answered with a sentence."""
     assert "Nothing found" in (await asked(server, "submarine")).text

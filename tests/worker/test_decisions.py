@@ -25,6 +25,7 @@ from worker.memory import Results
 from worker.messages import (
     Asker,
     ChangeSettings,
+    Crawl,
     Find,
     Forget,
     Leave,
@@ -130,6 +131,13 @@ def test_settings_are_the_admins_affair(parts: Parts) -> None:
     call(parts, ChangeSettings(asker=ADMIN, settings=SpaceSettings(answers="public", watched=("7",))))
     assert call(parts, ReadSettings(asker=ANN)) == SpaceSettings(answers="public", watched=("7",))
     assert call(parts, ReadSettings(asker=ELSEWHERE)) == SpaceSettings()
+
+
+def test_crawling_is_for_admins(parts: Parts) -> None:
+    """A whole playlist at once is nobody else's to ask for."""
+    with pytest.raises(Refusal) as refused:
+        call(parts, Crawl(asker=ANN, link="http://127.0.0.1/list"))
+    assert refused.value.code is Code.ADMINS_ONLY
 
 
 def test_forgetting_is_for_who_added_it_and_admins(parts: Parts) -> None:
