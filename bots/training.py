@@ -127,7 +127,8 @@ def train(
         )
         world = general.pairs(name, out / "general", found.parts_dir)
         base, adapter = _encoder(found, name, None), _encoder(found, name, trained.adapter)
-        tried = trial(base, adapter, held_out, world, lambda share: tell("comparing", share))
+        rest = [pair for pair in read if pair.split != "test"]
+        tried = trial(base, adapter, held_out, world, lambda share: tell("comparing", share), rest)
         facts = {"preset": name, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
         report.write(tried, trained.outcomes, facts, out)
     answers = terminal().answers

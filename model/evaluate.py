@@ -55,12 +55,12 @@ class Report:
 def report(texts: Vector, images: Vector, relevant: npt.NDArray[np.bool_], seed: int = 0) -> Report:
     """`texts` (n, d) and `images` (m, d) are unit vectors; `relevant` (n, m) says which belong together.
 
-    Each text has an image, and each image a text.
+    Each text has an image. Images without a text only make the search harder.
     """
-    similarity = texts @ images.T
+    similarity, own = texts @ images.T, relevant.any(0)
     return Report(
         text_to_image=retrieval(best_ranks(similarity, relevant), len(images), seed),
-        image_to_text=retrieval(best_ranks(similarity.T, relevant.T), len(texts), seed),
+        image_to_text=retrieval(best_ranks(similarity.T[own], relevant.T[own]), len(texts), seed),
         alignment=float(np.mean(2 - 2 * similarity[relevant])),
         uniformity_text=uniformity(texts, seed),
         uniformity_image=uniformity(images, seed),

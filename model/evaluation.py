@@ -51,6 +51,11 @@ class Encoded:
     image_sources: tuple[str, ...]
     """Whose pairs they are: those of one video are not independent of each other."""
 
+    @property
+    def owned(self) -> npt.NDArray[np.bool_]:
+        """(m,): which images belong to a text."""
+        return np.asarray(self.relevant.any(0), np.bool_)
+
     def report(self) -> Report:
         return report(self.texts, self.images, self.relevant)
 
@@ -87,13 +92,23 @@ class _ClipPictures:
     frame_vectors: Vector
 
 
-def encode(pairs: Sequence[Pair], encoder: Encoder, progress: Progress = lambda share: None) -> Encoded:
-    """The vectors of one pair or more. Raises `PairsUnreadable` for a picture that cannot be read."""
+def encode(
+    pairs: Sequence[Pair],
+    encoder: Encoder,
+    progress: Progress = lambda share: None,
+    among: Sequence[tuple[Path, ...]] = (),
+) -> Encoded:
+    """The vectors of one pair or more. Raises `PairsUnreadable` for a picture that cannot be read.
+
+    `among` are pictures or clips of no text: what is asked for must be found among them, too.
+    """
     source_of_text: dict[str, str] = {}
     source_of_image: dict[tuple[Path, ...], str] = {}
     for pair in pairs:
         source_of_text.setdefault(pair.text, pair.source)
         source_of_image.setdefault(pair.pictures, pair.source)
+    for image in among:
+        source_of_image.setdefault(image, "")
     rows = {text: row for row, text in enumerate(source_of_text)}
     columns = {image: column for column, image in enumerate(source_of_image)}
     relevant = np.zeros((len(rows), len(columns)), np.bool_)
@@ -119,12 +134,13 @@ def compare(base: Encoded, adapter: Encoded, seed: int = 0) -> Comparison:
     """
     if base.relevant.shape != adapter.relevant.shape:
         raise ValueError("only encodings of the same pairs can be compared")
+    sources = [source for source, own in zip(base.image_sources, base.owned, strict=True) if own]
     return Comparison(
         text_to_image=_differences(_ranks(base), _ranks(adapter), base.text_sources, seed),
-        image_to_text=_differences(_ranks(base, back=True), _ranks(adapter, back=True), base.image_sources, seed),
+        image_to_text=_differences(_ranks(base, back=True), _ranks(adapter, back=True), sources, seed),
         texts=len(base.texts),
         images=len(base.images),
-        sources=len(set(base.image_sources)),
+        sources=len(set(sources)),
     )
 
 
@@ -202,8 +218,10 @@ def picture(path: Path) -> Picture:
 
 
 def _ranks(encoded: Encoded, back: bool = False) -> npt.NDArray[np.int64]:
-    similarity = encoded.texts @ encoded.images.T
-    return best_ranks(similarity.T, encoded.relevant.T) if back else best_ranks(similarity, encoded.relevant)
+    similarity, own = encoded.texts @ encoded.images.T, encoded.owned
+    if back:
+        return best_ranks(similarity.T[own], encoded.relevant.T[own])
+    return best_ranks(similarity, encoded.relevant)
 
 
 def _differences(

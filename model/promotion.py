@@ -12,6 +12,8 @@ from model.pairs import Pair
 
 LEAST_SOURCES = 6
 """A bootstrap over fewer videos than this says nothing."""
+MOST_AMONG = 500
+"""Clips of the library that make the search harder: each is encoded by both models."""
 MARGIN = 0.05
 """How much of the general set's mean reciprocal rank may be in doubt."""
 
@@ -71,13 +73,21 @@ def trial(
     held_out: Sequence[Pair],
     general: Sequence[Pair],
     progress: Progress = lambda share: None,
+    library: Sequence[Pair] = (),
 ) -> Trial:
-    """Encodes both sets with both models, and judges. `general` is that of `model.general`. Raises `TooFewPairs`."""
+    """Encodes both sets with both models, and judges. `general` is that of `model.general`. Raises `TooFewPairs`.
+
+    What is held out must be found among the pictures of the `library`, too, as people must find it: alone, the few
+    clips that are held out are told apart by any model.
+    """
     if not held_out:
         raise TooFewPairs("no pairs are held out to judge by: more videos are needed")
+    among = list(dict.fromkeys(pair.pictures for pair in library))
+    sets = [(held_out, among[:: 1 + len(among) // MOST_AMONG]), (general, [])]
     found: list[Encoded] = []
-    for number, (encoder, pairs) in enumerate((e, p) for e in (base, adapter) for p in (held_out, general)):
-        found.append(encode(pairs, encoder, lambda share, done=number: progress((done + share) / 4)))  # type: ignore[misc]
+    for number, (encoder, (pairs, others)) in enumerate((e, p) for e in (base, adapter) for p in sets):
+        tell = lambda share, done=number: progress((done + share) / 4)  # noqa: E731
+        found.append(encode(pairs, encoder, tell, others))
     before, before_general, after, after_general = found
     compared, compared_general = compare(before, after), compare(before_general, after_general)
     verdict = judge(compared, compared_general)

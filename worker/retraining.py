@@ -187,8 +187,9 @@ def _tried(parts: Parts, pairs: "list[Pair]", trained: Any, tell: Teller) -> "tu
     adapter = parts.models.load(trained.adapter)
     world = general.pairs(parts.settings.preset, folder / "general", parts.settings.parts_dir)
     held_out = [pair for pair in pairs if pair.split == "test"]
+    rest = [pair for pair in pairs if pair.split != "test"]
     tried = trial(
-        parts.models.current(), adapter, held_out, world, lambda share: tell("evaluate", round(100 * share), 100)
+        parts.models.current(), adapter, held_out, world, lambda share: tell("evaluate", round(100 * share), 100), rest
     )
     facts = {"preset": parts.settings.preset, "generation": adapter.generation}
     report.write(tried, trained.outcomes, facts, folder / "report")

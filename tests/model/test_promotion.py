@@ -95,6 +95,19 @@ def test_a_trial_asks_both_models_of_both_sets(tmp_path: Path) -> None:
     assert {reason.finding for reason in reverse.reasons} == {Finding.NOT_BETTER, Finding.WORSE_BACK, Finding.FORGOT}
 
 
+def test_what_is_held_out_is_looked_for_in_the_whole_library(tmp_path: Path) -> None:
+    """The library's other pictures stand in the way of the search, and are not asked for themselves."""
+    pairs = []
+    for i in range(20):
+        file = tmp_path / f"{i}.png"
+        Image.new("RGB", (4, 4), (10 * i, 250 - 10 * i, 5 * i)).save(file)
+        pairs.append(Pair(f"{10 * i} {250 - 10 * i} {5 * i}", (file,), file.name))
+    tried = trial(Blind(), ByColour(), pairs[:8], pairs[:8], library=pairs[8:])
+    assert (tried.base.text_to_image.candidates, tried.base.text_to_image.mrr) == (20, 1 / 20)
+    assert (tried.base.image_to_text.queries, tried.held_out.images, tried.held_out.sources) == (8, 20, 8)
+    assert tried.verdict.better
+
+
 def test_the_general_set_is_drawn_anywhere_in_the_preset_s_languages(tmp_path: Path) -> None:
     """Without the samples there are the drawings; an English preset is asked in English only."""
     drawn = general.pairs("base", tmp_path / "work", tmp_path / "no parts")
