@@ -1,5 +1,6 @@
-"""Tiny videos made on the spot."""
+"""Tiny videos made on the spot, and real ones: the samples of the first start."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,15 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
+from model.parts import default_folder, sample_files
+
 COLOURS = {"red": (210, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 200)}
+
+
+def samples(folder: Path, *names: str) -> list[str]:
+    """Copies sample clips into `folder`, and gives their file names."""
+    here = {path.stem: path for path, _ in sample_files(default_folder())}
+    return [Path(shutil.copy(here[name], folder)).name for name in names]
 
 
 def clip(path: Path, *colours: str, seconds: float = 2.0, size: tuple[int, int] = (320, 240), fps: int = 8) -> Path:

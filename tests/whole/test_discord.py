@@ -12,7 +12,7 @@ from tests.discord.conftest import running as connected
 from tests.discord.server import Server, serving
 from tests.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, ephemeral, labels, texts
 from tests.whole.conftest import Site
-from tests.whole.media import clip
+from tests.whole.media import clip, samples
 from tests.whole.processes import REELSEEK, Process, running
 from worker.client import connect
 from worker.settings import Settings
@@ -52,22 +52,21 @@ async def bot(worker: Process, server: Server, clean_redis: str, tmp_path: Path)
 @pytest.mark.timeout(240)
 async def test_every_row_of_what_people_do(bot: Bot, server: Server, site: Site) -> None:
     """Submit with progress, find, page, vote, more like, inside, share, the library, a watched channel, forget."""
-    links = {}
-    for colour, other in (("red", "blue"), ("green", "red"), ("blue", "green")):
-        clip(site.folder / f"{colour}.mp4", colour, other, seconds=3)
-        links[colour] = f"{site.url}/{colour}.mp4"
+    names = samples(site.folder, "city_bikes", "city_walk", "big_buck_bunny")
+    bikes, walk, bunny = (f"{site.url}/{name}" for name in names)
 
     # submit: a command, a message's menu
-    asked = await server.command(ADA, "index", link=f"{links['red']} {links['green']}")
+    asked = await server.command(ADA, "index", link=f"{bikes} {walk}")
     await server.until(lambda: asked.shown and texts(asked.shown[-1]).count("Added “") == 2)
     assert len(asked.shown) > 1
-    message = await server.write(BOB, f"see {links['blue']}", channel=GENERAL, silent=True)
-    await server.answered(await server.menu(BOB, "Index the links in this message", message), "Added “blue”")
+    message = await server.write(BOB, f"see {bunny}", channel=GENERAL, silent=True)
+    await server.answered(await server.menu(BOB, "Index the links in this message", message), "Added “big buck bunny”")
 
     # find, page
-    shown = await server.answered(await server.command(ADA, "find", words="a red picture", limit=2), "Next")
+    shown = await server.answered(await server.command(ADA, "find", words="bicycles in a street", limit=2), "Next")
     assert ephemeral(shown)
     assert len(shown["attachments"]) == 2
+    assert texts(shown).index("city bikes") < texts(shown).index("0:")
     assert "added by Ada" in texts(shown)
     turned = await server.answered(await server.press(ADA, shown, "Next"), "Back")
     assert turned["id"] == shown["id"]
@@ -85,9 +84,9 @@ async def test_every_row_of_what_people_do(bot: Bot, server: Server, site: Site)
     # keep
     await server.answered(await server.command(BOB, "library"), "3 videos")
     await server.answered(await server.command(BOB, "status"), "3 videos and 6 moments")
-    await server.answered(await server.command(BOB, "forget", link=links["red"]), "Somebody else")
-    await server.answered(await server.command(ADA, "forget", link=links["red"]), f"Forgotten: {links['red']}")
-    await server.answered(await server.command(ADA, "forget", mine=True), f"Forgotten: {links['green']}")
+    await server.answered(await server.command(BOB, "forget", link=bikes), "Somebody else")
+    await server.answered(await server.command(ADA, "forget", link=bikes), f"Forgotten: {bikes}")
+    await server.answered(await server.command(ADA, "forget", mine=True), f"Forgotten: {walk}")
     await server.answered(await server.command(BOB, "library"), "1 video")
 
 

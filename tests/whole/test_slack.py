@@ -11,7 +11,7 @@ from bots.slack.run import Serving, serving
 from tests.slack.methods import APP_TOKEN, BOT_TOKEN, Shown
 from tests.slack.server import Slack, slack
 from tests.whole.conftest import Site
-from tests.whole.media import clip
+from tests.whole.media import samples
 from tests.whole.processes import REELSEEK, Process, running
 from worker.client import connect
 from worker.settings import Settings
@@ -60,21 +60,19 @@ async def asked(server: Slack, words: str) -> Shown:
 
 async def test_the_story(app: Serving, server: Slack, site: Site) -> None:
     """Submitted, followed, found, paged, voted on, shared and forgotten; each step by what a person does in Slack."""
-    shots = {"a": "red", "b": "green", "c": "blue", "d": "green blue", "e": "blue green", "f": "green"}
-    for name, colours in shots.items():
-        clip(site.folder / f"{name}.mp4", *colours.split())
-    links = [f"{site.url}/{name}.mp4" for name in shots]
+    names = ("swimming", "city_bikes", "city_walk", "big_buck_bunny", "carphone", "banana")
+    links = [f"{site.url}/{name}" for name in samples(site.folder, *names)]
     message = {"type": "message", "channel_type": "im", "channel": "D0000ANN", "user": ANN, "ts": "1.0"}
     await server.event(message | {"text": " ".join(f"<{link}>" for link in links)})
     (progress,) = await server.until(lambda: server.posted)
-    await server.until(lambda: progress.text.count("✅ Added") >= len(shots), timeout_s=100)
+    await server.until(lambda: progress.text.count("✅ Added") >= len(links), timeout_s=100)
     assert progress.edits >= 1
 
     await server.command(f"index {' '.join(links)}")
     already = "in the library already"
-    await server.until(lambda: any(each.text.count(already) >= len(shots) for each in server.to(ANN)), timeout_s=60)
+    await server.until(lambda: any(each.text.count(already) >= len(links) for each in server.to(ANN)), timeout_s=60)
 
-    shown = await asked(server, "a red picture")
+    shown = await asked(server, "a person swims in water")
     assert len(shown.buttons("Open")) == 5
     first = shown.buttons("Open")[0]["url"]
     assert first.startswith(links[0])
@@ -95,7 +93,7 @@ async def test_the_story(app: Serving, server: Slack, site: Site) -> None:
     assert (server.posted[1].channel, first in server.posted[1].text) == (ALL, True)
 
     assert "Forgotten" in (await asked(server, f"forget {links[0]}")).text
-    again = await asked(server, "a red picture")
+    again = await asked(server, "a person swims in water")
     assert links[0] not in str(again.payload)
     assert "5 videos" in (await asked(server, "status")).text
     assert "Forgotten" in (await asked(server, "forget mine")).text
