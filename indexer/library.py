@@ -33,6 +33,7 @@ from indexer.records import (
     submission_id,
 )
 from indexer.text import document_words
+from indexer.upgrade import upgrade
 from indexer.video import Moment, Vector, Video
 
 CLOSED = {"spaces": [], "open": "no"}
@@ -50,6 +51,7 @@ class Library(MomentStore):
     def __init__(self, points: Points) -> None:
         super().__init__(points)
         points.ensure(RECORDS, {}, (), KEYS, tenant="space")
+        upgrade(points)
 
     # ---- submissions and jobs ----
 
