@@ -110,6 +110,10 @@ async def test_rooms_and_watched_channels(bot: Bot, server: Server, site: Site) 
     await server.answered(await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins")
     await server.answered(await server.command(EVE, "settings", name="submitters", value="admins"), "Changed")
     await server.answered(await server.command(ADA, "index", link=f"{site.url}/blue.mp4"), "Only admins may add")
+    await server.answered(await server.command(ADA, "retrain"), "Only admins")
+    await server.answered(await server.command(EVE, "retrain"), "more are needed")
+    await server.answered(await server.command(EVE, "model"), "in use")
+    await server.answered(await server.command(EVE, "model", action="rollback"), "no other model")
 
 
 @pytest.mark.timeout(240)

@@ -92,6 +92,11 @@ async def test_the_story(app: Serving, server: Slack, site: Site) -> None:
     await server.until(lambda: len(server.posted) == 2, timeout_s=60)
     assert (server.posted[1].channel, first in server.posted[1].text) == (ALL, True)
 
+    assert "are needed" in (await asked(server, "retrain")).text
+    assert "in use" in (await asked(server, "model")).text
+    assert "no other model" in (await asked(server, "model rollback")).text
+    assert "Changed" in (await asked(server, "settings submitters admins")).text
+
     assert "Forgotten" in (await asked(server, f"forget {links[0]}")).text
     again = await asked(server, "a person swims in water")
     assert links[0] not in str(again.payload)
