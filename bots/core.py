@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import ParamSpec
 
@@ -199,6 +199,13 @@ async def vote(
     """Takes down what the asker thinks of a moment as the answer to what was looked for."""
     await client.call(messages.Vote(asker=asker, queries=tuple(queries), moment_id=moment_id, kind=kind))
     yield Sentence(say(Text.THANKS))
+
+
+async def opened(client: Client, asker: Asker, queries: Sequence[str], moment_id: str) -> None:
+    """Takes down that the asker opened a moment. Nobody waits for a word on that, so it may be lost."""
+    if queries:
+        with suppress(CallFailed):
+            await client.call(messages.Vote(asker=asker, queries=tuple(queries), moment_id=moment_id, kind="opened"))
 
 
 @answered

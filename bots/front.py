@@ -94,6 +94,14 @@ class Front:
         except (CallFailed, TimeoutError):
             return SpaceSettings()
 
+    async def opened(self, asker: Asker, token: str, number: int) -> None:
+        """Somebody followed the link of a shown moment."""
+        with suppress(CallFailed):
+            shown = await self.desk.shown(token)
+            if shown and _seen_by(asker, shown) and number < len(shown.results.cards):
+                card = shown.results.cards[number]
+                await core.opened(self.client, asker, shown.results.search.queries, card.moment_id)
+
     # ---- one errand ----
 
     async def _answer(self, errand: Errand, outlet: Outlet) -> None:
@@ -152,8 +160,7 @@ class Front:
 
     async def _press(self, asker: Asker, token: str, action: Action, number: int = 0) -> Replies:
         shown = await self.desk.shown(token)
-        # Whoever can press has seen the results; a token from elsewhere is somebody's guess.
-        if shown is None or shown.space != asker.space or shown.room not in ("", asker.room):
+        if shown is None or not _seen_by(asker, shown):
             yield Sentence(say(Text.TOO_OLD), ok=False)
             return
         async with aclosing(self._pressed(asker, shown, action, number)) as replies:
@@ -203,6 +210,11 @@ class Front:
         with speaking(errand.locale), suppress(CallFailed):
             async with self.desk.held(errand):
                 await self._answer(errand, outlet)
+
+
+def _seen_by(asker: Asker, shown: Shown) -> bool:
+    """Whoever can press has seen the results; a token from elsewhere is somebody's guess."""
+    return shown.space == asker.space and shown.room in ("", asker.room)
 
 
 async def _say(text: Text) -> Replies:

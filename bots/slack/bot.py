@@ -121,9 +121,9 @@ class SlackBot:
 
     async def on_press(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        _, _, rest = body["actions"][0]["value"].partition(":")
-        token, action, number = rest.rsplit(":", 2) if rest else ("", OPEN, "0")
-        if action == OPEN:  # the browser has it already
+        _, token, action, number = body["actions"][0]["value"].split(":")
+        if action == OPEN:  # the browser has the link already
+            self._start(body["trigger_id"], self._opened, context, body, token, int(number))
             return
         args = {"token": token, "action": action, "number": int(number)}
         self._start(body["trigger_id"], self._ask, context, "press", args, body["user"]["id"], _place_of(body))
@@ -212,6 +212,10 @@ class SlackBot:
             to = {"thread": to["message"]} | to
         locale = settings.language or known.locale
         await self._serve(Errand("slack", command, args, known.asker, locale, to), known.outside)
+
+    async def _opened(self, context: AsyncBoltContext, body: Body, token: str, number: int) -> None:
+        known = await self.people.asker(_team(context), body["user"]["id"], _place_of(body)["channel"])
+        await self.front.opened(known.asker, token, number)
 
     async def _watch(
         self, context: AsyncBoltContext, channel: str, message: str, person: str, links: tuple[str, ...]

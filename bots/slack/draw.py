@@ -140,8 +140,8 @@ def _card(card: Card, number: int, token: str, pictures: Pictures) -> list[Block
         _press(f"📣 {say(Text.SHARE)}", token, "share", number),
     ]
     if len(card.moment_link) <= blocks.MAX_URL:
-        opening = f"{PRESS}:{OPEN}:{number}"
-        buttons.insert(0, blocks.button(f"▶ {say(Text.OPEN)}", opening, OPEN, url=card.moment_link))
+        ids = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
+        buttons.insert(0, blocks.button(f"▶ {say(Text.OPEN)}", *ids, url=card.moment_link))
     return [blocks.section(f"{card.title}\n{about}", accessory), blocks.actions(buttons)]
 
 

@@ -50,7 +50,7 @@ class Bridge:
         self._thread = threading.Thread(target=self._loop.run_forever, name="bridge", daemon=True)
         self._thread.start()
         self._connecting = connecting
-        self._filling: set[Future[None]] = set()
+        self._going: set[Future[None]] = set()
         self.thumbnail: Callable[[str], bytes] = lru_cache(KEPT_THUMBNAILS)(self._thumbnail)
         """A JPEG by its key. Raises `KeyError`."""
         self.lost = False
@@ -64,10 +64,14 @@ class Bridge:
     def start(self, turn: Turn, replies: Replies) -> Turn:
         """Begins to answer; the turn fills up while the page goes on."""
         turn.done.clear()
-        filling = asyncio.run_coroutine_threadsafe(self._fill(turn, replies), self._loop)
-        self._filling.add(filling)
-        filling.add_done_callback(self._filling.discard)
+        self.note(self._fill(turn, replies))
         return turn
+
+    def note(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does it while the page goes on; nobody waits for it."""
+        going = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
 
     def all(self, replies: Replies) -> list[Reply]:
         """Waits for all replies of a quick command."""
@@ -77,8 +81,8 @@ class Bridge:
         """Ends what is under way and the connection. Doing it twice changes nothing."""
         if self._loop.is_closed():
             return
-        for filling in list(self._filling):
-            filling.cancel()
+        for going in list(self._going):
+            going.cancel()
         self._run(self._connecting.__aexit__(None, None, None))
         self._stop()
 

@@ -1,5 +1,6 @@
 """The conversation: each turn a question and its answers, drawn while they come."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
@@ -74,7 +75,7 @@ def _results(visit: Visit, key: str, results: r.Results, question: str) -> None:
             else:
                 st.html(cards.card(card, visit.thumbnail(card.thumbnail)))
             with st.container(horizontal=True, gap="xsmall"):
-                _first_button(visit, card_key, card, playing)
+                _first_button(visit, card_key, card, playing, results.search.queries)
                 _other_buttons(visit, card_key, card, results.search, question)
 
 
@@ -85,14 +86,28 @@ def _player(card: r.Card) -> None:
     st.html(cards.caption(card))
 
 
-def _first_button(visit: Visit, key: str, card: r.Card, playing: bool) -> None:
+def _first_button(visit: Visit, key: str, card: r.Card, playing: bool, queries: Sequence[str]) -> None:
     """Opens the player or closes it; what cannot be played here opens on its own site."""
     if playing:
-        st.button(say(Text.CLOSE), key=f"close-{key}", icon=":material/close:", on_click=_play, args=(visit, None))
+        st.button(say(Text.CLOSE), key=f"close-{key}", icon=":material/close:", on_click=_close, args=(visit,))
     elif cards.playable(card.link):
-        st.button(say(Text.PLAY), key=f"play-{key}", icon=":material/play_arrow:", on_click=_play, args=(visit, key))
+        st.button(
+            say(Text.PLAY),
+            key=f"play-{key}",
+            icon=":material/play_arrow:",
+            on_click=_play,
+            args=(visit, key, card, queries),
+        )
     if (playing or not cards.playable(card.link)) and cards.opens(card.moment_link):
-        st.link_button(say(Text.OPEN), card.moment_link, icon=":material/open_in_new:")
+        args = (visit, card, queries)
+        st.link_button(
+            say(Text.OPEN),
+            card.moment_link,
+            key=f"open-{key}",
+            icon=":material/open_in_new:",
+            on_click=_open,
+            args=args,
+        )
 
 
 def _other_buttons(visit: Visit, key: str, card: r.Card, search: r.Search, question: str) -> None:
@@ -104,8 +119,17 @@ def _other_buttons(visit: Visit, key: str, card: r.Card, search: r.Search, quest
         st.button(inside, key=f"inside-{key}", type="tertiary", on_click=_inside, args=args)
 
 
-def _play(visit: Visit, key: str | None) -> None:
+def _play(visit: Visit, key: str, card: r.Card, queries: Sequence[str]) -> None:
     visit.playing = key
+    _open(visit, card, queries)
+
+
+def _close(visit: Visit) -> None:
+    visit.playing = None
+
+
+def _open(visit: Visit, card: r.Card, queries: Sequence[str]) -> None:
+    visit.bridge.note(core.opened(visit.bridge.client, ASKER, queries, card.moment_id))
 
 
 @in_their_language

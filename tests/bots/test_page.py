@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from html import escape
 
 import pytest
@@ -93,6 +94,16 @@ def test_more_like_this(page: AppTest, client: FakeClient) -> None:
     find = client.asked[-1]
     assert isinstance(find, Find)
     assert find.like == (f"moment:{SNOW.moment_id(2)}",)
+
+
+def test_a_played_moment_is_noted(page: AppTest, client: FakeClient) -> None:
+    """That a moment was played for these words is taken down, and nothing is said of it."""
+    goal = replace(GOAL, link="https://video.example/kick.mp4")
+    client.videos = [goal]
+    said = len(press(ask(page, "ball"), say(Text.PLAY)).get("html"))
+    assert len(press(page, say(Text.CLOSE)).get("html")) == said
+    (vote,) = client.votes
+    assert (vote.kind, vote.queries, vote.moment_id) == ("opened", ("ball",), goal.moment_id(0))
 
 
 def test_search_inside_a_video(page: AppTest, client: FakeClient) -> None:

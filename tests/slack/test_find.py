@@ -93,10 +93,14 @@ async def test_each_button_of_a_card(app: Serving, server: Slack, client: FakeCl
     assert shown.edits == 0
 
 
-async def test_open_is_acknowledged_and_nothing_more(app: Serving, server: Slack) -> None:
-    """The browser opens a link by itself; Slack still wants to hear that it was heard."""
+async def test_an_opened_link_is_noted_and_nothing_said(app: Serving, server: Slack, client: FakeClient) -> None:
+    """The browser opens a link by itself; that it was opened for these words is taken down, and nobody is bothered."""
     shown = await asked(server, "dog")
-    assert await server.press(shown, shown.buttons("Open")[0]) is None
+    assert await server.press(shown, shown.buttons("Open")[1]) is None
+    await app.bot.tasks.idle()
+    (vote,) = client.votes
+    seen = client.videos[1].moment_id(1)
+    assert (vote.asker.person, vote.kind, vote.queries, vote.moment_id) == (ANN, "opened", ("dog",), seen)
     assert len(server.shown) == 1
 
 
