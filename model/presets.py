@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import torch
 
-from model import lora
+from model import headed, lora
 from model.encoders import Encoder, HubEncoder, Tower, serving_device, serving_dtype
 from model.errors import AdapterMismatch, PartsMissing
 from model.hub import HubModel, fetch, read
@@ -69,10 +69,11 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
     """
     parts = parts_dir or default_folder()
     if preset_name != STARTER:
-        return build(PRESETS[preset_name], device=serving_device(device), adapter=adapter, parts_dir=parts)
+        stated = PRESETS[preset_name]
+        return headed.worn(build(stated, device=serving_device(device), adapter=adapter, parts_dir=parts), adapter)
     from model import starter  # its libraries and parts are for this preset alone
 
-    return starter.load(parts, device, adapter)
+    return headed.worn(starter.load(parts, device, adapter), adapter)
 
 
 def build(preset: Preset, *, device: torch.device, adapter: Path | None, parts_dir: Path) -> HubEncoder:

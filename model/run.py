@@ -43,6 +43,17 @@ class Augment(BaseModel):
     """Off: texts tell left from right, and writing is not to be mirrored."""
 
 
+class Head(BaseModel):
+    """How a clip's frames become one vector: CLIP4Clip's heads (`model.heads`), on presets without a clip model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["mean", "lstm", "transformer"]
+    """`mean` learns nothing and needs no vector beside that of the frames; docs/clip-heads.md compares."""
+    steps: int = Field(ge=1)
+    rate: float = Field(gt=0)
+
+
 class Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,6 +86,7 @@ class Run(BaseModel):
     """Looks without anything better before the run ends."""
     lora: Lora
     augment: Augment
+    head: Head
 
 
 def read_run(file: Path = DEFAULT) -> Run:

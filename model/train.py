@@ -8,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 
+from model import headed
 from model.hub import HubModel, fetch, read
 from model.pairs import Pair
 from model.parts import default_folder
-from model.presets import PRESETS, STARTER
+from model.presets import PRESETS, STARTER, load_encoder
 from model.run import Run
 from model.trainable import HubTowers, Towers
 from model.trainer import Outcome, Step, Trainer, accelerator
@@ -24,7 +25,7 @@ Loading = Callable[[], Towers]
 @dataclass(frozen=True)
 class Trained:
     adapter: Path
-    """Folder with `frame`, perhaps `motion` and `map.safetensors`, and `adapter.json`."""
+    """Folder with `frame`, perhaps `motion`, `map.safetensors` and `head.safetensors`, and `adapter.json`."""
     outcomes: Mapping[str, Outcome]
     """By part: `frame`, and `motion` where the preset has a motion model and the pairs have clips."""
 
@@ -48,6 +49,16 @@ def train(
     cache = folder / "cache"
     loading = _loading(run, preset, parts_dir or default_folder(), base_adapter, cache)
     trained = train_towers(run, pairs, loading, preset=preset, folder=folder, progress=progress, stopping=stopping)
+    if run.head.kind != "mean" and accelerator().is_main_process:
+        headed.teach(
+            run.head,
+            pairs,
+            load_encoder(preset, device="auto", adapter=trained.adapter, parts_dir=parts_dir),
+            trained.adapter,
+            seed=run.seed,
+            progress=lambda done, of: progress(Step("pictures", done, of, None, None)),
+            stopping=stopping,
+        )
     rmtree(cache, ignore_errors=True)  # large, and only good for going on
     return trained
 
