@@ -1,11 +1,12 @@
 """A whole retrain from the library alone, while people search: what it takes, and that nobody notices.
 
-    python benchmarks/retrain.py FOLDER
+    python benchmarks/retrain.py FOLDER [--begin-with ADAPTER]
 
 FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a
 column `file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own
 commands on a real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked
-meanwhile and how many failed, whether going back gave the very same answers, and the peak memory.
+meanwhile and how many failed, whether going back gave the very same answers, and the peak memory. `--begin-with` makes
+an adapter's folder the model that is searched at first: a bad one shows what a better verdict leads to.
 """
 
 import argparse
@@ -13,17 +14,24 @@ import asyncio
 import csv
 import resource
 import tempfile
+import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bots import admin, core
 from bots.reply import Lesson, Outcome, Replies, Sentence
+from indexer.generations import GenerationRecord
+from worker.app import make_app
 from worker.client import QueueClient
+from worker.compose import Parts
 from worker.embedded import embedded
 from worker.logs import configure
 from worker.messages import Asker, CallFailed, Find
+from worker.models import load_preset, train_preset
 from worker.settings import Settings
 
 ASKER = Asker(space="local:retrain", person="benchmark", admin=True)
@@ -90,10 +98,23 @@ async def told(replies: Replies) -> None:
             raise SystemExit(1)
 
 
-async def main(folder: Path) -> None:
+def begin(settings: Settings, adapter: Path) -> None:
+    """The store as if an earlier retrain had made this adapter."""
+    encoder = load_preset(settings, adapter)
+    with closing(Parts(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as parts:
+        prefix = f"adapters/{encoder.generation}/"
+        parts.blobs.put_folder(prefix, adapter)
+        at = datetime.now(UTC).isoformat()
+        parts.generations.put(GenerationRecord(encoder.generation, settings.preset, at, prefix))
+        parts.library.open(encoder.generation, encoder.frame_size, encoder.motion_size)
+
+
+async def main(folder: Path, adapter: Path | None) -> None:
     with tempfile.TemporaryDirectory() as data:
         settings = Settings(data_dir=Path(data), search_timeout_s=120)
         configure(settings, to_file=True)
+        if adapter:
+            begin(settings, adapter)
         async with embedded(settings) as client:
             await index(client, folder)
             before, shares = await answers(client, folder)
@@ -128,4 +149,6 @@ async def settled(client: QueueClient, folder: Path, old: list[Any]) -> tuple[li
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    asyncio.run(main(parser.parse_args().folder))
+    parser.add_argument("--begin-with", type=Path, metavar="ADAPTER")
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.folder, arguments.begin_with))
