@@ -35,6 +35,8 @@ PERMISSIONS: Final = discord.Permissions(
 """docs/discord.md says what each is for."""
 SCOPES: Final = ("bot", "applications.commands")
 START_WITHIN_S: Final = 4.0
+NO_GOOD: Final = 2
+"""The status of a process whose settings want mending."""
 AT_ONCE: Final = 8
 """Servers whose settings are read at the same time."""
 SERVERS: Final = "discord:servers"
@@ -60,7 +62,7 @@ async def run(settings: Settings, clock: Callable[[], float] = time.time) -> Non
     """Serves Discord until it is cancelled. Raises `Ended`."""
     token = _token(settings)
     if settings.redis_url is None:
-        raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
+        raise Ended(say(Text.CHAT_NEEDS_REDIS), NO_GOOD)
     application = await look(token)
     async with (
         reach(settings) as client,
@@ -86,7 +88,7 @@ async def serve_once(
             try:
                 await bot.connect()
             except discord.PrivilegedIntentsRequired as error:
-                raise Ended(say(Text.DISCORD_INTENT), 2) from error
+                raise Ended(say(Text.DISCORD_INTENT), NO_GOOD) from error
             finally:
                 counting.cancel()
                 await bot.close()
@@ -106,13 +108,14 @@ async def look(token: str) -> Application:
 @asynccontextmanager
 async def logged_in(token: str) -> AsyncIterator[discord.Client]:
     """A client that hears nothing, for a few questions. Raises `Ended`."""
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nothing here speaks
     client = discord.Client(intents=discord.Intents.none())
     async with client:
         try:
             async with asyncio.timeout(START_WITHIN_S):
                 await client.login(token)
         except discord.LoginFailure as error:
-            raise Ended(say(Text.DISCORD_REFUSED), 2) from error
+            raise Ended(say(Text.DISCORD_REFUSED), NO_GOOD) from error
         except (aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError) as error:
             raise Ended(say(Text.DISCORD_UNREACHABLE)) from error
         yield client
@@ -139,7 +142,9 @@ async def check(settings: Settings) -> list[Check]:
             listed = {command["name"] for command in await client.http.get_global_commands(client.application_id)}
             flags = (await client.application_info()).flags
     except Ended as ended:
-        return [("Discord token", False, str(ended), "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is.")]
+        token = "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is."
+        mend = token if ended.status == NO_GOOD else "Look at this machine's way to discord.com."
+        return [("Discord token", False, str(ended), mend)]
     missing = sorted(set(COMMANDS) - {"more"} - listed)
     reads = flags.gateway_message_content or flags.gateway_message_content_limited
     link = invite_link(client.application_id)
@@ -162,7 +167,7 @@ async def check(settings: Settings) -> list[Check]:
 
 def _token(settings: Settings) -> str:
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
-        raise Ended(say(Text.DISCORD_NEEDS_TOKEN), 2)
+        raise Ended(say(Text.DISCORD_NEEDS_TOKEN), NO_GOOD)
     return settings.discord_token.get_secret_value()
 
 

@@ -1,0 +1,182 @@
+"""What an hour of video and a moment cost: processor seconds by stage, bytes by store. docs/scaling.md has the sums.
+
+    python -m benchmarks.cost FOLDER [--minutes 10] [--qdrant BINARY] [--moments 100000]
+
+FOLDER holds clips and `queries.tsv` with a column `file`. They are joined, in turn and again, to one video of 640x360
+at 30 frames a second, which goes through the product's own way of a link, from a local file. With a Qdrant server's
+binary, so many moments of this form with random vectors are put into an empty server; its disk and memory are measured.
+"""
+
+import argparse
+import csv
+import os
+import resource
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import cycle, pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import av
+import httpx
+import numpy as np
+import psutil
+from rich.progress import track
+
+from indexer.library import Library
+from indexer.link import local_file
+from indexer.server import ServerPoints
+from indexer.video import Moment, Video
+from worker.app import make_app
+from worker.compose import Parts
+from worker.models import load_preset, train_preset
+from worker.settings import Settings
+
+FPS, WIDTH, HEIGHT, MOST_S = 30, 640, 360, 20.0
+MOMENTS_OF_A_VIDEO = 100
+WORDS = "the a of river city people walking dog street night car music playing red water house runs talk speaker "
+
+
+def write_video(clips: list[Path], file: Path, minutes: float) -> None:
+    with av.open(str(file), "w") as out:
+        stream = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        written = 0
+        for clip in cycle(clips):
+            with av.open(str(clip)) as media:
+                first = written
+                for frame in media.decode(video=0):
+                    if (written - first) / FPS >= MOST_S:
+                        break
+                    shown = frame.reformat(WIDTH, HEIGHT, "yuv420p")
+                    shown.pts, shown.time_base = written, Fraction(1, FPS)
+                    out.mux(stream.encode(shown))
+                    written += 1
+            if written / FPS >= 60 * minutes:
+                break
+        out.mux(stream.encode(None))
+
+
+def cpu_s() -> tuple[float, float]:
+    """Of this process and of its children that ended."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime
+
+
+def index(video: Path, data: Path, minutes: float) -> None:
+    """Prints what one video costs, for an hour of it."""
+    settings = Settings(data_dir=data)
+    hours = minutes / 60
+    with closing(Parts(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as parts:
+        parts.models.current().texts(["warm up"])
+        link = local_file(video.as_uri())
+        record = parts.library.submit(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
+        stages: list[tuple[str, float, float]] = []
+
+        def note(stage: str, _: float) -> None:
+            if not stages or stages[-1][0] != stage:
+                stages.append((stage, sum(cpu_s()), time.perf_counter()))
+
+        note("fetch", 0.0)
+        folder = data / "work"
+        folder.mkdir(parents=True)
+        found = parts.ingest()(record, folder, note)
+        stages.append(("end", sum(cpu_s()), time.perf_counter()))
+        assert found is not None
+        for (stage, cpu, wall), (_, next_cpu, next_wall) in pairwise(stages):
+            print(
+                f"an hour, {stage}: {(next_cpu - cpu) / hours:.0f} CPU s, {(next_wall - wall) / hours:.0f} s by clock"
+            )
+        blobs = sum(file.stat().st_size for file in (data / "blobs").rglob("*") if file.is_file())
+        print(f"{found.moments / hours:.0f} moments, {blobs / hours / 1e6:.0f} MB of blobs an hour")
+        print(f"{blobs / found.moments / 1e3:.0f} kB of blobs a moment")
+
+
+@contextmanager
+def qdrant(binary: Path, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
+    own = {
+        "QDRANT__SERVICE__HTTP_PORT": "17633",
+        "QDRANT__SERVICE__GRPC_PORT": "17634",
+        "QDRANT__TELEMETRY_DISABLED": "true",
+        "QDRANT__LOG_LEVEL": "ERROR",
+    }
+    with subprocess.Popen([binary], cwd=folder, env=os.environ | own, stdout=subprocess.DEVNULL) as server:
+        url = "http://127.0.0.1:17633"
+        for _ in range(100):
+            try:
+                httpx.get(f"{url}/readyz").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        try:
+            yield psutil.Process(server.pid), url
+        finally:
+            server.terminate()
+
+
+def store(binary: Path, folder: Path, moments: int) -> None:
+    """Prints what so many moments take in a Qdrant server."""
+    random = np.random.default_rng(0)
+    words = WORDS.split()
+    with qdrant(binary, folder) as (process, url):
+        empty = process.memory_info().rss
+        library = Library(ServerPoints(url))
+        library.open("cost", 512, None)
+        for number in track(range(0, moments, MOMENTS_OF_A_VIDEO), description="moments"):
+            id = str(uuid4())
+            link = f"https://video.example.org/watch/{id}"
+            library.submit(id, link, link, f"discord:{number % 20}", "person", datetime.now(UTC))
+            vectors = random.standard_normal((MOMENTS_OF_A_VIDEO, 512), np.float32)
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            title = " ".join(random.choice(words, 8))
+            library.put_moments(
+                Video(id=id, link=link, title=title, description="", duration_s=600.0, published=None),
+                [
+                    Moment(
+                        id=str(uuid4()),
+                        video_id=id,
+                        start_s=6.0 * place,
+                        end_s=6.0 * place + 6,
+                        thumbnail=f"{id}/{place}.jpg",
+                        words=f"{title} " + " ".join(random.choice(words, 20)),
+                        frame=vector,
+                        frames=tuple(f"{id}/{place}-{frame}.jpg" for frame in range(6)),
+                        said={"speech": " ".join(random.choice(words, 20))},
+                    )
+                    for place, vector in enumerate(vectors)
+                ],
+                "cost",
+            )
+        while httpx.get(f"{url}/collections/moments_cost").json()["result"]["status"] != "green":
+            time.sleep(1)
+        memory = process.memory_info().rss - empty
+    disk = sum(file.stat().st_blocks * 512 for file in (folder / "storage").rglob("*") if file.is_file())
+    each = f"{disk / moments / 1e3:.1f} kB of disk, {memory / moments / 1e3:.1f} kB of memory each"
+    print(f"{moments:,} moments in Qdrant: {each}")
+
+
+def main(folder: Path, minutes: float, binary: Path | None, moments: int) -> None:
+    with (folder / "queries.tsv").open(encoding="utf-8") as file:
+        clips = [folder / row["file"] for row in csv.DictReader(file, delimiter="\t")]
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        write_video(clips, work / "video.mp4", minutes)
+        index(work / "video.mp4", work / "data", minutes)
+        if binary:
+            store(binary, work, moments)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--qdrant", type=Path, metavar="BINARY")
+    parser.add_argument("--moments", type=int, default=100_000)
+    given = parser.parse_args()
+    main(given.folder, given.minutes, given.qdrant, given.moments)
