@@ -17,6 +17,7 @@ from bots.shell import terminal as _terminal
 from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
 from bots.words import Text, say, speaking
+from worker.logs import one_incident
 from worker.messages import Asker
 
 T = TypeVar("T")
@@ -265,7 +266,8 @@ def _link(text: str) -> str:
 
 def _once(work: Coroutine[Any, Any, bool]) -> NoReturn:
     """Ends the process with status 0 only if `work` was done."""
-    done = asyncio.run(stoppable(work))
+    with one_incident():
+        done = asyncio.run(stoppable(work))
     raise typer.Exit(STOPPED_STATUS if done is None else 0 if done else 1)
 
 

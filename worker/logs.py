@@ -3,6 +3,9 @@
 import logging
 import logging.handlers
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -56,6 +59,20 @@ def configure(settings: Settings, to_file: bool) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def incident() -> str:
+    """The id of what is being done, which a person is told where it fails; a new one outside of `one_incident`."""
+    bound: str | None = structlog.contextvars.get_contextvars().get("incident")
+    return bound or uuid.uuid4().hex[:8]
+
+
+@contextmanager
+def one_incident(given: str | None = None) -> Iterator[str]:
+    """While inside, all that is logged, sent to workers and told has one id: the given one, or the one there is."""
+    found = given or incident()
+    with structlog.contextvars.bound_contextvars(incident=found):
+        yield found
 
 
 def _file(data_dir: Path) -> logging.Handler:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.conftest import SIGNING_KEY
+
 ROOT = Path(__file__).parents[2]
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
@@ -17,7 +19,8 @@ REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """A person's environment without this test run's settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
-    return own | {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "COLUMNS": "120"} | dict(extra or {})
+    given = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}
+    return own | given | {"COLUMNS": "120"} | dict(extra or {})
 
 
 def reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
