@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import redis
 
-
 SIGNING_KEY = "0123456789abcdef" * 4
 
 
