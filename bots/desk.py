@@ -85,7 +85,7 @@ def _guarded(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         except RedisError as error:
             _heed_cancelling()
             failure = CallFailed(Code.QUEUE_UNAVAILABLE, incident())
-            log.warning("desk.failed", incident=failure.incident, error=str(error))
+            log.warning("desk.failed", incident=failure.incident, error=error)
             raise failure from error
         _heed_cancelling()
         return answer

@@ -60,6 +60,7 @@ class Front:
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
+                log.info("errand.answered", command=errand.command, platform=errand.platform)
             except CallFailed as error:
                 if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))

@@ -78,7 +78,7 @@ class QueueClient:
                         return
         except RedisError as error:
             failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
-            log.warning("follow.failed", error=str(error), incident=failure.incident)
+            log.warning("follow.failed", error=error, incident=failure.incident)
             yield Failed(code=failure.code, incident=failure.incident)
 
     async def thumbnail(self, key: str) -> bytes:

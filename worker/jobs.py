@@ -89,10 +89,11 @@ def index(parts: Parts, task: Task, video_id: str, incident: str) -> Update:
         try:
             if record is not None and record.status == "waiting":
                 record = _ingest(parts, record, _reporter(parts, task))
-        except Stopping as stop:
-            parts.claims.requeue(video_id)
-            raise Reject("shutting down", requeue=True) from stop
         except Exception as error:
+            if parts.stopping.is_set():  # a child that was killed for it may fail in any way
+                parts.claims.requeue(video_id)
+                log.info("index.given_back", video_id=video_id)
+                raise Reject("shutting down", requeue=True) from None
             return _failed(parts, task, video_id, error, incident)
         parts.claims.done(video_id)
         return _indexed(record) if record else Failed(code=Code.NOT_IN_LIBRARY, incident=incident)

@@ -104,10 +104,11 @@ def retrain(parts: Parts, task: Task, incident: str) -> Update:
             raise Reject("a copy of this job is running")
         try:
             update = _retrain(parts, Teller(parts, task))
-        except Stopping as stop:
-            parts.claims.requeue(JOB)
-            raise Reject("shutting down", requeue=True) from stop
         except Exception as error:
+            if parts.stopping.is_set():
+                parts.claims.requeue(JOB)
+                log.info("retrain.given_back")
+                raise Reject("shutting down", requeue=True) from None
             log.warning("retrain.failed", code=code_of(error), exc_info=error)
             update = Failed(code=code_of(error), incident=incident)
         parts.generations.end_retraining()
@@ -125,8 +126,8 @@ def catch_up(parts: Parts) -> Noted:
 
     try:
         embed_missing(parts.library, parts.blobs, parts.models.current(), tell)
-    except Stopping as stop:
-        raise Reject("shutting down", requeue=True) from stop
+    except Stopping:
+        raise Reject("shutting down", requeue=True) from None
     return Noted()
 
 

@@ -56,5 +56,5 @@ class Signing:
 def send(app: Celery, task: str, body: object = None, **options: Any) -> None:
     """Sends a signed task; `options` are Celery's."""
     sealed = app.conf.signing.seal(task, incident(), body)
-    # Celery would put its own copy of the arguments into the message's headers.
-    app.send_task(task, [sealed], argsrepr="", **options)
+    # Celery would put its own copy of what is said here into the message's headers.
+    app.send_task(task, [sealed], argsrepr="(signed)", **options)

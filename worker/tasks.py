@@ -4,6 +4,7 @@ What they do stands in `worker.answers` and `worker.jobs`.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -58,7 +59,10 @@ def add(app: Celery, name: str, work: Work, max_age_s: float = JOB_MAX_AGE_S) ->
                 log.warning("task.forged", task=name, why=str(error))
                 return Failed(code=Code.FORGED, incident=found).model_dump(mode="json")
         with one_incident(found), structlog.contextvars.bound_contextvars(task=name):
-            return _guarded(lambda: work(task, body))
+            began_s = time.monotonic()
+            answer = _guarded(lambda: work(task, body))
+            log.info("task.done", took_ms=round(1000 * (time.monotonic() - began_s)))
+            return answer
 
     app.task(run, name=name, bind=True, max_retries=None, shared=False)
 

@@ -13,6 +13,7 @@ from typing import IO, Any
 from tests.conftest import SIGNING_KEY
 
 ROOT = Path(__file__).parents[2]
+END_WITHIN_S = 30
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
 
@@ -75,12 +76,12 @@ class Process:
         return "".join(self.lines)
 
     def end(self, number: int) -> int:
-        """Sends a signal, and gives the exit status."""
+        """Sends a signal, and gives the exit status; fails where the process takes longer than any of ours may."""
         self.popen.send_signal(number)
         return self.wait()
 
     def wait(self) -> int:
-        status = self.popen.wait(60)
+        status = self.popen.wait(END_WITHIN_S)
         self._reader.join()
         return status
 
