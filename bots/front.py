@@ -17,6 +17,7 @@ from bots.reply import Card, Lesson, Outcome, Progress, Replies, Reply, Results,
 from bots.words import Text, say, speaking
 from worker import messages
 from worker.codes import Code
+from worker.logs import one_incident
 from worker.messages import Asker, CallFailed, SpaceSettings
 
 Action: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
@@ -52,13 +53,14 @@ class Front:
 
         If this process dies meanwhile, the next one answers (`picking_up`).
         """
-        with speaking(errand.locale):
+        with speaking(errand.locale), one_incident(errand.incident):
             try:
                 if not errand.unseen and (waits := await self._waits(errand)):
                     await self._show(errand, outlet, waits)
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
+                log.info("errand.answered", command=errand.command, platform=errand.platform)
             except CallFailed as error:
                 if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))
@@ -207,7 +209,7 @@ class Front:
                 await asyncio.sleep(PICK_UP_EVERY_S)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
-        with speaking(errand.locale), suppress(CallFailed):
+        with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed):
             async with self.desk.held(errand):
                 await self._answer(errand, outlet)
 

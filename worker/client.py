@@ -16,8 +16,10 @@ from indexer.blobs import Blobs
 from worker import relay
 from worker.app import make_app
 from worker.codes import Code
+from worker.logs import incident, one_incident
 from worker.messages import CallFailed, Failed, Indexed, Learned, Message, Request, Update
 from worker.settings import Settings
+from worker.signing import send
 from worker.states import RedisStates, State, States
 
 A = TypeVar("A", bound=Message)
@@ -36,7 +38,10 @@ class QueueClient:
 
     async def call(self, request: Request[A]) -> A:
         """The answer. Raises `CallFailed`: with the worker's code, or because none answered in time."""
-        task_id = uuid.uuid4().hex
+        with one_incident():
+            return await self._call(request, uuid.uuid4().hex)
+
+    async def _call(self, request: Request[A], task_id: str) -> A:
         try:
             async with asyncio.timeout(self._timeout_s), aclosing(self._states.of(task_id)) as states:
                 await asyncio.to_thread(self._send, request, task_id)
@@ -51,8 +56,14 @@ class QueueClient:
 
     def _send(self, request: Request[A], task_id: str) -> None:
         body = request.model_dump(mode="json")
-        self._app.send_task(
-            f"reelseek.{request.task}", [body], task_id=task_id, queue="search", expires=self._timeout_s, retry=False
+        send(
+            self._app,
+            f"reelseek.{request.task}",
+            body,
+            task_id=task_id,
+            queue="search",
+            expires=self._timeout_s,
+            retry=False,
         )
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
@@ -67,7 +78,7 @@ class QueueClient:
                         return
         except RedisError as error:
             failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
-            log.warning("follow.failed", error=str(error), incident=failure.incident)
+            log.warning("follow.failed", error=error, incident=failure.incident)
             yield Failed(code=failure.code, incident=failure.incident)
 
     async def thumbnail(self, key: str) -> bytes:
@@ -97,9 +108,9 @@ def _update(state: State, job_id: str) -> Update | None:
 
 
 def _failure(code: Code, task_id: str) -> CallFailed:
-    incident = uuid.uuid4().hex[:8]
-    log.warning("call.failed", code=code, incident=incident, task_id=task_id)
-    return CallFailed(code, incident)
+    failure = CallFailed(code, incident())
+    log.warning("call.failed", code=code, incident=failure.incident, task_id=task_id)
+    return failure
 
 
 @asynccontextmanager

@@ -4,8 +4,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEAST_KEY_CHARS = 32
 
 
 class Settings(BaseSettings):
@@ -23,6 +26,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
 
     redis_url: SecretStr | None = Field(None, description="Redis of the grown form. Empty: embedded, in one process.")
+    signing_key: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="Signs what goes over Redis; the same in every process, at least 32 characters. Needed with Redis.",
+    )
     qdrant_url: str | None = Field(None, description="Qdrant server of the grown form. Empty: embedded.")
     qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
     blobs_url: str | None = Field(
@@ -74,6 +82,18 @@ class Settings(BaseSettings):
     slack_port: int = Field(3000, ge=0, le=65535, description="Its port.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("signing_key")
+    @classmethod
+    def _needed_with_redis(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("redis_url") is not None and (key is None or len(key.get_secret_value()) < LEAST_KEY_CHARS):
+            raise PydanticCustomError(
+                "signing_key",
+                "REELSEEK_REDIS_URL needs a key of at least {least} characters beside it, the same in every process; "
+                "`openssl rand -hex 32` makes one",
+                {"least": LEAST_KEY_CHARS},
+            )
+        return key
 
     @property
     def blobs_address(self) -> str:

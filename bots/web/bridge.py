@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from bots.client import Client
 from bots.reply import Lesson, Outcome, Progress, Replies, Reply
 from worker.codes import Code
+from worker.logs import one_incident
 
 T = TypeVar("T")
 KEPT_THUMBNAILS: Final = 1000
@@ -69,13 +70,15 @@ class Bridge:
 
     def note(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it while the page goes on; nobody waits for it."""
-        going = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with one_incident():
+            going = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._going.add(going)
         going.add_done_callback(self._going.discard)
 
     def all(self, replies: Replies) -> list[Reply]:
         """Waits for all replies of a quick command."""
-        return self._run(self._collect(replies))
+        with one_incident():
+            return self._run(self._collect(replies))
 
     def close(self) -> None:
         """Ends what is under way and the connection. Doing it twice changes nothing."""
