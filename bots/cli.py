@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from bots import admin, core, jsonlines, training
-from bots.reach import Ended, reach
+from bots.reach import Ended, reach, watched
 from bots.shell import settings as _settings
 from bots.shell import terminal as _terminal
 from bots.terminal import checked
@@ -153,9 +153,13 @@ def worker(
     if unknown := set(names) - set(QUEUES):
         raise typer.BadParameter(say(Text.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
 
+    from worker.health import PortTaken
     from worker.run import run_worker
 
-    run_worker(settings, names)
+    try:
+        run_worker(settings, names)
+    except PortTaken as taken:
+        raise Ended(say(Text.PORT_TAKEN, why=taken), 2) from taken
 
 
 @app.command()
@@ -164,9 +168,11 @@ def web() -> None:
     settings = _settings()
 
     async def work() -> None:
-        async with reach(settings, for_others=True), serving(settings) as served:
-            _terminal().say(Text.WEB_READY, address=await served.ready())
-            await served.ended()
+        with watched(settings) as vitals:
+            async with reach(settings, for_others=True), serving(settings) as served:
+                _terminal().say(Text.WEB_READY, address=await served.ready())
+                async with vitals.beating(served.healthy):
+                    await served.ended()
 
     _last(work())
 

@@ -18,6 +18,7 @@ from bots.words import Text, say, speaking
 from worker import messages
 from worker.codes import Code
 from worker.messages import Asker, CallFailed, SpaceSettings
+from worker.metrics import Metrics
 
 Action: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
 """What the buttons under results do; all but the first two to one card."""
@@ -45,6 +46,7 @@ class Front:
 
     client: Client
     desk: Desk
+    metrics: Metrics = field(default_factory=Metrics, repr=False)
     _reading: dict[str, asyncio.Task[SpaceSettings]] = field(default_factory=dict, repr=False)
 
     async def serve(self, errand: Errand, outlet: Outlet) -> None:
@@ -52,14 +54,16 @@ class Front:
 
         If this process dies meanwhile, the next one answers (`picking_up`).
         """
-        with speaking(errand.locale):
+        with speaking(errand.locale), self.metrics.answering(errand.platform, errand.command) as answering:
             try:
                 if not errand.unseen and (waits := await self._waits(errand)):
+                    answering.outcome = "refused"
                     await self._show(errand, outlet, waits)
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
             except CallFailed as error:
+                answering.outcome = "failed"
                 if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))
 
@@ -200,7 +204,8 @@ class Front:
                 await asyncio.sleep(PICK_UP_EVERY_S)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
-        with speaking(errand.locale), suppress(CallFailed):
+        answering = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), suppress(CallFailed), answering:
             async with self.desk.held(errand):
                 await self._answer(errand, outlet)
 

@@ -9,18 +9,22 @@ from types import FrameType
 from celery import Celery
 from celery.worker import WorkController
 from celery.worker import state as celery_state
+from celery.worker.consumer import Consumer
 
 # Searches wait on each other only for the encoder, which batches them. One index job fetches while another embeds.
 THREADS = {"search": 8, "index": 2, "train": 1}
 START_TIMEOUT_S = 30.0
 WAKE = "reelseek.wake"
+BEAT_EVERY_S = 1.0
 
 
 class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
-    """A worker that tells when it consumes."""
+    """A worker that tells when it consumes, and by `beat` that its loop turns."""
 
-    def __init__(self, app: Celery, queues: Sequence[str], ready: Callable[[], None]) -> None:
-        self._ready = ready
+    def __init__(
+        self, app: Celery, queues: Sequence[str], ready: Callable[[], None], beat: Callable[[], None] | None = None
+    ) -> None:
+        self._ready, self._beat = ready, beat
         app.finalize()
         # Pool threads look the running application up as the process's default one.
         app.set_default()
@@ -35,13 +39,25 @@ class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
             without_gossip=True,
         )
 
-    def on_consumer_ready(self, consumer: object) -> None:
+    def on_consumer_ready(self, consumer: Consumer) -> None:
+        if self._beat is not None:
+            consumer.timer.call_repeatedly(BEAT_EVERY_S, self._beat)
+            self._beat = None  # the timer outlives a lost connection
         self._ready()
 
 
-def work(app: Celery, queues: Sequence[str], ready: Callable[[], None], stopping: threading.Event) -> None:
-    """Consumes `queues` in this thread until SIGTERM or SIGINT; running jobs are told by `stopping` and waited for."""
-    worker = _Worker(app, queues, ready)
+def work(
+    app: Celery,
+    queues: Sequence[str],
+    ready: Callable[[], None],
+    stopping: threading.Event,
+    beat: Callable[[], None] | None = None,
+) -> None:
+    """Consumes `queues` in this thread until SIGTERM or SIGINT; running jobs are told by `stopping` and waited for.
+
+    `beat` is called every second for as long as it consumes.
+    """
+    worker = _Worker(app, queues, ready, beat)
     previous = {number: signal.signal(number, _stopper(stopping)) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         worker.start()

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     slack_host: str = Field("127.0.0.1", description="Address that listens for Slack over HTTP.")
     slack_port: int = Field(3000, ge=0, le=65535, description="Its port.")
 
+    metrics_host: str = Field("127.0.0.1", description="Address that tells of health, readiness and metrics.")
+    metrics_port: int | None = Field(None, ge=0, le=65535, description="Its port, in each process. Empty: off.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @property

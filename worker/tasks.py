@@ -29,10 +29,13 @@ ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
 
 def register(app: Celery, parts: Parts) -> None:
     """Makes `app` able to run every task with these parts."""
+    measured = parts.metrics.measured
     for request in REQUESTS:
-        app.task(_answering(parts, request), name=f"reelseek.{request.task}", bind=True, shared=False)
-    app.task(_indexing(parts), name=jobs.TASK, bind=True, max_retries=None, shared=False)
-    app.task(_retraining(parts), name=retraining.TASK, bind=True, shared=False)
+        app.task(
+            measured(_answering(parts, request), request.task), name=f"reelseek.{request.task}", bind=True, shared=False
+        )
+    app.task(measured(_indexing(parts), "index"), name=jobs.TASK, bind=True, max_retries=None, shared=False)
+    app.task(measured(_retraining(parts), "retrain"), name=retraining.TASK, bind=True, shared=False)
     app.task(_catching_up(parts), name=retraining.CATCH_UP, shared=False)
 
 
