@@ -38,15 +38,16 @@ class PortTaken(Exception):
 class Pulse:
     """When something was last seen to happen, by a clock that does not jump."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._last_s: float | None = None
 
     def beat(self) -> None:
-        self._last_s = time.monotonic()
+        self._last_s = self._clock()
 
     def within(self, seconds: float) -> bool:
         """Whether it happened in the last `seconds`."""
-        return self._last_s is not None and time.monotonic() - self._last_s < seconds
+        return self._last_s is not None and self._clock() - self._last_s < seconds
 
     def beats(self) -> bool:
         return self.within(BEATS_WITHIN_S)

@@ -33,6 +33,23 @@ async def test_the_gateway_drops_in_the_middle_of_an_answer(server: Server, gate
     assert len(server.identified) == 1
 
 
+async def test_an_operator_sees_the_gateway(bot: Bot, server: Server) -> None:
+    """Whether Discord reaches the bot, what was acknowledged, and what was answered can be watched."""
+    seen = bot.front.metrics.registry.get_sample_value
+    answered = {"platform": "discord", "command": "find", "outcome": "answered"}
+    async with asyncio.timeout(20):
+        while not await bot.connected():
+            await asyncio.sleep(0)
+        await server.drop()
+        for connected in (False, True):
+            while await bot.connected() is not connected:
+                await asyncio.sleep(0)
+        await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+        while seen("reelseek_answers_total", answered) != 1:
+            await asyncio.sleep(0)
+    assert seen("reelseek_acknowledge_seconds_count", {"platform": "discord"}) == 1
+
+
 async def test_the_gateway_asks_to_reconnect(bot: Bot, server: Server) -> None:
     """RECONNECT is followed by RESUME, and questions go on."""
     await server.say(7)

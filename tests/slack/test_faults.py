@@ -81,6 +81,24 @@ async def test_a_silently_dead_socket_is_noticed(
                     await server.event(MENTION, id="Ev5", patience_s=1)
 
 
+async def test_an_operator_sees_the_connection(
+    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+) -> None:
+    """Whether Slack reaches the app, what was acknowledged, and what was answered can be watched."""
+    async with started(server, client, kept, settings, ping_s=0.5) as app, asyncio.timeout(20):
+        await server.until(lambda: server.sockets)
+        assert await app.connected()
+        await server.drop()
+        for connected in (False, True):
+            while await app.connected() is not connected:
+                await asyncio.sleep(0)
+        await asked(server, "dog")
+        await app.bot.tasks.idle()
+        seen = app.bot.front.metrics.registry.get_sample_value
+        assert seen("reelseek_acknowledge_seconds_count", {"platform": "slack"}) == 1
+        assert seen("reelseek_answers_total", {"platform": "slack", "command": "find", "outcome": "answered"}) == 1
+
+
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
 async def test_slack_asks_for_a_new_connection(app: Serving, server: Slack, reason: str) -> None:
     """Told that its connection will be closed, the app opens another and loses nothing."""
