@@ -17,7 +17,7 @@ from aiohttp import web
 from bots.desk import Desk, desk
 from bots.slack.run import Serving, serving
 from tests.bots.fakes import FakeClient
-from tests.conftest import free_port
+from tests.conftest import becomes, free_port
 from tests.slack.conftest import SPACE
 from tests.slack.server import Slack
 from tests.slack.test_find import ALL, ANN, BOB, asked
@@ -85,13 +85,16 @@ async def test_an_operator_sees_the_connection(
     server: Slack, client: FakeClient, kept: Desk, settings: Settings
 ) -> None:
     """Whether Slack reaches the app, what was acknowledged, and what was answered can be watched."""
-    async with started(server, client, kept, settings, ping_s=0.5) as app, asyncio.timeout(20):
+    async with started(server, client, kept, settings, ping_s=0.5) as app:
+
+        async def lost() -> bool:
+            return not await app.connected()
+
         await server.until(lambda: server.sockets)
         assert await app.connected()
         await server.drop()
-        for connected in (False, True):
-            while await app.connected() is not connected:
-                await asyncio.sleep(0)
+        await becomes(lost)
+        await becomes(app.connected)
         await asked(server, "dog")
         await app.bot.tasks.idle()
         seen = app.bot.front.metrics.registry.get_sample_value

@@ -1,6 +1,7 @@
 """What an operator sees is what happened, and names nobody."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from worker.running import threads
 from worker.settings import Settings
 from worker.states import state_key
 
+DASHBOARD = Path(__file__).parents[2] / "docs/grafana.json"
 LABELS = {"queue", "task", "outcome", "code", "job", "stage", "kind", "platform", "command", "le"}
 
 
@@ -84,7 +86,6 @@ def test_a_copy_is_no_failure(work: Callable[[str], None], metrics: Metrics) -> 
 def test_a_stage_lasts_until_the_next(metrics: Metrics) -> None:
     """Each stage of a job is measured once, however often it tells, also where the job fails in it."""
 
-
     def job() -> None:
         with metrics.stages("index") as begin:
             for stage in ("fetch", "fetch", "decode", "embed", "embed"):
@@ -149,3 +150,16 @@ def test_no_label_names_anybody(metrics: Metrics) -> None:
     assert {
         label for family in metrics.registry.collect() for each in family.samples for label in each.labels
     } <= LABELS
+
+
+def test_the_dashboard_shows_every_metric_and_no_other(clean_redis: str, metrics: Metrics) -> None:
+    """docs/grafana.json asks for names and labels that exist, and leaves no metric of ours unseen."""
+    metrics.watch_queues(clean_redis)
+    families = {family.name for family in metrics.registry.collect()}
+    queries = [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
+    asked = {name for query in queries for name in re.findall(r"\b(?:reelseek|process)_\w+", query)}
+    shown = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in asked}
+    assert shown <= families
+    assert {name for name in families if name.startswith("reelseek")} <= shown
+    grouped = {label for query in queries for by in re.findall(r"by \(([^)]+)\)", query) for label in by.split(", ")}
+    assert grouped <= LABELS
