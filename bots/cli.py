@@ -18,6 +18,7 @@ from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
 from bots.words import Text, say, speaking
 from worker.messages import Asker
+from worker.settings import Settings
 
 T = TypeVar("T")
 ASKER: Final = Asker(space="local:me", person="cli", admin=True)
@@ -165,7 +166,7 @@ def worker(
 @app.command()
 def web() -> None:
     """Serve the web chat."""
-    settings = _settings()
+    settings = _settings(to_file=Settings().redis_url is None)
 
     async def work() -> None:
         with watched(settings) as vitals:

@@ -41,6 +41,7 @@ class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
 
     def on_consumer_ready(self, consumer: Consumer) -> None:
         if self._beat is not None:
+            self._beat()
             consumer.timer.call_repeatedly(BEAT_EVERY_S, self._beat)
             self._beat = None  # the timer outlives a lost connection
         self._ready()

@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Read from `REELSEEK_…` in the environment or in `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix="REELSEEK_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="REELSEEK_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder that holds all state of the embedded form.")
     parts_dir: Path | None = Field(
