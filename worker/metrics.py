@@ -37,7 +37,7 @@ class Metrics:
         self._tasks = self._count("reelseek_tasks", "Tasks by how they ended.", "task", "outcome")
         self._failures = self._count("reelseek_failures", "Failed tasks by their code.", "task", "code")
         self._stages = self._seconds(
-            "reelseek_job_stage_seconds", "Of one stage of a job.", JOB_SECONDS, "job", "stage"
+            "reelseek_job_stage_seconds", "Of one stage of a job.", JOB_SECONDS, "task", "stage"
         )
         self._search = self._seconds("reelseek_search_seconds", "Of a search, by stage.", SEARCH_SECONDS, "stage")
         self._batches = self._seconds("reelseek_encode_batch_items", "Encoded in one call.", BATCH_ITEMS, "kind")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+import yaml
 from celery import Task
 from celery.exceptions import Reject
 
@@ -20,8 +21,9 @@ from worker.running import threads
 from worker.settings import Settings
 from worker.states import state_key
 
-DASHBOARD = Path(__file__).parents[2] / "docs/grafana.json"
-LABELS = {"queue", "task", "outcome", "code", "job", "stage", "kind", "platform", "command", "le"}
+DOCS = Path(__file__).parents[2] / "docs"
+DASHBOARD, ALERTS = DOCS / "grafana.json", DOCS / "alerts.yml"
+LABELS = {"queue", "task", "outcome", "code", "stage", "kind", "platform", "command", "le"}
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_a_stage_lasts_until_the_next(metrics: Metrics) -> None:
     with pytest.raises(OSError, match="disk"):
         job()
     counts = {
-        stage: value(metrics, "reelseek_job_stage_seconds_count", job="index", stage=stage)
+        stage: value(metrics, "reelseek_job_stage_seconds_count", task="index", stage=stage)
         for stage in ("fetch", "decode", "embed", "store")
     }
     assert counts == {"fetch": 1, "decode": 1, "embed": 1, "store": 0}
@@ -153,11 +155,12 @@ def test_no_label_names_anybody(metrics: Metrics) -> None:
 
 
 def test_the_dashboard_shows_every_metric_and_no_other(clean_redis: str, metrics: Metrics) -> None:
-    """docs/grafana.json asks for names and labels that exist, and leaves no metric of ours unseen."""
+    """Dashboard and alerts ask for names and labels that exist, and no metric of ours is left unseen."""
     metrics.watch_queues(clean_redis)
     families = {family.name for family in metrics.registry.collect()}
     queries = [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
-    asked = {name for query in queries for name in re.findall(r"\b(?:reelseek|process)_\w+", query)}
+    alerts = [rule["expr"] for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]]
+    asked = {name for query in queries + alerts for name in re.findall(r"\b(?:reelseek|process)_\w+", query)}
     shown = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in asked}
     assert shown <= families
     assert {name for name in families if name.startswith("reelseek")} <= shown
