@@ -1,5 +1,5 @@
 # One image for every process of the grown form. The build fetches the model parts, so containers need no registry.
-FROM python:3.12-slim-bookworm AS build
+FROM python:3.12.12-slim-bookworm AS build
 WORKDIR /app
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
@@ -16,7 +16,7 @@ COPY indexer indexer
 COPY model model
 RUN /venv/bin/pip install --no-deps . && /venv/bin/python -m model.parts
 
-FROM python:3.12-slim-bookworm
+FROM python:3.12.12-slim-bookworm
 RUN useradd --create-home --uid 10001 reelseek && install -d -o reelseek /data
 COPY --from=build /venv /venv
 COPY --from=build /app /app
@@ -24,6 +24,8 @@ WORKDIR /app
 # Where the presets of a model hub are kept; compose mounts a volume over it.
 RUN install -d -o reelseek /venv/share/reelseek/hub
 USER reelseek
-ENV PATH=/venv/bin:$PATH REELSEEK_DATA_DIR=/data PYTHONUNBUFFERED=1
+# Compose makes everything read-only but /data, the presets and /tmp, where libraries keep what they only remember.
+ENV PATH=/venv/bin:$PATH HOME=/tmp REELSEEK_DATA_DIR=/data PYTHONUNBUFFERED=1
+EXPOSE 9100
 ENTRYPOINT ["reelseek"]
 CMD ["--help"]

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check env test-env lock
+.PHONY: run test check audit env test-env lock
 
 run: env
 	$(BIN)/reelseek up
@@ -15,6 +15,10 @@ check: test-env
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Known faults of what the lock files name; asks PyPI. A package that can't be looked up is a failure, too.
+audit: test-env
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-test.lock
 
 env: .venv/ready
 test-env: .venv/ready-test

@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from bots import admin, core, jsonlines, training
-from bots.reach import Ended, reach
+from bots.reach import Ended, reach, watched
 from bots.shell import settings as _settings
 from bots.shell import terminal as _terminal
 from bots.terminal import checked
@@ -19,6 +19,7 @@ from bots.web.serve import WebFailed, serving
 from bots.words import Text, say, speaking
 from worker.logs import one_incident
 from worker.messages import Asker
+from worker.settings import Settings
 from worker.stopping import end_within
 
 T = TypeVar("T")
@@ -155,20 +156,26 @@ def worker(
     if unknown := set(names) - set(QUEUES):
         raise typer.BadParameter(say(Text.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
 
+    from worker.health import PortTaken
     from worker.run import run_worker
 
-    run_worker(settings, names)
+    try:
+        run_worker(settings, names)
+    except PortTaken as taken:
+        raise Ended(say(Text.PORT_TAKEN, why=taken), 2) from taken
 
 
 @app.command()
 def web() -> None:
     """Serve the web chat."""
-    settings = _settings()
+    settings = _settings(to_file=Settings().redis_url is None)
 
     async def work() -> None:
-        async with reach(settings, for_others=True), serving(settings) as served:
-            _terminal().say(Text.WEB_READY, address=await served.ready())
-            await served.ended()
+        with watched(settings) as vitals:
+            async with reach(settings, for_others=True), serving(settings) as served:
+                _terminal().say(Text.WEB_READY, address=await served.ready())
+                async with vitals.beating(served.healthy):
+                    await served.ended()
 
     _last(work())
 

@@ -19,6 +19,7 @@ from worker import messages
 from worker.codes import Code
 from worker.logs import one_incident
 from worker.messages import Asker, CallFailed, SpaceSettings
+from worker.metrics import Metrics
 
 Action: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
 """What the buttons under results do; all but the first two to one card."""
@@ -46,6 +47,7 @@ class Front:
 
     client: Client
     desk: Desk
+    metrics: Metrics = field(default_factory=Metrics, repr=False)
     _reading: dict[str, asyncio.Task[SpaceSettings]] = field(default_factory=dict, repr=False)
 
     async def serve(self, errand: Errand, outlet: Outlet) -> None:
@@ -53,15 +55,18 @@ class Front:
 
         If this process dies meanwhile, the next one answers (`picking_up`).
         """
-        with speaking(errand.locale), one_incident(errand.incident):
+        answering = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), one_incident(errand.incident), answering as outcome:
             try:
                 if not errand.unseen and (waits := await self._waits(errand)):
+                    outcome.outcome = "refused"
                     await self._show(errand, outlet, waits)
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
                 log.info("errand.answered", command=errand.command, platform=errand.platform)
             except CallFailed as error:
+                outcome.outcome = "failed"
                 if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))
 
@@ -209,7 +214,8 @@ class Front:
                 await asyncio.sleep(PICK_UP_EVERY_S)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
-        with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed):
+        answering = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed), answering:
             async with self.desk.held(errand):
                 await self._answer(errand, outlet)
 

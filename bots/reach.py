@@ -1,12 +1,16 @@
 """How a command gets at the workers: over Redis, through a running `reelseek up`, or by being the worker itself."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 from bots.client import Client
 from bots.words import Text, say
 from worker import relay
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.health import Vitals
 
 
 class Ended(Exception):
@@ -50,3 +54,17 @@ async def owned(settings: Settings, for_others: bool) -> AsyncIterator[Client]:
         if for_others:
             await stack.enter_async_context(relay.serve(client, settings))
         yield client
+
+
+@contextmanager
+def watched(settings: Settings) -> Iterator["Vitals"]:
+    """Where an operator sees how a frontend is. Raises `Ended` where its port is taken."""
+    # Celery and Redis, which a command through a running `reelseek up` does not need.
+    from worker.health import PortTaken, frontend
+
+    with ExitStack() as stack:
+        try:
+            vitals = stack.enter_context(frontend(settings))
+        except PortTaken as taken:
+            raise Ended(say(Text.PORT_TAKEN, why=taken), 2) from taken
+        yield vitals

@@ -163,6 +163,7 @@ class Text(StrEnum):
     UP_READY = "Ready. Web chat: {address}"
     WEB_READY = "Web chat: {address}\nCtrl-C stops."
     WEB_FAILED = "The web chat did not stay up: {why}."
+    PORT_TAKEN = "Health and metrics cannot be served on {why}. Set REELSEEK_METRICS_PORT to another port."
     UNKNOWN_PRESET = "There is no preset {name}; there are {all}."
     TEXT_OR_IMAGES = "Give either --text or --images."
     SAVED = "Written: {file}"

@@ -69,6 +69,7 @@ class Ingest:
             return
         stretches = cut(decoded)
         done = 0
+        progress("embed", 0.0)
         for group in _groups(stretches):
             yield from self._embed(video, fetched, group)
             done += len(group)

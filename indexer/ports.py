@@ -1,6 +1,7 @@
 """What the indexer needs of others. `worker.compose` hands the real parts in."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -8,6 +9,9 @@ from indexer.video import Clip, Decoded, Fetched, Picture, Vector
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with the stage ("fetch", "decode", "embed", "store") and the share done of it, 0 to 1."""
+
+Timed: TypeAlias = Callable[[str], AbstractContextManager[None]]
+"""Measures what is done inside, as one stage ("encode", "nearest", "fuse", "gather") of a search."""
 
 
 class TextVectors(Protocol):

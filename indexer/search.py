@@ -6,6 +6,7 @@ common ("man") makes a first place by words, which would drown the looks of "a m
 """
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import log
 from typing import Literal, TypeAlias
@@ -18,7 +19,7 @@ from indexer.fusion import Fused, Listed, fuse
 from indexer.library import Library
 from indexer.moment_store import Near, Using
 from indexer.points import Scored, SparseWords, Stored
-from indexer.ports import Encoder
+from indexer.ports import Encoder, Timed
 from indexer.records import Scopes, Submission
 from indexer.text import query_words, snippet
 from indexer.video import Picture, Vector
@@ -136,6 +137,7 @@ def find(
     video_id: str | None = None,
     limit: int = 5,
     offset: int = 0,
+    timed: Timed = lambda stage: nullcontext(),
 ) -> Page:
     """Moments for any of `texts`, best for all of them, towards `like` and `picture` and away from `unlike`.
 
@@ -149,18 +151,22 @@ def find(
         return Page((), None)
     texts = [", ".join(texts), *texts] if len(texts) > 1 else texts
     liked, unliked = (_moments(library, encoder.generation, scopes, examples) for examples in (like, unlike))
-    looks: list[Vectors] = [] if picture is None else [{"frame": encoder.frames([picture])[0]}]
-    questions = _questions(encoder, texts, like, unlike, [*map(_dense, liked), *looks], [*map(_dense, unliked)])
+    with timed("encode"):
+        looks: list[Vectors] = [] if picture is None else [{"frame": encoder.frames([picture])[0]}]
+        questions = _questions(encoder, texts, like, unlike, [*map(_dense, liked), *looks], [*map(_dense, unliked)])
     known_videos = () if video_id else tuple(sorted({moment.payload["video_id"] for moment in liked}))
     scope = Scope(library, encoder.generation, scopes, video_id, known_videos)
     bests: list[Best] = []
     for depth in DEPTHS:
-        lists = [_lists(scope, question, depth) for question in questions]
-        bests = _bests(questions, lists, {moment.id for moment in (*liked, *unliked)})
+        with timed("nearest"):
+            lists = [_lists(scope, question, depth) for question in questions]
+        with timed("fuse"):
+            bests = _bests(questions, lists, {moment.id for moment in (*liked, *unliked)})
         if len(bests) > offset + limit or not _longer(lists, depth):
             break
     shown = bests[offset : offset + limit]
-    hits = _hits(scope, shown, _scores(scope, questions, lists, {best.fused.id for best in shown}))
+    with timed("gather"):
+        hits = _hits(scope, shown, _scores(scope, questions, lists, {best.fused.id for best in shown}))
     return Page(hits, offset + limit if len(bests) > offset + limit else None)
 
 

@@ -20,6 +20,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def answers(url: str, api_key: str | None, within_s: float) -> bool:
+    """Whether a server is there and takes the key."""
+    headers = {"api-key": api_key} if api_key else {}
+    try:
+        return httpx.get(f"{url}/collections", headers=headers, timeout=within_s).is_success
+    except httpx.HTTPError:
+        return False
+
+
 class ServerPoints:
     """`Points` on a Qdrant server."""
 

@@ -1,7 +1,7 @@
 """Searches of the same moment share a batch."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from model.encoders import Clip, Encoder, Picture, TextVectors, Vector
@@ -15,8 +15,10 @@ class Batcher:
     An idle one starts at once, so nobody ever waits for others to come.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, on_batch: Callable[[str, int], None] = lambda kind, items: None) -> None:
+        """`on_batch` hears of each call of the encoder: texts, frames or clips, and how many."""
         self._encoder = encoder
+        self._on_batch = on_batch
         self.generation = encoder.generation
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
@@ -35,9 +37,11 @@ class Batcher:
         return [answer for _, answer in mine]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
+        self._on_batch("frames", len(pictures))
         return self._encoder.frames(pictures)
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
+        self._on_batch("clips", len(clips))
         return self._encoder.clips(clips)
 
     def close(self) -> None:
@@ -47,6 +51,7 @@ class Batcher:
     def _serve(self) -> None:
         while batch := [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]:
             try:
+                self._on_batch("texts", len(batch))
                 vectors = self._encoder.texts([text for text, _ in batch])
                 answers = list(zip(batch, vectors, strict=True))
             except Exception as error:  # whatever it is, it is the callers' to handle

@@ -274,7 +274,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def read_tower(onnx: Path) -> dict[str, npt.NDArray[np.float16]]:
     """The weights of the int8 graph, multiplied out, under the names of `CLIPVisionModelWithProjection`."""
-    import openvino  # only this one conversion reads ONNX
+    from model.runtime import openvino  # only this one conversion reads ONNX
 
     graph = openvino.Core().read_model(onnx)  # the arrays below are views into it
     constants = {op.get_friendly_name(): op.data for op in graph.get_ops() if op.get_type_name() == "Constant"}

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino
 import torch
-from openvino import opset15 as ops
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import nn
@@ -23,6 +21,8 @@ from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model.encoders import Vector
 from model.errors import PartsMissing
+from model.runtime import openvino
+from model.runtime import opset15 as ops
 
 PIXELS = 208
 """Side of the pictures that the int8 form reads."""

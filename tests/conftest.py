@@ -1,10 +1,11 @@
 """What all tests share: real servers on free ports, and the rule that CI skips nothing."""
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+async def becomes(what: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once `what` is true; looks often enough to see what passes quickly."""
+    async with asyncio.timeout(20):
+        while not await what():  # noqa: ASYNC110  # nobody tells of it
+            await asyncio.sleep(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -46,18 +46,20 @@ def find(parts: Parts, request: Find) -> Found:
     if not (queries or request.like or request.picture):
         raise Refusal(Code.EMPTY_QUERY)
     picture, small = _picture(request.picture)
-    page = search(
-        parts.library,
-        parts.models.serving(),
-        request.asker.scopes,
-        texts=queries,
-        like=request.like,
-        unlike=request.unlike,
-        picture=picture,
-        video_id=_known(parts, request.asker, request.in_link) if request.in_link else None,
-        limit=request.limit,
-        offset=request.offset,
-    )
+    with parts.metrics.search("whole"):
+        page = search(
+            parts.library,
+            parts.models.serving(),
+            request.asker.scopes,
+            texts=queries,
+            like=request.like,
+            unlike=request.unlike,
+            picture=picture,
+            video_id=_known(parts, request.asker, request.in_link) if request.in_link else None,
+            limit=request.limit,
+            offset=request.offset,
+            timed=parts.metrics.search,
+        )
     hits = tuple(_hit(each) for each in page.hits)
     return Found(hits=hits, next_offset=page.next_offset, weak=page.weak and not request.offset, picture=small)
 

@@ -17,6 +17,7 @@ from indexer.points import Points
 from indexer.server import ServerPoints
 from indexer.spaces import Spaces
 from worker.claims import Claims, MemoryLeases, RedisLeases
+from worker.metrics import Metrics
 from worker.models import Load, Models, Train
 from worker.settings import Settings
 
@@ -29,6 +30,7 @@ class Parts:
         self.app = app
         self.train = train
         self.stopping = stopping
+        self.metrics = Metrics()
         self.points: Points = _points(settings)
         self.library = Library(self.points)
         self.spaces = Spaces(self.points)
@@ -37,7 +39,7 @@ class Parts:
         self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
         self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
-        self.models = Models(settings, load, self.library, self.generations, self.blobs)
+        self.models = Models(settings, load, self.library, self.generations, self.blobs, self.metrics.batch)
 
     def fetcher(self) -> YtDlpFetcher:
         settings = self.settings

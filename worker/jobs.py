@@ -104,7 +104,13 @@ def _ingest(parts: Parts, record: VideoRecord, progress: Callable[[str, float], 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        return parts.ingest()(record, folder, progress)
+        with parts.metrics.stages("index") as begin:
+
+            def heard(stage: str, done: float) -> None:
+                begin(stage)
+                progress(stage, done)
+
+            return parts.ingest()(record, folder, heard)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

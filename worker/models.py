@@ -67,15 +67,26 @@ class Models:
     """Loads a model when it is first needed, and another one when another generation is searched."""
 
     def __init__(
-        self, settings: Settings, load: Load, library: Library, generations: Generations, blobs: Blobs
+        self,
+        settings: Settings,
+        load: Load,
+        library: Library,
+        generations: Generations,
+        blobs: Blobs,
+        on_batch: Callable[[str, int], None],
     ) -> None:
         self._settings, self._load = settings, load
         self._library, self._generations, self._blobs = library, generations, blobs
+        self._on_batch = on_batch
         self._loaded: Batcher | None = None
         self._retired: Batcher | None = None
         self._loaded_for: str | None = None
         self._loading = threading.Lock()
         self._refresher: threading.Thread | None = None
+
+    @property
+    def loaded(self) -> bool:
+        return self._loaded is not None
 
     def current(self) -> Batcher:
         """The model of the generation that is searched now; waits for it to be loaded. Raises `ModelError`."""
@@ -136,7 +147,7 @@ class Models:
         # torch takes seconds to import: a refused link or a listing never waits for it.
         from model.batcher import Batcher
 
-        encoder = Batcher(self._load(self._settings, self.adapter(live)))
+        encoder = Batcher(self._load(self._settings, self.adapter(live)), self._on_batch)
         if self._retired is not None:
             self._retired.close()
         # Calls that have the former one in hand may finish with it.

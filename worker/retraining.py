@@ -50,8 +50,8 @@ class CancelledByAdmin(Exception):
 class Teller:
     """Tells how far it is, not more often than a person can read it; raises where the job is to stop."""
 
-    def __init__(self, parts: Parts, task: Task) -> None:
-        self._parts, self._task = parts, task
+    def __init__(self, parts: Parts, task: Task, begin: Callable[[str], None]) -> None:
+        self._parts, self._task, self._begin = parts, task, begin
         self._told, self._told_s = "", 0.0
         self._looked_s, self._cancelled = time.monotonic(), False
 
@@ -62,6 +62,7 @@ class Teller:
             raise Stopping
         if self.cancelled():
             raise CancelledByAdmin
+        self._begin(stage)
         now_s = time.monotonic()
         if stage != self._told or now_s - self._told_s >= TELL_EVERY_S:
             self._told, self._told_s = stage, now_s
@@ -103,7 +104,8 @@ def retrain(parts: Parts, task: Task, incident: str) -> Update:
         if not mine:
             raise Reject("a copy of this job is running")
         try:
-            update = _retrain(parts, Teller(parts, task))
+            with parts.metrics.stages("retrain") as begin:
+                update = _retrain(parts, Teller(parts, task, begin))
         except Exception as error:
             if parts.stopping.is_set():
                 parts.claims.requeue(JOB)

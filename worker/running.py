@@ -9,6 +9,7 @@ from types import FrameType
 from celery import Celery, bootsteps
 from celery.worker import WorkController
 from celery.worker import state as celery_state
+from celery.worker.consumer import Consumer
 
 from worker.stopping import end_within
 
@@ -16,6 +17,7 @@ from worker.stopping import end_within
 THREADS = {"search": 8, "index": 2, "train": 1}
 START_TIMEOUT_S = 30.0
 WAKE = "reelseek.wake"
+BEAT_EVERY_S = 1.0
 
 
 class _TellJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
@@ -28,12 +30,17 @@ class _TellJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no
 
 
 class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
-    """A worker that tells when it consumes."""
+    """A worker that tells when it consumes, and by `beat` that its loop turns."""
 
     def __init__(
-        self, app: Celery, queues: Sequence[str], ready: Callable[[], None], stopping: threading.Event
+        self,
+        app: Celery,
+        queues: Sequence[str],
+        ready: Callable[[], None],
+        stopping: threading.Event,
+        beat: Callable[[], None] | None = None,
     ) -> None:
-        self._ready, self.stopping = ready, stopping
+        self._ready, self.stopping, self._beat = ready, stopping, beat
         app.steps["worker"].add(_TellJobs)
         app.finalize()
         # Pool threads look the running application up as the process's default one.
@@ -49,18 +56,29 @@ class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
             without_gossip=True,
         )
 
-    def on_consumer_ready(self, consumer: object) -> None:
+    def on_consumer_ready(self, consumer: Consumer) -> None:
+        if self._beat is not None:
+            self._beat()
+            consumer.timer.call_repeatedly(BEAT_EVERY_S, self._beat)
+            self._beat = None  # the timer outlives a lost connection
         self._ready()
 
 
-def work(app: Celery, queues: Sequence[str], ready: Callable[[], None], stopping: threading.Event) -> None:
+def work(
+    app: Celery,
+    queues: Sequence[str],
+    ready: Callable[[], None],
+    stopping: threading.Event,
+    beat: Callable[[], None] | None = None,
+) -> None:
     """Consumes `queues` in this thread until SIGTERM or SIGINT; running jobs are told by `stopping` and waited for.
 
-    The signals stay ours to the end of the process: a second one changes nothing.
+    `beat` is called every second for as long as it consumes. The signals stay ours to the end of the process: a second
+    one changes nothing.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    _Worker(app, queues, ready, stopping).start()
+    _Worker(app, queues, ready, stopping, beat).start()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -14,7 +14,9 @@ LEAST_KEY_CHARS = 32
 class Settings(BaseSettings):
     """Read from `REELSEEK_…` in the environment or in `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix="REELSEEK_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="REELSEEK_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder that holds all state of the embedded form.")
     parts_dir: Path | None = Field(
@@ -81,6 +83,8 @@ class Settings(BaseSettings):
     slack_host: str = Field("127.0.0.1", description="Address that listens for Slack over HTTP.")
     slack_port: int = Field(3000, ge=0, le=65535, description="Its port.")
 
+    metrics_host: str = Field("127.0.0.1", description="Address that tells of health, readiness and metrics.")
+    metrics_port: int | None = Field(None, ge=0, le=65535, description="Its port, in each process. Empty: off.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @field_validator("signing_key")

@@ -90,6 +90,10 @@ class Bot(discord.AutoShardedClient):
         await asyncio.gather(*serving, return_exceptions=True)
         await super().close()
 
+    async def connected(self) -> bool:
+        """Whether Discord can reach this process now, over every shard."""
+        return self.is_ready() and not any(shard.is_closed() for shard in self.shards.values())
+
     async def _learn_rest(self) -> None:
         async with self._kept():
             await self.wait_until_ready()
@@ -174,7 +178,8 @@ class Bot(discord.AutoShardedClient):
         self._hurried += 1
         self._calm.clear()
         try:
-            yield
+            with self.front.metrics.acknowledging(asking.PLATFORM):
+                yield
         finally:
             self._hurried -= 1
             if not self._hurried:

@@ -18,8 +18,9 @@ from bots.desk import Desk, desk
 from bots.discord import asking
 from bots.discord.bot import Bot
 from bots.front import Front
-from bots.reach import Ended, reach
+from bots.reach import Ended, reach, watched
 from bots.words import Text, say
+from worker.health import Vitals
 from worker.messages import CallFailed, ReadSettings
 from worker.settings import Settings
 
@@ -63,27 +64,34 @@ async def run(settings: Settings, clock: Callable[[], float] = time.time) -> Non
     token = _token(settings)
     if settings.redis_url is None:
         raise Ended(say(Text.CHAT_NEEDS_REDIS), NO_GOOD)
-    application = await look(token)
-    async with (
-        reach(settings) as client,
-        desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
-    ):
-        while await serve_once(token, application, client, kept, clock):
-            application = await look(token)
+    with watched(settings) as vitals:
+        application = await look(token)
+        async with (
+            reach(settings) as client,
+            desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+        ):
+            while await serve_once(token, application, client, kept, clock, vitals):
+                application = await look(token)
 
 
 async def serve_once(
-    token: str, application: Application, client: Client, kept: Desk, clock: Callable[[], float] = time.time
+    token: str,
+    application: Application,
+    client: Client,
+    kept: Desk,
+    clock: Callable[[], float] = time.time,
+    vitals: Vitals | None = None,
 ) -> bool:
     """One connection with one set of intents. Whether another is wanted. Raises `Ended`."""
-    front = Front(client, kept)
+    vitals = vitals or Vitals()
+    front = Front(client, kept, vitals.metrics)
     watched, unsure = await _watched(front, application.servers)
     if any(watched.values()) and not application.reads:
         log.warning("intent.missing", mend=say(Text.DISCORD_INTENT))
     async with Bot(front, watched, reads=application.reads and any(watched.values()), clock=clock) as bot:
         bot.unsure = unsure
         await bot.login(token)
-        async with front.picking_up(asking.PLATFORM, bot.outlet):
+        async with front.picking_up(asking.PLATFORM, bot.outlet), vitals.beating(bot.connected):
             counting = asyncio.create_task(_count(bot, application.servers))
             try:
                 await bot.connect()
@@ -142,8 +150,9 @@ async def check(settings: Settings) -> list[Check]:
             listed = {command["name"] for command in await client.http.get_global_commands(client.application_id)}
             flags = (await client.application_info()).flags
     except Ended as ended:
-        token = "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is."
-        mend = token if ended.status == NO_GOOD else "Look at this machine's way to discord.com."
+        mend = "Look at this machine's way to discord.com."
+        if ended.status == NO_GOOD:
+            mend = "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is."
         return [("Discord token", False, str(ended), mend)]
     missing = sorted(set(COMMANDS) - {"more"} - listed)
     reads = flags.gateway_message_content or flags.gateway_message_content_limited

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -14,6 +14,7 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import FileInstallationStore
@@ -22,7 +23,7 @@ from slack_sdk.oauth.state_store import FileOAuthStateStore
 from bots.client import Client
 from bots.desk import Desk, desk
 from bots.front import Front
-from bots.reach import Ended, reach
+from bots.reach import Ended, reach, watched
 from bots.slack.bot import SlackBot
 from bots.slack.outlet import SlackOutlet
 from bots.slack.people import People
@@ -30,6 +31,8 @@ from bots.slack.pictures import Pictures
 from bots.slack.tasks import tasks
 from bots.slack.teams import API, Teams
 from bots.words import Text, say
+from worker.health import Vitals
+from worker.metrics import Metrics
 from worker.settings import Settings
 
 SCOPES: Final = (
@@ -68,18 +71,24 @@ class Serving:
     """Where it listens for Slack; empty over Socket Mode."""
     socket: AsyncSocketModeHandler | None = None
 
+    async def connected(self) -> bool:
+        """Whether Slack can reach this process now; over HTTP, that it listens."""
+        return self.socket is None or await self.socket.client.is_connected()
+
 
 async def run(settings: Settings) -> None:
     """Serves Slack until it is cancelled. Raises `Ended`."""
     if settings.redis_url is None:
         raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
-    async with (
-        reach(settings) as client,
-        desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
-        serving(settings, client, kept) as served,
-    ):
-        log.info("slack.ready", address=served.address)
-        await asyncio.Event().wait()
+    with watched(settings) as vitals:
+        async with (
+            reach(settings) as client,
+            desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+            serving(settings, client, kept, vitals=vitals) as served,
+            vitals.beating(served.connected),
+        ):
+            log.info("slack.ready", address=served.address)
+            await asyncio.Event().wait()
 
 
 @asynccontextmanager
@@ -91,20 +100,22 @@ async def serving(
     api: str = API,
     ping_every_s: float = PING_EVERY_S,
     clock: Callable[[], float] = time.time,
+    vitals: Vitals | None = None,
 ) -> AsyncIterator[Serving]:
     """The app, hearing Slack while inside. Raises `Ended` where it can't."""
+    metrics = vitals.metrics if vitals else Metrics()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         teams = connected(settings, session, api)
         team = await admitted(settings, teams)
-        front = Front(client, kept)
+        front = Front(client, kept, metrics)
         pictures = Pictures(client, kept, await stack.enter_async_context(tasks()))
         outlet = SlackOutlet(teams, pictures, clock)
         await stack.enter_async_context(front.picking_up("slack", outlet))
         # Entered last, so that what is unanswered is put down while all that it needs is there.
         work = await stack.enter_async_context(tasks())
         bot = SlackBot(front, outlet, People(teams, kept), teams, work)
-        app = _app(settings, teams, bot)
+        app = _app(settings, teams, bot, metrics)
         bot.listen(app)
         if team:
             work.start(bot.back(team))
@@ -143,9 +154,22 @@ async def admitted(settings: Settings, teams: Teams) -> str:
     return team
 
 
-def _app(settings: Settings, teams: Teams, bot: SlackBot) -> AsyncApp:
+class _App(AsyncApp):
+    """Measures how long Slack waits for each acknowledgement."""
+
+    def __init__(self, metrics: Metrics, **options: Any) -> None:
+        super().__init__(**options)
+        self._metrics = metrics
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        with self._metrics.acknowledging("slack"):
+            return await super().async_dispatch(req)
+
+
+def _app(settings: Settings, teams: Teams, bot: SlackBot, metrics: Metrics) -> AsyncApp:
     secret = settings.slack_signing_secret
-    return AsyncApp(
+    return _App(
+        metrics,
         name="reelseek",
         client=teams.client(teams.token),
         signing_secret=secret.get_secret_value() if secret else "",

@@ -15,6 +15,7 @@ from worker.settings import Settings
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 5
 LOOK_EVERY_S = 0.1
+LOOK_WITHIN_S = 2.0
 
 
 class WebFailed(Exception):
@@ -38,6 +39,11 @@ class Web:
         except TimeoutError as error:
             raise WebFailed(f"no answer within {START_TIMEOUT_S} s") from error
         return self._address
+
+    async def healthy(self) -> bool:
+        """Whether it answers now."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LOOK_WITHIN_S)) as session:
+            return await _healthy(session, self._address)
 
     async def ended(self) -> None:
         """Waits for as long as the web chat runs, then raises `WebFailed`."""
@@ -94,7 +100,7 @@ async def _healthy(session: aiohttp.ClientSession, address: str) -> bool:
     try:
         async with session.get(f"{address}/_stcore/health") as response:
             return response.status == 200
-    except aiohttp.ClientError:
+    except (aiohttp.ClientError, TimeoutError):
         return False
 
 

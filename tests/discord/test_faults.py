@@ -10,6 +10,7 @@ from bots.desk import desk
 from bots.discord.bot import Bot
 from bots.front import Front
 from tests.bots.fakes import FakeClient
+from tests.conftest import becomes
 from tests.discord.conftest import SPACE, Clock, running
 from tests.discord.server import Fault, Server
 from tests.discord.world import ADA, EVE, GUILD, OTHER_GUILD, Person, ephemeral, labels, texts
@@ -31,6 +32,26 @@ async def test_the_gateway_drops_in_the_middle_of_an_answer(server: Server, gate
     await server.answered(meanwhile, "Dogs in snow")
     assert len(server.resumed) == 1
     assert len(server.identified) == 1
+
+
+async def test_an_operator_sees_the_gateway(bot: Bot, server: Server) -> None:
+    """Whether Discord reaches the bot, what was acknowledged, and what was answered can be watched."""
+    seen = bot.front.metrics.registry.get_sample_value
+    answered = {"platform": "discord", "command": "find", "outcome": "answered"}
+
+    async def lost() -> bool:
+        return not await bot.connected()
+
+    async def counted() -> bool:
+        return seen("reelseek_answers_total", answered) == 1
+
+    await becomes(bot.connected)
+    await server.drop()
+    await becomes(lost)
+    await becomes(bot.connected)
+    await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+    await becomes(counted)
+    assert seen("reelseek_acknowledge_seconds_count", {"platform": "discord"}) == 1
 
 
 async def test_the_gateway_asks_to_reconnect(bot: Bot, server: Server) -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from bots.desk import Desk, desk
 from bots.slack.run import Serving, serving
 from tests.bots.fakes import FakeClient
-from tests.conftest import free_port
+from tests.conftest import becomes, free_port
 from tests.slack.conftest import SPACE
 from tests.slack.server import Slack
 from tests.slack.test_find import ALL, ANN, BOB, asked
@@ -79,6 +79,27 @@ async def test_a_silently_dead_socket_is_noticed(
             while not server.to(ANN):
                 with suppress(TimeoutError, ConnectionError):
                     await server.event(MENTION, id="Ev5", patience_s=1)
+
+
+async def test_an_operator_sees_the_connection(
+    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+) -> None:
+    """Whether Slack reaches the app, what was acknowledged, and what was answered can be watched."""
+    async with started(server, client, kept, settings, ping_s=0.5) as app:
+
+        async def lost() -> bool:
+            return not await app.connected()
+
+        await server.until(lambda: server.sockets)
+        assert await app.connected()
+        await server.drop()
+        await becomes(lost)
+        await becomes(app.connected)
+        await asked(server, "dog")
+        await app.bot.tasks.idle()
+        seen = app.bot.front.metrics.registry.get_sample_value
+        assert seen("reelseek_acknowledge_seconds_count", {"platform": "slack"}) == 1
+        assert seen("reelseek_answers_total", {"platform": "slack", "command": "find", "outcome": "answered"}) == 1
 
 
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])

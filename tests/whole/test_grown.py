@@ -4,14 +4,18 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from tests.conftest import free_port
 from tests.indexer.qdrant import qdrant_binary, qdrant_server
@@ -21,6 +25,7 @@ from worker.settings import Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SECRET = "a-long-password-0123456789abcdef"
+SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: service for name, service in COMPOSE["services"].items() if service.get("image") == "reelseek"}
 
 
@@ -42,7 +47,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
         settings = {name: filled(value) for name, value in OURS["search"]["environment"].items()}
         for service, address in addresses.items():
             settings = {name: value.replace(service, address) for name, value in settings.items()}
-        yield settings
+        yield settings | {"REELSEEK_METRICS_HOST": "127.0.0.1"}
 
 
 def filled(value: str) -> str:
@@ -57,8 +62,17 @@ def services(grown: dict[str, str], tmp_path: Path) -> Iterator[dict[str, Proces
     with ExitStack() as stack:
         for name in ("search", "index", "train", "web"):
             command = [REELSEEK, *shlex.split(OURS[name]["command"])]
-            started[name] = stack.enter_context(running(command, tmp_path, **grown))
+            own = grown | {"REELSEEK_METRICS_PORT": str(free_port())}
+            started[name] = stack.enter_context(running(command, tmp_path, **own))
         yield started
+
+
+def healthy(service: Process, name: str) -> bool:
+    """As compose finds out, but for the port, which a container has for itself."""
+    port = service.wait_for("health.listening").partition("127.0.0.1:")[2].partition('"')[0]
+    _, *command = OURS[name]["healthcheck"]["test"]
+    asked = [part.replace(":9100", f":{port}") for part in command]
+    return subprocess.run([sys.executable, *asked[1:]], capture_output=True, timeout=20).returncode == 0
 
 
 def test_every_setting_of_compose_is_a_setting() -> None:
@@ -68,11 +82,79 @@ def test_every_setting_of_compose_is_a_setting() -> None:
 
 
 def test_every_variable_of_compose_is_in_the_example() -> None:
-    """What docker-compose.yml demands of `.env`, `.env.example` shows."""
-    demanded = re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "docker-compose.yml").read_text())
-    example = (ROOT / ".env.example").read_text()
-    assert demanded
-    assert all(f"{name}=" in example for name in demanded)
+    """All that docker-compose.yml takes from `.env`, and every secret there is, `.env.example` shows."""
+    taken = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
+    secret = {f"REELSEEK_{name.upper()}" for name, field in Settings.model_fields.items() if _is_secret(field)}
+    shown = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert taken
+    # Compose makes these two of the passwords.
+    assert taken | secret - {"REELSEEK_REDIS_URL", "REELSEEK_QDRANT_API_KEY"} <= shown
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_confined(name: str) -> None:
+    """Read-only, without rights of root or a way to get them, with limits, bounded logs and an exact image."""
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "cpus", "pids_limit", "healthcheck", "networks"} <= set(service)
+    assert service["logging"]["options"]["max-size"]
+    assert not service.get("privileged")
+    if name not in OURS:
+        assert re.search(r":v?\d+\.\d+\.\d+", service["image"])
+        assert service.get("user") or service["image"].endswith("-unprivileged")
+
+
+def test_our_image_is_exact_and_not_root() -> None:
+    """Each stage of the Dockerfile names an exact version, and the last one leaves root behind."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert bases
+    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
+    assert [line for line in lines if line.startswith("USER ")][-1] != "USER root"
+
+
+def test_the_stores_are_out_of_reach() -> None:
+    """Redis and Qdrant publish nothing, have no way out, and take a password; frontends can't reach the record."""
+    networks = COMPOSE["networks"]
+    for name, secret in (("redis", "REDIS_PASSWORD"), ("qdrant", "QDRANT_API_KEY")):
+        assert "ports" not in SERVICES[name]
+        assert all(networks[network]["internal"] for network in SERVICES[name]["networks"])
+        assert secret in SERVICES[name].get("command", "") + str(SERVICES[name]["environment"])
+    assert not set(SERVICES["redis"]["networks"]) & set(SERVICES["qdrant"]["networks"])
+    for name in ("discord", "slack", "web"):
+        assert "record" not in SERVICES[name]["networks"]
+        assert not any("QDRANT" in variable for variable in SERVICES[name]["environment"])
+    published = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_a_secret_is_where_it_is_needed_only() -> None:
+    """Tokens of a platform are in its own bot's container, and not where strangers' files are decoded."""
+    for name, service in OURS.items():
+        tokens = [key for key in service["environment"] if re.match("REELSEEK_(DISCORD|SLACK)_.*(TOKEN|SECRET)", key)]
+        assert all(token.startswith(f"REELSEEK_{name.upper()}_") for token in tokens)
+
+
+def test_services_wait_for_healthy_stores() -> None:
+    """Nothing of ours starts before the stores that it needs answer."""
+    for name, service in OURS.items():
+        waits = {store: how["condition"] for store, how in service["depends_on"].items()}
+        assert waits["redis"] == "service_healthy"
+        assert ("record" in service["networks"]) == (waits.get("qdrant") == "service_healthy"), name
+
+
+def test_an_empty_setting_is_unset(monkeypatch: pytest.MonkeyPatch, no_dotenv: None) -> None:
+    """What `.env` leaves out, compose passes on as empty: then the default holds."""
+    for name in OURS["search"]["environment"].keys() | OURS["slack"]["environment"].keys():
+        monkeypatch.setenv(name, "")
+    assert Settings() == Settings(_env_file=None)
+    assert Settings().allow_networks == ()
 
 
 def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[str, str], tmp_path: Path) -> None:
@@ -83,7 +165,8 @@ def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[
     assert (indexed.returncode, json_lines(indexed.stdout)[0]["status"]) == (0, "indexed"), indexed.stderr
     found = reelseek(tmp_path, "find", "red", "--json", **grown)
     assert json_lines(found.stdout)[0]["hits"][0]["title"] == "red"
-    address = services["web"].wait_for("http://").split("http://")[1].split()[0].rstrip("/")
+    address = services["web"].wait_for("Web chat").split("http://")[1].split()[0].rstrip("/")
     with urllib.request.urlopen(f"http://{address}/_stcore/health") as health:
         assert health.status == 200
+    assert {name: healthy(service, name) for name, service in services.items()} == dict.fromkeys(services, True)
     assert {name: service.end(signal.SIGTERM) for name, service in services.items()} == dict.fromkeys(services, 0)

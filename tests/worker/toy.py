@@ -10,6 +10,7 @@ from celery import Celery, Task
 
 from worker.app import make_app
 from worker.messages import Failed, Indexed, Message, Progress, State, Status
+from worker.metrics import Metrics
 from worker.running import work
 from worker.settings import Settings
 from worker.tasks import add
@@ -35,8 +36,9 @@ def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
         wait()
         return INDEXED
 
-    add(app, "reelseek.status", status)
-    add(app, "reelseek.index", index)
+    measured = Metrics().measured
+    add(app, "reelseek.status", status, measured)
+    add(app, "reelseek.index", index, measured)
 
 
 def main(url: str) -> None:

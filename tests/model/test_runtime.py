@@ -1,0 +1,22 @@
+"""What the model runs on keeps to itself."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+LISTEN = """
+import sys
+asked = []
+sys.addaudithook(lambda event, args: asked.append(args) if event == "socket.getaddrinfo" else None)
+import model.picture_tower
+print(asked)
+"""
+
+
+def test_loading_the_model_tells_nobody(tmp_path: Path) -> None:
+    """Importing the tower looks no host up and leaves no identifier of this machine in its owner's home."""
+    environment = os.environ | {"HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", LISTEN], env=environment, capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "[]", done.stderr
+    assert not (tmp_path / "intel").exists()
