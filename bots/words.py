@@ -64,10 +64,7 @@ SENTENCES: dict[Code, str] = {
     Code.TOO_FEW_PAIRS: (
         "There is too little to learn from yet. Add videos with titles or subtitles, and vote on what is found."
     ),
-    Code.SPACES_SHARE: (
-        "Several spaces share this Reelseek, and none may teach another's search. "
-        "Whoever runs it can let them learn together: REELSEEK_ADAPTER_SCOPE=installation."
-    ),
+    Code.TRAINING_ELSEWHERE: "Another space's training is running, and there is one at a time. Try again later.",
     Code.NO_OTHER_MODEL: "There is no other model to go back to. Make one with `/retrain`.",
     Code.TOO_MANY: "That was a lot in a short time. Try again in a minute.",
     Code.MODEL_MISSING: "A part that reads videos is missing. Whoever runs Reelseek can mend it: `reelseek doctor`.",

@@ -18,7 +18,8 @@ BATCH_FRAMES = 32
 
 
 def embed_missing(library: Library, blobs: Blobs, encoder: Encoder, progress: Callable[[int, int], None]) -> None:
-    """Gives every video that can be found the moments of the encoder's generation, too.
+    """Gives every video that can be found the moments of the encoder's generation, too; of a space's own generation,
+    those that this space may find.
 
     Video by video, so whoever is stopped goes on where it was. `progress` hears how many of how many are done, and may
     raise to stop.
@@ -27,9 +28,14 @@ def embed_missing(library: Library, blobs: Blobs, encoder: Encoder, progress: Ca
     missing = library.missing(encoder.generation)
     for done, video_id in enumerate(missing):
         progress(done, len(missing))
-        kept = library.kept(video_id, but=encoder.generation)
-        library.put_anew(video_id, encoder.generation, list(zip(kept, _vectors(blobs, encoder, kept), strict=True)))
+        embed_anew(library, blobs, encoder, video_id)
     progress(len(missing), len(missing))
+
+
+def embed_anew(library: Library, blobs: Blobs, encoder: Encoder, video_id: str) -> None:
+    """Gives one video the moments of the encoder's generation, which is open, too."""
+    kept = library.kept(video_id, but=encoder.generation)
+    library.put_anew(video_id, encoder.generation, list(zip(kept, _vectors(blobs, encoder, kept), strict=True)))
 
 
 def _vectors(blobs: Blobs, encoder: Encoder, moments: Sequence[Stored]) -> Iterator[Mapping[str, Vector]]:

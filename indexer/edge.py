@@ -94,12 +94,13 @@ class EdgePoints:
     def point_alias(self, alias: str, collection: str) -> None:
         with self._lock:
             self._shard(collection)
-            new = self._aliases.with_suffix(".new")
-            with new.open("w") as file:
-                json.dump({**self._read_aliases(), alias: collection}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._aliases)
+            self._write_aliases({**self._read_aliases(), alias: collection})
+
+    def drop_alias(self, alias: str) -> None:
+        with self._lock:
+            aliases = self._read_aliases()
+            if aliases.pop(alias, None) is not None:
+                self._write_aliases(aliases)
 
     def resolve(self, alias: str) -> str | None:
         with self._lock:
@@ -110,6 +111,14 @@ class EdgePoints:
             return {}
         aliases: dict[str, str] = json.loads(self._aliases.read_text())
         return aliases
+
+    def _write_aliases(self, aliases: Mapping[str, str]) -> None:
+        new = self._aliases.with_suffix(".new")
+        with new.open("w") as file:
+            json.dump(aliases, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._aliases)
 
     def _shard(self, name: str) -> qe.EdgeShard:
         shard = self._shards.get(name) or self._shards.get(self._read_aliases().get(name, ""))

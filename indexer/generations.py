@@ -9,6 +9,21 @@ from indexer.points import PointIn, Points, Stored, Where
 from indexer.records import RECORDS, SCHEMA
 
 
+def own_name(generation: str, space: str) -> str:
+    """What a generation is called that this space alone searches: equal weights of two spaces stay two generations."""
+    return f"{generation}@{slug(space)}"
+
+
+def space_of(name: str) -> str:
+    """The space whose own a generation is, or a collection of one; empty: the installation's."""
+    return name.partition("@")[2].replace(".", ":")
+
+
+def slug(space: str) -> str:
+    """A space's id as stores take it: Qdrant wants no colon in a name, and a space's id has no dot."""
+    return space.replace(":", ".")
+
+
 @dataclass(frozen=True)
 class GenerationRecord:
     """How a generation came about."""
@@ -22,6 +37,8 @@ class GenerationRecord:
     r5_before: float | None = None
     r5: float | None = None
     questions: int = 0
+    space: str = ""
+    """Who alone searches it; empty: the whole installation."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,14 @@ class Generations:
         if running:
             self.put_retraining(replace(running, cancelled=True))
         return running is not None
+
+    def found_better(self, generation: str) -> bool:
+        """What is left of the retrain is to embed the library anew. False: somebody has asked it to end."""
+        running = self.retraining()
+        if running is None or running.cancelled:
+            return False
+        self.put_retraining(replace(running, generation=generation))
+        return True
 
     def end_retraining(self) -> None:
         self.forget("retraining")

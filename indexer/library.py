@@ -3,6 +3,7 @@
 Collections: `records` holds a point for each video and one for each submission (a video in a space), which has no
 vectors; `moments_<generation>` holds the moments, and the alias `moments` stands for the generation that is searched.
 A moment's point carries the spaces that may find it. Who submitted it is not on it: that is each space's own affair.
+`moments_<generation>@<space>` holds what one space may find, embedded anew by its own adapter, and nothing else.
 
 Several workers call this at once, and any of them may be killed in between, so the order of the steps matters:
 - A video's moments are closed, and belong to no space, until all are stored. Then one step opens them to every space
@@ -11,13 +12,14 @@ Several workers call this at once, and any of them may be killed in between, so 
   writes spaces reads the submissions again afterwards, until they are what was written: the last one is right.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from indexer.blobs import video_prefix
 from indexer.errors import GenerationMismatch, NotYours
+from indexer.generations import space_of
 from indexer.moment_store import MOMENTS, MomentStore, collection_of
 from indexer.points import PointIn, Points, Stored, Where
 from indexer.records import (
@@ -105,6 +107,8 @@ class Library(MomentStore):
         self._change(video.id, status="waiting")
         collection, of_video = collection_of(generation), Where({"video_id": video.id})
         self._points.set_payload(collection, of_video, CLOSED)
+        for own in filter(space_of, self._collections()):
+            self._points.delete(own, of_video)
         for start in range(0, len(moments), UPSERT_BATCH):
             batch = moments[start : start + UPSERT_BATCH]
             self._points.upsert(collection, [_point(moment, video, generation, code) for moment in batch])
@@ -114,19 +118,15 @@ class Library(MomentStore):
         if not self._write_spaces([collection], of_video, video.id):
             self._drop(record)
             return False
-        if generation != self.generation:
-            raise GenerationMismatch(f"{video.id} was embedded by {generation}, but {self.generation} is searched now")
+        if generation != self.generation():
+            raise GenerationMismatch(
+                f"{video.id} was embedded by {generation}, but {self.generation()} is searched now"
+            )
         self._change(video.id, **_outcome(video, moments, code))
         return True
 
-    def spaces(self) -> set[str]:
-        """All that have a video."""
-        return {
-            each.payload["space"] for each in self._points.scroll(RECORDS, Where({"kind": "submission"}), ("space",))
-        }
-
-    def submitters(self, space: str | None) -> dict[str, str]:
-        """By video id who submitted it, of a space or of all."""
+    def submitters(self, space: str) -> dict[str, str]:
+        """By video id who submitted it, of a space, or of all where that is empty."""
         where = Where({"kind": "submission"} | ({"space": space} if space else {}))
         found = [_submission(each) for each in self._points.scroll(RECORDS, where)]
         return {each.video_id: each.person for each in found}
@@ -134,11 +134,41 @@ class Library(MomentStore):
     # ---- embedding anew ----
 
     def missing(self, generation: str) -> list[str]:
-        """Ids of videos that can be found, but not in this generation."""
-        collection = collection_of(generation)
-        where = Where({"kind": "video", "status": ("indexed", "words_only")})
+        """Ids of videos that can be found, but not in this generation. Of a space's own: those that it may find."""
+        where, space = Where({"kind": "video", "status": ("indexed", "words_only")}), space_of(generation)
+        if space:
+            wanted = self._wanted(space)
+            if self._holds_as_many(generation, {scope for _, scope in wanted}):
+                return []
+            where = replace(where, ids=tuple({video_id for video_id, _ in wanted}))
         ids = [stored.id for stored in self._points.scroll(RECORDS, where, ())]
-        return [id for id in ids if not self._points.count(collection, Where({"video_id": id, "open": "yes"}))]
+        return [id for id in ids if not self._holds(generation, id)]
+
+    def lacking(self, video_id: str) -> list[str]:
+        """Spaces that may find a video, but do not yet: they search a generation of their own, which lacks it."""
+        spaces = sorted({_space_in(scope) for scope in self._scopes(video_id)})
+        own = [(space, self.generation(space) or "") for space in spaces]
+        return [space for space, generation in own if space_of(generation) and not self._holds(generation, video_id)]
+
+    def _wanted(self, space: str) -> set[tuple[str, str]]:
+        """A space's videos, each with the scopes that have it."""
+        submissions = self._points.scroll(RECORDS, Where({"kind": "submission", "space": space}), ("video_id", "scope"))
+        return {(each.payload["video_id"], each.payload["scope"]) for each in submissions}
+
+    def _holds_as_many(self, own: str, scopes: Set[str]) -> bool:
+        """Whether a space's own generation has as many moments as the space finds in the installation's.
+
+        Two counts that spare one for each video: workers look again and again.
+        """
+        live = self.generation()
+        seen = Where({"spaces": tuple(scopes), "open": "yes"})
+        return live is not None and self._points.count(collection_of(live), seen) == self._points.count(
+            collection_of(own), Where({"open": "yes"})
+        )
+
+    def _holds(self, generation: str, video_id: str) -> bool:
+        where = Where({"video_id": video_id, "open": "yes"})
+        return self._points.count(collection_of(generation), where) > 0
 
     def put_anew(self, video_id: str, generation: str, moments: Sequence[tuple[Stored, Mapping[str, Vector]]]) -> None:
         """Stores a video's moments with the vectors that another generation gives them. A forgotten one stays away."""
@@ -216,7 +246,12 @@ class Library(MomentStore):
         while True:
             scopes = self._scopes(video_id)
             for collection in collections:
-                self._points.set_payload(collection, where, {"spaces": list(scopes), "open": "yes"})
+                own = space_of(collection)
+                seen = [scope for scope in scopes if own in ("", _space_in(scope))]
+                if own and not seen:
+                    self._points.delete(collection, Where({"video_id": video_id}))
+                else:
+                    self._points.set_payload(collection, where, {"spaces": seen, "open": "yes"})
             if self._scopes(video_id) == scopes:
                 return scopes
 
@@ -287,7 +322,7 @@ class Library(MomentStore):
         ids = tuple(submission_id(video_id, scope) for video_id in waiting for scope in each_scope(scopes))
         return Counts(
             videos=self._points.count(RECORDS, Where(of_space)),
-            moments=self._points.count(MOMENTS, Where({"spaces": scopes})) if self.generation else 0,
+            moments=self._points.count(MOMENTS, Where({"spaces": scopes})) if self.generation() else 0,
             waiting=self._points.count(RECORDS, Where(of_space, ids=ids)),
         )
 
@@ -316,6 +351,10 @@ def _point(moment: Moment, video: Video, generation: str, code: str | None) -> P
         {name: vector for name, vector in dense.items() if vector is not None},
         {"words": document_words(moment.words)},
     )
+
+
+def _space_in(scope: str) -> str:
+    return scope.partition("/")[0]
 
 
 def _outcome(video: Video, moments: Sequence[Moment], code: str | None) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""The moments of each generation, in a collection of their own, and the search for the nearest ones."""
+"""The moments of each generation, in a collection of their own, and the search for the nearest ones.
+
+The installation's generation holds every video. A space may have a generation of its own beside it, which holds only
+what that space may find; its aliases end with the space. A space without such an alias searches the installation's.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from indexer.errors import GenerationMismatch
+from indexer.generations import slug, space_of
 from indexer.points import Nearest, Points, Scored, SparseWords, Stored, Where
 from indexer.records import Scopes, each_scope
 from indexer.video import Vector
@@ -40,11 +45,20 @@ class MomentStore:
     def __init__(self, points: Points) -> None:
         self._points = points
 
-    @property
-    def generation(self) -> str | None:
-        """The one that is searched now."""
-        collection = self._points.resolve(MOMENTS)
-        return collection.removeprefix(f"{MOMENTS}_") if collection else None
+    def generation(self, space: str = "") -> str | None:
+        """The one that the installation searches now, or a space: its own, or else the installation's."""
+        own = self._behind(MOMENTS, space) if space else None
+        return own or self._behind(MOMENTS)
+
+    def before(self, space: str = "") -> str | None:
+        """The generation that was searched before this one. It is kept, so that searches may finish and go back.
+
+        A space that never had a generation of its own has none.
+        """
+        before = self._behind(BEFORE, space)
+        if before is None and space and self._behind(MOMENTS, space):
+            return self._behind(MOMENTS)
+        return before
 
     def open(self, generation: str, frame_size: int, motion_size: int | None) -> None:
         """Makes room for a generation. The first one ever is searched from now on; others wait for `switch`."""
@@ -52,27 +66,55 @@ class MomentStore:
         self._points.ensure(
             collection_of(generation), sizes, ("words",), ("spaces", "video_id", "open"), tenant="spaces"
         )
-        if self.generation is None:
+        if self.generation() is None:
             self.switch(generation)
 
-    @property
-    def before(self) -> str | None:
-        """The generation that was searched before this one. It is kept, so that searches may finish and go back."""
-        collection = self._points.resolve(BEFORE)
-        return collection.removeprefix(f"{MOMENTS}_") if collection else None
+    def switch(self, generation: str, space: str = "") -> None:
+        """Searches of the installation, or of a space, go to this generation from now on.
 
-    def switch(self, generation: str) -> None:
-        """Searches go to this generation from now on."""
-        before = self.generation
-        self._points.point_alias(MOMENTS, collection_of(generation))
-        if before and before != generation:
-            self._points.point_alias(BEFORE, collection_of(before))
+        Killed in between, what was searched is still there, and the same again ends it.
+        """
+        live = self.generation(space)
+        if live == generation:
+            if self.before(space) == live:
+                self._point(BEFORE, None, space)
+        elif live is None or space_of(live) != space:
+            self._point(MOMENTS, generation, space)
+            self._point(BEFORE, live, space)
+        else:
+            self._point(BEFORE, live, space)
+            self._point(MOMENTS, generation, space)
+
+    def _point(self, alias: str, generation: str | None, space: str) -> None:
+        """No alias of a space stands for the installation's generation: that one may change."""
+        if generation and space_of(generation) == space:
+            self._points.point_alias(_alias(alias, space), collection_of(generation))
+        elif space:
+            self._points.drop_alias(_alias(alias, space))
+
+    def own_generations(self) -> list[str]:
+        """Those that single spaces search now."""
+        found = map(_generation_in, self._collections())
+        return [each for each in found if space_of(each) and self.generation(space_of(each)) == each]
 
     def drop_old(self) -> None:
-        """Deletes the generations that are neither searched nor the one before."""
+        """Deletes the generations that are neither searched nor the one before, by nobody."""
         for collection in self._collections():
-            if collection not in map(collection_of, filter(None, (self.generation, self.before))):
+            generation, space = _generation_in(collection), space_of(collection)
+            if generation not in (self.generation(space), self.before(space)):
                 self._points.drop(collection)
+
+    def drop_own(self, space: str) -> None:
+        """Deletes the generations of one space, which searches the installation's from now on."""
+        for alias in (MOMENTS, BEFORE):
+            self._points.drop_alias(_alias(alias, space))
+        for collection in self._collections():
+            if space_of(collection) == space:
+                self._points.drop(collection)
+
+    def _behind(self, alias: str, space: str = "") -> str | None:
+        collection = self._points.resolve(_alias(alias, space))
+        return _generation_in(collection) if collection else None
 
     def _collections(self) -> list[str]:
         return [name for name in self._points.collections() if name.startswith(f"{MOMENTS}_")]
@@ -114,8 +156,9 @@ class MomentStore:
         match |= {"video_id": video_id} if video_id else {}
         where = Where(match, without={"video_id": tuple(without_videos)} if without_videos else {})
         queries = [Nearest(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
-        if generation != self.generation and generation != self.before:
-            raise GenerationMismatch(f"asked for {generation}, but {self.generation} is searched now")
+        space = space_of(generation)
+        if generation != self.generation(space) and generation != self.before(space):
+            raise GenerationMismatch(f"asked for {generation}, but {self.generation(space)} is searched now")
         return self._points.nearest(collection_of(generation), queries)
 
     def sample(self, generation: str, scopes: Scopes, vectors: Mapping[Using, Vector]) -> dict[Using, Vector]:
@@ -137,3 +180,11 @@ class MomentStore:
 
 def collection_of(generation: str) -> str:
     return f"{MOMENTS}_{generation}"
+
+
+def _generation_in(collection: str) -> str:
+    return collection.removeprefix(f"{MOMENTS}_")
+
+
+def _alias(alias: str, space: str) -> str:
+    return f"{alias}@{slug(space)}" if space else alias

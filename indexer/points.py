@@ -95,6 +95,10 @@ class Points(Protocol):
         """Makes `alias` stand for `collection` from now on, in one step."""
         ...
 
+    def drop_alias(self, alias: str) -> None:
+        """Makes `alias` stand for nothing; nothing happens if it does already."""
+        ...
+
     def resolve(self, alias: str) -> str | None:
         """The collection that `alias` stands for."""
         ...

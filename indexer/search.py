@@ -147,7 +147,7 @@ def find(
     of those to be like, are left out: whoever names them knows them. Raises `GenerationMismatch` where the encoder is
     not of the generation that is searched now.
     """
-    if library.generation is None:
+    if library.generation() is None:
         return Page((), None)
     texts = [", ".join(texts), *texts] if len(texts) > 1 else texts
     liked, unliked = (_moments(library, encoder.generation, scopes, examples) for examples in (like, unlike))

@@ -71,6 +71,11 @@ class ServerPoints:
         create = models.CreateAlias(collection_name=collection, alias_name=alias)
         _call(self._client.update_collection_aliases, [models.CreateAliasOperation(create_alias=create)])
 
+    def drop_alias(self, alias: str) -> None:
+        if self.resolve(alias) is not None:
+            drop = models.DeleteAlias(alias_name=alias)
+            _call(self._client.update_collection_aliases, [models.DeleteAliasOperation(delete_alias=drop)])
+
     def resolve(self, alias: str) -> str | None:
         aliases = _call(self._client.get_aliases).aliases
         return next((each.collection_name for each in aliases if each.alias_name == alias), None)

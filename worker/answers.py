@@ -18,7 +18,7 @@ from worker import decisions, learning, messages
 from worker.codes import Code
 from worker.compose import Parts
 from worker.decisions import Refusal, admins_only
-from worker.jobs import send_index
+from worker.jobs import lacking, send_index
 from worker.messages import (
     Asker,
     Crawl,
@@ -49,7 +49,7 @@ def find(parts: Parts, request: Find) -> Found:
     with parts.metrics.search("whole"):
         page = search(
             parts.library,
-            parts.models.serving(),
+            parts.models.serving(request.asker.space),
             request.asker.scopes,
             texts=queries,
             like=request.like,
@@ -98,7 +98,7 @@ def submit(parts: Parts, request: Submit) -> Submitted:
         name=asker.name,
         message=request.message,
     )
-    if record.status == "waiting":
+    if record.status == "waiting" or asker.space in lacking(parts, link.video_id):
         return Submitted(link=link.url, video_id=link.video_id, job_id=send_index(parts, link.video_id))
     return Submitted(link=link.url, video_id=link.video_id, job_id=None, indexed=_already(record))
 
@@ -174,7 +174,7 @@ def status(parts: Parts, request: Status) -> State:
     counts = parts.library.counts(request.asker.scopes)
     return State(
         preset=parts.settings.preset,
-        generation=parts.library.generation or "",
+        generation=parts.library.generation(parts.settings.adapter_space(request.asker.space)) or "",
         videos=counts.videos,
         moments=counts.moments,
         waiting=counts.waiting,

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import redis
-from redis.exceptions import LockError
+import structlog
+from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 
 QUEUED_S = 3600.0
 RUNNING_S = 30.0
 RENEW_S = 10.0
+log = structlog.get_logger()
 
 
 class Leases(Protocol):
@@ -122,9 +124,17 @@ class Claims:
             self._leases.drop(name, owner)
 
     def _renew(self, name: str, owner: str, video_id: str, stop: threading.Event) -> None:
+        held, were_away = ((name, owner), (f"job:{video_id}", "job")), False
         while not stop.wait(RENEW_S):
-            self._leases.renew(name, owner, RUNNING_S)
-            self._leases.renew(f"job:{video_id}", "job", RUNNING_S)
+            try:
+                for lease, holder in held:
+                    # What lapsed while the leases could not be reached is free, or somebody else's by now.
+                    if not self._leases.renew(lease, holder, RUNNING_S) and were_away:
+                        self._leases.take(lease, holder, RUNNING_S)
+                were_away = False
+            except RedisError as error:
+                were_away = True
+                log.warning("claims.not_renewed", error=str(error))
 
     def requeue(self, video_id: str) -> None:
         """The running job goes back to the queue (a retry, a shutdown)."""

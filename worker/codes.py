@@ -34,7 +34,7 @@ class Code(StrEnum):
     ADMINS_ONLY = "admins_only"
     SUBMITTERS_ONLY = "submitters_only"
     TOO_FEW_PAIRS = "too_few_pairs"
-    SPACES_SHARE = "spaces_share"
+    TRAINING_ELSEWHERE = "training_elsewhere"
     NO_OTHER_MODEL = "no_other_model"
     TOO_MANY = "too_many"
     # the installation

@@ -10,7 +10,7 @@ from indexer.errors import NotALink
 from indexer.link import Link, canonical, file_path
 from indexer.records import Forgotten
 from indexer.spaces import Vote
-from worker import messages
+from worker import messages, retraining
 from worker.codes import Code
 from worker.compose import Parts
 from worker.messages import (
@@ -36,7 +36,7 @@ class Refusal(Exception):
 
 
 def vote(parts: Parts, request: messages.Vote) -> Noted:
-    asker, generation = request.asker, parts.library.generation
+    asker, generation = request.asker, parts.library.generation()
     moments = parts.library.moments(generation, asker.scopes, [request.moment_id]) if generation else []
     if not moments:
         raise Refusal(Code.NOT_IN_LIBRARY)
@@ -93,6 +93,7 @@ def forget_left(parts: Parts) -> None:
     """Deletes everything of the spaces that were left longer ago than the grace time."""
     for space in parts.spaces.left_before(datetime.now(UTC) - timedelta(days=parts.settings.leave_grace_days)):
         clear(parts, space, parts.library.forget_space(space))
+        retraining.forget(parts, space)
         parts.spaces.forget(space)
         log.info("space.forgotten", space=space)
 

@@ -12,7 +12,8 @@ import structlog
 from celery import Task
 from celery.exceptions import Reject
 
-from indexer.errors import IndexerError
+from indexer.anew import embed_anew
+from indexer.errors import IndexerError, StoreUnavailable
 from indexer.records import VideoRecord
 from worker.codes import Code, code_of
 from worker.compose import Parts, work_folder
@@ -51,9 +52,22 @@ def send_index(parts: Parts, video_id: str) -> str:
 
 
 def resume(parts: Parts) -> None:
-    """Makes the jobs of all videos that the record says are waiting; those that have one keep it."""
+    """Makes the jobs of all videos that wait, or that a space's own generation lacks; those that have one keep it."""
     for record in parts.library.waiting():
         send_index(parts, record.video_id)
+    if parts.settings.adapter_scope == "space":
+        for generation in parts.library.own_generations():
+            send_missing(parts, generation)
+
+
+def send_missing(parts: Parts, generation: str) -> None:
+    for video_id in parts.library.missing(generation):
+        send_index(parts, video_id)
+
+
+def lacking(parts: Parts, video_id: str) -> list[str]:
+    """Spaces whose own generation still lacks a video that they may find."""
+    return parts.library.lacking(video_id) if parts.settings.adapter_scope == "space" else []
 
 
 @contextmanager
@@ -89,6 +103,8 @@ def index(parts: Parts, task: Task, video_id: str, incident: str) -> Update:
         try:
             if record is not None and record.status == "waiting":
                 record = _ingest(parts, record, _reporter(parts, task))
+            for space in lacking(parts, video_id):
+                _embed_own(parts, space, video_id)
         except Exception as error:
             if parts.stopping.is_set():  # a child that was killed for it may fail in any way
                 parts.claims.requeue(video_id)
@@ -113,6 +129,16 @@ def _ingest(parts: Parts, record: VideoRecord, progress: Callable[[str, float], 
             return parts.ingest()(record, folder, heard)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _embed_own(parts: Parts, space: str, video_id: str) -> None:
+    """What is wrong with one space's model is no fault of the video: others find it, and a later round tries again."""
+    try:
+        embed_anew(parts.library, parts.blobs, parts.models.current(space), video_id)
+    except StoreUnavailable:
+        raise
+    except Exception:
+        log.exception("index.own_failed", video_id=video_id, space=space)
 
 
 def _reporter(parts: Parts, task: Task) -> Callable[[str, float], None]:

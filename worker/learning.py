@@ -2,38 +2,45 @@
 
 from datetime import UTC, datetime
 
-from indexer.generations import GenerationRecord, Retraining
+from indexer.generations import GenerationRecord, Retraining, space_of
 from worker import lessons, retraining
 from worker.codes import Code
 from worker.compose import Parts
 from worker.decisions import Refusal, admins_only
-from worker.messages import Generation, Material, Models, PreviewRetrain, ReadModels, Retrain, Rollback, Training
+from worker.jobs import send_missing
+from worker.messages import Asker, Generation, Material, Models, PreviewRetrain, ReadModels, Retrain, Rollback, Training
 
 
 def preview_retrain(parts: Parts, request: PreviewRetrain) -> Material:
     admins_only(request.asker)
-    return lessons.material(lessons.lessons(parts, _scope(parts, request.asker.space)))
+    return lessons.material(lessons.lessons(parts, _apart(parts, request.asker)))
 
 
 def retrain(parts: Parts, request: Retrain) -> Training:
     admins_only(request.asker)
+    space, running = _apart(parts, request.asker), parts.generations.retraining()
+    mine = running is not None and space in ("", running.space)
+    job = retraining.job_id(space)
     if request.cancel:
-        return Training(job_id=retraining.JOB if parts.generations.cancel() else None)
-    if parts.generations.retraining() is not None:
+        return Training(job_id=job if mine and parts.generations.cancel() else None)
+    if mine:
         retraining.send_retrain(parts)
-        return Training(job_id=retraining.JOB)
-    if parts.settings.adapter_scope == "space" and parts.library.spaces() - {request.asker.space}:
-        raise Refusal(Code.SPACES_SHARE)
-    if lessons.material(lessons.lessons(parts, _scope(parts, request.asker.space))).missing:
+        return Training(job_id=job)
+    if running is not None:
+        raise Refusal(Code.TRAINING_ELSEWHERE)
+    if lessons.material(lessons.lessons(parts, space)).missing:
         raise Refusal(Code.TOO_FEW_PAIRS)
     asker = request.asker
     parts.generations.put_retraining(Retraining(asker.space, asker.person, datetime.now(UTC).isoformat()))
     retraining.send_retrain(parts)
-    return Training(job_id=retraining.JOB, begun=True)
+    return Training(job_id=job, begun=True)
 
 
 def read_models(parts: Parts, request: ReadModels) -> Models:
-    live, kept = parts.library.generation, parts.generations.all()
+    """Those of the asker's space, and the installation's as far as the space searches them."""
+    space = _apart(parts, request.asker)
+    live, before = parts.library.generation(space), parts.library.before(space)
+    kept = [each for each in parts.generations.all() if each.space == space or each.name in (live, before)]
     if live and all(record.name != live for record in kept):
         kept = [GenerationRecord(live, parts.settings.preset, ""), *kept]
     return Models(
@@ -56,14 +63,19 @@ def read_models(parts: Parts, request: ReadModels) -> Models:
 def rollback(parts: Parts, request: Rollback) -> Models:
     """Searches change at once; what was added since is embedded again for the model that is back."""
     admins_only(request.asker)
-    to = request.to or parts.library.before
-    if to not in (parts.library.generation, parts.library.before) or to is None:
+    space = _apart(parts, request.asker)
+    live, before = parts.library.generation(space), parts.library.before(space)
+    to = request.to or before
+    if to is None or to not in (live, before):
         raise Refusal(Code.NO_OTHER_MODEL)
-    parts.library.switch(to)
-    retraining.send_catch_up(parts)
+    parts.library.switch(to, space)
+    if space_of(to):
+        send_missing(parts, to)
+    elif not space:
+        retraining.send_catch_up(parts)
     return read_models(parts, ReadModels(asker=request.asker))
 
 
-def _scope(parts: Parts, space: str) -> str | None:
-    """Whose videos teach; None: those of all spaces."""
-    return None if parts.settings.adapter_scope == "installation" else space
+def _apart(parts: Parts, asker: Asker) -> str:
+    """The asker's space where that has its adapter to itself; empty where all have one."""
+    return parts.settings.adapter_space(asker.space)

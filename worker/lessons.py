@@ -33,10 +33,10 @@ class Lesson:
     against: tuple[tuple[str, ...], ...] = ()
 
 
-def lessons(parts: Parts, space: str | None) -> list[Lesson]:
-    """All of a space, or of all spaces."""
-    moments = {id: parts.library.kept(id, but="") for id in _videos(parts, space)}
+def lessons(parts: Parts, space: str) -> list[Lesson]:
+    """All of a space, or of all spaces where that is empty."""
     people = parts.library.submitters(space)
+    moments = {id: parts.library.kept(id, but="") for id in sorted(people)}
     said = [lesson for id, own in moments.items() for lesson in _said(own, people[id])]
     return [*said, *_voted(parts.spaces.votes(space), moments)]
 
@@ -74,10 +74,6 @@ def _written(parts: Parts, key: str, file: Path) -> bool:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
     return True
-
-
-def _videos(parts: Parts, space: str | None) -> list[str]:
-    return sorted(parts.library.submitters(space))
 
 
 def _said(moments: Sequence[Stored], person: str) -> Iterator[Lesson]:

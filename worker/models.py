@@ -1,9 +1,10 @@
-"""Which model a worker uses: the one whose generation is searched, loaded beside the one before."""
+"""Which models a worker uses: those whose generations are searched, the installation's and spaces' own."""
 
 from __future__ import annotations
 
 import shutil
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from indexer.blobs import Blobs
-from indexer.generations import Generations
+from indexer.generations import Generations, own_name, space_of
 from indexer.library import Library
 from worker.settings import Settings
 
@@ -27,6 +28,9 @@ Train: TypeAlias = (
     "Callable[[Settings, Sequence[Pair], Path, Path | None, Callable[[Step], None], Callable[[], bool]], Trained]"
 )
 log = structlog.get_logger()
+
+MOST_LOADED = 3
+"""Models in memory at once: the one that was longest of no use goes."""
 
 
 def load_preset(settings: Settings, adapter: Path | None = None) -> ModelEncoder:
@@ -63,8 +67,20 @@ def train_preset(
     )
 
 
+class _Own:
+    """A space's own model: as it is loaded, but of a generation that no other space has."""
+
+    def __init__(self, encoder: ModelEncoder, space: str) -> None:
+        self.generation = own_name(encoder.generation, space)
+        self.frame_size, self.motion_size = encoder.frame_size, encoder.motion_size
+        self.texts, self.frames, self.clips = encoder.texts, encoder.frames, encoder.clips
+
+
 class Models:
-    """Loads a model when it is first needed, and another one when another generation is searched."""
+    """Loads a model when it is first needed, and another one when another generation is searched.
+
+    None is closed while somebody uses it: one that goes is only let go of, and ends with its last user.
+    """
 
     def __init__(
         self,
@@ -78,40 +94,44 @@ class Models:
         self._settings, self._load = settings, load
         self._library, self._generations, self._blobs = library, generations, blobs
         self._on_batch = on_batch
-        self._loaded: Batcher | None = None
-        self._retired: Batcher | None = None
-        self._loaded_for: str | None = None
+        self._loaded: OrderedDict[str | None, Batcher] = OrderedDict()
+        """By the generation that was asked for, last used last. None: before there was one."""
+        self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._refresher: threading.Thread | None = None
 
     @property
     def loaded(self) -> bool:
-        return self._loaded is not None
+        return bool(self._loaded)
 
-    def current(self) -> Batcher:
+    def current(self, space: str = "") -> Batcher:
         """The model of the generation that is searched now; waits for it to be loaded. Raises `ModelError`."""
+        live = self._library.generation(self._settings.adapter_space(space))
+        ready = self._ready(live)
+        if ready is not None:
+            return ready
         with self._loading:
-            live = self._library.generation
-            if self._loaded is None or live not in (None, self._loaded.generation, self._loaded_for):
-                self._replace(live)
-            assert self._loaded is not None  # noqa: S101  # _replace has set it
-            return self._loaded
+            return self._ready(live) or self._add(live)
 
-    def serving(self) -> Batcher:
+    def serving(self, space: str = "") -> Batcher:
         """A model that searches can go on with: that of the generation before, while the next one is being loaded."""
-        loaded, live = self._loaded, self._library.generation
-        if loaded is None or live in (None, loaded.generation, self._loaded_for):
-            return self.current()
-        if loaded.generation != self._library.before:
-            return self.current()
+        apart = self._settings.adapter_space(space)
+        ready = self._ready(self._library.generation(apart))
+        if ready is not None:
+            return ready
+        before = self._library.before(apart)
+        former = self._ready(before) if before else None
+        if former is None:
+            return self.current(space)
         if self._refresher is None or not self._refresher.is_alive():
-            self._refresher = threading.Thread(target=self._refresh, name="load-model")
+            self._refresher = threading.Thread(target=self._refresh, args=(space,), name="load-model")
             self._refresher.start()
-        return loaded
+        return former
 
-    def load(self, adapter: Path | None) -> ModelEncoder:
-        """A model of its own, which nobody else uses. Raises `ModelError`."""
-        return self._load(self._settings, adapter)
+    def load(self, adapter: Path | None, space: str = "") -> ModelEncoder:
+        """A model that nobody else uses; with a `space`, of this space's own generation. Raises `ModelError`."""
+        encoder = self._load(self._settings, adapter)
+        return _Own(encoder, space) if adapter and space else encoder
 
     def adapter(self, generation: str | None) -> Path | None:
         """The folder of a generation's adapter on this machine; None: it has none, or is of another preset."""
@@ -133,23 +153,31 @@ class Models:
     def close(self) -> None:
         if self._refresher is not None:
             self._refresher.join()
-        for batcher in (self._loaded, self._retired):
-            if batcher is not None:
-                batcher.close()
+        for batcher in self._loaded.values():
+            batcher.close()
 
-    def _refresh(self) -> None:
+    def _refresh(self, space: str) -> None:
         try:
-            self.current()
+            self.current(space)
         except Exception:
             log.exception("model.load_failed")
 
-    def _replace(self, live: str | None) -> None:
+    def _ready(self, generation: str | None) -> Batcher | None:
+        with self._lock:
+            for name, model in self._loaded.items():
+                if generation in (name, model.generation):
+                    self._loaded.move_to_end(name)
+                    return model
+        return None
+
+    def _add(self, live: str | None) -> Batcher:
         # torch takes seconds to import: a refused link or a listing never waits for it.
         from model.batcher import Batcher
 
-        encoder = Batcher(self._load(self._settings, self.adapter(live)), self._on_batch)
-        if self._retired is not None:
-            self._retired.close()
-        # Calls that have the former one in hand may finish with it.
-        self._retired, self._loaded, self._loaded_for = self._loaded, encoder, live
-        log.info("model.loaded", generation=encoder.generation)
+        model = Batcher(self.load(self.adapter(live), space_of(live or "")), self._on_batch)
+        with self._lock:
+            self._loaded[live] = model
+            while len(self._loaded) > MOST_LOADED:
+                self._loaded.popitem(last=False)
+        log.info("model.loaded", generation=model.generation)
+        return model

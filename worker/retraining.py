@@ -9,7 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import structlog
 from celery import Task
 from celery.exceptions import Reject
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from indexer.anew import embed_missing
-from indexer.generations import GenerationRecord, Retraining
+from indexer.errors import StoreUnavailable
+from indexer.generations import GenerationRecord, Retraining, slug, space_of
 from worker import lessons
 from worker.codes import Code, code_of
 from worker.compose import Parts
@@ -33,9 +36,11 @@ if TYPE_CHECKING:
 
 TASK: Final = "reelseek.job.retrain"
 CATCH_UP: Final = "reelseek.job.catch_up"
-JOB: Final = "retrain"
-"""There is one at a time in an installation, so its id is its name."""
+CLAIM: Final = "retrain"
+"""There is one at a time in an installation, whichever space asked."""
 TELL_EVERY_S: Final = 1.0
+TELL_AGAIN_S: Final = 60.0
+"""After this long where nobody could be told: a try may take Celery as long as twenty steps."""
 LOOK_EVERY_S: Final = 5.0
 """How often the record is asked whether somebody cancelled."""
 
@@ -52,7 +57,7 @@ class Teller:
 
     def __init__(self, parts: Parts, task: Task, begin: Callable[[str], None]) -> None:
         self._parts, self._task, self._begin = parts, task, begin
-        self._told, self._told_s = "", 0.0
+        self._told, self._told_s, self._quiet_until_s = "", 0.0, 0.0
         self._looked_s, self._cancelled = time.monotonic(), False
 
     def __call__(
@@ -64,16 +69,27 @@ class Teller:
             raise CancelledByAdmin
         self._begin(stage)
         now_s = time.monotonic()
-        if stage != self._told or now_s - self._told_s >= TELL_EVERY_S:
+        if now_s >= self._quiet_until_s and (stage != self._told or now_s - self._told_s >= TELL_EVERY_S):
             self._told, self._told_s = stage, now_s
-            update = Learning(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s)
+            self._tell(Learning(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
+
+    def _tell(self, update: Learning) -> None:
+        """The job does not end because nobody can be told of it."""
+        try:
             self._task.update_state(state="PROGRESS", meta=update.model_dump(mode="json"))
+        except (OperationalError, RedisError) as error:
+            self._quiet_until_s = time.monotonic() + TELL_AGAIN_S
+            log.warning("retrain.not_told", error=error)
 
     def cancelled(self) -> bool:
         now_s = time.monotonic()
         if not self._cancelled and now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
-            running = self._parts.generations.retraining()
+            try:
+                running = self._parts.generations.retraining()
+            except StoreUnavailable as error:
+                log.warning("retrain.not_looked", error=str(error))
+                return False
             self._cancelled = running is None or running.cancelled
         return self._cancelled
 
@@ -81,40 +97,54 @@ class Teller:
         return self._parts.stopping.is_set() or self.cancelled()
 
 
+def job_id(space: str) -> str:
+    """Of the retrain of a space's own model, or of the installation's: nobody follows another space's."""
+    return f"retrain-{slug(space)}" if space else "retrain"
+
+
 def send_retrain(parts: Parts) -> None:
     """Makes the job of the retrain that is on record unless it has one already."""
-    if parts.claims.queue(JOB):
+    asked = parts.generations.retraining()
+    if asked is not None and parts.claims.queue(CLAIM):
+        job = job_id(parts.settings.adapter_space(asked.space))
         try:
-            parts.app.AsyncResult(JOB).forget()
-            send(parts.app, TASK, task_id=JOB, queue="train")
+            parts.app.AsyncResult(job).forget()
+            send(parts.app, TASK, task_id=job, queue="train")
         except BaseException:
-            parts.claims.done(JOB)
+            parts.claims.done(CLAIM)
             raise
 
 
 def resume(parts: Parts) -> None:
-    """Makes the job of a retrain whose worker died."""
-    if parts.generations.retraining() is not None:
-        send_retrain(parts)
+    """Makes the job of a retrain whose worker died, or whose store was away."""
+    send_retrain(parts)
 
 
 def retrain(parts: Parts, task: Task, incident: str) -> Update:
     """Works on the retrain that is on record, unless somebody else does."""
-    with parts.claims.running(JOB, uuid.uuid4().hex) as mine:
+    with parts.claims.running(CLAIM, uuid.uuid4().hex) as mine:
         if not mine:
             raise Reject("a copy of this job is running")
+        asked = parts.generations.retraining()
+        if asked is None:
+            raise Reject("a copy of this job ended it")
         try:
             with parts.metrics.stages("retrain") as begin:
-                update = _retrain(parts, Teller(parts, task, begin))
+                update = _outcome(parts, asked, Teller(parts, task, begin), incident)
+            _forget_old(parts)
+            parts.generations.end_retraining()
         except Exception as error:
             if parts.stopping.is_set():
-                parts.claims.requeue(JOB)
+                parts.claims.requeue(CLAIM)
                 log.info("retrain.given_back")
                 raise Reject("shutting down", requeue=True) from None
-            log.warning("retrain.failed", code=code_of(error), exc_info=error)
-            update = Failed(code=code_of(error), incident=incident)
-        parts.generations.end_retraining()
-        parts.claims.done(JOB)
+            if not isinstance(error, StoreUnavailable):
+                raise
+            # It stays on record, and is gone on with once the store is back.
+            log.warning("retrain.store_away", error=error)
+            parts.claims.done(CLAIM)
+            raise Reject("the store is away") from error
+        parts.claims.done(CLAIM)
         shutil.rmtree(_folder(parts), ignore_errors=True)
         return update
 
@@ -137,24 +167,44 @@ def send_catch_up(parts: Parts) -> None:
     send(parts.app, CATCH_UP, queue="train")
 
 
+def forget(parts: Parts, space: str) -> None:
+    """Takes a space's own models away, whatever was learnt from it, and a retrain that it asked for."""
+    asked = parts.generations.retraining()
+    if asked is not None and asked.space == space:
+        parts.generations.cancel()
+    parts.library.drop_own(space)
+    for record in parts.generations.all():
+        if record.space == space:
+            parts.generations.forget(record.name)
+    parts.blobs.delete_prefix(_home(space))
+
+
 # ---- the way of a retrain ----
 
 
-def _retrain(parts: Parts, tell: Teller) -> Update:
-    asked = parts.generations.retraining()
+def _outcome(parts: Parts, asked: Retraining, tell: Teller, incident: str) -> Update:
+    """How it ended. Raises `Stopping` and `StoreUnavailable`: then it has not."""
     try:
-        if asked is None or asked.cancelled:
+        if asked.cancelled:
             return Learned(outcome="cancelled")
         if asked.generation:
             return _take_over(parts, asked.generation, tell)
         return _learn(parts, asked, tell)
     except CancelledByAdmin:
         return Learned(outcome="cancelled")
+    except (Stopping, StoreUnavailable):
+        raise
+    except Exception as error:
+        if parts.stopping.is_set():
+            raise
+        log.warning("retrain.failed", code=code_of(error), exc_info=error)
+        return Failed(code=code_of(error), incident=incident)
 
 
 def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
     from model.errors import Cancelled
 
+    space = parts.settings.adapter_space(asked.space)
     pairs = _pairs(parts, asked, tell)
     if pairs is None:
         return Failed(code=Code.TOO_FEW_PAIRS, incident="")
@@ -164,13 +214,13 @@ def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
             parts.settings,
             pairs,
             folder / "train",
-            parts.models.adapter(parts.library.generation),
+            parts.models.adapter(parts.library.generation(space)),
             lambda step: tell("train", step.step, step.steps, step.loss, step.seconds_left),
             tell.stopping,
         )
     except Cancelled as cancelled:
         raise (Stopping if parts.stopping.is_set() else CancelledByAdmin) from cancelled
-    generation, tried, picture = _tried(parts, pairs, trained, tell)
+    generation, tried, picture = _tried(parts, space, pairs, trained, tell)
     before, after = tried.base.text_to_image, tried.adapter.text_to_image
     figures: dict[str, Any] = {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}
     if not tried.verdict.better:
@@ -179,32 +229,48 @@ def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
             return Failed(code=Code.TOO_FEW_PAIRS, incident="")
         return Learned(outcome="forgets" if "forgot" in found else "not_better", picture=picture, **figures)
     _keep_base(parts)
-    prefix = f"adapters/{generation}/"
+    prefix = f"{_home(space)}adapters/{_plain(generation)}/"
     parts.blobs.put_folder(prefix, trained.adapter)
-    made = GenerationRecord(generation, parts.settings.preset, datetime.now(UTC).isoformat(), prefix, **figures)
-    parts.generations.put(made)
-    parts.generations.put_retraining(replace(asked, generation=generation))
+    made_at, preset = datetime.now(UTC).isoformat(), parts.settings.preset
+    parts.generations.put(GenerationRecord(generation, preset, made_at, prefix, **figures, space=space))
+    if not parts.generations.found_better(generation):
+        raise CancelledByAdmin
     return _take_over(parts, generation, tell)
 
 
-def _tried(parts: Parts, pairs: "list[Pair]", trained: Any, tell: Teller) -> "tuple[str, Trial, str]":
+def _tried(parts: Parts, space: str, pairs: "list[Pair]", trained: Any, tell: Teller) -> "tuple[str, Trial, str]":
     """The new generation's name, how it stands against the one before, and the key of a picture of that."""
     from model import general, report
     from model.promotion import trial
 
     folder = _folder(parts)
-    adapter = parts.models.load(trained.adapter)
+    adapter = parts.models.load(trained.adapter, space)
     world = general.pairs(parts.settings.preset, folder / "general", parts.settings.parts_dir)
     held_out = [pair for pair in pairs if pair.split == "test"]
     rest = [pair for pair in pairs if pair.split != "test"]
-    tried = trial(
-        parts.models.current(), adapter, held_out, world, lambda share: tell("evaluate", round(100 * share), 100), rest
-    )
+    base, tell_share = parts.models.current(space), lambda share: tell("evaluate", round(100 * share), 100)
+    tried = trial(base, adapter, held_out, world, tell_share, rest)
     facts = {"preset": parts.settings.preset, "generation": adapter.generation}
     report.write(tried, trained.outcomes, facts, folder / "report")
-    prefix = f"reports/{adapter.generation}/"
-    parts.blobs.put_folder(prefix, folder / "report")
-    return adapter.generation, tried, prefix + report.PICTURE
+    picture = _picture(adapter.generation)
+    parts.blobs.put_folder(picture.removesuffix(report.PICTURE), folder / "report")
+    return adapter.generation, tried, picture
+
+
+def _picture(generation: str) -> str:
+    """The key of the report's picture, beside which lies the rest of it."""
+    from model import report
+
+    return f"{_home(space_of(generation))}reports/{_plain(generation)}/{report.PICTURE}"
+
+
+def _home(space: str) -> str:
+    """Under which lie the blobs that go when a space leaves; empty: those of the installation."""
+    return f"spaces/{slug(space)}/" if space else ""
+
+
+def _plain(generation: str) -> str:
+    return generation.partition("@")[0]
 
 
 def _take_over(parts: Parts, generation: str, tell: Teller) -> Learned:
@@ -212,34 +278,33 @@ def _take_over(parts: Parts, generation: str, tell: Teller) -> Learned:
     made = parts.generations.get(generation)
     if made is None:
         raise LookupError(f"no record of {generation}")
-    encoder = parts.models.load(parts.models.adapter(generation))
+    encoder = parts.models.load(parts.models.adapter(generation), made.space)
     embed_missing(parts.library, parts.blobs, encoder, lambda done, of: tell("embed", done, of))
     tell("switch")
-    parts.library.switch(generation)
+    parts.library.switch(generation, made.space)
     # Videos that were finished by the model before in the last moment.
     embed_missing(parts.library, parts.blobs, encoder, lambda done, of: None)
-    _forget_old(parts)
     return Learned(
         outcome="promoted",
         r5_before=made.r5_before,
         r5=made.r5,
         questions=made.questions,
-        picture=f"reports/{generation}/report.png",
+        picture=_picture(generation),
     )
 
 
 def _keep_base(parts: Parts) -> None:
     """The generation that is searched stands in the list, too, also if no retrain made it."""
-    live = parts.library.generation
+    live = parts.library.generation()
     if live and parts.generations.get(live) is None:
         parts.generations.put(GenerationRecord(live, parts.settings.preset, datetime.now(UTC).isoformat()))
 
 
 def _forget_old(parts: Parts) -> None:
-    """Keeps the generation that is searched and the one before, and lets go of the others."""
+    """Keeps the generations that are searched and those before them, and lets go of the others."""
     parts.library.drop_old()
     for record in parts.generations.all():
-        if record.name not in (parts.library.generation, parts.library.before):
+        if record.name not in (parts.library.generation(record.space), parts.library.before(record.space)):
             parts.generations.forget(record.name)
             if record.adapter:
                 parts.blobs.delete_prefix(record.adapter)
@@ -254,8 +319,7 @@ def _pairs(parts: Parts, asked: Retraining, tell: Teller) -> "list[Pair] | None"
     file = folder / "pairs.json"
     if not file.exists():
         tell("gather")
-        space = None if parts.settings.adapter_scope == "installation" else asked.space
-        found = lessons.lessons(parts, space)
+        found = lessons.lessons(parts, parts.settings.adapter_space(asked.space))
         if lessons.material(found).missing:
             return None
         folder.mkdir(parents=True, exist_ok=True)
@@ -284,4 +348,4 @@ def _pair(make: "Callable[..., Pair]", lesson: lessons.Lesson, folder: Path) -> 
 
 
 def _folder(parts: Parts) -> Path:
-    return parts.settings.data_dir / "work" / JOB
+    return parts.settings.data_dir / "work" / CLAIM

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     )
     adapter_scope: Literal["space", "installation"] = Field(
         "space",
-        description="Whose videos a retrain learns from: its own space's, which must be the only one, or all spaces'.",
+        description="Who shares an adapter: each space has its own, which its own videos teach; or all have one.",
     )
 
     retrain_run: Path | None = Field(None, description="TOML file that says how a retrain trains; empty: as shipped.")
@@ -103,3 +103,7 @@ class Settings(BaseSettings):
     def blobs_address(self) -> str:
         """Where the blob store lies, as fsspec takes it."""
         return self.blobs_url or str(self.data_dir.absolute() / "blobs")
+
+    def adapter_space(self, space: str) -> str:
+        """The space whose adapter is meant when `space` retrains and searches; empty: the installation's."""
+        return space if self.adapter_scope == "space" else ""

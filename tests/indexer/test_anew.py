@@ -56,7 +56,7 @@ def test_a_switch_changes_who_answers_and_nothing_else(library: Library, blobs: 
     told: list[tuple[int, int]] = []
     embed_missing(library, blobs, NEXT, lambda done, of: told.append((done, of)))
     assert told == [(0, 2), (1, 2), (2, 2)]
-    assert library.generation == "fake"
+    assert library.generation() == "fake"
     library.switch("next")
     assert len(find(library, NEXT, A, ["goal"]).hits) == 2
     [moment] = points.scroll("moments_next", Where({"video_id": video_id("goal")}))

@@ -316,14 +316,14 @@ def test_the_first_generation_is_searched_and_others_wait(library: Library) -> N
     """A new generation is built beside the one that is searched, and takes over in one step."""
     share(library, A, "goal")
     library.open("next", SIZE, SIZE)
-    assert library.generation == "fake"
+    assert library.generation() == "fake"
     assert library.missing("next") == [video_id("goal")]
     anew(library, "goal", "next")
     assert library.missing("next") == []
     with pytest.raises(GenerationMismatch):
         library.nearest("next", A, [Near("frame", meaning("x"), 10)])
     library.switch("next")
-    assert (library.generation, library.before) == ("next", "fake")
+    assert (library.generation(), library.before()) == ("next", "fake")
     assert findable(library, A) == ids_of("goal")
     assert len(library.nearest("next", A, [Near("frame", meaning("x"), 10)])[0]) == 1
 

@@ -195,6 +195,16 @@ def test_an_alias_stands_for_one_collection_at_a_time(points: Points) -> None:
     assert points.collections() == ("new", "old")
 
 
+def test_an_alias_can_be_dropped(points: Points) -> None:
+    """It stands for nothing then, what it stood for stays, and dropping it twice does no harm."""
+    fill(points)
+    points.point_alias("current@discord.1", "things")
+    for _ in range(2):
+        points.drop_alias("current@discord.1")
+    assert points.resolve("current@discord.1") is None
+    assert points.collections() == ("things",)
+
+
 def test_a_store_that_is_opened_again_knows_everything(open_points: OpenPoints) -> None:
     """Points, filters and aliases outlive the process."""
     points = open_points()

@@ -95,4 +95,4 @@ def test_a_left_space_keeps_nothing(library: Library) -> None:
     assert findable(library, IN_ROOM) == set()
     assert findable(library, "slack:2") == ids("open")
     assert library.video(video_id("room")) is None
-    assert library.spaces() == {"slack:2"}
+    assert set(library.submitters("")) == {video_id("open")}

@@ -147,7 +147,7 @@ def test_what_was_taught_is_found(parts: Parts) -> None:
     assert recorder.told[0]["stage"] == "gather"
     assert {"train", "evaluate", "embed"} <= {told["stage"] for told in recorder.told}
     assert live(parts).startswith("taught-")
-    assert isinstance(parts.models.current().texts(["number 42"]), list)
+    assert isinstance(parts.models.current("discord:1").texts(["number 42"]), list)
     assert first(parts, 42) == "number 42"
     assert parts.generations.retraining() is None
 
@@ -184,23 +184,19 @@ def test_what_is_not_better_changes_nothing(
 
 
 def test_going_back_gives_what_there_was(parts: Parts) -> None:
-    """The same answers to the last bit; what was added meanwhile is found as well, and forth again, too."""
+    """The same answers to the last bit, and forth again, too."""
     before = answers(parts)
     ask(parts)
     work(parts)
-    parts.models.current()
+    parts.models.current("discord:1")
     after = answers(parts)
     assert after != before
     call(parts, Rollback(asker=ADMIN))
-    parts.models.current()
+    parts.models.current("discord:1")
     assert answers(parts) == before
     call(parts, Rollback(asker=ADMIN))
-    parts.models.current()
+    parts.models.current("discord:1")
     assert answers(parts) == after
-    share(parts, 115, generation=live(parts))
-    call(parts, Rollback(asker=ADMIN))
-    retraining.catch_up(parts)
-    assert parts.library.missing("base") == []
 
 
 def test_there_is_no_way_back_from_the_first(parts: Parts) -> None:
@@ -214,7 +210,7 @@ def test_a_later_retrain_goes_on_from_the_earlier(parts: Parts, teacher: Teacher
     """It starts from the adapter in use, and only two generations are kept."""
     for number in range(3):
         teacher.adapter = {"knows": True, "generation": f"taught-{number}"} if number > 9 else teacher.adapter
-        parts.models.current()
+        parts.models.current("discord:1")
         ask(parts)
         work(parts)
     assert teacher.bases[0] is None
@@ -276,7 +272,7 @@ def test_a_second_request_is_told_of_the_first(parts: Parts) -> None:
     """There is one at a time."""
     assert call(parts, Retrain(asker=ADMIN)).begun
     second = call(parts, Retrain(asker=ADMIN))
-    assert (second.begun, second.job_id) == (False, retraining.JOB)
+    assert (second.begun, second.job_id) == (False, retraining.job_id("discord:1"))
 
 
 def test_what_fails_is_told_and_over(parts: Parts, teacher: Teacher) -> None:
@@ -299,16 +295,27 @@ def test_who_is_no_admin_is_refused(parts: Parts) -> None:
         assert refused.value.code is Code.ADMINS_ONLY
 
 
-def test_spaces_learn_together_only_by_a_setting(parts: Parts, tmp_path: Path) -> None:
-    """Where another space shares the installation, its search is not taught by this one's videos unasked."""
-    share(parts, 111, space="slack:2")
-    with pytest.raises(Refusal) as refused:
-        ask(parts)
-    assert refused.value.code is Code.SPACES_SHARE
-    assert call(parts, PreviewRetrain(asker=ADMIN)).pairs == VIDEOS
-    parts.settings = parts.settings.model_copy(update={"adapter_scope": "installation"})
-    assert call(parts, PreviewRetrain(asker=ADMIN)).pairs == VIDEOS + 1
-    ask(parts)
+@pytest.fixture
+def together(parts: Parts) -> Parts:
+    """An installation of one adapter for all."""
+    parts.settings = parts.models._settings = parts.settings.model_copy(update={"adapter_scope": "installation"})
+    return parts
+
+
+def test_spaces_learn_together_only_by_a_setting(together: Parts, teacher: Teacher) -> None:
+    """Then one adapter learns from all, all search with it and go back with it, and find what was added meanwhile."""
+    share(together, 111, space="slack:2")
+    assert call(together, PreviewRetrain(asker=ADMIN)).pairs == VIDEOS + 1
+    ask(together)
+    work(together)
+    assert {pair.text for pair in teacher.taught[0]} >= {"number 3", "number 111"}
+    assert live(together) == together.library.generation() == together.library.generation("slack:2")
+    share(together, 115, generation=live(together))
+    call(together, Rollback(asker=ADMIN))
+    assert live(together) == "base"
+    assert together.library.missing("base") == [a_video("number 115").id]
+    retraining.catch_up(together)
+    assert together.library.missing("base") == []
 
 
 def test_too_little_says_how_much_is_missing(open_parts: Callable[[], Parts]) -> None:
@@ -342,5 +349,5 @@ def test_searches_never_wait_for_a_new_model(parts: Parts, monkeypatch: pytest.M
     assert loading.wait(30)
     assert answers(parts) == before
     loaded.set()
-    parts.models.current()
+    parts.models.current("discord:1")
     assert first(parts, 42) == "number 42"
