@@ -123,8 +123,7 @@ class Front:
             async with aclosing(self._run(errand)) as replies:
                 async for reply in replies:
                     if isinstance(reply, Results) and reply.cards:
-                        shown = Shown(errand.asker.space, errand.asker.room, reply)
-                        reply = replace(reply, token=await self.desk.keep(shown))
+                        reply = replace(reply, token=await self.desk.keep(errand.asker, reply))
                     yield reply
             if errand.command == "settings":
                 await self.desk.forget_settings(errand.asker.space)
@@ -151,9 +150,9 @@ class Front:
     # ---- buttons ----
 
     async def _press(self, asker: Asker, token: str, action: Action, number: int = 0) -> Replies:
-        shown = await self.desk.shown(token)
+        shown = await self.desk.shown(asker.space, token)
         # Whoever can press has seen the results; a token from elsewhere is somebody's guess.
-        if shown is None or shown.space != asker.space or shown.room not in ("", asker.room):
+        if shown is None or shown.room not in ("", asker.room):
             yield Sentence(say(Text.TOO_OLD), ok=False)
             return
         async with aclosing(self._pressed(asker, shown, action, number)) as replies:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
+
+settings.register_profile("long", max_examples=2_000, deadline=None)
 
 
 def free_port() -> int:

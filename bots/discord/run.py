@@ -190,10 +190,10 @@ async def _count(bot: Bot, servers: Sequence[int]) -> None:
     """Who removed or added the bot while it was away is known by comparing with the servers of the last start."""
     now = {str(server) for server in servers}
     try:
-        known = set((await bot.front.desk.noted(SERVERS) or "").split())
+        known = set((await bot.front.desk.noted("", SERVERS) or "").split())
         for server in known ^ now:
             await (bot.joined if server in now else bot.left)(int(server))
             known ^= {server}
-            await bot.front.desk.note(SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
+            await bot.front.desk.note("", SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
     except CallFailed as error:
         log.warning("servers.not_counted", incident=error.incident or uuid.uuid4().hex[:8])
