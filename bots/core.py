@@ -16,7 +16,7 @@ from bots.client import Client
 from bots.reply import Card, Entry, Forgot, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
 from bots.words import Text, clock, count, date, say, span
 from worker import messages
-from worker.codes import Code
+from worker.codes import Code, code_of
 from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 
 P = ParamSpec("P")
@@ -290,12 +290,12 @@ async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply
 
 
 def blame(error: Exception) -> tuple[Code, str]:
-    """The code and incident of a failure. One that nobody foresaw is logged under a new incident."""
+    """The code and incident of a failure. One that happened in this process is logged under a new incident."""
     if isinstance(error, CallFailed):
         return error.code, error.incident
     incident = uuid.uuid4().hex[:8]
     log.error("command_failed", incident=incident, exc_info=error)
-    return Code.INTERNAL, incident
+    return code_of(error), incident
 
 
 def _sentence(code: Code, incident: str | None = None) -> Sentence:

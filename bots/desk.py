@@ -30,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger()
 
-KEEP_SHOWN_S: Final = 30 * 86400
+KEEP_SHOWN_S: Final = 30 * 86400.0
 KEEP_SEEN_S: Final = 3600
 KEEP_SETTINGS_S: Final = 3600
 KEEP_ERRAND_S: Final = 7 * 86400

@@ -160,6 +160,7 @@ def forget(parts: Parts, request: Forget) -> Forgotten:
     if request.mine:
         forgotten = library.forget_mine(asker.space, asker.person)
         parts.spaces.forget_person(asker.space, asker.person)
+        parts.traces.forget(asker.space, asker.person)
     elif request.message:
         forgotten = library.forget_message(asker.space, request.message, decisions.video_ids(request.still))
     elif request.link:

@@ -7,7 +7,9 @@ from worker.memory import Results
 from worker.settings import Settings
 
 QUEUES = ("search", "index", "train")
-JOB_EXPIRES_S = 24 * 3600
+
+# Answers hold links and titles. Who asked takes them away; those that nobody waits for any more go by themselves.
+RESULT_EXPIRES_S = 3600
 
 # A message whose worker died comes back after this long. Long jobs may outlast it: `worker.claims` keeps the copy idle.
 VISIBILITY_TIMEOUT_S = 3600
@@ -35,7 +37,7 @@ def make_app(settings: Settings, results: Results | None = None) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         worker_enable_remote_control=False,
-        result_expires=JOB_EXPIRES_S,
+        result_expires=RESULT_EXPIRES_S,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         memory_results=results,

@@ -19,6 +19,7 @@ from indexer.spaces import Spaces
 from worker.claims import Claims, MemoryLeases, RedisLeases
 from worker.models import Load, Models, Train
 from worker.settings import Settings
+from worker.traces import NoTraces, RedisTraces, Traces
 
 
 class Parts:
@@ -29,7 +30,7 @@ class Parts:
         self.app = app
         self.train = train
         self.stopping = stopping
-        self.points: Points = _points(settings)
+        self.points: Points = open_points(settings)
         self.library = Library(self.points)
         self.spaces = Spaces(self.points)
         self.generations = Generations(self.points)
@@ -37,6 +38,7 @@ class Parts:
         self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
         self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
+        self.traces: Traces = RedisTraces(redis_url) if redis_url else NoTraces()
         self.models = Models(settings, load, self.library, self.generations, self.blobs)
 
     def fetcher(self) -> YtDlpFetcher:
@@ -72,7 +74,8 @@ class Parts:
         self.points.close()
 
 
-def _points(settings: Settings) -> Points:
+def open_points(settings: Settings) -> Points:
+    """The store that the settings name."""
     if settings.qdrant_url is None:
         return EdgePoints(settings.data_dir / "vectors")
     key = settings.qdrant_api_key

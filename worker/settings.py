@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+LONGEST_SHOWN_DAYS = 30.0
+
 
 class Settings(BaseSettings):
     """Read from `REELSEEK_…` in the environment or in `.env`."""
@@ -51,6 +53,18 @@ class Settings(BaseSettings):
     leave_grace_days: float = Field(
         7, ge=0, description="Days until everything of a space is deleted that Reelseek was removed from."
     )
+    keep_queries_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days that votes are kept with the words they were for, and at most 30 that results in chats have "
+        "buttons; empty: votes for good.",
+    )
+    keep_frames_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after a video was last submitted that all its sampled frames are kept, and not only a "
+        "thumbnail a moment; empty: for good.",
+    )
     adapter_scope: Literal["space", "installation"] = Field(
         "space",
         description="Whose videos a retrain learns from: its own space's, which must be the only one, or all spaces'.",
@@ -74,6 +88,11 @@ class Settings(BaseSettings):
     slack_port: int = Field(3000, ge=0, le=65535, description="Its port.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @property
+    def keep_shown_s(self) -> float:
+        """How long results in chats have buttons."""
+        return 86400 * min(LONGEST_SHOWN_DAYS, self.keep_queries_days or LONGEST_SHOWN_DAYS)
 
     @property
     def blobs_address(self) -> str:

@@ -21,7 +21,7 @@ from worker.messages import REQUESTS, Failed, Message, Request
 log = structlog.get_logger()
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
-    "index": (jobs.resume, decisions.forget_left),
+    "index": (jobs.resume, decisions.forget_left, decisions.retain),
     "train": (retraining.resume,),
 }
 """What a worker of a queue looks after again and again."""

@@ -6,6 +6,8 @@ forgetting is no way around them, and they lapse by themselves.
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 import redis
@@ -37,11 +39,18 @@ class Traces(Protocol):
         """Deletes what is kept of a person in a space, or without a `person` of all the space."""
         ...
 
+    def forget_links(self, space: str, links: Sequence[str]) -> None:
+        """Deletes what is kept in a space and names one of these links, such as results that somebody was shown."""
+        ...
+
 
 class NoTraces:
     """Embedded, nothing of the kind is kept."""
 
     def forget(self, space: str, person: str = "") -> None:
+        pass
+
+    def forget_links(self, space: str, links: Sequence[str]) -> None:
         pass
 
 
@@ -52,10 +61,26 @@ class RedisTraces:
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=5)
 
     def forget(self, space: str, person: str = "") -> None:
-        # Neither a space nor a mark has characters that mean something in a pattern.
-        pattern = key_by_mark(space, mark(person), "*", "*") if person else f"reelseek:of:{space}:*"
-        try:
-            for key in self._redis.scan_iter(match=pattern, count=AT_ONCE):
+        with _translated():
+            for key in self._keys(space, mark(person) or "*"):
                 self._redis.unlink(key)
-        except redis.RedisError as error:
-            raise StoreUnavailable(str(error)) from error
+
+    def forget_links(self, space: str, links: Sequence[str]) -> None:
+        texts = [link.encode() for link in links]
+        with _translated():
+            for key in self._keys(space, "*") if texts else ():
+                value = self._redis.get(key) or b""
+                if any(text in value for text in texts):
+                    self._redis.unlink(key)
+
+    def _keys(self, space: str, mark: str) -> Iterator[bytes]:
+        # Neither a space nor a mark has characters that mean something in a pattern.
+        return self._redis.scan_iter(match=key_by_mark(space, mark, "*", "*"), count=AT_ONCE)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreUnavailable(str(error)) from error

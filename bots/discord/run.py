@@ -64,7 +64,9 @@ async def run(settings: Settings, clock: Callable[[], float] = time.time) -> Non
     application = await look(token)
     async with (
         reach(settings) as client,
-        desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+        desk(
+            settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate, settings.keep_shown_s
+        ) as kept,
     ):
         while await serve_once(token, application, client, kept, clock):
             application = await look(token)

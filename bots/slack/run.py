@@ -75,7 +75,9 @@ async def run(settings: Settings) -> None:
         raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
     async with (
         reach(settings) as client,
-        desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+        desk(
+            settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate, settings.keep_shown_s
+        ) as kept,
         serving(settings, client, kept) as served,
     ):
         log.info("slack.ready", address=served.address)
