@@ -41,7 +41,13 @@ async def privacy(client: Client, asker: Asker) -> Replies:
     """What is kept, who finds it, and how to take it back."""
     terms = await client.call(messages.ReadTerms(asker=asker))
     training = Text.PRIVACY_TRAINING_ALL if terms.adapter_scope == "installation" else Text.PRIVACY_TRAINING
-    yield Sentence(say(Text.PRIVACY, training=say(training), days=f"{terms.leave_grace_days:g}"))
+    sentences = [
+        say(Text.PRIVACY, training=say(training), days=f"{terms.leave_grace_days:g}"),
+        say(Text.PRIVACY_SEARCHES, days=f"{terms.keep_shown_days:g}"),
+    ]
+    for text, days in ((Text.PRIVACY_VOTES, terms.keep_queries_days), (Text.PRIVACY_FRAMES, terms.keep_frames_days)):
+        sentences += [say(text, days=f"{days:g}")] if days is not None else []
+    yield Sentence(" ".join(sentences))
 
 
 @answered

@@ -16,7 +16,7 @@ from bots.shell import settings as _settings
 from bots.shell import terminal as _terminal
 from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
-from bots.words import Text, say, speaking
+from bots.words import Text, count, say, speaking
 from worker.logs import one_incident
 from worker.messages import Asker
 from worker.settings import Settings
@@ -139,6 +139,33 @@ def model(
             return await _terminal().show(admin.model(client, ASKER, action, to=name))
 
     _once(work())
+
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER")]
+
+
+@app.command()
+def backup(folder: Folder) -> None:
+    """Write all that must not be lost into a new folder. Embedded, stop Reelseek first."""
+    settings = _settings()
+
+    from worker.backup import backup as write
+
+    write(settings, folder)
+    _terminal().say(Text.SAVED, file=folder)
+
+
+@app.command()
+def restore(folder: Folder) -> None:
+    """Take a backup back, into an empty library. Stop Reelseek first."""
+    settings = _settings()
+
+    from worker.backup import restore as read
+
+    held = read(settings, folder)
+    videos = count(held.videos, Text.VIDEOS_ONE, Text.VIDEOS)
+    moments = count(held.moments, Text.MOMENTS_ONE, Text.MOMENTS)
+    _terminal().say(Text.RESTORED, videos=videos, moments=moments)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from bots.client import Client
 from bots.reply import Card, Entry, Forgot, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
 from bots.words import Text, clock, count, date, say, span
 from worker import messages
-from worker.codes import Code
+from worker.codes import Code, code_of
 from worker.logs import incident
 from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 
@@ -297,12 +297,12 @@ async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply
 
 
 def blame(error: Exception) -> tuple[Code, str]:
-    """The code and incident of a failure. One that nobody foresaw is logged under a new incident."""
+    """The code and incident of a failure. One that happened in this process is logged under a new incident."""
     if isinstance(error, CallFailed):
         return error.code, error.incident
     failed = incident()
     log.error("command_failed", incident=failed, exc_info=error)
-    return Code.INTERNAL, failed
+    return code_of(error), failed
 
 
 def _sentence(code: Code, incident: str | None = None) -> Sentence:

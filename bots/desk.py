@@ -22,6 +22,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from bots.reply import Results
+from worker import traces
 from worker.codes import Code
 from worker.logs import incident
 from worker.messages import Asker, CallFailed, SpaceSettings
@@ -30,7 +31,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger()
 
-KEEP_SHOWN_S: Final = 30 * 86400
+KEEP_SHOWN_S: Final = 30 * 86400.0
 KEEP_SEEN_S: Final = 3600
 KEEP_SETTINGS_S: Final = 3600
 KEEP_ERRAND_S: Final = 7 * 86400
@@ -40,9 +41,8 @@ CONNECTIONS: Final = 32
 
 @dataclass(frozen=True)
 class Shown:
-    """Results that a person was shown, and where: their buttons act on them later."""
+    """Results that a person was shown, and in which room: their buttons act on them later."""
 
-    space: str
     room: str
     results: Results
 
@@ -103,24 +103,28 @@ def _heed_cancelling() -> None:
 class Desk:
     """One serves a whole bot process."""
 
-    def __init__(self, redis: Redis, limiter: MovingWindowRateLimiter, person_rate: str, space_rate: str) -> None:
+    def __init__(
+        self, redis: Redis, limiter: MovingWindowRateLimiter, person_rate: str, space_rate: str, keep_shown_s: float
+    ) -> None:
         self._redis = redis
         self._limiter = limiter
         self._person_rate, self._space_rate = parse(person_rate), parse(space_rate)
+        self._keep_shown_s = keep_shown_s
         self._mine: set[str] = set()
 
     # ---- results and their buttons ----
 
     @_guarded
-    async def keep(self, shown: Shown) -> str:
-        """The token under which `shown` is found again."""
-        token = secrets.token_urlsafe(9)
-        await self._redis.set(f"reelseek:shown:{token}", SHOWN.dump_json(shown), ex=KEEP_SHOWN_S)
+    async def keep(self, asker: Asker, results: Results) -> str:
+        """The token under which results are found again from the asker's space, until the asker is forgotten."""
+        token = traces.mark(asker.person) + secrets.token_urlsafe(9)
+        body = SHOWN.dump_json(Shown(asker.room, results))
+        await self._redis.set(_shown(asker.space, token), body, px=int(1000 * self._keep_shown_s))
         return token
 
     @_guarded
-    async def shown(self, token: str) -> Shown | None:
-        raw = await self._redis.get(f"reelseek:shown:{token}")
+    async def shown(self, space: str, token: str) -> Shown | None:
+        raw = await self._redis.get(_shown(space, token))
         return SHOWN.validate_json(raw) if raw else None
 
     # ---- limits and repetitions ----
@@ -148,27 +152,27 @@ class Desk:
     @_guarded
     async def settings(self, space: str) -> SpaceSettings | None:
         """As they were last heard of; None: ask the workers."""
-        raw = await self._redis.get(f"reelseek:settings:{space}")
+        raw = await self._redis.get(_settings(space))
         return SpaceSettings.model_validate_json(raw) if raw else None
 
     @_guarded
     async def keep_settings(self, space: str, settings: SpaceSettings) -> None:
-        await self._redis.set(f"reelseek:settings:{space}", settings.model_dump_json(), ex=KEEP_SETTINGS_S)
+        await self._redis.set(_settings(space), settings.model_dump_json(), ex=KEEP_SETTINGS_S)
 
     @_guarded
     async def forget_settings(self, space: str) -> None:
-        await self._redis.delete(f"reelseek:settings:{space}")
+        await self._redis.delete(_settings(space))
 
     # ---- small things that a frontend made elsewhere ----
 
     @_guarded
-    async def note(self, key: str, value: str, seconds: int = KEEP_ERRAND_S) -> None:
-        """Keeps a short text, such as the id of a file that was sent to the platform."""
-        await self._redis.set(f"reelseek:note:{key}", value, ex=seconds)
+    async def note(self, space: str, key: str, value: str, seconds: int = KEEP_ERRAND_S, *, person: str = "") -> None:
+        """Keeps a short text of a space, or of a person in it, such as the id of a file that the platform was sent."""
+        await self._redis.set(traces.key(space, person, "note", key), value, ex=seconds)
 
     @_guarded
-    async def noted(self, key: str) -> str | None:
-        raw = await self._redis.get(f"reelseek:note:{key}")
+    async def noted(self, space: str, key: str, *, person: str = "") -> str | None:
+        raw = await self._redis.get(traces.key(space, person, "note", key))
         return _text(raw) if raw else None
 
     # ---- errands ----
@@ -254,6 +258,14 @@ def _text(raw: bytes | str) -> str:
     return raw if isinstance(raw, str) else raw.decode()
 
 
+def _shown(space: str, token: str) -> str:
+    return traces.key_by_mark(space, token[: traces.MARK_CHARS], "shown", token)
+
+
+def _settings(space: str) -> str:
+    return traces.key(space, "", "settings", "")
+
+
 def _lease(id: str) -> str:
     return f"reelseek:errand:{id}:lease"
 
@@ -267,7 +279,7 @@ def _owed(platform: str) -> str:
 
 
 @asynccontextmanager
-async def desk(url: str, person_rate: str, space_rate: str) -> AsyncIterator[Desk]:
+async def desk(url: str, person_rate: str, space_rate: str, keep_shown_s: float = KEEP_SHOWN_S) -> AsyncIterator[Desk]:
     """A desk on the Redis at `url`."""
     # Hundreds who ask at once would otherwise open a connection each, and wait for all of them.
     pool = BlockingConnectionPool.from_url(
@@ -280,6 +292,6 @@ async def desk(url: str, person_rate: str, space_rate: str) -> AsyncIterator[Des
         connection_pool=pool,  # type: ignore[arg-type]  # its documentation has it, its type of options does not
     )
     try:
-        yield Desk(Redis(connection_pool=pool), MovingWindowRateLimiter(storage), person_rate, space_rate)
+        yield Desk(Redis(connection_pool=pool), MovingWindowRateLimiter(storage), person_rate, space_rate, keep_shown_s)
     finally:
         await pool.aclose()

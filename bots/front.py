@@ -104,7 +104,7 @@ class Front:
     async def opened(self, asker: Asker, token: str, number: int) -> None:
         """Somebody followed the link of a shown moment."""
         with suppress(CallFailed):
-            shown = await self.desk.shown(token)
+            shown = await self.desk.shown(asker.space, token)
             if shown and _seen_by(asker, shown) and number < len(shown.results.cards):
                 card = shown.results.cards[number]
                 await core.opened(self.client, asker, shown.results.search.queries, card.moment_id)
@@ -138,8 +138,7 @@ class Front:
             async with aclosing(self._run(errand)) as replies:
                 async for reply in replies:
                     if isinstance(reply, Results) and reply.cards:
-                        shown = Shown(errand.asker.space, errand.asker.room, reply)
-                        reply = replace(reply, token=await self.desk.keep(shown))
+                        reply = replace(reply, token=await self.desk.keep(errand.asker, reply))
                     yield reply
             if errand.command == "settings":
                 await self.desk.forget_settings(errand.asker.space)
@@ -166,7 +165,7 @@ class Front:
     # ---- buttons ----
 
     async def _press(self, asker: Asker, token: str, action: Action, number: int = 0) -> Replies:
-        shown = await self.desk.shown(token)
+        shown = await self.desk.shown(asker.space, token)
         if shown is None or not _seen_by(asker, shown):
             yield Sentence(say(Text.TOO_OLD), ok=False)
             return
@@ -222,7 +221,7 @@ class Front:
 
 def _seen_by(asker: Asker, shown: Shown) -> bool:
     """Whoever can press has seen the results; a token from elsewhere is somebody's guess."""
-    return shown.space == asker.space and shown.room in ("", asker.room)
+    return shown.room in ("", asker.room)
 
 
 async def _say(text: Text) -> Replies:

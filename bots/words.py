@@ -71,11 +71,22 @@ SENTENCES: dict[Code, str] = {
     Code.MODEL_MISMATCH: (
         "The library was made with another preset. Whoever runs Reelseek can set it back: `reelseek doctor`."
     ),
+    Code.STORE_NEWER: "The library was written by a newer Reelseek than this one. Update Reelseek, then start again.",
     Code.STORE_UNAVAILABLE: "The library cannot be reached right now. Try again in a minute.",
     Code.QUEUE_UNAVAILABLE: "Reelseek cannot be reached right now. Try again in a minute.",
     Code.NO_WORKER: "Nobody is at work to do that. Try again in a minute, or ask whoever runs Reelseek.",
     Code.BUSY: "There is a lot to do right now. Try again in a minute.",
     Code.FORGED: "That was refused: the parts of Reelseek do not have the same signing key. Tell whoever runs it.",
+    Code.IN_USE: "Reelseek is running here. Stop it, then try again.",
+    Code.NOT_EMPTY: (
+        "A backup is written into an empty folder and restored into an empty library only, so that nothing is lost. "
+        "Use a new one."
+    ),
+    Code.BACKUP_DAMAGED: "That backup is damaged or not complete, so nothing was restored. Use another one.",
+    Code.BACKUP_UNFIT: (
+        "That backup was made with another preset, another kind of store or a newer Reelseek, so nothing was restored. "
+        "Set Reelseek up as it was then, and try again."
+    ),
     Code.INTERNAL: "Something went wrong on our side, and it was written down. Try again; if it stays, report it.",
 }
 
@@ -164,6 +175,7 @@ class Text(StrEnum):
     UNKNOWN_PRESET = "There is no preset {name}; there are {all}."
     TEXT_OR_IMAGES = "Give either --text or --images."
     SAVED = "Written: {file}"
+    RESTORED = "Restored: {videos} and {moments}. Start Reelseek."
     BAD_RUN = "The run file cannot be used: {why}"
     NOTHING_HELD_OUT = (
         "{file} has too few pictures or videos: some must teach and others must be held out. "
@@ -270,6 +282,9 @@ class Text(StrEnum):
         "Take your own out with `forget mine`. If Reelseek is removed, everything of this space is deleted after "
         "{days} days."
     )
+    PRIVACY_SEARCHES = "Results that were shown are kept for {days} days, so that their buttons work."
+    PRIVACY_VOTES = "Votes and their words are deleted after {days} days."
+    PRIVACY_FRAMES = "{days} days after a video was last submitted, only one picture of each of its moments stays."
     PRIVACY_TRAINING = (
         "A retrain learns from this space's own videos and votes, for this space's searches and no other's."
     )

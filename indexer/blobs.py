@@ -4,6 +4,7 @@ Frontends import this module: keep it light.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -50,6 +51,15 @@ class Blobs:
             raise StoreUnavailable(str(error)) from error
         return data
 
+    def all_keys(self) -> Iterator[str]:
+        """In no order."""
+        try:
+            paths = [str(path) for path in self._fs.find(self._root)]
+        except OSError as error:
+            raise StoreUnavailable(str(error)) from error
+        for path in paths:
+            yield path.rpartition(f"{self._root}/")[2]
+
     def put_folder(self, prefix: str, folder: Path) -> None:
         """Writes all files of a folder below `prefix`, which ends with `/`."""
         for file in sorted(folder.rglob("*")):
@@ -70,6 +80,15 @@ class Blobs:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(self.get(prefix + name))
+
+    def delete(self, key: str) -> None:
+        """Deletes a blob. There may be none."""
+        try:
+            self._fs.rm_file(self._path(key))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreUnavailable(str(error)) from error
 
     def delete_prefix(self, prefix: str) -> None:
         """Deletes all blobs below `prefix`, which ends with `/`. There may be none."""

@@ -102,9 +102,12 @@ class EdgePoints:
             if aliases.pop(alias, None) is not None:
                 self._write_aliases(aliases)
 
-    def resolve(self, alias: str) -> str | None:
+    def aliases(self) -> dict[str, str]:
         with self._lock:
-            return self._read_aliases().get(alias)
+            return self._read_aliases()
+
+    def resolve(self, alias: str) -> str | None:
+        return self.aliases().get(alias)
 
     def _read_aliases(self) -> dict[str, str]:
         if not self._aliases.exists():
@@ -178,6 +181,20 @@ class EdgePoints:
             with self._lock, _translated():
                 found.append([_scored(point) for point in shard.query(_query(query))])
         return found
+
+    def save(self, collection: str, path: Path) -> None:
+        # While the lock is held nobody writes: what is flushed is what the folder holds.
+        with self._lock, _translated():
+            self._shard(collection).flush()
+            shutil.copytree(self._folder / collection, path)
+
+    def load(self, collection: str, path: Path) -> None:
+        with self._lock:
+            self.drop(collection)
+            made = self._folder / f".{collection}"
+            shutil.copytree(path, made)
+            made.rename(self._folder / collection)
+            self._load(self._folder / collection)
 
     def close(self) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ IndexerError
 ├── NotAPicture            what was sent to search with
 ├── NotYours               somebody else's submission
 ├── GenerationMismatch     the encoder is of another generation than the one that is searched
+├── NewerStore             the store was written by a later version
 └── StoreUnavailable       transient
 
 Each class carries the `code` under which it crosses the wire; `transient` ones are worth another try.
@@ -131,6 +132,10 @@ class NotYours(IndexerError):
 
 class GenerationMismatch(IndexerError):
     code = "model_mismatch"
+
+
+class NewerStore(IndexerError):
+    code = "store_newer"
 
 
 class StoreUnavailable(IndexerError):

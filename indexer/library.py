@@ -317,13 +317,16 @@ class Library(MomentStore):
         return [Entry(videos[each.video_id], each) for each in submissions if each.video_id in videos]
 
     def counts(self, scopes: Scopes) -> Counts:
-        of_space: dict[str, str | tuple[str, ...]] = {"kind": "submission", "scope": scopes}
-        waiting = [video.video_id for video in self.waiting()]
-        ids = tuple(submission_id(video_id, scope) for video_id in waiting for scope in each_scope(scopes))
+        """A video that both the space and the room want counts once."""
+        space, *rooms = each_scope(scopes)
+        in_rooms = Where({"kind": "submission", "scope": tuple(rooms)})
+        own = [_submission(each).video_id for each in self._points.scroll(RECORDS, in_rooms)] if rooms else []
+        both = self._points.retrieve(RECORDS, [submission_id(video_id, space) for video_id in own], ())
+        waiting = self.submissions(scopes, [video.video_id for video in self.waiting()])
         return Counts(
-            videos=self._points.count(RECORDS, Where(of_space)),
+            videos=self._points.count(RECORDS, Where({"kind": "submission", "scope": space})) + len(own) - len(both),
             moments=self._points.count(MOMENTS, Where({"spaces": scopes})) if self.generation() else 0,
-            waiting=self._points.count(RECORDS, Where(of_space, ids=ids)),
+            waiting=len(waiting),
         )
 
 

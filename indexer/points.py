@@ -7,6 +7,7 @@ cannot be reached, or that fails, raises `StoreUnavailable`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from indexer.video import Vector
@@ -99,6 +100,10 @@ class Points(Protocol):
         """Makes `alias` stand for nothing; nothing happens if it does already."""
         ...
 
+    def aliases(self) -> dict[str, str]:
+        """What each alias stands for."""
+        ...
+
     def resolve(self, alias: str) -> str | None:
         """The collection that `alias` stands for."""
         ...
@@ -131,6 +136,14 @@ class Points(Protocol):
 
     def nearest(self, collection: str, queries: Sequence[Nearest]) -> list[list[Scored]]:
         """Answers to a batch of queries, best first each. All are answered by the same collection."""
+        ...
+
+    def save(self, collection: str, path: Path) -> None:
+        """Writes a collection to a file or folder that does not exist yet, in the store's own form."""
+        ...
+
+    def load(self, collection: str, path: Path) -> None:
+        """Takes over what `save` of the same kind of store wrote, in place of what the collection holds."""
         ...
 
     def close(self) -> None: ...

@@ -1,6 +1,7 @@
 """A Qdrant server (1.16 or newer): the vector store of the grown form."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
@@ -13,6 +14,7 @@ from indexer.errors import IndexerError, StoreUnavailable
 from indexer.points import Match, Nearest, Payload, PointIn, Scored, SparseWords, Stored, Where
 
 TIMEOUT_S = 30
+SNAPSHOT_TIMEOUT_S = 3600
 SCROLL_PAGE = 1000
 CONFLICT, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR = 409, 408, 429, 500
 
@@ -35,6 +37,9 @@ class ServerPoints:
     def __init__(self, url: str, api_key: str | None = None) -> None:
         # The client's own version check asks the server right here and warns of every other minor version.
         self._client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT_S, check_compatibility=False)
+        # Snapshots are files: they are streamed, and take the time they take.
+        headers = {"api-key": api_key} if api_key else {}
+        self._files = httpx.Client(base_url=url, headers=headers, timeout=SNAPSHOT_TIMEOUT_S)
 
     def ensure(
         self, collection: str, dense: Mapping[str, int], sparse: Sequence[str], keywords: Sequence[str], tenant: str
@@ -76,9 +81,11 @@ class ServerPoints:
             drop = models.DeleteAlias(alias_name=alias)
             _call(self._client.update_collection_aliases, [models.DeleteAliasOperation(delete_alias=drop)])
 
+    def aliases(self) -> dict[str, str]:
+        return {each.alias_name: each.collection_name for each in _call(self._client.get_aliases).aliases}
+
     def resolve(self, alias: str) -> str | None:
-        aliases = _call(self._client.get_aliases).aliases
-        return next((each.collection_name for each in aliases if each.alias_name == alias), None)
+        return self.aliases().get(alias)
 
     def upsert(self, collection: str, points: Sequence[PointIn]) -> None:
         if points:
@@ -125,8 +132,33 @@ class ServerPoints:
             [Scored(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers
         ]
 
+    def save(self, collection: str, path: Path) -> None:
+        made = self._file("POST", f"/collections/{collection}/snapshots").json()["result"]["name"]
+        snapshot = f"/collections/{collection}/snapshots/{made}"
+        try:
+            with self._files.stream("GET", snapshot) as answer, path.open("wb") as file:
+                answer.raise_for_status()
+                for part in answer.iter_bytes():
+                    file.write(part)
+        except httpx.HTTPError as error:
+            raise StoreUnavailable(str(error)) from error
+        finally:
+            self._file("DELETE", snapshot)
+
+    def load(self, collection: str, path: Path) -> None:
+        with path.open("rb") as file:
+            upload = f"/collections/{collection}/snapshots/upload?priority=snapshot&wait=true"
+            self._file("POST", upload, files={"snapshot": file})
+
+    def _file(self, method: str, address: str, **body: Any) -> httpx.Response:
+        try:
+            return self._files.request(method, address, **body).raise_for_status()
+        except httpx.HTTPError as error:
+            raise StoreUnavailable(str(error)) from error
+
     def close(self) -> None:
         self._client.close()
+        self._files.close()
 
 
 def _call(method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
+
+settings.register_profile("long", max_examples=2_000, deadline=None)
 
 SIGNING_KEY = "0123456789abcdef" * 4
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from indexer import pictures
 from indexer.errors import NotALink
@@ -86,6 +86,7 @@ def submit(parts: Parts, request: Submit) -> Submitted:
     if decided.submitters == "admins" and not asker.admin:
         raise Refusal(Code.SUBMITTERS_ONLY)
     link = _taken(parts, request)
+    known = parts.library.has(asker.scopes, link.video_id)
     record = parts.library.submit(
         link.video_id,
         link.url,
@@ -100,7 +101,7 @@ def submit(parts: Parts, request: Submit) -> Submitted:
     )
     if record.status == "waiting" or asker.space in lacking(parts, link.video_id):
         return Submitted(link=link.url, video_id=link.video_id, job_id=send_index(parts, link.video_id))
-    return Submitted(link=link.url, video_id=link.video_id, job_id=None, indexed=_already(record))
+    return Submitted(link=link.url, video_id=link.video_id, job_id=None, indexed=_indexed(record, known))
 
 
 def crawl(parts: Parts, request: Crawl) -> Crawled:
@@ -119,11 +120,13 @@ def _taken(parts: Parts, request: Submit) -> Link:
     return link
 
 
-def _already(record: VideoRecord) -> Indexed:
+def _indexed(record: VideoRecord, known: bool) -> Indexed:
+    """To who could not see the video before, it is new: that others have it is nothing to tell."""
+    fresh: Literal["indexed", "words_only"] = "words_only" if record.status == "words_only" else "indexed"
     return Indexed(
         link=record.link,
         title=record.title,
-        status="already",
+        status="already" if known else fresh,
         code=Code(record.code) if record.code else None,
         moments=record.moments,
     )
@@ -159,6 +162,7 @@ def forget(parts: Parts, request: Forget) -> Forgotten:
     if request.mine:
         forgotten = library.forget_mine(asker.space, asker.person)
         parts.spaces.forget_person(asker.space, asker.person)
+        parts.traces.forget(asker.space, asker.person)
     elif request.message:
         forgotten = library.forget_message(asker.space, request.message, decisions.video_ids(request.still))
     elif request.link:

@@ -12,9 +12,11 @@ from worker.settings import Settings
 from worker.signing import Signing
 
 QUEUES = ("search", "index", "train")
-JOB_EXPIRES_S = 24 * 3600
 SENT_AT = "sent_at"
 """Header of every message: seconds since 1970, for the metrics."""
+
+# Answers hold links and titles. Who asked takes them away; those that nobody waits for any more go by themselves.
+RESULT_EXPIRES_S = 3600
 
 # A message whose worker died comes back after this long. Long jobs may outlast it: `worker.claims` keeps the copy idle.
 VISIBILITY_TIMEOUT_S = 3600
@@ -49,7 +51,7 @@ def make_app(settings: Settings, results: Results | None = None) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         worker_enable_remote_control=False,
-        result_expires=JOB_EXPIRES_S,
+        result_expires=RESULT_EXPIRES_S,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         memory_results=results,

@@ -40,11 +40,16 @@ class Code(StrEnum):
     # the installation
     MODEL_MISSING = "model_missing"
     MODEL_MISMATCH = "model_mismatch"
+    STORE_NEWER = "store_newer"
     STORE_UNAVAILABLE = "store_unavailable"
     QUEUE_UNAVAILABLE = "queue_unavailable"
     NO_WORKER = "no_worker"
     BUSY = "busy"
     FORGED = "forged"
+    IN_USE = "in_use"
+    NOT_EMPTY = "not_empty"
+    BACKUP_DAMAGED = "backup_damaged"
+    BACKUP_UNFIT = "backup_unfit"
     INTERNAL = "internal"
 
 

@@ -20,6 +20,7 @@ from worker.claims import Claims, MemoryLeases, RedisLeases
 from worker.metrics import Metrics
 from worker.models import Load, Models, Train
 from worker.settings import Settings
+from worker.traces import NoTraces, RedisTraces, Traces
 
 
 class Parts:
@@ -31,7 +32,7 @@ class Parts:
         self.train = train
         self.stopping = stopping
         self.metrics = Metrics()
-        self.points: Points = _points(settings)
+        self.points: Points = open_points(settings)
         self.library = Library(self.points)
         self.spaces = Spaces(self.points)
         self.generations = Generations(self.points)
@@ -39,6 +40,7 @@ class Parts:
         self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
         self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
+        self.traces: Traces = RedisTraces(redis_url) if redis_url else NoTraces()
         self.models = Models(settings, load, self.library, self.generations, self.blobs, self.metrics.batch)
 
     def fetcher(self) -> YtDlpFetcher:
@@ -76,7 +78,8 @@ class Parts:
         self.points.close()
 
 
-def _points(settings: Settings) -> Points:
+def open_points(settings: Settings) -> Points:
+    """The store that the settings name."""
     if settings.qdrant_url is None:
         return EdgePoints(settings.data_dir / "vectors")
     key = settings.qdrant_api_key

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from indexer.blobs import video_prefix
 from indexer.errors import NotALink
 from indexer.link import Link, canonical, file_path
 from indexer.records import Forgotten
+from indexer.retention import forget_votes, thin
 from indexer.spaces import Vote
 from worker import messages, retraining
 from worker.codes import Code
 from worker.compose import Parts
+from worker.jobs import job_id
 from worker.messages import (
     Asker,
     ChangeSettings,
@@ -23,6 +26,8 @@ from worker.messages import (
     SpaceSettings,
     Terms,
 )
+
+RETAIN_EVERY_S = 3600.0
 
 log = structlog.get_logger()
 
@@ -58,7 +63,13 @@ def vote(parts: Parts, request: messages.Vote) -> Noted:
 
 def read_terms(parts: Parts, request: ReadTerms) -> Terms:
     settings = parts.settings
-    return Terms(leave_grace_days=settings.leave_grace_days, adapter_scope=settings.adapter_scope)
+    return Terms(
+        leave_grace_days=settings.leave_grace_days,
+        adapter_scope=settings.adapter_scope,
+        keep_queries_days=settings.keep_queries_days,
+        keep_shown_days=settings.keep_shown_s / 86400,
+        keep_frames_days=settings.keep_frames_days,
+    )
 
 
 def read_settings(parts: Parts, request: ReadSettings) -> SpaceSettings:
@@ -94,15 +105,34 @@ def forget_left(parts: Parts) -> None:
     for space in parts.spaces.left_before(datetime.now(UTC) - timedelta(days=parts.settings.leave_grace_days)):
         clear(parts, space, parts.library.forget_space(space))
         retraining.forget(parts, space)
+        parts.traces.forget(space)
         parts.spaces.forget(space)
         log.info("space.forgotten", space=space)
 
 
+def retain(parts: Parts, now: datetime | None = None) -> None:
+    """Lets go of what the installation keeps for a time only."""
+    settings, now = parts.settings, now or datetime.now(UTC)
+    if not parts.claims.due("retention", RETAIN_EVERY_S):
+        return
+    if settings.keep_queries_days is not None:
+        votes = forget_votes(parts.points, now - timedelta(days=settings.keep_queries_days))
+        log.info("votes.forgotten", votes=votes)
+    if settings.keep_frames_days is not None:
+        videos = thin(parts.points, parts.blobs, now - timedelta(days=settings.keep_frames_days))
+        log.info("frames.forgotten", videos=videos)
+
+
 def clear(parts: Parts, space: str, forgotten: Forgotten) -> None:
     """Takes away what hung on videos that are no longer in a space."""
-    parts.spaces.forget_videos(space, video_ids(forgotten.links))
+    ids = video_ids(forgotten.links)
+    parts.spaces.forget_videos(space, ids)
+    parts.traces.forget_links(space, forgotten.links)
     for prefix in forgotten.blob_prefixes:
         parts.blobs.delete_prefix(prefix)
+    for id in ids:
+        if video_prefix(id) in forgotten.blob_prefixes:
+            parts.app.AsyncResult(job_id(id)).forget()
 
 
 def video_ids(links: Sequence[str]) -> list[str]:

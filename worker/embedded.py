@@ -39,14 +39,22 @@ async def embedded(settings: Settings, load: Load = load_preset) -> AsyncIterato
 
 
 @contextmanager
-def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, Results]]:
-    settings = settings.model_copy(update={"signing_key": SecretStr(secrets.token_hex(32))})
+def owner_lock(settings: Settings) -> Iterator[None]:
+    """Nobody else has this data folder until the block ends. Raises `InUse`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
             stack.enter_context(FileLock(settings.data_dir / "owner.lock", timeout=0, thread_local=False))
         except Timeout as error:
             raise InUse from error
+        yield
+
+
+@contextmanager
+def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, Results]]:
+    settings = settings.model_copy(update={"signing_key": SecretStr(secrets.token_hex(32))})
+    with ExitStack() as stack:
+        stack.enter_context(owner_lock(settings))
         results, stopping = Results(), threading.Event()
         sender = make_app(settings, results)
         parts = stack.enter_context(closing(Parts(settings, sender, stopping, load, train_preset)))

@@ -136,6 +136,11 @@ class Terms(Message):
 
     leave_grace_days: float
     adapter_scope: Literal["space", "installation"]
+    keep_queries_days: float | None = None
+    """Votes; None: for good."""
+    keep_shown_days: float = 30
+    """Results that chats showed."""
+    keep_frames_days: float | None = None
 
 
 class Crawled(Message):

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LEAST_KEY_CHARS = 32
+LONGEST_SHOWN_DAYS = 30.0
 
 
 class Settings(BaseSettings):
@@ -61,6 +62,18 @@ class Settings(BaseSettings):
     leave_grace_days: float = Field(
         7, ge=0, description="Days until everything of a space is deleted that Reelseek was removed from."
     )
+    keep_queries_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days that votes are kept with the words they were for, and at most 30 that results in chats have "
+        "buttons; empty: votes for good.",
+    )
+    keep_frames_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after a video was last submitted that all its sampled frames are kept, and not only a "
+        "thumbnail a moment; empty: for good.",
+    )
     adapter_scope: Literal["space", "installation"] = Field(
         "space",
         description="Who shares an adapter: each space has its own, which its own videos teach; or all have one.",
@@ -98,6 +111,11 @@ class Settings(BaseSettings):
                 {"least": LEAST_KEY_CHARS},
             )
         return key
+
+    @property
+    def keep_shown_s(self) -> float:
+        """How long results in chats have buttons."""
+        return 86400 * min(LONGEST_SHOWN_DAYS, self.keep_queries_days or LONGEST_SHOWN_DAYS)
 
     @property
     def blobs_address(self) -> str:

@@ -38,6 +38,10 @@ class States(Protocol):
         """The state now, if there is one, and each that follows. Never ends by itself."""
         ...
 
+    async def forget(self, task_id: str) -> None:
+        """Takes the last state away: it was heard by whom it was for."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -62,6 +66,9 @@ class MemoryStates:
                 yield json.loads(await arrived.get())
         finally:
             stop()
+
+    async def forget(self, task_id: str) -> None:
+        self._results.delete(state_key(task_id))
 
     async def close(self) -> None:
         pass
@@ -94,6 +101,9 @@ class RedisStates:
                     raw = await asyncio.wait_for(arrived.get(), RECHECK_S)
                 except TimeoutError:
                     raw = await self._redis.get(key)
+
+    async def forget(self, task_id: str) -> None:
+        await self._redis.delete(state_key(task_id))
 
     @asynccontextmanager
     async def _subscription(self, key: str) -> AsyncIterator[asyncio.Queue[str]]:

@@ -79,7 +79,7 @@ def _asking(bot: "Bot") -> Sequence[Command]:
         limit: Range[int, 1, MAX_CARDS] = CARDS,
     ) -> None:
         async def args() -> dict[str, Any]:
-            where, seen = await _link(bot, in_link), await _picture(picture)
+            where, seen = await _link(bot, interaction, in_link), await _picture(picture)
             return {"words": words, "like": like, "unlike": unlike, "in_link": where, "picture": seen, "limit": limit}
 
         await bot.ask(interaction, "find", args)
@@ -188,25 +188,26 @@ def _options(**options: tuple[Text, Text]) -> Callable[[Callback], Callback]:
 async def _suggested(bot: "Bot", interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Titles while somebody types; the value is the link, or where that is too long, a word that stands for it."""
     found = await core.suggest(bot.front.client, asking.of_interaction(interaction), typed, SUGGESTIONS)
-    return [Choice(name=title[:MAX_VALUE_CHARS], value=await _value(bot, link)) for title, link in found]
+    space = asking.of_interaction(interaction).space
+    return [Choice(name=title[:MAX_VALUE_CHARS], value=await _value(bot, space, link)) for title, link in found]
 
 
-async def _value(bot: "Bot", link: str) -> str:
+async def _value(bot: "Bot", space: str, link: str) -> str:
     if len(link) <= MAX_VALUE_CHARS:
         return link
     short = f"#{hashlib.sha256(link.encode()).hexdigest()[:20]}"
     try:
-        await bot.front.desk.note(f"link:{short}", link)
+        await bot.front.desk.note(space, f"link:{short}", link)
     except CallFailed:
         return link[:MAX_VALUE_CHARS]
     return short
 
 
-async def _link(bot: "Bot", value: str) -> str | None:
+async def _link(bot: "Bot", interaction: discord.Interaction, value: str) -> str | None:
     """The link that a value of `_value` stands for. Raises `CallFailed`."""
     if not value.startswith("#"):
         return value or None
-    return await bot.front.desk.noted(f"link:{value}") or value
+    return await bot.front.desk.noted(asking.of_interaction(interaction).space, f"link:{value}") or value
 
 
 async def _picture(attachment: discord.Attachment | None) -> str | None:

@@ -64,11 +64,12 @@ async def run(settings: Settings, clock: Callable[[], float] = time.time) -> Non
     token = _token(settings)
     if settings.redis_url is None:
         raise Ended(say(Text.CHAT_NEEDS_REDIS), NO_GOOD)
+    redis_url = settings.redis_url.get_secret_value()
     with watched(settings) as vitals:
         application = await look(token)
         async with (
             reach(settings) as client,
-            desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+            desk(redis_url, settings.person_rate, settings.space_rate, settings.keep_shown_s) as kept,
         ):
             while await serve_once(token, application, client, kept, clock, vitals):
                 application = await look(token)
@@ -204,10 +205,10 @@ async def _count(bot: Bot, servers: Sequence[int]) -> None:
     """Who removed or added the bot while it was away is known by comparing with the servers of the last start."""
     now = {str(server) for server in servers}
     try:
-        known = set((await bot.front.desk.noted(SERVERS) or "").split())
+        known = set((await bot.front.desk.noted("", SERVERS) or "").split())
         for server in known ^ now:
             await (bot.joined if server in now else bot.left)(int(server))
             known ^= {server}
-            await bot.front.desk.note(SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
+            await bot.front.desk.note("", SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
     except CallFailed as error:
         log.warning("servers.not_counted", incident=error.incident or uuid.uuid4().hex[:8])

@@ -94,12 +94,12 @@ class SlackBot:
             async with asyncio.timeout(SUGGEST_WITHIN_S):
                 known = await self.people.asker(_team(context), body["user"]["id"])
                 found = await core.suggest(self.front.client, known.asker, body.get("value", ""))
-                options = [await choice(title, link, self.front.desk) for title, link in found]
+                options = [await choice(title, link, known.asker.space, self.front.desk) for title, link in found]
         await ack(options=options)
 
     async def on_search(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         view, person = body["view"], body["user"]["id"]
-        args = await asked(view, self.front.desk)
+        args = await asked(view, f"slack:{_team(context)}", self.front.desk)
         if not (args["words"] or args["like"]):
             known = await self.people.asker(_team(context), person)
             with speaking(known.locale):

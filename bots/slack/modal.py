@@ -44,22 +44,22 @@ def form() -> dict[str, Any]:
     }
 
 
-async def asked(view: Mapping[str, Any], desk: Desk) -> dict[str, Any]:
+async def asked(view: Mapping[str, Any], space: str, desk: Desk) -> dict[str, Any]:
     """What the form says, as the arguments of `find`."""
     given = {name: field[name] for name, field in view["state"]["values"].items()}
     typed = {name: (given[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
     chosen = given[INSIDE].get("selected_option")
-    return typed | {"in_link": await _link(chosen["value"], desk) if chosen else None}
+    return typed | {"in_link": await _link(chosen["value"], space, desk) if chosen else None}
 
 
-async def choice(title: str, link: str, desk: Desk) -> dict[str, Any]:
+async def choice(title: str, link: str, space: str, desk: Desk) -> dict[str, Any]:
     """A video to search in. Slack takes short values only: a longer link is noted down."""
     value = link
     if len(link) > blocks.MAX_OPTION_VALUE:
         value = _ALIAS + hashlib.sha256(link.encode()).hexdigest()
-        await desk.note(f"slack:link:{value}", link)
+        await desk.note(space, f"link:{value}", link)
     return blocks.option(title, value)
 
 
-async def _link(value: str, desk: Desk) -> str:
-    return (await desk.noted(f"slack:link:{value}") or value) if value.startswith(_ALIAS) else value
+async def _link(value: str, space: str, desk: Desk) -> str:
+    return (await desk.noted(space, f"link:{value}") or value) if value.startswith(_ALIAS) else value

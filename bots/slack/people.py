@@ -59,12 +59,11 @@ class People:
         return Known(asker, known.locale, known.outside)
 
     async def _person(self, team: str, person: str, anew: bool) -> Person:
-        note = f"slack:{team}:person:{person}"
-        if not anew and (known := await self._noted(note)):
+        if not anew and (known := await self._noted(team, "person", person)):
             return Person.model_validate_json(known)
-        return await self._once(note, lambda: self._asked_person(note, team, person))
+        return await self._once(f"{team} {person}", lambda: self._asked_person(team, person))
 
-    async def _asked_person(self, note: str, team: str, person: str) -> Person:
+    async def _asked_person(self, team: str, person: str) -> Person:
         try:
             web = await self.teams.web(team)
             user = (await web.users_info(user=person, include_locale=True))["user"]
@@ -79,17 +78,16 @@ class People:
             outside=bool(user.get("is_stranger") or user.get("team_id", team) != team)
             and "enterprise_user" not in user,
         )
-        await self._note(note, found.model_dump_json(exclude={"admin"}), KEEP_PERSON_S)
+        await self._note(team, "person", found.model_dump_json(exclude={"admin"}), KEEP_PERSON_S, person)
         return found
 
     async def _private(self, team: str, channel: str) -> bool:
         """Whether not everybody in the workspace may read along. What Slack doesn't show us is private."""
-        note = f"slack:{team}:channel:{channel}"
-        if known := await self._noted(note):
+        if known := await self._noted(team, f"channel:{channel}"):
             return known == "private"
-        return await self._once(note, lambda: self._asked_private(note, team, channel))
+        return await self._once(f"{team} {channel}", lambda: self._asked_private(team, channel))
 
-    async def _asked_private(self, note: str, team: str, channel: str) -> bool:
+    async def _asked_private(self, team: str, channel: str) -> bool:
         try:
             web = await self.teams.web(team)
             found = (await web.conversations_info(channel=channel))["channel"]
@@ -98,26 +96,27 @@ class People:
             log.info("slack.channel_unknown", team=team, channel=channel, error=error)
             return True
         private = bool(found.get("is_private") or found.get("is_im") or found.get("is_mpim"))
-        await self._note(note, "private" if private else "public", KEEP_PRIVATE_S if private else KEEP_PUBLIC_S)
+        kept_s = KEEP_PRIVATE_S if private else KEEP_PUBLIC_S
+        await self._note(team, f"channel:{channel}", "private" if private else "public", kept_s)
         return private
 
-    async def _once(self, note: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _once(self, what: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Slack limits how often it is asked: who wants to know the same at the same time waits for the one answer."""
-        if note not in self._asking:
+        if what not in self._asking:
             task = asyncio.create_task(ask())
-            self._asking[note] = task
-            task.add_done_callback(lambda _: self._asking.pop(note, None))
-        found: T = await asyncio.shield(self._asking[note])
+            self._asking[what] = task
+            task.add_done_callback(lambda _: self._asking.pop(what, None))
+        found: T = await asyncio.shield(self._asking[what])
         return found
 
-    async def _noted(self, note: str) -> str | None:
+    async def _noted(self, team: str, note: str, person: str = "") -> str | None:
         try:
-            return await self.desk.noted(note)
+            return await self.desk.noted(f"slack:{team}", note, person=person)
         except CallFailed:  # asked of Slack then
             return None
 
-    async def _note(self, note: str, value: str, seconds: int) -> None:
+    async def _note(self, team: str, note: str, value: str, seconds: int, person: str = "") -> None:
         try:
-            await self.desk.note(note, value, seconds)
+            await self.desk.note(f"slack:{team}", note, value, seconds, person=person)
         except CallFailed:
             log.info("slack.not_noted", note=note)

@@ -30,7 +30,7 @@ class Pictures:
         self._client = client
         self._desk = desk
         self._tasks = tasks
-        self._sending: dict[str, asyncio.Task[str | None]] = {}
+        self._sending: dict[tuple[str, str], asyncio.Task[str | None]] = {}
         self._few = asyncio.Semaphore(AT_ONCE)
 
     async def of(self, web: AsyncWebClient, team: str, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -44,24 +44,24 @@ class Pictures:
         """Slack no longer takes the files it had of these: they are sent anew next time."""
         with suppress(CallFailed):
             for key in wanted:
-                await self._desk.note(_note(team, key), "", seconds=1)
+                await self._desk.note(f"slack:{team}", _note(key), "", seconds=1)
 
     def _sent(self, web: AsyncWebClient, team: str, key: str, alt: str) -> asyncio.Task[str | None]:
-        note = _note(team, key)
-        if note not in self._sending:
-            task = self._tasks.start(self._send(web, note, key, alt))
-            self._sending[note] = task
-            task.add_done_callback(lambda _: self._sending.pop(note, None))
-        return self._sending[note]
+        wanted = (team, key)
+        if wanted not in self._sending:
+            task = self._tasks.start(self._send(web, team, key, alt))
+            self._sending[wanted] = task
+            task.add_done_callback(lambda _: self._sending.pop(wanted, None))
+        return self._sending[wanted]
 
-    async def _send(self, web: AsyncWebClient, note: str, key: str, alt: str) -> str | None:
+    async def _send(self, web: AsyncWebClient, team: str, key: str, alt: str) -> str | None:
         try:
-            if known := await self._desk.noted(note):
+            if known := await self._desk.noted(f"slack:{team}", _note(key)):
                 return known
             async with self._few:
                 id = await self._upload(web, key, alt)
             if id:
-                await self._desk.note(note, id, seconds=KEEP_S)
+                await self._desk.note(f"slack:{team}", _note(key), id, seconds=KEEP_S)
         except Exception as error:
             # Whatever is wrong with a picture, the card is worth more.
             log.warning("picture.failed", key=key, error=error)
@@ -82,5 +82,5 @@ class Pictures:
         return None
 
 
-def _note(team: str, key: str) -> str:
-    return f"slack:{team}:file:{key}"
+def _note(key: str) -> str:
+    return f"file:{key}"

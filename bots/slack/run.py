@@ -80,10 +80,11 @@ async def run(settings: Settings) -> None:
     """Serves Slack until it is cancelled. Raises `Ended`."""
     if settings.redis_url is None:
         raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
+    redis_url = settings.redis_url.get_secret_value()
     with watched(settings) as vitals:
         async with (
             reach(settings) as client,
-            desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as kept,
+            desk(redis_url, settings.person_rate, settings.space_rate, settings.keep_shown_s) as kept,
             serving(settings, client, kept, vitals=vitals) as served,
             vitals.beating(served.connected),
         ):

@@ -41,9 +41,10 @@ def crash(url: str) -> None:
 
 async def test_shown_results_outlive_the_process(first: Desk, second: Desk) -> None:
     """A button of an older message finds what it was for; a made-up token finds nothing."""
-    token = await first.keep(Shown("discord:1", "", RESULTS))
-    assert await second.shown(token) == Shown("discord:1", "", RESULTS)
-    assert await second.shown("nonsense") is None
+    token = await first.keep(ANN, RESULTS)
+    assert await second.shown(ANN.space, token) == Shown("", RESULTS)
+    assert await second.shown(ANN.space, "nonsense") is None
+    assert await second.shown(ELSEWHERE.space, token) is None
     assert len(token) < 20
 
 
@@ -86,9 +87,10 @@ async def test_settings_are_remembered(first: Desk, second: Desk) -> None:
 
 async def test_notes_are_kept(first: Desk, second: Desk) -> None:
     """A short text is found again by its key."""
-    await first.note("file:1", "F123")
-    assert await second.noted("file:1") == "F123"
-    assert await second.noted("file:2") is None
+    await first.note("slack:2", "file:1", "F123")
+    assert await second.noted("slack:2", "file:1") == "F123"
+    assert await second.noted("slack:2", "file:2") is None
+    assert await second.noted("slack:22", "file:1") is None
 
 
 async def test_an_answered_errand_is_over(first: Desk, second: Desk, clean_redis: str) -> None:
@@ -138,7 +140,7 @@ async def test_its_own_errands_are_never_taken_up(first: Desk, clean_redis: str)
 async def test_without_redis_there_is_a_code() -> None:
     """What can't be reached is told as a code, like everything else that fails."""
     async with desk(f"redis://127.0.0.1:{free_port()}/0", "3/minute", "5/minute") as one:
-        for failing in (one.keep(Shown("discord:1", "", RESULTS)), one.wait_s(ANN), one.first("Ev1")):
+        for failing in (one.keep(ANN, RESULTS), one.wait_s(ANN), one.first("Ev1")):
             with pytest.raises(CallFailed) as failed:
                 await failing
             assert failed.value.code is Code.QUEUE_UNAVAILABLE

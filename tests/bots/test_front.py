@@ -4,12 +4,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from bots.desk import Errand, desk
-from bots.front import Front
+from bots.front import Action, Front
 from bots.reply import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Shared, Work
 from bots.words import Text, say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
@@ -131,9 +131,11 @@ async def test_a_token_from_elsewhere_is_worth_nothing(
     client.videos.append(replace(GOAL, space="discord:1", room="55"))
     found = await results(front, screen, inside, words="ball")
     assert isinstance(await press(front, screen, found.token, "share", asker=inside), Shared)
-    for action in ("next", "share", "like", "up"):
+    votes = list(client.votes)
+    for action in get_args(Action):
         reply = await press(front, screen, found.token, action, asker=asker)
         assert reply == Sentence(say(Text.TOO_OLD), ok=False)
+    assert client.votes == votes
 
 
 async def test_a_card_that_is_not_there_is_no_fault(front: Front, screen: Screen) -> None:

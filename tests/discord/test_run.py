@@ -116,7 +116,7 @@ async def test_servers_come_and_go(server: Server, client: FakeClient, clean_red
             count = len(server.identified)
             serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
-            while left != expected or set((await kept.noted(run.SERVERS) or "").split()) != set(map(str, guilds)):
+            while left != expected or set((await kept.noted("", run.SERVERS) or "").split()) != set(map(str, guilds)):
                 await server.answered(await server.command(EVE, "status"), "videos")
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)

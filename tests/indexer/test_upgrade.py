@@ -2,11 +2,15 @@
 
 from dataclasses import asdict
 
+import pytest
+
+from indexer.errors import NewerStore
 from indexer.library import Library
-from indexer.points import PointIn, Points
-from indexer.records import RECORDS, Submission, VideoRecord
+from indexer.points import PointIn, Points, Where
+from indexer.records import RECORDS, SCHEMA, Submission, VideoRecord
+from indexer.search import find
 from tests.indexer.conftest import OpenPoints
-from tests.indexer.fakes import a_video
+from tests.indexer.fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
 
 A = "discord:1"
 
@@ -38,3 +42,27 @@ def test_records_of_schema_1_are_the_whole_space_s(open_points: OpenPoints) -> N
         assert library.counts(A).videos == 1
     assert library.forget(A, a_video("goal").id, person="ann").links == (a_video("goal").link,)
     assert library.entries(A, limit=10) == ([], 0)
+
+
+def test_moments_of_schema_1_are_found(open_points: OpenPoints) -> None:
+    """They are the same in both: a space is a scope."""
+    points = open_points()
+    of_schema_1(points, "goal")
+    library = Library(points)
+    library.open("fake", SIZE, SIZE)
+    assert library.put_moments(a_video("goal"), some_moments(a_video("goal"), "goal"), "fake")
+    points.set_payload("moments_fake", Where({"video_id": video_id("goal")}), {"schema": 1})
+    assert [hit.title for hit in find(Library(open_points()), FakeEncoder(), A, ["goal"]).hits] == ["goal"]
+
+
+def test_a_store_of_a_later_version_is_left_alone(open_points: OpenPoints) -> None:
+    """It is refused with a sentence, and nothing in it is changed."""
+    library = Library(open_points())
+    submit(library, A, "goal")
+    points = open_points()
+    points.point_alias(f"schema_{SCHEMA + 3}", RECORDS)
+    before = list(points.scroll(RECORDS, Where()))
+    with pytest.raises(NewerStore) as refused:
+        Library(points)
+    assert refused.value.code == "store_newer"
+    assert list(points.scroll(RECORDS, Where())) == before
