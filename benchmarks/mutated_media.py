@@ -63,7 +63,9 @@ def first_pictures(video: Path) -> list[Image.Image]:
     pictures = []
     with av.open(str(video)) as container:
         for frame in container.decode(video=0):
-            pictures.append(frame.to_image(width=WIDTH, height=max(2, round(WIDTH * frame.height / frame.width / 2) * 2)))
+            pictures.append(
+                frame.to_image(width=WIDTH, height=max(2, round(WIDTH * frame.height / frame.width / 2) * 2))
+            )
             if len(pictures) == FRAMES:
                 break
     return pictures
@@ -124,7 +126,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for one file (an installation allows more)")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, help="seconds for one file (an installation allows more)"
+    )
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     console, decoder = Console(), PyAvDecoder(7680 * 4320, 7200.0, args.timeout, 2 * 1024**3)
@@ -132,7 +136,9 @@ def main() -> None:
         tempfile.tempdir, work = temporary, Path(temporary)
         made = clips(args.folder, len(KINDS) * 2, work)
         (work / "clip").unlink()
-        console.print(f"seed {args.seed}: {args.count} files of {len(made)} clips, {sum(map(len, made)) / 1024:.0f} KiB")
+        console.print(
+            f"seed {args.seed}: {args.count} files of {len(made)} clips, {sum(map(len, made)) / 1024:.0f} KiB"
+        )
         ended: list[Ended] = []
         begun_s = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as pool:
