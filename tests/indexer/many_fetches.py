@@ -15,11 +15,14 @@ from indexer.fetching import fetch
 from indexer.listing import listed
 from indexer.serving import Share, serve
 
+FEW = 2
+
 
 def work(request: dict[str, Any], share: Share) -> dict[str, Any]:
-    with yt_dlp.YoutubeDL({"quiet": True}) as ydl:
-        for site in ydl._ies.values():
-            site.suitable("http://127.0.0.1/")
+    if len(request["requests"]) > FEW:
+        with yt_dlp.YoutubeDL({"quiet": True}) as ydl:
+            for site in ydl._ies.values():
+                site.suitable("http://127.0.0.1/")
     return {"ended": [_forked(each) for each in request["requests"]]}
 
 

@@ -46,7 +46,7 @@ def _write(content: bytearray, at: int, number: int) -> bytes:
 
 
 def flip_bits(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    for _ in range(2 ** rng.randint(0, 8)):
+    for _flip in range(2 ** rng.randint(0, 8)):
         content[_place(rng, content)] ^= 1 << rng.randrange(8)
     return bytes(content)
 
@@ -68,7 +68,7 @@ def lie_about_length(rng: random.Random, content: bytearray, other: bytes) -> by
 def lie_in_header(rng: random.Random, content: bytearray, _: bytes) -> bytes:
     """Changes fields that say sizes, times and counts."""
     places = [found.end() for found in _FIELDS.finditer(content)] or [0]
-    for _ in range(rng.randint(1, 4)):
+    for _lie in range(rng.randint(1, 4)):
         _write(content, min(rng.choice(places) + rng.randrange(64), len(content)), _number(rng))
     return bytes(content)
 
