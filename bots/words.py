@@ -31,7 +31,7 @@ SENTENCES: dict[Code, str] = {
     Code.NOT_A_LINK: "That is not a link I can open. Send one that starts with http:// or https://.",
     Code.SCHEME_REFUSED: "Only links that start with http:// or https:// can be added. Send one of those.",
     Code.ADDRESS_REFUSED: (
-        "That link leads to a private address, so it was not opened. "
+        "That link leads to a private address, or to a port that no web site uses, so it was not opened. "
         "Send a public link, or ask whoever runs Reelseek to allow that network."
     ),
     Code.PLAYLIST_REFUSED: (

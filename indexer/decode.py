@@ -11,6 +11,8 @@ from indexer.serving import Limits
 from indexer.video import Decoded, SampledFrame
 
 _MAX_PICTURE_FILE_BYTES = 64 * 1024**2
+_PROGRAM_BYTES = 1024**3
+"""Addresses that the child's code and its threads' stacks take beside its memory: 370 MB at the most seen."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class PyAvDecoder:
             "max_pixels": self.max_pixels,
             "max_duration_s": self.max_duration_s,
         }
-        limits = Limits(self.timeout_s, self.memory_limit_bytes, _MAX_PICTURE_FILE_BYTES)
+        memory_bytes = self.memory_limit_bytes
+        limits = Limits(self.timeout_s, memory_bytes, _MAX_PICTURE_FILE_BYTES, memory_bytes + _PROGRAM_BYTES)
         progress("decode", 0.0)
         try:
             found = run(

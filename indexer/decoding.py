@@ -38,6 +38,8 @@ _DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,ivf,h264,hevc,m4v,gif,apng,"
     "webp,webp_pipe,jpeg_pipe,png_pipe,mp3,wav,w64,flac,aac,ac3,eac3,aiff,caf,amr"
 )
+_ONLY_THIS_FILE = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+_STILL_FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 @dataclass
@@ -77,10 +79,10 @@ def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool]
         _check_pixels(stream.codec_context.width, stream.codec_context.height, request["max_pixels"])
         clock = _Clock(container, stream)
         _check_duration(clock.length_s or 0.0, request["max_duration_s"])
-        interval_s = min(INTERVAL_S, (clock.length_s or INTERVAL_S * LEAST_FRAMES) / LEAST_FRAMES)
+        dense_s = min(INTERVAL_S, (clock.length_s or INTERVAL_S * LEAST_FRAMES) / LEAST_FRAMES)
         if not clock.counting and (clock.length_s or 0.0) >= SKIP_FROM_S:
             stream.codec_context.skip_frame = "NONREF"
-        due, border_s = 0, None
+        due_s, border_s = 0.0, None
         for frame in _frames(container, stream):
             _check_pixels(frame.width, frame.height, request["max_pixels"])
             at_s = clock.at_s(frame)
@@ -89,11 +91,13 @@ def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool]
                 sampled.cuts_s.append(round(cut_s, 3))
                 border_s = cut_s
             after_border = border_s is not None and sampled.frames[-1][0] < border_s
-            if wanted(sampled.seen, at_s, due * interval_s) or after_border:
+            if wanted(sampled.seen, at_s, due_s) or after_border:
                 name = f"{len(sampled.frames):06d}.jpg"
                 writer.write(frame, folder / name)
                 sampled.frames.append((round(at_s, 3), name))
-                due = int(at_s / interval_s + 1e-6) + 1
+                # A file that claims to be shorter than it is must not have each of its frames kept.
+                interval_s = dense_s if len(sampled.frames) < LEAST_FRAMES else INTERVAL_S
+                due_s = (int(at_s / interval_s + 1e-6) + 1) * interval_s
             sampled.seen += 1
             share(at_s / clock.length_s if clock.length_s else 0.0)
         sampled.duration_s = round(min(clock.end_s, request["max_duration_s"]), 3)
@@ -102,8 +106,8 @@ def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool]
 
 def _open(file: IO[bytes]) -> InputContainer:
     try:
-        return av.open(file, "r", options={"format_whitelist": _DEMUXERS}, metadata_errors="ignore")
-    except av.error.FFmpegError as error:
+        return av.open(file, "r", options=_ONLY_THIS_FILE, metadata_errors="ignore")
+    except (av.error.FFmpegError, OSError) as error:  # the latter from a seek to where no file reaches
         raise Corrupt(str(error)) from error
 
 
@@ -129,7 +133,7 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.Video
             return
         except av.error.MemoryError:
             raise
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, OSError) as error:
             print(f"passed over: {error}")
 
 
@@ -140,7 +144,7 @@ def _check_still(container: InputContainer, file: IO[bytes], max_pixels: int) ->
     at = file.tell()
     file.seek(0)
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=_STILL_FORMATS) as picture:
             _check_pixels(*picture.size, max_pixels)
     except Image.DecompressionBombError as error:
         raise TooManyPixels(str(error)) from error

@@ -14,6 +14,7 @@ IndexerError
 │   ├── LiveStream
 │   ├── Blocked            the site refuses this address, or asks for a login
 │   ├── Private
+│   ├── OutOfTime          all the time there was; it would be again
 │   ├── Unreachable        transient
 │   └── TimedOut           transient
 ├── DecodeFailed           the file
@@ -95,6 +96,10 @@ class Private(FetchFailed):
 class Unreachable(FetchFailed):
     code = "unreachable"
     transient = True
+
+
+class OutOfTime(FetchFailed):
+    code = "timed_out"
 
 
 class TimedOut(FetchFailed):

@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 from indexer.child import ChildDied, ChildTimedOut, run
-from indexer.errors import FetchFailed, TimedOut
+from indexer.errors import FetchFailed, OutOfTime
 from indexer.guard import Guard, Networks, Resolve, resolve_name
 from indexer.link import Link, canonical, file_path, local_file
 from indexer.ports import Progress
@@ -63,7 +63,7 @@ class YtDlpFetcher:
         try:
             return run(module, request, limits, folder, share, self.stopping)
         except ChildTimedOut as error:
-            raise TimedOut(str(error)) from error
+            raise OutOfTime(str(error)) from error
         except ChildDied as error:
             raise FetchFailed(str(error)) from error
 

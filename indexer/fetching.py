@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import yt_dlp
 from PIL import Image
-from yt_dlp.networking.exceptions import RequestError
+from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import (
@@ -46,12 +46,21 @@ ORDER = ["res:360", "vcodec:h264", "fps:30", "+size", "+br"]
 
 THUMBNAIL_SIDE = 640
 _MAX_THUMBNAIL_BYTES = 8 * 1024**2
+_MAX_THUMBNAIL_PIXELS = 50_000_000
+_THUMBNAIL_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 _MAX_PAGE_BYTES = 4 * 1024**2
+_MAX_READ_BYTES = 32 * 1024**2
+"""Of one page or manifest that yt-dlp reads at once."""
+_BYTES_BESIDE_MEDIA = 128 * 1024**2
+MAX_REQUESTS = 20_000
+"""Of one link: two hours in pieces of half a second, and no more than that sent to whomever a manifest names."""
 _MAX_TITLE_CHARS = 500
 _MAX_DESCRIPTION_CHARS = 10_000
+_MAX_CHAPTERS = 1000
 _SOCKET_TIMEOUT_S = 20
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
 _SEEN_BY_GUARD = frozenset({"Urllib", "Requests", "Websockets"})
+_SCHEMES = frozenset({"http", "https", "data", "ws", "wss"})
 _OEMBED = {
     "www.youtube.com": "https://www.youtube.com/oembed?format=json&url=",
     "vimeo.com": "https://vimeo.com/api/oembed.json?url=",
@@ -124,16 +133,56 @@ def options(request: Info, runtime: str | None, listener: Listener) -> Info:
 
 
 def keep_to_python(ydl: yt_dlp.YoutubeDL) -> None:
-    """The guard does not see what connects in native code (curl_cffi), so yt-dlp does without."""
+    """The guard does not see what connects in native code (curl_cffi), so yt-dlp does without. Nor is FTP spoken."""
     handlers = ydl._request_director.handlers
     for name in handlers.keys() - _SEEN_BY_GUARD:
         del handlers[name]
+    for handler in handlers.values():
+        handler._SUPPORTED_URL_SCHEMES = tuple(_SCHEMES.intersection(handler._SUPPORTED_URL_SCHEMES))
+
+
+def keep_to_limits(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
+    """Counts requests, and what really arrives of their answers, unpacked: a small page may unpack to a large one.
+
+    Over a limit, whoever reads gets `TooLarge`.
+    """
+    send, bytes_left, requests_left = ydl._request_director.send, max_bytes + _BYTES_BESIDE_MEDIA, MAX_REQUESTS
+
+    def counted_send(request: Any) -> Any:
+        nonlocal requests_left
+        requests_left -= 1
+        if requests_left < 0:
+            raise TooLarge(f"more than {MAX_REQUESTS} requests")
+        try:
+            return counted(send(request))
+        except HTTPError as refused:
+            counted(refused.response)
+            raise
+
+    def counted(response: Any) -> Any:
+        read = response.read
+
+        def counted_read(amount: int | None = None) -> bytes:
+            nonlocal bytes_left
+            most = min(_MAX_READ_BYTES if amount is None else amount, bytes_left)
+            body: bytes = read(most + 1 if amount is None or amount > most else amount)
+            bytes_left -= len(body)
+            if len(body) > most:
+                response.close()
+                raise TooLarge(f"more than {most} bytes")
+            return body
+
+        response.read = counted_read
+        return response
+
+    ydl._request_director.send = counted_send
 
 
 def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
     listener = Listener()
     with yt_dlp.YoutubeDL(options(request, runtime, listener)) as ydl:
         keep_to_python(ydl)
+        keep_to_limits(ydl, request["max_bytes"])
         try:
             info = describe(ydl, request["url"])
         except (YoutubeDLError, IndexerError) as error:
@@ -191,7 +240,7 @@ def _words(info: Info, request: Info) -> Info:
         "published": _published(info),
         "chapters": [
             astuple(Caption(chapter["start_time"], chapter["end_time"], _text(chapter["title"], _MAX_TITLE_CHARS)))
-            for chapter in info.get("chapters") or ()
+            for chapter in (info.get("chapters") or ())[:_MAX_CHAPTERS]
             if chapter["end_time"] and not chapter["title"].startswith("<Untitled Chapter")
         ],
         "speech": [],
@@ -235,15 +284,17 @@ def _why_nothing(info: Info, listener: Listener) -> IndexerError:
     return meaning_of_words(listener.warnings)
 
 
-def _limit_bytes(max_bytes: int, media: Path, share: Share) -> Callable[[Mapping[str, Any]], None]:
-    """Counts what really arrives: what a site says of its sizes may be missing or wrong."""
+def _limit_bytes(max_bytes: int, file: Path, share: Share) -> Callable[[Mapping[str, Any]], None]:
+    """Counts what really arrives of a file, in however many pieces: what a site says of its size may be wrong."""
 
     def hook(status: Mapping[str, Any]) -> None:
+        if status.get("filename") != str(file):
+            return
         arrived, total = status.get("downloaded_bytes") or 0, status.get("total_bytes") or 0
         if max(arrived, total) > max_bytes:
             raise TooLarge(f"{max(arrived, total)} bytes")
         expected = total or status.get("total_bytes_estimate")
-        if expected and status.get("filename") == str(media):
+        if expected:
             share(arrived / expected)
 
     return hook
@@ -262,10 +313,7 @@ def _thumbnail(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> str | None:
     offered = [each["url"] for each in info.get("thumbnails") or ()][::-1]
     for url in offered[:3]:
         try:
-            with Image.open(io.BytesIO(_read(ydl, url, _MAX_THUMBNAIL_BYTES))) as picture:
-                picture.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-                small = picture.convert("RGB")
-            small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            small = _small(_read(ydl, url, _MAX_THUMBNAIL_BYTES))
             small.save(Path(request["folder"]) / "thumbnail.jpg", quality=90)
         except (RequestError, TooLarge, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             print(f"no thumbnail from {url}: {error}")
@@ -274,18 +322,30 @@ def _thumbnail(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> str | None:
     return None
 
 
+def _small(picture: bytes) -> Image.Image:
+    """Raises `TooLarge` by the picture's header, before it is unpacked."""
+    with Image.open(io.BytesIO(picture), formats=_THUMBNAIL_FORMATS) as opened:
+        if opened.width * opened.height > _MAX_THUMBNAIL_PIXELS:
+            raise TooLarge(f"{opened.width}×{opened.height} pixels")
+        opened.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        small = opened.convert("RGB")
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    return small
+
+
 def _speech(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> list[tuple[float, float, str]]:
     """Like the thumbnail: worth having, but its lack fails nothing."""
     track = pick_track(info)
     if track is None:
         return []
     path = Path(request["folder"]) / "speech"
+    ydl.add_progress_hook(_limit_bytes(MAX_SPEECH_BYTES, path, lambda share: None))
     try:
         ydl.dl(str(path), {"http_headers": info.get("http_headers"), **track.source}, subtitle=True)
         with path.open("rb") as file:
             text = file.read(MAX_SPEECH_BYTES).decode("utf-8-sig", errors="replace")
         return [astuple(caption) for caption in captions(text, track)]
-    except (YoutubeDLError, OSError, ValueError) as error:
+    except (YoutubeDLError, TooLarge, OSError, ValueError) as error:
         print(f"no speech: {error}")
         return []
 

@@ -2,7 +2,11 @@
 
 An address is looked at twice. `Guard.check_url` refuses early and in words; `install_guard`, inside the child that
 fetches, looks at every connection that is really made, so that redirects and names that change their address are
-covered too. With a proxy the operator chose, it is the proxy that connects: it has to refuse private addresses itself.
+covered too. With a proxy the operator chose, the child reaches nothing but the proxy; it is the proxy that connects
+then, and has to refuse private addresses itself.
+
+Reachable ports are those that web sites are served on: 80, 443, and from 1024 upwards but for the few that the Fetch
+standard keeps browsers from (https://fetch.spec.whatwg.org/#port-blocking). No link makes us speak to a mail server.
 """
 
 import socket
@@ -26,6 +30,11 @@ _PUBLIC_BUT_INTERNAL = (
     IPv4Network("168.63.129.16/32"),  # Azure's host agent, from inside its machines
     IPv4Network("192.0.0.0/24"),  # Oracle's metadata; for protocols, yet Python counts most of it as global
 )
+
+_WEB_PORTS = frozenset({80, 443})
+_FIRST_FREE_PORT = 1024
+_BLOCKED_PORTS = frozenset({1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6679, 6697, 10080})
+_BLOCKED_PORTS |= frozenset(range(6665, 6670))
 
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _RUNS_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn"})
@@ -64,8 +73,14 @@ class Guard:
             raise NotALink(f"no host: {url!r}")
         if parts.user is not None or parts.password is not None:
             raise AddressRefused(f"a link with a user name hides its host {parts.raw_host}")
+        self.check_port(parts.port or 0)
         for address in self._addresses(parts.raw_host):
             self.check_address(address)
+
+    def check_port(self, port: int) -> None:
+        """Raises `AddressRefused`."""
+        if port not in _WEB_PORTS and (port < _FIRST_FREE_PORT or port in _BLOCKED_PORTS):
+            raise AddressRefused(f"no web site is served on port {port}")
 
     def check_address(self, address: Address) -> None:
         """Raises `AddressRefused`."""
@@ -128,17 +143,25 @@ def _check_connection(guard: Guard, proxies: frozenset[tuple[str, int]], sock: s
         address = ip_address(target[0])
     except ValueError as error:  # a name here would be resolved after this look at it
         raise AddressRefused(f"{target[0]!r} is no address") from error
-    if (str(address), target[1]) not in proxies:
-        guard.check_address(address)
+    if guard.proxy:
+        if (str(address), target[1]) not in proxies:
+            raise AddressRefused(f"{address} port {target[1]} is not the proxy")
+        return
+    guard.check_port(target[1])
+    guard.check_address(address)
 
 
 def _endpoints(guard: Guard) -> frozenset[tuple[str, int]]:
+    """Address and port of the proxy. Raises `Unreachable`, whatever is wrong with its name: no link is to blame."""
     if not guard.proxy:
         return frozenset()
     url = URL(guard.proxy)
     host, port = url.raw_host or "", url.explicit_port or url.port or 1080
     literal = _literal(host)
-    found = [str(literal)] if literal else guard.resolve(host)
+    try:
+        found = [str(literal)] if literal else guard.resolve(host)
+    except (NotFound, NotALink) as error:
+        raise Unreachable(f"the proxy: {error}") from error
     return frozenset((address, port) for address in found)
 
 

@@ -15,6 +15,8 @@ from indexer.records import VideoRecord
 from indexer.video import Caption, Clip, Decoded, Fetched, Moment, SampledFrame, Vector, Video
 
 BATCH_FRAMES = 32
+MAX_SAID_CHARS = 4000
+"""Of one kind in one moment: captions that all claim the whole video are not stored with each of its moments."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,8 @@ def _said(video: Video, fetched: Fetched, stretch: Stretch) -> dict[str, str]:
     """Description, and the chapter titles and speech that this stretch overlaps."""
     heard = {
         "description": video.description,
-        "chapter": " ".join(each.text for each in fetched.chapters if _overlaps(each, stretch)),
-        "speech": " ".join(each.text for each in fetched.speech if _overlaps(each, stretch)),
+        "chapter": " ".join(each.text for each in fetched.chapters if _overlaps(each, stretch))[:MAX_SAID_CHARS],
+        "speech": " ".join(each.text for each in fetched.speech if _overlaps(each, stretch))[:MAX_SAID_CHARS],
     }
     return {kind: text for kind, text in heard.items() if text}
 

@@ -11,7 +11,7 @@ from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import IndexerError, NoVideo
 from indexer.failures import meaning
-from indexer.fetching import Info, Listener, find_runtime, keep_to_python, options
+from indexer.fetching import Info, Listener, find_runtime, keep_to_limits, keep_to_python, options
 from indexer.guard import Guard, install_guard
 from indexer.serving import Share, serve
 
@@ -31,6 +31,7 @@ def _links(request: Info, runtime: str | None) -> list[str]:
     wanted = {"noplaylist": False, "playlistend": request["most"], "extract_flat": True}
     with yt_dlp.YoutubeDL(options(request, runtime, Listener()) | wanted) as ydl:
         keep_to_python(ydl)
+        keep_to_limits(ydl, 0)
         info = ydl.extract_info(request["url"], download=False)
         found = (each.get("webpage_url") or each.get("url") for each in _videos(ydl, info))
         links = list(itertools.islice(dict.fromkeys(filter(None, found)), request["most"]))

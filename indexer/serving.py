@@ -5,6 +5,7 @@ result or one error. The child ends when that pipe closes, so none outlives its 
 to its standard error, which the parent reads when something went wrong.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from indexer.errors import IndexerError
@@ -23,15 +25,21 @@ Share: TypeAlias = Callable[[float], None]
 Work: TypeAlias = Callable[[dict[str, Any], Share], dict[str, Any]]
 
 _MAX_OPEN_FILES = 256
+_PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one child: wall-clock seconds (and twice as many of CPU), bytes of memory, bytes of one file it writes."""
+    """Of one child: wall-clock seconds (and twice as many of CPU), bytes of memory, bytes of one file it writes.
+
+    `address_bytes` holds what memory alone does not: shared mappings. None where a JavaScript runtime has to run, which
+    reserves far more than it uses.
+    """
 
     timeout_s: float
     memory_bytes: int
     file_bytes: int
+    address_bytes: int | None = None
 
 
 def serve(work: Work) -> None:
@@ -40,6 +48,7 @@ def serve(work: Work) -> None:
         os.dup2(2, 1)
         message = json.loads(sys.stdin.buffer.readline())
         _limit(Limits(**message["limits"]))
+        _step_down()
         threading.Thread(target=_end_with_parent, daemon=True).start()
         try:
             answer: dict[str, Any] = {"result": work(message["request"], _shares(answers))}
@@ -50,7 +59,7 @@ def serve(work: Work) -> None:
 
 
 def _limit(limits: Limits) -> None:
-    """RLIMIT_DATA and not RLIMIT_AS: a JavaScript runtime and thread stacks reserve far more than they use."""
+    """RLIMIT_DATA is what is used, RLIMIT_AS what is reserved. Not RLIMIT_NPROC: it counts all threads of our user."""
     wanted = {
         resource.RLIMIT_CPU: int(2 * limits.timeout_s) + 1,
         resource.RLIMIT_DATA: limits.memory_bytes,
@@ -58,10 +67,20 @@ def _limit(limits: Limits) -> None:
         resource.RLIMIT_NOFILE: _MAX_OPEN_FILES,
         resource.RLIMIT_CORE: 0,
     }
+    if limits.address_bytes is not None:
+        wanted[resource.RLIMIT_AS] = limits.address_bytes
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
         least = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (least, least))
+
+
+def _step_down() -> None:
+    """On Linux: no program that is started gains rights, and where memory runs out, this process is the first to go."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _end_with_parent() -> None:

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pysubs2
@@ -12,6 +13,8 @@ from pysubs2.exceptions import Pysubs2Error
 from indexer.video import Caption
 
 MAX_SPEECH_BYTES = 8 * 1024**2
+MAX_CAPTIONS = 20_000
+MAX_CAPTION_CHARS = 1000
 
 _FORMATS = ("srt", "vtt")
 _LANGUAGES = ("en", "ko", "zh")
@@ -59,7 +62,10 @@ def captions(text: str, track: Track) -> tuple[Caption, ...]:
     except (Pysubs2Error, LookupError) as error:
         raise ValueError(f"no subtitles: {error}") from error
     said = (Caption(e.start / 1000, e.end / 1000, html.unescape(e.plaintext).strip()) for e in events)
-    return tuple(_unrolled(said) if track.automatic else (caption for caption in said if caption.text))
+    texts = _unrolled(said) if track.automatic else (caption for caption in said if caption.text)
+    return tuple(
+        Caption(each.start_s, each.end_s, each.text[:MAX_CAPTION_CHARS]) for each in islice(texts, MAX_CAPTIONS)
+    )
 
 
 def _unrolled(rolling: Iterator[Caption]) -> Iterator[Caption]:

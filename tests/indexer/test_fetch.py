@@ -27,15 +27,16 @@ from indexer.errors import (
     NotALink,
     NotFound,
     NoVideo,
+    OutOfTime,
     PlaylistRefused,
     SchemeRefused,
-    TimedOut,
     TooLarge,
     TooLong,
     Unreachable,
 )
 from indexer.fetch import YtDlpFetcher
 from indexer.video import Caption, Fetched
+from tests.conftest import free_port
 from tests.indexer import media
 from tests.indexer.site import Site
 
@@ -241,7 +242,7 @@ def test_a_name_that_changes_its_address_is_refused(fetch: Fetch, site: Site) ->
 @pytest.mark.parametrize("where", ["video", "image", "segment"])
 def test_what_a_page_embeds_is_looked_at_too(fetch: Fetch, site: Site, clip: bytes, where: str) -> None:
     """A page, a manifest or a picture that names a private address gets nothing from it."""
-    inside = "http://127.0.0.2:1/secret"
+    inside = "http://127.0.0.2:8080/secret"
     site.put("/v.mp4", clip, kind="video/mp4")
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2,\n{inside}\n#EXT-X-ENDLIST\n"
     site.put("/v.m3u8", playlist, kind="application/vnd.apple.mpegurl")
@@ -289,7 +290,7 @@ def test_a_site_that_fails_may_be_asked_again(fetch: Fetch, site: Site) -> None:
     with pytest.raises(Unreachable):
         fetch(site.put("/busy", page(), status=503))
     with pytest.raises(Unreachable):
-        fetch("http://127.0.0.1:9/a.mp4")
+        fetch(f"http://127.0.0.1:{free_port()}/a.mp4")
 
 
 def test_sound_only_has_no_pictures(fetch: Fetch, site: Site) -> None:
@@ -352,14 +353,15 @@ def test_many_segments_are_counted_together(fetch: Fetch, site: Site) -> None:
 
 
 def test_a_slow_site_is_timed_out(fetch: Fetch, site: Site) -> None:
-    """A body that drips is stopped when the time is up."""
+    """A body that drips is stopped when the time is up, and not tried again at once."""
 
     async def drip() -> AsyncIterator[bytes]:
         yield b"\0"
         await asyncio.Event().wait()
 
-    with pytest.raises(TimedOut):
+    with pytest.raises(OutOfTime) as raised:
         fetch(site.stream("/v.mp4", drip, length=1000), timeout_s=4)
+    assert not raised.value.transient
 
 
 def test_a_page_that_unpacks_to_gigabytes_is_stopped(fetch: Fetch, site: Site) -> None:

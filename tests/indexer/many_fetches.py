@@ -1,0 +1,53 @@
+"""A child that fetches many links, each in a process forked off it: python -m tests.indexer.many_fetches.
+
+They fetch as `indexer.fetching` and `indexer.listing` do, guard and all; only what yt-dlp knows of sites, which takes
+most of a child's time to load, is loaded once.
+"""
+
+import json
+import os
+from typing import Any
+
+import yt_dlp
+
+from indexer.errors import IndexerError
+from indexer.fetching import fetch
+from indexer.listing import listed
+from indexer.serving import Share, serve
+
+FEW = 2
+
+
+def work(request: dict[str, Any], share: Share) -> dict[str, Any]:
+    if len(request["requests"]) > FEW:
+        with yt_dlp.YoutubeDL({"quiet": True}) as ydl:
+            for site in ydl._ies.values():
+                site.suitable("http://127.0.0.1/")
+    return {"ended": [_forked(each) for each in request["requests"]]}
+
+
+def _forked(request: dict[str, Any]) -> dict[str, Any]:
+    """How it ended; nothing where the child died."""
+    reading, writing = os.pipe()
+    if not os.fork():
+        with os.fdopen(writing, "w") as answer:
+            json.dump(_ended(request), answer)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        said = answer.read()
+    os.wait()
+    return json.loads(said) if said else {"error": None}
+
+
+def _ended(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return listed(request, lambda _: None) if "most" in request else fetch(request, lambda _: None)
+    except IndexerError as error:
+        return {"error": type(error).__name__}
+    except Exception as error:  # where a child of one link dies, and the job is told so
+        return {"error": f"died of {type(error).__name__}"}
+
+
+if __name__ == "__main__":
+    serve(work)
