@@ -60,7 +60,6 @@ class Front:
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
-                log.info("errand.answered", command=errand.command, platform=errand.platform)
             except CallFailed as error:
                 if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))
@@ -99,6 +98,7 @@ class Front:
     # ---- one errand ----
 
     async def _answer(self, errand: Errand, outlet: Outlet) -> None:
+        log.info("errand.begun", command=errand.command, platform=errand.platform)
         async with aclosing(_paced(self._replies(errand))) as replies:
             async for reply in replies:
                 if errand.unseen:
