@@ -64,7 +64,6 @@ class Front:
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
-                log.info("errand.answered", command=errand.command, platform=errand.platform)
             except CallFailed as error:
                 outcome.outcome = "failed"
                 if not errand.unseen:
@@ -112,6 +111,7 @@ class Front:
     # ---- one errand ----
 
     async def _answer(self, errand: Errand, outlet: Outlet) -> None:
+        log.info("errand.begun", command=errand.command, platform=errand.platform)
         async with aclosing(_paced(self._replies(errand))) as replies:
             async for reply in replies:
                 if errand.unseen:

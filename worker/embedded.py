@@ -33,7 +33,7 @@ async def embedded(settings: Settings, load: Load = load_preset) -> AsyncIterato
     owning = _owning(settings, load)
     sender, results = await asyncio.to_thread(owning.__enter__)
     try:
-        yield QueueClient(sender, MemoryStates(results), Blobs(settings.blobs_address), settings.search_timeout_s)
+        yield QueueClient(sender, MemoryStates(results), Blobs(settings.blobs_address), settings)
     finally:
         await asyncio.to_thread(owning.__exit__, None, None, None)
 

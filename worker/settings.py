@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address that the web chat listens on.")
     web_port: int = Field(8501, ge=0, le=65535, description="Port of the web chat; if taken, a free one.")
     search_timeout_s: float = Field(30, gt=0, description="A search that takes longer is answered with a sentence.")
+    search_waiting: int = Field(
+        1000, gt=0, description="Where so many requests wait for a worker, more are refused at once, with a sentence."
+    )
 
     max_duration_s: float = Field(2 * 3600, gt=0, description="Longer videos are refused.")
     max_bytes: int = Field(2 * 1024**3, gt=0, description="Larger downloads are refused.")

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,23 +10,28 @@ import redis
 from celery import Celery, Task
 
 from worker.app import make_app
+from worker.logs import configure
 from worker.messages import Failed, Indexed, Message, Progress, State, Status
 from worker.metrics import Metrics
 from worker.running import work
 from worker.settings import Settings
 from worker.tasks import add
 
+SLOW_S = 0.1
 STATE = State(preset="starter", generation="g", videos=1, moments=2, waiting=3)
 INDEXED = Indexed(link="https://example.org/v", title="A", status="indexed", moments=4)
 
 
 def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
-    """`status` answers by who asks; `index` shows progress, then waits."""
+    """`status` answers by who asks, the slow one after `SLOW_S`; `index` shows progress, then waits."""
 
     def status(task: Task, body: dict[str, Any]) -> Message:
         match Status.model_validate(body).asker.person:
             case "refused":
                 return Failed(code="not_in_library", incident="abc")
+            case "slow":
+                time.sleep(SLOW_S)
+                return STATE
             case "broken":
                 raise RuntimeError("a fault of ours")
             case person:
@@ -42,7 +48,10 @@ def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
 
 
 def main(url: str) -> None:
-    app = make_app(Settings(redis_url=url))
+    settings = Settings(redis_url=url)  # type: ignore[arg-type]
+    # To standard error: nobody reads our output once we are ready.
+    configure(settings, to_file=False)
+    app = make_app(settings)
     toy_tasks(app, lambda: redis.Redis.from_url(url).blpop(["gate"], timeout=30))
     work(app, ["search", "index"], lambda: print("ready", flush=True), threading.Event())
 
