@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
@@ -17,8 +17,10 @@ from bots.shell import terminal as _terminal
 from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
 from bots.words import Text, say, speaking
+from worker.logs import one_incident
 from worker.messages import Asker
 from worker.settings import Settings
+from worker.stopping import end_within
 
 T = TypeVar("T")
 ASKER: Final = Asker(space="local:me", person="cli", admin=True)
@@ -272,7 +274,8 @@ def _link(text: str) -> str:
 
 def _once(work: Coroutine[Any, Any, bool]) -> NoReturn:
     """Ends the process with status 0 only if `work` was done."""
-    done = asyncio.run(stoppable(work))
+    with one_incident():
+        done = asyncio.run(stoppable(work))
     raise typer.Exit(STOPPED_STATUS if done is None else 0 if done else 1)
 
 
@@ -282,21 +285,21 @@ def _last(work: Coroutine[Any, Any, None]) -> NoReturn:
     raise typer.Exit(0)
 
 
-async def stoppable(work: Coroutine[Any, Any, T]) -> T | None:
+async def stoppable(work: Coroutine[Any, Any, T], told: Callable[[], None] = end_within) -> T | None:
     """The result of `work`, or None after Ctrl-C or SIGTERM: then it is cancelled, and closes what it has open."""
     running = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     stopped = False
 
-    def stop(number: signal.Signals) -> None:
+    def stop() -> None:
         nonlocal stopped
-        stopped = True
-        running.cancel()
-        # A second one is from somebody who can't wait.
-        loop.remove_signal_handler(number)
+        if not stopped:  # a second one would break off what closes
+            stopped = True
+            told()
+            running.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, stop)
     try:
         return await running
     except asyncio.CancelledError:

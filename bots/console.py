@@ -9,6 +9,7 @@ from bots.client import Client
 from bots.commands import COMMANDS
 from bots.terminal import Terminal
 from bots.words import Text, say
+from worker.logs import one_incident
 from worker.messages import Asker
 
 ASKER = Asker(space="local:me", person="console", admin=True)
@@ -30,4 +31,5 @@ async def talk(client: Client, terminal: Terminal, lines: PromptSession[str]) ->
         except (EOFError, KeyboardInterrupt):
             return
         if line.strip():
-            await terminal.show(chat.say(line))
+            with one_incident():
+                await terminal.show(chat.say(line))

@@ -4,7 +4,6 @@ import asyncio
 import functools
 import re
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,6 +16,7 @@ from bots.reply import Card, Entry, Forgot, Outcome, Progress, Replies, Reply, R
 from bots.words import Text, clock, count, date, say, span
 from worker import messages
 from worker.codes import Code
+from worker.logs import incident
 from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 
 P = ParamSpec("P")
@@ -293,9 +293,9 @@ def blame(error: Exception) -> tuple[Code, str]:
     """The code and incident of a failure. One that nobody foresaw is logged under a new incident."""
     if isinstance(error, CallFailed):
         return error.code, error.incident
-    incident = uuid.uuid4().hex[:8]
-    log.error("command_failed", incident=incident, exc_info=error)
-    return Code.INTERNAL, incident
+    failed = incident()
+    log.error("command_failed", incident=failed, exc_info=error)
+    return Code.INTERNAL, failed
 
 
 def _sentence(code: Code, incident: str | None = None) -> Sentence:

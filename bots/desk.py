@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from bots.reply import Results
 from worker.codes import Code
+from worker.logs import incident
 from worker.messages import Asker, CallFailed, SpaceSettings
 
 P = ParamSpec("P")
@@ -62,6 +63,11 @@ class Errand:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
+    def incident(self) -> str:
+        """The one id of all that is done for it, whichever process does it."""
+        return self.id[:8]
+
+    @property
     def unseen(self) -> bool:
         """Whether nobody is there to be told: the bot was removed, or a message with links was deleted."""
         return self.command == "leave" or (self.command == "watch" and not self.args["links"])
@@ -78,9 +84,9 @@ def _guarded(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             answer = await method(*args, **kwargs)
         except RedisError as error:
             _heed_cancelling()
-            incident = uuid.uuid4().hex[:8]
-            log.warning("desk.failed", incident=incident, error=str(error))
-            raise CallFailed(Code.QUEUE_UNAVAILABLE, incident) from error
+            failure = CallFailed(Code.QUEUE_UNAVAILABLE, incident())
+            log.warning("desk.failed", incident=failure.incident, error=error)
+            raise failure from error
         _heed_cancelling()
         return answer
 

@@ -17,6 +17,7 @@ from bots.reply import Card, Lesson, Outcome, Progress, Replies, Reply, Results,
 from bots.words import Text, say, speaking
 from worker import messages
 from worker.codes import Code
+from worker.logs import one_incident
 from worker.messages import Asker, CallFailed, SpaceSettings
 from worker.metrics import Metrics
 
@@ -54,7 +55,8 @@ class Front:
 
         If this process dies meanwhile, the next one answers (`picking_up`).
         """
-        with speaking(errand.locale), self.metrics.answering(errand.platform, errand.command) as answering:
+        answers = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), one_incident(errand.incident), answers as answering:
             try:
                 if not errand.unseen and (waits := await self._waits(errand)):
                     answering.outcome = "refused"
@@ -62,6 +64,7 @@ class Front:
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
+                log.info("errand.answered", command=errand.command, platform=errand.platform)
             except CallFailed as error:
                 answering.outcome = "failed"
                 if not errand.unseen:
@@ -204,8 +207,8 @@ class Front:
                 await asyncio.sleep(PICK_UP_EVERY_S)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
-        answering = self.metrics.answering(errand.platform, errand.command)
-        with speaking(errand.locale), suppress(CallFailed), answering:
+        answers = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed), answers:
             async with self.desk.held(errand):
                 await self._answer(errand, outlet)
 

@@ -78,6 +78,7 @@ SENTENCES: dict[Code, str] = {
     Code.QUEUE_UNAVAILABLE: "Reelseek cannot be reached right now. Try again in a minute.",
     Code.NO_WORKER: "Nobody is at work to do that. Try again in a minute, or ask whoever runs Reelseek.",
     Code.BUSY: "There is a lot to do right now. Try again in a minute.",
+    Code.FORGED: "That was refused: the parts of Reelseek do not have the same signing key. Tell whoever runs it.",
     Code.INTERNAL: "Something went wrong on our side, and it was written down. Try again; if it stays, report it.",
 }
 

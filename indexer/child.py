@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 _MAX_LINE_BYTES = 64 * 1024**2
 _LOG_TAIL_BYTES = 4000
 _LAST_WORDS_S = 5.0
+_LOOK_EVERY_S = 0.2
 _PASSED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -34,23 +36,30 @@ class ChildDied(Exception):
     """The child ended without an answer: a crash, or a limit of the system."""
 
 
-def run(module: str, request: Mapping[str, Any], limits: Limits, folder: Path, on_share: Share) -> dict[str, Any]:
-    """The result of `module`'s work. `folder` is its working and home folder.
+def run(
+    module: str,
+    request: Mapping[str, Any],
+    limits: Limits,
+    folder: Path,
+    on_share: Share,
+    stopping: threading.Event | None = None,
+) -> dict[str, Any]:
+    """The result of `module`'s work. `folder` is its working and home folder; once `stopping` is set it is killed.
 
     Raises `ChildTimedOut`, `ChildDied`, or the `IndexerError` that the child raised.
     """
     with tempfile.TemporaryFile() as said, _start(module, folder, said) as process:
-        timed_out = threading.Event()
-        timer = threading.Timer(limits.timeout_s, _time_out, [process, timed_out])
-        timer.start()
+        ended, timed_out = threading.Event(), threading.Event()
+        watch = threading.Thread(target=_watch, args=(process, limits.timeout_s, ended, timed_out, stopping))
+        watch.start()
         try:
             answer = _talk(process, {"limits": asdict(limits), "request": request}, on_share)
             if answer is None:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_LAST_WORDS_S)
         finally:
-            timer.cancel()
-            timer.join()
+            ended.set()
+            watch.join()
             _kill(process)
             process.wait()
         words = _tail(said)
@@ -106,9 +115,21 @@ def _talk(process: subprocess.Popen[bytes], message: Mapping[str, Any], on_share
     return None
 
 
-def _time_out(process: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
-    timed_out.set()
-    _kill(process)
+def _watch(
+    process: subprocess.Popen[bytes],
+    timeout_s: float,
+    ended: threading.Event,
+    timed_out: threading.Event,
+    stopping: threading.Event | None,
+) -> None:
+    """Kills the child when its time is up, or when this process is to end."""
+    until_s = time.monotonic() + timeout_s
+    while not ended.wait(min(_LOOK_EVERY_S, max(0.0, until_s - time.monotonic()))):
+        if time.monotonic() >= until_s:
+            timed_out.set()
+        if timed_out.is_set() or (stopping is not None and stopping.is_set()):
+            _kill(process)
+            return
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

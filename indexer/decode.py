@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from indexer.child import ChildDied, ChildTimedOut, run
 from indexer.errors import Corrupt
@@ -20,6 +21,7 @@ class PyAvDecoder:
     max_duration_s: float
     timeout_s: float
     memory_limit_bytes: int
+    stopping: Event | None = None
 
     def decode(self, media: Path, folder: Path, progress: Progress) -> Decoded:
         """Raises `DecodeFailed`, or `TooLong` where the site did not say how long the video is."""
@@ -32,7 +34,9 @@ class PyAvDecoder:
         limits = Limits(self.timeout_s, self.memory_limit_bytes, _MAX_PICTURE_FILE_BYTES)
         progress("decode", 0.0)
         try:
-            found = run("indexer.decoding", request, limits, folder, lambda share: progress("decode", share))
+            found = run(
+                "indexer.decoding", request, limits, folder, lambda share: progress("decode", share), self.stopping
+            )
         except (ChildDied, ChildTimedOut) as error:  # a file that crashes or stalls the decoder will do so again
             raise Corrupt(str(error)) from error
         progress("decode", 1.0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from indexer.child import ChildDied, ChildTimedOut, run
@@ -30,6 +31,7 @@ class YtDlpFetcher:
     cookies_file: Path | None = None
     proxy: str | None = None
     resolve: Resolve = resolve_name
+    stopping: Event | None = None
 
     def fetch(self, link: str, folder: Path, progress: Progress) -> Fetched:
         """`link` from outside was refused before if it names a file; here a `file://` address is one of the operator's.
@@ -59,7 +61,7 @@ class YtDlpFetcher:
         self, module: str, request: dict[str, Any], limits: Limits, folder: Path, share: Callable[[float], None]
     ) -> Mapping[str, Any]:
         try:
-            return run(module, request, limits, folder, share)
+            return run(module, request, limits, folder, share, self.stopping)
         except ChildTimedOut as error:
             raise TimedOut(str(error)) from error
         except ChildDied as error:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
+SIGNING_KEY = "0123456789abcdef" * 4
+
 
 def free_port() -> int:
     """A port of loopback that nobody listens on now."""
@@ -32,6 +34,14 @@ def english() -> Iterator[None]:
     """The commands that tests start speak English, whatever this machine speaks."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LC_ALL", "C.UTF-8")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_signing_key() -> Iterator[None]:
+    """All that tests start is of one installation."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("REELSEEK_SIGNING_KEY", SIGNING_KEY)
         yield
 
 

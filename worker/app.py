@@ -9,6 +9,7 @@ from kombu.entity import Exchange, Queue
 
 from worker.memory import Results
 from worker.settings import Settings
+from worker.signing import Signing
 
 QUEUES = ("search", "index", "train")
 JOB_EXPIRES_S = 24 * 3600
@@ -52,6 +53,7 @@ def make_app(settings: Settings, results: Results | None = None) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         memory_results=results,
+        signing=Signing(settings.signing_key.get_secret_value()) if settings.signing_key else None,
         **_transport(settings),
     )
     return app

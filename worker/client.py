@@ -1,6 +1,7 @@
 """How a frontend reaches the workers: requests and jobs go to Celery's queues, their states come back to one loop."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
@@ -16,8 +17,10 @@ from indexer.blobs import Blobs
 from worker import relay
 from worker.app import make_app
 from worker.codes import Code
+from worker.logs import incident, one_incident
 from worker.messages import CallFailed, Failed, Indexed, Learned, Message, Request, Update
 from worker.settings import Settings
+from worker.signing import send
 from worker.states import RedisStates, State, States
 
 A = TypeVar("A", bound=Message)
@@ -28,32 +31,58 @@ log = structlog.get_logger()
 class QueueClient:
     """Sends to the queues and hears of the states. Thousands of calls may wait at once: none holds a thread."""
 
-    def __init__(self, app: Celery, states: States, blobs: Blobs, timeout_s: float) -> None:
+    def __init__(self, app: Celery, states: States, blobs: Blobs, settings: Settings) -> None:
         self._app = app
         self._states = states
         self._blobs = blobs
-        self._timeout_s = timeout_s
+        self._timeout_s = settings.search_timeout_s
+        self._max_waiting = settings.search_waiting
+        self._answered_s = 0.0
 
     async def call(self, request: Request[A]) -> A:
         """The answer. Raises `CallFailed`: with the worker's code, or because none answered in time."""
-        task_id = uuid.uuid4().hex
+        with one_incident():
+            return await self._call(request, uuid.uuid4().hex)
+
+    async def _call(self, request: Request[A], task_id: str) -> A:
+        asked_s = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s), aclosing(self._states.of(task_id)) as states:
                 await asyncio.to_thread(self._send, request, task_id)
                 async for state in states:
                     if state["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
+                        self._answered_s = time.monotonic()
                         return _answer(request, state)
         except TimeoutError as error:
-            raise _failure(Code.NO_WORKER, task_id) from error
+            # Where others were answered meanwhile, somebody is at work.
+            busy = self._answered_s > asked_s
+            raise _failure(Code.BUSY if busy else Code.NO_WORKER, task_id) from error
         except (OperationalError, RedisError) as error:
             raise _failure(Code.QUEUE_UNAVAILABLE, task_id) from error
         raise AssertionError("states never end by themselves")
 
     def _send(self, request: Request[A], task_id: str) -> None:
+        if self._waiting() >= self._max_waiting:
+            raise _failure(Code.BUSY, task_id)
         body = request.model_dump(mode="json")
-        self._app.send_task(
-            f"reelseek.{request.task}", [body], task_id=task_id, queue="search", expires=self._timeout_s, retry=False
+        send(
+            self._app,
+            f"reelseek.{request.task}",
+            body,
+            task_id=task_id,
+            queue="search",
+            expires=self._timeout_s,
+            retry=False,
         )
+
+    def _waiting(self) -> int:
+        """How many requests no worker has taken yet."""
+        with self._app.connection_or_acquire() as connection:
+            channel = connection.default_channel
+            try:
+                return int(channel.queue_declare("search", passive=True).message_count)
+            except ChannelError:  # there is no queue where nothing waits
+                return 0
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
@@ -67,7 +96,7 @@ class QueueClient:
                         return
         except RedisError as error:
             failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
-            log.warning("follow.failed", error=str(error), incident=failure.incident)
+            log.warning("follow.failed", error=error, incident=failure.incident)
             yield Failed(code=failure.code, incident=failure.incident)
 
     async def thumbnail(self, key: str) -> bytes:
@@ -97,16 +126,16 @@ def _update(state: State, job_id: str) -> Update | None:
 
 
 def _failure(code: Code, task_id: str) -> CallFailed:
-    incident = uuid.uuid4().hex[:8]
-    log.warning("call.failed", code=code, incident=incident, task_id=task_id)
-    return CallFailed(code, incident)
+    failure = CallFailed(code, incident())
+    log.warning("call.failed", code=code, incident=failure.incident, task_id=task_id)
+    return failure
 
 
 @asynccontextmanager
 async def _through_redis(settings: Settings, url: str) -> AsyncIterator[QueueClient]:
     states = RedisStates(url)
     try:
-        yield QueueClient(make_app(settings), states, Blobs(settings.blobs_address), settings.search_timeout_s)
+        yield QueueClient(make_app(settings), states, Blobs(settings.blobs_address), settings)
     finally:
         await states.close()
 

@@ -44,6 +44,7 @@ class Code(StrEnum):
     QUEUE_UNAVAILABLE = "queue_unavailable"
     NO_WORKER = "no_worker"
     BUSY = "busy"
+    FORGED = "forged"
     INTERNAL = "internal"
 
 

@@ -52,6 +52,7 @@ class Parts:
             speech=settings.speech,
             cookies_file=settings.cookies_file,
             proxy=settings.fetch_proxy,
+            stopping=self.stopping,
         )
 
     def ingest(self) -> Ingest:
@@ -63,6 +64,7 @@ class Parts:
                 max_duration_s=settings.max_duration_s,
                 timeout_s=settings.decode_timeout_s,
                 memory_limit_bytes=settings.memory_limit_bytes,
+                stopping=self.stopping,
             ),
             encoder=self.models.current(),
             library=self.library,

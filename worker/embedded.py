@@ -1,12 +1,14 @@
 """The embedded form: queues, workers and data in this one process."""
 
 import asyncio
+import secrets
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 
 from celery import Celery
 from filelock import FileLock, Timeout
+from pydantic import SecretStr
 
 from indexer.blobs import Blobs
 from worker.app import QUEUES, make_app
@@ -31,13 +33,14 @@ async def embedded(settings: Settings, load: Load = load_preset) -> AsyncIterato
     owning = _owning(settings, load)
     sender, results = await asyncio.to_thread(owning.__enter__)
     try:
-        yield QueueClient(sender, MemoryStates(results), Blobs(settings.blobs_address), settings.search_timeout_s)
+        yield QueueClient(sender, MemoryStates(results), Blobs(settings.blobs_address), settings)
     finally:
         await asyncio.to_thread(owning.__exit__, None, None, None)
 
 
 @contextmanager
 def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, Results]]:
+    settings = settings.model_copy(update={"signing_key": SecretStr(secrets.token_hex(32))})
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:

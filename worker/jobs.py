@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from indexer.records import VideoRecord
 from worker.codes import Code, code_of
 from worker.compose import Parts, work_folder
 from worker.messages import Failed, Indexed, Progress, Update
+from worker.signing import send
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ def send_index(parts: Parts, video_id: str) -> str:
     if parts.claims.queue(video_id):
         try:
             parts.app.AsyncResult(job).forget()
-            parts.app.send_task(TASK, [video_id], task_id=job, queue="index")
+            send(parts.app, TASK, video_id, task_id=job, queue="index")
         except BaseException:
             # Nothing was queued, so the next to ask may try.
             parts.claims.done(video_id)
@@ -80,17 +82,18 @@ def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterato
 
 def index(parts: Parts, task: Task, video_id: str, incident: str) -> Update:
     """Works on one video unless somebody else does, or nothing is left to do."""
-    with parts.claims.running(video_id, incident) as mine:
+    with parts.claims.running(video_id, uuid.uuid4().hex) as mine:
         if not mine:
             raise Reject("a copy of this job is running")
         record = parts.library.video(video_id)
         try:
             if record is not None and record.status == "waiting":
                 record = _ingest(parts, record, _reporter(parts, task))
-        except Stopping as stop:
-            parts.claims.requeue(video_id)
-            raise Reject("shutting down", requeue=True) from stop
         except Exception as error:
+            if parts.stopping.is_set():  # a child that was killed for it may fail in any way
+                parts.claims.requeue(video_id)
+                log.info("index.given_back", video_id=video_id)
+                raise Reject("shutting down", requeue=True) from None
             return _failed(parts, task, video_id, error, incident)
         parts.claims.done(video_id)
         return _indexed(record) if record else Failed(code=Code.NOT_IN_LIBRARY, incident=incident)

@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler, Middleware
 from pydantic import TypeAdapter
 
 from worker.codes import Code
+from worker.logs import incident, one_incident
 from worker.messages import REQUESTS, CallFailed, Failed, Message, Request, Update
 from worker.settings import Settings
 
@@ -26,6 +27,7 @@ A = TypeVar("A", bound=Message)
 UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
 BY_TASK = {request.task: request for request in REQUESTS}
 CONNECT_TIMEOUT_S = 2.0
+INCIDENT = "Reelseek-Incident"
 
 
 class NothingRuns(Exception):
@@ -49,7 +51,8 @@ class _Relay:
     async def call(self, request: web.Request) -> web.Response:
         body = BY_TASK[request.match_info["task"]].model_validate(await request.json())
         try:
-            answer = await self._client.call(body)
+            with one_incident(request.headers.get(INCIDENT)):
+                answer = await self._client.call(body)
         except CallFailed as failed:
             return web.json_response(Failed(code=failed.code, incident=failed.incident).model_dump(mode="json"))
         return web.json_response(answer.model_dump(mode="json"))
@@ -113,10 +116,12 @@ class RelayClient:
     async def call(self, request: Request[A]) -> A:
         """The answer. Raises `CallFailed`."""
         try:
-            async with self._session.post(f"/call/{request.task}", json=request.model_dump(mode="json")) as response:
+            async with self._session.post(
+                f"/call/{request.task}", json=request.model_dump(mode="json"), headers={INCIDENT: incident()}
+            ) as response:
                 result = await response.json()
         except aiohttp.ClientError as error:
-            raise CallFailed(Code.NO_WORKER, secrets.token_hex(4)) from error
+            raise CallFailed(Code.NO_WORKER, incident()) from error
         if result.get("kind") == "failed":
             failed = Failed.model_validate(result)
             raise CallFailed(failed.code, failed.incident)
@@ -130,7 +135,7 @@ class RelayClient:
                 async for line in response.content:
                     yield UPDATES.validate_json(line)
         except aiohttp.ClientError:
-            yield Failed(code=Code.NO_WORKER, incident=secrets.token_hex(4))
+            yield Failed(code=Code.NO_WORKER, incident=incident())
 
     async def thumbnail(self, key: str) -> bytes:
         """A JPEG from the blob store. Raises `KeyError`, also when the owner is gone."""

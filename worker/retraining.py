@@ -7,6 +7,7 @@ the record says so, and what is left is to embed the library anew.
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -23,7 +24,8 @@ from worker import lessons
 from worker.codes import Code, code_of
 from worker.compose import Parts
 from worker.jobs import Stopping
-from worker.messages import Failed, Learned, Learning, Update
+from worker.messages import Failed, Learned, Learning, Noted, Update
+from worker.signing import send
 
 if TYPE_CHECKING:
     from model.pairs import Pair
@@ -84,7 +86,7 @@ def send_retrain(parts: Parts) -> None:
     if parts.claims.queue(JOB):
         try:
             parts.app.AsyncResult(JOB).forget()
-            parts.app.send_task(TASK, task_id=JOB, queue="train")
+            send(parts.app, TASK, task_id=JOB, queue="train")
         except BaseException:
             parts.claims.done(JOB)
             raise
@@ -98,16 +100,17 @@ def resume(parts: Parts) -> None:
 
 def retrain(parts: Parts, task: Task, incident: str) -> Update:
     """Works on the retrain that is on record, unless somebody else does."""
-    with parts.claims.running(JOB, incident) as mine:
+    with parts.claims.running(JOB, uuid.uuid4().hex) as mine:
         if not mine:
             raise Reject("a copy of this job is running")
         try:
-            with parts.metrics.stages("retrain") as begin:
+            with parts.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
                 update = _retrain(parts, Teller(parts, task, begin))
-        except Stopping as stop:
-            parts.claims.requeue(JOB)
-            raise Reject("shutting down", requeue=True) from stop
         except Exception as error:
+            if parts.stopping.is_set():
+                parts.claims.requeue(JOB)
+                log.info("retrain.given_back")
+                raise Reject("shutting down", requeue=True) from None
             log.warning("retrain.failed", code=code_of(error), exc_info=error)
             update = Failed(code=code_of(error), incident=incident)
         parts.generations.end_retraining()
@@ -116,18 +119,22 @@ def retrain(parts: Parts, task: Task, incident: str) -> Update:
         return update
 
 
-def catch_up(parts: Parts) -> None:
+def catch_up(parts: Parts) -> Noted:
     """Embeds what only another generation has: videos that were added while this one was not searched."""
 
     def tell(done: int, of: int) -> None:
         if parts.stopping.is_set():
             raise Stopping
 
-    embed_missing(parts.library, parts.blobs, parts.models.current(), tell)
+    try:
+        embed_missing(parts.library, parts.blobs, parts.models.current(), tell)
+    except Stopping:
+        raise Reject("shutting down", requeue=True) from None
+    return Noted()
 
 
 def send_catch_up(parts: Parts) -> None:
-    parts.app.send_task(CATCH_UP, queue="train")
+    send(parts.app, CATCH_UP, queue="train")
 
 
 # ---- the way of a retrain ----

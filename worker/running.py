@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.worker import WorkController
 from celery.worker import state as celery_state
 from celery.worker.consumer import Consumer
+
+from worker.stopping import end_within
 
 # Searches wait on each other only for the encoder, which batches them. One index job fetches while another embeds.
 THREADS = {"search": 8, "index": 2, "train": 1}
@@ -18,13 +20,28 @@ WAKE = "reelseek.wake"
 BEAT_EVERY_S = 1.0
 
 
+class _TellJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Tells the running jobs to stop once nothing more is consumed: what they give back would come straight back."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def stop(self, worker: "_Worker") -> None:
+        worker.stopping.set()
+
+
 class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
     """A worker that tells when it consumes, and by `beat` that its loop turns."""
 
     def __init__(
-        self, app: Celery, queues: Sequence[str], ready: Callable[[], None], beat: Callable[[], None] | None = None
+        self,
+        app: Celery,
+        queues: Sequence[str],
+        ready: Callable[[], None],
+        stopping: threading.Event,
+        beat: Callable[[], None] | None = None,
     ) -> None:
-        self._ready, self._beat = ready, beat
+        self._ready, self.stopping, self._beat = ready, stopping, beat
+        app.steps["worker"].add(_TellJobs)
         app.finalize()
         # Pool threads look the running application up as the process's default one.
         app.set_default()
@@ -56,24 +73,18 @@ def work(
 ) -> None:
     """Consumes `queues` in this thread until SIGTERM or SIGINT; running jobs are told by `stopping` and waited for.
 
-    `beat` is called every second for as long as it consumes.
+    `beat` is called every second for as long as it consumes. The signals stay ours to the end of the process: a second
+    one changes nothing.
     """
-    worker = _Worker(app, queues, ready, beat)
-    previous = {number: signal.signal(number, _stopper(stopping)) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        worker.start()
-    finally:
-        celery_state.should_stop = None
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    _Worker(app, queues, ready, stopping, beat).start()
 
 
-def _stopper(stopping: threading.Event) -> Callable[[int, FrameType | None], None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    if celery_state.should_stop is None:
+        end_within()
         celery_state.should_stop = 0
-
-    return stop
 
 
 def _wake() -> None:
@@ -92,7 +103,7 @@ def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None
         # kombu keeps in-memory queues for as long as the process lives; the store's record says what is to be done.
         app.control.purge()
     ready = {queue: threading.Event() for queue in apps}
-    workers = [_Worker(app, [queue], ready[queue].set) for queue, app in apps.items()]
+    workers = [_Worker(app, [queue], ready[queue].set, stopping) for queue, app in apps.items()]
     running = [
         threading.Thread(target=worker.start, name=f"worker-{queue}")
         for queue, worker in zip(apps, workers, strict=True)
@@ -105,7 +116,6 @@ def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None
                 raise RuntimeError(f"the worker of queue {queue} did not start in {START_TIMEOUT_S:.0f} s")
         yield
     finally:
-        stopping.set()
         # Celery's own way to end a worker from another thread: a global, so it ends all of this process.
         celery_state.should_stop = 0
         for queue, app in apps.items():

@@ -4,8 +4,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEAST_KEY_CHARS = 32
 
 
 class Settings(BaseSettings):
@@ -25,6 +28,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
 
     redis_url: SecretStr | None = Field(None, description="Redis of the grown form. Empty: embedded, in one process.")
+    signing_key: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="Signs what goes over Redis; the same in every process, at least 32 characters. Needed with Redis.",
+    )
     qdrant_url: str | None = Field(None, description="Qdrant server of the grown form. Empty: embedded.")
     qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
     blobs_url: str | None = Field(
@@ -34,6 +42,9 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address that the web chat listens on.")
     web_port: int = Field(8501, ge=0, le=65535, description="Port of the web chat; if taken, a free one.")
     search_timeout_s: float = Field(30, gt=0, description="A search that takes longer is answered with a sentence.")
+    search_waiting: int = Field(
+        1000, gt=0, description="Where so many requests wait for a worker, more are refused at once, with a sentence."
+    )
 
     max_duration_s: float = Field(2 * 3600, gt=0, description="Longer videos are refused.")
     max_bytes: int = Field(2 * 1024**3, gt=0, description="Larger downloads are refused.")
@@ -78,6 +89,18 @@ class Settings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="Address that tells of health, readiness and metrics.")
     metrics_port: int | None = Field(None, ge=0, le=65535, description="Its port, in each process. Empty: off.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("signing_key")
+    @classmethod
+    def _needed_with_redis(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("redis_url") is not None and (key is None or len(key.get_secret_value()) < LEAST_KEY_CHARS):
+            raise PydanticCustomError(
+                "signing_key",
+                "REELSEEK_REDIS_URL needs a key of at least {least} characters beside it, the same in every process; "
+                "`openssl rand -hex 32` makes one",
+                {"least": LEAST_KEY_CHARS},
+            )
+        return key
 
     @property
     def blobs_address(self) -> str:

@@ -120,7 +120,7 @@ class RedisStates:
                 message = await self._pubsub.get_message(timeout=None)
             except redis.RedisError as error:
                 # redis-py subscribes again by itself when it reconnects; what was missed is read by `of`.
-                log.warning("states.connection_lost", error=str(error))
+                log.warning("states.connection_lost", error=error)
                 await asyncio.sleep(1)
                 continue
             if message is not None:

@@ -1,12 +1,12 @@
-"""The tasks as Celery runs them: a message in, a message out.
+"""The tasks as Celery runs them: a signed message in, a message out.
 
 What they do stands in `worker.answers` and `worker.jobs`.
 """
 
 import logging
-import uuid
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import structlog
 from celery import Celery, Task
@@ -16,9 +16,15 @@ from worker import decisions, jobs, retraining
 from worker.answers import ANSWERS
 from worker.codes import Code, code_of
 from worker.compose import Parts
+from worker.logs import incident, one_incident
 from worker.messages import REQUESTS, Failed, Message, Request
+from worker.metrics import Metrics
+from worker.signing import Forged
 
 log = structlog.get_logger()
+
+JOB_MAX_AGE_S: Final = 7 * 86400.0
+"""Longer than any backlog; the record knows what is to be done all the same."""
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
     "index": (jobs.resume, decisions.forget_left),
@@ -26,56 +32,51 @@ ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
 }
 """What a worker of a queue looks after again and again."""
 
+Work: TypeAlias = Callable[[Task, Any], Message]
+"""From a task and the body that came with it to what is answered."""
+
 
 def register(app: Celery, parts: Parts) -> None:
     """Makes `app` able to run every task with these parts."""
-    measured = parts.metrics.measured
+    metrics, max_age_s = parts.metrics, parts.settings.search_timeout_s
     for request in REQUESTS:
-        app.task(
-            measured(_answering(parts, request), request.task), name=f"reelseek.{request.task}", bind=True, shared=False
-        )
-    app.task(measured(_indexing(parts), "index"), name=jobs.TASK, bind=True, max_retries=None, shared=False)
-    app.task(measured(_retraining(parts), "retrain"), name=retraining.TASK, bind=True, shared=False)
-    app.task(_catching_up(parts), name=retraining.CATCH_UP, shared=False)
+        add(app, f"reelseek.{request.task}", _answering(parts, request), max_age_s, metrics)
+    add(app, jobs.TASK, lambda task, video_id: jobs.index(parts, task, video_id, incident()), metrics=metrics)
+    add(app, retraining.TASK, lambda task, _: retraining.retrain(parts, task, incident()), metrics=metrics)
+    add(app, retraining.CATCH_UP, lambda task, _: retraining.catch_up(parts), metrics=metrics)
 
 
-def _answering(parts: Parts, request: type[Request[Any]]) -> Callable[[Task, dict[str, Any]], dict[str, Any]]:
-    def answer(task: Task, body: dict[str, Any]) -> dict[str, Any]:
-        return _guarded(lambda _: ANSWERS[request.task](parts, request.model_validate(body)), request.task)
-
-    return answer
+def _answering(parts: Parts, request: type[Request[Any]]) -> Work:
+    return lambda task, body: ANSWERS[request.task](parts, request.model_validate(body))
 
 
-def _indexing(parts: Parts) -> Callable[[Task, str], dict[str, Any]]:
-    def index(task: Task, video_id: str) -> dict[str, Any]:
-        return _guarded(lambda incident: jobs.index(parts, task, video_id, incident), "index")
+def add(app: Celery, name: str, work: Work, max_age_s: float = JOB_MAX_AGE_S, metrics: Metrics | None = None) -> None:
+    """Makes `app` able to run one task. What was not signed for it, or longer ago than that, `work` never sees."""
 
-    return index
-
-
-def _retraining(parts: Parts) -> Callable[[Task], dict[str, Any]]:
-    def retrain(task: Task) -> dict[str, Any]:
-        return _guarded(lambda incident: retraining.retrain(parts, task, incident), "retrain")
-
-    return retrain
-
-
-def _catching_up(parts: Parts) -> Callable[[], None]:
-    def catch_up() -> None:
-        retraining.catch_up(parts)
-
-    return catch_up
-
-
-def _guarded(work: Callable[[str], Message], what: str) -> dict[str, Any]:
-    """Whatever goes wrong crosses the wire as a code, with an id that the log has too."""
-    incident = uuid.uuid4().hex[:8]
-    with structlog.contextvars.bound_contextvars(incident=incident, task=what):
+    def run(task: Task, sealed: object = None) -> dict[str, Any]:
         try:
-            return work(incident).model_dump(mode="json")
-        except (Reject, Retry):
-            raise
-        except Exception as error:
-            code = code_of(error)
-            log.log(logging.ERROR if code is Code.INTERNAL else logging.INFO, "task.failed", code=code, exc_info=True)
-            return Failed(code=code, incident=incident).model_dump(mode="json")
+            found, body = app.conf.signing.open(name, sealed, max_age_s)
+        except Forged as error:
+            with one_incident() as found:
+                log.warning("task.forged", task=name, why=str(error))
+                return Failed(code=Code.FORGED, incident=found).model_dump(mode="json")
+        with one_incident(found), structlog.contextvars.bound_contextvars(task=name):
+            began_s = time.monotonic()
+            answer = _guarded(lambda: work(task, body))
+            log.info("task.done", took_ms=round(1000 * (time.monotonic() - began_s)))
+            return answer
+
+    measured = metrics.measured(run, name.removeprefix("reelseek.")) if metrics else run
+    app.task(measured, name=name, bind=True, max_retries=None, shared=False)
+
+
+def _guarded(work: Callable[[], Message]) -> dict[str, Any]:
+    """Whatever goes wrong crosses the wire as a code, with an id that the log has too."""
+    try:
+        return work().model_dump(mode="json")
+    except (Reject, Retry):
+        raise
+    except Exception as error:
+        code = code_of(error)
+        log.log(logging.ERROR if code is Code.INTERNAL else logging.INFO, "task.failed", code=code, exc_info=True)
+        return Failed(code=code, incident=incident()).model_dump(mode="json")

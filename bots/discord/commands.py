@@ -219,5 +219,5 @@ async def _picture(attachment: discord.Attachment | None) -> str | None:
         return base64.b64encode(await attachment.read()).decode()
     except discord.HTTPException as error:
         incident = uuid.uuid4().hex[:8]
-        log.warning("picture.failed", incident=incident, error=str(error))
+        log.warning("picture.failed", incident=incident, error=error)
         raise CallFailed(Code.UNREACHABLE, incident) from error

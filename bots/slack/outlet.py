@@ -96,7 +96,7 @@ class SlackOutlet:
         except Refused as refused:
             if not pictures:
                 raise
-            log.warning("slack.pictures_refused", error=str(refused))
+            log.warning("slack.pictures_refused", error=refused)
             await self.pictures.forget(team, wanted)
             await self._deliver(web, errand, posted, drawn(reply, {}), passing, turns)
 

@@ -69,7 +69,7 @@ class People:
             web = await self.teams.web(team)
             user = (await web.users_info(user=person, include_locale=True))["user"]
         except (SlackApiError, aiohttp.ClientError, TimeoutError, LookupError) as error:
-            log.warning("slack.person_unknown", team=team, person=person, error=str(error))
+            log.warning("slack.person_unknown", team=team, person=person, error=error)
             return Person()
         profile = user.get("profile", {})
         found = Person(
@@ -95,7 +95,7 @@ class People:
             found = (await web.conversations_info(channel=channel))["channel"]
         except (SlackApiError, aiohttp.ClientError, TimeoutError, LookupError) as error:
             # Its error for a channel that the bot can't see is no fault, and every other one must not open a channel.
-            log.info("slack.channel_unknown", team=team, channel=channel, error=str(error))
+            log.info("slack.channel_unknown", team=team, channel=channel, error=error)
             return True
         private = bool(found.get("is_private") or found.get("is_im") or found.get("is_mpim"))
         await self._note(note, "private" if private else "public", KEEP_PRIVATE_S if private else KEEP_PUBLIC_S)

@@ -1,7 +1,6 @@
 """Pictures of moments as files of Slack: our own addresses it can't reach, and another site's may vanish."""
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
@@ -65,7 +64,7 @@ class Pictures:
                 await self._desk.note(note, id, seconds=KEEP_S)
         except Exception as error:
             # Whatever is wrong with a picture, the card is worth more.
-            log.warning("picture.failed", incident=uuid.uuid4().hex[:8], key=key, error=repr(error))
+            log.warning("picture.failed", key=key, error=error)
             return None
         return id
 

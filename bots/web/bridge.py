@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from bots.client import Client
 from bots.reply import Lesson, Outcome, Progress, Replies, Reply
 from worker.codes import Code
+from worker.logs import one_incident
 
 T = TypeVar("T")
 KEPT_THUMBNAILS: Final = 1000
@@ -64,14 +65,16 @@ class Bridge:
     def start(self, turn: Turn, replies: Replies) -> Turn:
         """Begins to answer; the turn fills up while the page goes on."""
         turn.done.clear()
-        filling = asyncio.run_coroutine_threadsafe(self._fill(turn, replies), self._loop)
+        with one_incident():
+            filling = asyncio.run_coroutine_threadsafe(self._fill(turn, replies), self._loop)
         self._filling.add(filling)
         filling.add_done_callback(self._filling.discard)
         return turn
 
     def all(self, replies: Replies) -> list[Reply]:
         """Waits for all replies of a quick command."""
-        return self._run(self._collect(replies))
+        with one_incident():
+            return self._run(self._collect(replies))
 
     def close(self) -> None:
         """Ends what is under way and the connection. Doing it twice changes nothing."""

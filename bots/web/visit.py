@@ -44,7 +44,7 @@ class Visit:
         try:
             return None if key is None else self.bridge.thumbnail(key)
         except (KeyError, CallFailed) as error:
-            log.warning("no_thumbnail", key=key, error=str(error))
+            log.warning("no_thumbnail", key=key, error=error)
             return None
 
 

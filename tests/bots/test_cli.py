@@ -152,19 +152,21 @@ def test_the_language_of_the_environment(settings: Settings, env: dict[str, str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_closes_what_it_has_open(number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM cancel the work, whose last lines still run."""
-    closed = []
+    """Ctrl-C and SIGTERM cancel the work, whose last lines still run, also where they are repeated meanwhile."""
+    closed, told = [], []
 
     async def work() -> bool:
         try:
             os.kill(os.getpid(), number)
             await asyncio.Event().wait()
         finally:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0.01)
             closed.append(number)
         return True
 
-    assert asyncio.run(cli.stoppable(work())) is None
-    assert closed == [number]
+    assert asyncio.run(cli.stoppable(work(), lambda: told.append(number))) is None
+    assert closed == told == [number]
 
 
 def test_work_that_ends_gives_its_result() -> None:

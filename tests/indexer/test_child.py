@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,14 @@ def test_time_is_limited(tmp_path: Path, alive: int) -> None:
     """A child that waits for ever is killed, with what it started."""
     with pytest.raises(ChildTimedOut):
         do(tmp_path, "wait", Limits(3, LIMITS.memory_bytes, LIMITS.file_bytes))
+    assert_all_gone(alive)
+
+
+def test_a_child_is_killed_when_all_is_to_end(tmp_path: Path, alive: int) -> None:
+    """Once told, nobody waits for a child that would take for ever; it goes with what it started."""
+    stopping = threading.Event()
+    with pytest.raises(ChildDied):
+        run("tests.indexer.odd_jobs", {"job": "wait"}, LIMITS, tmp_path, lambda share: stopping.set(), stopping)
     assert_all_gone(alive)
 
 

@@ -10,14 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from tests.conftest import SIGNING_KEY
+
 ROOT = Path(__file__).parents[2]
+END_WITHIN_S = 30
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
 
 def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """A person's environment without this test run's settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
-    return own | {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "COLUMNS": "120"} | dict(extra or {})
+    given = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}
+    return own | given | {"COLUMNS": "120"} | dict(extra or {})
 
 
 def reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -72,12 +76,12 @@ class Process:
         return "".join(self.lines)
 
     def end(self, number: int) -> int:
-        """Sends a signal, and gives the exit status."""
+        """Sends a signal, and gives the exit status; fails where the process takes longer than any of ours may."""
         self.popen.send_signal(number)
         return self.wait()
 
     def wait(self) -> int:
-        status = self.popen.wait(60)
+        status = self.popen.wait(END_WITHIN_S)
         self._reader.join()
         return status
 

@@ -24,7 +24,7 @@ from tests.whole.processes import REELSEEK, ROOT, Process, json_lines, reelseek,
 from worker.settings import Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SECRET = "a-long-password"
+SECRET = "a-long-password-0123456789abcdef"
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: service for name, service in COMPOSE["services"].items() if service.get("image") == "reelseek"}
 

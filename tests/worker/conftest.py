@@ -59,6 +59,7 @@ def queues(queue_settings: Settings) -> Iterator[Queues]:
 
 @contextmanager
 def toy_process(url: str) -> Iterator[None]:
+    """A worker of the toy tasks on Redis."""
     command = [sys.executable, "-m", "tests.worker.toy", url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     try:
@@ -74,5 +75,5 @@ def toy_process(url: str) -> Iterator[None]:
 async def client(queues: Queues, queue_settings: Settings) -> AsyncIterator[QueueClient]:
     url = queue_settings.redis_url
     states = RedisStates(url.get_secret_value()) if url else MemoryStates(queues.results)
-    yield QueueClient(queues.sender, states, Blobs(queue_settings.blobs_address), queue_settings.search_timeout_s)
+    yield QueueClient(queues.sender, states, Blobs(queue_settings.blobs_address), queue_settings)
     await states.close()

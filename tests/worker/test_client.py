@@ -17,6 +17,7 @@ from worker.client import QueueClient, connect
 from worker.codes import Code
 from worker.messages import Asker, CallFailed, Progress, Status
 from worker.settings import Settings
+from worker.signing import send
 
 
 def asking(person: str) -> Status:
@@ -52,7 +53,7 @@ async def test_a_broken_task_is_an_internal_failure(client: QueueClient) -> None
 
 async def test_follow_tells_progress_then_the_end(client: QueueClient, queues: Queues) -> None:
     """A job's updates arrive while it runs, and end with its result; a late follower gets the result alone."""
-    queues.sender.send_task("reelseek.index", ["v"], task_id="job", queue="index")
+    send(queues.sender, "reelseek.index", "v", task_id="job", queue="index")
     updates = []
     async with aclosing(client.follow("job")) as following:
         async for update in following:
@@ -97,7 +98,7 @@ class TestRelay:
 
     async def test_follow_passes(self, client: QueueClient, queues: Queues, queue_settings: Settings) -> None:
         """Updates pass one by one, while the job runs."""
-        queues.sender.send_task("reelseek.index", ["v"], task_id="job", queue="index")
+        send(queues.sender, "reelseek.index", "v", task_id="job", queue="index")
         updates = []
         async with relay.serve(client, queue_settings), connect(queue_settings) as other:
             async for update in other.follow("job"):

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,37 +10,46 @@ import redis
 from celery import Celery, Task
 
 from worker.app import make_app
-from worker.messages import Failed, Indexed, Progress, State, Status
+from worker.logs import configure
+from worker.messages import Failed, Indexed, Message, Progress, State, Status
 from worker.running import work
 from worker.settings import Settings
+from worker.tasks import add
 
+SLOW_S = 0.1
 STATE = State(preset="starter", generation="g", videos=1, moments=2, waiting=3)
 INDEXED = Indexed(link="https://example.org/v", title="A", status="indexed", moments=4)
 
 
 def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
-    """`status` answers by who asks; `index` shows progress, then waits."""
+    """`status` answers by who asks, the slow one after `SLOW_S`; `index` shows progress, then waits."""
 
-    def status(body: dict[str, Any]) -> dict[str, Any]:
+    def status(task: Task, body: dict[str, Any]) -> Message:
         match Status.model_validate(body).asker.person:
             case "refused":
-                return Failed(code="not_in_library", incident="abc").model_dump(mode="json")
+                return Failed(code="not_in_library", incident="abc")
+            case "slow":
+                time.sleep(SLOW_S)
+                return STATE
             case "broken":
                 raise RuntimeError("a fault of ours")
             case person:
-                return STATE.model_copy(update={"preset": person}).model_dump(mode="json")
+                return STATE.model_copy(update={"preset": person})
 
-    def index(task: Task, video_id: str) -> dict[str, Any]:
+    def index(task: Task, video_id: str) -> Message:
         task.update_state(state="PROGRESS", meta=Progress(stage="fetch", done=0.5).model_dump(mode="json"))
         wait()
-        return INDEXED.model_dump(mode="json")
+        return INDEXED
 
-    app.task(status, name="reelseek.status", shared=False)
-    app.task(index, name="reelseek.index", bind=True, shared=False)
+    add(app, "reelseek.status", status)
+    add(app, "reelseek.index", index)
 
 
 def main(url: str) -> None:
-    app = make_app(Settings(redis_url=url))
+    settings = Settings(redis_url=url)  # type: ignore[arg-type]
+    # To standard error: nobody reads our output once we are ready.
+    configure(settings, to_file=False)
+    app = make_app(settings)
     toy_tasks(app, lambda: redis.Redis.from_url(url).blpop(["gate"], timeout=30))
     work(app, ["search", "index"], lambda: print("ready", flush=True), threading.Event())
 

@@ -1,0 +1,88 @@
+"""A worker that is told to end gives its job back, and the next one does it at once."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from aiohttp import web
+from redis.asyncio import Redis
+
+from tests.whole.conftest import outcome, submitted
+from tests.whole.media import clip
+from tests.whole.processes import REELSEEK, Process, running
+from worker.client import connect
+from worker.messages import Indexed
+from worker.settings import Settings
+
+
+@dataclass
+class SlowSite:
+    """Sends the first half of a file, and the rest once it is let go."""
+
+    file: Path
+    url: str = ""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        content = self.file.read_bytes()
+        response = web.StreamResponse(headers={"Content-Type": "video/mp4", "Content-Length": str(len(content))})
+        await response.prepare(request)
+        if request.method == "GET":
+            await response.write(content[: len(content) // 2])
+            self.asked.set()
+            await self.let_go.wait()
+            with suppress(ConnectionError):  # of the worker that is gone
+                await response.write(content[len(content) // 2 :])
+        return response
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[SlowSite]:
+    site = SlowSite(clip(tmp_path / "red.mp4", "red", seconds=3))
+    app = web.Application()
+    app.router.add_get("/red.mp4", site.answer)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/red.mp4"
+    yield site
+    site.let_go.set()
+    await runner.cleanup()
+
+
+def worker(redis_url: str, folder: Path) -> AbstractContextManager[Process]:
+    given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
+    return running([REELSEEK, "worker", "--queues", "search,index"], folder, **given)
+
+
+async def test_a_worker_in_the_middle_of_a_download_gives_it_back(
+    clean_redis: str, tmp_path: Path, site: SlowSite
+) -> None:
+    """Told twice, it ends in order, with its children; the job is queued again, nobody's, and the next one does it."""
+    data = tmp_path / "data"
+    data.mkdir()
+    async with connect(Settings(redis_url=clean_redis, data_dir=data)) as client:  # type: ignore[arg-type]
+        with worker(clean_redis, data) as first:
+            await asyncio.to_thread(first.wait_for, "worker.ready")
+            answer = await submitted(client, site.url)
+            await asyncio.wait_for(site.asked.wait(), 30)
+            children = psutil.Process(first.popen.pid).children(recursive=True)
+            assert children
+            first.popen.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(first.end, signal.SIGTERM) == 0
+            assert not [child for child in children if child.is_running()]
+            assert "Traceback" not in first.text
+        async with Redis.from_url(clean_redis) as redis:
+            assert await redis.llen("index") == 1  # type: ignore[misc]
+            assert await redis.keys("reelseek:lease:run:*") == []
+        site.let_go.set()
+        with worker(clean_redis, data):
+            done = await outcome(client, answer)
+    assert isinstance(done, Indexed)
+    assert done.moments
