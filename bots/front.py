@@ -55,17 +55,17 @@ class Front:
 
         If this process dies meanwhile, the next one answers (`picking_up`).
         """
-        answering = self.metrics.answering(errand.platform, errand.command)
-        with speaking(errand.locale), one_incident(errand.incident), answering as outcome:
+        answers = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), one_incident(errand.incident), answers as answering:
             try:
                 if not errand.unseen and (waits := await self._waits(errand)):
-                    outcome.outcome = "refused"
+                    answering.outcome = "refused"
                     await self._show(errand, outlet, waits)
                     return
                 async with self.desk.held(errand):
                     await self._answer(errand, outlet)
             except CallFailed as error:
-                outcome.outcome = "failed"
+                answering.outcome = "failed"
                 if not errand.unseen:
                     await self._show(errand, outlet, core.surprised(error))
 
@@ -213,8 +213,8 @@ class Front:
                 await asyncio.sleep(PICK_UP_EVERY_S)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
-        answering = self.metrics.answering(errand.platform, errand.command)
-        with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed), answering:
+        answers = self.metrics.answering(errand.platform, errand.command)
+        with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed), answers:
             async with self.desk.held(errand):
                 await self._answer(errand, outlet)
 

@@ -129,7 +129,7 @@ def retrain(parts: Parts, task: Task, incident: str) -> Update:
         if asked is None:
             raise Reject("a copy of this job ended it")
         try:
-            with parts.metrics.stages("retrain") as begin:
+            with parts.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
                 update = _outcome(parts, asked, Teller(parts, task, begin), incident)
             _forget_old(parts)
             parts.generations.end_retraining()

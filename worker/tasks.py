@@ -18,6 +18,7 @@ from worker.codes import Code, code_of
 from worker.compose import Parts
 from worker.logs import incident, one_incident
 from worker.messages import REQUESTS, Failed, Message, Request
+from worker.metrics import Metrics
 from worker.signing import Forged
 
 log = structlog.get_logger()
@@ -33,25 +34,23 @@ ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
 
 Work: TypeAlias = Callable[[Task, Any], Message]
 """From a task and the body that came with it to what is answered."""
-Measured: TypeAlias = Callable[[Callable[..., dict[str, Any]], str], Callable[..., dict[str, Any]]]
-"""`Metrics.measured`"""
 
 
 def register(app: Celery, parts: Parts) -> None:
     """Makes `app` able to run every task with these parts."""
-    measured = parts.metrics.measured
+    metrics, max_age_s = parts.metrics, parts.settings.search_timeout_s
     for request in REQUESTS:
-        add(app, f"reelseek.{request.task}", _answering(parts, request), measured, parts.settings.search_timeout_s)
-    add(app, jobs.TASK, lambda task, video_id: jobs.index(parts, task, video_id, incident()), measured)
-    add(app, retraining.TASK, lambda task, _: retraining.retrain(parts, task, incident()), measured)
-    add(app, retraining.CATCH_UP, lambda task, _: retraining.catch_up(parts), measured)
+        add(app, f"reelseek.{request.task}", _answering(parts, request), max_age_s, metrics)
+    add(app, jobs.TASK, lambda task, video_id: jobs.index(parts, task, video_id, incident()), metrics=metrics)
+    add(app, retraining.TASK, lambda task, _: retraining.retrain(parts, task, incident()), metrics=metrics)
+    add(app, retraining.CATCH_UP, lambda task, _: retraining.catch_up(parts), metrics=metrics)
 
 
 def _answering(parts: Parts, request: type[Request[Any]]) -> Work:
     return lambda task, body: ANSWERS[request.task](parts, request.model_validate(body))
 
 
-def add(app: Celery, name: str, work: Work, measured: Measured, max_age_s: float = JOB_MAX_AGE_S) -> None:
+def add(app: Celery, name: str, work: Work, max_age_s: float = JOB_MAX_AGE_S, metrics: Metrics | None = None) -> None:
     """Makes `app` able to run one task. What was not signed for it, or longer ago than that, `work` never sees."""
 
     def run(task: Task, sealed: object = None) -> dict[str, Any]:
@@ -67,7 +66,8 @@ def add(app: Celery, name: str, work: Work, measured: Measured, max_age_s: float
             log.info("task.done", took_ms=round(1000 * (time.monotonic() - began_s)))
             return answer
 
-    app.task(measured(run, name.removeprefix("reelseek.")), name=name, bind=True, max_retries=None, shared=False)
+    measured = metrics.measured(run, name.removeprefix("reelseek.")) if metrics else run
+    app.task(measured, name=name, bind=True, max_retries=None, shared=False)
 
 
 def _guarded(work: Callable[[], Message]) -> dict[str, Any]:

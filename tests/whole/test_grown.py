@@ -67,11 +67,21 @@ def services(grown: dict[str, str], tmp_path: Path) -> Iterator[dict[str, Proces
         yield started
 
 
+def port(service: Process) -> str:
+    """Where a service tells of its health."""
+    return service.wait_for("health.listening").partition("127.0.0.1:")[2].partition('"')[0]
+
+
+def metrics(service: Process) -> list[str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port(service)}/metrics") as response:
+        lines: list[str] = response.read().decode().splitlines()
+    return lines
+
+
 def healthy(service: Process, name: str) -> bool:
     """As compose finds out, but for the port, which a container has for itself."""
-    port = service.wait_for("health.listening").partition("127.0.0.1:")[2].partition('"')[0]
     _, *command = OURS[name]["healthcheck"]["test"]
-    asked = [part.replace(":9100", f":{port}") for part in command]
+    asked = [part.replace(":9100", f":{port(service)}") for part in command]
     return subprocess.run([sys.executable, *asked[1:]], capture_output=True, timeout=20).returncode == 0
 
 
@@ -93,6 +103,14 @@ def test_every_variable_of_compose_is_in_the_example() -> None:
 
 def _is_secret(field: FieldInfo) -> bool:
     return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def test_every_test_that_a_promise_names_exists() -> None:
+    """docs/operations.md promises nothing that no test holds."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/operations.md").read_text())
+    assert named
+    missing = [(file, test) for file, test in named if f"def {test}(" not in (ROOT / file).read_text()]
+    assert missing == []
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -169,4 +187,11 @@ def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[
     with urllib.request.urlopen(f"http://{address}/_stcore/health") as health:
         assert health.status == 200
     assert {name: healthy(service, name) for name, service in services.items()} == dict.fromkeys(services, True)
+    seen = {name: metrics(service) for name, service in services.items()}
+    assert 'reelseek_tasks_total{outcome="done",task="find"} 1.0' in seen["search"]
+    assert 'reelseek_search_seconds_count{stage="nearest"} 1.0' in seen["search"]
+    assert 'reelseek_queue_wait_seconds_count{queue="search"} 2.0' in seen["search"]
+    assert 'reelseek_job_stage_seconds_count{stage="embed",task="index"} 1.0' in seen["index"]
+    assert 'reelseek_encode_batch_items_count{kind="frames"} 1.0' in seen["index"]
+    assert all('reelseek_queue_messages{queue="train"} 0.0' in lines for lines in seen.values())
     assert {name: service.end(signal.SIGTERM) for name, service in services.items()} == dict.fromkeys(services, 0)

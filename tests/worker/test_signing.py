@@ -34,6 +34,7 @@ class Installation:
         """What the worker makes of a message as anyone with access to Redis can write it."""
         task_id = uuid.uuid4().hex
         self.app.send_task(task, list(arguments), task_id=task_id, queue="train")
+        # Celery takes a process that has ever run workers in threads, as other tests do, for a task.
         answer: dict[str, Any] = self.app.AsyncResult(task_id).get(timeout=30, disable_sync_subtasks=False)
         return answer
 

@@ -12,7 +12,6 @@ from celery import Celery, Task
 from worker.app import make_app
 from worker.logs import configure
 from worker.messages import Failed, Indexed, Message, Progress, State, Status
-from worker.metrics import Metrics
 from worker.running import work
 from worker.settings import Settings
 from worker.tasks import add
@@ -42,9 +41,8 @@ def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
         wait()
         return INDEXED
 
-    measured = Metrics().measured
-    add(app, "reelseek.status", status, measured)
-    add(app, "reelseek.index", index, measured)
+    add(app, "reelseek.status", status)
+    add(app, "reelseek.index", index)
 
 
 def main(url: str) -> None:
