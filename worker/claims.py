@@ -103,6 +103,10 @@ class Claims:
         """Claims a video for a job about to be sent; False if one is queued or running already."""
         return self._leases.take(f"job:{video_id}", "job", QUEUED_S)
 
+    def due(self, name: str, every_s: float) -> bool:
+        """Whether it is this process's turn to do something that is done once in a while, by one of all processes."""
+        return self._leases.take(f"due:{name}", "round", every_s)
+
     @contextmanager
     def running(self, video_id: str, owner: str) -> Iterator[bool]:
         """Holds the video while its job runs. False: a copy of this job already does; leave it alone."""

@@ -12,7 +12,7 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import Reject, Retry
 
-from worker import decisions, jobs, retraining
+from worker import decisions, jobs, leftovers, retraining
 from worker.answers import ANSWERS
 from worker.codes import Code, code_of
 from worker.compose import Parts
@@ -21,7 +21,7 @@ from worker.messages import REQUESTS, Failed, Message, Request
 log = structlog.get_logger()
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
-    "index": (jobs.resume, decisions.forget_left),
+    "index": (jobs.resume, decisions.forget_left, leftovers.clear),
     "train": (retraining.resume,),
 }
 """What a worker of a queue looks after again and again."""
