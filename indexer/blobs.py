@@ -99,6 +99,17 @@ class Blobs:
         except OSError as error:
             raise StoreUnavailable(str(error)) from error
 
+    def names(self, prefix: str) -> list[str]:
+        """What lies directly below `prefix`, which ends with `/`."""
+        path = self._path(prefix.removesuffix("/"))
+        try:
+            self._fs.invalidate_cache(path)
+            return [str(each).rstrip("/").rpartition("/")[2] for each in self._fs.ls(path, detail=False)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreUnavailable(str(error)) from error
+
     def url(self, key: str) -> str:
         """Where a blob lies: a path of this machine, or an address with its scheme."""
         path = self._path(key)

@@ -12,7 +12,7 @@ Several workers call this at once, and any of them may be killed in between, so 
   writes spaces reads the submissions again afterwards, until they are what was written: the last one is right.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -267,6 +267,24 @@ class Library(MomentStore):
     def _delete_moments(self, video_id: str) -> None:
         for collection in self._collections():
             self._points.delete(collection, Where({"video_id": video_id}))
+
+    def closed(self) -> set[str]:
+        """Ids of videos with moments that nobody finds: of running jobs, and of killed ones."""
+        return {
+            stored.payload["video_id"]
+            for collection in self._collections()
+            for stored in self._points.scroll(collection, Where({"open": "no"}), ("video_id",))
+        }
+
+    def not_on_record(self, video_ids: Collection[str]) -> set[str]:
+        return set(video_ids) - {record.video_id for record in self._videos(sorted(video_ids))}
+
+    def drop_stray(self, video_id: str) -> bool:
+        """Deletes the moments of a video that is not on record. False: it is."""
+        if self.video(video_id) is not None:
+            return False
+        self._delete_moments(video_id)
+        return True
 
     def _put(self, record: VideoRecord | Submission) -> None:
         id, kind = (record.video_id, "video") if isinstance(record, VideoRecord) else (record.id, "submission")

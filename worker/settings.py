@@ -58,7 +58,9 @@ class Settings(BaseSettings):
     )
     speech: bool = Field(True, description="Take subtitles, so that spoken words are found.")
     cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that ask for a login.")
-    fetch_proxy: str | None = Field(None, description="Proxy of all downloads; must refuse private addresses itself.")
+    fetch_proxy: str | None = Field(
+        None, description="Proxy of all downloads, which then go nowhere else; must refuse private addresses itself."
+    )
 
     person_rate: str = Field("30/minute", description="How often one person may ask (`30/minute`, `500/day`).")
     space_rate: str = Field("300/minute", description="How often one space may ask.")

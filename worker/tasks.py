@@ -12,7 +12,7 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import Reject, Retry
 
-from worker import decisions, jobs, retraining
+from worker import decisions, jobs, leftovers, retraining
 from worker.answers import ANSWERS
 from worker.codes import Code, code_of
 from worker.compose import Parts
@@ -27,7 +27,7 @@ JOB_MAX_AGE_S: Final = 7 * 86400.0
 """Longer than any backlog; the record knows what is to be done all the same."""
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
-    "index": (jobs.resume, decisions.forget_left, decisions.retain),
+    "index": (jobs.resume, decisions.forget_left, decisions.retain, leftovers.clear),
     "train": (retraining.resume,),
 }
 """What a worker of a queue looks after again and again."""

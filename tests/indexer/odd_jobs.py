@@ -1,5 +1,6 @@
 """A child process that does as it is told, for the tests of `indexer.child`: python -m tests.indexer.odd_jobs."""
 
+import mmap
 import os
 import signal
 import subprocess
@@ -51,6 +52,34 @@ def allocate(detail: str, share: Share) -> str:
     return "allocated"
 
 
+def share_memory(detail: str, share: Share) -> str:
+    """A mapping that is no private memory, which the limit on memory alone does not see."""
+    try:
+        mmap.mmap(-1, 4 * 1024**3).close()
+    except OSError as error:
+        return type(error).__name__
+    return "mapped"
+
+
+def burn(detail: str, share: Share) -> None:
+    share(0)
+    while True:
+        pass
+
+
+def open_many(detail: str, share: Share) -> int:
+    opened = []
+    with suppress(OSError):
+        while len(opened) < 10_000:
+            opened.append(os.open("/dev/null", os.O_RDONLY))
+    return len(opened)
+
+
+def standing(detail: str, share: Share) -> list[str]:
+    status = Path("/proc/self/status").read_text()
+    return [status.split("NoNewPrivs:")[1].split()[0], Path("/proc/self/oom_score_adj").read_text().strip()]
+
+
 def write(detail: str, share: Share) -> str:
     try:
         Path("big").write_bytes(bytes(2 * 1024**2))
@@ -81,6 +110,10 @@ JOBS = {
     "print": say,
     "wait": wait,
     "allocate": allocate,
+    "share_memory": share_memory,
+    "burn": burn,
+    "open_many": open_many,
+    "standing": standing,
     "write": write,
     "environment": lambda detail, share: dict(os.environ),
     "import": take,

@@ -1,10 +1,13 @@
 """A child process with limits: it answers, fails in our words, or is gone, and never outlives its parent."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +95,43 @@ def test_a_child_is_killed_when_all_is_to_end(tmp_path: Path, alive: int) -> Non
 def test_memory_is_limited(tmp_path: Path) -> None:
     """Memory beyond the limit is refused to the child."""
     assert do(tmp_path, "allocate") == "MemoryError"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_AS")
+def test_address_space_is_limited(tmp_path: Path) -> None:
+    """Where no JavaScript runtime has to run, shared mappings do not get past the limit on memory either."""
+    assert do(tmp_path, "share_memory", replace(LIMITS, address_bytes=2 * 1024**3)) == "OSError"
+    assert do(tmp_path, "share_memory") == "mapped"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="these are Linux's own")
+def test_a_child_gains_no_rights_and_goes_first(tmp_path: Path) -> None:
+    """No program gives it more rights, and a machine without memory ends it before the worker."""
+    assert do(tmp_path, "standing") == ["1", "1000"]
+
+
+def test_open_files_are_limited(tmp_path: Path) -> None:
+    """A child runs out of its own open files, not out of the machine's."""
+    assert 100 < do(tmp_path, "open_many") < 256
+
+
+def test_computing_time_is_limited(tmp_path: Path) -> None:
+    """Should nobody stop the clock, the system does: here without the parent's timer."""
+    limits = {"timeout_s": 0.1, "memory_bytes": LIMITS.memory_bytes, "file_bytes": LIMITS.file_bytes}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.indexer.odd_jobs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps({"limits": limits, "request": {"job": "burn"}}) + "\n")
+        child.stdin.flush()
+        assert child.wait(60) in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def test_a_crash_is_one_failed_job(tmp_path: Path) -> None:
+    """A decoder that crashes takes nobody along: the next child answers."""
+    with pytest.raises(ChildDied):
+        do(tmp_path, "crash")
+    assert do(tmp_path, "count") == 1000
 
 
 def test_files_are_limited(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from itertools import pairwise
@@ -54,6 +55,17 @@ def test_a_short_video_gives_what_a_motion_vector_needs(tmp_path: Path) -> None:
     assert len(decoded.frames) == 8
     assert seconds(decoded)[0] == 0
     assert seconds(decoded)[-1] > 1.5
+
+
+def test_a_video_that_lies_about_its_length_is_not_kept_frame_by_frame(tmp_path: Path) -> None:
+    """One that claims to be a blink long gives its eight pictures and then one a second, like any other."""
+    path = media.video(tmp_path / "a.mkv", 20)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x44\x89\x88") + 3  # Matroska's Duration, a double of milliseconds
+    content[at : at + 8] = struct.pack(">d", 100.0)
+    decoded = decode(write(path, bytes(content)))
+    assert decoded.duration_s == pytest.approx(20, abs=0.2)
+    assert 24 <= len(decoded.frames) <= 30
 
 
 def test_a_very_short_video_gives_all_it_has(tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
-from indexer.speech import Track, captions, pick_track
-from indexer.video import Caption
+from indexer.ingest import MAX_SAID_CHARS, _said
+from indexer.moments import Stretch
+from indexer.speech import MAX_CAPTION_CHARS, MAX_CAPTIONS, Track, captions, pick_track
+from indexer.video import Caption, Fetched
+from tests.indexer.fakes import a_video
 
 ROLLING = """WEBVTT
 Kind: captions
@@ -99,3 +102,20 @@ def test_a_refrain_that_people_wrote_stays() -> None:
 def test_what_is_no_subtitle_gives_none(ext: str) -> None:
     """A web page in place of a subtitle file has no captions."""
     assert captions("<html>not found</html>", Track({"ext": ext}, automatic=False)) == ()
+
+
+def test_subtitles_without_end_are_cut() -> None:
+    """So many captions, each so long, and no more: each moment looks through all of them."""
+    lines = (
+        f"{number % 60:02}:00.000 --> 59:59.000\n{'a' * 2000 if not number else 'b'}\n" for number in range(20_100)
+    )
+    found = captions("WEBVTT\n\n" + "\n".join(lines), Track({"ext": "vtt"}, automatic=False))
+    assert len(found) == MAX_CAPTIONS
+    assert max(len(caption.text) for caption in found) == MAX_CAPTION_CHARS
+
+
+def test_a_moment_keeps_no_book() -> None:
+    """Captions that all claim the whole video do not stand with each of its moments."""
+    speech = tuple(Caption(0, 7200, "word " * 100) for _ in range(1000))
+    said = _said(a_video("goal"), Fetched(a_video("goal"), None, speech=speech), Stretch(0, 8, ()))
+    assert len(said["speech"]) == MAX_SAID_CHARS
