@@ -186,13 +186,15 @@ class EdgePoints:
         # While the lock is held nobody writes: what is flushed is what the folder holds.
         with self._lock, _translated():
             self._shard(collection).flush()
-            shutil.copytree(self._folder / collection, path)
+            # The engine makes its files large beforehand; packed, what is empty takes no room.
+            packed = shutil.make_archive(str(path), "zip", self._folder / collection)
+        Path(packed).rename(path)
 
     def load(self, collection: str, path: Path) -> None:
         with self._lock:
             self.drop(collection)
             made = self._folder / f".{collection}"
-            shutil.copytree(path, made)
+            shutil.unpack_archive(path, made, "zip")
             made.rename(self._folder / collection)
             self._load(self._folder / collection)
 

@@ -139,7 +139,7 @@ class Points(Protocol):
         ...
 
     def save(self, collection: str, path: Path) -> None:
-        """Writes a collection to a file or folder that does not exist yet, in the store's own form."""
+        """Writes a collection to a file, in the store's own form."""
         ...
 
     def load(self, collection: str, path: Path) -> None:

@@ -63,6 +63,7 @@ class FakeClient:
     asked: list[Request[Message]] = field(default_factory=list)
     settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
     votes: list[messages.Vote] = field(default_factory=list)
+    terms: messages.Terms = field(default_factory=lambda: messages.Terms(leave_grace_days=7, adapter_scope="space"))
     left: set[str] = field(default_factory=set)
     material: messages.Material = field(
         default_factory=lambda: messages.Material(
@@ -94,7 +95,7 @@ class FakeClient:
                 self.votes.append(request)
                 answer = messages.Noted()
             case messages.ReadTerms():
-                answer = messages.Terms(leave_grace_days=7, adapter_scope="space")
+                answer = self.terms
             case messages.ReadSettings():
                 answer = self.settings.get(request.asker.space, messages.SpaceSettings())
             case messages.ChangeSettings():

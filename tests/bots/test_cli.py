@@ -210,3 +210,13 @@ def test_models_are_shown_and_gone_back(running: Settings, client: FakeClient) -
     assert shown.returncode == 0
     assert [line.split(",")[0] for line in shown.stdout.splitlines()] == ["starter-1", "starter-0"]
     assert reelseek("model", "rollback").returncode == 0
+
+
+def test_a_backup_is_taken_back(settings: Settings, tmp_path: Path) -> None:
+    """Two commands; what cannot be done is a sentence, and changes nothing."""
+    made = reelseek("backup", str(tmp_path / "kept"))
+    assert (made.returncode, str(tmp_path / "kept") in made.stdout) == (0, True)
+    back = reelseek("restore", str(tmp_path / "kept"), REELSEEK_DATA_DIR=str(tmp_path / "new"))
+    assert (back.returncode, back.stdout) == (0, "Restored: 0 videos and 0 moments. Start Reelseek.\n")
+    none = reelseek("restore", str(tmp_path / "nothing"))
+    assert (none.returncode, say(Code.BACKUP_DAMAGED) in none.stderr.replace("\n", " ")) == (1, True)

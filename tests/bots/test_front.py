@@ -15,7 +15,7 @@ from bots.words import Text, say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker import messages
 from worker.codes import Code
-from worker.messages import Asker, CallFailed
+from worker.messages import Asker, CallFailed, Terms
 
 ANN = Asker(space="discord:1", person="ann", name="Ann")
 ADMIN = Asker(space="discord:1", person="zoe", admin=True)
@@ -352,6 +352,25 @@ async def test_models_are_listed_and_gone_back(front: Front, screen: Screen, cli
     assert say(Text.MODEL_PLAIN) in second
     [back] = await ask(front, screen, "model", ADMIN, action="rollback")
     assert back == Sentence(say(Text.ROLLED_BACK, name="starter-0"))
+
+
+async def test_privacy_names_what_goes_with_time(front: Front, screen: Screen, client: FakeClient) -> None:
+    """Only where it does, and in each language."""
+    client.terms = Terms(
+        leave_grace_days=7, adapter_scope="space", keep_queries_days=2.5, keep_shown_days=2.5, keep_frames_days=90
+    )
+    for locale, words in (("en", "only one picture"), ("ko", "한 장만"), ("zh", "只保留一张")):
+        screen.seen.clear()
+        await front.serve(Errand("discord", "privacy", {}, ANN, locale, {"channel": "5"}), screen)
+        [reply] = screen.seen
+        assert isinstance(reply, Sentence)
+        assert reply.text.count("2.5") == 2
+        assert "90" in reply.text
+        assert words in reply.text
+    client.terms = Terms(leave_grace_days=7, adapter_scope="space")
+    [reply] = await ask(front, screen, "privacy")
+    assert isinstance(reply, Sentence)
+    assert "only one picture" not in reply.text
 
 
 async def test_privacy_names_what_is_kept_and_for_how_long(front: Front, screen: Screen) -> None:

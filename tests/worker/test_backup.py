@@ -1,6 +1,7 @@
 """A backup is worth what a restore makes of it: both forms, into stores of their own that are empty."""
 
 import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -126,24 +127,27 @@ def test_what_changed_meanwhile_is_mended(folder: Path) -> None:
 # ---- what is refused ----
 
 
-@pytest.fixture
-def made(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(fast_folder: Path) -> Iterator[Path]:
     """A backup of an embedded library."""
-    settings = Settings(data_dir=folder / "old")
-    with opened(settings) as parts:
-        fill(parts)
-    backup(settings, folder / "backup")
-    return folder / "backup"
+    with tempfile.TemporaryDirectory(dir=fast_folder) as folder:
+        settings = Settings(data_dir=Path(folder) / "old")
+        with opened(settings) as parts:
+            fill(parts)
+        backup(settings, Path(folder) / "backup")
+        yield Path(folder) / "backup"
+
+
+@pytest.fixture
+def made(whole: Path, folder: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    return shutil.copytree(whole, folder / "backup")
 
 
 def refused(settings: Settings, folder: Path) -> Code:
     with pytest.raises(BackupRefused) as refusal:
         restore(settings, folder)
     return refusal.value.code
-
-
-def largest(folder: Path) -> Path:
-    return max((each for each in folder.rglob("*") if each.is_file()), key=lambda each: each.stat().st_size)
 
 
 def spoil(file: Path) -> None:
@@ -159,7 +163,7 @@ def spoil(file: Path) -> None:
         lambda folder: (folder / MANIFEST).write_text("{"),
         lambda folder: (folder / "blobs/adapters/fake/adapter.bin").unlink(),
         lambda folder: spoil(folder / "blobs/adapters/fake/adapter.bin"),
-        lambda folder: spoil(largest(folder / "points/records")),
+        lambda folder: spoil(folder / "points/records"),
     ],
     ids=["no manifest", "half a manifest", "a file less", "a bit of a blob", "a bit of the records"],
 )

@@ -14,13 +14,16 @@ import pytest
 from PIL import Image
 
 from indexer.errors import NotAPicture, NotYours
+from indexer.moment_store import MOMENTS
+from indexer.points import Where
 from model.encoders import Encoder as ModelEncoder
 from tests.indexer.fakes import FakeEncoder, a_video, some_moments
 from worker.answers import ANSWERS
 from worker.app import make_app
+from worker.claims import Claims, MemoryLeases
 from worker.codes import Code
 from worker.compose import Parts
-from worker.decisions import Refusal, forget_left
+from worker.decisions import Refusal, forget_left, retain
 from worker.memory import Results
 from worker.messages import (
     Asker,
@@ -228,3 +231,29 @@ def test_terms_are_the_installation_s(parts: Parts) -> None:
     """What /privacy promises is what is set."""
     terms = call(parts, ReadTerms(asker=ANN))
     assert (terms.leave_grace_days, terms.adapter_scope) == (7, "space")
+    assert (terms.keep_queries_days, terms.keep_shown_days, terms.keep_frames_days) == (None, 30, None)
+    parts.settings = parts.settings.model_copy(update={"keep_queries_days": 2.5, "keep_frames_days": 90.0})
+    terms = call(parts, ReadTerms(asker=ANN))
+    assert (terms.keep_queries_days, terms.keep_shown_days, terms.keep_frames_days) == (2.5, 2.5, 90)
+
+
+def test_votes_and_frames_are_kept_as_long_as_is_set(parts: Parts) -> None:
+    """Nothing goes where nothing is set or before its time; only one worker looks, and once an hour."""
+    share(parts, "goal")
+    [hit] = call(parts, Find(asker=ANN, queries=("goal",))).hits
+    call(parts, Vote(asker=BOB, queries=("goal",), moment_id=hit.moment_id, kind="up"))
+    parts.blobs.put(f"videos/{hit.video_id}/frame.jpg", b"a frame")
+    parts.points.set_payload(MOMENTS, Where(), {"frames": [f"videos/{hit.video_id}/frame.jpg", hit.thumbnail]})
+
+    def after(days: float) -> tuple[int, list[str]]:
+        parts.claims = Claims(MemoryLeases())
+        retain(parts, datetime.now(UTC) + timedelta(days=days))
+        retain(parts, datetime.now(UTC) + timedelta(days=999))
+        return len(parts.spaces.votes()), list(parts.blobs.all_keys())
+
+    frame = [f"videos/{hit.video_id}/frame.jpg"]
+    assert after(1000) == (1, frame)
+    parts.settings = parts.settings.model_copy(update={"keep_queries_days": 10.0, "keep_frames_days": 20.0})
+    assert after(9) == (1, frame)
+    assert after(11) == (0, frame)
+    assert after(21) == (0, [])

@@ -9,9 +9,9 @@ import io
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -31,12 +31,12 @@ from hypothesis.stateful import (
 from PIL import Image
 
 from indexer.errors import IndexerError
-from indexer.link import canonical
 from indexer.points import Where
 from model.encoders import Encoder as ModelEncoder
 from tests.indexer.conftest import fast_folder
-from tests.indexer.fakes import FakeEncoder, a_video, moment_id, some_moments
+from tests.indexer.fakes import FakeEncoder, a_video, some_moments
 from tests.indexer.qdrant import qdrant_url
+from tests.worker.world import MOMENTS, SPACES, VIDEOS, World, id_of, link_of, moments_of, named, told
 from worker import messages
 from worker.answers import ANSWERS
 from worker.app import make_app
@@ -51,109 +51,16 @@ from worker.settings import Settings
 __all__ = ["fast_folder", "qdrant_url"]
 
 A = TypeVar("A", bound=Message)
-SPACES: Final = ("discord:1", "slack:2")
 ROOMS: Final = ("", "55", "66")
 PEOPLE: Final = ("ann", "bob")
-VIDEOS: Final = ("v0", "v1", "v2")
 CHAT_MESSAGES: Final = ("", "m1", "m2")
-MOMENTS: Final = 2
-"""Of each video."""
 EVERYWHERE: Final = [Asker(space=space, person="eve", room=room) for space, room in product(SPACES, ROOMS)]
-
-ADMINS_ONLY: Final = {
-    messages.Crawl,
-    messages.ChangeSettings,
-    messages.PreviewRetrain,
-    messages.Retrain,
-    messages.Rollback,
-}
-
-
-def link_of(name: str) -> str:
-    return f"http://127.0.0.1/{name}.mp4"
-
-
-def id_of(name: str) -> str:
-    return canonical(link_of(name)).video_id
-
-
-def moments_of(name: str) -> list[str]:
-    return [moment_id(replace(a_video(name), id=id_of(name)), number) for number in range(MOMENTS)]
-
-
-def told(answer: Message) -> set[str]:
-    """The videos that an answer says anything of."""
-    text = answer.model_dump_json()
-    marks = {name: (link_of(name), id_of(name), f"title of {name}", *moments_of(name)) for name in VIDEOS}
-    return {name for name, own in marks.items() if any(mark in text for mark in own)}
-
-
-def named(answer: Message) -> set[str]:
-    """The spaces that an answer says anything of: people are called by them, and ask with their names."""
-    return {space for space in SPACES if f"of {space}" in answer.model_dump_json()}
 
 
 def a_picture() -> str:
     file = io.BytesIO()
     Image.new("RGB", (32, 32), "red").save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
-
-
-# ---- what must hold, as simply as it can be said ----
-
-
-@dataclass(frozen=True)
-class Wish:
-    """That a video is wanted, by whom, and where."""
-
-    name: str
-    space: str
-    room: str
-    person: str
-    message: str
-
-
-@dataclass
-class World:
-    """What people did, and what follows from it."""
-
-    wishes: dict[tuple[str, str, str], Wish] = field(default_factory=dict)
-    """By space, room and video: the first who asked there counts."""
-    indexed: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
-    votes: set[tuple[str, str, str]] = field(default_factory=set)
-    """Space, person, video."""
-    decided: dict[str, SpaceSettings] = field(default_factory=dict)
-
-    def settings(self, space: str) -> SpaceSettings:
-        return self.decided.get(space, SpaceSettings())
-
-    def submit(self, asker: Asker, name: str, message: str) -> None:
-        room = asker.room if self.settings(asker.space).rooms == "closed" else ""
-        self.wishes.setdefault((asker.space, room, name), Wish(name, asker.space, room, asker.person, message))
-        self.failed.discard(name)
-
-    def waiting(self) -> set[str]:
-        return {wish.name for wish in self.wishes.values()} - self.indexed - self.failed
-
-    def seen(self, asker: Asker) -> list[Wish]:
-        """The wishes that somebody may know of who asks from there."""
-        return [each for each in self.wishes.values() if each.space == asker.space and each.room in ("", asker.room)]
-
-    def forget(self, which: Callable[[Wish], bool]) -> set[str]:
-        """Takes wishes back; the videos they were for. What nobody wants any more is gone."""
-        taken = {key: wish for key, wish in self.wishes.items() if which(wish)}
-        for key in taken:
-            del self.wishes[key]
-        gone = {(wish.space, wish.name) for wish in taken.values()}
-        self.votes = {vote for vote in self.votes if (vote[0], vote[2]) not in gone}
-        wanted = {wish.name for wish in self.wishes.values()}
-        self.indexed &= wanted
-        self.failed &= wanted
-        return {wish.name for wish in taken.values()}
-
-
-# ---- the same, for real ----
 
 
 class Walls(RuleBasedStateMachine):
@@ -454,33 +361,3 @@ def test_no_answer_holds_what_another_space_put_in(parts: Parts) -> None:
     machine: Any = type("WallsHere", (Walls,), {"parts": parts})
     run_state_machine_as_test(machine, settings=how_long(parts))
     assert Walls.asked == set(REQUESTS), "each kind of request is part of the run"
-
-
-EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
-    messages.Find: {"queries": ("clip",)},
-    messages.Submit: {"link": link_of("v0")},
-    messages.Crawl: {"link": link_of("list")},
-    messages.Library: {},
-    messages.Forget: {"mine": True},
-    messages.Status: {},
-    messages.Vote: {"queries": ("clip",), "moment_id": "none", "kind": "up"},
-    messages.ReadTerms: {},
-    messages.ReadSettings: {},
-    messages.ChangeSettings: {"settings": SpaceSettings()},
-    messages.Leave: {},
-    messages.PreviewRetrain: {},
-    messages.Retrain: {},
-    messages.ReadModels: {},
-    messages.Rollback: {},
-}
-
-
-def test_what_is_an_admin_s_needs_one_at_the_worker(parts: Parts) -> None:
-    """Each kind of request is either everybody's or refused without an admin, whatever a frontend let through."""
-    anybody, refused = Asker(space="discord:1", person="ann"), set()
-    for kind in REQUESTS:
-        try:
-            ANSWERS[kind.task](parts, kind(asker=anybody, **EXAMPLES[kind]))
-        except (Refusal, IndexerError) as error:
-            refused |= {kind} if code_of(error) is Code.ADMINS_ONLY else set()
-    assert refused == ADMINS_ONLY
