@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.worker.school import Teacher, load
-from worker import claims, jobs, retraining
+from worker import claims, jobs, retraining, run
 from worker.logs import configure
-from worker.run import run_worker
 from worker.settings import Settings
 
 
 def main(queue: str, gates: Path) -> None:
-    # A dead worker's job is taken up at once: nobody waits half a minute for a test.
-    claims.RUNNING_S, claims.RENEW_S, jobs.RESUME_EVERY_S = 2.0, 0.5, 0.5
+    # A dead worker's job is taken up at once, and by no polite process: nobody waits half a minute for a test.
+    claims.RUNNING_S, claims.RENEW_S, jobs.RESUME_EVERY_S, run.BACKGROUND_NICENESS = 2.0, 0.5, 0.5, 0
 
     class Gated(retraining.Teller):
         def __call__(self, stage: retraining.Stage, *args: Any, **kwargs: Any) -> None:
@@ -29,7 +28,7 @@ def main(queue: str, gates: Path) -> None:
     retraining.Teller = Gated  # type: ignore[misc]
     settings = Settings()
     configure(settings, to_file=False)
-    run_worker(settings, [queue], load, Teacher())
+    run.run_worker(settings, [queue], load, Teacher())
 
 
 if __name__ == "__main__":

@@ -223,10 +223,11 @@ def test_what_a_space_forgets_is_gone_from_its_own(parts: Parts) -> None:
 def test_a_space_that_leaves_takes_its_model_along(parts: Parts, tmp_path: Path) -> None:
     """Collections, adapter, report, record and a retrain under way; the other space keeps what it had."""
     assert files(tmp_path / "blobs" / "spaces")
+    assert files(tmp_path / "adapters")
     call(parts, Retrain(asker=A))
     parts.spaces.leave(A.space, datetime.now(UTC) - timedelta(days=8))
     forget_left(parts)
-    assert not files(tmp_path / "blobs" / "spaces")
+    assert not files(tmp_path / "blobs" / "spaces") + files(tmp_path / "adapters")
     assert [name for name in parts.points.collections() if "@" in name] == []
     assert [record.name for record in parts.generations.all()] == ["base"]
     assert retraining.retrain(parts, cast(Task, Recorder()), "incident") == Learned(outcome="cancelled")
