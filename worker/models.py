@@ -150,6 +150,13 @@ class Models:
                 shutil.rmtree(partial)
         return folder
 
+    def tidy(self) -> None:
+        """Deletes adapters on this machine that are no longer on record, but for what another thread just fetches."""
+        known = {record.name for record in self._generations.all()}
+        for folder in (self._settings.data_dir / "adapters").glob("*"):
+            if not known & {folder.name, folder.name.rpartition(".")[0]}:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def close(self) -> None:
         if self._refresher is not None:
             self._refresher.join()
@@ -179,5 +186,6 @@ class Models:
             self._loaded[live] = model
             while len(self._loaded) > MOST_LOADED:
                 self._loaded.popitem(last=False)
+        self.tidy()
         log.info("model.loaded", generation=model.generation)
         return model

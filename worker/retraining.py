@@ -177,6 +177,7 @@ def forget(parts: Parts, space: str) -> None:
         if record.space == space:
             parts.generations.forget(record.name)
     parts.blobs.delete_prefix(_home(space))
+    parts.models.tidy()
 
 
 # ---- the way of a retrain ----

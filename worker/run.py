@@ -12,7 +12,7 @@ from worker.app import make_app
 from worker.compose import Parts
 from worker.health import ANSWER_WITHIN_S, Broker, Check, Checks, Pulse, serving
 from worker.jobs import resuming
-from worker.models import load_preset, train_preset
+from worker.models import Load, Train, load_preset, train_preset
 from worker.running import work
 from worker.settings import Settings
 from worker.tasks import ROUNDS, register
@@ -25,13 +25,15 @@ BACKGROUND_NICENESS = 10
 """Of workers that nobody waits for: on one machine, searches and bots come before a long job."""
 
 
-def run_worker(settings: Settings, queues: Sequence[str]) -> None:
+def run_worker(
+    settings: Settings, queues: Sequence[str], load: Load = load_preset, train: Train = train_preset
+) -> None:
     """Works on `queues` until SIGTERM or SIGINT. The encoder is loaded before the first task is taken."""
     if "search" not in queues:
         os.nice(BACKGROUND_NICENESS)
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
-        parts = stack.enter_context(closing(Parts(settings, app, stopping, load_preset, train_preset)))
+        parts = stack.enter_context(closing(Parts(settings, app, stopping, load, train)))
         register(app, parts)
         loop = Pulse()
         stack.enter_context(serving(settings, parts.metrics, *_checks(parts, queues, loop)))

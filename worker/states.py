@@ -112,7 +112,7 @@ class RedisStates:
         waiting.append(arrived)
         try:
             async with self._subscribing:
-                await self._pubsub.subscribe(key)
+                await self._subscribe(key)
             if self._reader is None:
                 self._reader = asyncio.create_task(self._read())
             yield arrived
@@ -124,11 +124,18 @@ class RedisStates:
                     if key not in self._arrived:
                         await self._pubsub.unsubscribe(key)
 
+    async def _subscribe(self, key: str) -> None:
+        try:
+            await self._pubsub.subscribe(key)
+        except RuntimeError as error:
+            # redis-py reconnects here while the reader still waits at the same connection: asyncio lets only one read.
+            raise redis.ConnectionError(str(error)) from error
+
     async def _read(self) -> None:
         while True:
             try:
                 message = await self._pubsub.get_message(timeout=None)
-            except redis.RedisError as error:
+            except (redis.RedisError, RuntimeError) as error:
                 # redis-py subscribes again by itself when it reconnects; what was missed is read by `of`.
                 log.warning("states.connection_lost", error=error)
                 await asyncio.sleep(1)

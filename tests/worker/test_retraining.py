@@ -14,7 +14,9 @@ import pytest
 from celery import Task
 from celery.exceptions import Reject
 from PIL import Image
+from redis.exceptions import RedisError
 
+from indexer.errors import StoreUnavailable
 from indexer.video import Moment
 from tests.indexer.fakes import a_video, moment_id
 from tests.worker.school import SIZE, Student, Teacher, load, numbered
@@ -256,6 +258,42 @@ def test_a_stopped_worker_gives_the_job_back(parts: Parts, teacher: Teacher) -> 
         work(parts)
     assert rejected.value.requeue
     assert parts.generations.retraining() is not None
+
+
+def test_nobody_to_tell_ends_nothing(parts: Parts) -> None:
+    """Where the queue is away only the progress is lost."""
+
+    class Deaf(Recorder):
+        def update_state(self, state: str, meta: dict[str, Any]) -> None:
+            super().update_state(state, meta)
+            raise RedisError("away")
+
+    recorder = Deaf()
+    ask(parts)
+    learned = work(parts, recorder)
+    assert isinstance(learned, Learned)
+    assert learned.outcome == "promoted"
+    assert len(recorder.told) == 1
+
+
+def test_a_store_that_is_away_ends_nothing(parts: Parts, teacher: Teacher) -> None:
+    """The retrain stays on record, and is gone on with when the store is back."""
+
+    def away(step: int) -> None:
+        teacher.stops = lambda step: None
+        raise StoreUnavailable("away")
+
+    teacher.stops = away
+    ask(parts)
+    with pytest.raises(Reject) as rejected:
+        work(parts)
+    assert not rejected.value.requeue
+    assert parts.claims.queue(retraining.CLAIM)
+    learned = work(parts)
+    assert isinstance(learned, Learned)
+    assert learned.outcome == "promoted"
+    with pytest.raises(Reject):
+        work(parts)
 
 
 def test_an_admin_may_end_it(parts: Parts, teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
