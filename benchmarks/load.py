@@ -34,6 +34,7 @@ from tests.indexer.qdrant import BINARY, qdrant_server
 from tests.whole.media import clip
 from tests.whole.processes import REELSEEK, Process, running
 from worker.client import QueueClient, connect
+from worker.logs import configure
 from worker.messages import Asker, CallFailed, Find, Submit
 from worker.models import load_preset
 from worker.settings import Settings
@@ -165,6 +166,7 @@ def main() -> None:
         redis_url = stack.enter_context(redis_server(folder))
         given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_QDRANT_URL": qdrant}
         settings = Settings(data_dir=folder, redis_url=redis_url, qdrant_url=qdrant, signing_key=SIGNING_KEY)  # type: ignore[arg-type]
+        configure(settings, to_file=True)
         points = ServerPoints(qdrant)
         fill(Library(points), load_preset(settings), arguments.moments)
         points.close()

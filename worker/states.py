@@ -7,7 +7,7 @@ of tasks.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, TypeAlias
 
 import redis.asyncio as redis
@@ -85,6 +85,7 @@ class RedisStates:
         self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
         self._arrived: dict[str, list[asyncio.Queue[str]]] = {}
         self._reader: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         # redis-py's PubSub opens its connection at the first subscription, and not safely from several at once.
         self._subscribing = asyncio.Lock()
 
@@ -120,9 +121,16 @@ class RedisStates:
             waiting.remove(arrived)
             if not waiting:
                 self._arrived.pop(key, None)
-                async with self._subscribing:
-                    if key not in self._arrived:
-                        await self._pubsub.unsubscribe(key)
+                # Not waited for: of a thousand whose time is up at once each would wait for the others.
+                leaving = asyncio.create_task(self._leave(key))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, key: str) -> None:
+        async with self._subscribing:
+            if key not in self._arrived:
+                with suppress(redis.RedisError):
+                    await self._pubsub.unsubscribe(key)
 
     async def _subscribe(self, key: str) -> None:
         try:
@@ -145,8 +153,9 @@ class RedisStates:
                     arrived.put_nowait(message["data"])
 
     async def close(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        ending = [*self._leaving, *([self._reader] if self._reader else [])]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         await self._pubsub.aclose()
         await self._redis.aclose()
