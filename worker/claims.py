@@ -16,7 +16,6 @@ from redis.lock import Lock
 
 QUEUED_S = 3600.0
 RUNNING_S = 30.0
-RENEW_S = 10.0
 
 
 class Leases(Protocol):
@@ -96,8 +95,8 @@ class RedisLeases:
 class Claims:
     """Who works on which video."""
 
-    def __init__(self, leases: Leases) -> None:
-        self._leases = leases
+    def __init__(self, leases: Leases, running_s: float = RUNNING_S) -> None:
+        self._leases, self._running_s = leases, running_s
 
     def queue(self, video_id: str) -> bool:
         """Claims a video for a job about to be sent; False if one is queued or running already."""
@@ -107,12 +106,12 @@ class Claims:
     def running(self, video_id: str, owner: str) -> Iterator[bool]:
         """Holds the video while its job runs. False: a copy of this job already does; leave it alone."""
         name = f"run:{video_id}"
-        if not self._leases.take(name, owner, RUNNING_S):
+        if not self._leases.take(name, owner, self._running_s):
             yield False
             return
         stop = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(name, owner, video_id, stop), daemon=True)
-        self._leases.renew(f"job:{video_id}", "job", RUNNING_S)
+        self._leases.renew(f"job:{video_id}", "job", self._running_s)
         renewer.start()
         try:
             yield True
@@ -122,9 +121,9 @@ class Claims:
             self._leases.drop(name, owner)
 
     def _renew(self, name: str, owner: str, video_id: str, stop: threading.Event) -> None:
-        while not stop.wait(RENEW_S):
-            self._leases.renew(name, owner, RUNNING_S)
-            self._leases.renew(f"job:{video_id}", "job", RUNNING_S)
+        while not stop.wait(self._running_s / 3):
+            self._leases.renew(name, owner, self._running_s)
+            self._leases.renew(f"job:{video_id}", "job", self._running_s)
 
     def requeue(self, video_id: str) -> None:
         """The running job goes back to the queue (a retry, a shutdown)."""

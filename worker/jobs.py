@@ -55,7 +55,9 @@ def resume(parts: Parts) -> None:
 
 
 @contextmanager
-def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterator[None]:
+def resuming(
+    parts: Parts, rounds: Sequence[Callable[[Parts], None]], every_s: float = RESUME_EVERY_S
+) -> Iterator[None]:
     """Makes the `rounds` at once and again and again: a killed worker's job is taken up by whichever is left."""
     ended = threading.Event()
 
@@ -66,7 +68,7 @@ def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterato
                     each(parts)
                 except Exception:
                     log.exception("resume.failed")
-            if ended.wait(RESUME_EVERY_S):
+            if ended.wait(every_s):
                 return
 
     thread = threading.Thread(target=loop, name="resume")
