@@ -1,6 +1,7 @@
 """How a frontend reaches the workers: requests and jobs go to Celery's queues, their states come back to one loop."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -23,6 +24,9 @@ from worker.states import RedisStates, State, States
 A = TypeVar("A", bound=Message)
 UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
 log = structlog.get_logger()
+
+AWAY_S = 60.0
+"""So long a job is followed without Redis: it goes on, and most outages are restarts."""
 
 
 class QueueClient:
@@ -57,18 +61,26 @@ class QueueClient:
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
-        try:
-            async with aclosing(self._states.of(job_id)) as states:
-                async for state in states:
-                    update = _update(state, job_id)
-                    if update is not None:
-                        yield update
-                    if isinstance(update, Indexed | Learned | Failed):
-                        return
-        except RedisError as error:
-            failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
-            log.warning("follow.failed", error=str(error), incident=failure.incident)
-            yield Failed(code=failure.code, incident=failure.incident)
+        away_since_s = None
+        while True:
+            try:
+                async with aclosing(self._states.of(job_id)) as states:
+                    async for state in states:
+                        away_since_s = None
+                        update = _update(state, job_id)
+                        if update is not None:
+                            yield update
+                        if isinstance(update, Indexed | Learned | Failed):
+                            return
+            except RedisError as error:
+                log.warning("follow.interrupted", error=str(error), job=job_id)
+                now_s = time.monotonic()
+                away_since_s = away_since_s or now_s
+                if now_s - away_since_s > AWAY_S:
+                    failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
+                    yield Failed(code=failure.code, incident=failure.incident)
+                    return
+                await asyncio.sleep(1)
 
     async def thumbnail(self, key: str) -> bytes:
         """A JPEG from the blob store. Raises `KeyError`."""

@@ -97,6 +97,13 @@ def forget_left(parts: Parts) -> None:
         log.info("space.forgotten", space=space)
 
 
+def finish_leaving(parts: Parts) -> None:
+    """Ends what a worker began that was killed while a space took a video back."""
+    for video_id in parts.library.leaving():
+        for prefix in parts.library.finish_leaving(video_id).blob_prefixes:
+            parts.blobs.delete_prefix(prefix)
+
+
 def clear(parts: Parts, space: str, forgotten: Forgotten) -> None:
     """Takes away what hung on videos that are no longer in a space."""
     parts.spaces.forget_videos(space, video_ids(forgotten.links))

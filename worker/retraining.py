@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import Ignore, Reject
 
 from indexer.anew import embed_missing
 from indexer.generations import GenerationRecord, Retraining
@@ -87,6 +87,7 @@ def send_retrain(parts: Parts) -> None:
         except BaseException:
             parts.claims.done(JOB)
             raise
+        parts.claims.queued(JOB)
 
 
 def resume(parts: Parts) -> None:
@@ -99,7 +100,7 @@ def retrain(parts: Parts, task: Task, incident: str) -> Update:
     """Works on the retrain that is on record, unless somebody else does."""
     with parts.claims.running(JOB, incident) as mine:
         if not mine:
-            raise Reject("a copy of this job is running")
+            raise Ignore("a copy of this job is running")
         try:
             update = _retrain(parts, Teller(parts, task))
         except Stopping as stop:

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry
 
 from worker import decisions, jobs, retraining
 from worker.answers import ANSWERS
@@ -21,7 +21,7 @@ from worker.messages import REQUESTS, Failed, Message, Request
 log = structlog.get_logger()
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
-    "index": (jobs.resume, decisions.forget_left),
+    "index": (jobs.resume, decisions.finish_leaving, decisions.forget_left),
     "train": (retraining.resume,),
 }
 """What a worker of a queue looks after again and again."""
@@ -70,7 +70,7 @@ def _guarded(work: Callable[[str], Message], what: str) -> dict[str, Any]:
     with structlog.contextvars.bound_contextvars(incident=incident, task=what):
         try:
             return work(incident).model_dump(mode="json")
-        except (Reject, Retry):
+        except (Ignore, Reject, Retry):
             raise
         except Exception as error:
             code = code_of(error)
