@@ -46,6 +46,8 @@ class QueueClient:
                 await asyncio.to_thread(self._send, request, task_id)
                 async for state in states:
                     if state["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
+                        # Answers would fill Redis for a day.
+                        await self._states.forget(task_id)
                         return _answer(request, state)
         except TimeoutError as error:
             raise _failure(Code.NO_WORKER, task_id) from error

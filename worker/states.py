@@ -7,7 +7,7 @@ of tasks.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, TypeAlias
 
 import redis.asyncio as redis
@@ -38,6 +38,10 @@ class States(Protocol):
         """The state now, if there is one, and each that follows. Never ends by itself."""
         ...
 
+    async def forget(self, task_id: str) -> None:
+        """Nobody asks for this task's state any more."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -62,6 +66,9 @@ class MemoryStates:
                 yield json.loads(await arrived.get())
         finally:
             stop()
+
+    async def forget(self, task_id: str) -> None:
+        self._results.delete(state_key(task_id))
 
     async def close(self) -> None:
         pass
@@ -126,6 +133,10 @@ class RedisStates:
             if message is not None:
                 for arrived in self._arrived.get(message["channel"], ()):
                     arrived.put_nowait(message["data"])
+
+    async def forget(self, task_id: str) -> None:
+        with suppress(redis.RedisError):
+            await self._redis.delete(state_key(task_id))
 
     async def close(self) -> None:
         if self._reader is not None:
