@@ -308,7 +308,6 @@ async def test_after_a_long_silence_the_record_is_asked(
     client: FakeClient, asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a job's last word was lost, the person is told what is on record."""
-
     new = FakeVideo("https://videos.example/new", "New", ("something",))
 
     async def silent(_: str) -> Any:
