@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -168,9 +169,10 @@ def _serve_badly(site: Site, path: str, kind: Kind, clip: Clip) -> str:
         response = web.StreamResponse(headers={"Content-Type": "video/mp4"})
         response.content_length = len(clip.content)
         await response.prepare(request)
-        for start in range(0, len(clip.content), 256):
-            await response.write(clip.content[start : start + 256])
-            await asyncio.sleep(SLOW_S * 256 / len(clip.content) if kind == "slow" else 0)
+        with suppress(ConnectionError):  # the child that fetches was killed
+            for start in range(0, len(clip.content), 256):
+                await response.write(clip.content[start : start + 256])
+                await asyncio.sleep(SLOW_S * 256 / len(clip.content) if kind == "slow" else 0)
         return response
 
     site.answers[path] = answer

@@ -109,6 +109,8 @@ class World:
             part.signal(signal.SIGCONT)
             part.kill()
         self.servers.end_all()
+        if self.has_disk:
+            subprocess.run(["umount", "--lazy", str(self.folder / "disk")], check=True)
 
     # ---- faults ----
 
