@@ -159,7 +159,7 @@ def _publish(task: Task, stage: Any, done: float) -> None:
         log.warning("progress.not_told", error=str(error))
 
 
-def _failed(parts: Parts, task: Task, video_id: str, error: Exception, incident: str) -> Failed:
+def _failed(parts: Parts, task: Task, video_id: str, error: Exception, incident: str) -> Indexed | Failed:
     """Transient faults are tried again, later each time; the others are told, once they are on record."""
     attempt, code = task.request.retries, code_of(error)
     log.warning("index.failed", video_id=video_id, code=code, attempt=attempt, exc_info=error)
@@ -168,6 +168,10 @@ def _failed(parts: Parts, task: Task, video_id: str, error: Exception, incident:
     if isinstance(error, IndexerError) and error.transient and attempt < len(RETRY_AFTER_S):
         raise _again(parts, task, video_id, RETRY_AFTER_S[attempt])
     try:
+        record = parts.library.video(video_id)
+        if record is not None and record.status != "waiting":
+            # Another worker has ended this job while this one stood still.
+            return outcome(record, incident)
         parts.blobs.delete_prefix(video_prefix(video_id))
         parts.library.fail(video_id, code)
     except StoreUnavailable as away:

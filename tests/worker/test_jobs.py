@@ -165,6 +165,21 @@ def test_a_job_that_was_taken_over_tells_nothing(
     assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
 
 
+def test_a_job_that_another_ended_is_told_of_so(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that stood still and then fails takes away nothing of what another stored meanwhile."""
+
+    def overtaken(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
+        works(parts, monkeypatch)
+        parts.ingest()(record, folder, progress)
+        raise NotFound
+
+    monkeypatch.setattr(parts, "ingest", lambda: overtaken)
+    assert isinstance(run(parts), Indexed)
+    assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
+
+
 def test_who_hears_nothing_can_ask(parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     """How a job stands is on record; a waiting video gets its job anew; other spaces are told nothing."""
     request = Standing(asker=ANN, video_id=VIDEO.id)
