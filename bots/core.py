@@ -4,7 +4,7 @@ import asyncio
 import functools
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import ParamSpec
@@ -21,6 +21,9 @@ from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 
 P = ParamSpec("P")
 log = structlog.get_logger()
+
+SILENCE_S = 30.0
+LONGEST_SILENCE_S = 600.0
 
 PAGE_SIZE = 200
 """Videos of the library that are asked for at once."""
@@ -285,7 +288,7 @@ async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply
     if submitted.job_id is None:
         raise ValueError("a submitted link has neither a job nor an outcome")
     last = None
-    async for update in client.follow(submitted.job_id):
+    async for update in _updates(client, submit.asker, submitted.job_id, submitted.video_id):
         if isinstance(update, messages.Progress):
             text, begin, part = _STAGES[update.stage]
             tell(Progress(submitted.link, say(text), begin + part * update.done))
@@ -294,6 +297,30 @@ async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply
     if last is None:
         raise ValueError("a job's updates ended without an outcome")
     return _outcome(submitted.link, last)
+
+
+async def _updates(client: Client, asker: Asker, job_id: str, video_id: str) -> AsyncGenerator[messages.Update, None]:
+    """The job's updates. After a long silence the record is asked: news die with a killed worker, or with Redis."""
+    standing, silence_s = messages.Standing(asker=asker, video_id=video_id), SILENCE_S
+    following = client.follow(job_id)
+    heard = asyncio.ensure_future(anext(following, None))
+    try:
+        while True:
+            await asyncio.wait({heard}, timeout=silence_s)
+            if heard.done():
+                if (update := heard.result()) is None:
+                    return
+                yield update
+                heard, silence_s = asyncio.ensure_future(anext(following, None)), SILENCE_S
+                continue
+            silence_s = min(2 * silence_s, LONGEST_SILENCE_S)
+            with suppress(CallFailed):
+                if ended := (await client.call(standing)).update:
+                    yield ended
+                    return
+    finally:
+        heard.cancel()
+        await asyncio.gather(heard, return_exceptions=True)
 
 
 def blame(error: Exception) -> tuple[Code, str]:

@@ -104,12 +104,18 @@ class Desk:
     """One serves a whole bot process."""
 
     def __init__(
-        self, redis: Redis, limiter: MovingWindowRateLimiter, person_rate: str, space_rate: str, keep_shown_s: float
+        self,
+        redis: Redis,
+        limiter: MovingWindowRateLimiter,
+        person_rate: str,
+        space_rate: str,
+        keep_shown_s: float = KEEP_SHOWN_S,
+        lease_s: float = LEASE_S,
     ) -> None:
         self._redis = redis
         self._limiter = limiter
         self._person_rate, self._space_rate = parse(person_rate), parse(space_rate)
-        self._keep_shown_s = keep_shown_s
+        self._keep_shown_s, self._lease_s = keep_shown_s, lease_s
         self._mine: set[str] = set()
 
     # ---- results and their buttons ----
@@ -208,7 +214,7 @@ class Desk:
     async def _owe(self, errand: Errand) -> None:
         self._mine.add(errand.id)
         pipe = self._redis.pipeline(transaction=True)
-        pipe.set(_lease(errand.id), 1, px=int(1000 * LEASE_S))
+        pipe.set(_lease(errand.id), 1, px=int(1000 * self._lease_s))
         pipe.set(_body(errand.id), ERRAND.dump_json(errand), ex=KEEP_ERRAND_S)
         pipe.sadd(_owed(errand.platform), errand.id)
         await pipe.execute()
@@ -224,7 +230,7 @@ class Desk:
 
     @_guarded
     async def _claim(self, id: str) -> bool:
-        return bool(await self._redis.set(_lease(id), 1, nx=True, px=int(1000 * LEASE_S)))
+        return bool(await self._redis.set(_lease(id), 1, nx=True, px=int(1000 * self._lease_s)))
 
     @_guarded
     async def _release(self, id: str) -> None:
@@ -232,9 +238,9 @@ class Desk:
 
     async def _renew(self, id: str) -> None:
         while True:
-            await asyncio.sleep(LEASE_S / 3)
+            await asyncio.sleep(self._lease_s / 3)
             with suppress(RedisError):
-                await self._redis.set(_lease(id), 1, px=int(1000 * LEASE_S))
+                await self._redis.set(_lease(id), 1, px=int(1000 * self._lease_s))
 
     async def _settle(self, errand: Errand) -> None:
         """Tries until Redis is there: what was answered must not be answered again."""
@@ -279,7 +285,9 @@ def _owed(platform: str) -> str:
 
 
 @asynccontextmanager
-async def desk(url: str, person_rate: str, space_rate: str, keep_shown_s: float = KEEP_SHOWN_S) -> AsyncIterator[Desk]:
+async def desk(
+    url: str, person_rate: str, space_rate: str, keep_shown_s: float = KEEP_SHOWN_S, lease_s: float = LEASE_S
+) -> AsyncIterator[Desk]:
     """A desk on the Redis at `url`."""
     # Hundreds who ask at once would otherwise open a connection each, and wait for all of them.
     pool = BlockingConnectionPool.from_url(
@@ -292,6 +300,7 @@ async def desk(url: str, person_rate: str, space_rate: str, keep_shown_s: float 
         connection_pool=pool,  # type: ignore[arg-type]  # its documentation has it, its type of options does not
     )
     try:
-        yield Desk(Redis(connection_pool=pool), MovingWindowRateLimiter(storage), person_rate, space_rate, keep_shown_s)
+        limiter = MovingWindowRateLimiter(storage)
+        yield Desk(Redis(connection_pool=pool), limiter, person_rate, space_rate, keep_shown_s, lease_s)
     finally:
         await pool.aclose()

@@ -48,6 +48,7 @@ class Front:
     client: Client
     desk: Desk
     metrics: Metrics = field(default_factory=Metrics, repr=False)
+    pick_up_every_s: float = PICK_UP_EVERY_S
     _reading: dict[str, asyncio.Task[SpaceSettings]] = field(default_factory=dict, repr=False)
 
     async def serve(self, errand: Errand, outlet: Outlet) -> None:
@@ -210,7 +211,7 @@ class Front:
                     for errand in await self.desk.abandoned(platform):
                         log.info("errand.picked_up", errand=errand.id, command=errand.command)
                         group.create_task(self._resume(errand, outlet))
-                await asyncio.sleep(PICK_UP_EVERY_S)
+                await asyncio.sleep(self.pick_up_every_s)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
         answers = self.metrics.answering(errand.platform, errand.command)

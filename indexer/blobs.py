@@ -4,7 +4,7 @@ Frontends import this module: keep it light.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import fsspec
@@ -90,10 +90,16 @@ class Blobs:
         except OSError as error:
             raise StoreUnavailable(str(error)) from error
 
-    def delete_prefix(self, prefix: str) -> None:
-        """Deletes all blobs below `prefix`, which ends with `/`. There may be none."""
+    def delete_prefix(self, prefix: str, but: Set[str] = frozenset()) -> None:
+        """Deletes all blobs below `prefix`, which ends with `/`, except these keys. There may be none."""
+        root = self._path(prefix.removesuffix("/"))
         try:
-            self._fs.rm(self._path(prefix.removesuffix("/")), recursive=True)
+            if not but:
+                self._fs.rm(root, recursive=True)
+                return
+            kept = {self._path(key) for key in but}
+            for path in set(map(str, self._fs.find(root))) - kept:
+                self._fs.rm_file(path)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -31,7 +31,10 @@ IndexerError
 Each class carries the `code` under which it crosses the wire; `transient` ones are worth another try.
 """
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class IndexerError(Exception):

@@ -10,6 +10,7 @@ from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive
 
 from indexer.errors import (
+    DISK_FULL,
     Blocked,
     EmptyFile,
     FetchFailed,
@@ -18,6 +19,7 @@ from indexer.errors import (
     NotFound,
     NoVideo,
     Private,
+    StoreUnavailable,
     TimedOut,
     TooLarge,
     Unreachable,
@@ -68,6 +70,8 @@ def meaning(error: BaseException) -> IndexerError:
                 return known(str(error) or kind.__name__)
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return TooLarge(str(error))
+        if isinstance(cause, OSError) and cause.errno in DISK_FULL:
+            return StoreUnavailable(str(error))
     if _EMPTY.search(str(error)):
         return EmptyFile(str(error))
     by_words = meaning_of_words([str(error)])

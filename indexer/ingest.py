@@ -30,27 +30,24 @@ class Ingest:
     blobs: Blobs
 
     def __call__(self, record: VideoRecord, folder: Path, progress: Progress) -> VideoRecord | None:
-        """Makes a waiting video searchable; doing it twice changes nothing. None: nobody wants it any more.
+        """Makes a waiting video searchable; twice, even at once, changes nothing. None: nobody wants it any more.
 
-        `folder` is empty and the caller's to delete. Raises `IndexerError`; then nothing of the video is stored.
+        `folder` is empty and the caller's to delete. Raises `IndexerError`; then nobody finds the video, and pictures
+        that were kept already are the caller's to delete.
         """
         fetched = self.fetcher.fetch(record.fetch_url, folder, progress)
         video = replace(fetched.video, id=record.video_id, link=record.link, title=record.title or fetched.video.title)
         decoded = self._decode(fetched, folder, progress)
         self.library.open(self.encoder.generation, self.encoder.frame_size, self.encoder.motion_size)
-        self.blobs.delete_prefix(video_prefix(video.id))
-        try:
-            moments = list(self._moments(video, fetched, decoded, progress))
-            progress("store", 0.0)
-            wanted = self.library.put_moments(
-                replace(video, duration_s=video.duration_s or decoded.duration_s or None),
-                moments,
-                self.encoder.generation,
-                code=fetched.missing,
-            )
-        except BaseException:
-            self.blobs.delete_prefix(video_prefix(video.id))
-            raise
+        moments = list(self._moments(video, fetched, decoded, progress))
+        progress("store", 0.0)
+        self.blobs.delete_prefix(video_prefix(video.id), but={key for moment in moments for key in moment.frames})
+        wanted = self.library.put_moments(
+            replace(video, duration_s=video.duration_s or decoded.duration_s or None),
+            moments,
+            self.encoder.generation,
+            code=fetched.missing,
+        )
         if not wanted:
             self.blobs.delete_prefix(video_prefix(video.id))
         return self.library.video(video.id)

@@ -41,7 +41,7 @@ from indexer.video import Moment, Vector, Video
 CLOSED = {"spaces": [], "open": "no"}
 """Of moments that nobody finds yet."""
 
-KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status")
+KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status", "leaving")
 """Of records, that filters use."""
 
 UPSERT_BATCH = 64
@@ -230,12 +230,24 @@ class Library(MomentStore):
         record = self.video(video_id)
         if record is None:
             return Forgotten()
+        self._change(video_id, leaving="yes")
         self._points.delete(RECORDS, Where(ids=tuple(each.id for each in submissions)))
-        links = (record.link,) if submissions else ()
+        return replace(self.finish_leaving(video_id), links=(record.link,) if submissions else ())
+
+    def leaving(self) -> list[str]:
+        """Ids of videos that are being taken out of a space, or whose taking out was cut short."""
+        return [each.id for each in self._points.scroll(RECORDS, Where({"kind": "video", "leaving": "yes"}), ())]
+
+    def finish_leaving(self, video_id: str) -> Forgotten:
+        """Closes a video's moments to the spaces that no longer want it, or deletes it if none does."""
+        record = self.video(video_id)
+        if record is None:
+            return Forgotten()
         if self._scopes(video_id):
             self._reopen(video_id)
-            return Forgotten(links)
-        return Forgotten(links, (video_prefix(video_id),) if self._drop(record) else ())
+            self._change(video_id, leaving=None)
+            return Forgotten()
+        return Forgotten(blob_prefixes=(video_prefix(video_id),) if self._drop(record) else ())
 
     def _reopen(self, video_id: str) -> None:
         """Opens a video's moments to the spaces that want it now, if they are open at all."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from indexer.errors import IndexerError
+from indexer.errors import DISK_FULL, IndexerError, StoreUnavailable
 
 Share: TypeAlias = Callable[[float], None]
 """Called with the share of the work done, 0 to 1."""
@@ -54,6 +54,10 @@ def serve(work: Work) -> None:
             answer: dict[str, Any] = {"result": work(message["request"], _shares(answers))}
         except IndexerError as error:
             answer = {"error": error.code, "message": str(error)}
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            answer = {"error": StoreUnavailable.code, "message": str(error)}
         sys.stdout.flush()  # the parent kills us once it has its answer
         _tell(answers, answer)
 

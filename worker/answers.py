@@ -18,7 +18,7 @@ from worker import decisions, learning, messages
 from worker.codes import Code
 from worker.compose import Parts
 from worker.decisions import Refusal, admins_only
-from worker.jobs import lacking, send_index
+from worker.jobs import lacking, outcome, send_index
 from worker.messages import (
     Asker,
     Crawl,
@@ -33,6 +33,8 @@ from worker.messages import (
     LibraryEntry,
     LibraryPage,
     Message,
+    Standing,
+    Stands,
     State,
     Status,
     Submit,
@@ -102,6 +104,16 @@ def submit(parts: Parts, request: Submit) -> Submitted:
     if record.status == "waiting" or asker.space in lacking(parts, link.video_id):
         return Submitted(link=link.url, video_id=link.video_id, job_id=send_index(parts, link.video_id))
     return Submitted(link=link.url, video_id=link.video_id, job_id=None, indexed=_indexed(record, known))
+
+
+def standing(parts: Parts, request: Standing) -> Stands:
+    if not parts.library.has(request.asker.scopes, request.video_id):
+        raise Refusal(Code.NOT_IN_LIBRARY)
+    record = parts.library.video(request.video_id)
+    if record is not None and record.status == "waiting":
+        send_index(parts, request.video_id)
+        return Stands(update=None)
+    return Stands(update=outcome(record, ""))
 
 
 def crawl(parts: Parts, request: Crawl) -> Crawled:
@@ -202,6 +214,7 @@ ANSWERS: dict[str, Callable[[Parts, Any], Message]] = {
     Crawl.task: crawl,
     Library.task: library,
     Forget.task: forget,
+    Standing.task: standing,
     Status.task: status,
     messages.Vote.task: decisions.vote,
     messages.ReadTerms.task: decisions.read_terms,

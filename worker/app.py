@@ -21,6 +21,9 @@ RESULT_EXPIRES_S = 3600
 # A message whose worker died comes back after this long. Long jobs may outlast it: `worker.claims` keeps the copy idle.
 VISIBILITY_TIMEOUT_S = 3600
 
+# For a minute or so.
+RESULT_RETRIES = 40
+
 # kombu's in-memory transport sleeps this long between looks, and every call waits for it.
 MEMORY_POLLING_S = 0.01
 
@@ -81,4 +84,9 @@ def _transport(settings: Settings) -> dict[str, object]:
         "result_backend": url,
         "redis_socket_connect_timeout": 5,
         "redis_retry_on_timeout": True,
+        # A job that is done says so as soon as Redis is back; else Celery would call it failed.
+        "result_backend_always_retry": True,
+        "result_backend_max_retries": RESULT_RETRIES,
+        "result_backend_base_sleep_between_retries_ms": 500,
+        "result_backend_max_sleep_between_retries_ms": 2000,
     }

@@ -27,6 +27,9 @@ A = TypeVar("A", bound=Message)
 UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
 log = structlog.get_logger()
 
+AWAY_S = 60.0
+"""So long a job is followed without Redis: it goes on, and most outages are restarts."""
+
 
 class QueueClient:
     """Sends to the queues and hears of the states. Thousands of calls may wait at once: none holds a thread."""
@@ -52,6 +55,7 @@ class QueueClient:
                 async for state in states:
                     if state["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
                         self._answered_s = time.monotonic()
+                        # Answers would fill Redis for an hour.
                         await self._states.forget(task_id)
                         return _answer(request, state)
         except TimeoutError as error:
@@ -87,18 +91,26 @@ class QueueClient:
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
-        try:
-            async with aclosing(self._states.of(job_id)) as states:
-                async for state in states:
-                    update = _update(state, job_id)
-                    if update is not None:
-                        yield update
-                    if isinstance(update, Indexed | Learned | Failed):
-                        return
-        except RedisError as error:
-            failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
-            log.warning("follow.failed", error=error, incident=failure.incident)
-            yield Failed(code=failure.code, incident=failure.incident)
+        away_since_s = None
+        while True:
+            try:
+                async with aclosing(self._states.of(job_id)) as states:
+                    async for state in states:
+                        away_since_s = None
+                        update = _update(state, job_id)
+                        if update is not None:
+                            yield update
+                        if isinstance(update, Indexed | Learned | Failed):
+                            return
+            except RedisError as error:
+                log.warning("follow.interrupted", error=error, job=job_id)
+                now_s = time.monotonic()
+                away_since_s = away_since_s or now_s
+                if now_s - away_since_s > AWAY_S:
+                    failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
+                    yield Failed(code=failure.code, incident=failure.incident)
+                    return
+                await asyncio.sleep(1)
 
     async def thumbnail(self, key: str) -> bytes:
         """A JPEG from the blob store. Raises `KeyError`."""

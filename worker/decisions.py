@@ -123,6 +123,13 @@ def retain(parts: Parts, now: datetime | None = None) -> None:
         log.info("frames.forgotten", videos=videos)
 
 
+def finish_leaving(parts: Parts) -> None:
+    """Ends what a worker began that was killed while a space took a video back."""
+    for video_id in parts.library.leaving():
+        for prefix in parts.library.finish_leaving(video_id).blob_prefixes:
+            parts.blobs.delete_prefix(prefix)
+
+
 def clear(parts: Parts, space: str, forgotten: Forgotten) -> None:
     """Takes away what hung on videos that are no longer in a space."""
     ids = video_ids(forgotten.links)

@@ -5,16 +5,20 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import BackendError, Ignore, Reject, Retry
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from indexer.anew import embed_anew
+from indexer.blobs import video_prefix
 from indexer.errors import IndexerError, StoreUnavailable
 from indexer.records import VideoRecord
+from worker.claims import LeasesUnavailable
 from worker.codes import Code, code_of
 from worker.compose import Parts, work_folder
 from worker.messages import Failed, Indexed, Progress, Update
@@ -48,6 +52,7 @@ def send_index(parts: Parts, video_id: str) -> str:
             # Nothing was queued, so the next to ask may try.
             parts.claims.done(video_id)
             raise
+        parts.claims.queued(video_id)
     return job
 
 
@@ -71,7 +76,9 @@ def lacking(parts: Parts, video_id: str) -> list[str]:
 
 
 @contextmanager
-def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterator[None]:
+def resuming(
+    parts: Parts, rounds: Sequence[Callable[[Parts], None]], every_s: float = RESUME_EVERY_S
+) -> Iterator[None]:
     """Makes the `rounds` at once and again and again: a killed worker's job is taken up by whichever is left."""
     ended = threading.Event()
 
@@ -82,7 +89,7 @@ def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterato
                     each(parts)
                 except Exception:
                     log.exception("resume.failed")
-            if ended.wait(RESUME_EVERY_S):
+            if ended.wait(every_s):
                 return
 
     thread = threading.Thread(target=loop, name="resume")
@@ -96,12 +103,24 @@ def resuming(parts: Parts, rounds: Sequence[Callable[[Parts], None]]) -> Iterato
 
 def index(parts: Parts, task: Task, video_id: str, incident: str) -> Update:
     """Works on one video unless somebody else does, or nothing is left to do."""
-    with parts.claims.running(video_id, uuid.uuid4().hex) as mine:
+    try:
+        return _index(parts, task, video_id, incident)
+    except LeasesUnavailable as away:
+        raise Reject(str(away), requeue=True) from away
+
+
+def _index(parts: Parts, task: Task, video_id: str, incident: str) -> Update:
+    owner = uuid.uuid4().hex
+    with parts.claims.running(video_id, owner) as mine:
         if not mine:
-            raise Reject("a copy of this job is running")
-        record = parts.library.video(video_id)
+            # Not `Reject`: Celery would record that as this job's failure, for all who follow the copy that runs.
+            raise Ignore("a copy of this job is running")
         try:
-            if record is not None and record.status == "waiting":
+            record = parts.library.video(video_id)
+            if record is None or record.status != "waiting":
+                # A copy of a job whose worker was killed when all was done but this.
+                shutil.rmtree(work_folder(parts.settings, video_id), ignore_errors=True)
+            else:
                 record = _ingest(parts, record, _reporter(parts, task))
             for space in lacking(parts, video_id):
                 _embed_own(parts, space, video_id)
@@ -110,16 +129,21 @@ def index(parts: Parts, task: Task, video_id: str, incident: str) -> Update:
                 parts.claims.requeue(video_id)
                 log.info("index.given_back", video_id=video_id)
                 raise Reject("shutting down", requeue=True) from None
-            return _failed(parts, task, video_id, error, incident)
+            return _failed(parts, task, video_id, error, incident, owner)
+        if record is not None and record.status == "waiting":
+            # Nobody wanted it any more, and then somebody did.
+            raise _again(parts, task, video_id, 0)
         parts.claims.done(video_id)
-        return _indexed(record) if record else Failed(code=Code.NOT_IN_LIBRARY, incident=incident)
+        return outcome(record, incident)
 
 
 def _ingest(parts: Parts, record: VideoRecord, progress: Callable[[str, float], None]) -> VideoRecord | None:
-    folder = work_folder(parts.settings, record.video_id)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Raises `IndexerError`. The folder is this run's own: one that stood still may wake and go on in its own."""
+    of_video = work_folder(parts.settings, record.video_id)
+    shutil.rmtree(of_video, ignore_errors=True)
+    folder = of_video / uuid.uuid4().hex
     try:
+        folder.mkdir(parents=True)
         with parts.metrics.stages("index") as begin:
 
             def heard(stage: str, done: float) -> None:
@@ -127,8 +151,12 @@ def _ingest(parts: Parts, record: VideoRecord, progress: Callable[[str, float], 
                 progress(stage, done)
 
             return parts.ingest()(record, folder, heard)
+    except OSError as error:
+        raise StoreUnavailable(f"the work folder: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            of_video.rmdir()
 
 
 def _embed_own(parts: Parts, space: str, video_id: str) -> None:
@@ -159,23 +187,49 @@ def _reporter(parts: Parts, task: Task) -> Callable[[str, float], None]:
 
 def _publish(task: Task, stage: Any, done: float) -> None:
     update = Progress(stage=stage, done=min(max(done, 0.0), 1.0))
-    task.update_state(state="PROGRESS", meta=update.model_dump(mode="json"))
+    try:
+        task.update_state(state="PROGRESS", meta=update.model_dump(mode="json"))
+    except (RedisError, OperationalError, BackendError) as error:
+        # The job goes on without an audience.
+        log.warning("progress.not_told", error=error)
 
 
-def _failed(parts: Parts, task: Task, video_id: str, error: Exception, incident: str) -> Failed:
-    """Transient faults are tried again, later each time; the others are recorded."""
+def _failed(parts: Parts, task: Task, video_id: str, error: Exception, incident: str, owner: str) -> Indexed | Failed:
+    """Transient faults are tried again, later each time; the others are told, once they are on record."""
     attempt, code = task.request.retries, code_of(error)
     log.warning("index.failed", video_id=video_id, code=code, attempt=attempt, exc_info=error)
+    if not parts.claims.held(video_id, owner):
+        raise Ignore("another worker has taken this job over")
     if isinstance(error, IndexerError) and error.transient and attempt < len(RETRY_AFTER_S):
-        parts.claims.requeue(video_id)
-        _publish(task, "waiting", 0.0)
-        raise task.retry(exc=error, countdown=RETRY_AFTER_S[attempt])
-    parts.library.fail(video_id, code)
+        raise _again(parts, task, video_id, RETRY_AFTER_S[attempt])
+    try:
+        record = parts.library.video(video_id)
+        if record is not None and record.status != "waiting":
+            # Another worker has ended this job while this one stood still.
+            return outcome(record, incident)
+        parts.blobs.delete_prefix(video_prefix(video_id))
+        parts.library.fail(video_id, code)
+    except StoreUnavailable as away:
+        raise _again(parts, task, video_id, RETRY_AFTER_S[-1]) from away
     parts.claims.done(video_id)
     return Failed(code=code, incident=incident)
 
 
-def _indexed(record: VideoRecord) -> Indexed:
+def _again(parts: Parts, task: Task, video_id: str, after_s: float) -> Retry | Ignore:
+    """What to raise so that the job runs again."""
+    parts.claims.requeue(video_id, after_s)
+    _publish(task, "waiting", 0.0)
+    try:
+        return task.retry(countdown=after_s, throw=False)
+    except Reject:
+        return Ignore("the queue is away; the record knows that the video waits")
+
+
+def outcome(record: VideoRecord | None, incident: str) -> Indexed | Failed:
+    """How a video's job ended, as the record has it."""
+    if record is None or record.status == "failed":
+        code = Code(record.code) if record and record.code else Code.NOT_IN_LIBRARY
+        return Failed(code=code, incident=incident)
     return Indexed(
         link=record.link,
         title=record.title,

@@ -92,6 +92,12 @@ class Submitted(Message):
     indexed: "Indexed | None" = None
 
 
+class Stands(Message):
+    """How the job of a video ended, as the record has it; None: it has not."""
+
+    update: "Indexed | Failed | None"
+
+
 class LibraryEntry(Message):
     link: str
     video_id: str
@@ -348,6 +354,14 @@ class Rollback(Request[Models]):
     to: str | None = None
 
 
+class Standing(Request[Stands]):
+    """How a submitted video stands, for who has heard nothing of its job for long. A lost job is made anew."""
+
+    task = "standing"
+    answer = Stands
+    video_id: str
+
+
 class Status(Request[State]):
     task = "status"
     answer = State
@@ -369,6 +383,7 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     Retrain,
     ReadModels,
     Rollback,
+    Standing,
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import redis
 from celery import Task
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -68,8 +68,11 @@ class Metrics:
             except Retry:
                 outcome = "retried"
                 raise
-            except Reject as reject:
-                outcome = "given_back" if reject.requeue else "copy"
+            except Ignore:
+                outcome = "copy"
+                raise
+            except Reject:
+                outcome = "given_back"
                 raise
             finally:
                 self._tasks.labels(name, outcome).inc()

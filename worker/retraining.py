@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import Ignore, Reject
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -24,6 +24,7 @@ from indexer.anew import embed_missing
 from indexer.errors import StoreUnavailable
 from indexer.generations import GenerationRecord, Retraining, slug, space_of
 from worker import lessons
+from worker.claims import LeasesUnavailable
 from worker.codes import Code, code_of
 from worker.compose import Parts
 from worker.jobs import Stopping
@@ -88,7 +89,7 @@ class Teller:
             try:
                 running = self._parts.generations.retraining()
             except StoreUnavailable as error:
-                log.warning("retrain.not_looked", error=str(error))
+                log.warning("retrain.not_looked", error=error)
                 return False
             self._cancelled = running is None or running.cancelled
         return self._cancelled
@@ -113,6 +114,7 @@ def send_retrain(parts: Parts) -> None:
         except BaseException:
             parts.claims.done(CLAIM)
             raise
+        parts.claims.queued(CLAIM)
 
 
 def resume(parts: Parts) -> None:
@@ -122,12 +124,19 @@ def resume(parts: Parts) -> None:
 
 def retrain(parts: Parts, task: Task, incident: str) -> Update:
     """Works on the retrain that is on record, unless somebody else does."""
+    try:
+        return _run(parts, task, incident)
+    except LeasesUnavailable as away:
+        raise Reject(str(away), requeue=True) from away
+
+
+def _run(parts: Parts, task: Task, incident: str) -> Update:
     with parts.claims.running(CLAIM, uuid.uuid4().hex) as mine:
         if not mine:
-            raise Reject("a copy of this job is running")
+            raise Ignore("a copy of this job is running")
         asked = parts.generations.retraining()
         if asked is None:
-            raise Reject("a copy of this job ended it")
+            raise Ignore("a copy of this job ended it")
         try:
             with parts.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
                 update = _outcome(parts, asked, Teller(parts, task, begin), incident)
@@ -143,7 +152,7 @@ def retrain(parts: Parts, task: Task, incident: str) -> Update:
             # It stays on record, and is gone on with once the store is back.
             log.warning("retrain.store_away", error=error)
             parts.claims.done(CLAIM)
-            raise Reject("the store is away") from error
+            raise Ignore("the store is away") from error
         parts.claims.done(CLAIM)
         shutil.rmtree(_folder(parts), ignore_errors=True)
         return update

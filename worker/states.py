@@ -104,7 +104,8 @@ class RedisStates:
                     raw = await self._redis.get(key)
 
     async def forget(self, task_id: str) -> None:
-        await self._redis.delete(state_key(task_id))
+        with suppress(redis.RedisError):  # it lapses by itself
+            await self._redis.delete(state_key(task_id))
 
     @asynccontextmanager
     async def _subscription(self, key: str) -> AsyncIterator[asyncio.Queue[str]]:

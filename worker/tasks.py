@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry
 
 from worker import decisions, jobs, leftovers, retraining
 from worker.answers import ANSWERS
@@ -27,7 +27,7 @@ JOB_MAX_AGE_S: Final = 7 * 86400.0
 """Longer than any backlog; the record knows what is to be done all the same."""
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
-    "index": (jobs.resume, decisions.forget_left, decisions.retain, leftovers.clear),
+    "index": (jobs.resume, decisions.finish_leaving, decisions.forget_left, decisions.retain, leftovers.clear),
     "train": (retraining.resume,),
 }
 """What a worker of a queue looks after again and again."""
@@ -74,7 +74,7 @@ def _guarded(work: Callable[[], Message]) -> dict[str, Any]:
     """Whatever goes wrong crosses the wire as a code, with an id that the log has too."""
     try:
         return work().model_dump(mode="json")
-    except (Reject, Retry):
+    except (Ignore, Reject, Retry):
         raise
     except Exception as error:
         code = code_of(error)

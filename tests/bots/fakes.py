@@ -115,6 +115,12 @@ class FakeClient:
             case messages.Rollback():
                 self._admin(request.asker)
                 answer = self._rollback()
+            case messages.Standing():
+                found = next((video for video in self.videos if video.id == request.video_id), None)
+                ended = found and messages.Indexed(
+                    link=found.link, title=found.title, status="indexed", moments=len(found.moments)
+                )
+                answer = messages.Stands(update=ended)
             case messages.Status():
                 moments = sum(len(video.moments) for video in self.videos)
                 answer = messages.State(

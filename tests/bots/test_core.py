@@ -187,13 +187,13 @@ async def test_titles_and_paths_are_passed_on(client: FakeClient, asker: Asker) 
 
 async def test_leaving_stops_the_listening(asker: Asker) -> None:
     """Who stops reading leaves no task behind."""
-    gate = threading.Event()
+    gate, before = threading.Event(), asyncio.all_tasks()
     replies = core.index(FakeClient(gate=gate), asker, ["https://video.example/slow"])
     await anext(replies)
-    before = asyncio.all_tasks()
     await replies.aclose()
-    assert len(asyncio.all_tasks()) == len(before) - 1
+    left = asyncio.all_tasks() - before
     gate.set()
+    assert not left
 
 
 async def test_library_shows_what_there_is(client: FakeClient, asker: Asker) -> None:
@@ -302,3 +302,21 @@ async def test_titles_cannot_draw_over_the_screen(asker: Asker, title: str) -> N
     [card] = await cards_of(core.find(FakeClient([video]), asker, "dog"))
     assert card.title.isprintable()
     assert card.title.endswith("🎬 강아지")
+
+
+async def test_after_a_long_silence_the_record_is_asked(
+    client: FakeClient, asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a job's last word was lost, the person is told what is on record."""
+    new = FakeVideo("https://videos.example/new", "New", ("something",))
+
+    async def silent(_: str) -> Any:
+        client.videos.append(new)
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr(client, "follow", silent)
+    monkeypatch.setattr(core, "SILENCE_S", 0.01)
+    [reply] = await all_of(core.index(client, asker, [new.link]))
+    assert isinstance(reply, Outcome)
+    assert (reply.status, reply.moments) == ("indexed", 1)

@@ -1,8 +1,11 @@
 """One job for one video: the same promises on both kinds of lease."""
 
+import time
+from typing import Any, cast
+
 import pytest
 
-from worker.claims import Claims, Leases, MemoryLeases, RedisLeases
+from worker.claims import Claims, Leases, LeasesUnavailable, MemoryLeases, RedisLeases
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -56,3 +59,59 @@ def test_a_copy_of_a_running_job_is_told(leases: Leases) -> None:
         assert (mine, copy) == (True, False)
     with claims.running("v", "later") as later:
         assert later
+
+
+def test_a_claim_of_a_killed_sender_lapses(leases: Leases) -> None:
+    """Who claimed a video and then sent nothing holds it for seconds; a job that was sent, for long."""
+    claims = Claims(leases, running_s=0.05)
+    assert claims.queue("v")
+    claims.queued("v")
+    claims.queue("w")
+    while not claims.queue("w"):
+        pass
+    assert not claims.queue("v")
+
+
+def test_a_retry_s_claim_lapses_with_its_worker(leases: Leases) -> None:
+    """A job that its worker keeps for a while is made again where it does not come back."""
+    claims = Claims(leases, running_s=0.05)
+    claims.queue("v")
+    claims.queued("v")
+    with claims.running("v", "first"):
+        claims.requeue("v", after_s=0.01)
+    while not claims.queue("v"):
+        pass
+
+
+def test_a_lost_lease_is_taken_anew(leases: Leases) -> None:
+    """A running job gets back what a jumping clock took, unless another has it by now."""
+    claims = Claims(leases, running_s=0.3)
+    with claims.running("v", "first"):
+        leases.drop("run:v", "first")
+        deadline_s = time.monotonic() + 10
+        while leases.take("run:v", "probe", 0.001) and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert claims.held("v", "first")
+    with claims.running("w", "first"):
+        leases.drop("run:w", "first")
+        assert leases.take("run:w", "second", 60)
+        assert not claims.held("w", "first")
+
+
+def test_renewing_outlives_an_outage(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis away for a moment does not end the renewing."""
+    claims, real, calls = Claims(leases, running_s=0.3), leases.renew, 0
+
+    def renew(*args: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls in (2, 3):
+            raise LeasesUnavailable
+        return cast(bool, real(*args))
+
+    monkeypatch.setattr(leases, "renew", renew)
+    with claims.running("v", "first"):
+        deadline_s = time.monotonic() + 10
+        while calls < 6 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert calls >= 6

@@ -1,19 +1,89 @@
-"""One job for each waiting video, also when the queue fails."""
+"""One job for each waiting video, also when the queue fails, and told of as it is on record."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import RedisError
 
+from indexer.blobs import video_prefix
+from indexer.errors import IndexerError, NotFound, StoreUnavailable
+from indexer.records import VideoRecord
 from tests.conftest import free_port
+from tests.indexer.fakes import a_video, some_moments
+from worker.answers import ANSWERS
 from worker.app import make_app
 from worker.claims import Claims, MemoryLeases
-from worker.compose import Parts
-from worker.jobs import send_index
+from worker.codes import Code
+from worker.compose import Parts, work_folder
+from worker.decisions import Refusal, finish_leaving
+from worker.jobs import index, send_index
+from worker.memory import Results
+from worker.messages import Asker, Failed, Indexed, Standing
 from worker.settings import Settings
+
+VIDEO = a_video("dog")
+ANN = Asker(space="discord:1", person="ann")
+
+
+class StandInTask:
+    """A task as Celery binds it, with what it was told."""
+
+    def __init__(self, attempt: int = 0, fails: Exception | None = None, queue_is_away: bool = False) -> None:
+        self.request = SimpleNamespace(retries=attempt)
+        self.states: list[Any] = []
+        self._fails, self._queue_is_away = fails, queue_is_away
+
+    def update_state(self, state: str, meta: Any) -> None:
+        if self._fails:
+            raise self._fails
+        self.states.append(meta)
+
+    def retry(self, countdown: float, throw: bool) -> Retry:
+        if self._queue_is_away:
+            raise Reject("as Celery does")
+        return Retry(when=countdown)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    settings = Settings(data_dir=tmp_path)
+    nothing: Any = None
+    with closing(Parts(settings, make_app(settings, Results()), threading.Event(), nothing, nothing)) as one:
+        yield one
+
+
+@pytest.fixture
+def waiting(parts: Parts) -> VideoRecord:
+    return parts.library.submit(VIDEO.id, VIDEO.link, VIDEO.link, ANN.space, ANN.person, datetime.now(UTC))
+
+
+def works(parts: Parts, monkeypatch: pytest.MonkeyPatch, fails: IndexerError | None = None) -> None:
+    """What is fetched and decoded is there at once, or fails."""
+
+    def ingest(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
+        progress("fetch", 0.0)
+        parts.blobs.put(f"{video_prefix(VIDEO.id)}0.jpg", b"picture")
+        if fails:
+            raise fails
+        parts.library.open("fake", 8, 8)
+        parts.library.put_moments(VIDEO, some_moments(VIDEO, "dog"), "fake")
+        return parts.library.video(VIDEO.id)
+
+    monkeypatch.setattr(parts, "ingest", lambda: ingest)
+
+
+def run(parts: Parts, task: StandInTask | None = None) -> Any:
+    return index(parts, cast(Task, task or StandInTask()), VIDEO.id, "incident")
 
 
 def test_a_job_that_was_not_sent_holds_no_claim(tmp_path: Path) -> None:
@@ -23,3 +93,118 @@ def test_a_job_that_was_not_sent_holds_no_claim(tmp_path: Path) -> None:
     with pytest.raises((OperationalError, RedisError)):
         send_index(cast(Parts, SimpleNamespace(claims=claims, app=app)), "video")
     assert claims.queue("video")
+
+
+def test_a_copy_tells_nothing(parts: Parts, waiting: VideoRecord) -> None:
+    """Delivered again while it runs, a job is left alone: `Reject` would have been told to all as its failure."""
+    with parts.claims.running(VIDEO.id, "other"), pytest.raises(Ignore):
+        run(parts)
+
+
+def test_a_late_copy_tells_how_it_ended(parts: Parts, waiting: VideoRecord) -> None:
+    """Delivered again after it failed, a job is told of as failed; what its worker left in the work folder goes."""
+    parts.library.fail(VIDEO.id, Code.NOT_FOUND)
+    left = work_folder(parts.settings, VIDEO.id) / "media"
+    left.mkdir(parents=True)
+    assert run(parts) == Failed(code=Code.NOT_FOUND, incident="incident")
+    assert not left.parent.exists()
+
+
+def test_progress_that_nobody_hears_stops_nothing(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Redis is away the job goes on."""
+    works(parts, monkeypatch)
+    assert isinstance(run(parts, StandInTask(fails=RedisAway())), Indexed)
+
+
+def test_what_failed_leaves_no_pictures(parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither on record nor in the blob store."""
+    works(parts, monkeypatch, fails=NotFound())
+    assert run(parts).code is Code.NOT_FOUND
+    with pytest.raises(KeyError):
+        parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
+
+
+def test_a_failure_is_told_once_it_is_on_record(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is away a video goes on waiting, however often it was tried."""
+    works(parts, monkeypatch, fails=StoreUnavailable())
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(parts.library, "fail", away)
+    with pytest.raises(Retry):
+        run(parts, StandInTask(attempt=9))
+    record = parts.library.video(VIDEO.id)
+    assert record is not None
+    assert record.status == "waiting"
+
+
+def test_without_the_queue_a_retry_is_left_to_the_record(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Celery gives such a job up as failed; here it waits on record, and is told of only when it ends."""
+    works(parts, monkeypatch, fails=StoreUnavailable())
+    with pytest.raises(Ignore):
+        run(parts, StandInTask(queue_is_away=True))
+    assert parts.library.waiting()
+
+
+def test_a_job_that_was_taken_over_tells_nothing(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that stood still fails its video no more once another has it."""
+    works(parts, monkeypatch, fails=NotFound())
+    monkeypatch.setattr(parts.claims, "held", lambda *_: False)
+    with pytest.raises(Ignore):
+        run(parts)
+    assert parts.library.waiting()
+    assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
+
+
+def test_a_job_that_another_ended_is_told_of_so(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that stood still and then fails takes away nothing of what another stored meanwhile."""
+
+    def overtaken(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
+        works(parts, monkeypatch)
+        parts.ingest()(record, folder, progress)
+        raise NotFound
+
+    monkeypatch.setattr(parts, "ingest", lambda: overtaken)
+    assert isinstance(run(parts), Indexed)
+    assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
+
+
+def test_who_hears_nothing_can_ask(parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a job stands is on record; a waiting video gets its job anew; other spaces are told nothing."""
+    request = Standing(asker=ANN, video_id=VIDEO.id)
+    assert ANSWERS["standing"](parts, request).update is None  # type: ignore[attr-defined]
+    assert not parts.claims.queue(VIDEO.id)
+    works(parts, monkeypatch)
+    run(parts)
+    assert ANSWERS["standing"](parts, request).update.status == "indexed"  # type: ignore[attr-defined]
+    with pytest.raises(Refusal):
+        ANSWERS["standing"](parts, Standing(asker=Asker(space="slack:2", person="ann"), video_id=VIDEO.id))
+
+
+def test_a_forgetting_that_was_cut_short_is_ended(
+    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of taking a video out of its last space, a worker leaves that to the next round."""
+    works(parts, monkeypatch)
+    run(parts)
+    with monkeypatch.context() as killed:
+        killed.setattr(parts.library, "finish_leaving", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            parts.library.forget(ANN.space, VIDEO.id)
+    assert parts.library.moments("fake", ANN.space, [some_moments(VIDEO, "dog")[0].id])
+    finish_leaving(parts)
+    assert parts.library.video(VIDEO.id) is None
+    assert not parts.library.size("fake")
+    with pytest.raises(KeyError):
+        parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")

@@ -11,7 +11,7 @@ import pytest
 import redis
 import yaml
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import Ignore
 
 from tests.conftest import free_port
 from worker.app import make_app
@@ -41,7 +41,7 @@ def work(tmp_path: Path, metrics: Metrics) -> Iterator[Callable[[str], None]]:
             case "refuse":
                 return {"kind": "failed", "code": "not_found", "incident": "abc"}
             case "copy":
-                raise Reject("a copy of this job is running")
+                raise Ignore("a copy of this job is running")
             case "break":
                 raise RuntimeError("a fault of ours")
             case _:

@@ -1,0 +1,251 @@
+"""Whether memory stays flat under mixed work: real servers, and `reelseek worker` processes with the starter preset.
+
+    python -m benchmarks.soak [--minutes 30] [--seed 0] [--csv FILE] [--plot FILE]
+
+Three spaces search, submit, forget, vote and look at their library without pause, and keep their libraries at one
+size. Every 5 s memory, open files and keys are written down. After the warm-up (a third of the time) a line is fitted
+to each memory: ends with 1 where one grows by more than its bound. REELSEEK_TEST_QDRANT names the Qdrant binary.
+"""
+
+import argparse
+import asyncio
+import csv
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+import redis
+from matplotlib.figure import Figure
+
+from tests.indexer.qdrant import qdrant_binary
+from tests.indexer.site import Site, serving
+from tests.whole.media import clip
+from tests.whole.processes import REELSEEK, Process, running
+from tests.whole.test_outages import Servers
+from worker.client import connect
+from worker.messages import Asker, CallFailed, Find, Forget, Indexed, Library, Submit, Vote
+from worker.settings import Settings
+
+EVERY_S: Final = 5.0
+WARM_UP: Final = 1 / 3
+"""Share of the run in which caches may fill."""
+KEPT: Final = 20
+"""Videos that a space keeps."""
+SPACES: Final = tuple(Asker(space=f"local:{name}", person=name) for name in ("ann", "bob", "eve"))
+WORDS: Final = ("a red picture", "something green", "a ball on blue", "개", "a street with bicycles", "一个球")
+SIGNING_KEY: Final = "0123456789abcdef0123456789abcdef"
+
+BOUND_MB_AN_HOUR: Final[Mapping[str, float]] = {"search": 20, "index": 20, "redis": 5, "qdrant": 100}
+"""What growth may be. Qdrant's segments and its mapped files come and go in steps of tens of megabytes."""
+
+
+@dataclass
+class Installation:
+    servers: Servers
+    workers: Mapping[str, Process]
+    processes: Mapping[str, psutil.Process]
+
+
+@dataclass
+class Work:
+    """What was done, and what each space has."""
+
+    site: Site
+    files: Sequence[bytes]
+    rng: random.Random
+    counts: Counter[str] = field(default_factory=Counter)
+    have: dict[str, deque[str]] = field(default_factory=dict)
+    _number: int = 0
+
+    def new_link(self) -> str:
+        self._number += 1
+        return self.site.put(f"/{self._number}.mp4", self.rng.choice(self.files), kind="video/mp4")
+
+    def gone(self, link: str) -> None:
+        self.site.answers.pop(link.removeprefix(self.site.base), None)
+
+
+@contextmanager
+def installed(folder: Path) -> Iterator[Installation]:
+    """Servers and workers as operators start them."""
+    servers = Servers(folder, qdrant_binary())
+    data = folder / "data"
+    data.mkdir()
+    before = {child.pid for child in psutil.Process().children()}
+    with ExitStack() as stack:
+        stack.callback(servers.end_all)
+        for name in ("redis", "qdrant"):
+            servers.begin(name)
+        started = [child for child in psutil.Process().children() if child.pid not in before]
+        given = {**servers.settings, "REELSEEK_SIGNING_KEY": SIGNING_KEY}
+        workers = {
+            queue: stack.enter_context(running([REELSEEK, "worker", "--queues", queue], data, **given))
+            for queue in ("search", "index")
+        }
+        for worker in workers.values():
+            worker.wait_for("worker.ready")
+        processes = {queue: psutil.Process(worker.popen.pid) for queue, worker in workers.items()}
+        processes |= {name: each for name in ("redis", "qdrant") for each in started if name in each.name()}
+        yield Installation(servers, workers, processes)
+
+
+# ---- the work ----
+
+
+async def one(client: Any, work: Work, asker: Asker) -> None:
+    """One thing that a person of this space does."""
+    have = work.have.setdefault(asker.space, deque())
+    what = work.rng.choices(("find", "submit", "vote", "library"), (10, 1, 2, 2))[0]
+    if what == "submit":
+        await submit(client, work, asker)
+        while len(have) > KEPT:
+            link = have.popleft()
+            await client.call(Forget(asker=asker, link=link))
+            work.gone(link)
+            work.counts["forget"] += 1
+    elif what == "library":
+        await client.call(Library(asker=asker, limit=10))
+    else:
+        words = work.rng.choice(WORDS)
+        found = await client.call(Find(asker=asker, queries=(words,)))
+        if what == "vote" and found.hits:
+            kind = work.rng.choice(("up", "down"))
+            await client.call(Vote(asker=asker, queries=(words,), moment_id=found.hits[0].moment_id, kind=kind))
+    work.counts[what] += 1
+
+
+async def submit(client: Any, work: Work, asker: Asker) -> None:
+    link = work.new_link()
+    submitted = await client.call(Submit(asker=asker, link=link))
+    async for update in client.follow(submitted.job_id):
+        if isinstance(update, Indexed):
+            work.have[asker.space].append(link)
+
+
+async def keep_asking(client: Any, work: Work, asker: Asker, pause_s: float) -> None:
+    while True:
+        try:
+            await one(client, work, asker)
+        except CallFailed as failed:
+            work.counts[f"refused: {failed.code}"] += 1
+        await asyncio.sleep(pause_s)
+
+
+# ---- what is measured ----
+
+
+def sample(installation: Installation, connection: "redis.Redis[Any]") -> dict[str, float]:
+    row: dict[str, float] = {}
+    for name, process in installation.processes.items():
+        row[f"{name}_rss_mb"] = process.memory_info().rss / 1e6
+        row[f"{name}_children_mb"] = sum(map(_rss, process.children(recursive=True))) / 1e6
+        row[f"{name}_fds"] = process.num_fds()
+    info = connection.info("memory")
+    row["redis_used_mb"] = info["used_memory"] / 1e6
+    row["redis_keys"] = connection.dbsize()
+    return row
+
+
+def _rss(process: psutil.Process) -> int:
+    with suppress(psutil.NoSuchProcess):
+        return int(process.memory_info().rss)
+    return 0
+
+
+async def measure(installation: Installation, work: Work, seconds: float) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = []
+    given = {"redis_url": installation.servers.settings["REELSEEK_REDIS_URL"], "signing_key": SIGNING_KEY}
+    began_s = time.monotonic()
+    with redis.Redis.from_url(given["redis_url"]) as connection:
+        async with connect(Settings.model_validate(given)) as client:
+            asking = [asyncio.create_task(keep_asking(client, work, asker, 0.5)) for asker in SPACES]
+            while (at_s := time.monotonic() - began_s) < seconds and not any(task.done() for task in asking):
+                rows.append({"at_s": round(at_s, 1)} | await asyncio.to_thread(sample, installation, connection))
+                await asyncio.sleep(EVERY_S)
+            for task in asking:
+                task.cancel()
+            for ended in await asyncio.gather(*asking, return_exceptions=True):
+                if not isinstance(ended, asyncio.CancelledError):
+                    raise ended  # type: ignore[misc]
+    return rows
+
+
+def slope_mb_an_hour(rows: Sequence[Mapping[str, float]], column: str) -> float:
+    """Of the line that fits best, after the warm-up."""
+    kept = [row for row in rows if row["at_s"] >= rows[-1]["at_s"] * WARM_UP]
+    return float(3600 * np.polyfit([row["at_s"] for row in kept], [row[column] for row in kept], 1)[0])
+
+
+def report(rows: Sequence[Mapping[str, float]], work: Work) -> bool:
+    """Prints what was done and how memory went; whether all of it is flat."""
+    print(", ".join(f"{count} {what}" for what, count in sorted(work.counts.items())))
+    flat = True
+    for name, bound in BOUND_MB_AN_HOUR.items():
+        column = f"{name}_rss_mb"
+        slope = slope_mb_an_hour(rows, column)
+        flat &= slope <= bound
+        most = max(row[column] for row in rows)
+        print(
+            f"{name:7} {rows[0][column]:7.1f} MB at first, {rows[-1][column]:7.1f} MB at last, {most:7.1f} MB at most, "
+            f"{slope:+7.1f} MB/h (bound {bound:.0f}); "
+            f"{rows[0][f'{name}_fds']:.0f} open files at first, {rows[-1][f'{name}_fds']:.0f} at last"
+        )
+    print(
+        f"redis holds {rows[-1]['redis_used_mb']:.1f} MB in {rows[-1]['redis_keys']:.0f} keys, "
+        f"{slope_mb_an_hour(rows, 'redis_used_mb'):+.1f} MB/h"
+    )
+    return flat
+
+
+def plot(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Memory by process, and what Redis holds."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    memory, keys = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    minutes = [row["at_s"] / 60 for row in rows]
+    for name in BOUND_MB_AN_HOUR:
+        slope = slope_mb_an_hour(rows, f"{name}_rss_mb")
+        memory.plot(minutes, [row[f"{name}_rss_mb"] for row in rows], label=f"{name} ({slope:+.0f} MB/h)")
+    memory.axvspan(0, minutes[-1] * WARM_UP, color="0.93", label="warm-up")
+    memory.set(ylabel="resident memory, MB", ylim=(0, None), title="Mixed work of three spaces")
+    memory.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    keys.plot(minutes, [row["redis_keys"] for row in rows], color="0.3")
+    keys.set(ylabel="keys in Redis", xlabel="minutes", ylim=(0, None))
+    for axes in (memory, keys):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--csv", type=Path, default=Path("soak.csv"))
+    parser.add_argument("--plot", type=Path, default=Path("docs/soak.png"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary, serving() as site:
+        folder = Path(temporary)
+        pairs = (("red", "green"), ("blue",), ("green", "blue"), ("red",))
+        files = [clip(folder / f"{n}.mp4", *colours).read_bytes() for n, colours in enumerate(pairs)]
+        work = Work(site, files, random.Random(arguments.seed))
+        with installed(folder) as installation:
+            rows = asyncio.run(measure(installation, work, 60 * arguments.minutes))
+    with arguments.csv.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    plot(rows, arguments.plot)
+    sys.exit(0 if report(rows, work) else 1)
+
+
+if __name__ == "__main__":
+    main()
