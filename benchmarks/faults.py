@@ -14,11 +14,12 @@ import asyncio
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,8 @@ from benchmarks.faults_processes import LEASE_S, PLATFORM
 from benchmarks.faults_sum import Ledger, check, read
 from benchmarks.faults_world import OWN_NAMESPACE, World
 from bots.desk import ERRAND, Errand
+from indexer.points import Where
+from indexer.records import RECORDS
 from indexer.server import ServerPoints
 from tests.indexer.qdrant import qdrant_binary
 from tests.indexer.site import serving
@@ -295,8 +298,7 @@ class Run:
         def busy() -> list[str]:
             with self.world.redis() as connection:
                 left = [key for key in ("index", "search", "unacked") if key not in but and connection.exists(key)]
-            waiting = Points(self.world.servers.settings["REELSEEK_QDRANT_URL"]).waiting()
-            return left + waiting
+            return left + _waiting(self.world.servers.settings["REELSEEK_QDRANT_URL"])
 
         began_s = time.monotonic()
         while left := await asyncio.to_thread(busy):
@@ -306,14 +308,10 @@ class Run:
             await asyncio.sleep(1)
 
 
-class Points(ServerPoints):
-    def waiting(self) -> list[str]:
-        from indexer.points import Where
-        from indexer.records import RECORDS
-
-        found = [each.id for each in self.scroll(RECORDS, Where({"kind": "video", "status": "waiting"}), ())]
-        self.close()
-        return found
+def _waiting(qdrant_url: str) -> list[str]:
+    """Ids of the videos whose job is not done."""
+    with closing(ServerPoints(qdrant_url)) as points:
+        return [each.id for each in points.scroll(RECORDS, Where({"kind": "video", "status": "waiting"}), ())]
 
 
 @asynccontextmanager
@@ -399,8 +397,6 @@ def main() -> None:
 
 def _in_own_namespace() -> None:
     """Starts this command again where it may mount a disk that it can fill."""
-    import subprocess
-
     command = [sys.executable, "-m", "benchmarks.faults", *sys.argv[1:]]
     may = subprocess.run(["unshare", "-rm", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
     os.environ[OWN_NAMESPACE] = str(int(may))

@@ -9,7 +9,6 @@ from typing import Any
 import redis
 
 from benchmarks.faults_plan import Clip, Plan
-from indexer.blobs import video_prefix
 from indexer.library import Library
 from indexer.link import canonical
 from indexer.moment_store import MOMENTS
@@ -18,8 +17,6 @@ from indexer.records import RECORDS, VideoRecord
 
 Told = Mapping[str, Any]
 """An outcome as it was shown: `status` and `code`."""
-
-NEVER_TO_BE_TOLD = "internal"
 
 
 @dataclass
@@ -135,6 +132,3 @@ def _of_redis(keys: Mapping[str, int]) -> Iterator[str]:
     yield from (f"left in Redis: {key}" for key in keys if key.startswith(ours) or key in ("index", "search"))
     kept = ("_kombu.binding",)
     yield from (f"never lapses in Redis: {key}" for key, left in keys.items() if left < 0 and not key.startswith(kept))
-
-
-__all__ = ["Ledger", "Stores", "check", "read", "video_prefix"]
