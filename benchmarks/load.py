@@ -104,6 +104,7 @@ async def burst(client: QueueClient, asked: int, timeout_s: float, worker: Proce
     refused = ", ".join(f"{end} {count}" for end, count in counts.items() if end != "answered") or "0"
     answered_s = [took_s for end, took_s in ends if end == "answered"]
     print(f"{asked} at once: answered {counts['answered']}, refused: {refused}, late {late}")
+    print(f"  the last ended after {max(took_s for _, took_s in ends):.1f} s")
     print(f"  answered ones: p50 {np.percentile(answered_s, 50):.1f} s, p99 {np.percentile(answered_s, 99):.1f} s")
     print(f"  worker: {before:.0f} MB before, {_memory(worker, 'VmHWM'):.0f} MB at its peak")
 
