@@ -107,11 +107,12 @@ def submit(parts: Parts, request: Submit) -> Submitted:
 
 
 def standing(parts: Parts, request: Standing) -> Stands:
-    if not parts.library.has(request.asker.scopes, request.video_id):
+    asker, video_id = request.asker, request.video_id
+    if not parts.library.has(asker.scopes, video_id):
         raise Refusal(Code.NOT_IN_LIBRARY)
-    record = parts.library.video(request.video_id)
-    if record is not None and record.status == "waiting":
-        send_index(parts, request.video_id)
+    record = parts.library.video(video_id)
+    if record is not None and (record.status == "waiting" or asker.space in lacking(parts, video_id)):
+        send_index(parts, video_id)
         return Stands(update=None)
     return Stands(update=outcome(record, ""))
 

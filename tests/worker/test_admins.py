@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from indexer.errors import IndexerError
 from tests.worker.test_decisions import parts
-from tests.worker.world import link_of
+from tests.worker.world import id_of, link_of
 from worker import messages
 from worker.answers import ANSWERS
 from worker.codes import Code, code_of
@@ -39,6 +39,7 @@ EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
     messages.Retrain: {},
     messages.ReadModels: {},
     messages.Rollback: {},
+    messages.Standing: {"video_id": id_of("v0")},
 }
 
 

@@ -211,6 +211,12 @@ class Walls(RuleBasedStateMachine):
             assert isinstance(answer, messages.Found)
             assert told(answer) == self.findable(asker) & {name}
 
+    @rule(asker=askers, name=videos)
+    def ask_how_it_stands(self, asker: Asker, name: str) -> None:
+        stands = self.call(messages.Standing(asker=asker, video_id=id_of(name)))
+        known = name in {each.name for each in self.world.seen(asker)}
+        assert (stands is Code.NOT_IN_LIBRARY) is not known
+
     @rule(asker=askers, typed=st.sampled_from(["", "v1", "TITLE", link_of("v2"), "nothing"]), mine=st.booleans())
     def list_videos(self, asker: Asker, typed: str, mine: bool) -> None:
         """The library, and what is suggested while somebody types."""
@@ -268,7 +274,7 @@ class Walls(RuleBasedStateMachine):
         # A made-up scheme: what a list holds is told by its site, not by the store.
         self.refused_or(messages.Crawl(asker=asker, link="list://of"), Code.SCHEME_REFUSED, Code.NOT_A_LINK)
         self.refused_or(messages.Rollback(asker=asker), Code.NO_OTHER_MODEL)
-        self.refused_or(messages.Retrain(asker=asker), Code.TOO_FEW_PAIRS, Code.SPACES_SHARE)
+        self.refused_or(messages.Retrain(asker=asker), Code.TOO_FEW_PAIRS)
         material = self.refused_or(messages.PreviewRetrain(asker=asker))
         if isinstance(material, messages.Material):
             own = {each.name for each in self.world.wishes.values() if each.space == asker.space}
