@@ -129,6 +129,8 @@ def _of_link(ledger: Ledger, link: int, id: str, clip: Clip, stores: Stores) -> 
 
 def _of_redis(keys: Mapping[str, int]) -> Iterator[str]:
     ours = ("reelseek:lease:", "reelseek:errand", "unacked")
-    yield from (f"left in Redis: {key}" for key in keys if key.startswith(ours) or key in ("index", "search"))
+    rounds = "reelseek:lease:due:"  # when they are due again
+    left = [key for key in keys if key.startswith(ours) or key in ("index", "search")]
+    yield from (f"left in Redis: {key}" for key in left if not key.startswith(rounds))
     kept = ("_kombu.binding",)
     yield from (f"never lapses in Redis: {key}" for key, left in keys.items() if left < 0 and not key.startswith(kept))

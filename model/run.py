@@ -48,10 +48,10 @@ class Head(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["mean", "lstm", "transformer"]
+    kind: Literal["mean", "lstm", "transformer"] = "mean"
     """`mean` learns nothing and needs no vector beside that of the frames; docs/clip-heads.md compares."""
-    steps: int = Field(ge=1)
-    rate: float = Field(gt=0)
+    steps: int = Field(default=100, ge=1)
+    rate: float = Field(default=1e-4, gt=0)
 
 
 class Run(BaseModel):
@@ -86,7 +86,7 @@ class Run(BaseModel):
     """Looks without anything better before the run ends."""
     lora: Lora
     augment: Augment
-    head: Head
+    head: Head = Head()
 
 
 def read_run(file: Path = DEFAULT) -> Run:

@@ -87,7 +87,7 @@ def seen(parts: Parts) -> list[Any]:
     finds = [Find(asker=who, queries=(words,)) for who in (ANN, IN_ROOM) for words in ("goal", "snow", "dog, goal")]
     requests = [*finds, Library(asker=ANN), Library(asker=IN_ROOM)]
     answers = [ANSWERS[request.task](parts, request).model_dump() for request in requests]
-    kept = [parts.spaces.votes(), parts.spaces.settings(A), parts.generations.all(), parts.library.generation]
+    kept = [parts.spaces.votes(), parts.spaces.settings(A), parts.generations.all(), parts.library.generation()]
     return [*answers, *kept, {key: parts.blobs.get(key) for key in parts.blobs.all_keys()}]
 
 
