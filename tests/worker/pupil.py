@@ -4,20 +4,30 @@ At each stage of a retrain it says so, and waits until the folder has a file of 
 """
 
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from tests.worker.school import Teacher, load
-from worker import claims, jobs, retraining, run
+from worker import retraining
+from worker.app import make_app
+from worker.claims import Claims, RedisLeases
+from worker.compose import Parts
+from worker.jobs import resuming
 from worker.logs import configure
+from worker.running import work
 from worker.settings import Settings
+from worker.tasks import ROUNDS, register
+
+RUNNING_S, RESUME_EVERY_S = 2.0, 0.5
+"""A dead worker's job is taken up at once: nobody waits half a minute for a test."""
 
 
 def main(queue: str, gates: Path) -> None:
-    # A dead worker's job is taken up at once, and by no polite process: nobody waits half a minute for a test.
-    claims.RUNNING_S, claims.RENEW_S, jobs.RESUME_EVERY_S, run.BACKGROUND_NICENESS = 2.0, 0.5, 0.5, 0
-
     class Gated(retraining.Teller):
         def __call__(self, stage: retraining.Stage, *args: Any, **kwargs: Any) -> None:
             super().__call__(stage, *args, **kwargs)
@@ -28,7 +38,13 @@ def main(queue: str, gates: Path) -> None:
     retraining.Teller = Gated  # type: ignore[misc]
     settings = Settings()
     configure(settings, to_file=False)
-    run.run_worker(settings, [queue], load, Teacher())
+    app, stopping, log = make_app(settings), threading.Event(), structlog.get_logger()
+    assert settings.redis_url is not None
+    with closing(Parts(settings, app, stopping, load, Teacher())) as parts:
+        parts.claims = Claims(RedisLeases(settings.redis_url.get_secret_value()), RUNNING_S)
+        register(app, parts)
+        with resuming(parts, ROUNDS.get(queue, ()), RESUME_EVERY_S):
+            work(app, [queue], lambda: log.info("worker.ready"), stopping)
 
 
 if __name__ == "__main__":
