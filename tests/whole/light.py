@@ -1,29 +1,33 @@
-"""A worker process that is real but for its encoder: `python -m tests.whole.light`, with the settings of Reelseek."""
+"""A worker process that is real but for its encoder, which is there at once: `LIGHT` with the settings of Reelseek."""
 
+import sys
 import threading
-from contextlib import closing
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from model.encoders import Encoder as ModelEncoder
 from tests.indexer.fakes import FakeEncoder
 from worker.app import make_app
 from worker.compose import Parts
+from worker.logs import configure
 from worker.models import train_preset
-from worker.running import work
+from worker.run import run_worker
 from worker.settings import Settings
-from worker.tasks import register
+
+LIGHT: Final = (sys.executable, "-m", "tests.whole.light")
+
+
+def load(*_: Any) -> ModelEncoder:
+    return cast(ModelEncoder, FakeEncoder())
 
 
 def light_parts(settings: Settings, stopping: threading.Event) -> Parts:
-    load: Any = lambda *_: cast(ModelEncoder, FakeEncoder())  # noqa: E731
     return Parts(settings, make_app(settings), stopping, load, train_preset)
 
 
 def main() -> None:
-    stopping = threading.Event()
-    with closing(light_parts(Settings(), stopping)) as parts:
-        register(parts.app, parts)
-        work(parts.app, ["search", "index"], lambda: print("worker.ready", flush=True), stopping)
+    settings = Settings()
+    configure(settings, to_file=False)
+    run_worker(settings, ["search", "index"], load)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[
     """A person's environment without this test run's settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
     given = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}
-    return own | given | {"COLUMNS": "120"} | dict(extra or {})
+    # Some processes are tests' own.
+    return own | given | {"COLUMNS": "120", "PYTHONPATH": str(ROOT)} | dict(extra or {})
 
 
 def reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import sys
 import threading
 import time
 from base64 import b64decode
@@ -23,7 +22,7 @@ from indexer.points import Where
 from tests.indexer.conftest import fast_folder
 from tests.indexer.qdrant import qdrant_url
 from tests.whole.conftest import Site
-from tests.whole.light import light_parts
+from tests.whole.light import LIGHT, light_parts
 from tests.whole.media import clip
 from tests.whole.processes import Process, running
 from worker.client import connect
@@ -69,9 +68,8 @@ def worker(parts: Parts, settings: Settings, tmp_path: Path, clean_redis: str) -
         "REELSEEK_QDRANT_URL": str(settings.qdrant_url),
         "REELSEEK_DATA_DIR": str(settings.data_dir),
         "REELSEEK_ALLOW_NETWORKS": LOOPBACK,
-        "PYTHONPATH": str(ROOT),
     }
-    with running([sys.executable, "-m", "tests.whole.light"], tmp_path, **given) as process:
+    with running(LIGHT, tmp_path, **given) as process:
         process.wait_for("worker.ready")
         yield process
 

@@ -18,8 +18,9 @@ from tests.discord.gateway import TOKEN
 from tests.discord.server import Server, serving
 from tests.discord.world import ADA, SECRET, texts
 from tests.whole.conftest import Site
+from tests.whole.light import LIGHT
 from tests.whole.media import clip
-from tests.whole.processes import REELSEEK, Process, json_lines, running
+from tests.whole.processes import Process, json_lines, running
 from worker.client import connect
 from worker.logs import configure
 from worker.settings import Settings
@@ -51,7 +52,7 @@ def settings(clean_redis: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
     given = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
-    with running([REELSEEK, "worker", "--queues", "search,index"], tmp_path, **given) as process:
+    with running(LIGHT, tmp_path, **given) as process:
         process.wait_for("worker.ready")
         yield process
 

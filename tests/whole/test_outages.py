@@ -22,8 +22,9 @@ from tests.indexer.qdrant import qdrant_binary, qdrant_server
 from tests.slack.methods import APP_TOKEN, BOT_TOKEN
 from tests.slack.server import slack
 from tests.whole.conftest import Site
+from tests.whole.light import LIGHT
 from tests.whole.media import clip
-from tests.whole.processes import REELSEEK, running
+from tests.whole.processes import running
 from worker.client import connect
 from worker.codes import Code
 from worker.settings import Settings
@@ -85,7 +86,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 def worker(servers: Servers, tmp_path: Path) -> Iterator[None]:
     data = tmp_path / "data"
     data.mkdir()
-    with running([REELSEEK, "worker", "--queues", "search,index"], data, **servers.settings) as process:
+    with running(LIGHT, data, **servers.settings) as process:
         process.wait_for("worker.ready")
         yield
 

@@ -50,8 +50,7 @@ class Installation:
 
     def worker(self, queue: str, stack: ExitStack) -> Process:
         command = [sys.executable, "-m", "tests.worker.pupil", queue, str(self.gates)]
-        extra = {"PYTHONPATH": str(Path(__file__).parents[2]), **self.servers.settings}
-        return stack.enter_context(running(command, self.folder, **extra))
+        return stack.enter_context(running(command, self.folder, **self.servers.settings))
 
     def settings(self) -> Settings:
         urls = {name.removeprefix("REELSEEK_").lower(): url for name, url in self.servers.settings.items()}

@@ -13,8 +13,9 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from tests.whole.conftest import outcome, submitted
+from tests.whole.light import LIGHT
 from tests.whole.media import clip
-from tests.whole.processes import REELSEEK, Process, running
+from tests.whole.processes import Process, running
 from worker.client import connect
 from worker.messages import Indexed
 from worker.settings import Settings
@@ -58,7 +59,7 @@ async def site(tmp_path: Path) -> AsyncIterator[SlowSite]:
 
 def worker(redis_url: str, folder: Path) -> AbstractContextManager[Process]:
     given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
-    return running([REELSEEK, "worker", "--queues", "search,index"], folder, **given)
+    return running(LIGHT, folder, **given)
 
 
 async def test_a_worker_in_the_middle_of_a_download_gives_it_back(
