@@ -277,8 +277,9 @@ class Text(StrEnum):
     # privacy
     PRIVACY = (
         "Reelseek keeps the links that were submitted here, pictures and spoken words of those videos, who submitted "
-        "them, and votes with the words they were for. Only this space finds them. A link from a private channel is "
-        "found in that channel only, unless an admin has opened private channels by `settings rooms open`. {training} "
+        "them, and votes, shared and opened moments with the words they were for. Only this space finds them. A link "
+        "from a private channel is found in that channel only, unless an admin has opened private channels by "
+        "`settings rooms open`. {training} "
         "Take your own out with `forget mine`. If Reelseek is removed, everything of this space is deleted after "
         "{days} days."
     )
