@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
+from kombu.exceptions import ChannelError
 
 from worker.memory import Results
 from worker.settings import Settings
@@ -62,6 +63,15 @@ def make_app(settings: Settings, results: Results | None = None) -> Celery:
         **_transport(settings),
     )
     return app
+
+
+def waiting(app: Celery, queue: str) -> int:
+    """How many messages no worker has taken yet."""
+    with app.connection_or_acquire() as connection:
+        try:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:  # there is no queue where nothing waits
+            return 0
 
 
 def _transport(settings: Settings) -> dict[str, object]:

@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 QUEUED_S = 3600.0
 RUNNING_S = 30.0
+WAITING = ("queued", "later")
 AWAY_S = 20
 """A Redis that is away for no longer than this is waited for."""
 
@@ -131,15 +132,20 @@ class Claims:
         """The job was sent. Nothing happens if it runs by now."""
         self._leases.renew(_job(video_id), "queued", QUEUED_S)
 
+    def lost(self, video_id: str) -> None:
+        """No message of a queued job is left. Nothing happens if it runs, or is to run again later."""
+        self._drop(_job(video_id), "queued")
+
     def requeue(self, video_id: str, after_s: float | None = None) -> None:
         """The running job goes back to the queue. With `after_s` its worker keeps it so long, and may die."""
         self._drop(_job(video_id), "running")
+        owner, seconds = ("queued", QUEUED_S) if after_s is None else ("later", after_s + self._running_s)
         with suppress(LeasesUnavailable):
-            self._leases.take(_job(video_id), "queued", QUEUED_S if after_s is None else after_s + self._running_s)
+            self._leases.take(_job(video_id), owner, seconds)
 
     def done(self, video_id: str) -> None:
         """There is no job any more. Without Redis the claim lapses by itself."""
-        for owner in ("running", "queued"):
+        for owner in ("running", *WAITING):
             self._drop(_job(video_id), owner)
 
     def due(self, name: str, every_s: float) -> bool:
@@ -152,7 +158,8 @@ class Claims:
         if not self._leases.take(_run(video_id), owner, self._running_s):
             yield False
             return
-        self._leases.drop(_job(video_id), "queued")
+        for waiting in WAITING:
+            self._leases.drop(_job(video_id), waiting)
         self._hold(_job(video_id), "running")
         stop = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(video_id, owner, stop), daemon=True)

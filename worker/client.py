@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import structlog
 from celery import Celery
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import OperationalError
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
 from indexer.blobs import Blobs
 from worker import relay
-from worker.app import make_app
+from worker.app import make_app, waiting
 from worker.codes import Code
 from worker.logs import incident, one_incident
 from worker.messages import CallFailed, Failed, Indexed, Learned, Message, Request, Update
@@ -67,7 +67,7 @@ class QueueClient:
         raise AssertionError("states never end by themselves")
 
     def _send(self, request: Request[A], task_id: str) -> None:
-        if self._waiting() >= self._max_waiting:
+        if waiting(self._app, "search") >= self._max_waiting:
             raise _failure(Code.BUSY, task_id)
         body = request.model_dump(mode="json")
         send(
@@ -79,15 +79,6 @@ class QueueClient:
             expires=self._timeout_s,
             retry=False,
         )
-
-    def _waiting(self) -> int:
-        """How many requests no worker has taken yet."""
-        with self._app.connection_or_acquire() as connection:
-            channel = connection.default_channel
-            try:
-                return int(channel.queue_declare("search", passive=True).message_count)
-            except ChannelError:  # there is no queue where nothing waits
-                return 0
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""

@@ -18,6 +18,7 @@ from indexer.anew import embed_anew
 from indexer.blobs import video_prefix
 from indexer.errors import IndexerError, StoreUnavailable
 from indexer.records import VideoRecord
+from worker.app import waiting
 from worker.claims import LeasesUnavailable
 from worker.codes import Code, code_of
 from worker.compose import Parts, work_folder
@@ -57,17 +58,30 @@ def send_index(parts: Parts, video_id: str) -> str:
 
 
 def resume(parts: Parts) -> None:
-    """Makes the jobs of all videos that wait, or that a space's own generation lacks; those that have one keep it."""
+    """Makes the jobs of all videos that wait, or that a space's own generation lacks; those that have one keep it.
+
+    Where no message waits, a queued job's was taken by a worker that died with it, or is about to run: then its copy
+    does nothing.
+    """
+    anew = not waiting(parts.app, "index")
     for record in parts.library.waiting():
-        send_index(parts, record.video_id)
+        _resume(parts, record.video_id, anew)
     if parts.settings.adapter_scope == "space":
         for generation in parts.library.own_generations():
-            send_missing(parts, generation)
+            for video_id in parts.library.missing(generation):
+                _resume(parts, video_id, anew)
 
 
 def send_missing(parts: Parts, generation: str) -> None:
+    """Makes the jobs of the videos that a generation lacks."""
     for video_id in parts.library.missing(generation):
         send_index(parts, video_id)
+
+
+def _resume(parts: Parts, video_id: str, anew: bool) -> None:
+    if anew:
+        parts.claims.lost(video_id)
+    send_index(parts, video_id)
 
 
 def lacking(parts: Parts, video_id: str) -> list[str]:

@@ -24,6 +24,7 @@ from indexer.anew import embed_missing
 from indexer.errors import StoreUnavailable
 from indexer.generations import GenerationRecord, Retraining, slug, space_of
 from worker import lessons
+from worker.app import waiting
 from worker.claims import LeasesUnavailable
 from worker.codes import Code, code_of
 from worker.compose import Parts
@@ -118,7 +119,9 @@ def send_retrain(parts: Parts) -> None:
 
 
 def resume(parts: Parts) -> None:
-    """Makes the job of a retrain whose worker died, or whose store was away."""
+    """Makes the job of a retrain whose worker died, perhaps with its message, or whose store was away."""
+    if not waiting(parts.app, "train"):
+        parts.claims.lost(CLAIM)
     send_retrain(parts)
 
 

@@ -22,11 +22,12 @@ from tests.conftest import free_port
 from tests.indexer.fakes import a_video, some_moments
 from worker.answers import ANSWERS
 from worker.app import make_app
+from worker.app import waiting as waiting_in
 from worker.claims import Claims, MemoryLeases
 from worker.codes import Code
 from worker.compose import Parts, work_folder
 from worker.decisions import Refusal, finish_leaving
-from worker.jobs import index, send_index
+from worker.jobs import index, resume, send_index
 from worker.memory import Results
 from worker.messages import Asker, Failed, Indexed, Standing
 from worker.settings import Settings
@@ -94,6 +95,23 @@ def test_a_job_that_was_not_sent_holds_no_claim(tmp_path: Path) -> None:
     with pytest.raises((OperationalError, RedisError, BackendError)):
         send_index(cast(Parts, SimpleNamespace(claims=claims, app=app)), "video")
     assert claims.queue("video")
+
+
+def test_what_a_dead_worker_took_along_is_sent_again(parts: Parts, waiting: VideoRecord) -> None:
+    """A job whose message waits has no second one; where nothing waits and nobody runs it, it gets a new one."""
+    parts.app.control.purge()
+    send_index(parts, VIDEO.id)
+    resume(parts)
+    assert waiting_in(parts.app, "index") == 1
+    parts.app.control.purge()  # as by a worker that was killed with it in hand
+    resume(parts)
+    assert waiting_in(parts.app, "index") == 1
+    parts.app.control.purge()
+    with parts.claims.running(VIDEO.id, "other"):
+        resume(parts)
+    parts.claims.requeue(VIDEO.id, 20)
+    resume(parts)
+    assert waiting_in(parts.app, "index") == 0
 
 
 def test_a_copy_tells_nothing(parts: Parts, waiting: VideoRecord) -> None:
