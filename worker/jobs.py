@@ -61,9 +61,9 @@ def resume(parts: Parts) -> None:
     """Makes the jobs of all videos that wait, or that a space's own generation lacks; those that have one keep it.
 
     Where no message waits, a queued job's was taken by a worker that died with it, or is about to run: then its copy
-    does nothing.
+    does nothing. Embedded, a message dies with its process.
     """
-    anew = not waiting(parts.app, "index")
+    anew = parts.settings.redis_url is not None and not waiting(parts.app, "index")
     for record in parts.library.waiting():
         _resume(parts, record.video_id, anew)
     if parts.settings.adapter_scope == "space":

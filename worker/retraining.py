@@ -120,7 +120,7 @@ def send_retrain(parts: Parts) -> None:
 
 def resume(parts: Parts) -> None:
     """Makes the job of a retrain whose worker died, perhaps with its message, or whose store was away."""
-    if not waiting(parts.app, "train"):
+    if parts.settings.redis_url is not None and not waiting(parts.app, "train"):
         parts.claims.lost(CLAIM)
     send_retrain(parts)
 

@@ -12,6 +12,7 @@ import pytest
 from celery import Task
 from celery.exceptions import BackendError, Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
+from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import RedisError
 
@@ -99,6 +100,7 @@ def test_a_job_that_was_not_sent_holds_no_claim(tmp_path: Path) -> None:
 
 def test_what_a_dead_worker_took_along_is_sent_again(parts: Parts, waiting: VideoRecord) -> None:
     """A job whose message waits has no second one; where nothing waits and nobody runs it, it gets a new one."""
+    parts.settings = parts.settings.model_copy(update={"redis_url": SecretStr("redis://elsewhere")})
     parts.app.control.purge()
     send_index(parts, VIDEO.id)
     resume(parts)
