@@ -161,7 +161,7 @@ def test_a_stopped_command_closes_what_it_has_open(number: signal.Signals) -> No
             await asyncio.Event().wait()
         finally:
             os.kill(os.getpid(), number)
-            await asyncio.sleep(0.01)
+            await asyncio.to_thread(lambda: None)
             closed.append(number)
         return True
 

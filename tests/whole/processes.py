@@ -61,16 +61,16 @@ class Process:
             self.lines.append("")
             self._grown.notify_all()
 
-    def wait_for(self, words: str, timeout_s: float = 100) -> str:
-        """The line that holds `words`; fails with all output if none comes."""
+    def wait_for(self, words: str, timeout_s: float = 100, times: int = 1) -> str:
+        """The line that holds `words`, the last of so many; fails with all output if they don't come."""
         with self._grown:
-            self._grown.wait_for(lambda: self._line(words) is not None or "" in self.lines, timeout_s)
-        line = self._line(words)
-        assert line is not None, f"{words!r} never came:\n{self.text}"
-        return line
+            self._grown.wait_for(lambda: len(self._having(words)) >= times or "" in self.lines, timeout_s)
+        having = self._having(words)
+        assert len(having) >= times, f"{words!r} never came {times} times:\n{self.text}"
+        return having[times - 1]
 
-    def _line(self, words: str) -> str | None:
-        return next((line for line in self.lines if words in line), None)
+    def _having(self, words: str) -> list[str]:
+        return [line for line in self.lines if words in line]
 
     @property
     def text(self) -> str:

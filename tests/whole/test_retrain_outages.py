@@ -1,14 +1,15 @@
 """Whatever is killed in whichever stage of a retrain: it goes on, and searches are answered or told why not."""
 
 import asyncio
+import fcntl
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -20,7 +21,7 @@ from worker.app import make_app
 from worker.client import QueueClient, connect
 from worker.codes import Code
 from worker.compose import Parts
-from worker.messages import CallFailed, Failed, Find, Found, Learned, Retrain, Status, Update
+from worker.messages import CallFailed, Find, Found, Learned, Retrain, Status
 from worker.settings import Settings
 
 __all__ = ["servers"]
@@ -38,10 +39,19 @@ class Installation:
     folder: Path
     stack: ExitStack
     trainer: ExitStack = field(default_factory=ExitStack)
+    _gates: dict[str, IO[str]] = field(default_factory=dict)
 
     @property
     def gates(self) -> Path:
         return self.folder / "gates"
+
+    def close(self, stage: str) -> None:
+        """From now on every trainer waits before this stage."""
+        self._gates[stage] = gate = (self.gates / stage).open("w")
+        fcntl.flock(gate, fcntl.LOCK_EX)
+
+    def open(self, stage: str) -> None:
+        self._gates.pop(stage).close()
 
     def train(self) -> Process:
         """A new train worker; the one there was is killed."""
@@ -65,6 +75,9 @@ def installation(servers: Servers, tmp_path: Path) -> Iterator[Installation]:
     (folder / "gates").mkdir(parents=True)
     with ExitStack() as stack:
         made = Installation(servers, folder, stack)
+        (made.gates / "gather").touch()
+        for stage in STAGES:
+            made.close(stage)
         settings = made.settings()
         with closing(Parts(settings, make_app(settings), threading.Event(), load, Teacher())) as parts:
             parts.library.open("base", SIZE, None)
@@ -81,14 +94,16 @@ async def asking(client: QueueClient) -> AsyncIterator[Counter[str]]:
     told: Counter[str] = Counter()
 
     async def ask() -> None:
-        while True:
+        while not enough.is_set():
             told[await answer(client)] += 1
-            await asyncio.sleep(0.2)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), 0.2)
 
-    task = asyncio.create_task(ask())
-    yield told
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    enough = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ask())
+        yield told
+        enough.set()
 
 
 async def answer(client: QueueClient) -> str:
@@ -99,40 +114,27 @@ async def answer(client: QueueClient) -> str:
     return found.hits[0].title
 
 
-async def seen(process: Process, words: str, times: int = 1, timeout_s: float = 120) -> None:
-    """Waits until the process has said `words` so often."""
-    deadline_s = time.monotonic() + timeout_s
-    while process.text.count(words) < times:
-        assert time.monotonic() < deadline_s, f"{words!r} {times} times:\n{process.text}"
-        await asyncio.sleep(0.05)
+async def seen(process: Process, words: str, times: int = 1) -> None:
+    await asyncio.to_thread(process.wait_for, words, 120, times)
 
 
 async def outlived(installation: Installation, client: QueueClient, stage: str) -> Process:
     """The trainer was killed before this stage; in it, first Qdrant and then Redis goes and comes back."""
-    gate, servers, trainer = installation.gates / stage, installation.servers, installation.train()
+    servers, trainer = installation.servers, installation.train()
     await seen(trainer, f"at {stage}")
     servers.end("qdrant")
-    gate.touch()
+    installation.open(stage)
     await seen(trainer, "retrain.store_away")
     assert await answer(client) == Code.STORE_UNAVAILABLE
-    gate.unlink()
+    installation.close(stage)
     before = trainer.text.count(f"at {stage}")
     servers.begin("qdrant")
     await seen(trainer, f"at {stage}", before + 1)
     servers.end("redis")
     assert await answer(client) == Code.QUEUE_UNAVAILABLE
-    gate.touch()
+    installation.open(stage)
     servers.begin("redis")
     return trainer
-
-
-async def ended(client: QueueClient, job: str) -> Update:
-    """The job's last update, followed anew where Redis went away meanwhile."""
-    while True:
-        *_, last = [update async for update in client.follow(job)]
-        if not (isinstance(last, Failed) and last.code is Code.QUEUE_UNAVAILABLE):
-            return last
-        await asyncio.sleep(0.2)
 
 
 # redis-py lets go of a connection that was reset without closing its stream.
@@ -141,12 +143,11 @@ async def ended(client: QueueClient, job: str) -> Update:
 async def test_a_retrain_outlives_every_kill(installation: Installation) -> None:
     """In each stage the trainer, Qdrant and Redis are killed in turn; one retrain ends well, and no search breaks."""
     async with connect(installation.settings()) as client, asking(client) as told:
-        (installation.gates / "gather").touch()
         job = (await client.call(Retrain(asker=ADMIN))).job_id
         assert job
         for stage in STAGES:
             trainer = await outlived(installation, client, stage)
-        learned = await ended(client, job)
+        *_, learned = [update async for update in client.follow(job)]
         assert isinstance(learned, Learned), trainer.text
         assert learned.outcome == "promoted"
         live = (await client.call(Status(asker=ANN))).generation

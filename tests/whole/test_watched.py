@@ -2,11 +2,12 @@
 
 import json
 import shutil
+import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def redis_server(folder: Path, port: int) -> Iterator[Process]:
         yield process
 
 
-def until(url: str, status: int) -> dict[str, bool]:
-    """What is answered once the answer has this status."""
+def until(worker: Process, url: str, status: int) -> dict[str, bool]:
+    """What is answered once the answer has this status; fails at once where the worker ends."""
     deadline_s, found = time.monotonic() + WITHIN_S, (0, "")
     while time.monotonic() < deadline_s:
         try:
@@ -42,7 +43,8 @@ def until(url: str, status: int) -> dict[str, bool]:
         if found[0] == status:
             checks: dict[str, bool] = json.loads(found[1])
             return checks
-        time.sleep(0.1)
+        with suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"it ended with {worker.popen.wait(0.1)}:\n{worker.text}")
     raise AssertionError(f"{url} never answered {status}: {found}")
 
 
@@ -59,14 +61,14 @@ def test_ready_follows_the_stores(tmp_path: Path) -> None:
     with ExitStack() as worker, ExitStack() as qdrant, ExitStack() as first:
         qdrant.enter_context(qdrant_server(qdrant_binary(), tmp_path, qdrant_port))
         first.enter_context(redis_server(tmp_path, redis_port))
-        worker.enter_context(running([REELSEEK, "worker", "--queues", "train"], tmp_path, **grown))
-        assert until(f"{url}/ready", 200) == well
+        watched = worker.enter_context(running([REELSEEK, "worker", "--queues", "train"], tmp_path, **grown))
+        assert until(watched, f"{url}/ready", 200) == well
         with urllib.request.urlopen(f"{url}/metrics", timeout=10) as response:
             assert 'reelseek_queue_messages{queue="search"} 0.0' in response.read().decode().splitlines()
         first.close()
-        assert until(f"{url}/ready", 503)["redis"] is False
-        assert until(f"{url}/health", 200) == {"loop": True}
+        assert until(watched, f"{url}/ready", 503)["redis"] is False
+        assert until(watched, f"{url}/health", 200) == {"loop": True}
         with redis_server(tmp_path, redis_port):
-            assert until(f"{url}/ready", 200) == well
+            assert until(watched, f"{url}/ready", 200) == well
             qdrant.close()
-            assert until(f"{url}/ready", 503) == well | {"qdrant": False}
+            assert until(watched, f"{url}/ready", 503) == well | {"qdrant": False}

@@ -1,11 +1,11 @@
 """A worker process with a model that is taught quickly: `python -m tests.worker.pupil <queue> <folder of gates>`.
 
-At each stage of a retrain it says so, and waits until the folder has a file of that name.
+At each stage of a retrain it says so, and waits while somebody holds a lock on the file of that name in the folder.
 """
 
+import fcntl
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ def main(queue: str, gates: Path) -> None:
         def __call__(self, stage: retraining.Stage, *args: Any, **kwargs: Any) -> None:
             super().__call__(stage, *args, **kwargs)
             print(f"at {stage}", flush=True)
-            while not (gates / stage).exists():
-                time.sleep(0.02)
+            with (gates / stage).open() as gate:
+                fcntl.flock(gate, fcntl.LOCK_SH)
 
     retraining.Teller = Gated  # type: ignore[misc]
     settings = Settings()

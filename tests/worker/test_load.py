@@ -33,7 +33,6 @@ async def longest(redis: Redis, asking: asyncio.Future[object]) -> int:
     most = 0
     while not asking.done():
         most = max(most, await redis.llen("search"))  # type: ignore[misc]
-        await asyncio.sleep(0.005)
     return most
 
 

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,13 +22,14 @@ INDEXED = Indexed(link="https://example.org/v", title="A", status="indexed", mom
 
 def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
     """`status` answers by who asks, the slow one after `SLOW_S`; `index` shows progress, then waits."""
+    nothing = threading.Event()
 
     def status(task: Task, body: dict[str, Any]) -> Message:
         match Status.model_validate(body).asker.person:
             case "refused":
                 return Failed(code="not_in_library", incident="abc")
             case "slow":
-                time.sleep(SLOW_S)
+                nothing.wait(SLOW_S)
                 return STATE
             case "broken":
                 raise RuntimeError("a fault of ours")
