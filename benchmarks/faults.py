@@ -11,7 +11,6 @@ a promise was broken.
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import subprocess
@@ -28,11 +27,11 @@ from redis import RedisError
 from redis.asyncio import Redis
 
 from benchmarks import faults_plan
+from benchmarks.faults_errands import Errands
 from benchmarks.faults_plan import Ask, Fault, Plan
-from benchmarks.faults_processes import LEASE_S, PLATFORM
+from benchmarks.faults_processes import LEASE_S
 from benchmarks.faults_sum import Ledger, check, read
 from benchmarks.faults_world import OWN_NAMESPACE, World
-from bots.desk import ERRAND, Errand
 from indexer.points import Where
 from indexer.records import RECORDS
 from indexer.server import ServerPoints
@@ -51,84 +50,6 @@ STAGE_WITHIN_S: Final = 8.0
 PATIENCE_S: Final = 180.0
 TRY_AGAIN: Final = ("no_worker", "queue_unavailable", "store_unavailable", "busy", "internal")
 """What a person who is told so asks again after."""
-
-
-@dataclass
-class Errands:
-    """What was asked of the front, and what it has shown."""
-
-    world: World
-    ledger: Ledger
-    asked: dict[str, Errand] = field(default_factory=dict)
-    last: dict[str, dict[str, Any]] = field(default_factory=dict)
-    acknowledged: set[str] = field(default_factory=set)
-    owed: set[str] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
-    _answered: dict[str, asyncio.Event] = field(default_factory=dict)
-    _looked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def ask(self, command: str, space: str, **args: Any) -> dict[str, Any]:
-        """The last reply to a command, however often the front is killed meanwhile."""
-        errand = Errand(PLATFORM, command, args, Asker(space=space, person="ann"), "en", {})
-        self.asked[errand.id], self._answered[errand.id] = errand, asyncio.Event()
-        self._send(errand)
-        await self._answered[errand.id].wait()
-        # A bot that dies before it noted its answer leaves the errand to the next, which does it again.
-        self.owed.add(errand.id)
-        while errand.id in self.owed:
-            await self._looked.wait()
-        return self.last[errand.id]
-
-    def _send(self, errand: Errand) -> None:
-        self.world.parts["front"].say(ERRAND.dump_json(errand))
-
-    @property
-    def unanswered(self) -> list[Errand]:
-        return [errand for id, errand in self.asked.items() if id not in self.last]
-
-    async def restart_front(self, away_s: float) -> None:
-        """What was not acknowledged is said again, as platforms and people do."""
-        front = self.world.parts["front"]
-        front.kill()
-        await asyncio.sleep(away_s)
-        await self.hear()
-        owed = await asyncio.to_thread(self.world.owed)
-        front.start()
-        for errand in self.unanswered:
-            if errand.id in owed:
-                continue
-            if errand.id in self.acknowledged - self.lost:
-                self.ledger.wrong.append(f"an acknowledged errand is gone: {errand}")
-            self.ledger.counts[
-                "asked again, not acknowledged" if errand.id not in self.lost else "lost with Redis"
-            ] += 1
-            self._send(errand)
-
-    async def watch(self) -> None:
-        while True:
-            await self.hear()
-            with suppress(RedisError):
-                self.owed = await asyncio.to_thread(self.world.owed)
-                self.acknowledged |= self.owed & self.asked.keys()
-            self._looked.set()
-            self._looked.clear()
-            await asyncio.sleep(0.3)
-
-    async def hear(self) -> None:
-        """Reads on in the file of what was shown."""
-        if not self.world.shown.exists():
-            return
-        lines = self.world.shown.read_bytes().split(b"\n")[:-1]
-        for line in lines[self.ledger.counts["replies"] :]:
-            self.ledger.counts["replies"] += 1
-            reply = json.loads(line)
-            if not reply["last"]:
-                continue
-            if reply["errand"] in self.last:
-                self.ledger.counts["answers shown twice"] += 1
-            self.ledger.counts["answers"] += 1
-            self.last[reply["errand"]] = reply
-            self._answered[reply["errand"]].set()
 
 
 @dataclass
@@ -258,7 +179,9 @@ class Run:
             case "kill redis":
                 await world.restart("redis", fault.away_s)
             case "cut power of redis":
-                self.errands.lost |= await world.cut_power_of_redis(fault.away_s)
+                lost, revived = await world.cut_power_of_redis(fault.away_s)
+                self.errands.lost |= lost
+                self.errands.revived |= revived
             case "kill qdrant":
                 await self._stage(fault)
                 await world.restart("qdrant", fault.away_s)
@@ -317,7 +240,7 @@ def _waiting(qdrant_url: str) -> list[str]:
 @asynccontextmanager
 async def running(plan: Plan, links: list[str], world: World) -> AsyncIterator[Run]:
     ledger = Ledger()
-    errands = Errands(world, ledger)
+    errands = Errands(world, ledger, links)
     for name in ("redis", "qdrant"):
         await asyncio.to_thread(world.servers.begin, name)
     for part in world.parts.values():

@@ -125,8 +125,11 @@ class World:
         await asyncio.sleep(away_s)
         await asyncio.to_thread(self.servers.begin, name)
 
-    async def cut_power_of_redis(self, away_s: float) -> set[str]:
-        """Redis comes back without its last second, as `appendfsync everysec` has it. Gives the lost errands."""
+    async def cut_power_of_redis(self, away_s: float) -> tuple[set[str], set[str]]:
+        """Redis comes back without its last second, as `appendfsync everysec` has it.
+
+        Gives the errands that are lost by that, and those that were answered and are there again.
+        """
         written = {
             path: path.stat().st_size for path in (self.servers.folder / "redis").glob("appendonlydir/*.incr.aof")
         }
@@ -137,7 +140,8 @@ class World:
             os.truncate(path, size)
         await asyncio.sleep(away_s)
         await asyncio.to_thread(self.servers.begin, "redis")
-        return owed - self.owed()
+        now = self.owed()
+        return owed - now, now - owed
 
     def owed(self) -> set[str]:
         """Ids of the errands that are in Redis. Raises `RedisError`."""

@@ -1,7 +1,6 @@
 """A small run of `benchmarks.faults`, which docs/faults.md tells of: parts die, and no acknowledged work is lost."""
 
 import os
-import random
 import subprocess
 import sys
 
@@ -13,10 +12,8 @@ from tests.whole.processes import ROOT
 
 @pytest.mark.timeout(300)
 def test_whatever_dies_the_sum_is_right() -> None:
-    """Links of three spaces end as they were told, once each, though processes and servers are killed; see its seed."""
+    """Links of three spaces end as they were told, once each, though processes and servers are killed."""
     qdrant_binary()
-    seed = random.SystemRandom().randrange(10_000)
-    command = [sys.executable, "-m", "benchmarks.faults", "--jobs", "10", "--seed", str(seed)]
+    command = [sys.executable, "-m", "benchmarks.faults", "--jobs", "10", "--seed", "1"]
     ended = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=290)
-    print(ended.stdout)
-    assert ended.returncode == 0, f"seed {seed}\n{ended.stdout}\n{ended.stderr[-3000:]}"
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr[-3000:]}"
