@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, get_args
 
 from bots.client import Client
-from bots.core import answered, blame, clean
+from bots.core import answered, blame
 from bots.reply import Confirm, Lesson, Options, Replies, Reply, Sentence
-from bots.words import Text, clock, count, date, say
+from bots.sentences import Text
+from bots.words import clean, clock, count, date, say
 from worker import messages
 from worker.codes import Code
 from worker.messages import Asker, SpaceSettings

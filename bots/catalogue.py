@@ -8,7 +8,8 @@ from babel import Locale
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from bots.words import CATALOGUES, LANGUAGES, SENTENCES, Text
+from bots.sentences import SENTENCES, Text
+from bots.words import CATALOGUES, LANGUAGES
 
 PLURALS: Final = ((Text.VIDEOS_ONE, Text.VIDEOS), (Text.MOMENTS_ONE, Text.MOMENTS))
 """What `bots.words.count` counts, one and many."""

@@ -8,7 +8,8 @@ from bots import core
 from bots.client import Client
 from bots.commands import COMMANDS
 from bots.reply import Replies, Results, Search, Sentence
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import clean, say
 from worker.messages import Asker
 
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
@@ -83,4 +84,4 @@ def links_in(line: str) -> list[str]:
 
 
 async def _unknown(name: str) -> Replies:
-    yield Sentence(say(Text.UNKNOWN_COMMAND, name=core.clean(name)), ok=False)
+    yield Sentence(say(Text.UNKNOWN_COMMAND, name=clean(name)), ok=False)

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from bots import admin, core, jsonlines, training
 from bots.reach import Ended, reach, watched
+from bots.sentences import Text
 from bots.shell import settings as _settings
 from bots.shell import terminal as _terminal
 from bots.terminal import checked
 from bots.web.serve import WebFailed, serving
-from bots.words import Text, count, say, speaking
+from bots.words import count, say, speaking
 from worker.logs import one_incident
 from worker.messages import Asker
 from worker.settings import Settings

@@ -7,7 +7,8 @@ from typing import Final
 from bots import admin, core
 from bots.client import Client
 from bots.reply import Guide, Replies
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from worker.messages import Asker
 
 

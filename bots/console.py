@@ -7,8 +7,9 @@ from rich.text import Text as Line
 from bots.chat import Chat
 from bots.client import Client
 from bots.commands import COMMANDS
+from bots.sentences import Text
 from bots.terminal import Terminal
-from bots.words import Text, say
+from bots.words import say
 from worker.logs import one_incident
 from worker.messages import Asker
 

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import ParamSpec
@@ -12,8 +12,10 @@ from typing import ParamSpec
 import structlog
 
 from bots.client import Client
-from bots.reply import Card, Entry, Forgot, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
-from bots.words import Text, clock, count, date, say, span
+from bots.following import follow
+from bots.reply import Card, Entry, Forgot, Outcome, Replies, Reply, Results, Search, Sentence, Shelf
+from bots.sentences import Text
+from bots.words import clean, clock, count, date, say, span
 from worker import messages
 from worker.codes import Code, code_of
 from worker.logs import incident
@@ -22,26 +24,11 @@ from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 P = ParamSpec("P")
 log = structlog.get_logger()
 
-SILENCE_S = 30.0
-LONGEST_SILENCE_S = 600.0
-
 PAGE_SIZE = 200
 """Videos of the library that are asked for at once."""
 
 _COMMAS = re.compile("[,，、]")
 """Commas of Chinese and Japanese keyboards part queries too."""
-
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
-"""Control characters and text-direction overrides: a title could draw over its surroundings with them."""
-
-_STAGES: Mapping[str, tuple[Text, float, float]] = {
-    "waiting": (Text.QUEUED, 0.0, 0.0),
-    "fetch": (Text.FETCHING, 0.0, 0.25),
-    "decode": (Text.DECODING, 0.25, 0.25),
-    "embed": (Text.EMBEDDING, 0.5, 0.45),
-    "store": (Text.STORING, 0.95, 0.05),
-}
-"""Each stage's words, and where on the whole way it begins and how much of it it takes."""
 
 _STATES: Mapping[str, Text] = {
     "waiting": Text.IN_WORK,
@@ -245,11 +232,6 @@ def surprised(error: Exception) -> Sentence:
     return _sentence(*blame(error))
 
 
-def clean(text: str) -> str:
-    """Text from elsewhere on one line, without characters that could disturb a screen."""
-    return _UNSHOWABLE.sub(" ", text).strip()
-
-
 async def _results(client: Client, asker: Asker, search: Search) -> Reply:
     if not (search.queries or search.like or search.picture):
         return _sentence(Code.EMPTY_QUERY)
@@ -275,52 +257,10 @@ async def _results(client: Client, asker: Asker, search: Search) -> Reply:
 async def _index_one(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> None:
     """Tells of one link's way; the last reply, and only that, is an `Outcome`."""
     try:
-        tell(await _follow(client, submit, tell))
+        tell(await follow(client, submit, tell))
     except Exception as error:
         code, incident = blame(error)
         tell(Outcome(submit.link, "failed", say(code), code=code, incident=incident))
-
-
-async def _follow(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> Outcome:
-    submitted = await client.call(submit)
-    if submitted.indexed:
-        return _outcome(submitted.link, submitted.indexed)
-    if submitted.job_id is None:
-        raise ValueError("a submitted link has neither a job nor an outcome")
-    last = None
-    async for update in _updates(client, submit.asker, submitted.job_id, submitted.video_id):
-        if isinstance(update, messages.Progress):
-            text, begin, part = _STAGES[update.stage]
-            tell(Progress(submitted.link, say(text), begin + part * update.done))
-        elif isinstance(update, messages.Indexed | messages.Failed):
-            last = update
-    if last is None:
-        raise ValueError("a job's updates ended without an outcome")
-    return _outcome(submitted.link, last)
-
-
-async def _updates(client: Client, asker: Asker, job_id: str, video_id: str) -> AsyncGenerator[messages.Update, None]:
-    """The job's updates. After a long silence the record is asked: news die with a killed worker, or with Redis."""
-    standing, silence_s = messages.Standing(asker=asker, video_id=video_id), SILENCE_S
-    following = client.follow(job_id)
-    heard = asyncio.ensure_future(anext(following, None))
-    try:
-        while True:
-            await asyncio.wait({heard}, timeout=silence_s)
-            if heard.done():
-                if (update := heard.result()) is None:
-                    return
-                yield update
-                heard, silence_s = asyncio.ensure_future(anext(following, None)), SILENCE_S
-                continue
-            silence_s = min(2 * silence_s, LONGEST_SILENCE_S)
-            with suppress(CallFailed):
-                if ended := (await client.call(standing)).update:
-                    yield ended
-                    return
-    finally:
-        heard.cancel()
-        await asyncio.gather(heard, return_exceptions=True)
 
 
 def blame(error: Exception) -> tuple[Code, str]:
@@ -334,20 +274,6 @@ def blame(error: Exception) -> tuple[Code, str]:
 
 def _sentence(code: Code, incident: str | None = None) -> Sentence:
     return Sentence(say(code), ok=False, code=code, incident=incident)
-
-
-def _outcome(link: str, update: messages.Indexed | messages.Failed) -> Outcome:
-    if isinstance(update, messages.Failed):
-        return Outcome(link, "failed", say(update.code), code=update.code, incident=update.incident)
-    title = clean(update.title) or update.link
-    match update.status:
-        case "indexed":
-            text = say(Text.INDEXED, title=title)
-        case "already":
-            text = say(Text.ALREADY, title=title)
-        case "words_only":
-            text = say(Text.WORDS_ONLY, title=title, reason=say(update.code) if update.code else "").strip()
-    return Outcome(update.link, update.status, text, update.moments, update.code)
 
 
 def _parts(words: str) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from bots.client import Client
 from bots.commands import COMMANDS
 from bots.desk import Desk, Errand, Shown
 from bots.reply import Card, Lesson, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shared, Work
-from bots.words import Text, say, speaking
+from bots.sentences import Text
+from bots.words import say, speaking
 from worker import messages
 from worker.codes import Code
 from worker.logs import one_incident

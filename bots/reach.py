@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from typing import TYPE_CHECKING
 
 from bots.client import Client
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from worker import relay
 from worker.settings import Settings
 

@@ -6,8 +6,9 @@ from typing import Final
 from rich.console import Console
 
 from bots.reach import Ended
+from bots.sentences import Text
 from bots.terminal import Terminal
-from bots.words import Text, say
+from bots.words import say
 from worker.logs import configure
 from worker.settings import Settings
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from bots import reply as r
-from bots.words import Text, count, say
+from bots.sentences import Text
+from bots.words import count, say
 
 if TYPE_CHECKING:
     from worker.doctor import Check

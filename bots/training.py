@@ -19,8 +19,9 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from bots.reach import Ended
+from bots.sentences import Text
 from bots.shell import settings, terminal
-from bots.words import Text, say
+from bots.words import say
 from worker.settings import Settings
 
 if TYPE_CHECKING:

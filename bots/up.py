@@ -8,9 +8,9 @@ from rich.text import Text as Line
 from bots import core
 from bots.client import Client
 from bots.reach import owned
+from bots.sentences import Text
 from bots.terminal import Terminal
 from bots.web.serve import serving
-from bots.words import Text
 from worker import messages
 from worker.messages import Asker
 from worker.settings import Settings

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import yt_dlp
 from PIL import Image
-from yt_dlp.networking.exceptions import HTTPError, RequestError
+from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import (
@@ -36,6 +36,7 @@ from indexer.errors import (
 )
 from indexer.failures import meaning, meaning_of_words
 from indexer.guard import Guard, install_guard
+from indexer.network import keep_to_limits, keep_to_python
 from indexer.serving import Share, serve
 from indexer.speech import MAX_SPEECH_BYTES, captions, pick_track
 from indexer.video import Caption
@@ -49,18 +50,11 @@ _MAX_THUMBNAIL_BYTES = 8 * 1024**2
 _MAX_THUMBNAIL_PIXELS = 50_000_000
 _THUMBNAIL_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 _MAX_PAGE_BYTES = 4 * 1024**2
-_MAX_READ_BYTES = 32 * 1024**2
-"""Of one page or manifest that yt-dlp reads at once."""
-_BYTES_BESIDE_MEDIA = 128 * 1024**2
-MAX_REQUESTS = 20_000
-"""Of one link: two hours in pieces of half a second, and no more than that sent to whomever a manifest names."""
 _MAX_TITLE_CHARS = 500
 _MAX_DESCRIPTION_CHARS = 10_000
 _MAX_CHAPTERS = 1000
 _SOCKET_TIMEOUT_S = 20
 _LIVE = frozenset({"is_live", "is_upcoming", "post_live"})
-_SEEN_BY_GUARD = frozenset({"Urllib", "Requests", "Websockets"})
-_SCHEMES = frozenset({"http", "https", "data", "ws", "wss"})
 _OEMBED = {
     "www.youtube.com": "https://www.youtube.com/oembed?format=json&url=",
     "vimeo.com": "https://vimeo.com/api/oembed.json?url=",
@@ -130,52 +124,6 @@ def options(request: Info, runtime: str | None, listener: Listener) -> Info:
         "cookiefile": str(cookies) if request["cookies_file"] else None,
         "js_runtimes": {"deno": {"path": runtime}} if runtime else {},
     }
-
-
-def keep_to_python(ydl: yt_dlp.YoutubeDL) -> None:
-    """The guard does not see what connects in native code (curl_cffi), so yt-dlp does without. Nor is FTP spoken."""
-    handlers = ydl._request_director.handlers
-    for name in handlers.keys() - _SEEN_BY_GUARD:
-        del handlers[name]
-    for handler in handlers.values():
-        handler._SUPPORTED_URL_SCHEMES = tuple(_SCHEMES.intersection(handler._SUPPORTED_URL_SCHEMES))
-
-
-def keep_to_limits(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
-    """Counts requests, and what really arrives of their answers, unpacked: a small page may unpack to a large one.
-
-    Over a limit, whoever reads gets `TooLarge`.
-    """
-    send, bytes_left, requests_left = ydl._request_director.send, max_bytes + _BYTES_BESIDE_MEDIA, MAX_REQUESTS
-
-    def counted_send(request: Any) -> Any:
-        nonlocal requests_left
-        requests_left -= 1
-        if requests_left < 0:
-            raise TooLarge(f"more than {MAX_REQUESTS} requests")
-        try:
-            return counted(send(request))
-        except HTTPError as refused:
-            counted(refused.response)
-            raise
-
-    def counted(response: Any) -> Any:
-        read = response.read
-
-        def counted_read(amount: int | None = None) -> bytes:
-            nonlocal bytes_left
-            most = min(_MAX_READ_BYTES if amount is None else amount, bytes_left)
-            body: bytes = read(most + 1 if amount is None or amount > most else amount)
-            bytes_left -= len(body)
-            if len(body) > most:
-                response.close()
-                raise TooLarge(f"more than {most} bytes")
-            return body
-
-        response.read = counted_read
-        return response
-
-    ydl._request_director.send = counted_send
 
 
 def _fetch(request: Info, share: Share, runtime: str | None) -> Info:

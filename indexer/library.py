@@ -13,7 +13,7 @@ Several workers call this at once, and any of them may be killed in between, so 
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from indexer.blobs import video_prefix
 from indexer.errors import GenerationMismatch, NotYours
 from indexer.generations import space_of
 from indexer.moment_store import MOMENTS, MomentStore, collection_of
+from indexer.payloads import CLOSED, moment_point, outcome_of, submission_of, video_of
 from indexer.points import PointIn, Points, Stored, Where
 from indexer.records import (
     RECORDS,
@@ -37,9 +38,6 @@ from indexer.records import (
 from indexer.text import document_words
 from indexer.upgrade import upgrade
 from indexer.video import Moment, Vector, Video
-
-CLOSED = {"spaces": [], "open": "no"}
-"""Of moments that nobody finds yet."""
 
 KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status", "leaving")
 """Of records, that filters use."""
@@ -90,7 +88,7 @@ class Library(MomentStore):
     def waiting(self) -> list[VideoRecord]:
         """Videos whose job is not done: what a worker that starts makes jobs of."""
         where = Where({"kind": "video", "status": "waiting"})
-        return [_video(stored) for stored in self._points.scroll(RECORDS, where)]
+        return [video_of(stored) for stored in self._points.scroll(RECORDS, where)]
 
     def video(self, video_id: str) -> VideoRecord | None:
         return next(iter(self._videos([video_id])), None)
@@ -111,7 +109,7 @@ class Library(MomentStore):
             self._points.delete(own, of_video)
         for start in range(0, len(moments), UPSERT_BATCH):
             batch = moments[start : start + UPSERT_BATCH]
-            self._points.upsert(collection, [_point(moment, video, generation, code) for moment in batch])
+            self._points.upsert(collection, [moment_point(moment, video, generation, code) for moment in batch])
         stale = {stored.id for stored in self._points.scroll(collection, of_video, ())} - {each.id for each in moments}
         if stale:
             self._points.delete(collection, Where(ids=tuple(stale)))
@@ -122,13 +120,13 @@ class Library(MomentStore):
             raise GenerationMismatch(
                 f"{video.id} was embedded by {generation}, but {self.generation()} is searched now"
             )
-        self._change(video.id, **_outcome(video, moments, code))
+        self._change(video.id, **outcome_of(video, moments, code))
         return True
 
     def submitters(self, space: str) -> dict[str, str]:
         """By video id who submitted it, of a space, or of all where that is empty."""
         where = Where({"kind": "submission"} | ({"space": space} if space else {}))
-        found = [_submission(each) for each in self._points.scroll(RECORDS, where)]
+        found = [submission_of(each) for each in self._points.scroll(RECORDS, where)]
         return {each.video_id: each.person for each in found}
 
     # ---- embedding anew ----
@@ -219,7 +217,7 @@ class Library(MomentStore):
 
     def _forget_all(self, match: Mapping[str, str], but: Sequence[str] = ()) -> Forgotten:
         stored = list(self._points.scroll(RECORDS, Where({"kind": "submission", **match})))
-        mine = [each for each in map(_submission, stored) if each.video_id not in but]
+        mine = [each for each in map(submission_of, stored) if each.video_id not in but]
         taken = [self._take_back(each.video_id, [each]) for each in mine]
         return Forgotten(
             tuple(link for each in taken for link in each.links),
@@ -312,7 +310,7 @@ class Library(MomentStore):
         return tuple(sorted(each.payload["scope"] for each in self._points.scroll(RECORDS, where, ("scope",))))
 
     def _videos(self, ids: Sequence[str]) -> list[VideoRecord]:
-        return [_video(stored) for stored in self._points.retrieve(RECORDS, ids)]
+        return [video_of(stored) for stored in self._points.retrieve(RECORDS, ids)]
 
     # ---- what one space sees ----
 
@@ -325,7 +323,7 @@ class Library(MomentStore):
 
     def _submissions(self, scopes: Scopes, video_ids: Sequence[str]) -> list[Submission]:
         ids = [submission_id(video_id, scope) for scope in each_scope(scopes) for video_id in video_ids]
-        return [_submission(each) for each in self._points.retrieve(RECORDS, ids)]
+        return [submission_of(each) for each in self._points.retrieve(RECORDS, ids)]
 
     def entries(
         self, scopes: Scopes, limit: int, offset: int = 0, search: str = "", person: str | None = None
@@ -336,7 +334,8 @@ class Library(MomentStore):
         """
         match: dict[str, str | tuple[str, ...]] = {"kind": "submission", "scope": scopes}
         where = Where(match | ({"person": person} if person else {}))
-        found = sorted(map(_submission, self._points.scroll(RECORDS, where)), key=lambda each: (each.at, each.video_id))
+        stored = self._points.scroll(RECORDS, where)
+        found = sorted(map(submission_of, stored), key=lambda each: (each.at, each.video_id))
         submissions = list({each.video_id: each for each in found}.values())[::-1]
         if search:
             submissions = [entry.submission for entry in self._entries(submissions) if _mentions(entry.video, search)]
@@ -350,7 +349,7 @@ class Library(MomentStore):
         """A video that both the space and the room want counts once."""
         space, *rooms = each_scope(scopes)
         in_rooms = Where({"kind": "submission", "scope": tuple(rooms)})
-        own = [_submission(each).video_id for each in self._points.scroll(RECORDS, in_rooms)] if rooms else []
+        own = [submission_of(each).video_id for each in self._points.scroll(RECORDS, in_rooms)] if rooms else []
         both = self._points.retrieve(RECORDS, [submission_id(video_id, space) for video_id in own], ())
         waiting = self.submissions(scopes, [video.video_id for video in self.waiting()])
         return Counts(
@@ -360,59 +359,8 @@ class Library(MomentStore):
         )
 
 
-def _point(moment: Moment, video: Video, generation: str, code: str | None) -> PointIn:
-    dense = {"frame": moment.frame, "motion": moment.motion}
-    return PointIn(
-        moment.id,
-        {
-            "schema": SCHEMA,
-            "generation": generation,
-            "video_id": video.id,
-            "link": video.link,
-            "title": video.title,
-            "duration_s": video.duration_s,
-            "published": video.published,
-            "start_s": moment.start_s,
-            "end_s": moment.end_s,
-            "thumbnail": moment.thumbnail,
-            "words": moment.words,
-            "frames": list(moment.frames),
-            "said": dict(moment.said),
-            "words_only": code is not None,
-            **CLOSED,
-        },
-        {name: vector for name, vector in dense.items() if vector is not None},
-        {"words": document_words(moment.words)},
-    )
-
-
 def _space_in(scope: str) -> str:
     return scope.partition("/")[0]
-
-
-def _outcome(video: Video, moments: Sequence[Moment], code: str | None) -> dict[str, Any]:
-    return {
-        "status": "words_only" if code else "indexed",
-        "code": code,
-        "title": video.title,
-        "moments": len(moments),
-        "duration_s": video.duration_s,
-        "published": video.published,
-        "thumbnail": moments[0].thumbnail if moments else None,
-    }
-
-
-def _video(stored: Stored) -> VideoRecord:
-    # Qdrant drops the keys that are set to null.
-    return VideoRecord(
-        **{each.name: stored.payload[each.name] for each in fields(VideoRecord) if each.name in stored.payload}
-    )
-
-
-def _submission(stored: Stored) -> Submission:
-    return Submission(
-        **{each.name: stored.payload[each.name] for each in fields(Submission) if each.name in stored.payload}
-    )
 
 
 def _mentions(video: VideoRecord, search: str) -> bool:

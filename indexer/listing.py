@@ -11,8 +11,9 @@ from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import IndexerError, NoVideo
 from indexer.failures import meaning
-from indexer.fetching import Info, Listener, find_runtime, keep_to_limits, keep_to_python, options
+from indexer.fetching import Info, Listener, find_runtime, options
 from indexer.guard import Guard, install_guard
+from indexer.network import keep_to_limits, keep_to_python
 from indexer.serving import Share, serve
 
 

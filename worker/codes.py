@@ -1,4 +1,4 @@
-"""Every way a request or a job can fail, as it crosses the wire. `bots.words` has a sentence for each."""
+"""Every way a request or a job can fail, as it crosses the wire. `bots.sentences` has one for each."""
 
 from enum import StrEnum
 

@@ -17,7 +17,8 @@ from bots.desk import Errand
 from bots.discord import asking, buttons, commands
 from bots.discord.outlet import ANSWER, BESIDE, MESSAGE, DiscordOutlet
 from bots.front import Action, Front
-from bots.words import Text, say, speaking
+from bots.sentences import Text
+from bots.words import say, speaking
 from worker.messages import Asker, CallFailed, ReadSettings
 
 PUBLIC: Final = ("find", "index", "library", "status")

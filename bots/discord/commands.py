@@ -16,7 +16,8 @@ from bots import admin, core
 from bots.chat import arguments, links_in
 from bots.discord import asking
 from bots.discord.draw import MAX_CARDS
-from bots.words import Text, say, speaking
+from bots.sentences import Text
+from bots.words import say, speaking
 from worker.codes import Code
 from worker.messages import MAX_PICTURE_BYTES, CallFailed
 

@@ -27,7 +27,8 @@ from bots.reply import (
     Shelf,
     Work,
 )
-from bots.words import Text, count, say
+from bots.sentences import Text
+from bots.words import count, say
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """A picture by its key in the blob store. Raises `KeyError`."""

@@ -19,7 +19,8 @@ from bots.discord import asking
 from bots.discord.bot import Bot
 from bots.front import Front
 from bots.reach import Ended, reach, watched
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from worker.health import Vitals
 from worker.messages import CallFailed, ReadSettings
 from worker.settings import Settings

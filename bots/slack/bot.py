@@ -17,6 +17,7 @@ from bots.commands import COMMANDS
 from bots.desk import Errand
 from bots.front import Front
 from bots.reply import Sentence
+from bots.sentences import Text
 from bots.slack.draw import COMMAND, CONFIRM, OPEN, PRESS
 from bots.slack.home import home
 from bots.slack.modal import FORM, INSIDE, WHERE, asked, choice, form
@@ -25,7 +26,7 @@ from bots.slack.people import People
 from bots.slack.reading import links_of, read
 from bots.slack.tasks import Tasks
 from bots.slack.teams import Teams
-from bots.words import Text, say, speaking
+from bots.words import say, speaking
 from worker.codes import Code
 from worker.messages import Asker, CallFailed
 

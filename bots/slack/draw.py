@@ -24,9 +24,10 @@ from bots.reply import (
     Shelf,
     Work,
 )
+from bots.sentences import Text
 from bots.slack import blocks
 from bots.slack.blocks import Block, Message
-from bots.words import Text, say
+from bots.words import say
 
 COMMAND: Final = "/reel"
 PRESS: Final = "rs"

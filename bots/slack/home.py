@@ -7,11 +7,12 @@ from bots import core
 from bots.client import Client
 from bots.commands import guide
 from bots.reply import Guide, Replies, Sentence, Shelf
+from bots.sentences import Text
 from bots.slack import blocks
 from bots.slack.blocks import Block
 from bots.slack.draw import entries
 from bots.slack.draw import guide as typed
-from bots.words import Text, say
+from bots.words import say
 from worker.messages import Asker
 
 MOST: Final = 20

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bots.desk import Desk
+from bots.sentences import Text
 from bots.slack import blocks
-from bots.words import Text, say
+from bots.words import say
 
 FORM: Final = "search"
 INSIDE: Final = "in"

@@ -24,13 +24,14 @@ from bots.client import Client
 from bots.desk import Desk, desk
 from bots.front import Front
 from bots.reach import Ended, reach, watched
+from bots.sentences import Text
 from bots.slack.bot import SlackBot
 from bots.slack.outlet import SlackOutlet
 from bots.slack.people import People
 from bots.slack.pictures import Pictures
 from bots.slack.tasks import tasks
 from bots.slack.teams import API, Teams
-from bots.words import Text, say
+from bots.words import say
 from worker.health import Vitals
 from worker.metrics import Metrics
 from worker.settings import Settings

@@ -8,10 +8,11 @@ import streamlit as st
 from bots import core
 from bots.chat import read
 from bots.reply import Shelf, succeeded
+from bots.sentences import Text
 from bots.web import cards
 from bots.web.conversation import told, turn
 from bots.web.visit import ASKER, PAGE_SIZE, Visit, in_their_language
-from bots.words import Text, say
+from bots.words import say
 
 BOX_WIDTH: Final = 140
 

@@ -21,7 +21,8 @@ from bots.reply import (
     Sentence,
     succeeded,
 )
-from bots.words import Text, count, say
+from bots.sentences import Text
+from bots.words import count, say
 
 WIDTH: Final = 260
 """A card is never drawn narrower, where the screen allows."""

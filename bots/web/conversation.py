@@ -8,11 +8,12 @@ import streamlit as st
 
 from bots import core
 from bots import reply as r
+from bots.sentences import Text
 from bots.web import cards
 from bots.web.bridge import Turn
 from bots.web.shelf import lines, shelf
 from bots.web.visit import ASKER, PAGE_SIZE, Visit, in_their_language
-from bots.words import Text, say
+from bots.words import say
 
 QUICK_S: Final = 1.5
 """An answer that is there by then is drawn at once; a slower one when it comes."""

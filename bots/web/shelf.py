@@ -6,9 +6,10 @@ import streamlit as st
 
 from bots import commands, core
 from bots.reply import Entry, Guide, Shelf
+from bots.sentences import Text
 from bots.web import cards
 from bots.web.visit import ASKER, SHELF_SIZE, Visit, in_their_language
-from bots.words import Text, count, say
+from bots.words import count, say
 
 MAX_SHELF_SIZE = 200
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from bots.sentences import Text
 from bots.web.box import box
 from bots.web.bridge import Bridge
 from bots.web.shelf import guide, library
 from bots.web.visit import visit
-from bots.words import Text, say
+from bots.words import say
 
 VIEWS = {Text.SEARCH: box, Text.LIBRARY: library, Text.HELP: guide}
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bots.sentences import Text
 from bots.web.serve import serving
-from bots.words import Text, count, say, speaking
+from bots.words import count, say, speaking
 from tests.bots.conftest import in_thread
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker import relay

@@ -13,7 +13,8 @@ from babel.messages.pofile import read_po
 
 import bots
 from bots.catalogue import PLURALS, stored, updated
-from bots.words import LANGUAGES, SENTENCES, Text, count, date, language, say, speaking
+from bots.sentences import SENTENCES, Text
+from bots.words import LANGUAGES, count, date, language, say, speaking
 from worker.codes import Code
 
 OTHERS = LANGUAGES[1:]

@@ -5,7 +5,8 @@ import pytest
 from bots.chat import Chat, read
 from bots.commands import COMMANDS, Command
 from bots.reply import Results, Sentence
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from tests.bots.fakes import GOAL, SNOW, FakeClient
 from worker.messages import Asker
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from bots import cli
-from bots.words import Text, say, speaking
+from bots.sentences import Text
+from bots.words import say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, generation
 from worker.codes import Code
 from worker.messages import CallFailed, Find, Submit

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from bots import console
 from bots.commands import COMMANDS, Command
+from bots.sentences import Text
 from bots.terminal import Terminal
-from bots.words import Text, say
+from bots.words import say
 from tests.bots.fakes import GOAL, SNOW, FakeClient
 
 END = "\x04"

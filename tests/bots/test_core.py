@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bots import core
+from bots import core, following
 from bots.commands import COMMANDS, guide
 from bots.reply import Card, Forgot, Guide, Outcome, Progress, Replies, Reply, Results, Search, Sentence, Shelf
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from tests.bots.fakes import GOAL, SNOW, TALK, FakeClient, FakeVideo
 from worker import messages
 from worker.codes import Code
@@ -316,7 +317,7 @@ async def test_after_a_long_silence_the_record_is_asked(
         yield
 
     monkeypatch.setattr(client, "follow", silent)
-    monkeypatch.setattr(core, "SILENCE_S", 0.01)
+    monkeypatch.setattr(following, "SILENCE_S", 0.01)
     [reply] = await all_of(core.index(client, asker, [new.link]))
     assert isinstance(reply, Outcome)
     assert (reply.status, reply.moments) == ("indexed", 1)

@@ -11,7 +11,8 @@ import pytest
 from bots.desk import Errand, desk
 from bots.front import Action, Front
 from bots.reply import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Shared, Work
-from bots.words import Text, say, speaking
+from bots.sentences import Text
+from bots.words import say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker import messages
 from worker.codes import Code

@@ -9,8 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bots.commands import COMMANDS, Command
+from bots.sentences import Text
 from bots.web.bridge import Bridge
-from bots.words import Text, count, date, say, speaking
+from bots.words import count, date, say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from worker.codes import Code
 from worker.messages import CallFailed, Find

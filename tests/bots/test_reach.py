@@ -8,7 +8,8 @@ import pytest
 from filelock import FileLock
 
 from bots.reach import Ended, owned, reach
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from tests.bots.fakes import FakeClient
 from worker import relay
 from worker.messages import Asker, Status

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from bots import core
 from bots.reply import Guide, Outcome, Progress, Replies, Reply, Sentence
+from bots.sentences import Text
 from bots.terminal import Terminal, checked
-from bots.words import Text, say
+from bots.words import say
 from tests.bots.fakes import SNOW, TALK, FakeClient, FakeVideo
 from worker.codes import Code
 from worker.messages import Asker

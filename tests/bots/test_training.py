@@ -18,7 +18,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from bots import cli
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from model.presets import PRESETS
 from tests.model import tiny
 

@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from bots import up
+from bots.sentences import Text
 from bots.terminal import Terminal
-from bots.words import Text, say
+from bots.words import say
 from tests.bots.fakes import SNOW, FakeClient, FakeVideo
 from worker.messages import Asker, Find, Submit
 

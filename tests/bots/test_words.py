@@ -4,7 +4,8 @@ import string
 
 import pytest
 
-from bots.words import SENTENCES, Text, clock, count, date, say, span
+from bots.sentences import SENTENCES, Text
+from bots.words import clock, count, date, say, span
 from worker.codes import Code
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bots.discord.bot import Bot
-from bots.words import Text, say
+from bots.sentences import Text
+from bots.words import say
 from tests.bots.fakes import SNOW, FakeClient, FakeVideo, picture
 from tests.discord.conftest import SPACE
 from tests.discord.server import Server

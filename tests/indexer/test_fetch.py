@@ -16,7 +16,7 @@ from aiohttp import web
 from PIL import Image
 from yt_dlp import YoutubeDL
 
-from indexer import fetching
+from indexer import fetching, network
 from indexer.errors import (
     AddressRefused,
     Blocked,
@@ -431,7 +431,7 @@ def test_oembed_tells_of_a_video(ydl: YoutubeDL, site: Site) -> None:
 
 def test_only_connections_that_python_makes_are_used(ydl: YoutubeDL) -> None:
     """A handler in native code would go past the guard; those that are left have all been looked at."""
-    fetching.keep_to_python(ydl)
+    network.keep_to_python(ydl)
     assert {*ydl._request_director.handlers} <= {"Urllib", "Requests", "Websockets"}
     assert "Urllib" in ydl._request_director.handlers
 

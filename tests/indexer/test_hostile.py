@@ -18,7 +18,7 @@ from yt_dlp import YoutubeDL
 from yt_dlp.extractor.youtube.jsc._builtin.deno import DenoJCP
 from yt_dlp.networking.exceptions import HTTPError
 
-from indexer import fetching
+from indexer import fetching, network
 from indexer.child import run
 from indexer.errors import AddressRefused, TooLarge
 from indexer.fetching import find_runtime
@@ -124,7 +124,8 @@ import json, sys
 from ipaddress import ip_network
 import yt_dlp
 from yt_dlp.networking import Request
-from indexer.fetching import Listener, keep_to_python, options
+from indexer.fetching import Listener, options
+from indexer.network import keep_to_python
 from indexer.guard import Guard, install_guard
 asked = json.load(sys.stdin)
 install_guard(Guard((ip_network(asked["allowed"]),)))
@@ -447,9 +448,9 @@ def ydl(tmp_path: Path) -> Iterator[YoutubeDL]:
 
 def test_requests_are_counted(site: Site, ydl: YoutubeDL, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manifest of a million pieces neither keeps us busy for ever nor makes us a nuisance to whom it names."""
-    monkeypatch.setattr(fetching, "MAX_REQUESTS", 20)
+    monkeypatch.setattr(network, "MAX_REQUESTS", 20)
     address = site.put("/s.ts", b"x")
-    fetching.keep_to_limits(ydl, 10**7)
+    network.keep_to_limits(ydl, 10**7)
     for _ in range(20):
         ydl.urlopen(address).read()
     with pytest.raises(TooLarge):
@@ -459,9 +460,9 @@ def test_requests_are_counted(site: Site, ydl: YoutubeDL, monkeypatch: pytest.Mo
 
 def test_bytes_are_counted_over_all_answers(site: Site, ydl: YoutubeDL, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many answers they come in, and those of refusals too."""
-    monkeypatch.setattr(fetching, "_BYTES_BESIDE_MEDIA", 0)
+    monkeypatch.setattr(network, "_BYTES_BESIDE_MEDIA", 0)
     address, refusal = site.put("/s.ts", b"x" * 50_000), site.put("/gone", b"x", status=404)
-    fetching.keep_to_limits(ydl, 120_000)
+    network.keep_to_limits(ydl, 120_000)
     assert [len(ydl.urlopen(address).read()) for _ in range(2)] == [50_000] * 2
     with pytest.raises(TooLarge):
         ydl.urlopen(address).read()
