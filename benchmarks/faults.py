@@ -208,6 +208,15 @@ class Run:
                         break
         await asyncio.sleep(fault.delay_s)
 
+    async def supervise(self) -> None:
+        """Starts what ended by itself, as docker-compose.yml does."""
+        while True:
+            for name, part in self.world.parts.items():
+                if part.ended:
+                    self.ledger.counts[f"started again: {name}"] += 1
+                    part.start() if name != "front" else await self.errands.restart_front(0)
+            await asyncio.sleep(1)
+
     # ---- the end ----
 
     async def settle(self) -> None:
@@ -251,12 +260,14 @@ async def running(plan: Plan, links: list[str], world: World) -> AsyncIterator[R
         "signing_key": world.parts["search"].settings["REELSEEK_SIGNING_KEY"],
     }
     async with connect(Settings.model_validate(given)) as client:
-        watching = asyncio.create_task(errands.watch())
+        assert isinstance(client, QueueClient)
+        run = Run(plan, links, world, client, errands, ledger)
+        watching = [asyncio.create_task(each) for each in (errands.watch(), run.supervise())]
         try:
-            assert isinstance(client, QueueClient)
-            yield Run(plan, links, world, client, errands, ledger)
+            yield run
         finally:
-            watching.cancel()
+            for each in watching:
+                each.cancel()
 
 
 async def drive(plan: Plan, links: list[str], world: World) -> Ledger:

@@ -50,6 +50,11 @@ class Part:
             self.popen.wait()
             self.popen = None
 
+    @property
+    def ended(self) -> bool:
+        """By itself: a worker that finds no store when it starts, say."""
+        return self.popen is not None and self.popen.poll() is not None
+
     def say(self, line: bytes) -> None:
         """Nothing happens where nobody listens."""
         if self.popen is not None and self.popen.stdin is not None:
