@@ -20,7 +20,8 @@ def test_first_and_second_start(tmp_path: Path) -> None:
         with urllib.request.urlopen(f"{address(up)}/_stcore/health") as health:
             assert health.status == 200
         found = reelseek(tmp_path, "find", "a big rabbit", "--json")
-        assert json_lines(found.stdout)[0]["hits"][0]["title"] == "Big Buck Bunny (excerpt)"
+        [first] = json_lines(found.stdout)
+        assert first["hits"][0]["title"] == "Big Buck Bunny (excerpt)"
         shelf = reelseek(tmp_path, "library", "--json")
         assert up.end(signal.SIGINT) == 0
     assert up.text.count("Big Buck Bunny (excerpt)") >= 1
@@ -29,6 +30,8 @@ def test_first_and_second_start(tmp_path: Path) -> None:
     with running([REELSEEK, "up"], tmp_path) as up:
         address(up)
         assert reelseek(tmp_path, "library", "--json").stdout == shelf.stdout
+        [again] = json_lines(reelseek(tmp_path, "find", "a big rabbit", "--json").stdout)
+        assert again["hits"] == first["hits"]
         assert up.end(signal.SIGTERM) == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "blobs").rglob("*.jpg")} == pictures
 
