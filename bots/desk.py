@@ -189,7 +189,12 @@ class Desk:
 
         Where this process dies or is cancelled inside, the errand is given back.
         """
-        await self._owe(errand)
+        self._mine.add(errand.id)
+        try:
+            await self._owe(errand)
+        except BaseException:
+            self._mine.discard(errand.id)
+            raise
         renewing = asyncio.create_task(self._renew(errand.id))
         try:
             yield
@@ -212,7 +217,6 @@ class Desk:
 
     @_guarded
     async def _owe(self, errand: Errand) -> None:
-        self._mine.add(errand.id)
         pipe = self._redis.pipeline(transaction=True)
         pipe.set(_lease(errand.id), 1, px=int(1000 * self._lease_s))
         pipe.set(_body(errand.id), ERRAND.dump_json(errand), ex=KEEP_ERRAND_S)
