@@ -46,8 +46,7 @@ Platform: TypeAlias = Callable[[str, Path], AbstractAsyncContextManager[Ask]]
 
 @asynccontextmanager
 async def discord(redis_url: str, data: Path) -> AsyncIterator[Ask]:
-    async with discord_server.serving(described=False) as server:
-        server.wait_s = 60
+    async with discord_server.serving(described=False, wait_s=60) as server:
 
         async def ask(number: int) -> list[float]:
             people = [Person(10_000 + n, f"P{n}") for n in range(number)]

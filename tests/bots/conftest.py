@@ -1,13 +1,16 @@
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from bots.desk import desk
+from bots.front import Front
 from tests.bots.fakes import GOAL, SNOW, TALK, FakeClient
+from tests.bots.screen import Screen
 from worker import relay
 from worker.messages import Asker
 from worker.settings import Settings
@@ -39,6 +42,18 @@ def running(client: FakeClient, settings: Settings) -> Iterator[Settings]:
     """As if `reelseek up` ran here, with the library in memory behind it."""
     with in_thread(relay.serve(client, settings)):
         yield settings
+
+
+@pytest.fixture
+async def front(client: FakeClient, clean_redis: str) -> AsyncIterator[Front]:
+    """What answers the chat platforms' errands."""
+    async with desk(clean_redis, "20/minute", "100/minute") as one:
+        yield Front(client, one)
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
 
 
 @contextmanager

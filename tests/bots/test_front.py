@@ -2,147 +2,27 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from dataclasses import replace
 
 import pytest
 
 from bots.desk import Errand, desk
-from bots.front import Action, Front
-from bots.reply import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Shared, Work
+from bots.front import Front
+from bots.reply import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Work
 from bots.sentences import Text
 from bots.words import say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
+from tests.bots.screen import ANN, HERE, Screen, ask
 from worker import messages
 from worker.codes import Code
 from worker.messages import Asker, CallFailed, Terms
 
-ANN = Asker(space="discord:1", person="ann", name="Ann")
 ADMIN = Asker(space="discord:1", person="zoe", admin=True)
-HERE = [replace(video, space="discord:1") for video in (SNOW, GOAL)]
-
-
-@dataclass
-class Screen:
-    """A platform that shows all it is given."""
-
-    seen: list[Reply] = field(default_factory=list)
-    refuses: bool = False
-    any: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def show(self, errand: Errand, reply: Reply) -> None:
-        self.seen.append(reply)
-        self.any.set()
-        if self.refuses:
-            raise RuntimeError("the platform says no")
 
 
 @pytest.fixture
 def client() -> FakeClient:
     return FakeClient(videos=list(HERE))
-
-
-@pytest.fixture
-async def front(client: FakeClient, clean_redis: str) -> AsyncIterator[Front]:
-    async with desk(clean_redis, "20/minute", "100/minute") as one:
-        yield Front(client, one)
-
-
-@pytest.fixture
-def screen() -> Screen:
-    return Screen()
-
-
-async def ask(front: Front, screen: Screen, command: str, asker: Asker = ANN, /, **args: Any) -> list[Reply]:
-    """What is shown to that question."""
-    screen.seen.clear()
-    await front.serve(Errand("discord", command, args, asker, "en", {"channel": "5"}), screen)
-    return list(screen.seen)
-
-
-async def results(front: Front, screen: Screen, asker: Asker = ANN, **args: Any) -> Results:
-    [reply] = await ask(front, screen, "find", asker, **args)
-    assert isinstance(reply, Results)
-    return reply
-
-
-async def press(front: Front, screen: Screen, token: str, action: str, number: int = 0, asker: Asker = ANN) -> Reply:
-    [reply] = await ask(front, screen, "press", asker, token=token, action=action, number=number)
-    return reply
-
-
-async def test_a_question_is_answered_with_results_that_can_be_pressed(front: Front, screen: Screen) -> None:
-    """Results carry the token that their buttons need."""
-    found = await results(front, screen, words="dog", limit=1)
-    assert found.token
-    assert len(found.cards) == 1
-
-
-async def test_buttons_page_through_the_results(front: Front, screen: Screen) -> None:
-    """Next and back lead to the pages beside this one."""
-    first = await results(front, screen, words="dog", limit=1)
-    second = await press(front, screen, first.token, "next")
-    assert isinstance(second, Results)
-    assert (second.search.offset, second.next) == (1, None)
-    back = await press(front, screen, second.token, "previous")
-    assert isinstance(back, Results)
-    assert back.cards == first.cards
-
-
-async def test_buttons_go_on_from_a_card(front: Front, screen: Screen) -> None:
-    """More like this leaves the words behind; searching inside keeps them."""
-    found = await results(front, screen, words="dog")
-    like = await press(front, screen, found.token, "like")
-    assert isinstance(like, Results)
-    assert like.search.like == (f"moment:{found.cards[0].moment_id}",)
-    inside = await press(front, screen, found.token, "inside")
-    assert isinstance(inside, Results)
-    assert (inside.search.in_link, inside.search.queries) == (found.cards[0].link, ("dog",))
-
-
-async def test_votes_are_taken_down_with_the_question(front: Front, screen: Screen, client: FakeClient) -> None:
-    """Fits or does not fit, and for which words."""
-    found = await results(front, screen, words="dog")
-    for action in ("up", "down"):
-        assert await press(front, screen, found.token, action) == Sentence(say(Text.THANKS))
-    assert [(vote.kind, vote.queries, vote.asker.person) for vote in client.votes] == [
-        ("up", ("dog",), "ann"),
-        ("down", ("dog",), "ann"),
-    ]
-
-
-async def test_sharing_shows_the_card_and_counts(front: Front, screen: Screen, client: FakeClient) -> None:
-    """What was worth sharing was a good answer."""
-    found = await results(front, screen, words="dog")
-    assert await press(front, screen, found.token, "share") == Shared(found.cards[0], "ann", "dog")
-    assert [vote.kind for vote in client.votes] == ["shared"]
-
-
-@pytest.mark.parametrize(
-    "asker",
-    [Asker(space="slack:2", person="ann"), Asker(space="discord:1", person="eve", room="66"), ANN],
-    ids=["another space", "another room", "outside the room"],
-)
-async def test_a_token_from_elsewhere_is_worth_nothing(
-    front: Front, screen: Screen, client: FakeClient, asker: Asker
-) -> None:
-    """Whoever guesses or carries a token into another space or out of a room sees nothing of it."""
-    inside = Asker(space="discord:1", person="ann", room="55")
-    client.videos.append(replace(GOAL, space="discord:1", room="55"))
-    found = await results(front, screen, inside, words="ball")
-    assert isinstance(await press(front, screen, found.token, "share", asker=inside), Shared)
-    votes = list(client.votes)
-    for action in get_args(Action):
-        reply = await press(front, screen, found.token, action, asker=asker)
-        assert reply == Sentence(say(Text.TOO_OLD), ok=False)
-    assert client.votes == votes
-
-
-async def test_a_card_that_is_not_there_is_no_fault(front: Front, screen: Screen) -> None:
-    """A number beyond the page is answered with a sentence."""
-    found = await results(front, screen, words="dog")
-    assert isinstance(await press(front, screen, found.token, "share", number=9), Sentence)
 
 
 async def test_links_are_told_of_together_and_not_too_often(front: Front, screen: Screen, client: FakeClient) -> None:

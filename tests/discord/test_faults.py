@@ -12,7 +12,8 @@ from bots.front import Front
 from tests.bots.fakes import FakeClient
 from tests.conftest import becomes
 from tests.discord.conftest import SPACE, Clock, running
-from tests.discord.server import Fault, Server
+from tests.discord.records import Fault
+from tests.discord.server import Server
 from tests.discord.world import ADA, EVE, GUILD, OTHER_GUILD, Person, ephemeral, labels, texts
 from worker.codes import Code
 from worker.messages import CallFailed, SpaceSettings

@@ -1,16 +1,23 @@
-"""Stores for the tests of this room: the one in process, and a real server where there is one."""
+"""Stores for the tests of this room, in process and, where there is one, a real server; and a fetcher."""
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
+from indexer.blobs import Blobs
 from indexer.edge import EdgePoints
+from indexer.fetch import YtDlpFetcher
+from indexer.library import Library
 from indexer.points import Points
 from indexer.server import ServerPoints
+from indexer.video import Fetched
+from tests.indexer import media
+from tests.indexer.fakes import opened
 from tests.indexer.qdrant import qdrant_url
 from tests.indexer.site import site
 
@@ -18,7 +25,10 @@ __all__ = ["qdrant_url", "site"]
 
 OpenPoints: TypeAlias = Callable[[], Points]
 
+Fetch: TypeAlias = Callable[..., Fetched]
+
 RAM = Path("/dev/shm")
+LOOPBACK = ip_network("127.0.0.1/32")
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +71,33 @@ def open_points(request: pytest.FixtureRequest, store_folder: Path) -> Iterator[
 def points(open_points: OpenPoints) -> Points:
     """An empty store."""
     return open_points()
+
+
+@pytest.fixture
+def library(points: Points) -> Library:
+    """An empty library, of the generation that `FakeEncoder` makes."""
+    return opened(points)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(str(tmp_path))
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetch:
+    """Fetches a link into a folder of the test, with limits that a test may change."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    def go(link: str, **changed: Any) -> Fetched:
+        limits = {"max_duration_s": 7200.0, "max_bytes": 10**7, "timeout_s": 60.0, "memory_limit_bytes": 1024**3}
+        fetcher = YtDlpFetcher(**{**limits, "allow_networks": (LOOPBACK,), **changed})
+        return fetcher.fetch(link, folder, lambda stage, share: None)
+
+    return go
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> bytes:
+    return media.video(tmp_path / "clip.mp4").read_bytes()

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from indexer.errors import StoreUnavailable
 from indexer.library import Library
+from indexer.moment_store import Near
+from indexer.points import Points
 from indexer.ports import Encoder
 from indexer.records import VideoRecord
 from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
@@ -57,6 +60,36 @@ class FakeEncoder:
 
 def _is_an_encoder(fake: FakeEncoder) -> Encoder:
     return fake
+
+
+class Between:
+    """A store that lets something happen before one of its writes."""
+
+    def __init__(self, points: Points, nth: int, happen: Callable[[], object]) -> None:
+        self._points, self._left, self._happen = points, nth, happen
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._points, name)
+        return self._counted(method) if name in ("upsert", "set_payload", "delete") else method
+
+    def _counted(self, method: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: Any) -> object:
+            self._left -= 1
+            if self._left == 0:
+                self._happen()
+            return method(*args)
+
+        return call
+
+
+def crash() -> None:
+    raise StoreUnavailable("pulled the plug")
+
+
+def opened(points: Points) -> Library:
+    library = Library(points)
+    library.open("fake", SIZE, SIZE)
+    return library
 
 
 def video_id(name: str) -> str:
@@ -106,3 +139,13 @@ def share(library: Library, space: str, name: str, *texts: str, title: str | Non
     submit(library, space, name)
     assert library.put_moments(video, some_moments(video, *texts or (name,), **moments), "fake")
     return video
+
+
+def findable(library: Library, space: str) -> list[str]:
+    """Ids of all moments that a search in this space reaches, sorted."""
+    near = Near("frame", meaning("anything"), 1000)
+    return sorted(scored.id for scored in library.nearest("fake", space, [near])[0])
+
+
+def ids_of(name: str, count: int = 1) -> list[str]:
+    return sorted(moment_id(a_video(name), number) for number in range(count))

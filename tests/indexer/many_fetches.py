@@ -6,16 +6,43 @@ most of a child's time to load, is loaded once.
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import yt_dlp
 
+from indexer.child import run
 from indexer.errors import IndexerError
 from indexer.fetching import fetch
 from indexer.listing import listed
-from indexer.serving import Share, serve
+from indexer.serving import Limits, Share, serve
 
 FEW = 2
+LOOPBACK = "127.0.0.1/32"
+"""All that may be reached: the tests' site is there, and their trap everywhere else on this machine."""
+LIMITS = Limits(timeout_s=60, memory_bytes=1024**3, file_bytes=32 * 1024**2)
+
+
+def request(url: str, folder: Path, **changed: Any) -> dict[str, Any]:
+    """As `YtDlpFetcher` makes it for its child."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "url": url,
+        "folder": str(folder),
+        "max_duration_s": 7200.0,
+        "max_bytes": 10**7,
+        "allow_networks": [LOOPBACK],
+        "speech": True,
+        "cookies_file": None,
+        "proxy": None,
+        **changed,
+    }
+
+
+def fetched(requests: list[dict[str, Any]], folder: Path, limits: Limits = LIMITS) -> list[dict[str, Any]]:
+    """How each ended."""
+    ended = run("tests.indexer.many_fetches", {"requests": requests}, limits, folder, lambda share: None)["ended"]
+    return list(ended)
 
 
 def work(request: dict[str, Any], share: Share) -> dict[str, Any]:

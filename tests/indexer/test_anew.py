@@ -1,7 +1,6 @@
 """The library embedded anew beside the old vectors."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,22 +13,10 @@ from indexer.ingest import mean_vector
 from indexer.library import Library
 from indexer.points import Points, Where
 from indexer.search import find
-from tests.indexer.fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
+from tests.indexer.fakes import FakeEncoder, a_video, some_moments, submit, video_id
 
 A = "discord:1"
 NEXT = FakeEncoder("next")
-
-
-@pytest.fixture
-def library(points: Points) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    return Blobs(str(tmp_path))
 
 
 def picture(colour: str) -> bytes:

@@ -1,62 +1,23 @@
-"""What the record promises to those who share videos, whoever else writes at the same moment."""
-
-import subprocess
-import sys
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+"""What the record promises to those who share videos."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from indexer.blobs import video_prefix
-from indexer.edge import EdgePoints
-from indexer.errors import GenerationMismatch, StoreUnavailable
+from indexer.errors import GenerationMismatch
 from indexer.library import Library
 from indexer.moment_store import Near
 from indexer.points import Points, Where
 from indexer.records import Forgotten
 from tests.indexer.conftest import OpenPoints
-from tests.indexer.fakes import SIZE, a_video, meaning, moment_id, share, some_moments, submit, video_id
+from tests.indexer.fakes import SIZE, a_video, findable, ids_of, meaning, opened, share, some_moments, submit, video_id
 
 A, B = "discord:1", "slack:2"
-
-
-@pytest.fixture
-def library(points: Points) -> Library:
-    return opened(points)
-
-
-@pytest.fixture
-def edge_points(store_folder: Path) -> Iterator[Points]:
-    """Enough where a test is about the order of the library's own steps."""
-    points = EdgePoints(store_folder)
-    yield points
-    points.close()
-
-
-def opened(points: Points) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
-
-
-def findable(library: Library, space: str) -> list[str]:
-    """Ids of all moments that a search in this space reaches, sorted."""
-    near = Near("frame", meaning("anything"), 1000)
-    return sorted(scored.id for scored in library.nearest("fake", space, [near])[0])
 
 
 def anew(library: Library, name: str, generation: str) -> None:
     """Another generation's vectors of a video."""
     kept = library.kept(video_id(name), but=generation)
     library.put_anew(video_id(name), generation, [(each, {"frame": meaning("x")}) for each in kept])
-
-
-def ids_of(name: str, count: int = 1) -> list[str]:
-    return sorted(moment_id(a_video(name), number) for number in range(count))
 
 
 # ---- submissions and jobs ----
@@ -180,135 +141,6 @@ def test_a_person_takes_back_their_own(library: Library) -> None:
     assert findable(library, B) == ids_of("z")
 
 
-# ---- at the same moment ----
-
-
-class Between:
-    """A store that lets something happen before one of its writes."""
-
-    def __init__(self, points: Points, nth: int, happen: Callable[[], object]) -> None:
-        self._points, self._left, self._happen = points, nth, happen
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._points, name)
-        return self._counted(method) if name in ("upsert", "set_payload", "delete") else method
-
-    def _counted(self, method: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: Any) -> object:
-            self._left -= 1
-            if self._left == 0:
-                self._happen()
-            return method(*args)
-
-        return call
-
-
-def crash() -> None:
-    raise StoreUnavailable("pulled the plug")
-
-
-# Storing a hundred moments writes this often: waiting, closed, two batches, opened, indexed.
-WRITES = range(1, 7)
-TEXTS = tuple(map(str, range(100)))
-
-
-@pytest.mark.parametrize("nth", WRITES)
-def test_a_crash_while_storing_leaves_nothing_half_found(edge_points: Points, nth: int) -> None:
-    """Whichever write fails, no part of the video is found alone; the job is made again and stores nothing twice."""
-    library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
-    submit(library, A, "goal")
-    with pytest.raises(StoreUnavailable):
-        Library(Between(edge_points, nth, crash)).put_moments(a_video("goal"), moments, "fake")
-    assert findable(library, A) == ([] if nth < len(WRITES) else ids_of("goal", 100))
-    assert len(library.waiting()) == 1
-    assert library.put_moments(a_video("goal"), moments, "fake")
-    assert findable(library, A) == ids_of("goal", 100)
-    assert edge_points.count("moments", Where()) == 100
-
-
-@pytest.mark.parametrize("nth", WRITES)
-def test_a_crash_while_storing_again_does_not_lose_the_video(edge_points: Points, nth: int) -> None:
-    """A video that was indexed before is found whole, or waits for its job again."""
-    library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
-    share(library, A, "goal", *TEXTS)
-    with pytest.raises(StoreUnavailable):
-        Library(Between(edge_points, nth, crash)).put_moments(a_video("goal"), moments, "fake")
-    found = findable(library, A)
-    assert found == ids_of("goal", 100) or (found == [] and library.waiting())
-
-
-@pytest.mark.parametrize("nth", WRITES)
-def test_a_submission_that_comes_in_while_a_video_is_stored_counts(edge_points: Points, nth: int) -> None:
-    """Whenever the second space shares the video, both find all of it in the end."""
-    library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
-    submit(library, A, "goal")
-    between = Between(edge_points, nth, lambda: submit(library, B, "goal"))
-    assert Library(between).put_moments(a_video("goal"), moments, "fake")
-    assert findable(library, A) == findable(library, B) == ids_of("goal", 100)
-
-
-@pytest.mark.parametrize("nth", WRITES)
-def test_a_video_that_is_forgotten_while_it_is_stored_stays_forgotten(edge_points: Points, nth: int) -> None:
-    """Nothing of it is kept, and whoever stores it is told so unless all was stored by then."""
-    library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
-    submit(library, A, "goal")
-    between = Between(edge_points, nth, lambda: library.forget(A, video_id("goal")))
-    wanted = Library(between).put_moments(a_video("goal"), moments, "fake")
-    assert wanted is (nth == len(WRITES))
-    assert findable(library, A) == []
-    assert edge_points.count("moments", Where()) == edge_points.count("records", Where()) == 0
-
-
-@pytest.mark.parametrize("nth", range(1, 4))
-def test_a_video_that_is_shared_while_it_is_forgotten_is_not_lost(edge_points: Points, nth: int) -> None:
-    """The space that shares it finds it, or it waits for a job; its blobs are then not given up."""
-    library = opened(edge_points)
-    share(library, A, "goal")
-    between = Between(edge_points, nth, lambda: submit(library, B, "goal"))
-    forgotten = Library(between).forget(A, video_id("goal"))
-    assert forgotten.blob_prefixes == ()
-    assert findable(library, A) == []
-    assert findable(library, B) == ids_of("goal") or library.waiting()
-
-
-INDEXER = """
-import sys
-from pathlib import Path
-from indexer.edge import EdgePoints
-from indexer.library import Library
-from tests.indexer.fakes import SIZE, share
-library = Library(EdgePoints(Path(sys.argv[1])))
-library.open("fake", SIZE, SIZE)
-for n in range(1_000):
-    share(library, "discord:1", f"video {n}", *map(str, range(130)))
-    print(n, flush=True)
-"""
-
-
-def test_a_worker_killed_while_storing_leaves_whole_videos_only(store_folder: Path) -> None:
-    """After kill -9 each video is found whole or not at all; done again, there is no point twice."""
-    worker = subprocess.Popen([sys.executable, "-c", INDEXER, str(store_folder)], stdout=subprocess.PIPE, text=True)
-    assert worker.stdout is not None
-    done = [int(next(worker.stdout)) for _ in range(3)]
-    worker.kill()
-    worker.communicate()
-    points = EdgePoints(store_folder)
-    library = opened(points)
-    reached = set(findable_all(points))
-    for n in range(50):
-        ids = ids_of(f"video {n}", 130)
-        assert reached.issuperset(ids) or (reached.isdisjoint(ids) and n not in done)
-    for record in library.waiting():
-        video = a_video(record.link.rpartition("/")[2])
-        library.put_moments(video, some_moments(video, *map(str, range(130))), "fake")
-    assert points.count("moments", Where()) == len(findable_all(points)) == 130 * library.counts(A).videos
-    points.close()
-
-
-def findable_all(points: Points) -> list[str]:
-    return [stored.id for stored in points.scroll("moments", Where({"spaces": A}), ())]
-
-
 # ---- generations ----
 
 
@@ -405,99 +237,3 @@ def test_a_moment_s_id_opens_no_other_space(library: Library) -> None:
     assert library.moments("fake", B, ids_of("goal"), vectors=True) == []
     (moment,) = library.moments("fake", A, ids_of("goal"), vectors=True)
     assert moment.dense["frame"].shape == (SIZE,)
-
-
-# ---- walls ----
-
-
-@pytest.fixture(scope="module")
-def shared_library(fast_folder: Path) -> Any:
-    points = EdgePoints(fast_folder / "walls")
-    yield opened(points)
-    points.close()
-
-
-SPACES, NAMES, PEOPLE = ("discord:a", "discord:b", "slack:c"), ("x", "y", "z"), ("ann", "bob")
-STEP = st.one_of(
-    st.tuples(st.just("submit"), st.sampled_from(SPACES), st.sampled_from(NAMES), st.sampled_from(PEOPLE)),
-    st.tuples(st.just("store"), st.sampled_from(NAMES), st.integers(1, 3)),
-    st.tuples(st.just("fail"), st.sampled_from(NAMES)),
-    st.tuples(st.just("forget"), st.sampled_from(SPACES), st.sampled_from(NAMES)),
-    st.tuples(st.just("forget_mine"), st.sampled_from(SPACES), st.sampled_from(PEOPLE)),
-)
-
-
-class Model:
-    """The same promises in the plainest Python."""
-
-    def __init__(self) -> None:
-        self.submitted: dict[tuple[str, str], str] = {}
-        self.stored: dict[str, int] = {}
-
-    def step(self, kind: str, *args: Any) -> None:
-        getattr(self, kind)(*args)
-        for name in list(self.stored):
-            if not any(name == submitted for _, submitted in self.submitted):
-                del self.stored[name]
-
-    def submit(self, space: str, name: str, person: str) -> None:
-        self.submitted.setdefault((space, name), person)
-
-    def store(self, name: str, count: int) -> None:
-        self.stored[name] = count
-
-    def fail(self, name: str) -> None:
-        pass
-
-    def forget(self, space: str, name: str) -> None:
-        self.submitted.pop((space, name), None)
-
-    def forget_mine(self, space: str, person: str) -> None:
-        self.submitted = {key: by for key, by in self.submitted.items() if (key[0], by) != (space, person)}
-
-    def findable(self, space: str, prefix: str) -> list[str]:
-        names = [name for of, name in self.submitted if of == space and name in self.stored]
-        return sorted(id for name in names for id in ids_of(prefix + name, self.stored[name]))
-
-
-class Real:
-    """The library, with names and spaces that no other run has."""
-
-    def __init__(self, library: Library, run: str) -> None:
-        self.library, self.run = library, run
-
-    def step(self, kind: str, *args: Any) -> None:
-        getattr(self, kind)(*args)
-
-    def submit(self, space: str, name: str, person: str) -> None:
-        submit(self.library, space + self.run, self.run + name, person)
-
-    def store(self, name: str, count: int) -> None:
-        video = a_video(self.run + name)
-        self.library.put_moments(video, some_moments(video, *map(str, range(count))), "fake")
-
-    def fail(self, name: str) -> None:
-        self.library.fail(video_id(self.run + name), "not_found")
-
-    def forget(self, space: str, name: str) -> None:
-        self.library.forget(space + self.run, video_id(self.run + name))
-
-    def forget_mine(self, space: str, person: str) -> None:
-        self.library.forget_mine(space + self.run, person)
-
-
-@settings(max_examples=150, deadline=None)
-@given(steps=st.lists(STEP, max_size=20))
-def test_a_space_finds_what_it_shared_and_nothing_else(shared_library: Library, steps: Sequence[Any]) -> None:
-    """Whatever people do in whatever order, each space finds exactly the stored videos that it shares now."""
-    run = uuid.uuid4().hex
-    model, real = Model(), Real(shared_library, run)
-    for step in steps:
-        model.step(*step)
-        real.step(*step)
-        for space in SPACES:
-            assert findable(shared_library, space + run) == model.findable(space, run)
-            entries, total = shared_library.entries(space + run, limit=10)
-            shared = {(video_id(run + name), by) for (of, name), by in model.submitted.items() if of == space}
-            assert {(entry.video.video_id, entry.submission.person) for entry in entries} == shared
-            assert total == len(shared)

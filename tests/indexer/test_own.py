@@ -1,7 +1,6 @@
 """A space's own generation: beside the installation's, with what this space may find and nothing else."""
 
 import io
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -19,18 +18,6 @@ from tests.indexer.fakes import SIZE, FakeEncoder, a_video, some_moments, submit
 A, B = "discord:1", "slack:2"
 BASE = FakeEncoder()
 OWN = FakeEncoder(own_name("next", A))
-
-
-@pytest.fixture
-def library(points: Points) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    return Blobs(str(tmp_path))
 
 
 def share(library: Library, blobs: Blobs, space: str, name: str, *texts: str) -> None:

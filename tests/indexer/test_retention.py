@@ -2,9 +2,7 @@
 
 import io
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from indexer.anew import embed_missing
@@ -14,23 +12,11 @@ from indexer.points import Points, Where
 from indexer.retention import forget_votes, thin
 from indexer.search import find
 from indexer.spaces import Spaces, Vote
-from tests.indexer.fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
+from tests.indexer.fakes import FakeEncoder, a_video, some_moments, submit, video_id
 
 A, B = "discord:1", "slack:2"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When `submit` says that it happened, and minutes after it."""
-
-
-@pytest.fixture
-def library(points: Points) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    return Blobs(str(tmp_path))
 
 
 def share(library: Library, blobs: Blobs, name: str) -> list[str]:

@@ -5,19 +5,11 @@ import pytest
 from indexer.errors import NotYours
 from indexer.library import Library
 from indexer.moment_store import Near
-from indexer.points import Points
-from tests.indexer.fakes import SIZE, a_video, meaning, moment_id, some_moments, submit, video_id
+from tests.indexer.fakes import a_video, meaning, moment_id, some_moments, submit, video_id
 
 A = "discord:1"
 IN_ROOM = (A, f"{A}/55")
 IN_ANOTHER = (A, f"{A}/66")
-
-
-@pytest.fixture
-def library(points: Points) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
 
 
 def share(library: Library, name: str, room: str = "", person: str = "ann", message: str = "") -> None:

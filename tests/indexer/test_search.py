@@ -11,26 +11,17 @@ from indexer.errors import GenerationMismatch
 from indexer.library import Library
 from indexer.points import Points
 from indexer.search import Hit, Page, Why, find
-from tests.indexer.fakes import SIZE, FakeEncoder, a_video, moment_id, share, submit, video_id
+from tests.indexer.fakes import SIZE, FakeEncoder, a_video, moment_id, opened, share, submit, video_id
 
 A, B = "discord:1", "slack:2"
 ENCODER = FakeEncoder()
 
 
 @pytest.fixture
-def library(points: Points) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
-
-
-@pytest.fixture
 def edge_library(store_folder: Path) -> Iterator[Library]:
     """Enough where a test is about ranking alone."""
     points = EdgePoints(store_folder)
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    yield library
+    yield opened(points)
     points.close()
 
 

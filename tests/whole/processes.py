@@ -14,6 +14,7 @@ from tests.conftest import SIGNING_KEY
 
 ROOT = Path(__file__).parents[2]
 END_WITHIN_S = 30
+LOOPBACK = '["127.0.0.1/32"]'
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
 
@@ -106,3 +107,12 @@ def running(command: Sequence[str], data_dir: Path, **extra: str) -> Iterator[Pr
         process.wait()
         assert popen.stdout is not None
         popen.stdout.close()
+
+
+@contextmanager
+def working(command: Sequence[str], redis_url: str, data_dir: Path) -> Iterator[Process]:
+    """A worker that is ready, and that reaches this machine's test server."""
+    given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_ALLOW_NETWORKS": LOOPBACK}
+    with running(command, data_dir, **given) as process:
+        process.wait_for("worker.ready")
+        yield process

@@ -13,27 +13,24 @@ from tests.discord.server import Server, serving
 from tests.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, ephemeral, labels, texts
 from tests.whole.conftest import Site
 from tests.whole.media import clip, samples
-from tests.whole.processes import REELSEEK, Process, running
+from tests.whole.processes import LOOPBACK, REELSEEK, Process, running, working
 from worker.client import connect
 from worker.settings import Settings
 
-LOOPBACK = '["127.0.0.1/32"]'
+WORKER = (REELSEEK, "worker", "--queues", "search,index")
 WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 
 @pytest.fixture
 def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
     """A worker of all queues with a library of its own."""
-    given = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": LOOPBACK}
-    with running([REELSEEK, "worker", "--queues", "search,index"], tmp_path, **given) as process:
-        process.wait_for("worker.ready")
+    with working(WORKER, clean_redis, tmp_path) as process:
         yield process
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with serving() as served:
-        served.wait_s = 60
+    async with serving(wait_s=60) as served:
         yield served
     assert served.refused == []
 
@@ -126,7 +123,7 @@ async def test_the_worker_goes_and_comes_back(
     passing = await server.answered(asked, "learning what happens")
     worker.end(9)
     given = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": LOOPBACK}
-    with running([REELSEEK, "worker", "--queues", "search,index"], tmp_path, **given):
+    with running(WORKER, tmp_path, **given):
         done = await server.until(lambda: asked.shown[-1] if "Added" in texts(asked.shown[-1]) else None)
     assert done["id"] == passing["id"]
     assert len({each["id"] for each in asked.shown}) == 1

@@ -20,7 +20,7 @@ from tests.discord.world import ADA, SECRET, texts
 from tests.whole.conftest import Site
 from tests.whole.light import LIGHT
 from tests.whole.media import clip
-from tests.whole.processes import Process, json_lines, running
+from tests.whole.processes import Process, json_lines, working
 from worker.client import connect
 from worker.logs import configure
 from worker.settings import Settings
@@ -51,16 +51,13 @@ def settings(clean_redis: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
-    given = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
-    with running(LIGHT, tmp_path, **given) as process:
-        process.wait_for("worker.ready")
+    with working(LIGHT, clean_redis, tmp_path) as process:
         yield process
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with serving() as served:
-        served.wait_s = 60
+    async with serving(wait_s=60) as served:
         yield served
 
 

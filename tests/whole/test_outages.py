@@ -93,8 +93,7 @@ def worker(servers: Servers, tmp_path: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def on_discord(settings: Settings, front: Front) -> AsyncIterator[Ask]:
-    async with serving_discord() as server, connected(Bot(front), server):
-        server.wait_s = 60
+    async with serving_discord(wait_s=60) as server, connected(Bot(front), server):
 
         async def ask(words: str) -> str:
             name, _, rest = words.partition(" ")

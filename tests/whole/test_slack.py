@@ -12,7 +12,7 @@ from tests.slack.methods import APP_TOKEN, BOT_TOKEN, Shown
 from tests.slack.server import Slack, slack
 from tests.whole.conftest import Site
 from tests.whole.media import samples
-from tests.whole.processes import REELSEEK, Process, running
+from tests.whole.processes import REELSEEK, Process, working
 from worker.client import connect
 from worker.settings import Settings
 
@@ -24,9 +24,7 @@ def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
     """All queues' worker, which owns the data."""
     data = tmp_path / "data"
     data.mkdir()
-    extra = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
-    with running([REELSEEK, "worker"], data, **extra) as process:
-        process.wait_for("worker.ready")
+    with working([REELSEEK, "worker"], clean_redis, data) as process:
         yield process
 
 

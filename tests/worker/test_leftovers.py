@@ -14,8 +14,7 @@ from indexer.errors import StoreUnavailable
 from indexer.library import Library
 from indexer.points import Where
 from model.encoders import Encoder as ModelEncoder
-from tests.indexer.fakes import FakeEncoder, a_video, some_moments
-from tests.indexer.test_library import Between, crash
+from tests.indexer.fakes import Between, FakeEncoder, a_video, crash, some_moments
 from worker import leftovers
 from worker.app import make_app
 from worker.compose import Parts, work_folder
