@@ -140,19 +140,21 @@ async def test_its_own_errands_are_never_taken_up(first: Desk, clean_redis: str)
 async def test_an_errand_that_could_not_be_taken_is_taken_up_later(first: Desk, clean_redis: str) -> None:
     """Redis takes nothing just when a process takes up what another one left: it looks again."""
     async with desk(clean_redis, "3/minute", "5/minute") as dying:
-        await dying.held(ERRAND).__aenter__()
-    crash(clean_redis)
-    with redis.Redis.from_url(clean_redis) as connection:
+        holding = dying.held(ERRAND)
+        await holding.__aenter__()
+        crash(clean_redis)
         assert await first.abandoned("discord") == [ERRAND]
-        connection.config_set("min-replicas-to-write", 1)
-        try:
-            with pytest.raises(CallFailed):
-                async with first.held(ERRAND):
-                    pass
-        finally:
-            connection.config_set("min-replicas-to-write", 0)
-    crash(clean_redis)
-    assert await first.abandoned("discord") == [ERRAND]
+        with redis.Redis.from_url(clean_redis) as connection:
+            connection.config_set("min-replicas-to-write", 1)
+            try:
+                with pytest.raises(CallFailed):
+                    async with first.held(ERRAND):
+                        pass
+            finally:
+                connection.config_set("min-replicas-to-write", 0)
+        crash(clean_redis)
+        assert await first.abandoned("discord") == [ERRAND]
+        await holding.__aexit__(None, None, None)
 
 
 async def test_without_redis_there_is_a_code() -> None:
