@@ -91,7 +91,7 @@ def _transport(settings: Settings) -> dict[str, object]:
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
-        "result_backend": url,
+        "result_backend": f"worker.results:RedisResults+{url}",
         "redis_socket_connect_timeout": 5,
         "redis_retry_on_timeout": True,
         # A job that is done says so as soon as Redis is back; else Celery would call it failed.
