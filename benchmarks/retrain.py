@@ -1,12 +1,13 @@
 """A whole retrain from the library alone, while people search: what it takes, and that nobody notices.
 
-    python benchmarks/retrain.py FOLDER [--begin-with ADAPTER]
+    python benchmarks/retrain.py FOLDER [--votes] [--begin-with ADAPTER]
 
 FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a
 column `file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own
 commands on a real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked
 meanwhile and how many failed, whether going back gave the very same answers, and the peak memory. `--begin-with` makes
-an adapter's folder the model that is searched at first: a bad one shows what a better verdict leads to.
+an adapter's folder the model that is searched at first: a bad one shows what a better verdict leads to. With `--votes`
+people have voted for the right clip of each query before that; shares are then told of clips that are held out, too.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import resource
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,17 +28,21 @@ from typing import Any
 from bots import admin, core
 from bots.reply import Lesson, Outcome, Replies, Sentence
 from indexer.generations import GenerationRecord
+from indexer.link import file_path, local_file
+from model.pairs import split
 from worker.app import make_app
 from worker.client import QueueClient
 from worker.compose import Parts
 from worker.embedded import embedded
 from worker.logs import configure
-from worker.messages import Asker, CallFailed, Find
+from worker.messages import Asker, CallFailed, Find, Vote
 from worker.models import load_preset, train_preset
 from worker.settings import Settings
 
 ASKER = Asker(space="local:retrain", person="benchmark", admin=True)
 SEARCH_EVERY_S = 0.3
+VOTERS = 10
+"""A retrain takes only so much from one person."""
 
 
 @dataclass
@@ -59,17 +66,35 @@ async def index(client: QueueClient, folder: Path) -> None:
     print(f"indexed {sum(each.ok for each in done)} of {len(done)}")
 
 
+def queries(folder: Path) -> Iterator[tuple[str, str]]:
+    """The address of a clip, and what somebody would say of it, in each language."""
+    for row in table(folder / "queries.tsv"):
+        for words in list(row.values())[1:]:
+            yield (folder / row["file"]).as_uri(), words
+
+
+async def vote(client: QueueClient, folder: Path) -> None:
+    """For the moment that the right clip has the query found by."""
+    asked = list(queries(folder))
+    for number, (link, words) in enumerate(asked):
+        [best, *_] = (await client.call(Find(asker=ASKER, queries=(words,), in_link=link, limit=1))).hits
+        voter = ASKER.model_copy(update={"person": f"voter-{number % VOTERS}"})
+        await client.call(Vote(asker=voter, queries=(words,), moment_id=best.moment_id, kind="up"))
+    print(f"votes: {len(asked)}")
+
+
 async def answers(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
     """Every answer whole, and the shares of right ones."""
-    found, right = [], {1: 0, 5: 0}
-    for row in table(folder / "queries.tsv"):
-        for language, words in list(row.items())[1:]:
-            answer = await client.call(Find(asker=ASKER, queries=(words,), limit=5))
-            found.append(answer.model_dump() | {"language": language})
-            for most in right:
-                right[most] += any(hit.link.endswith(f"/{row['file']}") for hit in answer.hits[:most])
-    shares = " / ".join(f"{number / len(found):.3f}" for number in right.values())
-    return found, f"R@1 / R@5 {shares} ({len(found)} queries)"
+    found, right = [], {"all": Counter[int](), "held out": Counter[int]()}
+    for link, words in queries(folder):
+        answer = await client.call(Find(asker=ASKER, queries=(words,), limit=5))
+        found.append(answer.model_dump())
+        for which in ("all", "held out") if split(local_file(str(file_path(link))).video_id) == "test" else ("all",):
+            right[which][0] += 1
+            for most in (1, 5):
+                right[which][most] += any(hit.link == link for hit in answer.hits[:most])
+    shares = [f"{which} {of[1] / of[0]:.3f} / {of[5] / of[0]:.3f} ({of[0]})" for which, of in right.items()]
+    return found, f"R@1 / R@5 (queries): {', '.join(shares)}"
 
 
 async def search(client: QueueClient, searching: Searching) -> None:
@@ -109,7 +134,7 @@ def begin(settings: Settings, adapter: Path) -> None:
         parts.library.open(encoder.generation, encoder.frame_size, encoder.motion_size)
 
 
-async def main(folder: Path, adapter: Path | None) -> None:
+async def main(folder: Path, voting: bool, adapter: Path | None) -> None:
     with tempfile.TemporaryDirectory() as data:
         settings = Settings(data_dir=Path(data), search_timeout_s=120)
         configure(settings, to_file=True)
@@ -117,6 +142,8 @@ async def main(folder: Path, adapter: Path | None) -> None:
             begin(settings, adapter)
         async with embedded(settings) as client:
             await index(client, folder)
+            if voting:
+                await vote(client, folder)
             before, shares = await answers(client, folder)
             print(f"before: {shares}")
             searching = Searching()
@@ -149,6 +176,7 @@ async def settled(client: QueueClient, folder: Path, old: list[Any]) -> tuple[li
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--votes", action="store_true")
     parser.add_argument("--begin-with", type=Path, metavar="ADAPTER")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.folder, arguments.begin_with))
+    asyncio.run(main(arguments.folder, arguments.votes, arguments.begin_with))
