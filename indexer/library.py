@@ -237,11 +237,14 @@ class Library(MomentStore):
         return [each.id for each in self._points.scroll(RECORDS, Where({"kind": "video", "leaving": "yes"}), ())]
 
     def finish_leaving(self, video_id: str) -> Forgotten:
-        """Closes a video's moments to the spaces that no longer want it, or deletes it if none does."""
+        """Closes a video's moments to the spaces that no longer want it, or deletes it if none does; their votes go."""
         record = self.video(video_id)
         if record is None:
             return Forgotten()
-        if self._scopes(video_id):
+        wanting = tuple(_space_in(scope) for scope in self._scopes(video_id))
+        votes = Where({"kind": "vote", "video_id": video_id}, without={"space": wanting} if wanting else {})
+        self._points.delete(RECORDS, votes)
+        if wanting:
             self._reopen(video_id)
             self._change(video_id, leaving=None)
             return Forgotten()

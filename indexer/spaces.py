@@ -1,6 +1,6 @@
 """What a space has decided and what its people think of what was found: settings, votes, and when it was left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -85,11 +85,6 @@ class Spaces:
     def forget_person(self, space: str, person: str) -> None:
         """Takes a person's votes out."""
         self._points.delete(RECORDS, Where({"kind": "vote", "space": space, "person": person}))
-
-    def forget_videos(self, space: str, video_ids: Sequence[str]) -> None:
-        """Takes the votes on these videos out."""
-        if video_ids:
-            self._points.delete(RECORDS, Where({"kind": "vote", "space": space, "video_id": tuple(video_ids)}))
 
     def forget(self, space: str) -> None:
         """Takes everything of a space out but its submissions."""

@@ -132,12 +132,10 @@ def finish_leaving(parts: Parts) -> None:
 
 def clear(parts: Parts, space: str, forgotten: Forgotten) -> None:
     """Takes away what hung on videos that are no longer in a space."""
-    ids = video_ids(forgotten.links)
-    parts.spaces.forget_videos(space, ids)
     parts.traces.forget_links(space, forgotten.links)
     for prefix in forgotten.blob_prefixes:
         parts.blobs.delete_prefix(prefix)
-    for id in ids:
+    for id in video_ids(forgotten.links):
         if video_prefix(id) in forgotten.blob_prefixes:
             parts.app.AsyncResult(job_id(id)).forget()
 

@@ -8,7 +8,7 @@ import pytest
 from indexer.library import Library
 from indexer.points import Points
 from indexer.spaces import Spaces, Vote
-from tests.indexer.fakes import video_id
+from tests.indexer.fakes import submit, video_id
 
 A, B = "discord:1", "slack:2"
 GOAL = video_id("goal")
@@ -52,17 +52,26 @@ def test_votes_are_each_space_s_own(spaces: Spaces) -> None:
     assert len(spaces.votes()) == 2
 
 
-def test_votes_go_with_the_person_and_the_video(spaces: Spaces) -> None:
-    """Nothing is left of who takes their things back, or on videos that are gone."""
+def test_votes_go_with_the_person(spaces: Spaces) -> None:
+    """Nothing is left of who takes their things back."""
     spaces.vote(VOTE)
     spaces.vote(replace(VOTE, person="bob"))
     spaces.forget_person(A, "ann")
     assert [vote.person for vote in spaces.votes(A)] == ["bob"]
-    spaces.forget_videos(A, [])
-    spaces.forget_videos(B, [GOAL])
-    assert len(spaces.votes(A)) == 1
-    spaces.forget_videos(A, [GOAL])
-    assert spaces.votes(A) == []
+
+
+def test_votes_go_with_the_video(points: Points) -> None:
+    """Those of the space that takes it back go, and at last those of the other; votes on other videos stay."""
+    library, spaces = Library(points), Spaces(points)
+    other = replace(VOTE, video_id=video_id("kick"))
+    for space in (A, B):
+        submit(library, space, "goal")
+        spaces.vote(replace(VOTE, space=space))
+    spaces.vote(other)
+    library.forget(A, GOAL)
+    assert {(vote.space, vote.video_id) for vote in spaces.votes()} == {(B, GOAL), (A, other.video_id)}
+    library.forget(B, GOAL)
+    assert spaces.votes() == [other]
 
 
 def test_a_space_that_was_left_is_due_after_its_grace(spaces: Spaces) -> None:

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from indexer.blobs import video_prefix
 from indexer.errors import IndexerError, NotFound, StoreUnavailable
 from indexer.records import VideoRecord
+from indexer.spaces import Vote
 from tests.conftest import free_port
 from tests.indexer.fakes import a_video, some_moments
 from worker.answers import ANSWERS
@@ -219,6 +220,7 @@ def test_a_forgetting_that_was_cut_short_is_ended(
     """Killed in the middle of taking a video out of its last space, a worker leaves that to the next round."""
     works(parts, monkeypatch)
     run(parts)
+    parts.spaces.vote(Vote(ANN.space, "bob", ("a dog",), VIDEO.id, 0.0, 5.0, "up", datetime.now(UTC).isoformat()))
     with monkeypatch.context() as killed:
         killed.setattr(parts.library, "finish_leaving", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -226,6 +228,7 @@ def test_a_forgetting_that_was_cut_short_is_ended(
     assert parts.library.moments("fake", ANN.space, [some_moments(VIDEO, "dog")[0].id])
     finish_leaving(parts)
     assert parts.library.video(VIDEO.id) is None
+    assert parts.spaces.votes() == []
     assert not parts.library.size("fake")
     with pytest.raises(KeyError):
         parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
