@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+import structlog
 from celery import Celery, bootsteps
 from celery.worker import WorkController
 from celery.worker import state as celery_state
 from celery.worker.consumer import Consumer
 
 from worker.stopping import end_within
+
+log = structlog.get_logger()
 
 # Searches wait on each other only for the encoder, which batches them. One index job fetches while another embeds.
 THREADS = {"search": 8, "index": 2, "train": 1}
@@ -26,6 +29,7 @@ class _TellJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no
     requires = ("celery.worker.components:Pool",)
 
     def stop(self, worker: "_Worker") -> None:
+        log.info("worker.stopping")
         worker.stopping.set()
 
 

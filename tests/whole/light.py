@@ -1,9 +1,17 @@
-"""A worker process that is real but for its encoder, which is there at once: `LIGHT` with the settings of Reelseek."""
+"""A worker process that is real but for its encoder, which is there at once: `LIGHT` with the settings of Reelseek.
 
+With a file's path behind it, it says when it embeds, and waits while somebody holds a lock on that file.
+"""
+
+import fcntl
 import sys
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 
+from indexer.video import Picture, Vector
 from model.encoders import Encoder as ModelEncoder
 from tests.indexer.fakes import FakeEncoder
 from worker.app import make_app
@@ -16,8 +24,20 @@ from worker.settings import Settings
 LIGHT: Final = (sys.executable, "-m", "tests.whole.light")
 
 
+@dataclass(frozen=True)
+class GatedEncoder(FakeEncoder):
+    gate: Path = Path()
+
+    def frames(self, pictures: Sequence[Picture]) -> Vector:
+        print("embedding", flush=True)
+        with self.gate.open() as gate:
+            fcntl.flock(gate, fcntl.LOCK_SH)
+        return super().frames(pictures)
+
+
 def load(*_: Any) -> ModelEncoder:
-    return cast(ModelEncoder, FakeEncoder())
+    gate = sys.argv[1:]
+    return cast(ModelEncoder, GatedEncoder(gate=Path(gate[0])) if gate else FakeEncoder())
 
 
 def light_parts(settings: Settings, stopping: threading.Event) -> Parts:

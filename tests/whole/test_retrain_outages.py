@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import signal
 import sys
 import threading
 from collections import Counter
@@ -118,9 +119,24 @@ async def seen(process: Process, words: str, times: int = 1) -> None:
     await asyncio.to_thread(process.wait_for, words, 120, times)
 
 
+async def handed_on(installation: Installation, trainer: Process, stage: str) -> Process:
+    """The trainer is told to end in this stage: it does so in order, and another one goes on."""
+    await seen(trainer, f"at {stage}")
+    trainer.popen.send_signal(signal.SIGTERM)
+    await seen(trainer, "worker.stopping")
+    installation.open(stage)
+    assert await asyncio.to_thread(trainer.wait) == 0
+    assert "retrain.given_back" in trainer.text
+    assert "Traceback" not in trainer.text
+    installation.close(stage)
+    return installation.train()
+
+
 async def outlived(installation: Installation, client: QueueClient, stage: str) -> Process:
     """The trainer was killed before this stage; in it, first Qdrant and then Redis goes and comes back."""
     servers, trainer = installation.servers, installation.train()
+    if stage in ("train", "embed"):
+        trainer = await handed_on(installation, trainer, stage)
     await seen(trainer, f"at {stage}")
     servers.end("qdrant")
     installation.open(stage)
@@ -141,7 +157,9 @@ async def outlived(installation: Installation, client: QueueClient, stage: str) 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(480)
 async def test_a_retrain_outlives_every_kill(installation: Installation) -> None:
-    """In each stage the trainer, Qdrant and Redis are killed in turn; one retrain ends well, and no search breaks."""
+    """In each stage the trainer, Qdrant and Redis are killed in turn, and a trainer is told to end; one retrain ends
+    well, and no search breaks.
+    """
     async with connect(installation.settings()) as client, asking(client) as told:
         job = (await client.call(Retrain(asker=ADMIN))).job_id
         assert job

@@ -1,9 +1,10 @@
 """A worker that is told to end gives its job back, and the next one does it at once."""
 
 import asyncio
+import fcntl
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from redis.asyncio import Redis
 from tests.whole.conftest import outcome, submitted
 from tests.whole.light import LIGHT
 from tests.whole.media import clip
-from tests.whole.processes import Process, running
-from worker.client import connect
-from worker.messages import Indexed
+from tests.whole.processes import Process, working
+from worker.client import QueueClient, connect
+from worker.messages import Indexed, Submitted
 from worker.settings import Settings
 
 
@@ -57,33 +58,54 @@ async def site(tmp_path: Path) -> AsyncIterator[SlowSite]:
     await runner.cleanup()
 
 
-def worker(redis_url: str, folder: Path) -> AbstractContextManager[Process]:
-    given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
-    return running(LIGHT, folder, **given)
+async def ended_and_taken_up(
+    client: QueueClient, redis_url: str, data: Path, first: Process, answer: Submitted
+) -> Indexed:
+    """The worker ended in order and gave the job back: it is queued again, nobody's, and the next one does it."""
+    assert await asyncio.to_thread(first.wait) == 0
+    assert "Traceback" not in first.text
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.llen("index") == 1  # type: ignore[misc]
+        assert await redis.keys("reelseek:lease:run:*") == []
+    with working(LIGHT, redis_url, data):
+        done = await outcome(client, answer)
+    assert isinstance(done, Indexed)
+    return done
 
 
 async def test_a_worker_in_the_middle_of_a_download_gives_it_back(
     clean_redis: str, tmp_path: Path, site: SlowSite
 ) -> None:
-    """Told twice, it ends in order, with its children; the job is queued again, nobody's, and the next one does it."""
+    """Told twice, it ends in order, with its children, and the next one does the job."""
     data = tmp_path / "data"
     data.mkdir()
     async with connect(Settings(redis_url=clean_redis, data_dir=data)) as client:  # type: ignore[arg-type]
-        with worker(clean_redis, data) as first:
-            await asyncio.to_thread(first.wait_for, "worker.ready")
+        with working(LIGHT, clean_redis, data) as first:
             answer = await submitted(client, site.url)
             await asyncio.wait_for(site.asked.wait(), 30)
             children = psutil.Process(first.popen.pid).children(recursive=True)
             assert children
             first.popen.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(first.end, signal.SIGTERM) == 0
+            first.popen.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(first.wait)
             assert not [child for child in children if child.is_running()]
-            assert "Traceback" not in first.text
-        async with Redis.from_url(clean_redis) as redis:
-            assert await redis.llen("index") == 1  # type: ignore[misc]
-            assert await redis.keys("reelseek:lease:run:*") == []
-        site.let_go.set()
-        with worker(clean_redis, data):
-            done = await outcome(client, answer)
-    assert isinstance(done, Indexed)
-    assert done.moments
+            site.let_go.set()
+            assert (await ended_and_taken_up(client, clean_redis, data, first, answer)).moments
+
+
+async def test_a_worker_in_the_middle_of_embedding_gives_it_back(
+    clean_redis: str, tmp_path: Path, site: SlowSite
+) -> None:
+    """It ends in order after the batch at hand, and the next one does the job."""
+    data, gate = tmp_path / "data", tmp_path / "gate"
+    data.mkdir()
+    site.let_go.set()
+    async with connect(Settings(redis_url=clean_redis, data_dir=data)) as client:  # type: ignore[arg-type]
+        with gate.open("w") as held, working([*LIGHT, str(gate)], clean_redis, data) as first:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            answer = await submitted(client, site.url)
+            await asyncio.to_thread(first.wait_for, "embedding")
+            first.popen.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(first.wait_for, "worker.stopping")
+            fcntl.flock(held, fcntl.LOCK_UN)
+            assert (await ended_and_taken_up(client, clean_redis, data, first, answer)).moments
