@@ -1,11 +1,15 @@
 """What a retrain can learn from: the words of videos with their pictures, and what people thought of answers."""
 
+import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from PIL import Image
 
 from indexer.points import Stored
 from indexer.spaces import Vote
@@ -16,7 +20,7 @@ LEAST_PAIRS: Final = 100
 LEAST_HELD_OUT: Final = 6
 """Videos that must be held out, or nothing can be told of what was learnt (`model.promotion`); of ten about one is."""
 MOMENTS_OF_A_VIDEO: Final = 8
-"""Title and description are of the whole video: they go with this many of its moments."""
+"""Title and description are of the whole video: they go with no more than this many of its moments."""
 
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
@@ -34,11 +38,14 @@ class Lesson:
 
 
 def lessons(parts: Parts, space: str) -> list[Lesson]:
-    """All of a space, or of all spaces where that is empty."""
+    """All of a space, or of all spaces where that is empty, but for texts that say nothing."""
+    from model.cleaning import says_something
+
     people = parts.library.submitters(space)
     moments = {id: parts.library.kept(id, but="") for id in sorted(people)}
     said = [lesson for id, own in moments.items() for lesson in _said(own, people[id])]
-    return [*said, *_voted(parts.spaces.votes(space), moments)]
+    found = [*said, *_voted(parts.spaces.votes(space), moments)]
+    return [lesson for lesson in found if says_something(lesson.text)]
 
 
 def material(found: Sequence[Lesson]) -> Material:
@@ -58,7 +65,7 @@ def material(found: Sequence[Lesson]) -> Material:
 
 
 def pictures(parts: Parts, found: Sequence[Lesson], folder: Path) -> Iterator[Lesson]:
-    """The lessons whose pictures are all still there, after writing them into `folder` under their keys."""
+    """The lessons whose pictures are all there and can be read, after writing them into `folder` under their keys."""
     for lesson in found:
         keys = [*lesson.pictures, *(key for each in lesson.against for key in each)]
         if all(_written(parts, key, folder / key) for key in keys):
@@ -69,7 +76,9 @@ def _written(parts: Parts, key: str, file: Path) -> bool:
     if not file.exists():
         try:
             data = parts.blobs.get(key)
-        except KeyError:
+            with Image.open(io.BytesIO(data)) as picture:
+                picture.load()
+        except (KeyError, OSError):  # the latter: cut off by a full disk or a power cut
             return False
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
@@ -79,7 +88,7 @@ def _written(parts: Parts, key: str, file: Path) -> bool:
 def _said(moments: Sequence[Stored], person: str) -> Iterator[Lesson]:
     """Words of the whole video go with moments from all along it, those of a stretch with that stretch."""
     shown = [each for each in sorted(moments, key=lambda each: each.payload["start_s"]) if each.payload.get("frames")]
-    for moment in shown[:: max(1, len(shown) // MOMENTS_OF_A_VIDEO)]:
+    for moment in shown[:: math.ceil(len(shown) / MOMENTS_OF_A_VIDEO) or 1]:
         payload = moment.payload
         description = _SENTENCE.split(payload["said"].get("description", "").strip())[0]
         for kind, text in (("title", payload["title"]), ("description", description)):

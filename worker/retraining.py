@@ -138,6 +138,7 @@ def _run(parts: Parts, task: Task, incident: str) -> Update:
         if not mine:
             raise Ignore("a copy of this job is running")
         asked = parts.generations.retraining()
+        _clear_folders(parts, asked)
         if asked is None:
             raise Ignore("a copy of this job ended it")
         try:
@@ -156,8 +157,8 @@ def _run(parts: Parts, task: Task, incident: str) -> Update:
             log.warning("retrain.store_away", error=error)
             parts.claims.done(CLAIM)
             raise Ignore("the store is away") from error
+        _clear_folders(parts)
         parts.claims.done(CLAIM)
-        shutil.rmtree(_folder(parts), ignore_errors=True)
         return update
 
 
@@ -221,7 +222,7 @@ def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
     pairs = _pairs(parts, asked, tell)
     if pairs is None:
         return Failed(code=Code.TOO_FEW_PAIRS, incident="")
-    folder = _folder(parts)
+    folder = _folder(parts, asked)
     try:
         trained = parts.train(
             parts.settings,
@@ -233,7 +234,7 @@ def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
         )
     except Cancelled as cancelled:
         raise (Stopping if parts.stopping.is_set() else CancelledByAdmin) from cancelled
-    generation, tried, picture = _tried(parts, space, pairs, trained, tell)
+    generation, tried, picture = _tried(parts, space, pairs, trained, folder, tell)
     before, after = tried.base.text_to_image, tried.adapter.text_to_image
     figures: dict[str, Any] = {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}
     if not tried.verdict.better:
@@ -251,12 +252,13 @@ def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
     return _take_over(parts, generation, tell)
 
 
-def _tried(parts: Parts, space: str, pairs: "list[Pair]", trained: Any, tell: Teller) -> "tuple[str, Trial, str]":
+def _tried(
+    parts: Parts, space: str, pairs: "list[Pair]", trained: Any, folder: Path, tell: Teller
+) -> "tuple[str, Trial, str]":
     """The new generation's name, how it stands against the one before, and the key of a picture of that."""
     from model import general, report
     from model.promotion import trial
 
-    folder = _folder(parts)
     adapter = parts.models.load(trained.adapter, space)
     world = general.pairs(parts.settings.preset, folder / "general", parts.settings.parts_dir)
     held_out = [pair for pair in pairs if pair.split == "test"]
@@ -328,7 +330,7 @@ def _pairs(parts: Parts, asked: Retraining, tell: Teller) -> "list[Pair] | None"
     from model.cleaning import clean
     from model.pairs import Pair
 
-    folder = _folder(parts)
+    folder = _folder(parts, asked)
     file = folder / "pairs.json"
     if not file.exists():
         tell("gather")
@@ -360,5 +362,17 @@ def _pair(make: "Callable[..., Pair]", lesson: lessons.Lesson, folder: Path) -> 
     )
 
 
-def _folder(parts: Parts) -> Path:
+def _folder(parts: Parts, asked: Retraining) -> Path:
+    """Each retrain has its own: what another one gathered may be another space's."""
+    return _folders(parts) / uuid.uuid5(uuid.NAMESPACE_URL, f"{asked.space} {asked.at}").hex
+
+
+def _folders(parts: Parts) -> Path:
     return parts.settings.data_dir / "work" / CLAIM
+
+
+def _clear_folders(parts: Parts, but: Retraining | None = None) -> None:
+    """Deletes what retrains left on this machine, also those that another machine ended."""
+    for path in _folders(parts).glob("*"):
+        if but is None or path != _folder(parts, but):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

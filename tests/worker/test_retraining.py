@@ -369,6 +369,63 @@ def test_too_little_says_how_much_is_missing(open_parts: Callable[[], Parts]) ->
     assert refused.value.code is Code.TOO_FEW_PAIRS
 
 
+def test_texts_that_say_nothing_are_not_counted(parts: Parts) -> None:
+    """Who is asked whether to train is told of what would be trained on."""
+    before = call(parts, PreviewRetrain(asker=ADMIN)).pairs
+    for words in ("IMG_0001.mp4", "the third"):
+        found = moment_id(a_video("number 3"), 0)
+        call(parts, Vote(asker=ANN, queries=(words,), moment_id=found, kind="up"))
+    assert call(parts, PreviewRetrain(asker=ADMIN)).pairs == before + 1
+
+
+def test_what_another_retrain_gathered_is_not_touched_but_deleted(
+    parts: Parts, open_parts: Callable[[], Parts], teacher: Teacher
+) -> None:
+    """A trainer that died, and whose retrain another machine ended, teaches nobody else with what it had gathered."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(step: int) -> None:
+        raise Killed
+
+    teacher.stops = kill
+    ask(parts)
+    with pytest.raises(Killed):
+        work(parts)
+    folder = parts.settings.data_dir / "work" / "retrain"
+    assert list(folder.iterdir())
+    parts.generations.end_retraining()
+    teacher.stops = lambda step: None
+    again = open_parts()
+    share(again, 111)
+    ask(again)
+    work(again)
+    assert "number 111" in {pair.text for pair in teacher.taught[-1]}
+    assert list(folder.iterdir()) == []
+
+
+def test_a_damaged_picture_ends_nothing(parts: Parts, teacher: Teacher) -> None:
+    """What can't be read is left out."""
+    parts.blobs.put(f"videos/{a_video('number 3').id}/0.jpg", numbered(3)[:40])
+    ask(parts)
+    learned = work(parts)
+    assert isinstance(learned, Learned)
+    assert "number 3" not in {pair.text for pair in teacher.taught[-1]}
+
+
+def test_a_long_video_s_title_goes_with_some_of_its_moments(parts: Parts) -> None:
+    """With eight at most, from all along it."""
+    video, [vector] = a_video("number 3"), Student().frames([_picture(3)])
+    key = f"videos/{video.id}/0.jpg"
+    moments = [
+        Moment(moment_id(video, i), video.id, 5.0 * i, 5.0 * i + 5, key, video.title, vector, frames=(key,))
+        for i in range(15)
+    ]
+    assert parts.library.put_moments(video, moments, "base")
+    assert call(parts, PreviewRetrain(asker=ADMIN)).kinds == {"title": VIDEOS - 1 + 8}
+
+
 def test_searches_never_wait_for_a_new_model(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the next model is being loaded, the one before answers, by its own vectors."""
     before = answers(parts)
