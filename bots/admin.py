@@ -21,6 +21,9 @@ OPTIONS: Final[Mapping[str, Text]] = {
 }
 """Each setting of a space; the names are those of `SpaceSettings`."""
 
+ACTIONS: Final[Mapping[str, str]] = {"status": "status", "rollback": "rollback", "promote": "promote NAME"}
+"""What `model` can do, and how that is typed."""
+
 _STAGES: Final[Mapping[str, Text]] = {
     "waiting": Text.QUEUED,
     "gather": Text.GATHERING,
@@ -79,27 +82,38 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 @answered
-async def retrain(client: Client, asker: Asker, action: str = "preview") -> Replies:
-    """`preview` shows what would be learnt from and asks; `start` trains and follows; `cancel` ends it."""
+async def retrain(client: Client, asker: Asker, action: str = "preview", *, again: bool = False) -> Replies:
+    """`preview` shows what would be learnt from and asks; `start` trains and follows; `cancel` ends it.
+
+    `again`: what was started is followed, and nothing new begins.
+    """
     match action:
         case "cancel":
             running = await client.call(messages.Retrain(asker=asker, cancel=True))
             yield Sentence(say(Text.RETRAIN_ENDS if running.job_id else Text.RETRAIN_NONE))
         case "start":
-            running = await client.call(messages.Retrain(asker=asker))
+            running = await client.call(messages.Retrain(asker=asker, begin=not again))
+            if running.job_id is None:
+                yield Sentence(say(Text.RETRAIN_NONE))
+                return
             yield Lesson(say(Text.RETRAIN_BEGUN if running.begun else Text.RETRAIN_RUNS), 0.0)
-            if running.job_id:
-                async for update in client.follow(running.job_id):
-                    if (lesson := _lesson(update)) is not None:
-                        yield lesson
+            async for update in client.follow(running.job_id):
+                if (lesson := _lesson(update)) is not None:
+                    yield lesson
         case _:
             yield _asked(await client.call(messages.PreviewRetrain(asker=asker)))
 
 
 @answered
-async def model(client: Client, asker: Asker, action: str = "status", *, to: str = "") -> Replies:
-    """`status` lists the generations; `rollback` goes back to the one before, `promote` puts `to` in use."""
-    if action in ("rollback", "promote"):
+async def model(client: Client, asker: Asker, action: str = "status", *, to: str = "", again: bool = False) -> Replies:
+    """`status` lists the generations; `rollback` goes back to the one before, `promote` puts `to` in use.
+
+    `again`: perhaps that was done already, so only the list is shown.
+    """
+    if action not in ACTIONS or (action == "promote" and not to):
+        yield Sentence(say(Text.SETTING_REFUSED, name="model", all=", ".join(ACTIONS.values())), ok=False)
+        return
+    if action in ("rollback", "promote") and not again:
         kept = await client.call(messages.Rollback(asker=asker, to=to or None))
         live = next(each for each in kept.generations if each.live)
         yield Sentence(say(Text.ROLLED_BACK, name=live.name))

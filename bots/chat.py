@@ -60,8 +60,11 @@ def arguments(name: str, rest: str) -> dict[str, Any]:
         case "settings":
             setting, _, value = rest.partition(" ")
             return {"name": setting, "value": value.strip()}
-        case "retrain" | "model":
+        case "retrain":
             return {"action": rest} if rest else {}
+        case "model":
+            action, _, to = rest.partition(" ")
+            return {"action": action, "to": to.strip()} if action else {}
     return {}
 
 

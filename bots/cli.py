@@ -137,7 +137,7 @@ def model(
 
     async def work() -> bool:
         async with reach(settings) as client:
-            return await _terminal().show(admin.model(client, ASKER, action, to=name))
+            return await _terminal().show(admin.model(client, ASKER, "status" if action == "list" else action, to=name))
 
     _once(work())
 

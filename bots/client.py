@@ -16,7 +16,7 @@ class Client(Protocol):
         ...
 
     def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed` or `Failed`."""
+        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
         ...
 
     async def thumbnail(self, key: str) -> bytes:

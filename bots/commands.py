@@ -20,6 +20,8 @@ class Command:
     run: Callable[..., Replies]
     """Called with a client, an asker, and the command's own arguments by keyword."""
     admin: bool = False
+    once: bool = False
+    """Takes `again`: asked a second time, because the process that was asked first ended, it begins nothing."""
 
 
 async def guide(client: Client, asker: Asker) -> Replies:
@@ -39,8 +41,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("status", "", Text.STATUS_HELP, core.status),
         Command("privacy", "", Text.PRIVACY_HELP, admin.privacy),
         Command("settings", "[NAME VALUE]", Text.SETTINGS_HELP, admin.settings, admin=True),
-        Command("retrain", "[start | cancel]", Text.RETRAIN_HELP, admin.retrain, admin=True),
-        Command("model", "[status | rollback]", Text.MODEL_HELP, admin.model, admin=True),
+        Command("retrain", "[start | cancel]", Text.RETRAIN_HELP, admin.retrain, admin=True, once=True),
+        Command("model", "[status | rollback]", Text.MODEL_HELP, admin.model, admin=True, once=True),
         Command("help", "", Text.HELP_HELP, guide),
     )
 }

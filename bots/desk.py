@@ -17,7 +17,7 @@ import structlog
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
@@ -131,7 +131,7 @@ class Desk:
     @_guarded
     async def shown(self, space: str, token: str) -> Shown | None:
         raw = await self._redis.get(_shown(space, token))
-        return SHOWN.validate_json(raw) if raw else None
+        return _read(SHOWN, raw) if raw else None
 
     # ---- limits and repetitions ----
 
@@ -191,7 +191,7 @@ class Desk:
         """
         self._mine.add(errand.id)
         try:
-            await self._owe(errand)
+            await (_until_there(lambda: self._owe(errand)) if errand.unseen else self._owe(errand))
         except BaseException:
             self._mine.discard(errand.id)
             raise
@@ -227,10 +227,10 @@ class Desk:
     async def _owed(self, platform: str) -> list[Errand]:
         ids = [_text(raw) for raw in await self._redis.smembers(_owed(platform))]
         bodies = await self._redis.mget([_body(id) for id in ids]) if ids else []
-        lapsed = [id for id, body in zip(ids, bodies, strict=True) if body is None]
-        if lapsed:
-            await self._redis.srem(_owed(platform), *lapsed)
-        return sorted((ERRAND.validate_json(body) for body in bodies if body), key=lambda errand: errand.at)
+        errands = [_read(ERRAND, body) if body else None for body in bodies]
+        if lost := [id for id, errand in zip(ids, errands, strict=True) if errand is None]:
+            await self._redis.srem(_owed(platform), *lost)
+        return sorted(filter(None, errands), key=lambda errand: errand.at)
 
     @_guarded
     async def _claim(self, id: str) -> bool:
@@ -247,20 +247,36 @@ class Desk:
                 await self._redis.set(_lease(id), 1, px=int(1000 * self._lease_s))
 
     async def _settle(self, errand: Errand) -> None:
-        """Tries until Redis is there: what was answered must not be answered again."""
-        pause_s = 0.5
-        while True:
-            try:
-                pipe = self._redis.pipeline(transaction=True)
-                pipe.srem(_owed(errand.platform), errand.id)
-                pipe.delete(_body(errand.id), _lease(errand.id))
-                await pipe.execute()
-            except RedisError:
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, 10.0)
-            else:
-                self._mine.discard(errand.id)
-                return
+        """What was answered must not be answered again."""
+        await _until_there(lambda: self._end(errand))
+        self._mine.discard(errand.id)
+
+    @_guarded
+    async def _end(self, errand: Errand) -> None:
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.srem(_owed(errand.platform), errand.id)
+        pipe.delete(_body(errand.id), _lease(errand.id))
+        await pipe.execute()
+
+
+async def _until_there(write: Callable[[], Awaitable[None]]) -> None:
+    """Writes as soon as Redis can be reached: nobody is there who could be told to try again."""
+    pause_s = 0.5
+    while True:
+        try:
+            return await write()
+        except CallFailed:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 10.0)
+
+
+def _read(kind: TypeAdapter[T], raw: bytes | str) -> T | None:
+    """None: another version of Reelseek wrote it, in a form that this one does not have."""
+    try:
+        return kind.validate_json(raw)
+    except ValidationError as error:
+        log.warning("desk.unreadable", kind=str(kind), error=error.error_count())
+        return None
 
 
 def _text(raw: bytes | str) -> str:

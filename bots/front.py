@@ -28,6 +28,8 @@ Action: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", 
 EDIT_EVERY_S: Final = 1.0
 """Both platforms stand about one edit of a message a second."""
 PICK_UP_EVERY_S: Final = 10.0
+PICTURE_COSTS: Final = 5
+"""Looking for a picture counts as so many questions: it may be a thousand times as long."""
 SETTINGS_WITHIN_S: Final = 1.0
 """A platform wants to hear within three seconds whether the answer will be private."""
 
@@ -144,7 +146,8 @@ class Front:
                     yield reply
             if errand.command == "settings":
                 await self.desk.forget_settings(errand.asker.space)
-        except CallFailed as error:
+        except Exception as error:
+            # What one process could not answer, the next could not either.
             yield core.surprised(error)
 
     def _run(self, errand: Errand) -> Replies:
@@ -159,7 +162,8 @@ class Front:
 
     async def _waits(self, errand: Errand) -> Sentence | None:
         """What to say to somebody, or a space, that asks too much."""
-        seconds = await self.desk.wait_s(errand.asker, max(1, len(errand.args.get("links", ()))))
+        cost = PICTURE_COSTS if errand.args.get("picture") else max(1, len(errand.args.get("links", ())))
+        seconds = await self.desk.wait_s(errand.asker, cost)
         if not seconds:
             return None
         return Sentence(say(Text.WAIT, seconds=round(seconds)), ok=False, code=Code.TOO_MANY)
@@ -215,6 +219,8 @@ class Front:
                 await asyncio.sleep(self.pick_up_every_s)
 
     async def _resume(self, errand: Errand, outlet: Outlet) -> None:
+        if errand.command in COMMANDS and COMMANDS[errand.command].once:
+            errand = replace(errand, args={**errand.args, "again": True})
         answers = self.metrics.answering(errand.platform, errand.command)
         with speaking(errand.locale), one_incident(errand.incident), suppress(CallFailed), answers:
             async with self.desk.held(errand):

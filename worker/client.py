@@ -14,11 +14,12 @@ from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
 from indexer.blobs import Blobs
+from indexer.errors import StoreUnavailable
 from worker import relay
 from worker.app import make_app, waiting
 from worker.codes import Code
 from worker.logs import incident, one_incident
-from worker.messages import CallFailed, Failed, Indexed, Learned, Message, Request, Update
+from worker.messages import CallFailed, Failed, Find, Indexed, Learned, Message, Request, Update
 from worker.settings import Settings
 from worker.signing import send
 from worker.states import RedisStates, State, States
@@ -27,6 +28,8 @@ A = TypeVar("A", bound=Message)
 UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
 log = structlog.get_logger()
 
+PICTURE_WEIGHS = 50
+"""Where a thousand questions may wait, twenty with a picture may: each takes up to 14 MB of Redis."""
 AWAY_S = 60.0
 """So long a job is followed without Redis: it goes on, and most outages are restarts."""
 
@@ -67,7 +70,8 @@ class QueueClient:
         raise AssertionError("states never end by themselves")
 
     def _send(self, request: Request[A], task_id: str) -> None:
-        if waiting(self._app, "search") >= self._max_waiting:
+        weighs = PICTURE_WEIGHS if isinstance(request, Find) and request.picture else 1
+        if weighs * waiting(self._app, "search") >= self._max_waiting:
             raise _failure(Code.BUSY, task_id)
         body = request.model_dump(mode="json")
         send(
@@ -104,8 +108,11 @@ class QueueClient:
                 await asyncio.sleep(1)
 
     async def thumbnail(self, key: str) -> bytes:
-        """A JPEG from the blob store. Raises `KeyError`."""
-        return await asyncio.to_thread(self._blobs.get, key)
+        """A JPEG from the blob store. Raises `KeyError`, also when the store is away: answers do without pictures."""
+        try:
+            return await asyncio.to_thread(self._blobs.get, key)
+        except StoreUnavailable as error:
+            raise KeyError(key) from error
 
 
 def _answer(request: Request[A], state: State) -> A:

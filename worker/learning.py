@@ -26,10 +26,12 @@ def retrain(parts: Parts, request: Retrain) -> Training:
     if mine:
         retraining.send_retrain(parts)
         return Training(job_id=job)
-    if running is not None:
-        raise Refusal(Code.TRAINING_ELSEWHERE)
-    if lessons.material(lessons.lessons(parts, space)).missing:
+    if not request.begin:
+        return Training(job_id=job if parts.app.AsyncResult(job).ready() else None)
+    if running is None and lessons.material(lessons.lessons(parts, space)).missing:
         raise Refusal(Code.TOO_FEW_PAIRS)
+    if running is not None or parts.generations.retraining() is not None:  # begun elsewhere while lessons were counted
+        raise Refusal(Code.TRAINING_ELSEWHERE)
     asker = request.asker
     parts.generations.put_retraining(Retraining(asker.space, asker.person, datetime.now(UTC).isoformat()))
     retraining.send_retrain(parts)

@@ -334,11 +334,15 @@ class PreviewRetrain(Request[Material]):
 
 
 class Retrain(Request[Training]):
-    """Begins a retrain, or tells of the one that runs. `cancel`: ends it at its next checkpoint. Admins only."""
+    """Begins a retrain, or tells of the one that runs. Admins only.
+
+    `cancel`: ends it at its next checkpoint. Without `begin`: tells also of the one that has just ended.
+    """
 
     task = "retrain"
     answer = Training
     cancel: bool = False
+    begin: bool = True
 
 
 class ReadModels(Request[Models]):

@@ -112,6 +112,8 @@ class RelayClient:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
+        self.lost = False
+        """Whether there was nobody at the other end."""
 
     async def call(self, request: Request[A]) -> A:
         """The answer. Raises `CallFailed`."""
@@ -121,6 +123,7 @@ class RelayClient:
             ) as response:
                 result = await response.json()
         except aiohttp.ClientError as error:
+            self.lost = True
             raise CallFailed(Code.NO_WORKER, incident()) from error
         if result.get("kind") == "failed":
             failed = Failed.model_validate(result)
@@ -129,12 +132,13 @@ class RelayClient:
         return answer
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed` or `Failed`."""
+        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
         try:
             async with self._session.get(f"/jobs/{job_id}") as response:
                 async for line in response.content:
                     yield UPDATES.validate_json(line)
         except aiohttp.ClientError:
+            self.lost = True
             yield Failed(code=Code.NO_WORKER, incident=incident())
 
     async def thumbnail(self, key: str) -> bytes:

@@ -75,10 +75,14 @@ class Teller:
             self._told, self._told_s = stage, now_s
             self._tell(Learning(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
 
-    def _tell(self, update: Learning) -> None:
+    def over(self, update: Update) -> None:
+        """Tells what came of it."""
+        self._tell(update, "SUCCESS")
+
+    def _tell(self, update: Update, state: str = "PROGRESS") -> None:
         """The job does not end because nobody can be told of it."""
         try:
-            self._task.update_state(state="PROGRESS", meta=update.model_dump(mode="json"))
+            self._task.update_state(state=state, meta=update.model_dump(mode="json"))
         except (OperationalError, RedisError) as error:
             self._quiet_until_s = time.monotonic() + TELL_AGAIN_S
             log.warning("retrain.not_told", error=error)
@@ -143,8 +147,11 @@ def _run(parts: Parts, task: Task, incident: str) -> Update:
             raise Ignore("a copy of this job ended it")
         try:
             with parts.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
-                update = _outcome(parts, asked, Teller(parts, task, begin), incident)
+                tell = Teller(parts, task, begin)
+                update = _outcome(parts, asked, tell, incident)
             _forget_old(parts)
+            # Who follows it is told while the record still has it: a worker that dies in between tells nobody.
+            tell.over(update)
             parts.generations.end_retraining()
         except Exception as error:
             if parts.stopping.is_set():

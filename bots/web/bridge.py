@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 
 from bots.client import Client
 from bots.reply import Lesson, Outcome, Progress, Replies, Reply
-from worker.codes import Code
 from worker.logs import one_incident
+from worker.relay import RelayClient
 
 T = TypeVar("T")
 KEPT_THUMBNAILS: Final = 1000
@@ -54,13 +54,16 @@ class Bridge:
         self._going: set[Future[None]] = set()
         self.thumbnail: Callable[[str], bytes] = lru_cache(KEPT_THUMBNAILS)(self._thumbnail)
         """A JPEG by its key. Raises `KeyError`."""
-        self.lost = False
-        """Whether a call found nobody at the other end."""
         try:
             self.client = self._run(connecting.__aenter__())
         except BaseException:
             self._stop()
             raise
+
+    @property
+    def lost(self) -> bool:
+        """Whether the process that owns the data has ended, or is another one now."""
+        return isinstance(self.client, RelayClient) and self.client.lost
 
     def start(self, turn: Turn, replies: Replies) -> Turn:
         """Begins to answer; the turn fills up while the page goes on."""
@@ -104,16 +107,9 @@ class Bridge:
         try:
             async with aclosing(replies):
                 async for reply in replies:
-                    self._watch(reply)
                     turn.add(reply)
         finally:
             turn.done.set()
 
     async def _collect(self, replies: Replies) -> list[Reply]:
-        collected = [reply async for reply in replies]
-        for reply in collected:
-            self._watch(reply)
-        return collected
-
-    def _watch(self, reply: Reply) -> None:
-        self.lost = self.lost or getattr(reply, "code", None) is Code.NO_WORKER
+        return [reply async for reply in replies]

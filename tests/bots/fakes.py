@@ -210,8 +210,8 @@ class FakeClient:
             raise CallFailed(Code.ADMINS_ONLY, "n0adm1n0")
 
     def _retrain(self, request: messages.Retrain) -> messages.Training:
-        was, self.training = self.training, not request.cancel
-        if request.cancel:
+        was, self.training = self.training, self.training if not request.begin else not request.cancel
+        if request.cancel or not request.begin:
             return messages.Training(job_id="retrain" if was else None)
         return messages.Training(job_id="retrain", begun=not was)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import redis
@@ -155,6 +156,29 @@ async def test_an_errand_that_could_not_be_taken_is_taken_up_later(first: Desk, 
         crash(clean_redis)
         assert await first.abandoned("discord") == [ERRAND]
         await holding.__aexit__(None, None, None)
+
+
+async def test_what_nobody_asked_for_waits_for_redis(first: Desk, second: Desk, clean_redis: str) -> None:
+    """That the bot was removed is taken down as soon as Redis takes it: nobody is there to tell it again."""
+    leave = replace(ERRAND, command="leave", args={})
+    done = asyncio.Event()
+
+    async def serve() -> None:
+        async with first.held(leave):
+            done.set()
+
+    with redis.Redis.from_url(clean_redis) as connection:
+        connection.config_set("min-replicas-to-write", 1)
+        try:
+            serving = asyncio.create_task(serve())
+            with pytest.raises(CallFailed):
+                async with second.held(ERRAND):
+                    pass
+            assert not done.is_set()
+        finally:
+            connection.config_set("min-replicas-to-write", 0)
+    await asyncio.wait_for(serving, 20)
+    assert done.is_set()
 
 
 async def test_without_redis_there_is_a_code() -> None:

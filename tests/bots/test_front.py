@@ -5,13 +5,14 @@ import threading
 from dataclasses import replace
 
 import pytest
+import redis.asyncio
 
 from bots.desk import Errand, desk
 from bots.front import Front
 from bots.reply import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Work
 from bots.sentences import Text
 from bots.words import say, speaking
-from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
+from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo, generation
 from tests.bots.screen import ANN, HERE, Screen, ask
 from worker import messages
 from worker.codes import Code
@@ -45,6 +46,12 @@ async def test_who_asks_too_much_is_told_when_to_come_back(front: Front, screen:
     assert isinstance(reply, Sentence)
     assert (reply.ok, reply.code) == (False, Code.TOO_MANY)
     assert "seconds" in reply.text
+
+
+async def test_a_picture_costs_more_than_words(front: Front, screen: Screen) -> None:
+    """Of what may be asked in a minute, it takes five."""
+    shown = [(await ask(front, screen, "find", words="", picture="cGljdHVyZQ=="))[0] for _ in range(5)]
+    assert [isinstance(reply, Sentence) for reply in shown] == [False] * 4 + [True]
 
 
 @pytest.mark.parametrize("code", [Code.QUEUE_UNAVAILABLE, Code.NO_WORKER, Code.STORE_UNAVAILABLE])
@@ -106,6 +113,34 @@ async def test_what_another_process_left_is_answered(
     [outcome] = after.seen[-1].lines  # type: ignore[union-attr]
     assert isinstance(outcome, Outcome)
     assert outcome.ok
+
+
+async def picked_up(front: Front, screen: Screen, redis_url: str, errand: Errand) -> list[Reply]:
+    """What is shown for an errand that another process left."""
+    async with desk(redis_url, "20/minute", "100/minute") as other:
+        with pytest.raises(RuntimeError):
+            async with other.held(errand):
+                raise RuntimeError
+    async with (
+        front.picking_up("discord", screen),
+        redis.asyncio.Redis.from_url(redis_url) as connection,
+        asyncio.timeout(20),
+    ):
+        while await connection.exists("reelseek:errands:discord"):
+            await asyncio.sleep(0)
+    return list(screen.seen)
+
+
+async def test_what_another_version_left_is_in_nobodys_way(front: Front, screen: Screen, clean_redis: str) -> None:
+    """An errand that can't be read is let go of, one that nobody can do is told of, and the others are answered."""
+    unknown = Errand("discord", "fly", {}, ANN, "en", {})
+    async with redis.asyncio.Redis.from_url(clean_redis) as connection:
+        await connection.set("reelseek:errand:old", '{"platform": "discord"}')
+        await connection.sadd("reelseek:errands:discord", "old")  # type: ignore[misc]
+    [told] = await picked_up(front, screen, clean_redis, unknown)
+    assert isinstance(told, Sentence)
+    assert told.code is Code.INTERNAL
+    assert await front.desk.abandoned("discord") == []
 
 
 async def test_leaving_is_tried_until_it_is_done(front: Front, screen: Screen, client: FakeClient) -> None:
@@ -208,6 +243,48 @@ async def test_a_second_retrain_is_told_of_the_first(front: Front, screen: Scree
     assert first.text == say(Text.RETRAIN_RUNS)
     assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [Sentence(say(Text.RETRAIN_ENDS))]
     assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [Sentence(say(Text.RETRAIN_NONE))]
+
+
+@pytest.mark.parametrize("training", [True, False])
+async def test_a_retrain_that_was_left_is_followed(
+    front: Front, screen: Screen, client: FakeClient, clean_redis: str, training: bool
+) -> None:
+    """A bot was stopped while it followed one: the next one follows it, and begins no second one."""
+    client.training = training
+    told = await picked_up(
+        front, screen, clean_redis, Errand("discord", "retrain", {"action": "start"}, ADMIN, "en", {})
+    )
+    if training:
+        assert isinstance(told[-1], Lesson)
+        assert told[-1].over
+    else:
+        assert told == [Sentence(say(Text.RETRAIN_NONE))]
+    assert client.training is training
+
+
+async def test_a_way_back_that_was_left_is_not_gone_twice(
+    front: Front, screen: Screen, client: FakeClient, clean_redis: str
+) -> None:
+    """Whether the process that ended had done it is told by the list."""
+    new, old = generation("starter-1", live=True), generation("starter-0", live=False)
+    client.models = [new, old]
+    [told] = await picked_up(
+        front, screen, clean_redis, Errand("discord", "model", {"action": "rollback"}, ADMIN, "en", {})
+    )
+    assert isinstance(told, Sentence)
+    assert len(told.text.splitlines()) == 2
+    assert client.models == [new, old]
+
+
+@pytest.mark.parametrize("args", [{"action": "rollbak"}, {"action": "promote"}])
+async def test_what_no_model_command_does_is_told(
+    front: Front, screen: Screen, client: FakeClient, args: dict[str, str]
+) -> None:
+    """A mistyped word changes nothing and names those there are."""
+    client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
+    [told] = await ask(front, screen, "model", ADMIN, **args)
+    assert isinstance(told, Sentence)
+    assert (told.ok, "promote NAME" in told.text, client.models[0].live) == (False, True, True)
 
 
 async def test_too_little_to_learn_from_says_how_much_is_missing(

@@ -3,7 +3,7 @@
 import asyncio
 import stat
 import threading
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import aiohttp
@@ -113,6 +113,20 @@ class TestRelay:
             assert await other.thumbnail("videos/a/1.jpg") == b"jpeg"
             with pytest.raises(KeyError):
                 await other.thumbnail("videos/a/2.jpg")
+
+    async def test_only_an_owner_that_is_gone_is_lost(self, client: QueueClient, queue_settings: Settings) -> None:
+        """A question that nobody answered in time is no reason to look for another owner."""
+        owner = AsyncExitStack()
+        await owner.enter_async_context(relay.serve(client, queue_settings))
+        async with connect(queue_settings) as other:
+            with pytest.raises(CallFailed):
+                await other.call(asking("refused"))
+            assert not other.lost
+            await owner.aclose()
+            with pytest.raises(CallFailed) as failed:
+                await other.call(asking("starter"))
+        assert failed.value.code is Code.NO_WORKER
+        assert other.lost
 
     async def test_only_this_user_may_come_in(self, client: QueueClient, queue_settings: Settings) -> None:
         """The key lies in a file that only its user can read, and without it nothing is answered."""

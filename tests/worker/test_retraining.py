@@ -36,6 +36,7 @@ from worker.messages import (
     ReadModels,
     Retrain,
     Rollback,
+    Training,
     Update,
     Vote,
 )
@@ -47,13 +48,17 @@ VIDEOS = 110
 
 
 class Recorder:
-    """A task that remembers what it told."""
+    """A task that remembers what it told on its way, and keeps its end as Celery does."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Parts | None = None, job: str = "") -> None:
         self.told: list[dict[str, Any]] = []
+        self._parts, self._job = parts, job
 
     def update_state(self, state: str, meta: dict[str, Any]) -> None:
-        self.told.append(meta)
+        if state == "PROGRESS":
+            self.told.append(meta)
+        elif self._parts:
+            self._parts.app.backend.store_result(self._job, meta, state)
 
 
 @pytest.fixture
@@ -231,7 +236,7 @@ def test_a_killed_trainer_s_work_is_gone_on_with(
 
     class Killer(Recorder):
         def update_state(self, state: str, meta: dict[str, Any]) -> None:
-            if meta["stage"] == stage:
+            if meta.get("stage") == stage:
                 raise Killed
 
     ask(parts)
@@ -310,6 +315,18 @@ def test_a_second_request_is_told_of_the_first(parts: Parts) -> None:
     assert call(parts, Retrain(asker=ADMIN)).begun
     second = call(parts, Retrain(asker=ADMIN))
     assert (second.begun, second.job_id) == (False, retraining.job_id("discord:1"))
+
+
+def test_who_comes_late_is_told_how_it_ended(parts: Parts) -> None:
+    """Asked without beginning one: the one that runs, then the one that has ended, and before there was any, none."""
+    assert call(parts, Retrain(asker=ADMIN, begin=False)).job_id is None
+    ask(parts)
+    job = retraining.job_id("discord:1")
+    assert call(parts, Retrain(asker=ADMIN, begin=False)) == Training(job_id=job)
+    work(parts, Recorder(parts, job))
+    assert call(parts, Retrain(asker=ADMIN, begin=False)) == Training(job_id=job)
+    assert parts.app.AsyncResult(job).result["outcome"] == "promoted"
+    assert parts.generations.retraining() is None
 
 
 def test_what_fails_is_told_and_over(parts: Parts, teacher: Teacher) -> None:
