@@ -14,6 +14,7 @@ from bots.sentences import Text
 from bots.words import say, speaking
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo, generation
 from tests.bots.screen import ANN, HERE, Screen, ask
+from tests.conftest import becomes
 from worker import messages
 from worker.codes import Code
 from worker.messages import Asker, CallFailed, Terms
@@ -121,13 +122,12 @@ async def picked_up(front: Front, screen: Screen, redis_url: str, errand: Errand
         with pytest.raises(RuntimeError):
             async with other.held(errand):
                 raise RuntimeError
-    async with (
-        front.picking_up("discord", screen),
-        redis.asyncio.Redis.from_url(redis_url) as connection,
-        asyncio.timeout(20),
-    ):
-        while await connection.exists("reelseek:errands:discord"):
-            await asyncio.sleep(0)
+    async with front.picking_up("discord", screen), redis.asyncio.Redis.from_url(redis_url) as connection:
+
+        async def over() -> bool:
+            return not await connection.exists("reelseek:errands:discord")
+
+        await becomes(over)
     return list(screen.seen)
 
 
