@@ -19,8 +19,7 @@ RUN /venv/bin/pip install --no-deps . && /venv/bin/python -m model.parts
 FROM python:3.12.12-slim-bookworm
 RUN useradd --create-home --uid 10001 reelseek && install -d -o reelseek /data
 COPY --from=build /venv /venv
-COPY --from=build /app /app
-WORKDIR /app
+WORKDIR /data
 # Where the presets of a model hub are kept; compose mounts a volume over it.
 RUN install -d -o reelseek /venv/share/reelseek/hub
 USER reelseek
