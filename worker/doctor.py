@@ -86,7 +86,9 @@ def _blobs(settings: Settings) -> Check:
         filesystem, root = fsspec.core.url_to_fs(settings.blobs_address)
         filesystem.makedirs(root, exist_ok=True)
     except (OSError, ValueError, ImportError) as error:
-        return Check("blob store", False, str(error), "Correct REELSEEK_BLOBS_URL; S3 needs AWS_ACCESS_KEY_ID and its like.")
+        return Check(
+            "blob store", False, str(error), "Correct REELSEEK_BLOBS_URL; S3 needs AWS_ACCESS_KEY_ID and its like."
+        )
     return Check("blob store", True, settings.blobs_address)
 
 
