@@ -16,6 +16,7 @@ from bots.chat import links_in
 from bots.desk import Errand
 from bots.discord import asking, buttons, commands
 from bots.discord.outlet import ANSWER, BESIDE, MESSAGE, DiscordOutlet
+from bots.discord.servers import Servers
 from bots.front import Action, Front
 from bots.sentences import Text
 from bots.words import say, speaking
@@ -67,6 +68,7 @@ class Bot(discord.AutoShardedClient):
         self.front = front
         self.clock = clock
         self.outlet = DiscordOutlet(self, front.client, clock)
+        self.servers = Servers(front.desk, self._tell_of_server)
         self.tree = commands.tree(self)
         self._serving: set[asyncio.Task[Any]] = set()
         self._hurried = 0
@@ -188,26 +190,27 @@ class Bot(discord.AutoShardedClient):
 
     @asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
+        """Inside, `close` ends this task and waits for it. May be used inside itself."""
         task = asyncio.current_task()
-        self._serving |= {task} if task else set()
+        entered = {task} - self._serving if task else set()
+        self._serving |= entered
         try:
             yield
         finally:
-            self._serving -= {task}
+            self._serving -= entered
 
     # ---- servers come and go ----
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        await self.joined(guild.id)
+        async with self._kept():
+            await self.servers.changed(guild.id, here=True)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        await self.left(guild.id)
+        async with self._kept():
+            await self.servers.changed(guild.id, here=False)
 
-    async def joined(self, guild_id: int) -> None:
-        await self.serve("leave", {"back": True}, asking.of_server(guild_id), "", {})
-
-    async def left(self, guild_id: int) -> None:
-        await self.serve("leave", {}, asking.of_server(guild_id), "", {})
+    async def _tell_of_server(self, guild_id: int, here: bool) -> None:
+        await self.serve("leave", {"back": here}, asking.of_server(guild_id), "", {})
 
     # ---- watched channels ----
 

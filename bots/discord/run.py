@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,8 +40,6 @@ NO_GOOD: Final = 2
 """The status of a process whose settings want mending."""
 AT_ONCE: Final = 8
 """Servers whose settings are read at the same time."""
-SERVERS: Final = "discord:servers"
-KEEP_SERVERS_S: Final = 10 * 365 * 86400
 
 Check: TypeAlias = tuple[str, bool, str, str]
 """A part's name, whether it is well, how it is, and what mends it."""
@@ -94,7 +91,7 @@ async def serve_once(
         bot.unsure = unsure
         await bot.login(token)
         async with front.picking_up(asking.PLATFORM, bot.outlet), vitals.beating(bot.connected):
-            counting = asyncio.create_task(_count(bot, application.servers))
+            counting = asyncio.create_task(bot.servers.compare(set(application.servers)))
             try:
                 await bot.connect()
             except discord.PrivilegedIntentsRequired as error:
@@ -200,16 +197,3 @@ async def _watched(front: Front, servers: Sequence[int]) -> tuple[dict[int, froz
     except TimeoutError:
         unsure |= set(servers) - set(watched)
     return watched, unsure
-
-
-async def _count(bot: Bot, servers: Sequence[int]) -> None:
-    """Who removed or added the bot while it was away is known by comparing with the servers of the last start."""
-    now = {str(server) for server in servers}
-    try:
-        known = set((await bot.front.desk.noted("", SERVERS) or "").split())
-        for server in known ^ now:
-            await (bot.joined if server in now else bot.left)(int(server))
-            known ^= {server}
-            await bot.front.desk.note("", SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
-    except CallFailed as error:
-        log.warning("servers.not_counted", incident=error.incident or uuid.uuid4().hex[:8])
