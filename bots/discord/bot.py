@@ -228,13 +228,13 @@ class Bot(discord.AutoShardedClient):
             decided = await self.front.client.call(ReadSettings(asker=asking.of_server(guild_id)))
             self.watched[guild_id] = frozenset(decided.watched)
             lacks = any(self.watched.values()) and not self.intents.message_content
-            may_read = lacks and _may_read(await self.application_info())
+            allowed = lacks and may_read(await self.application_info())
         except (CallFailed, discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("watched.unknown", server=guild_id, error=error)
             self.unsure.add(guild_id)
             return False
         self.unsure.discard(guild_id)
-        if may_read:
+        if allowed:
             self.again = True
             # Not by this task, which ending would cancel.
             self._ending = asyncio.create_task(self.close())
@@ -300,7 +300,8 @@ def intents(watching: bool) -> discord.Intents:
     return wanted
 
 
-def _may_read(application: discord.AppInfo) -> bool:
+def may_read(application: discord.AppInfo) -> bool:
+    """Whether Discord lets it ask for what is written in channels."""
     return application.flags.gateway_message_content or application.flags.gateway_message_content_limited
 
 

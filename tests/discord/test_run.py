@@ -10,6 +10,7 @@ import pytest
 
 from bots.desk import Desk, desk
 from bots.discord import run
+from bots.discord.check import check
 from bots.discord.servers import NOTE
 from bots.reach import Ended
 from tests.bots.fakes import FakeClient
@@ -67,15 +68,15 @@ async def test_the_invite_link_asks_for_the_least(server: Server) -> None:
 
 async def test_the_doctor_looks_at_token_commands_and_intent(server: Server) -> None:
     """Each is well, or says how to mend it; without a token there is nothing to look at."""
-    assert await run.check(settings()) == []
-    wrong = await run.check(settings(discord_token="wrong"))
-    assert [(name, ok) for name, ok, _, _ in wrong] == [("Discord token", False)]
+    assert await check(settings()) == []
+    wrong = await check(settings(discord_token="wrong"))
+    assert [(each.name, each.ok) for each in wrong] == [("Discord token", False)]
     server.refused.clear()
-    before = {name: (ok, mend) for name, ok, _, mend in await run.check(settings(discord_token=TOKEN))}
+    before = {each.name: (each.ok, each.mend) for each in await check(settings(discord_token=TOKEN))}
     assert before["Discord token"][0]
     assert before["Discord commands"] == (False, "Start `reelseek discord` once: it tells Discord of its commands.")
     server.flags = 0
-    details = {name: detail for name, _, detail, _ in await run.check(settings(discord_token=TOKEN))}
+    details = {each.name: each.detail for each in await check(settings(discord_token=TOKEN))}
     assert "is off" in details["Discord intent"]
 
 
