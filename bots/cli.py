@@ -253,12 +253,11 @@ def doctor(as_json: AsJson = False) -> None:
     # The log goes to the terminal: a folder that can't be written is one of the things to find.
     settings = _settings(to_file=False)
 
-    from bots.discord.run import check as discord
+    from bots.discord.check import check as discord
     from bots.slack.check import check as slack
-    from worker.doctor import Check, check
+    from worker.doctor import check
 
-    checks = [*check(settings), *(Check(*each) for each in asyncio.run(discord(settings)))]
-    checks += asyncio.run(slack(settings))
+    checks = [*check(settings), *asyncio.run(discord(settings)), *asyncio.run(slack(settings))]
     if as_json:
         jsonlines.checks(checks)
     else:

@@ -16,9 +16,11 @@ from bots.chat import links_in
 from bots.desk import Errand
 from bots.discord import asking, buttons, commands
 from bots.discord.outlet import ANSWER, BESIDE, MESSAGE, DiscordOutlet
+from bots.discord.servers import Servers
 from bots.front import Action, Front
 from bots.sentences import Text
 from bots.words import say, speaking
+from worker.codes import Code
 from worker.messages import Asker, CallFailed, ReadSettings
 
 PUBLIC: Final = ("find", "index", "library", "status")
@@ -48,6 +50,7 @@ class Bot(discord.AutoShardedClient):
         *,
         reads: bool = False,
         clock: Callable[[], float] = time.time,
+        learn_every_s: float = LEARN_EVERY_S,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -66,7 +69,9 @@ class Bot(discord.AutoShardedClient):
         """Ended to connect anew, with other intents."""
         self.front = front
         self.clock = clock
+        self.learn_every_s = learn_every_s
         self.outlet = DiscordOutlet(self, front.client, clock)
+        self.servers = Servers(front.desk, self._tell_of_server)
         self.tree = commands.tree(self)
         self._serving: set[asyncio.Task[Any]] = set()
         self._hurried = 0
@@ -98,10 +103,10 @@ class Bot(discord.AutoShardedClient):
     async def _learn_rest(self) -> None:
         async with self._kept():
             await self.wait_until_ready()
-            while self.unsure:
+            while True:
                 for server in list(self.unsure):
                     await self.learn(server)
-                await asyncio.sleep(LEARN_EVERY_S)
+                await asyncio.sleep(self.learn_every_s)
 
     # ---- commands ----
 
@@ -115,14 +120,19 @@ class Bot(discord.AutoShardedClient):
         if heard:
             locale = decided.language or str(interaction.locale)
             place = asking.place(interaction, ANSWER)
-            try:
-                given = args if isinstance(args, Mapping) else await args()
-            except CallFailed as error:
-                await self._tell(error, command, asker, locale, place)
-            else:
-                await self.serve(command, given, asker, locale, place)
+            async with self._kept():
+                try:
+                    given = args if isinstance(args, Mapping) else await args()
+                except CallFailed as error:
+                    await self._tell(error, command, asker, locale, place)
+                except asyncio.CancelledError:
+                    # There is no errand yet that the next process could answer.
+                    await self._tell(CallFailed(Code.QUEUE_UNAVAILABLE, ""), command, asker, locale, place)
+                    raise
+                else:
+                    await self.serve(command, given, asker, locale, place)
             if command == "settings":
-                await self._settled(interaction)
+                await self._settled(interaction, locale)
 
     async def pressed(self, interaction: discord.Interaction, token: str, action: Action, number: int) -> None:
         """A button under results: turning pages stays in place for whom they are for, all else is private."""
@@ -147,7 +157,7 @@ class Bot(discord.AutoShardedClient):
             locale = decided.language or str(interaction.locale)
             await self.serve(command, args, asker, locale, asking.place(interaction, ANSWER))
             if command == "settings":
-                await self._settled(interaction)
+                await self._settled(interaction, locale)
 
     async def acknowledged(self, interaction: discord.Interaction, **how: Any) -> bool:
         """Whether Discord took the acknowledgement: an event that came twice, or came too late, is nobody's."""
@@ -188,26 +198,27 @@ class Bot(discord.AutoShardedClient):
 
     @asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
+        """Inside, `close` ends this task and waits for it. May be used inside itself."""
         task = asyncio.current_task()
-        self._serving |= {task} if task else set()
+        entered = {task} - self._serving if task else set()
+        self._serving |= entered
         try:
             yield
         finally:
-            self._serving -= {task}
+            self._serving -= entered
 
     # ---- servers come and go ----
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        await self.joined(guild.id)
+        async with self._kept():
+            await self.servers.changed(guild.id, here=True)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        await self.left(guild.id)
+        async with self._kept():
+            await self.servers.changed(guild.id, here=False)
 
-    async def joined(self, guild_id: int) -> None:
-        await self.serve("leave", {"back": True}, asking.of_server(guild_id), "", {})
-
-    async def left(self, guild_id: int) -> None:
-        await self.serve("leave", {}, asking.of_server(guild_id), "", {})
+    async def _tell_of_server(self, guild_id: int, here: bool) -> None:
+        await self.serve("leave", {"back": here}, asking.of_server(guild_id), "", {})
 
     # ---- watched channels ----
 
@@ -215,24 +226,26 @@ class Bot(discord.AutoShardedClient):
         """Reads which channels are watched. Whether that takes an intent which this connection does not have."""
         try:
             decided = await self.front.client.call(ReadSettings(asker=asking.of_server(guild_id)))
-        except CallFailed as error:
-            log.warning("watched.unknown", server=guild_id, incident=error.incident)
+            self.watched[guild_id] = frozenset(decided.watched)
+            lacks = any(self.watched.values()) and not self.intents.message_content
+            allowed = lacks and may_read(await self.application_info())
+        except (CallFailed, discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.warning("watched.unknown", server=guild_id, error=error)
             self.unsure.add(guild_id)
             return False
         self.unsure.discard(guild_id)
-        self.watched[guild_id] = frozenset(decided.watched)
-        lacks = any(self.watched.values()) and not self.intents.message_content
-        if lacks and _may_read(await self.application_info()):
+        if allowed:
             self.again = True
             # Not by this task, which ending would cancel.
             self._ending = asyncio.create_task(self.close())
             return False
         return lacks
 
-    async def _settled(self, interaction: discord.Interaction) -> None:
+    async def _settled(self, interaction: discord.Interaction, locale: str) -> None:
         """After the settings were looked at or changed: watching takes a leave that only the bot's owner can give."""
         if interaction.guild_id and await self.learn(interaction.guild_id):
-            await interaction.followup.send(say(Text.DISCORD_INTENT), ephemeral=True)
+            with speaking(locale):
+                await interaction.followup.send(say(Text.DISCORD_INTENT), ephemeral=True)
 
     async def on_message(self, message: discord.Message) -> None:
         links = links_in(message.content)
@@ -266,12 +279,12 @@ class Bot(discord.AutoShardedClient):
         await self.serve("watch", {"message": str(message.id), "links": links}, asker, locale, place)
 
     async def _deleted(self, guild_id: int | None, channel_id: int, message_id: int) -> None:
-        guild = self.get_guild(guild_id) if guild_id else None
-        if guild is None or not self._watches(guild, guild.get_channel_or_thread(channel_id)):
+        """What was added while the channel was watched goes with its message, watched or not, known or not."""
+        if guild_id is None:
             return
         place = {"way": MESSAGE, "channel": str(channel_id), "message": str(message_id)}
         args = {"message": str(message_id), "links": []}
-        await self.serve("watch", args, asking.of_server(guild.id), "en", place)
+        await self.serve("watch", args, asking.of_server(guild_id), "en", place)
 
     def _watches(self, guild: discord.Guild | None, channel: Any) -> bool:
         if guild is None or channel is None:
@@ -287,7 +300,8 @@ def intents(watching: bool) -> discord.Intents:
     return wanted
 
 
-def _may_read(application: discord.AppInfo) -> bool:
+def may_read(application: discord.AppInfo) -> bool:
+    """Whether Discord lets it ask for what is written in channels."""
     return application.flags.gateway_message_content or application.flags.gateway_message_content_limited
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -219,7 +220,7 @@ async def _picture(attachment: discord.Attachment | None) -> str | None:
         raise CallFailed(Code.NOT_A_PICTURE, uuid.uuid4().hex[:8])
     try:
         return base64.b64encode(await attachment.read()).decode()
-    except discord.HTTPException as error:
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         incident = uuid.uuid4().hex[:8]
         log.warning("picture.failed", incident=incident, error=error)
         raise CallFailed(Code.UNREACHABLE, incident) from error

@@ -41,7 +41,7 @@ MAX_TEXT_CHARS: Final = 4000
 MAX_CONTENT_CHARS: Final = 2000
 SHORT_CHARS: Final = 120
 MAX_LINK_CHARS: Final = 300
-"""A longer link would crowd out the other cards; sharing shows it still."""
+"""A longer link would crowd out the other cards; sharing shows it still, where a message takes it."""
 BAR_PARTS: Final = 12
 
 _MARKS: Final = re.compile(r"([\\*_~`|>\[\]()#+\-.!<@:/=])")
@@ -102,10 +102,15 @@ def sentence(reply: Sentence | Outcome) -> str:
 
 
 def shared(reply: Shared) -> str:
-    """Plain content: only that gets the platform's own player, from the link on its own line."""
+    """Plain content: only that gets the platform's own player, from the link on its own line.
+
+    A link longer than a message is left out, as it is of cards.
+    """
     card = reply.card
     who = say(Text.SHARED, who=f"<@{reply.by}>", query=plain(reply.query))
-    return f"{who}\n**{plain(card.title)}** · {card.time} · {plain(card.added)}\n{card.moment_link}"
+    about = f"{who}\n**{plain(card.title)}** · {card.time} · {plain(card.added)}"
+    whole = f"{about}\n{card.moment_link}"
+    return whole if len(whole) <= MAX_CONTENT_CHARS else about
 
 
 # ---- cards ----

@@ -1,22 +1,20 @@
-"""`reelseek discord`: the bot from its token to its end, its invite link, and what `reelseek doctor` looks at."""
+"""`reelseek discord`: the bot from its token to its end, and its invite link."""
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import aiohttp
 import discord
 import structlog
 
 from bots.client import Client
-from bots.commands import COMMANDS
 from bots.desk import Desk, desk
 from bots.discord import asking
-from bots.discord.bot import Bot
+from bots.discord.bot import Bot, may_read
 from bots.front import Front
 from bots.reach import Ended, reach, watched
 from bots.sentences import Text
@@ -41,11 +39,6 @@ NO_GOOD: Final = 2
 """The status of a process whose settings want mending."""
 AT_ONCE: Final = 8
 """Servers whose settings are read at the same time."""
-SERVERS: Final = "discord:servers"
-KEEP_SERVERS_S: Final = 10 * 365 * 86400
-
-Check: TypeAlias = tuple[str, bool, str, str]
-"""A part's name, whether it is well, how it is, and what mends it."""
 
 log = structlog.get_logger()
 
@@ -62,7 +55,7 @@ class Application:
 
 async def run(settings: Settings, clock: Callable[[], float] = time.time) -> None:
     """Serves Discord until it is cancelled. Raises `Ended`."""
-    token = _token(settings)
+    token = token_of(settings)
     if settings.redis_url is None:
         raise Ended(say(Text.CHAT_NEEDS_REDIS), NO_GOOD)
     redis_url = settings.redis_url.get_secret_value()
@@ -94,7 +87,7 @@ async def serve_once(
         bot.unsure = unsure
         await bot.login(token)
         async with front.picking_up(asking.PLATFORM, bot.outlet), vitals.beating(bot.connected):
-            counting = asyncio.create_task(_count(bot, application.servers))
+            counting = asyncio.create_task(bot.servers.compare(set(application.servers)))
             try:
                 await bot.connect()
             except discord.PrivilegedIntentsRequired as error:
@@ -108,8 +101,7 @@ async def serve_once(
 async def look(token: str) -> Application:
     """What Discord says of a token. Raises `Ended`."""
     async with logged_in(token) as client:
-        flags = (await client.application_info()).flags
-        reads = flags.gateway_message_content or flags.gateway_message_content_limited
+        reads = may_read(await client.application_info())
         servers = [server.id async for server in client.fetch_guilds(limit=None, with_counts=False)]
         assert client.application_id is not None  # noqa: S101  # known from the log-in on
         return Application(client.application_id, reads, tuple(servers))
@@ -138,45 +130,11 @@ def invite_link(application_id: int) -> str:
 
 async def invite(settings: Settings) -> str:
     """The invite link of the application whose token is set. Raises `Ended`."""
-    return invite_link((await look(_token(settings))).id)
+    return invite_link((await look(token_of(settings))).id)
 
 
-async def check(settings: Settings) -> list[Check]:
-    """Token, commands and intent; nothing where no token is set."""
-    if settings.discord_token is None:
-        return []
-    try:
-        async with logged_in(_token(settings)) as client:
-            assert client.application_id is not None  # noqa: S101  # known from the log-in on
-            name = str(client.user)
-            listed = {command["name"] for command in await client.http.get_global_commands(client.application_id)}
-            flags = (await client.application_info()).flags
-    except Ended as ended:
-        mend = "Look at this machine's way to discord.com."
-        if ended.status == NO_GOOD:
-            mend = "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is."
-        return [("Discord token", False, str(ended), mend)]
-    missing = sorted(set(COMMANDS) - {"more"} - listed)
-    reads = flags.gateway_message_content or flags.gateway_message_content_limited
-    link = invite_link(client.application_id)
-    return [
-        ("Discord token", True, f"{name}; invite link: {link}", ""),
-        (
-            "Discord commands",
-            not missing,
-            f"missing: {', '.join(missing)}" if missing else f"{len(listed)} commands",
-            "Start `reelseek discord` once: it tells Discord of its commands.",
-        ),
-        (
-            "Discord intent",
-            True,
-            "Message Content Intent is on" if reads else f"Message Content Intent is off. {say(Text.DISCORD_INTENT)}",
-            "",
-        ),
-    ]
-
-
-def _token(settings: Settings) -> str:
+def token_of(settings: Settings) -> str:
+    """The bot's own. Raises `Ended` where none is set."""
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
         raise Ended(say(Text.DISCORD_NEEDS_TOKEN), NO_GOOD)
     return settings.discord_token.get_secret_value()
@@ -200,16 +158,3 @@ async def _watched(front: Front, servers: Sequence[int]) -> tuple[dict[int, froz
     except TimeoutError:
         unsure |= set(servers) - set(watched)
     return watched, unsure
-
-
-async def _count(bot: Bot, servers: Sequence[int]) -> None:
-    """Who removed or added the bot while it was away is known by comparing with the servers of the last start."""
-    now = {str(server) for server in servers}
-    try:
-        known = set((await bot.front.desk.noted("", SERVERS) or "").split())
-        for server in known ^ now:
-            await (bot.joined if server in now else bot.left)(int(server))
-            known ^= {server}
-            await bot.front.desk.note("", SERVERS, " ".join(sorted(known)), KEEP_SERVERS_S)
-    except CallFailed as error:
-        log.warning("servers.not_counted", incident=error.incident or uuid.uuid4().hex[:8])

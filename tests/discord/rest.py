@@ -1,11 +1,12 @@
 """The REST of the local Discord: each address that a bot asks, and what it answers or refuses."""
 
+import asyncio
 import itertools
 import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiohttp import web
 
@@ -37,6 +38,9 @@ class Rest(Gateway):
         self.reactions: list[tuple[int, str]] = []
         self.files: dict[str, bytes] = {}
         self.faults: list[Fault] = []
+        self.cdn_does: Literal["answer", "hang up", "stand still"] = "answer"
+        self.fetched: list[str] = []
+        """Files that were asked for."""
         self._nonces: set[str] = set()
         self._ids = itertools.count(int((time.time() - 1_420_070_400) * 1000) << 22)
 
@@ -197,6 +201,13 @@ class Rest(Gateway):
         self.reactions.append((int(request.match_info["message"]), request.match_info["emoji"]))
 
     async def cdn(self, request: web.Request) -> web.Response:
+        self.fetched.append(request.match_info["id"])
+        await self._tell()
+        if self.cdn_does == "stand still":
+            await asyncio.Event().wait()
+        if self.cdn_does == "hang up":
+            assert request.transport is not None
+            request.transport.abort()
         return web.Response(body=self.files[request.match_info["id"]])
 
     def _attachment(self, id: str, name: str, content: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from bots.discord.bot import Bot
 from tests.bots.fakes import FakeClient, generation
 from tests.discord.conftest import SPACE
 from tests.discord.server import Server
-from tests.discord.world import ADA, CLIPS, EVE, GUILD, ephemeral, texts
+from tests.discord.world import ADA, CLIPS, EVE, GUILD, Person, ephemeral, texts
 from worker import messages
 
 
@@ -87,6 +87,15 @@ async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Ser
     await server.answered(asked, "Message Content Intent")
     assert client.settings[SPACE].watched == (str(10**17 + CLIPS),)
     assert not bot.again
+
+
+async def test_the_missing_intent_in_the_persons_language(bot: Bot, server: Server) -> None:
+    """Who speaks Korean reads that in Korean, too."""
+    server.flags = 0
+    jisoo = Person(22, "Jisoo", admin=True, locale="ko")
+    asked = await server.command(jisoo, "settings", name="watched", value=f"<#{10**17 + CLIPS}>")
+    told = texts(await server.answered(asked, "Message Content Intent"))
+    assert any("가" <= letter <= "힣" for letter in told)
 
 
 async def test_watching_connects_anew_where_it_may(bot: Bot, server: Server, client: FakeClient) -> None:

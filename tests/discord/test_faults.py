@@ -151,6 +151,15 @@ async def test_a_restart_in_the_middle(front: Front, server: Server, client: Fak
     assert not server.posted
 
 
+async def test_a_stop_while_a_picture_comes(front: Front, server: Server, clock: Clock) -> None:
+    """Whose picture was not here yet when the bot ended is told to try again: nobody could answer in its place."""
+    server.cdn_does = "stand still"
+    async with running(Bot(front, clock=clock), server):
+        asked = await server.command(ADA, "find", words="dog", picture=b"x")
+        await server.until(lambda: server.fetched)
+    await server.answered(asked, "cannot be reached right now. Try again")
+
+
 async def test_the_workers_queue_is_gone(bot: Bot, server: Server, client: FakeClient) -> None:
     """Every command is answered with what to do, and works again when the queue is back."""
     client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "beef0000")

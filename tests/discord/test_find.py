@@ -109,6 +109,12 @@ async def test_a_picture_that_is_too_large_is_refused(bot: Bot, server: Server, 
     assert not any(isinstance(each, messages.Find) for each in client.asked)
 
 
+async def test_a_picture_that_does_not_come(bot: Bot, server: Server) -> None:
+    """Where Discord hangs up in the middle of it, that is told."""
+    server.cdn_does = "hang up"
+    await server.answered(await server.command(ADA, "find", words="dog", picture=b"x"), "cannot be reached")
+
+
 async def test_videos_are_suggested_by_title(bot: Bot, server: Server, client: FakeClient) -> None:
     """While somebody types, titles come with links; a link too long for Discord has a word that stands for it."""
     client.videos.append(FakeVideo(f"https://v.example/{'x' * 200}", "Long snow", ("a dog sits",), SPACE))
@@ -186,6 +192,17 @@ async def test_share_is_a_plain_public_link(bot: Bot, server: Server, client: Fa
     assert not shared["components"]
     assert client.votes[-1].kind == "shared"
     assert len(pressed.shown) == 1
+
+
+async def test_a_long_link_is_shared_without_it(bot: Bot, server: Server, client: FakeClient) -> None:
+    """Where a message can't hold the link, the rest is shared still; one that just fits is there."""
+    for chars, there in ((1800, True), (4000, False)):
+        link = f"https://v.example/{'x' * chars}"
+        client.videos = [FakeVideo(link, "Long", ("a dog",), SPACE)]
+        shown = await server.answered(await server.command(ADA, "find", words="dog"), "Long")
+        shared = await server.answered(await server.press(ADA, shown, SHARE), "shares")
+        assert "**Long** · 0:00" in shared["content"]
+        assert (link in shared["content"]) is there
 
 
 async def test_results_of_another_server_are_not_pressed(bot: Bot, server: Server, client: FakeClient) -> None:

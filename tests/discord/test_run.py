@@ -2,19 +2,25 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bots.desk import desk
+from bots.desk import Desk, desk
 from bots.discord import run
+from bots.discord.check import check
+from bots.discord.servers import NOTE
 from bots.reach import Ended
 from tests.bots.fakes import FakeClient
+from tests.conftest import becomes
 from tests.discord.conftest import SPACE
 from tests.discord.gateway import TOKEN
 from tests.discord.server import Server, pointed_at
-from tests.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD
-from worker.messages import SpaceSettings
+from tests.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, guild
+from worker.health import Vitals
+from worker.messages import Leave, SpaceSettings
 from worker.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("no_dotenv")
@@ -62,15 +68,15 @@ async def test_the_invite_link_asks_for_the_least(server: Server) -> None:
 
 async def test_the_doctor_looks_at_token_commands_and_intent(server: Server) -> None:
     """Each is well, or says how to mend it; without a token there is nothing to look at."""
-    assert await run.check(settings()) == []
-    wrong = await run.check(settings(discord_token="wrong"))
-    assert [(name, ok) for name, ok, _, _ in wrong] == [("Discord token", False)]
+    assert await check(settings()) == []
+    wrong = await check(settings(discord_token="wrong"))
+    assert [(each.name, each.ok) for each in wrong] == [("Discord token", False)]
     server.refused.clear()
-    before = {name: (ok, mend) for name, ok, _, mend in await run.check(settings(discord_token=TOKEN))}
+    before = {each.name: (each.ok, each.mend) for each in await check(settings(discord_token=TOKEN))}
     assert before["Discord token"][0]
     assert before["Discord commands"] == (False, "Start `reelseek discord` once: it tells Discord of its commands.")
     server.flags = 0
-    details = {name: detail for name, _, detail, _ in await run.check(settings(discord_token=TOKEN))}
+    details = {each.name: each.detail for each in await check(settings(discord_token=TOKEN))}
     assert "is off" in details["Discord intent"]
 
 
@@ -107,6 +113,26 @@ async def test_choosing_channels_connects_anew(server: Server, client: FakeClien
         await asyncio.gather(serving, return_exceptions=True)
 
 
+async def noted(kept: Desk) -> set[int]:
+    """The servers that the next start will compare with."""
+    return set(map(int, (await kept.noted("", NOTE) or "").split()))
+
+
+@asynccontextmanager
+async def started(server: Server, client: FakeClient, kept: Desk) -> AsyncIterator[None]:
+    """A bot in the servers that Discord has now; ready, and done with comparing them."""
+    vitals = Vitals()
+    serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept, vitals=vitals))
+
+    async def ready() -> bool:
+        return vitals.connected.beats() and await noted(kept) == set(server.guilds)
+
+    await becomes(ready)
+    yield
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 async def test_servers_come_and_go(server: Server, client: FakeClient, clean_redis: str) -> None:
     """Who removed the bot while it was away, and who added it again, is told to the workers at its next start."""
     left, other = client.left, f"discord:{OTHER_GUILD}"
@@ -116,7 +142,7 @@ async def test_servers_come_and_go(server: Server, client: FakeClient, clean_red
             count = len(server.identified)
             serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
-            while left != expected or set((await kept.noted("", run.SERVERS) or "").split()) != set(map(str, guilds)):
+            while left != expected or await noted(kept) != set(guilds):
                 await server.answered(await server.command(EVE, "status"), "videos")
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
@@ -136,3 +162,36 @@ async def test_removed_while_it_looks_on(server: Server, client: FakeClient, cle
             await server.answered(await server.command(EVE, "status", guild=OTHER_GUILD), "videos")
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_back_after_a_removal_that_was_seen(server: Server, client: FakeClient, clean_redis: str) -> None:
+    """A server that removed the bot while it ran, and added it again while it was away, is not deleted."""
+
+    async def gone() -> bool:
+        return SPACE in client.left and await noted(kept) == set()
+
+    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+        async with started(server, client, kept):
+            await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
+            await becomes(gone)
+        async with started(server, client, kept):
+            assert client.left == set()
+
+
+async def test_removed_after_an_arrival_that_was_seen(server: Server, client: FakeClient, clean_redis: str) -> None:
+    """Of servers that added the bot while it ran, those gone at its next start are told of, and no other is again."""
+    new = {OTHER_GUILD, 90_000_000}
+
+    async def arrived() -> bool:
+        return await noted(kept) == {GUILD, *new}
+
+    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+        async with started(server, client, kept):
+            for each in new:
+                joined = {name: value for name, value in guild(each).items() if name != "unavailable"}
+                await server.dispatch("GUILD_CREATE", joined)
+            await becomes(arrived)
+        client.asked.clear()
+        async with started(server, client, kept):
+            assert client.left == {f"discord:{each}" for each in new}
+        assert sum(isinstance(each, Leave) for each in client.asked) == len(new)

@@ -7,12 +7,14 @@ import pytest
 from bots.discord.bot import Bot
 from bots.front import Front
 from tests.bots.fakes import FakeClient
+from tests.conftest import becomes
 from tests.discord.conftest import SPACE, Clock, running
+from tests.discord.records import Fault
 from tests.discord.server import Server
 from tests.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD
 from worker import messages
 from worker.codes import Code
-from worker.messages import SpaceSettings
+from worker.messages import CallFailed, SpaceSettings
 
 NEW, OTHER = "https://video.example/new", "https://video.example/other"
 WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
@@ -94,6 +96,28 @@ async def test_a_deletion_is_followed(watching: Bot, server: Server, client: Fak
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
+@pytest.mark.parametrize("where", [{GUILD + GENERAL}, set()])
+async def test_a_deletion_where_nothing_is_watched_any_more(
+    watching: Bot, server: Server, client: FakeClient, where: set[int]
+) -> None:
+    """What went in while the channel was watched goes out with its message, whatever is watched by then."""
+    message = await server.write(ADA, NEW)
+    await server.until(lambda: server.reactions)
+    watching.watched = {GUILD: frozenset(map(str, where))}
+    await server.delete(message)
+    while kept(client):
+        await server.answered(await server.command(EVE, "status"), "videos")
+
+
+async def test_a_deletion_in_a_thread_that_is_not_known(watching: Bot, server: Server, client: FakeClient) -> None:
+    """Discord does not tell again of threads that were put away; their deletions are followed all the same."""
+    message = await server.write(ADA, NEW)
+    await server.until(lambda: server.reactions)
+    await server.delete(message | {"channel_id": str(GUILD + 999)})
+    while kept(client):
+        await server.answered(await server.command(EVE, "status"), "videos")
+
+
 async def test_the_same_event_three_times(watching: Bot, server: Server, client: FakeClient) -> None:
     """A message that Discord tells of again is submitted once."""
     message = await server.write(ADA, NEW, silent=True)
@@ -114,3 +138,25 @@ async def test_settings_that_could_not_be_read_at_the_start(
     async with running(bot, server):
         await server.until(bot.is_closed)
     assert bot.again
+
+
+async def test_settings_that_could_not_be_read_later(
+    front: Front, server: Server, client: FakeClient, clock: Clock
+) -> None:
+    """Settings that could not be read after a change are looked at again, in the bot that was sure of all before."""
+    bot = Bot(front, clock=clock, learn_every_s=0.1)
+
+    async def unsure() -> bool:
+        return bool(bot.unsure)
+
+    async with running(bot, server):
+        await bot.wait_until_ready()
+        client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "beef0000")
+        await server.answered(await server.command(EVE, "settings"), "cannot be reached")
+        await becomes(unsure)
+        client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
+        server.faults.append(Fault("GET", "/applications/@me", 403, {"code": 0, "message": "no"}))
+        client.broken = None
+        await server.until(bot.is_closed)
+    assert bot.again
+    assert not server.faults[0].times
