@@ -62,12 +62,13 @@ class Front:
         answers = self.metrics.answering(errand.platform, errand.command)
         with speaking(errand.locale), one_incident(errand.incident), answers as answering:
             try:
-                if not errand.unseen and (waits := await self._waits(errand)):
-                    answering.outcome = "refused"
-                    await self._show(errand, outlet, waits)
-                    return
+                # Held first: a process that is told to end from here on leaves it to the next one.
                 async with self.desk.held(errand):
-                    await self._answer(errand, outlet)
+                    if refused := await self._refused(errand):
+                        answering.outcome = "refused"
+                        await self._show(errand, outlet, refused)
+                    else:
+                        await self._answer(errand, outlet)
             except CallFailed as error:
                 answering.outcome = "failed"
                 if not errand.unseen:
@@ -160,13 +161,16 @@ class Front:
                 return core.leave(self.client, errand.asker, **errand.args)
         return COMMANDS[errand.command].run(self.client, errand.asker, **errand.args)
 
-    async def _waits(self, errand: Errand) -> Sentence | None:
+    async def _refused(self, errand: Errand) -> Sentence | None:
         """What to say to somebody, or a space, that asks too much."""
-        cost = PICTURE_COSTS if errand.args.get("picture") else max(1, len(errand.args.get("links", ())))
-        seconds = await self.desk.wait_s(errand.asker, cost)
-        if not seconds:
+        if errand.unseen:
             return None
-        return Sentence(say(Text.WAIT, seconds=round(seconds)), ok=False, code=Code.TOO_MANY)
+        cost = PICTURE_COSTS if errand.args.get("picture") else max(1, len(errand.args.get("links", ())))
+        try:
+            seconds = await self.desk.wait_s(errand.asker, cost)
+        except CallFailed as error:
+            return core.surprised(error)
+        return Sentence(say(Text.WAIT, seconds=round(seconds)), ok=False, code=Code.TOO_MANY) if seconds else None
 
     # ---- buttons ----
 

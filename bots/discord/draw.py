@@ -199,7 +199,9 @@ def _shelf(reply: Shelf) -> str:
 
 def _entry(entry: Entry) -> str:
     facts = [entry.state, entry.length, plain(entry.added), entry.problem or ""]
-    return f"[{plain(entry.title, 100)}](<{entry.link}>)\n-# {' · '.join(filter(None, facts))}"
+    title = plain(entry.title, 100)
+    shown = f"[{title}](<{entry.link}>)" if len(entry.link) <= MAX_LINK_CHARS else title
+    return f"{shown}\n-# {' · '.join(filter(None, facts))}"
 
 
 def _line(line: Progress | Outcome) -> str:
