@@ -89,6 +89,12 @@ async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Ser
     assert not bot.again
 
 
+async def test_what_is_no_channel_is_not_watched(bot: Bot, server: Server, client: FakeClient) -> None:
+    """A name that Discord made no channel of is refused with what to do, and changes nothing."""
+    await server.answered(await server.command(EVE, "settings", name="watched", value="general"), "Type #")
+    assert client.settings == {}
+
+
 async def test_watching_connects_anew_where_it_may(bot: Bot, server: Server, client: FakeClient) -> None:
     """With the intent allowed, choosing channels ends this connection for one that hears them."""
     shown = await server.answered(await server.command(EVE, "settings"), "Who may add videos")
