@@ -1,5 +1,6 @@
 """What a space's admins can ask for, and what the space keeps: settings, retraining, models, privacy."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, get_args
 
@@ -20,6 +21,11 @@ OPTIONS: Final[Mapping[str, Text]] = {
     "rooms": Text.ROOMS,
 }
 """Each setting of a space; the names are those of `SpaceSettings`."""
+_CHANNELS: Final[Mapping[str, re.Pattern[str]]] = {
+    "discord": re.compile(r"\d{15,21}"),
+    "slack": re.compile(r"[CG][A-Z0-9]{6,}"),
+}
+"""How each platform's channel ids look."""
 
 ACTIONS: Final[Mapping[str, str]] = {"status": "status", "rollback": "rollback", "promote": "promote NAME"}
 """What `model` can do, and how that is typed."""
@@ -57,7 +63,7 @@ async def privacy(client: Client, asker: Asker) -> Replies:
 @answered
 async def settings(client: Client, asker: Asker, name: str = "", value: str = "") -> Replies:
     """The settings; with a `name`, that one changed to `value`. `watched` takes channel ids parted by spaces."""
-    if refused := refused_setting(name, value):
+    if refused := refused_setting(asker, name, value):
         yield refused
         return
     decided = await client.call(messages.ReadSettings(asker=asker))
@@ -67,13 +73,21 @@ async def settings(client: Client, asker: Asker, name: str = "", value: str = ""
     yield Options(_lines(decided), say(Text.SETTING_CHANGED) if name else "")
 
 
-def refused_setting(name: str, value: str) -> Sentence | None:
+def refused_setting(asker: Asker, name: str, value: str) -> Sentence | None:
     """What to say of a setting that does not exist, or can't be that."""
     if name and name not in OPTIONS:
         return Sentence(say(Text.SETTING_UNKNOWN, name=clean(name), all=", ".join(OPTIONS)), ok=False)
     if name and choices(name) and value not in choices(name):
         return Sentence(say(Text.SETTING_REFUSED, name=name, all=", ".join(filter(None, choices(name)))), ok=False)
+    if name == "watched" and (wrong := _no_channel(asker.space, value)):
+        return Sentence(say(Text.CHANNEL_REFUSED, name=clean(wrong)), ok=False)
     return None
+
+
+def _no_channel(space: str, value: str) -> str:
+    """The first word that is no channel id of the space's platform: watched, it would never be heard."""
+    pattern = _CHANNELS.get(space.partition(":")[0])
+    return next((word for word in value.split() if not (pattern and pattern.fullmatch(word))), "")
 
 
 def choices(name: str) -> tuple[str, ...]:

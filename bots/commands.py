@@ -24,6 +24,10 @@ class Command:
     """Takes `again`: asked a second time, because the process that was asked first ended, it begins nothing."""
 
 
+PUBLIC: Final = frozenset({"find", "index", "library", "status"})
+"""Commands whose answers everybody sees where the space has decided so; the others concern one person."""
+
+
 async def guide(client: Client, asker: Asker) -> Replies:
     """The `help` command."""
     shown = [command for command in COMMANDS.values() if asker.admin or not command.admin]

@@ -24,6 +24,8 @@ from worker.messages import MAX_QUERY_CHARS, Asker, CallFailed
 P = ParamSpec("P")
 log = structlog.get_logger()
 
+SUGGEST_WITHIN_S = 2.0
+"""Both platforms show what comes within three seconds, and else an error."""
 PAGE_SIZE = 200
 """Videos of the library that are asked for at once."""
 
@@ -208,10 +210,11 @@ async def leave(client: Client, asker: Asker, *, back: bool = False) -> Replies:
 
 
 async def suggest(client: Client, asker: Asker, typed: str, limit: int = 25) -> list[tuple[str, str]]:
-    """Titles and links of videos that may be meant, while somebody is typing; none where something fails."""
+    """Titles and links of videos that may be meant, while somebody is typing; none where that fails or takes long."""
     try:
-        page = await client.call(messages.Library(asker=asker, search=typed, limit=limit))
-    except CallFailed:
+        async with asyncio.timeout(SUGGEST_WITHIN_S):
+            page = await client.call(messages.Library(asker=asker, search=typed, limit=limit))
+    except (CallFailed, TimeoutError):
         return []
     return [(clean(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
 

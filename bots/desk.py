@@ -116,7 +116,8 @@ class Desk:
         self._limiter = limiter
         self._person_rate, self._space_rate = parse(person_rate), parse(space_rate)
         self._keep_shown_s, self._lease_s = keep_shown_s, lease_s
-        self._mine: set[str] = set()
+        self._mine: dict[str, asyncio.Task[Any] | None] = {}
+        """Errands in work here, and the task that does each, once another process would do it instead."""
 
     # ---- results and their buttons ----
 
@@ -189,12 +190,13 @@ class Desk:
 
         Where this process dies or is cancelled inside, the errand is given back.
         """
-        self._mine.add(errand.id)
+        self._mine[errand.id] = None
         try:
             await (_until_there(lambda: self._owe(errand)) if errand.unseen else self._owe(errand))
         except BaseException:
-            self._mine.discard(errand.id)
+            del self._mine[errand.id]
             raise
+        self._mine[errand.id] = asyncio.current_task()
         renewing = asyncio.create_task(self._renew(errand.id))
         try:
             yield
@@ -202,10 +204,14 @@ class Desk:
             renewing.cancel()
             with suppress(CallFailed):
                 await asyncio.shield(self._release(errand.id))
-            self._mine.discard(errand.id)
+            del self._mine[errand.id]
             raise
         renewing.cancel()
         await self._settle(errand)
+
+    def holds(self, task: asyncio.Task[Any]) -> bool:
+        """Whether this task may be cancelled, and its errand be answered all the same."""
+        return task in self._mine.values()
 
     async def abandoned(self, platform: str) -> list[Errand]:
         """Errands that nobody works on any more; each goes to one caller only, who must answer it (`held`)."""
@@ -249,7 +255,7 @@ class Desk:
     async def _settle(self, errand: Errand) -> None:
         """What was answered must not be answered again."""
         await _until_there(lambda: self._end(errand))
-        self._mine.discard(errand.id)
+        del self._mine[errand.id]
 
     @_guarded
     async def _end(self, errand: Errand) -> None:

@@ -1,6 +1,7 @@
 """What every chat platform's frontend does alike, once it knows who asks for what, and where the answer goes."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -104,6 +105,25 @@ class Front:
                 return found
         except (CallFailed, TimeoutError):
             return SpaceSettings()
+
+    async def suggest(self, asker: Asker, typed: str, longest: int) -> list[tuple[str, str]]:
+        """Titles of videos that may be meant, each with its link, or a word for a link of more than `longest` signs."""
+        with suppress(CallFailed):
+            found = await core.suggest(self.client, asker, typed)
+            return [(title, await self._short(asker.space, link, longest)) for title, link in found]
+        return []
+
+    async def _short(self, space: str, link: str, longest: int) -> str:
+        if len(link) <= longest:
+            return link
+        word = f"#{hashlib.sha256(link.encode()).hexdigest()[:32]}"
+        await self.desk.note(space, f"link:{word}", link)
+        return word
+
+    async def meant(self, space: str, value: str) -> str | None:
+        """The link that a value of `suggest` stands for, if any. Raises `CallFailed`."""
+        known = await self.desk.noted(space, f"link:{value}") if value.startswith("#") else None
+        return known or value or None
 
     async def opened(self, asker: Asker, token: str, number: int) -> None:
         """Somebody followed the link of a shown moment."""

@@ -281,6 +281,7 @@ class Text(StrEnum):
     SETTING_CHANGED = "Changed."
     SETTING_UNKNOWN = "There is no setting “{name}”. There are: {all}."
     SETTING_REFUSED = "“{name}” can be: {all}."
+    CHANNEL_REFUSED = "“{name}” is no channel here. Type # and choose the channel from the list."
     # retrain
     MATERIAL = "There are {pairs} pairs of {videos} to learn from ({kinds})."
     MATERIAL_MISSING = (
@@ -316,6 +317,7 @@ class Text(StrEnum):
     MODEL_PLAIN = "as it came"
     ROLLED_BACK = "Back to {name}."
     OUTSIDE = "Only people of this workspace can ask here."
+    UNSURE = "Slack does not say right now whether you are of this workspace. Try again in a moment."
     # Slack
     CHAT_NEEDS_REDIS = (
         "A chat frontend needs Redis: set REELSEEK_REDIS_URL, for example by starting everything with "

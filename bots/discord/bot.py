@@ -13,6 +13,7 @@ import structlog
 
 from bots import core
 from bots.chat import links_in
+from bots.commands import PUBLIC
 from bots.desk import Errand
 from bots.discord import asking, buttons, commands
 from bots.discord.outlet import ANSWER, BESIDE, MESSAGE, DiscordOutlet
@@ -22,9 +23,6 @@ from bots.sentences import Text
 from bots.words import say, speaking
 from worker.codes import Code
 from worker.messages import Asker, CallFailed, ReadSettings
-
-PUBLIC: Final = ("find", "index", "library", "status")
-"""Commands whose answers everybody sees where the space has decided so; the others concern one person."""
 
 LEARN_EVERY_S: Final = 30.0
 CALM_WITHIN_S: Final = 1.0

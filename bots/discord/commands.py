@@ -1,7 +1,6 @@
 """The slash commands and the message menu, as Discord lists them."""
 
 import base64
-import hashlib
 import re
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
@@ -13,7 +12,7 @@ import structlog
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from bots import admin, core
+from bots import admin
 from bots.chat import arguments, links_in
 from bots.discord import asking
 from bots.discord.draw import MAX_CARDS
@@ -28,12 +27,11 @@ if TYPE_CHECKING:
 CARDS: Final = 3
 """Cards a page: so many fit a screen."""
 MAX_VALUE_CHARS: Final = 100
-SUGGESTIONS: Final = 25
 Callback: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 Command: TypeAlias = app_commands.Command[Any, ..., None]
 
 log = structlog.get_logger()
-_CHANNEL: Final = re.compile(r"\d{15,21}")
+_CHANNEL: Final = re.compile(r"<#(\d+)>")
 
 
 class Translated(app_commands.Translator):
@@ -81,7 +79,8 @@ def _asking(bot: "Bot") -> Sequence[Command]:
         limit: Range[int, 1, MAX_CARDS] = CARDS,
     ) -> None:
         async def args() -> dict[str, Any]:
-            where, seen = await _link(bot, interaction, in_link), await _picture(picture)
+            space = asking.of_interaction(interaction).space
+            where, seen = await bot.front.meant(space, in_link), await _picture(picture)
             return {"words": words, "like": like, "unlike": unlike, "in_link": where, "picture": seen, "limit": limit}
 
         await bot.ask(interaction, "find", args)
@@ -144,7 +143,7 @@ def _administering(bot: "Bot") -> Sequence[Command]:
     )
     async def settings(interaction: discord.Interaction, name: str = "", value: str = "") -> None:
         if name == "watched":
-            value = " ".join(_CHANNEL.findall(value))
+            value = _CHANNEL.sub(r" \1 ", value)
         await bot.ask(interaction, "settings", {"name": name, "value": value})
 
     @settings.autocomplete("value")
@@ -188,28 +187,9 @@ def _options(**options: tuple[Text, Text]) -> Callable[[Callback], Callback]:
 
 
 async def _suggested(bot: "Bot", interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-    """Titles while somebody types; the value is the link, or where that is too long, a word that stands for it."""
-    found = await core.suggest(bot.front.client, asking.of_interaction(interaction), typed, SUGGESTIONS)
-    space = asking.of_interaction(interaction).space
-    return [Choice(name=title[:MAX_VALUE_CHARS], value=await _value(bot, space, link)) for title, link in found]
-
-
-async def _value(bot: "Bot", space: str, link: str) -> str:
-    if len(link) <= MAX_VALUE_CHARS:
-        return link
-    short = f"#{hashlib.sha256(link.encode()).hexdigest()[:20]}"
-    try:
-        await bot.front.desk.note(space, f"link:{short}", link)
-    except CallFailed:
-        return link[:MAX_VALUE_CHARS]
-    return short
-
-
-async def _link(bot: "Bot", interaction: discord.Interaction, value: str) -> str | None:
-    """The link that a value of `_value` stands for. Raises `CallFailed`."""
-    if not value.startswith("#"):
-        return value or None
-    return await bot.front.desk.noted(asking.of_interaction(interaction).space, f"link:{value}") or value
+    """Titles while somebody types."""
+    found = await bot.front.suggest(asking.of_interaction(interaction), typed, MAX_VALUE_CHARS)
+    return [Choice(name=title[:MAX_VALUE_CHARS], value=value) for title, value in found]
 
 
 async def _picture(attachment: discord.Attachment | None) -> str | None:

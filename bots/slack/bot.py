@@ -1,28 +1,26 @@
 """What Slack tells the app, turned into errands."""
 
-import asyncio
 import json
 import re
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bots import core
-from bots.commands import COMMANDS
+from bots.commands import COMMANDS, PUBLIC
 from bots.desk import Errand
 from bots.front import Front
 from bots.reply import Sentence
 from bots.sentences import Text
+from bots.slack import blocks
 from bots.slack.draw import COMMAND, CONFIRM, OPEN, PRESS
-from bots.slack.home import home
-from bots.slack.modal import FORM, INSIDE, WHERE, asked, choice, form
+from bots.slack.home import closed, home
+from bots.slack.modal import FORM, INSIDE, WHERE, asked, form
 from bots.slack.outlet import SlackOutlet
-from bots.slack.people import People
+from bots.slack.people import People, Who
 from bots.slack.reading import links_of, read
 from bots.slack.tasks import Tasks
 from bots.slack.teams import Teams
@@ -30,12 +28,9 @@ from bots.words import say, speaking
 from worker.codes import Code
 from worker.messages import Asker, CallFailed
 
-PUBLIC: Final = frozenset({"find", "index", "library", "status"})
-"""Commands whose answers a space may have shown to all."""
 ANEW: Final = frozenset({"index", "forget", "help", *(name for name, each in COMMANDS.items() if each.admin)})
 """Commands that admins may do more with: Slack is asked each time whether the asker is one."""
 PAGES: Final = frozenset({"next", "previous"})
-SUGGEST_WITHIN_S: Final = 2.0
 
 Body = Mapping[str, Any]
 log = structlog.get_logger()
@@ -74,49 +69,45 @@ class SlackBot:
         await ack()
         command, args = read(body.get("text", ""))
         place = {"channel": body["channel_id"], "url": body["response_url"]}
-        self._start(
-            body["trigger_id"], self._ask, context, command, args, body["user_id"], place, body.get("user_name", "")
-        )
+        who = _who(context, body["user_id"], body.get("team_id", ""), body.get("user_name", ""))
+        self._start(body["trigger_id"], self._ask, who, command, args, place)
 
     async def on_search_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        self._start(body["trigger_id"], self._open, _team(context), body["user"]["id"], body["trigger_id"])
+        self._start(body["trigger_id"], self._open, _actor(context, body), body["trigger_id"])
 
-    async def _open(self, team: str, person: str, trigger: str) -> None:
-        known = await self.people.asker(team, person)
-        web = await self.teams.web(team)
+    async def _open(self, who: Who, trigger: str) -> None:
+        known = await self.people.asker(who)
+        web = await self.teams.web(who.team)
         with speaking(known.locale):
             await web.views_open(trigger_id=trigger, view=form())
 
     async def on_suggest(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Videos to search in, while their title is typed."""
-        options: list[dict[str, Any]] = []
-        with suppress(TimeoutError, CallFailed):
-            async with asyncio.timeout(SUGGEST_WITHIN_S):
-                known = await self.people.asker(_team(context), body["user"]["id"])
-                found = await core.suggest(self.front.client, known.asker, body.get("value", ""))
-                options = [await choice(title, link, known.asker.space, self.front.desk) for title, link in found]
-        await ack(options=options)
+        known = await self.people.asker(_actor(context, body))
+        typed, longest = body.get("value", ""), blocks.MAX_OPTION_VALUE
+        found = [] if known.barred else await self.front.suggest(known.asker, typed, longest)
+        await ack(options=[blocks.option(title, value) for title, value in found])
 
     async def on_search(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        view, person = body["view"], body["user"]["id"]
-        args = await asked(view, f"slack:{_team(context)}", self.front.desk)
+        view, who = body["view"], _actor(context, body)
+        args = await asked(view, f"slack:{who.team}", self.front)
         if not (args["words"] or args["like"]):
-            known = await self.people.asker(_team(context), person)
+            known = await self.people.asker(who)
             with speaking(known.locale):
                 await ack(response_action="errors", errors={"words": say(Code.EMPTY_QUERY)})
             return
         await ack()
         where = next(each for each in body["response_urls"] if each["block_id"] == WHERE)
         place = {"channel": where["channel_id"], "url": where["response_url"]}
-        self._start(view["id"], self._ask, context, "find", args, person, place)
+        self._start(view["id"], self._ask, who, "find", args, place)
 
     async def on_index_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Each link of the message that the shortcut was used on."""
         await ack()
         args = {"links": links_of(body["message"].get("text", ""))}
         place = {"channel": body["channel"]["id"], "url": body["response_url"], **_thread(body["message"])}
-        self._start(body["trigger_id"], self._ask, context, "index", args, body["user"]["id"], place)
+        self._start(body["trigger_id"], self._ask, _actor(context, body), "index", args, place)
 
     # ---- buttons ----
 
@@ -124,16 +115,17 @@ class SlackBot:
         await ack()
         _, token, action, number = body["actions"][0]["value"].split(":")
         if action == OPEN:  # the browser has the link already
-            self._start(body["trigger_id"], self._opened, context, body, token, int(number))
+            channel = _place_of(body)["channel"]
+            self._start(body["trigger_id"], self._opened, _actor(context, body), channel, token, int(number))
             return
         args = {"token": token, "action": action, "number": int(number)}
-        self._start(body["trigger_id"], self._ask, context, "press", args, body["user"]["id"], _place_of(body))
+        self._start(body["trigger_id"], self._ask, _actor(context, body), "press", args, _place_of(body))
 
     async def on_confirm(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
         asked = json.loads(body["actions"][0]["value"])
         command, args = asked["command"], asked["args"]
-        self._start(body["trigger_id"], self._ask, context, command, args, body["user"]["id"], _place_of(body))
+        self._start(body["trigger_id"], self._ask, _actor(context, body), command, args, _place_of(body))
 
     # ---- messages ----
 
@@ -143,7 +135,7 @@ class SlackBot:
             return
         command, args = read(event["text"].replace(f"<@{context.bot_user_id}>", " "))
         place = {"channel": event["channel"], "message": event["ts"], **_thread(event)}
-        self._start(body["event_id"], self._ask, context, command, args, event["user"], place)
+        self._start(body["event_id"], self._ask, _author(context, event), command, args, place)
 
     async def on_message(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
         """A message to the app itself, or one of a channel that may be watched."""
@@ -151,26 +143,30 @@ class SlackBot:
             if event.get("subtype") in (None, "file_share") and not event.get("bot_id"):
                 command, args = read(event.get("text", ""))
                 place = {"channel": event["channel"], "how": "direct", **_thread(event)}
-                self._start(body["event_id"], self._ask, context, command, args, event["user"], place)
+                self._start(body["event_id"], self._ask, _author(context, event), command, args, place)
         elif changed := _changed(event, context.bot_user_id or ""):
-            self._start(body["event_id"], self._watch, context, event["channel"], *changed)
+            message, links = changed
+            self._start(
+                body["event_id"], self._watch, _author(context, message), event["channel"], message["ts"], links
+            )
 
     async def on_assistant(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
         """The assistant pane was opened: what there is to ask for."""
         thread = event["assistant_thread"]
         place = {"channel": thread["channel_id"], "how": "direct", "thread": thread["thread_ts"]}
-        self._start(body["event_id"], self._ask, context, "help", {}, thread["user_id"], place)
+        self._start(body["event_id"], self._ask, _who(context, thread["user_id"]), "help", {}, place)
 
     async def on_home(self, event: Body, body: Body, context: AsyncBoltContext) -> None:
         if event.get("tab") == "home":
-            self._start(body["event_id"], self._home, _team(context), event["user"])
+            self._start(body["event_id"], self._home, _author(context, event))
 
-    async def _home(self, team: str, person: str) -> None:
-        known = await self.people.asker(team, person, anew=True)
-        web = await self.teams.web(team)
+    async def _home(self, who: Who) -> None:
+        known = await self.people.asker(who, anew=True)
+        web = await self.teams.web(who.team)
         settings = await self.front.settings(known.asker)
         with speaking(settings.language or known.locale):
-            await web.views_publish(user_id=person, view=await home(self.front.client, known.asker))
+            view = closed(known.barred) if known.barred else await home(self.front.client, known.asker)
+            await web.views_publish(user_id=who.person, view=view)
 
     # ---- coming and going ----
 
@@ -194,16 +190,8 @@ class SlackBot:
 
     # ---- errands ----
 
-    async def _ask(
-        self,
-        context: AsyncBoltContext,
-        command: str,
-        args: Mapping[str, Any],
-        person: str,
-        place: Mapping[str, str],
-        name: str = "",
-    ) -> None:
-        known = await self.people.asker(_team(context), person, place["channel"], name=name, anew=command in ANEW)
+    async def _ask(self, who: Who, command: str, args: Mapping[str, Any], place: Mapping[str, str]) -> None:
+        known = await self.people.asker(who, place["channel"], anew=command in ANEW)
         settings = await self.front.settings(known.asker)
         how: str = settings.answers if command in PUBLIC else "private"
         if command == "press":
@@ -212,31 +200,31 @@ class SlackBot:
         if to["how"] == "public" and "message" in to:
             to = {"thread": to["message"]} | to
         locale = settings.language or known.locale
-        await self._serve(Errand("slack", command, args, known.asker, locale, to), known.outside)
+        await self._serve(Errand("slack", command, args, known.asker, locale, to), known.barred)
 
-    async def _opened(self, context: AsyncBoltContext, body: Body, token: str, number: int) -> None:
-        known = await self.people.asker(_team(context), body["user"]["id"], _place_of(body)["channel"])
-        await self.front.opened(known.asker, token, number)
+    async def _opened(self, who: Who, channel: str, token: str, number: int) -> None:
+        known = await self.people.asker(who, channel)
+        if not known.barred:
+            await self.front.opened(known.asker, token, number)
 
-    async def _watch(
-        self, context: AsyncBoltContext, channel: str, message: str, person: str, links: tuple[str, ...]
-    ) -> None:
-        known = await self.people.asker(_team(context), person, channel)
+    async def _watch(self, who: Who, channel: str, message: str, links: tuple[str, ...]) -> None:
+        known = await self.people.asker(who, channel)
         settings = await self.front.settings(known.asker)
         # What was added while the channel was watched goes with its message, watched or not.
-        if links and (channel not in settings.watched or known.outside):
+        if links and (channel not in settings.watched or known.barred is Text.OUTSIDE):
             return
         if links and settings.submitters == "admins":
-            known = await self.people.asker(_team(context), person, channel, anew=True)
+            known = await self.people.asker(who, channel, anew=True)
         place = {"channel": channel, "how": "quiet", "message": message}
         args = {"message": f"{channel}-{message}", "links": links}
-        await self._serve(Errand("slack", "watch", args, known.asker, settings.language or known.locale, place))
+        errand = Errand("slack", "watch", args, known.asker, settings.language or known.locale, place)
+        await self._serve(errand, known.barred if links else None)
 
-    async def _serve(self, errand: Errand, outside: bool = False) -> None:
+    async def _serve(self, errand: Errand, barred: Text | None = None) -> None:
         with self.outlet.heard(errand):
-            if outside:
+            if barred:
                 with speaking(errand.locale):
-                    await self.outlet.show(errand, Sentence(say(Text.OUTSIDE), ok=False))
+                    await self.outlet.show(errand, Sentence(say(barred), ok=False))
                 return
             await self.front.serve(errand, self.outlet)
 
@@ -269,6 +257,22 @@ def _team(context: AsyncBoltContext) -> str:
     return (known.team_id if known else None) or context.team_id or ""
 
 
+def _who(context: AsyncBoltContext, person: str, of: str = "", name: str = "") -> Who:
+    """`of`: the workspace or organisation that Slack's message names as the person's own."""
+    team, org = _team(context), (context.authorize_result and context.authorize_result.enterprise_id) or ""
+    return Who(person, team, org, inside=bool(of) and of in (team, org), name=name)
+
+
+def _actor(context: AsyncBoltContext, body: Body) -> Who:
+    """Who pressed, typed or chose."""
+    return _who(context, body["user"]["id"], body["user"].get("team_id", ""))
+
+
+def _author(context: AsyncBoltContext, message: Body) -> Who:
+    """Who wrote a message. In a mention from outside `team` is the workspace that hears it."""
+    return _who(context, message["user"], message.get("user_team") or message.get("team", ""))
+
+
 def _thread(message: Body) -> dict[str, str]:
     return {"thread": message["thread_ts"]} if message.get("thread_ts") else {}
 
@@ -279,8 +283,8 @@ def _place_of(body: Body) -> dict[str, str]:
     return {"channel": body["channel"]["id"], "url": body["response_url"], **thread}
 
 
-def _changed(event: Body, bot: str) -> tuple[str, str, tuple[str, ...]] | None:
-    """A person's message whose links are new or changed: its id, its author, and the links that it holds now."""
+def _changed(event: Body, bot: str) -> tuple[Body, tuple[str, ...]] | None:
+    """A person's message whose links are new or changed, and the links that it holds now."""
     match event.get("subtype"):
         case None | "file_share" | "thread_broadcast":
             now, before = event, {}
@@ -295,4 +299,4 @@ def _changed(event: Body, bot: str) -> tuple[str, str, tuple[str, ...]] | None:
     # Somebody who speaks to the bot in a watched channel is answered as such.
     if links == were or message.get("bot_id") or "user" not in message or f"<@{bot}>" in now.get("text", ""):
         return None
-    return message["ts"], message["user"], links
+    return message, links

@@ -31,6 +31,11 @@ async def home(client: Client, asker: Asker) -> dict[str, Any]:
     return {"type": "home", "blocks": drawn}
 
 
+def closed(why: Text) -> dict[str, Any]:
+    """What somebody sees who gets nothing of the library."""
+    return {"type": "home", "blocks": [blocks.section(say(why))]}
+
+
 async def _shown(running: Replies) -> list[Block]:
     shown: list[Block] = []
     async with aclosing(running) as replies:

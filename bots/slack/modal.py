@@ -1,10 +1,9 @@
 """The search form, for which there is a shortcut."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bots.desk import Desk
+from bots.front import Front
 from bots.sentences import Text
 from bots.slack import blocks
 from bots.words import say
@@ -12,7 +11,6 @@ from bots.words import say
 FORM: Final = "search"
 INSIDE: Final = "in"
 WHERE: Final = "where"
-_ALIAS: Final = "#"
 
 
 def form() -> dict[str, Any]:
@@ -45,22 +43,9 @@ def form() -> dict[str, Any]:
     }
 
 
-async def asked(view: Mapping[str, Any], space: str, desk: Desk) -> dict[str, Any]:
+async def asked(view: Mapping[str, Any], space: str, front: Front) -> dict[str, Any]:
     """What the form says, as the arguments of `find`."""
     given = {name: field[name] for name, field in view["state"]["values"].items()}
     typed = {name: (given[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
     chosen = given[INSIDE].get("selected_option")
-    return typed | {"in_link": await _link(chosen["value"], space, desk) if chosen else None}
-
-
-async def choice(title: str, link: str, space: str, desk: Desk) -> dict[str, Any]:
-    """A video to search in. Slack takes short values only: a longer link is noted down."""
-    value = link
-    if len(link) > blocks.MAX_OPTION_VALUE:
-        value = _ALIAS + hashlib.sha256(link.encode()).hexdigest()
-        await desk.note(space, f"link:{value}", link)
-    return blocks.option(title, value)
-
-
-async def _link(value: str, space: str, desk: Desk) -> str:
-    return (await desk.noted(space, f"link:{value}") or value) if value.startswith(_ALIAS) else value
+    return typed | {"in_link": await front.meant(space, chosen["value"]) if chosen else None}

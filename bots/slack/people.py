@@ -1,7 +1,7 @@
 """Who asks, and from where, as Slack says: names, languages, admins, and which channels are private."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from slack_sdk.errors import SlackApiError
 
 from bots.desk import Desk
+from bots.sentences import Text
 from bots.slack.teams import Teams
 from worker.messages import Asker, CallFailed
 
@@ -31,13 +32,28 @@ class Person(BaseModel):
 
 
 @dataclass(frozen=True)
+class Who:
+    """Who asks, as far as that is said by what Slack sent."""
+
+    person: str
+    team: str
+    """The workspace that is asked."""
+    org: str = ""
+    """The organisation that the workspace is part of, if any."""
+    inside: bool = False
+    """The person is said to be of this workspace or its organisation; False: it is not said."""
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Known:
     """Who asks, and how to speak to that person."""
 
     asker: Asker
     locale: str
-    outside: bool
-    """Of another workspace, with which a channel is shared: what is found here is none of theirs."""
+    barred: Text | None
+    """What to tell who gets nothing of the library: somebody of another workspace, with which a channel is shared, and
+    whoever may be that, as long as Slack does not say."""
 
 
 @dataclass(frozen=True)
@@ -46,37 +62,42 @@ class People:
     desk: Desk
     _asking: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
 
-    async def asker(self, team: str, person: str, channel: str = "", *, name: str = "", anew: bool = False) -> Known:
+    async def asker(self, who: Who, channel: str = "", *, anew: bool = False) -> Known:
         """Only `anew` is Slack asked for admins; otherwise nobody is one."""
-        known = await self._person(team, person, anew)
+        found = await self._person(who, anew)
+        known = found or Person()
         asker = Asker(
-            space=f"slack:{team}",
-            person=person,
-            name=known.name or name or person,
-            room=channel if channel and await self._private(team, channel) else "",
+            space=f"slack:{who.team}",
+            person=who.person,
+            name=known.name or who.name or who.person,
+            room=channel if channel and await self._private(who.team, channel) else "",
             admin=anew and known.admin,
         )
-        return Known(asker, known.locale, known.outside)
+        unsure = found is None and not who.inside
+        return Known(asker, known.locale, Text.OUTSIDE if known.outside else Text.UNSURE if unsure else None)
 
-    async def _person(self, team: str, person: str, anew: bool) -> Person:
-        if not anew and (known := await self._noted(team, "person", person)):
-            return Person.model_validate_json(known)
-        return await self._once(f"{team} {person}", lambda: self._asked_person(team, person))
+    async def _person(self, who: Who, anew: bool) -> Person | None:
+        """None: Slack does not say now, and did not lately."""
+        noted = await self._noted(who.team, "person", who.person)
+        known = Person.model_validate_json(noted) if noted else None
+        if known and not anew:
+            return known
+        return await self._once(f"{who.team} {who.person}", lambda: self._asked_person(who)) or known
 
-    async def _asked_person(self, team: str, person: str) -> Person:
+    async def _asked_person(self, who: Who) -> Person | None:
+        team, person = who.team, who.person
         try:
             web = await self.teams.web(team)
             user = (await web.users_info(user=person, include_locale=True))["user"]
         except (SlackApiError, aiohttp.ClientError, TimeoutError, LookupError) as error:
             log.warning("slack.person_unknown", team=team, person=person, error=error)
-            return Person()
+            return None
         profile = user.get("profile", {})
         found = Person(
             name=profile.get("display_name") or profile.get("real_name") or user.get("name", ""),
             locale=user.get("locale", ""),
             admin=bool(user.get("is_admin") or user.get("is_owner")),
-            outside=bool(user.get("is_stranger") or user.get("team_id", team) != team)
-            and "enterprise_user" not in user,
+            outside=_outside(user, who),
         )
         await self._note(team, "person", found.model_dump_json(exclude={"admin"}), KEEP_PERSON_S, person)
         return found
@@ -120,3 +141,10 @@ class People:
             await self.desk.note(f"slack:{team}", note, value, seconds, person=person)
         except CallFailed:
             log.info("slack.not_noted", note=note)
+
+
+def _outside(user: Mapping[str, Any], who: Who) -> bool:
+    """Whether a user is of another workspace, and not of another one of the same organisation."""
+    org = user.get("enterprise_user", {}).get("enterprise_id", "")
+    elsewhere = user.get("is_stranger") or user.get("team_id", who.team) != who.team
+    return bool(elsewhere) and not (org and org == who.org)

@@ -115,7 +115,7 @@ async def serving(
         outlet = SlackOutlet(teams, pictures, clock)
         await stack.enter_async_context(front.picking_up("slack", outlet))
         # Entered last, so that what is unanswered is put down while all that it needs is there.
-        work = await stack.enter_async_context(tasks())
+        work = await stack.enter_async_context(tasks(kept.holds))
         bot = SlackBot(front, outlet, People(teams, kept), teams, work)
         app = _app(settings, teams, bot, metrics)
         bot.listen(app)

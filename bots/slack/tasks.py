@@ -1,18 +1,23 @@
 """Work that goes on by itself until the process ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 BREATH_S: Final = 0.01
 BREATHS: Final = 50
+HOLD_WITHIN_S: Final = 2.0
+"""Who is told to end is killed after ten seconds, and what holds an errand must be put down by then."""
 
 
 @dataclass
 class Tasks:
+    """`holds`: whether what a task does is written down, so that it may be cancelled."""
+
+    holds: Callable[[asyncio.Task[Any]], bool]
     _running: set[asyncio.Task[Any]] = field(default_factory=set)
     _started: int = 0
 
@@ -37,15 +42,19 @@ class Tasks:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Cancels what runs, and waits until it has put down what it held."""
+        """Cancels what runs, and waits until it has put down what it held. What holds nothing yet has a moment left."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_WITHIN_S):
+                while not all(map(self.holds, self._running)):  # noqa: ASYNC110  # nobody else needs such an event
+                    await asyncio.sleep(BREATH_S)
         for task in self._running:
             task.cancel()
         await self.idle()
 
 
 @asynccontextmanager
-async def tasks() -> AsyncIterator[Tasks]:
-    running = Tasks()
+async def tasks(holds: Callable[[asyncio.Task[Any]], bool] = lambda _: True) -> AsyncIterator[Tasks]:
+    running = Tasks(holds)
     try:
         yield running
     finally:

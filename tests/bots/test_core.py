@@ -321,3 +321,11 @@ async def test_after_a_long_silence_the_record_is_asked(
     [reply] = await all_of(core.index(client, asker, [new.link]))
     assert isinstance(reply, Outcome)
     assert (reply.status, reply.moments) == ("indexed", 1)
+
+
+async def test_suggestions_come_in_time_or_not_at_all(client: FakeClient, asker: Asker) -> None:
+    """While somebody types nobody waits: the platforms give three seconds."""
+    assert await core.suggest(client, asker, "snow") == [(SNOW.title, SNOW.link)]
+    client.slow_s = 60
+    async with asyncio.timeout(3):
+        assert await core.suggest(client, asker, "snow") == []

@@ -83,9 +83,9 @@ async def test_settings_are_for_admins(bot: Bot, server: Server, client: FakeCli
 async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Server, client: FakeClient) -> None:
     """Channels are kept, and the admin reads what the bot's owner must switch on."""
     server.flags = 0
-    asked = await server.command(EVE, "settings", name="watched", value=f"<#{10**17 + CLIPS}>")
+    asked = await server.command(EVE, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
     await server.answered(asked, "Message Content Intent")
-    assert client.settings[SPACE].watched == (str(10**17 + CLIPS),)
+    assert client.settings[SPACE].watched == (str(GUILD + CLIPS),)
     assert not bot.again
 
 
@@ -93,9 +93,15 @@ async def test_the_missing_intent_in_the_persons_language(bot: Bot, server: Serv
     """Who speaks Korean reads that in Korean, too."""
     server.flags = 0
     jisoo = Person(22, "Jisoo", admin=True, locale="ko")
-    asked = await server.command(jisoo, "settings", name="watched", value=f"<#{10**17 + CLIPS}>")
+    asked = await server.command(jisoo, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
     told = texts(await server.answered(asked, "Message Content Intent"))
     assert any("가" <= letter <= "힣" for letter in told)
+
+
+async def test_what_is_no_channel_is_not_watched(bot: Bot, server: Server, client: FakeClient) -> None:
+    """A name that Discord made no channel of is refused with what to do, and changes nothing."""
+    await server.answered(await server.command(EVE, "settings", name="watched", value="general"), "Type #")
+    assert client.settings == {}
 
 
 async def test_watching_connects_anew_where_it_may(bot: Bot, server: Server, client: FakeClient) -> None:

@@ -87,6 +87,8 @@ class Methods:
     """Workspaces by the tokens that are good for them."""
     codes: dict[str, str] = field(default_factory=lambda: {"good": BOT_TOKEN})
     """Tokens by the codes that an installation brings."""
+    org: str = ""
+    """The organisation of Enterprise Grid that the workspace is part of, if any."""
     scopes: str = SCOPES
     looks: int = 1
     """How often files.info says of each new file that it isn't read yet."""
@@ -134,7 +136,7 @@ class Methods:
             "user_id": BOT,
             "user": "reelseek",
             "bot_id": "B1",
-        }
+        } | ({"enterprise_id": self.org} if self.org else {})
 
     def _apps_connections_open(self, args: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": True, "url": f"{self.address.replace('http', 'ws', 1)}/link"}

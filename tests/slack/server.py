@@ -52,6 +52,8 @@ class Slack(Methods):
     """Where the app listens; empty: it is reached over Socket Mode."""
     fails: dict[str, deque[Callable[[], web.Response]]] = field(default_factory=lambda: defaultdict(deque))
     """Answers that a method gives before it works again."""
+    slow_s: dict[str, float] = field(default_factory=dict)
+    """How long each method takes to answer."""
     calls: list[Call] = field(default_factory=list)
     responses: dict[str, Response] = field(default_factory=dict)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -119,7 +121,7 @@ class Slack(Methods):
         return {
             "type": kind,
             "team": {"id": TEAM, "domain": "x"},
-            "user": {"id": user, "team_id": TEAM},
+            "user": {"id": user, "team_id": self.users.get(user, {}).get("team_id", TEAM)},
             "trigger_id": self.id("trigger"),
             "api_app_id": "A1",
         }
@@ -192,6 +194,7 @@ class Slack(Methods):
         method, token = request.match_info["method"], request.headers.get("Authorization", "")
         args = await _arguments(request)
         token = token.removeprefix("Bearer ") or args.pop("token", "")
+        await asyncio.sleep(self.slow_s.get(method, 0))
         if self.fails[method]:
             async with self._changed:
                 self.calls.append(Call(method, args, token, {}))

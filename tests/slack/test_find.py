@@ -264,13 +264,6 @@ async def test_a_private_channel_keeps_its_own(app: Serving, server: Slack, clie
     assert "no longer kept" in (await server.until(lambda: server.to(ANN)[3:]))[0].text
 
 
-async def test_strangers_of_a_shared_channel(app: Serving, server: Slack) -> None:
-    """Somebody of another workspace, in a channel that both share, is told that this is for others."""
-    server.users["U000ELSE"] = {"name": "else", "team_id": "T0000999", "profile": {}, "locale": "en-US"}
-    shown = await asked(server, "dog", user="U000ELSE")
-    assert shown.text.startswith("Only people of this workspace")
-
-
 @pytest.fixture
 async def restarted(
     server: Slack, client: FakeClient, kept: Desk, settings: Settings

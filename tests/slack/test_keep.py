@@ -46,6 +46,8 @@ async def test_settings(app: Serving, server: Slack, client: FakeClient) -> None
     shown = await asked(server, "settings watched <#C0000ALL|all> <#G0000SEC>")
     assert "Changed" in shown.text
     assert client.settings[SPACE].watched == ("C0000ALL", "G0000SEC")
+    assert "“general” is no channel" in (await asked(server, "settings watched <#C0000ALL> general")).text
+    assert client.settings[SPACE].watched == ("C0000ALL", "G0000SEC")
     assert "can be: private, public" in (await asked(server, "settings answers loud")).text
     assert "Only admins may do that" in (await asked(server, "settings language ko", user=BOB)).text
     assert client.settings[SPACE].language == ""
