@@ -129,8 +129,11 @@ class Run:
     async def _hasty(self, ask: Ask) -> None:
         """Forgets while the link is worked on."""
         asker, link = Asker(space=ask.space, person="ann"), self.links[ask.links[0]]
-        with suppress(CallFailed):
+        try:
             await self.client.call(Submit(asker=asker, link=link))
+        except CallFailed:
+            # What was not acknowledged may still be done, for as long as its message lives.
+            await asyncio.sleep(SEARCH_TIMEOUT_S)
         self.ledger.told[ask.space, ask.links[0]] = {"status": "failed", "code": "forgotten"}
         await asyncio.sleep(random.Random(link).random() * 2)
         while True:

@@ -64,7 +64,7 @@ def arguments(name: str, rest: str) -> dict[str, Any]:
             return {"action": rest} if rest else {}
         case "model":
             action, _, to = rest.partition(" ")
-            return {"action": action, "to": to.strip()} if action else {}
+            return ({"action": action} if action else {}) | ({"to": to.strip()} if to else {})
     return {}
 
 

@@ -66,6 +66,7 @@ class MemoryLeases:
         with self._lock:
             if self._owner(name) is not None:
                 return False
+            self._held = {each: held for each, held in self._held.items() if held[1] > time.monotonic()}
             self._held[name] = (owner, time.monotonic() + seconds)
             return True
 
@@ -151,6 +152,10 @@ class Claims:
     def due(self, name: str, every_s: float) -> bool:
         """Whether it is this process's turn to do something that is done once in a while, by one of all processes."""
         return self._leases.take(f"due:{name}", "round", every_s)
+
+    def first(self, message: str, lives_s: float) -> bool:
+        """Whether this message has not been delivered before."""
+        return self._leases.take(f"message:{message}", "worker", lives_s)
 
     @contextmanager
     def running(self, video_id: str, owner: str) -> Iterator[bool]:

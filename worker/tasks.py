@@ -19,7 +19,7 @@ from worker.compose import Parts
 from worker.logs import incident, one_incident
 from worker.messages import REQUESTS, Failed, Message, Request
 from worker.metrics import Metrics
-from worker.signing import Forged
+from worker.signing import CLOCKS_S, Forged
 
 log = structlog.get_logger()
 
@@ -47,7 +47,15 @@ def register(app: Celery, parts: Parts) -> None:
 
 
 def _answering(parts: Parts, request: type[Request[Any]]) -> Work:
-    return lambda task, body: ANSWERS[request.task](parts, request.model_validate(body))
+    lives_s = parts.settings.search_timeout_s + CLOCKS_S
+
+    def answer(task: Task, body: Any) -> Message:
+        # A copy may come after what was asked later: a link would be back that was forgotten, a way back gone twice.
+        if not parts.claims.first(task.request.id, lives_s):
+            raise Ignore("a copy of this message was delivered before")
+        return ANSWERS[request.task](parts, request.model_validate(body))
+
+    return answer
 
 
 def add(app: Celery, name: str, work: Work, max_age_s: float = JOB_MAX_AGE_S, metrics: Metrics | None = None) -> None:

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from bots.discord.bot import Bot
 from tests.bots.fakes import GOAL, SNOW, FakeClient, FakeVideo
 from tests.discord.conftest import SPACE
@@ -64,11 +66,14 @@ async def test_the_library_is_listed(bot: Bot, server: Server) -> None:
     await server.answered(await server.command(BOB, "library", mine=True), "library is empty")
 
 
-async def test_a_long_library_fits(bot: Bot, server: Server, client: FakeClient) -> None:
-    """A page of long entries is cut where Discord's limit is, not refused."""
-    client.videos = [FakeVideo(f"https://v.example/{n}?{'y' * 300}", "T" * 300, ("a",), SPACE) for n in range(40)]
-    said = texts(await server.answered(await server.command(ADA, "library"), "40 videos"))
-    assert said.endswith("…")
+@pytest.mark.parametrize(("link_chars", "whole"), [(290, False), (2000, True)])
+async def test_a_long_library_fits(bot: Bot, server: Server, client: FakeClient, link_chars: int, whole: bool) -> None:
+    """A page of long entries is cut where Discord's limit is, not refused; a very long link takes nobody's place."""
+    link = "https://v.example/{}?".ljust(link_chars, "y")
+    client.videos = [FakeVideo(link.format(n), "T" * 300, ("a",), SPACE) for n in range(10)]
+    said = texts(await server.answered(await server.command(ADA, "library"), "10 videos"))
+    assert said.endswith("…") is not whole
+    assert (said.count("T" * 99) == 10) is whole
 
 
 async def test_forget(bot: Bot, server: Server, client: FakeClient) -> None:

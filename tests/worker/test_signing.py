@@ -30,9 +30,9 @@ class Installation:
     app: Celery
     worker: Process
 
-    def answer(self, task: str, *arguments: object) -> dict[str, Any]:
+    def answer(self, task: str, *arguments: object, task_id: str = "") -> dict[str, Any]:
         """What the worker makes of a message as anyone with access to Redis can write it."""
-        task_id = uuid.uuid4().hex
+        task_id = task_id or uuid.uuid4().hex
         self.app.send_task(task, list(arguments), task_id=task_id, queue="train")
         # Celery takes a process that has ever run workers in threads, as other tests do, for a task.
         answer: dict[str, Any] = self.app.AsyncResult(task_id).get(timeout=30, disable_sync_subtasks=False)
@@ -79,6 +79,23 @@ def test_a_forged_task_changes_nothing(installation: Installation, how: str) -> 
     assert answer.code is Code.FORGED
     assert installation.submitters == "everyone"
     assert "task.forged" in installation.worker.wait_for(answer.incident)
+
+
+def test_a_message_that_comes_again_is_not_done_again(installation: Installation) -> None:
+    """Delivered once more after something else was decided, it does not undo that."""
+
+    def decided(submitters: str) -> str:
+        asker = Asker(space="local:again", person="eve", admin=True)
+        settings = SpaceSettings.model_validate({"submitters": submitters})
+        return Signing(KEY).seal(NAME, "1", ChangeSettings(asker=asker, settings=settings).model_dump(mode="json"))
+
+    first = decided("admins")
+    installation.answer(NAME, first, task_id="once")
+    installation.answer(NAME, decided("everyone"))
+    installation.app.send_task(NAME, [first], task_id="once", queue="train")
+    read = ReadSettings(asker=Asker(space="local:again", person="ann")).model_dump(mode="json")
+    name = f"reelseek.{ReadSettings.task}"
+    assert installation.answer(name, Signing(KEY).seal(name, "1", read))["submitters"] == "everyone"
 
 
 @pytest.mark.parametrize("task", [*(f"reelseek.{each.task}" for each in REQUESTS), INDEX, RETRAIN, CATCH_UP])
