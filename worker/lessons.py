@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from indexer.errors import Corrupt
+from indexer.pictures import read_frame
 from indexer.points import Stored
 from indexer.spaces import Vote
 from worker.compose import Parts
@@ -58,7 +60,7 @@ def material(found: Sequence[Lesson]) -> Material:
 
 
 def pictures(parts: Parts, found: Sequence[Lesson], folder: Path) -> Iterator[Lesson]:
-    """The lessons whose pictures are all still there, after writing them into `folder` under their keys."""
+    """The lessons whose pictures can all still be read, after writing them into `folder` under their keys."""
     for lesson in found:
         keys = [*lesson.pictures, *(key for each in lesson.against for key in each)]
         if all(_written(parts, key, folder / key) for key in keys):
@@ -69,7 +71,8 @@ def _written(parts: Parts, key: str, file: Path) -> bool:
     if not file.exists():
         try:
             data = parts.blobs.get(key)
-        except KeyError:
+            read_frame(data)
+        except (KeyError, Corrupt):
             return False
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
