@@ -1,15 +1,16 @@
 """The library embedded anew by another generation, from the pictures that were kept."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from indexer.blobs import Blobs
+from indexer.errors import Corrupt
 from indexer.ingest import mean_vector
 from indexer.library import Library
+from indexer.pictures import read_frame
 from indexer.points import Stored
 from indexer.ports import Encoder
 from indexer.video import Clip, Picture, Vector
@@ -67,13 +68,10 @@ def _groups(moments: Sequence[Stored]) -> Iterator[list[Stored]]:
 
 
 def _pictures(blobs: Blobs, payload: Mapping[str, Any]) -> list[Picture]:
-    """The moment's pictures, as far as they are still there."""
+    """The moment's pictures, as far as they are still there and can be read."""
     found = []
     for key in payload.get("frames", ()):
-        try:
-            data = blobs.get(key)
-        except KeyError:
-            continue
-        with Image.open(io.BytesIO(data)) as image:
-            found.append(np.asarray(image.convert("RGB")))
+        # One that a power cut left half-written is as good as gone.
+        with suppress(KeyError, Corrupt):
+            found.append(read_frame(blobs.get(key)))
     return found

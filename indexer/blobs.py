@@ -6,6 +6,7 @@ Frontends import this module: keep it light.
 import re
 from collections.abc import Iterator, Set
 from pathlib import Path
+from uuid import uuid4
 
 import fsspec
 
@@ -36,8 +37,9 @@ class Blobs:
         path = self._path(key)
         try:
             if self._is_local:
-                self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self._fs.pipe_file(path, data)
+                _write(Path(path), data)
+            else:
+                self._fs.pipe_file(path, data)
         except OSError as error:
             raise StoreUnavailable(str(error)) from error
 
@@ -53,11 +55,7 @@ class Blobs:
 
     def all_keys(self) -> Iterator[str]:
         """In no order."""
-        try:
-            paths = [str(path) for path in self._fs.find(self._root)]
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
-        for path in paths:
+        for path in self._found(self._root):
             yield path.rpartition(f"{self._root}/")[2]
 
     def put_folder(self, prefix: str, folder: Path) -> None:
@@ -69,10 +67,7 @@ class Blobs:
     def get_folder(self, prefix: str, folder: Path) -> None:
         """Makes a folder of all blobs below `prefix`. Raises `KeyError` where there are none."""
         root = self._path(prefix.removesuffix("/"))
-        try:
-            paths = [str(path) for path in self._fs.find(root)]
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
+        paths = self._found(root)
         if not paths:
             raise KeyError(prefix)
         for path in paths:
@@ -121,7 +116,26 @@ class Blobs:
         path = self._path(key)
         return path if self._is_local else str(self._fs.unstrip_protocol(path))
 
+    def _found(self, root: str) -> list[str]:
+        """Paths of all blobs below. What a killed process left half-written is none."""
+        try:
+            return [path for path in map(str, self._fs.find(root)) if not path.rpartition("/")[2].startswith(".")]
+        except OSError as error:
+            raise StoreUnavailable(str(error)) from error
+
     def _path(self, key: str) -> str:
         if not KEY.fullmatch(key):
             raise ValueError(f"not a key: {key!r}")
         return f"{self._root}/{key}"
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Written aside, under a name that is no key, and renamed: nobody reads half a file, also of a killed worker."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{uuid4().hex}")
+    try:
+        aside.write_bytes(data)
+        aside.replace(file)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise

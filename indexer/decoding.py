@@ -20,9 +20,8 @@ from indexer.errors import Corrupt, EmptyFile, NoPictures, TooLong, TooManyPixel
 from indexer.guard import close_off
 from indexer.serving import Share, serve
 from indexer.shots import ShotDetector
+from indexer.video import LONGEST_SIDE, SHORT_SIDE
 
-SHORT_SIDE = 288
-LONGEST_SIDE = 4 * SHORT_SIDE
 JPEG_QUALITY = 90
 INTERVAL_S = 1.0
 LEAST_FRAMES = 8

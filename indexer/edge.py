@@ -46,12 +46,13 @@ class EdgePoints:
         self._flushed_s: dict[str, float] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
-            for path in sorted(self._folder.glob("[!.]*")):
+            # Only folders are ours: file managers leave files such as `.DS_Store`.
+            for path in sorted(filter(Path.is_dir, self._folder.glob("[!.]*"))):
                 self._load(path)
         except BaseException:
             self.close()
             raise
-        for path in self._folder.glob(".*"):
+        for path in filter(Path.is_dir, self._folder.glob(".*")):
             shutil.rmtree(path)
 
     def _load(self, path: Path) -> None:

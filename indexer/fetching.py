@@ -204,10 +204,15 @@ def _text(value: object, max_chars: int) -> str:
 
 
 def _published(info: Info) -> str | None:
-    if day := info.get("upload_date"):
-        return date.fromisoformat(day).isoformat()
-    stamp = info.get("timestamp")
-    return datetime.fromtimestamp(stamp, UTC).date().isoformat() if stamp else None
+    """A date that can't be read is none: sites name days that are not, or count milliseconds."""
+    day, stamp = info.get("upload_date"), info.get("timestamp")
+    try:
+        if day:
+            return date.fromisoformat(day).isoformat()
+        return datetime.fromtimestamp(stamp, UTC).date().isoformat() if stamp else None
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        print(f"no date: {error}")
+        return None
 
 
 # ---- its files ----

@@ -1,7 +1,7 @@
 """What is known of each generation, and of the retrain that makes the next one."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -86,21 +86,21 @@ class Generations:
 
     def cancel(self) -> bool:
         """Asks the retrain to end. False: none runs."""
-        running = self.retraining()
-        if running:
-            self.put_retraining(replace(running, cancelled=True))
-        return running is not None
+        self._change_retraining(cancelled=True)
+        return self.retraining() is not None
 
     def found_better(self, generation: str) -> bool:
         """What is left of the retrain is to embed the library anew. False: somebody has asked it to end."""
+        self._change_retraining(generation=generation)
         running = self.retraining()
-        if running is None or running.cancelled:
-            return False
-        self.put_retraining(replace(running, generation=generation))
-        return True
+        return running is not None and not running.cancelled
 
     def end_retraining(self) -> None:
         self.forget("retraining")
+
+    def _change_retraining(self, **values: Any) -> None:
+        """Writes these keys alone, if there still is one: a worker and an admin may both do so at once."""
+        self._points.set_payload(RECORDS, Where(ids=(_id("retraining"),)), values)
 
     def _get(self, name: str) -> Stored | None:
         return next(iter(self._points.retrieve(RECORDS, [_id(name)])), None)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from indexer.blobs import Blobs, video_prefix
 from indexer.library import Library
 from indexer.moments import Stretch, cut, moment_id
+from indexer.pictures import read_frame
 from indexer.ports import Decoder, Encoder, Fetcher, Progress
 from indexer.records import VideoRecord
 from indexer.video import Caption, Clip, Decoded, Fetched, Moment, SampledFrame, Vector, Video
@@ -76,7 +76,7 @@ class Ingest:
 
     def _embed(self, video: Video, fetched: Fetched, stretches: Sequence[Stretch]) -> Iterator[Moment]:
         """One batch of whole stretches: their frame vectors in one call, then their clip vectors."""
-        pictures = [[_picture(frame) for frame in stretch.frames] for stretch in stretches]
+        pictures = [[read_frame(each.path.read_bytes()) for each in stretch.frames] for stretch in stretches]
         vectors = self.encoder.frames([picture for stretch in pictures for picture in stretch])
         split = np.split(vectors, np.cumsum([len(stretch) for stretch in pictures])[:-1])
         motions: Sequence[Vector | None] = [None] * len(stretches)
@@ -134,11 +134,6 @@ def _groups(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
             group = []
     if group:
         yield group
-
-
-def _picture(frame: SampledFrame) -> np.ndarray:
-    with Image.open(frame.path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def _said(video: Video, fetched: Fetched, stretch: Stretch) -> dict[str, str]:

@@ -63,9 +63,7 @@ class MomentStore:
     def open(self, generation: str, frame_size: int, motion_size: int | None) -> None:
         """Makes room for a generation. The first one ever is searched from now on; others wait for `switch`."""
         sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
-        self._points.ensure(
-            collection_of(generation), sizes, ("words",), ("spaces", "video_id", "open"), tenant="spaces"
-        )
+        self._points.ensure(collection_of(generation), sizes, ("words",), KEYS, tenant="spaces")
         if self.generation() is None:
             self.switch(generation)
 

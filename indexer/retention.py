@@ -44,12 +44,17 @@ def _not_submitted_since(points: Points, before: datetime) -> set[str]:
 
 
 def _thin(points: Points, blobs: Blobs, video_id: str) -> None:
-    collections = [name for name in points.collections() if name.startswith(f"{MOMENTS}_")]
-    for collection in collections:
-        for moment in list(points.scroll(collection, Where({"video_id": video_id}), ("frames", "thumbnail"))):
-            kept = [key for key in moment.payload.get("frames", ()) if key == moment.payload.get("thumbnail")]
-            # The blobs first: what is named in a moment and not there is passed over, what nothing names would stay.
-            for key in moment.payload.get("frames", ()):
-                if key not in kept:
-                    blobs.delete(key)
-            points.set_payload(collection, Where(ids=(moment.id,)), {"frames": kept})
+    """Moments share a frame where a still stays, and of several generations the same moment may show another one."""
+    moments = [
+        (collection, moment)
+        for collection in points.collections()
+        if collection.startswith(f"{MOMENTS}_")
+        for moment in points.scroll(collection, Where({"video_id": video_id}), ("frames", "thumbnail"))
+    ]
+    thumbnails = {moment.payload.get("thumbnail") for _, moment in moments}
+    # The blobs first: what is named in a moment and not there is passed over, what nothing names would stay.
+    for key in {key for _, moment in moments for key in moment.payload.get("frames", ())} - thumbnails:
+        blobs.delete(key)
+    for collection, moment in moments:
+        kept = [key for key in moment.payload.get("frames", ()) if key == moment.payload.get("thumbnail")]
+        points.set_payload(collection, Where(ids=(moment.id,)), {"frames": kept})

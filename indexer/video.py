@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,10 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """One RGB picture (height, width, 3)."""
+
+SHORT_SIDE: Final = 288
+LONGEST_SIDE: Final = 4 * SHORT_SIDE
+"""Of a frame in pixels, at most."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ no job is made again, as nothing waits, and what lies there is found by nobody b
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -36,7 +37,7 @@ def _clear_folders(parts: Parts) -> None:
     for video_id in _video_ids(folder.name for folder in root.glob("*")):
         if _waits(parts, video_id):
             continue
-        with parts.claims.running(video_id, "leftovers") as mine:
+        with _alone(parts, video_id) as mine:
             if mine and not _waits(parts, video_id):
                 shutil.rmtree(work_folder(parts.settings, video_id), ignore_errors=True)
                 log.info("leftovers.folder", video_id=video_id)
@@ -45,10 +46,20 @@ def _clear_folders(parts: Parts) -> None:
 def _clear_stores(parts: Parts) -> None:
     with_blobs = _video_ids(parts.blobs.names("videos/"))
     for video_id in parts.library.not_on_record({*with_blobs, *parts.library.closed()}):
-        with parts.claims.running(video_id, "leftovers") as mine:
+        with _alone(parts, video_id) as mine:
             if mine and parts.library.drop_stray(video_id):
                 parts.blobs.delete_prefix(video_prefix(video_id))
                 log.info("leftovers.video", video_id=video_id)
+
+
+@contextmanager
+def _alone(parts: Parts, video_id: str) -> Iterator[bool]:
+    """Keeps jobs of a video away meanwhile. False: one runs."""
+    with parts.claims.running(video_id, "leftovers") as mine:
+        yield mine
+    if mine:
+        # Whoever submits the video from now on gets a job at once, not when the lease lapses.
+        parts.claims.done(video_id)
 
 
 def _waits(parts: Parts, video_id: str) -> bool:

@@ -1,6 +1,5 @@
 """What a retrain can learn from: the words of videos with their pictures, and what people thought of answers."""
 
-import io
 import math
 import re
 from collections import Counter
@@ -9,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image
-
+from indexer.errors import Corrupt
+from indexer.pictures import read_frame
 from indexer.points import Stored
 from indexer.spaces import Vote
 from worker.compose import Parts
@@ -65,7 +64,7 @@ def material(found: Sequence[Lesson]) -> Material:
 
 
 def pictures(parts: Parts, found: Sequence[Lesson], folder: Path) -> Iterator[Lesson]:
-    """The lessons whose pictures are all there and can be read, after writing them into `folder` under their keys."""
+    """The lessons whose pictures can all still be read, after writing them into `folder` under their keys."""
     for lesson in found:
         keys = [*lesson.pictures, *(key for each in lesson.against for key in each)]
         if all(_written(parts, key, folder / key) for key in keys):
@@ -76,9 +75,8 @@ def _written(parts: Parts, key: str, file: Path) -> bool:
     if not file.exists():
         try:
             data = parts.blobs.get(key)
-            with Image.open(io.BytesIO(data)) as picture:
-                picture.load()
-        except (KeyError, OSError):  # the latter: cut off by a full disk or a power cut
+            read_frame(data)
+        except (KeyError, Corrupt):
             return False
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

@@ -13,7 +13,7 @@ from indexer.ingest import mean_vector
 from indexer.library import Library
 from indexer.points import Points, Where
 from indexer.search import find
-from tests.indexer.fakes import FakeEncoder, a_video, some_moments, submit, video_id
+from tests.indexer.fakes import Between, FakeEncoder, a_video, some_moments, submit, video_id
 
 A = "discord:1"
 NEXT = FakeEncoder("next")
@@ -78,6 +78,20 @@ def test_a_video_without_pictures_keeps_its_words(library: Library, blobs: Blobs
     assert [hit.title for hit in find(library, NEXT, A, ["goal"]).hits] == ["goal"]
 
 
+@pytest.mark.parametrize("broken", [b"", picture("red")[:400]], ids=["empty", "cut off"])
+def test_a_picture_that_cannot_be_read_is_as_good_as_gone(library: Library, blobs: Blobs, broken: bytes) -> None:
+    """After a power cut a file may be there without its content: the others are looked at, and nothing fails."""
+    share(library, blobs, "goal")
+    share(library, blobs, "dog")
+    blobs.put(f"videos/{video_id('goal')}/0.jpg", broken)
+    embed_missing(library, blobs, NEXT, lambda done, of: None)
+    assert library.missing("next") == []
+    [moment] = library.kept(video_id("goal"), but="fake")
+    [stored] = library.moments("next", A, [moment.id], vectors=True)
+    blue = np.asarray(Image.open(io.BytesIO(picture("blue"))))
+    np.testing.assert_allclose(stored.dense["frame"], NEXT.frames([blue])[0], atol=1e-5)
+
+
 def test_generations_are_on_record(points: Points) -> None:
     """Newest first, with what they were made of."""
     Library(points)
@@ -106,3 +120,25 @@ def test_one_retrain_is_on_record_until_it_ends(points: Points) -> None:
     assert found.cancelled
     generations.end_retraining()
     assert generations.retraining() is None
+
+
+def test_who_cancels_at_the_last_moment_is_heard(points: Points) -> None:
+    """A worker that finds its model better while an admin cancels goes by what is on record afterwards."""
+    Library(points)
+    admin = Generations(points)
+    admin.put_retraining(Retraining(A, "ann", "2026-01-01T00:00:00+00:00"))
+    worker = Generations(Between(points, 1, lambda: admin.cancel()))
+    assert not worker.found_better("next")
+    found = admin.retraining()
+    assert found is not None
+    assert found.cancelled
+
+
+def test_who_cancels_what_just_ended_brings_nothing_back(points: Points) -> None:
+    """Nothing is on record of a retrain that is over."""
+    Library(points)
+    worker = Generations(points)
+    worker.put_retraining(Retraining(A, "ann", "2026-01-01T00:00:00+00:00"))
+    admin = Generations(Between(points, 1, worker.end_retraining))
+    assert not admin.cancel()
+    assert worker.retraining() is None

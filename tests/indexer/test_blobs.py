@@ -1,5 +1,7 @@
 """Blobs: the same promises in a folder and in another of fsspec's stores."""
 
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -63,3 +65,43 @@ def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("a file")
     with pytest.raises(StoreUnavailable):
         Blobs(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
+
+
+WRITER = """
+import sys
+from indexer.blobs import Blobs
+blobs = Blobs(sys.argv[1])
+print("ready", flush=True)
+while True:
+    for letter in (b"a", b"b"):
+        blobs.put("videos/a/0.jpg", letter * 2**18)
+"""
+
+
+def test_nobody_sees_half_a_blob(tmp_path: Path) -> None:
+    """Neither while it is written anew, nor after its writer was killed; what that one leaves behind is no blob."""
+    blobs = Blobs(str(tmp_path))
+    blobs.put("videos/a/0.jpg", b"a" * 2**18)
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        seen = [blobs.get("videos/a/0.jpg") for _ in range(50)]
+        writer.kill()
+    seen.append(blobs.get("videos/a/0.jpg"))
+    assert {(len(each), len(set(each))) for each in seen} == {(2**18, 1)}
+    (tmp_path / "videos/a/.left").write_bytes(b"half")
+    assert list(blobs.all_keys()) == ["videos/a/0.jpg"]
+    blobs.get_folder("videos/", tmp_path / "copy")
+    assert [each.name for each in (tmp_path / "copy/a").iterdir()] == ["0.jpg"]
+    blobs.delete_prefix("videos/a/")
+    assert not (tmp_path / "videos/a").exists()
+
+
+def test_a_blob_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """The blob there was stays, and so does the room on the disk."""
+    blobs = Blobs(str(tmp_path))
+    blobs.put("videos/a/0.jpg", b"x")
+    with pytest.raises(StoreUnavailable):
+        blobs.put("videos/a", b"x")
+    assert [each.name for each in (tmp_path / "videos").iterdir()] == ["a"]

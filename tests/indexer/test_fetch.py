@@ -79,6 +79,16 @@ def test_the_smallest_serving_format_is_taken(
     assert fetched.video.duration_s == 1
 
 
+@pytest.mark.parametrize(
+    "dates",
+    [{"upload_date": "20240230"}, {"upload_date": "2024"}, {"timestamp": 1714982400000}, {"timestamp": "noon"}],
+    ids=["no such day", "a year", "milliseconds", "words"],
+)
+def test_a_date_that_cannot_be_read_is_none(dates: dict[str, Any]) -> None:
+    """A video is not lost over it."""
+    assert fetching._words({"title": "Goal", **dates}, {"url": "https://videos.example/goal"})["published"] is None
+
+
 def test_speech_is_taken_where_it_is_wanted(fetch: Fetch, site: Site, clip: bytes) -> None:
     """Subtitles that people wrote come as captions, with their tags and entities resolved; without speech, none."""
     site.put("/v.mp4", clip, kind="video/mp4")

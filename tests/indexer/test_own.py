@@ -24,7 +24,7 @@ def share(library: Library, blobs: Blobs, space: str, name: str, *texts: str) ->
     """A video with one kept picture, in each of its moments."""
     submit(library, space, name)
     video, file = a_video(name), io.BytesIO()
-    Image.new("RGB", (8, 8), (len(name), 0, ord(name[0]))).save(file, "PNG")
+    Image.new("RGB", (8, 8), (len(name), 0, ord(name[0]))).save(file, "JPEG")
     blobs.put(f"videos/{video.id}/0.jpg", file.getvalue())
     moments = some_moments(video, *texts or (name,), frames=(f"videos/{video.id}/0.jpg",))
     assert library.put_moments(video, moments, "fake")

@@ -7,6 +7,7 @@ import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -250,6 +251,17 @@ def test_a_collection_that_was_half_made_is_forgotten(store_folder: Path) -> Non
     fill(points)
     assert points.count("things", Where()) == 6
     points.close()
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "desktop.ini"])
+def test_a_file_that_is_not_ours_is_passed_over(store_folder: Path, name: str) -> None:
+    """What a file manager leaves beside the collections hinders nothing and stays."""
+    stray = store_folder / "collections" / name
+    stray.parent.mkdir()
+    stray.write_bytes(b"x")
+    with closing(EdgePoints(store_folder)) as points:
+        assert points.collections() == ()
+    assert stray.exists()
 
 
 def test_readers_see_a_step_whole_or_not_at_all(store_folder: Path) -> None:

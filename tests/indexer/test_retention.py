@@ -1,6 +1,7 @@
 """What is let go of with time, and what stays."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from PIL import Image
@@ -8,11 +9,12 @@ from PIL import Image
 from indexer.anew import embed_missing
 from indexer.blobs import Blobs
 from indexer.library import Library
+from indexer.payloads import moment_point
 from indexer.points import Points, Where
 from indexer.retention import forget_votes, thin
 from indexer.search import find
 from indexer.spaces import Spaces, Vote
-from tests.indexer.fakes import FakeEncoder, a_video, some_moments, submit, video_id
+from tests.indexer.fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
 
 A, B = "discord:1", "slack:2"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -53,6 +55,28 @@ def test_a_video_that_was_submitted_again_is_kept_whole(library: Library, blobs:
     submit(library, B, "goal", minute=5)
     assert thin(points, blobs, NOON + timedelta(minutes=1)) == 0
     assert left(blobs) == set(keys)
+
+
+def test_a_frame_that_moments_share_stays(library: Library, blobs: Blobs, points: Points) -> None:
+    """Where a still stays a later moment shows the same frame; another generation may show another one."""
+    submit(library, A, "slides")
+    video = a_video("slides")
+    first, still, other = (f"videos/{video.id}/{number}.jpg" for number in range(3))
+    one, two = some_moments(video, "one", "two")
+    moments = [
+        replace(one, thumbnail=first, frames=(first, still, other)),
+        replace(two, thumbnail=still, frames=(still,)),
+    ]
+    for key in (first, still, other):
+        blobs.put(key, b"a frame")
+    assert library.put_moments(video, moments, "fake")
+    library.open("later", SIZE, SIZE)
+    kept = [replace(one, thumbnail=other, frames=(first, still, other))]
+    points.upsert("moments_later", [moment_point(each, video, "later", None) for each in kept])
+    assert thin(points, blobs, NOON + timedelta(seconds=1)) == 1
+    assert left(blobs) == {first, still, other}
+    frames = {(each.payload["start_s"], *each.payload["frames"]) for each in library.kept(video.id, but="later")}
+    assert frames == {(0.0, first), (5.0, still)}
 
 
 def test_who_was_stopped_in_the_middle_ends_it_later(library: Library, blobs: Blobs, points: Points) -> None:

@@ -22,16 +22,16 @@ from worker.settings import Settings
 
 SIZE = 128
 MARK = 77
-"""In the blue of the first point of every picture that has a number."""
+"""In the blue of the first points of every picture that has a number, about."""
 
 
 def numbered(number: int) -> bytes:
-    """A picture like no other that shows its number in its first point, losslessly."""
+    """A picture like no other that shows its number in its first points, as sixteens and ones in red and green."""
     blocks = np.random.default_rng(number).integers(0, 256, (6, 8, 3), np.uint8)
     picture = np.asarray(Image.fromarray(blocks).resize((64, 48), Image.Resampling.NEAREST)).copy()
-    picture[0, 0] = (number, 255 - number, MARK)
+    picture[:8, :8] = (16 * (number // 16) + 8, 16 * (number % 16) + 8, MARK)
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
+    Image.fromarray(picture).save(file, "JPEG", quality=100, subsampling=0)
     return file.getvalue()
 
 
@@ -63,8 +63,8 @@ class Student:
 
     def _picture(self, picture: Picture) -> Vector:
         red, green, blue = (int(value) for value in picture[0, 0])
-        if blue == MARK and red + green == 255:
-            return one_hot(red)
+        if max(abs(blue - MARK), abs(red % 16 - 8), abs(green % 16 - 8)) < 4:
+            return one_hot(16 * (red // 16) + green // 16)
         middle = "#" + "".join(f"{int(value):02x}" for value in picture[len(picture) // 2, len(picture[0]) // 2])
         return drawn_by_lot(middle)
 

@@ -96,3 +96,10 @@ def test_other_folders_are_nobodys_business(parts: Parts) -> None:
     leftovers.clear(parts)
     assert other.is_dir()
     assert parts.blobs.get("videos/readme") == b"x"
+
+
+def test_a_video_that_is_submitted_afterwards_gets_its_job_at_once(parts: Parts) -> None:
+    """Nothing says any more that a job runs, neither of its folder nor of its blobs."""
+    parts.library.forget(SPACE, GOAL.id)
+    leftovers.clear(parts)
+    assert all(parts.claims.queue(video.id) for video in (GOAL, KEPT))

@@ -255,6 +255,18 @@ def test_a_killed_trainer_s_work_is_gone_on_with(
         assert len(teacher.taught) == 1
 
 
+def test_a_picture_that_cannot_be_read_ends_nothing(parts: Parts, teacher: Teacher) -> None:
+    """Nothing is learnt from what a power cut left of it, and its video stays in the library."""
+    broken = a_video("number 42")
+    parts.blobs.put(f"videos/{broken.id}/0.jpg", numbered(42)[:400])
+    ask(parts)
+    learned = work(parts)
+    assert isinstance(learned, Learned)
+    assert learned.outcome == "promoted"
+    assert broken.title not in {pair.text for pair in teacher.taught[0]}
+    assert parts.library.missing(parts.library.generation() or "") == []
+
+
 def test_a_stopped_worker_gives_the_job_back(parts: Parts, teacher: Teacher) -> None:
     """Told to shut down, it leaves at the next step, and the job is queued again."""
     teacher.stops = lambda step: parts.stopping.set()
