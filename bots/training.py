@@ -110,9 +110,11 @@ def train(
         from model.promotion import trial
         from model.run import DEFAULT, read_run
         from model.train import train as learn
+        from model.trainer import accelerator
 
         name = _preset(found, preset)
-        cleaned = clean(read_pairs(pairs, out / "pictures"))
+        with accelerator(found.device).main_process_first():  # it writes pictures, the others find them
+            cleaned = clean(read_pairs(pairs, out / "pictures"))
         read = cleaned.pairs
         held_out = [pair for pair in read if pair.split == "test"]
         if not held_out or not any(pair.split == "train" for pair in read):
@@ -121,11 +123,14 @@ def train(
             read_run(run or DEFAULT),
             read,
             preset=name,
+            device=found.device,
             parts_dir=found.parts_dir,
             folder=out,
             progress=lambda step: tell(*_told(step)),
             stopping=stopping,
         )
+        if not trained.main:
+            return
         world = general.pairs(name, out / "general", found.parts_dir)
         base, adapter = _encoder(found, name, None), _encoder(found, name, trained.adapter)
         rest = [pair for pair in read if pair.split != "test"]

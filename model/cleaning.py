@@ -2,21 +2,31 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from model.encoders import evenly
 from model.errors import PairsUnreadable
-from model.pairs import Pair
+from model.pairs import Pair, Split
 from model.sentence import normalised
+
+Looks: TypeAlias = Mapping[Path, int]
+"""dHashes."""
+_Clip: TypeAlias = tuple[Path, ...]
 
 _SIDE = 8
 _NEAR = 4
 """Of 64 bits."""
+_AT_ONCE = 256
+"""Pictures that are held against all others in one step."""
+_APART_FROM: Mapping[Split, tuple[Split, ...]] = {"validation": ("test",), "train": ("validation", "test")}
+"""What judges is kept whole; what chooses the best step goes before what teaches."""
 _FOOTER = 3
 """A sentence under so many videos speaks of none of them."""
 _PER_SOURCE = 60
@@ -53,7 +63,8 @@ class Cleaned:
 def clean(pairs: Sequence[Pair]) -> Cleaned:
     """Fewer pairs, in their order. Raises `PairsUnreadable` for a picture that is none."""
     left, dropped = list(pairs), {}
-    looks = {clip: dhash(clip[len(clip) // 2]) for clip in dict.fromkeys(pair.pictures for pair in pairs)}
+    clips = dict.fromkeys(clip for pair in pairs for clip in (pair.pictures, *pair.against))
+    looks = {picture: dhash(picture) for picture in dict.fromkeys(picture for clip in clips for picture in clip)}
     steps: dict[str, Callable[[list[Pair]], list[Pair]]] = {
         "says_nothing": lambda some: [pair for pair in some if says_something(pair.text)],
         "boilerplate": _without_footers,
@@ -108,22 +119,47 @@ def _firsts(pairs: list[Pair], key: Callable[[Pair], Hashable]) -> list[Pair]:
     return list(first.values())
 
 
-def _far_apart(pairs: list[Pair], looks: Mapping[tuple[Path, ...], int]) -> list[Pair]:
+def _far_apart(pairs: list[Pair], looks: Looks) -> list[Pair]:
     """Of one text's pictures that look the same, the first."""
     seen: dict[str, list[int]] = defaultdict(list)
     kept = []
     for pair in pairs:
-        look, known = looks[pair.pictures], seen[normalised(pair.text)]
+        look, known = looks[pair.pictures[len(pair.pictures) // 2]], seen[normalised(pair.text)]
         if all((look ^ other).bit_count() > _NEAR for other in known):
             known.append(look)
             kept.append(pair)
     return kept
 
 
-def _in_one_split(pairs: list[Pair], looks: Mapping[tuple[Path, ...], int]) -> list[Pair]:
-    """A picture of the held-out pairs teaches nothing, though it comes again under another name."""
-    held_out = {looks[pair.pictures] for pair in pairs if pair.split != "train"}
-    return [pair for pair in pairs if pair.split != "train" or looks[pair.pictures] not in held_out]
+def _in_one_split(pairs: list[Pair], looks: Looks) -> list[Pair]:
+    """A held-out clip teaches nothing, not as a hard negative either, though it was cut or encoded again."""
+    for split, others in _APART_FROM.items():
+        seen = {clip for pair in pairs if pair.split == split for clip in (pair.pictures, *pair.against)}
+        copies = _copies(seen, {pair.pictures for pair in pairs if pair.split in others}, looks)
+        pairs = [
+            pair if pair.split != split else replace(pair, against=tuple(c for c in pair.against if c not in copies))
+            for pair in pairs
+            if pair.split != split or pair.pictures not in copies
+        ]
+    return pairs
+
+
+def _copies(clips: Iterable[_Clip], of: Iterable[_Clip], looks: Looks) -> set[_Clip]:
+    """Those of `clips` that have a picture near one of the others'."""
+    known = np.array([look for clip in of for look in _telling(clip, looks)], np.uint64)
+    asked = [(look, clip) for clip in clips for look in _telling(clip, looks)]
+    found: set[_Clip] = set()
+    for start in range(0, len(asked), _AT_ONCE):
+        some = asked[start : start + _AT_ONCE]
+        bits = np.array([look for look, _ in some], np.uint64)[:, None] ^ known
+        near: npt.NDArray[np.bool_] = (np.bitwise_count(bits) <= _NEAR).any(1)
+        found.update(clip for (_, clip), copy in zip(some, near, strict=True) if copy)
+    return found
+
+
+def _telling(clip: _Clip, looks: Looks) -> list[int]:
+    """All looks but those of black and plain frames, which any two videos may have, unless there are no others."""
+    return [looks[picture] for picture in clip if looks[picture].bit_count() > _NEAR] or [looks[p] for p in clip]
 
 
 def _balanced(pairs: list[Pair]) -> list[Pair]:

@@ -1,14 +1,20 @@
 """Retrieval figures of an encoder over pairs of texts and pictures or videos."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from model.encoders import Vector
 
+Sources: TypeAlias = Sequence[str] | npt.NDArray[np.str_] | npt.NDArray[np.int64]
+"""(n,): of which video or picture each question is. Those of one are not independent of each other."""
+
 _CUTS = (1, 5, 10)
-_RESAMPLES = 1_000
+_RESAMPLES = 2_000
 _LEVEL = 0.95
 _SAMPLE = 2_000
 """Uniformity is over pairs, and the spectrum costs a decomposition: at most so many vectors are looked at."""
@@ -26,7 +32,7 @@ class Retrieval:
     mrr: float
     """Mean of 1 / rank."""
     r1_interval: tuple[float, float]
-    """95 % bootstrap interval over the queries."""
+    """95 % bootstrap interval, drawn by source."""
     r5_interval: tuple[float, float]
     r10_interval: tuple[float, float]
     queries: int
@@ -52,15 +58,23 @@ class Report:
         return asdict(self)
 
 
-def report(texts: Vector, images: Vector, relevant: npt.NDArray[np.bool_], seed: int = 0) -> Report:
+def report(
+    texts: Vector,
+    images: Vector,
+    relevant: npt.NDArray[np.bool_],
+    text_sources: Sources,
+    image_sources: Sources,
+    seed: int = 0,
+) -> Report:
     """`texts` (n, d) and `images` (m, d) are unit vectors; `relevant` (n, m) says which belong together.
 
     Each text has an image. Images without a text only make the search harder.
     """
     similarity, own = texts @ images.T, relevant.any(0)
+    asked = np.asarray(image_sources)[own]
     return Report(
-        text_to_image=retrieval(best_ranks(similarity, relevant), len(images), seed),
-        image_to_text=retrieval(best_ranks(similarity.T[own], relevant.T[own]), len(texts), seed),
+        text_to_image=retrieval(best_ranks(similarity, relevant), len(images), text_sources, seed),
+        image_to_text=retrieval(best_ranks(similarity.T[own], relevant.T[own]), len(texts), asked, seed),
         alignment=float(np.mean(2 - 2 * similarity[relevant])),
         uniformity_text=uniformity(texts, seed),
         uniformity_image=uniformity(images, seed),
@@ -86,9 +100,11 @@ def best_ranks(similarity: Vector, relevant: npt.NDArray[np.bool_]) -> npt.NDArr
     return ranks
 
 
-def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> Retrieval:
+def retrieval(ranks: npt.NDArray[np.int64], candidates: int, sources: Sources, seed: int = 0) -> Retrieval:
+    """Figures of the ranks (n,) of as many questions."""
     r1, r5, r10 = (float(np.mean(ranks <= cut)) for cut in _CUTS)
-    r1_interval, r5_interval, r10_interval = _intervals(ranks, seed)
+    interval = bootstrap(sources, seed)
+    r1_interval, r5_interval, r10_interval = (interval((ranks <= cut).astype(np.float64)) for cut in _CUTS)
     return Retrieval(
         r1=r1,
         r5=r5,
@@ -104,16 +120,35 @@ def retrieval(ranks: npt.NDArray[np.int64], candidates: int, seed: int = 0) -> R
     )
 
 
-def _intervals(ranks: npt.NDArray[np.int64], seed: int) -> list[tuple[float, float]]:
-    """Percentile bootstrap; drawing n hits or misses with replacement is one binomial draw."""
-    random = np.random.default_rng(seed)
-    tails = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
-    intervals = []
-    for cut in _CUTS:
-        shares = random.binomial(len(ranks), np.mean(ranks <= cut), _RESAMPLES) / len(ranks)
-        low, high = np.quantile(shares, tails)
-        intervals.append((float(low), float(high)))
-    return intervals
+def bootstrap(sources: Sources, seed: int = 0) -> Callable[[npt.NDArray[np.float64]], tuple[float, float]]:
+    """The 95 % interval of the mean of any values (n,), on the same draws each time.
+
+    Sources are drawn with all their questions (Field & Welsh 2007, "Bootstrapping clustered data", by cluster).
+    Percentiles of few draws are too near to each other: they are taken further out, as far as Student's t asks
+    (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", arXiv:1411.5279).
+    """
+    _, cluster = np.unique(sources, return_inverse=True)
+    sizes = np.bincount(cluster)
+    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), _RESAMPLES)
+    tails = _tails(len(sizes))
+
+    def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+        low, high = np.quantile((draws @ np.bincount(cluster, values)) / (draws @ sizes), tails)
+        return float(low), float(high)
+
+    return interval
+
+
+def _tails(draws: int) -> tuple[float, float]:
+    """Which percentiles of a bootstrap over so many independent draws hold `_LEVEL`."""
+    if draws < 2:
+        return 0.0, 1.0
+    normal, freedom = NormalDist(), draws - 1
+    z = normal.inv_cdf((1 + _LEVEL) / 2)
+    # Student's quantile by its Cornish-Fisher expansion
+    t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    low = normal.cdf(-t * (draws / freedom) ** 0.5)
+    return low, 1 - low
 
 
 def uniformity(vectors: Vector, seed: int = 0) -> float:

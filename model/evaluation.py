@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 
 from model.encoders import Encoder, Picture, Vector
 from model.errors import PairsUnreadable
-from model.evaluate import Report, best_ranks, report
+from model.evaluate import Report, best_ranks, bootstrap, report
 from model.pairs import Pair
 
 Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
@@ -23,8 +22,6 @@ Span: TypeAlias = tuple[float, float]
 """start_s, end_s"""
 
 _BATCH = 32
-_RESAMPLES = 2_000
-_LEVEL = 0.95
 _MEASURES: Mapping[Measure, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]] = {
     "r1": lambda ranks: (ranks <= 1).astype(np.float64),
     "r5": lambda ranks: (ranks <= 5).astype(np.float64),
@@ -57,7 +54,7 @@ class Encoded:
         return np.asarray(self.relevant.any(0), np.bool_)
 
     def report(self) -> Report:
-        return report(self.texts, self.images, self.relevant)
+        return report(self.texts, self.images, self.relevant, self.text_sources, self.image_sources)
 
 
 @dataclass(frozen=True)
@@ -128,9 +125,7 @@ def compare(base: Encoded, adapter: Encoded, seed: int = 0) -> Comparison:
 
     The bootstrap draws sources with all their questions, and looks at both models on each draw: what is common to both
     (hard questions, near twins) falls out of the difference (Koehn 2004, "Statistical significance tests for machine
-    translation evaluation", paired; Field & Welsh 2007, "Bootstrapping clustered data", by cluster). Percentiles of few
-    draws are too near to each other: they are taken further out, as far as Student's t asks (Hesterberg 2015, "What
-    Teachers Should Know About the Bootstrap", arXiv:1411.5279).
+    translation evaluation").
     """
     if base.relevant.shape != adapter.relevant.shape:
         raise ValueError("only encodings of the same pairs can be compared")
@@ -227,26 +222,9 @@ def _ranks(encoded: Encoded, back: bool = False) -> npt.NDArray[np.int64]:
 def _differences(
     base: npt.NDArray[np.int64], adapter: npt.NDArray[np.int64], sources: Sequence[str], seed: int
 ) -> Mapping[Measure, Difference]:
-    _, cluster = np.unique(sources, return_inverse=True)
-    sizes = np.bincount(cluster)
-    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), _RESAMPLES)
-    tails = _tails(len(sizes))
+    interval = bootstrap(sources, seed)
     found: dict[Measure, Difference] = {}
     for name, measure in _MEASURES.items():
         before, after = measure(base), measure(adapter)
-        sums = np.bincount(cluster, after - before)
-        low, high = np.quantile((draws @ sums) / (draws @ sizes), tails)
-        found[name] = Difference(float(before.mean()), float(after.mean()), (float(low), float(high)))
+        found[name] = Difference(float(before.mean()), float(after.mean()), interval(after - before))
     return found
-
-
-def _tails(draws: int) -> tuple[float, float]:
-    """Which percentiles of a bootstrap over so many independent draws hold `_LEVEL`."""
-    if draws < 2:
-        return 0.0, 1.0
-    normal, freedom = NormalDist(), draws - 1
-    z = normal.inv_cdf((1 + _LEVEL) / 2)
-    # Student's quantile by its Cornish-Fisher expansion
-    t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    low = normal.cdf(-t * (draws / freedom) ** 0.5)
-    return low, 1 - low

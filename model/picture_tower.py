@@ -21,6 +21,7 @@ from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model.encoders import Vector
 from model.errors import PartsMissing
+from model.parts import fetching
 from model.runtime import openvino
 from model.runtime import opset15 as ops
 
@@ -85,7 +86,7 @@ class CudaTower:
 
 def read(folder: Path) -> CLIPVisionModelWithProjection:
     """The tower of a folder in transformers' layout, in float32. Raises `PartsMissing`."""
-    again = f"delete {folder} and run `make env` again"
+    again = f"delete {folder} and run `{fetching(folder.parent)}`"
     try:
         read_in: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True

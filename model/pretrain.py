@@ -201,7 +201,8 @@ def figures(material: Material, text_map: TextMap) -> dict[str, Retrieval]:
         rows = np.flatnonzero(~material.teaches & (languages == language))
         texts = text_map.texts(material.features[torch.from_numpy(rows)].float()).numpy()
         own = np.searchsorted(pictures, material.captions.pictures[rows])
-        result[str(language)] = retrieval(best_ranks(texts @ images.T, owned(own, len(pictures))), len(pictures))
+        ranks = best_ranks(texts @ images.T, owned(own, len(pictures)))
+        result[str(language)] = retrieval(ranks, len(pictures), own)
     return result
 
 

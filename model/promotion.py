@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model.encoders import Encoder
+from model.encoders import Encoder, evenly
 from model.errors import TooFewPairs
 from model.evaluate import Report
 from model.evaluation import Comparison, Difference, Direction, Encoded, Measure, Progress, compare, encode
@@ -83,7 +83,7 @@ def trial(
     if not held_out:
         raise TooFewPairs("no pairs are held out to judge by: more videos are needed")
     among = list(dict.fromkeys(pair.pictures for pair in library))
-    sets = [(held_out, among[:: 1 + len(among) // MOST_AMONG]), (general, [])]
+    sets = [(held_out, evenly(among, min(len(among), MOST_AMONG))), (general, [])]
     found: list[Encoded] = []
     for number, (encoder, (pairs, others)) in enumerate((e, p) for e in (base, adapter) for p in sets):
         tell = lambda share, done=number: progress((done + share) / 4)  # noqa: E731

@@ -8,11 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 
+import torch
+
 from model import headed
+from model.encoders import serving_device
+from model.errors import TooFewPairs
 from model.hub import HubModel, fetch, read
 from model.pairs import Pair
 from model.parts import default_folder
-from model.presets import PRESETS, STARTER, load_encoder
+from model.presets import PRESETS, STARTER, generation, load_encoder
 from model.run import Run
 from model.trainable import HubTowers, Towers
 from model.trainer import Outcome, Step, Trainer, accelerator
@@ -28,6 +32,8 @@ class Trained:
     """Folder with `frame`, perhaps `motion`, `map.safetensors` and `head.safetensors`, and `adapter.json`."""
     outcomes: Mapping[str, Outcome]
     """By part: `frame`, and `motion` where the preset has a motion model and the pairs have clips."""
+    main: bool = True
+    """False in a process that only helped under `torchrun`: the main one judges, reports and prints."""
 
 
 def train(
@@ -35,6 +41,7 @@ def train(
     pairs: Sequence[Pair],
     *,
     preset: str,
+    device: str,
     parts_dir: Path | None,
     folder: Path,
     base_adapter: Path | None = None,
@@ -44,22 +51,35 @@ def train(
     """Trains on the pairs of the split `train`; those of `validation` say when it is enough; `test` is not looked at.
 
     `folder` keeps checkpoints: called again with the same, a killed or cancelled run goes on. From `base_adapter` on,
-    its layers and rank are kept, whatever the run states. Raises `Cancelled`, `PartsMissing`, `AdapterMismatch`.
+    its layers and rank are kept, whatever the run states. `device` is `auto`, `cpu` or `cuda`. Raises `Cancelled`,
+    `PartsMissing`, `AdapterMismatch`, `TooFewPairs`, and `ModelError` for a device that is not there.
     """
     cache = folder / "cache"
-    loading = _loading(run, preset, parts_dir or default_folder(), base_adapter, cache)
-    trained = train_towers(run, pairs, loading, preset=preset, folder=folder, progress=progress, stopping=stopping)
-    if run.head.kind != "mean" and accelerator().is_main_process:
+    loading = _loading(run, preset, serving_device(device), parts_dir or default_folder(), base_adapter, cache)
+    trained = train_towers(
+        run,
+        pairs,
+        loading,
+        preset=preset,
+        device=device,
+        folder=folder,
+        begun_from=_begun_from(preset, base_adapter),
+        progress=progress,
+        stopping=stopping,
+    )
+    if run.head.kind != "mean" and trained.main:
         headed.teach(
             run.head,
             pairs,
-            load_encoder(preset, device="auto", adapter=trained.adapter, parts_dir=parts_dir),
+            load_encoder(preset, device=device, adapter=trained.adapter, parts_dir=parts_dir),
             trained.adapter,
             seed=run.seed,
             progress=lambda done, of: progress(Step("pictures", done, of, None, None)),
             stopping=stopping,
         )
-    rmtree(cache, ignore_errors=True)  # large, and only good for going on
+    accelerator(device).wait_for_everyone()  # whoever returns may load the adapter, and reads the cache no more
+    if trained.main:
+        rmtree(cache, ignore_errors=True)  # large, and only good for going on
     return trained
 
 
@@ -69,24 +89,27 @@ def train_towers(
     loading: Mapping[str, Loading],
     *,
     preset: str,
+    device: str,
     folder: Path,
+    begun_from: str = "",
     progress: Callable[[Step], None],
     stopping: Callable[[], bool],
 ) -> Trained:
-    """`train`, with the towers of each part of the preset."""
-    adapter = folder / "adapter"
+    """`train`, with the towers of each part of the preset. `begun_from` names the weights that they begin with."""
+    adapter, processes = folder / "adapter", accelerator(device)
+    told = progress if processes.is_main_process else lambda step: None
     outcomes, pins = {}, {}
     for part, load in loading.items():
         taught = [pair for pair in pairs if part == "frame" or len(pair.pictures) > 1]
         if not any(pair.split == "train" for pair in taught):
             continue
         towers = load()
-        outcomes[part] = Trainer(run, towers, taught, folder / part, progress, stopping)()
+        outcomes[part] = Trainer(run, towers, taught, folder / part, device, begun_from, told, stopping)()
         pins[part] = towers.pin
-        if accelerator().is_main_process:
+        if processes.is_main_process:
             towers.save(adapter, part)
     if not outcomes:
-        raise ValueError("no pairs to train on")
+        raise TooFewPairs("no pairs are left to train on: more videos are needed")
     summary = {
         "preset": preset,
         "models": pins,
@@ -95,16 +118,27 @@ def train_towers(
         "data": _counts(pairs),
         "curves": {part: asdict(outcome) for part, outcome in outcomes.items()},
     }
-    if accelerator().is_main_process:
+    if processes.is_main_process:
         (adapter / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
-    return Trained(adapter, outcomes)
+    processes.wait_for_everyone()
+    return Trained(adapter, outcomes, processes.is_main_process)
 
 
-def _loading(run: Run, preset: str, parts_dir: Path, base: Path | None, cache: Path) -> dict[str, Loading]:
+def _begun_from(preset: str, base: Path | None) -> str:
+    if preset == STARTER:
+        from model import starter  # its libraries and parts are for this preset alone
+
+        return starter.generation(base)
+    return generation(PRESETS[preset], base)
+
+
+def _loading(
+    run: Run, preset: str, device: torch.device, parts_dir: Path, base: Path | None, cache: Path
+) -> dict[str, Loading]:
     if preset == STARTER:
         from model import upper_layers  # its libraries and parts are for this preset alone
 
-        return {"frame": lambda: upper_layers.load(run, parts_dir, base, cache)}
+        return {"frame": lambda: upper_layers.load(run, device, parts_dir, base, cache)}
 
     def hub(model: HubModel, part: str) -> Loading:
         return lambda: HubTowers(read(fetch(model, parts_dir), model.name), run, base / part if base else None)

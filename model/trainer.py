@@ -10,20 +10,23 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object, send_to_device
+from accelerate.utils import InitProcessGroupKwargs, gather_object, send_to_device
+from torch.nn import functional
 from transformers import get_cosine_with_hard_restarts_schedule_with_warmup as cosine_with_restarts
 
 from model import batches
-from model.batches import Batch, Numbers
+from model.batches import Batch, Material, Numbers
 from model.checkpoint import Checkpoint, Curve, State
 from model.encoders import serving_device, serving_dtype
 from model.errors import Cancelled
-from model.evaluate import best_ranks, owned
+from model.evaluate import best_ranks
 from model.losses import LOSSES, Temperature
 from model.pairs import Pair
 from model.run import Run
@@ -32,6 +35,8 @@ from model.trainable import Stage, Towers
 _CLIP_NORM = 1.0
 _LOOKED_AT = 500
 """Clips of the validation pairs, at most: they are looked at often."""
+_WAITS = timedelta(hours=12)
+"""So long may the main process work alone, at pictures or at a head; torch would give up after minutes."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,16 @@ class Outcome:
     losses: Curve
     """By step."""
     validation: Curve
-    """Mean reciprocal rank of a text's own clip, by step; empty without validation pairs."""
+    """Mean reciprocal rank of the best of a text's clips, by step, worked out as `model.evaluation` does; empty without
+    validation pairs.
+    """
 
 
 class Trainer:
-    """One run over one pair of towers. `folder` keeps a checkpoint, from which the same run goes on after a kill."""
+    """One run over one pair of towers. `folder` keeps a checkpoint, from which the same run goes on after a kill.
+
+    `begun_from` names the weights that the towers begin with.
+    """
 
     def __init__(
         self,
@@ -67,13 +77,16 @@ class Trainer:
         towers: Towers,
         pairs: Sequence[Pair],
         folder: Path,
+        device: str,
+        begun_from: str,
         progress: Callable[[Step], None],
         stopping: Callable[[], bool],
     ) -> None:
         self._run, self._towers, self._progress, self._stopping = run, towers, progress, stopping
         self._teach = batches.gather(pairs, "train")
         self._look = batches.gather(pairs, "validation", _LOOKED_AT)
-        self._accelerator = accelerator()
+        self._asked, self._relevant = _questions(self._look)
+        self._accelerator = accelerator(device)
         with self._accelerator.main_process_first():  # it prepares, the others find it done
             towers.prepare(
                 [*self._teach.texts, *self._look.texts], [*self._teach.clips, *self._look.clips], self._preparing
@@ -84,7 +97,8 @@ class Trainer:
         self._schedule = cosine_with_restarts(optimizer, round(run.warm_up * run.steps), run.steps, run.cycles)
         self._module, self._optimizer = self._accelerator.prepare(towers.module, optimizer)
         parts = {"optimizer": self._optimizer, "schedule": self._schedule, "temperature": self._temperature}
-        self._checkpoint = Checkpoint(folder / "checkpoint.pt", f"{run!r} {pairs!r}", towers.module, parts)
+        what = f"{towers.pin} {begun_from} {run!r} {pairs!r}"
+        self._checkpoint = Checkpoint(folder / "checkpoint.pt", what, towers.module, parts)
 
     def __call__(self) -> Outcome:
         """Leaves the best weights in the towers. Raises `Cancelled`, only just after a checkpoint."""
@@ -174,8 +188,9 @@ class Trainer:
     def _mean_reciprocal_rank(self) -> float:
         self._module.eval()
         first_text, first_clip = len(self._teach.texts), len(self._teach.clips)
-        texts, clips = np.arange(len(self._look.texts)), np.arange(len(self._look.clips))
+        clips = np.arange(len(self._look.clips))
         count = -(-len(clips) // self._run.chunk)
+        texts = np.resize(self._asked, max(len(self._asked), count))  # again where not each chunk would have one
         text_vectors, frames = [], []
         for some_texts, some_clips in zip(np.array_split(texts, count), np.array_split(clips, count), strict=True):
             inputs = (
@@ -185,8 +200,9 @@ class Trainer:
             made = self._towers.module(*send_to_device(inputs, self._device))
             text_vectors.append(made[0].cpu())
             frames.append(made[1].cpu())
-        similarity = (torch.cat(text_vectors) @ torch.cat(frames).mean(1).T).numpy()
-        return float(np.mean(1 / best_ranks(similarity, owned(self._look.clip_of, len(clips)))))
+        means = functional.normalize(torch.cat(frames).mean(1), dim=1)  # as the index has them
+        similarity = (torch.cat(text_vectors)[: len(self._asked)] @ means.T).numpy()
+        return float(np.mean(1 / best_ranks(similarity, self._relevant)))
 
     def _is_stale(self, state: State) -> bool:
         return state.step - state.best_step >= self._run.patience * self._run.check_every
@@ -212,10 +228,24 @@ class _Chunk:
     views: Numbers
 
 
-def accelerator() -> Accelerator:
-    device = serving_device("auto")
-    native = serving_dtype(device) is torch.bfloat16
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if native else "no")
+def accelerator(device: str) -> Accelerator:
+    """`device` is `auto`, `cpu` or `cuda`. Raises `ModelError` for one that is not there."""
+    found = serving_device(device)
+    native = serving_dtype(found) is torch.bfloat16
+    return Accelerator(
+        cpu=found.type == "cpu",
+        mixed_precision="bf16" if native else "no",
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=_WAITS)],
+    )
+
+
+def _questions(look: Material) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """The number of each different text (n,), and which clips (n, clips) it goes with: a title has several moments."""
+    rows: dict[str, int] = {}
+    row_of = [rows.setdefault(text, len(rows)) for text in look.texts]
+    relevant = np.zeros((len(rows), len(look.clips)), np.bool_)
+    relevant[row_of, look.clip_of] = True
+    return np.unique(row_of, return_index=True)[1], relevant
 
 
 def _bare(made: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,6 +5,7 @@ can carry no LoRA; its map learns instead.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +21,6 @@ from transformers import PreTrainedModel
 from model import lora, starter
 from model.augment import changed
 from model.batches import Numbers, frames
-from model.encoders import serving_device
 from model.picture_tower import LowerLayers
 from model.preprocess import Preprocess
 from model.pretrain_data import Sentences, note, opened, read_picture
@@ -37,12 +37,12 @@ Lower: TypeAlias = Callable[[PreTrainedModel, int], Callable[[torch.Tensor], Sta
 """Makes of a tower its first so many layers: pixels (n, 3, height, width) into hidden states (n, tokens, width)."""
 
 
-def load(run: Run, parts_dir: Path | None, base: Path | None, cache: Path) -> "StarterTowers":
+def load(run: Run, device: torch.device, parts_dir: Path | None, base: Path | None, cache: Path) -> "StarterTowers":
     """The served parts, those of an adapter where `base` is one. Raises `PartsMissing`, `AdapterMismatch`."""
     return StarterTowers(
         tower=starter.read_tower(parts_dir),
         preprocess=starter.PREPROCESS,
-        lower=LowerLayers if serving_device("auto").type == "cpu" else TorchLayers,
+        lower=LowerLayers if device.type == "cpu" else partial(TorchLayers, device=device),
         sentences=SentenceEncoder(),
         text_map=TextMap.read(starter.map_file(base), run.map_dropout),
         run=run,
@@ -138,13 +138,13 @@ class StarterTowers:
 class TorchLayers:
     """`LowerLayers` in torch: for graphics cards."""
 
-    def __init__(self, model: PreTrainedModel, layers: int) -> None:
+    def __init__(self, model: PreTrainedModel, layers: int, device: torch.device) -> None:
         self._tower: Any = model
-        self._layers = layers
+        self._layers, self._device = layers, device
 
     @torch.inference_mode()
     def __call__(self, pixels: torch.Tensor) -> States:
-        tower = self._tower.to(serving_device("auto")).vision_model
+        tower = self._tower.to(self._device).vision_model
         x = tower.pre_layrnorm(tower.embeddings(pixels.to(tower.device), interpolate_pos_encoding=True))
         for layer in tower.encoder.layers[: self._layers]:
             x = layer(x, None)

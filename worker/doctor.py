@@ -12,7 +12,7 @@ from indexer.fetching import find_runtime
 from indexer.server import ServerPoints
 from model import figures
 from model.errors import PartsMissing
-from model.parts import default_folder, sample_files, tower_folder
+from model.parts import default_folder, fetching, sample_files, tower_folder
 from worker.settings import Settings
 
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -58,16 +58,18 @@ def _model(settings: Settings) -> Check:
     measured = figures.read(settings.preset) or "not measured here, `reelseek evaluate` does"
     if settings.preset != "starter":
         return Check("model", True, f"preset {settings.preset}, fetched from its hub at first use; {measured}")
+    parts = settings.parts_dir or default_folder()
     try:
-        folder = tower_folder(settings.parts_dir or default_folder())
+        folder = tower_folder(parts)
     except PartsMissing as missing:
-        return Check("model", False, str(missing), "Run `make env`.")
+        return Check("model", False, str(missing), f"Run `{fetching(parts)}`.")
     return Check("model", True, f"preset starter, {folder}; {measured} (docs/starter-model.md)")
 
 
 def _samples(settings: Settings) -> Check:
-    count = len(sample_files(settings.parts_dir or default_folder()))
-    return Check("samples", count > 0, f"{count} clips", "Run `make env`.")
+    parts = settings.parts_dir or default_folder()
+    count = len(sample_files(parts))
+    return Check("samples", count > 0, f"{count} clips", f"Run `{fetching(parts)}`.")
 
 
 def _device(settings: Settings) -> Check:
@@ -94,7 +96,9 @@ def _blobs(settings: Settings) -> Check:
 
 def _youtube(_settings: Settings) -> Check:
     runtime = find_runtime()
-    return Check("YouTube", runtime is not None, f"yt-dlp runs YouTube's scripts with {runtime}", "Run `make env`.")
+    return Check(
+        "YouTube", runtime is not None, f"yt-dlp runs YouTube's scripts with {runtime}", "Run `pip install deno`."
+    )
 
 
 def _redis(url: str) -> Check:

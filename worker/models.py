@@ -59,6 +59,7 @@ def train_preset(
         read_run(settings.retrain_run or DEFAULT),
         pairs,
         preset=settings.preset,
+        device=settings.device,
         parts_dir=settings.parts_dir,
         folder=folder,
         base_adapter=base_adapter,

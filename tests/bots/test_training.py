@@ -143,6 +143,26 @@ def test_train_leaves_an_adapter_a_report_and_a_verdict(reelseek: Callable[..., 
     assert json.loads(judged)["generation"] == report["generation"]
 
 
+def test_two_processes_train_as_one_does(reelseek: Callable[..., Ran], here: Path) -> None:
+    """Under `torchrun` the losses are those of one process; only one of the two judges, reports and prints."""
+    clips = [
+        {"text": f"block {i}", "file": [f"{i}.png", f"{i + 1}.png"], "split": "test" if i == 8 else "train"}
+        for i in range(0, 12, 2)
+    ]
+    (here / "clips.jsonl").write_text("\n".join(map(json.dumps, clips)))
+    (here / "run.toml").write_text(RUN.format(steps=2) + '[head]\nkind = "lstm"\nsteps = 2\nrate = 1e-3\n')
+    arguments = ["train", "--pairs", "clips.jsonl", "--run", "run.toml", "--out"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    command = ["--", sys.executable, "-c", "from bots.cli import main; main()", *arguments, "two"]
+    done = subprocess.run([*torchrun, *command], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("two/report.json") == 1
+    assert {file.name for file in (here / "two" / "adapter").iterdir()} == {"frame", "adapter.json", "head.safetensors"}
+    assert reelseek(*arguments, "one")[0] == 0
+    one, two = (json.loads((here / name / "report.json").read_text())["training"]["frame"] for name in ("one", "two"))
+    assert two["losses"] == [[step, pytest.approx(loss, rel=2e-2)] for step, loss in one["losses"]]
+
+
 def test_extract_writes_what_the_model_gives(reelseek: Callable[..., Ran], here: Path) -> None:
     """TSV of texts, Parquet of pictures, unit vectors both."""
     (here / "texts.txt").write_text("a dog\n강아지\n")

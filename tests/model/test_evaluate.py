@@ -40,17 +40,22 @@ def test_a_model_that_says_the_same_of_everything_gets_nothing() -> None:
 
 def test_figures_of_known_ranks() -> None:
     """R@k counts ranks up to k; median and mean are over ranks that begin at 1."""
-    figures = retrieval(np.array([1, 2, 5, 6, 11]), candidates=20)
+    figures = retrieval(np.array([1, 2, 5, 6, 11]), candidates=20, sources=np.arange(5))
     assert (figures.r1, figures.r5, figures.r10) == (0.2, 0.6, 0.8)
     assert (figures.median_rank, figures.mean_rank, figures.queries, figures.candidates) == (5, 5, 5, 20)
 
 
 def test_the_interval_is_that_of_resampling() -> None:
-    """It agrees with a bootstrap that really draws the queries again."""
+    """It agrees with a bootstrap that really draws the videos again, each with all of its questions."""
     random = np.random.default_rng(0)
-    ranks = random.integers(1, 12, 300)
-    drawn = [np.mean(ranks[random.integers(0, 300, 300)] <= 5) for _ in range(4_000)]
-    assert retrieval(ranks, 12).r5_interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.012)
+    # a hundred videos of ten questions: some videos are found, others are not
+    of_video = np.repeat(random.integers(1, 12, 100), 10)
+    ranks = np.where(random.random(1_000) < 0.2, random.integers(1, 12, 1_000), of_video)
+    drawn = [np.mean(ranks.reshape(100, 10)[random.integers(0, 100, 100)] <= 5) for _ in range(4_000)]
+    low, high = retrieval(ranks, 12, np.repeat(np.arange(100), 10)).r5_interval
+    assert [low, high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.012)
+    apart = retrieval(ranks, 12, np.arange(1_000)).r5_interval
+    assert high - low > 2 * (apart[1] - apart[0])
 
 
 def test_alignment_and_uniformity_follow_their_definition() -> None:
@@ -58,7 +63,7 @@ def test_alignment_and_uniformity_follow_their_definition() -> None:
     random = np.random.default_rng(1)
     texts, images = unit(random, 9), unit(random, 9)
     own = random.permutation(9)
-    figures = report(texts, images, owned(own, 9))
+    figures = report(texts, images, owned(own, 9), own, np.arange(9))
     assert figures.alignment == pytest.approx(np.mean([np.sum((texts[i] - images[own[i]]) ** 2) for i in range(9)]))
     pairs = [np.exp(-2 * np.sum((texts[i] - texts[j]) ** 2)) for i in range(9) for j in range(i)]
     assert figures.uniformity_text == pytest.approx(np.log(np.mean(pairs)), rel=1e-5)

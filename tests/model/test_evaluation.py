@@ -1,6 +1,7 @@
 """Pairs as an encoder has them, and base against adapter, held against the naive way of working them out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,17 @@ def test_the_interval_is_that_of_drawing_videos_again() -> None:
     difference = compare(base, adapter).text_to_image["r1"]
     assert difference.value == pytest.approx(adapter.report().text_to_image.r1 - base.report().text_to_image.r1)
     assert difference.interval == pytest.approx(naive_interval(base, adapter, 3_000), abs=0.015)
+
+
+def test_shares_are_as_unsure_as_their_videos_are_few() -> None:
+    """Questions of one video count together in a share's interval, too: of half as many videos it is wider."""
+    each = encoded(0, 0.5)
+    apart = replace(each, text_sources=tuple(map(str, range(90))), image_sources=tuple(map(str, range(30))))
+    few = replace(each, text_sources=tuple("abcd"[i // 25] for i in range(90)))
+    widths = [high - low for low, high in (one.report().text_to_image.r1_interval for one in (few, each, apart))]
+    assert widths[0] > 1.3 * widths[2]
+    back = [high - low for low, high in (one.report().image_to_text.r1_interval for one in (each, apart))]
+    assert back[0] != back[1]
 
 
 def test_pairing_takes_out_what_both_find_hard() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_a_package_is_downloaded_and_checked(wheel: Path) -> None:
 def test_a_package_that_is_gone_is_one_sentence(wheel: Path) -> None:
     """The sentence names the package and what to do."""
     with (
-        pytest.raises(PartsMissing, match=r"clips==2\.0.*check the package index.*make env") as gone,
+        pytest.raises(PartsMissing, match=r"clips==2\.0.*check the package index.*same command again") as gone,
         parts.downloaded(Package("clips", "2.0", "0" * 64)),
     ):
         pass
@@ -73,9 +74,11 @@ def test_a_member_is_checked_too(wheel: Path) -> None:
 
 
 def test_parts_that_were_never_fetched_are_one_sentence(tmp_path: Path) -> None:
-    """A start without `make env` says which command brings the parts."""
-    with pytest.raises(PartsMissing, match="make env"):
+    """A start without them says which command brings the parts, and into which folder where it is not the usual one."""
+    with pytest.raises(PartsMissing, match=re.escape(f"run `python -m model.parts --into {tmp_path}`.")):
         parts.tower_folder(tmp_path)
+    assert parts.fetching(parts.default_folder()) == "python -m model.parts"
+    assert parts.fetching(Path("/my parts")).endswith(" --into '/my parts'")
     assert parts.sample_files(tmp_path) == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model import general, parts
+from model import general, parts, promotion
 from model.evaluation import Comparison, Difference, Encoded, compare
 from model.pairs import Pair
 from model.promotion import LEAST_SOURCES, MARGIN, Finding, judge, trial
@@ -106,6 +106,19 @@ def test_what_is_held_out_is_looked_for_in_the_whole_library(tmp_path: Path) -> 
     assert (tried.base.text_to_image.candidates, tried.base.text_to_image.mrr) == (20, 1 / 20)
     assert (tried.base.image_to_text.queries, tried.held_out.images, tried.held_out.sources) == (8, 20, 8)
     assert tried.verdict.better
+
+
+def test_as_many_of_the_library_as_may_stand_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a library that is a little too large only what is too many is left out, and a smaller one is taken whole."""
+    pairs = []
+    for i in range(20):
+        file = tmp_path / f"{i}.png"
+        Image.new("RGB", (4, 4), (10 * i, 250 - 10 * i, 5 * i)).save(file)
+        pairs.append(Pair(f"{10 * i} {250 - 10 * i} {5 * i}", (file,), file.name))
+    for most, found in ((9, 9), (10, 10), (11, 10)):
+        monkeypatch.setattr(promotion, "MOST_AMONG", most)
+        tried = trial(Blind(), ByColour(), pairs[:10], pairs[:10], library=pairs[10:])
+        assert tried.base.text_to_image.candidates == 10 + found
 
 
 def test_the_general_set_is_drawn_anywhere_in_the_preset_s_languages(tmp_path: Path) -> None:

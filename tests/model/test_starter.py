@@ -102,7 +102,7 @@ def test_a_damaged_tower_is_a_sentence(parts_dir: Path, tmp_path: Path, size: in
         (tmp_path / "tower" / name).write_bytes((source / name).read_bytes())
     with (source / "model.safetensors").open("rb") as weights:
         (tmp_path / "tower" / "model.safetensors").write_bytes(weights.read(size))
-    with pytest.raises(PartsMissing, match=r"delete .*tower and run `make env` again"):
+    with pytest.raises(PartsMissing, match=r"delete .*tower and run `python -m model\.parts --into "):
         starter.load(tmp_path, "cpu", None)
 
 

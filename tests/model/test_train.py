@@ -1,10 +1,14 @@
 """The real loop on tiny towers: it learns, goes on after a kill, stops when asked, and tells no text."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -13,9 +17,12 @@ from safetensors.torch import load_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model import hub, lora, starter, upper_layers
-from model.errors import AdapterMismatch, Cancelled
+from model.encoders import HubEncoder, Tower
+from model.errors import AdapterMismatch, Cancelled, ModelError, TooFewPairs
+from model.evaluation import encode
 from model.pairs import Pair
 from model.preprocess import Preprocess
+from model.presets import PRESETS
 from model.run import Run, read_run
 from model.sentence import FEATURES
 from model.text_map import SIZE, TextMap
@@ -104,7 +111,8 @@ def starter_towers(root: Path) -> Callable[[Run, Path], dict[str, Loading]]:
             tower = CLIPVisionModelWithProjection(CLIPVisionConfig(**vision)).eval()
             tower.name_or_path = "tiny/tower@1"
             text_map = TextMap(16, run.map_dropout)
-            return StarterTowers(tower, PREPROCESS, TorchLayers, sentences, text_map, run, None, folder / "cache")
+            lower = partial(TorchLayers, device=torch.device("cpu"))
+            return StarterTowers(tower, PREPROCESS, lower, sentences, text_map, run, None, folder / "cache")
 
         return {"frame": load}
 
@@ -120,6 +128,7 @@ def fit(starter_towers: Callable[[Run, Path], dict[str, Loading]]) -> Callable[.
             pairs,
             loading,
             preset="starter",
+            device="cpu",
             folder=folder,
             progress=watcher.progress,
             stopping=watcher.stopping,
@@ -259,6 +268,7 @@ def test_hub_towers_learn(root: Path, pairs: list[Pair], tmp_path: Path, family:
         pairs,
         {"frame": hub_towers(root, family, run)},
         preset="base",
+        device="cpu",
         folder=tmp_path,
         progress=quiet.progress,
         stopping=quiet.stopping,
@@ -297,6 +307,7 @@ def test_motion_learns_from_clips_alone(root: Path, tmp_path: Path, loss: str) -
         [*clips, photograph],
         loading,
         preset="base",
+        device="cpu",
         folder=tmp_path,
         progress=quiet.progress,
         stopping=quiet.stopping,
@@ -317,6 +328,7 @@ def test_it_goes_on_from_an_adapter(root: Path, pairs: list[Pair], tmp_path: Pat
             pairs,
             {"frame": hub_towers(root, name, run, part)},
             preset="base",
+            device="cpu",
             folder=folder,
             progress=quiet.progress,
             stopping=quiet.stopping,
@@ -331,14 +343,118 @@ def test_it_goes_on_from_an_adapter(root: Path, pairs: list[Pair], tmp_path: Pat
         go_on("siglip", part, tmp_path / "third")
 
 
+def test_the_best_step_is_chosen_by_the_figure_that_judges(root: Path, tmp_path: Path) -> None:
+    """A title goes with several moments of its video, of which any is right, and a clip is the unit mean of its frames:
+    before anything was learnt, the validation figure is the one of `model.evaluation`.
+    """
+    looked_at = [
+        Pair(f"{kind} {i if kind == 'chapter' else i // 4}", clip, f"video {i // 4}", stated="validation")
+        for i in range(COUNT)
+        for clip in [tuple(root / f"{i}-{frame if i % 2 else 0}.png" for frame in range(3))]  # some stand still
+        for kind in (("title", "chapter") if i < 2 else ("title",))
+    ]
+    taught = [replace(pair, stated="train") for pair in looked_at]
+    run = small(steps=1, check_every=1, frames=3, chunk=1)
+    trained = train_towers(
+        run,
+        [*taught, *looked_at],
+        {"frame": hub_towers(root, "clip", run)},
+        preset="base",
+        device="cpu",
+        folder=tmp_path,
+        progress=Watcher().progress,
+        stopping=lambda: False,
+    )
+    tower = Tower(hub.read(root / "clip", "tiny/clip@1"), torch.device("cpu"), torch.float32)
+    judged = encode(looked_at, HubEncoder("tiny", tower, None)).report().text_to_image
+    assert judged.queries == 6
+    assert trained.outcomes["frame"].validation[0][1] == pytest.approx(judged.mrr, abs=0.01)
+
+
+def test_other_weights_do_not_go_on_from_a_checkpoint(root: Path, pairs: list[Pair], tmp_path: Path) -> None:
+    """After a change of preset the same call begins anew, whatever lies in the folder."""
+    run = small(check_every=2, steps=4)
+
+    def first_step(name: str, watcher: Watcher) -> int:
+        with suppress(Killed):
+            train_towers(
+                run,
+                pairs,
+                {"frame": hub_towers(root, name, run)},
+                preset="base",
+                device="cpu",
+                folder=tmp_path,
+                progress=watcher.progress,
+                stopping=watcher.stopping,
+            )
+        return next(step.step for step in watcher.steps if step.stage == "training")
+
+    assert first_step("clip", Watcher(kill_at=3)) == 1
+    assert first_step("clip", Watcher(kill_at=3)) == 3
+    assert first_step("siglip", Watcher()) == 1
+
+
+@pytest.fixture
+def multilingual(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Parts with a tiny model under the name and commit of the preset's, as if it had been fetched."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    model = PRESETS["multilingual"].frame
+    snapshot = tmp_path / "parts" / "hub" / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
+    shutil.copytree(root / "siglip", snapshot)
+    return tmp_path / "parts"
+
+
+def test_after_a_rollback_a_run_begins_anew(multilingual: Path, pairs: list[Pair], tmp_path: Path) -> None:
+    """A checkpoint of a run that went on from an adapter is none of a run that goes on from another, or from none."""
+
+    def first_step(base: Path | None, folder: str, watcher: Watcher) -> int:
+        with suppress(Killed):
+            train(
+                small(check_every=2, steps=4),
+                pairs,
+                preset="multilingual",
+                device="cpu",
+                parts_dir=multilingual,
+                folder=tmp_path / folder,
+                base_adapter=base,
+                progress=watcher.progress,
+                stopping=watcher.stopping,
+            )
+        return next(step.step for step in watcher.steps if step.stage == "training")
+
+    first_step(None, "before", Watcher())
+    adapter = tmp_path / "before" / "adapter"
+    assert first_step(adapter, "after", Watcher(kill_at=3)) == 1
+    assert first_step(adapter, "after", Watcher(kill_at=3)) == 3
+    assert first_step(None, "after", Watcher()) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for what is not there")
+def test_it_trains_where_it_is_told_to(multilingual: Path, pairs: list[Pair], tmp_path: Path) -> None:
+    """The setting's device is the one that trains: one that is not there is a sentence, before anything is done."""
+    with pytest.raises(ModelError, match="asks for CUDA"):
+        train(
+            small(),
+            pairs,
+            preset="multilingual",
+            device="cuda",
+            parts_dir=multilingual,
+            folder=tmp_path / "made",
+            progress=lambda step: None,
+            stopping=lambda: False,
+        )
+    assert not (tmp_path / "made").exists()
+
+
 def test_no_pairs_to_train_on(pairs: list[Pair], tmp_path: Path) -> None:
-    """Pairs that are all held out teach nothing."""
+    """Pairs that are all held out teach nothing: more are needed, which is no fault of ours."""
     held_out = [replace(pair, stated="test") for pair in pairs]
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(TooFewPairs, match="no pairs"):
         train(
             small(),
             held_out,
             preset="base",
+            device="cpu",
             parts_dir=tmp_path,
             folder=tmp_path,
             progress=lambda step: None,

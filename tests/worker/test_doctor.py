@@ -61,6 +61,7 @@ def test_what_is_missing_is_named_with_its_cure(tmp_path: Path) -> None:
     broken = {name: each for name, each in checks.items() if not each.ok}
     assert {"data folder", "model", "samples", "Redis", "Qdrant"} <= set(broken)
     assert all(each.mend and each.detail for each in broken.values())
+    assert broken["model"].mend == broken["samples"].mend == f"Run `python -m model.parts --into {tmp_path}`."
 
 
 def test_a_durable_redis_is_good(clean_redis: str, tmp_path: Path) -> None:
