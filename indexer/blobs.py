@@ -5,7 +5,9 @@ Frontends import this module: keep it light.
 
 import re
 from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import fsspec
@@ -13,6 +15,7 @@ import fsspec
 from indexer.errors import StoreUnavailable
 
 _NAME = r"[\w-][\w.-]*"
+ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 KEY = re.compile(f"{_NAME}(/{_NAME})*", re.ASCII)
 
 
@@ -35,23 +38,20 @@ class Blobs:
     def put(self, key: str, data: bytes) -> None:
         """Writes a blob, in place of the one there was."""
         path = self._path(key)
-        try:
+        with _reached():
             if self._is_local:
                 _write(Path(path), data)
             else:
                 self._fs.pipe_file(path, data)
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
 
     def get(self, key: str) -> bytes:
         """Raises `KeyError` where there is none, and for what is no key."""
         try:
-            data: bytes = self._fs.cat_file(self._path(key))
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
+            path = self._path(key)
+            with _reached(*ABSENT):
+                return bytes(self._fs.cat_file(path))
+        except (*ABSENT, ValueError) as error:
             raise KeyError(key) from error
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
-        return data
 
     def all_keys(self) -> Iterator[str]:
         """In no order."""
@@ -78,38 +78,27 @@ class Blobs:
 
     def delete(self, key: str) -> None:
         """Deletes a blob. There may be none."""
-        try:
-            self._fs.rm_file(self._path(key))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
+        path = self._path(key)
+        with suppress(FileNotFoundError), _reached(FileNotFoundError):
+            self._fs.rm_file(path)
 
     def delete_prefix(self, prefix: str, but: Set[str] = frozenset()) -> None:
         """Deletes all blobs below `prefix`, which ends with `/`, except these keys. There may be none."""
-        root = self._path(prefix.removesuffix("/"))
-        try:
+        root, kept = self._path(prefix.removesuffix("/")), {self._path(key) for key in but}
+        with suppress(FileNotFoundError), _reached(FileNotFoundError):
             if not but:
                 self._fs.rm(root, recursive=True)
                 return
-            kept = {self._path(key) for key in but}
             for path in set(map(str, self._fs.find(root))) - kept:
                 self._fs.rm_file(path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
 
     def names(self, prefix: str) -> list[str]:
         """What lies directly below `prefix`, which ends with `/`."""
         path = self._path(prefix.removesuffix("/"))
-        try:
+        with suppress(FileNotFoundError), _reached(FileNotFoundError):
             self._fs.invalidate_cache(path)
             return [str(each).rstrip("/").rpartition("/")[2] for each in self._fs.ls(path, detail=False)]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
+        return []
 
     def url(self, key: str) -> str:
         """Where a blob lies: a path of this machine, or an address with its scheme."""
@@ -118,15 +107,24 @@ class Blobs:
 
     def _found(self, root: str) -> list[str]:
         """Paths of all blobs below. What a killed process left half-written is none."""
-        try:
+        with _reached():
             return [path for path in map(str, self._fs.find(root)) if not path.rpartition("/")[2].startswith(".")]
-        except OSError as error:
-            raise StoreUnavailable(str(error)) from error
 
     def _path(self, key: str) -> str:
         if not KEY.fullmatch(key):
             raise ValueError(f"not a key: {key!r}")
         return f"{self._root}/{key}"
+
+
+@contextmanager
+def _reached(*absent: type[OSError]) -> Iterator[None]:
+    """Every store fails in its own way: S3's errors are not even of the system's. What says `absent` stays as it is."""
+    try:
+        yield
+    except absent:
+        raise
+    except Exception as error:
+        raise StoreUnavailable(str(error)) from error
 
 
 def _write(file: Path, data: bytes) -> None:

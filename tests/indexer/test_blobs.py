@@ -1,19 +1,53 @@
-"""Blobs: the same promises in a folder and in another of fsspec's stores."""
+"""Blobs: the same promises in a folder, on an S3 server, and in another of fsspec's stores."""
 
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import fsspec
 import pytest
+from moto.server import ThreadedMotoServer
 
 from indexer.blobs import Blobs, video_prefix
 from indexer.errors import StoreUnavailable
 
 
-@pytest.fixture(params=["folder", "memory"])
+@contextmanager
+def s3_server() -> Iterator[tuple[ThreadedMotoServer, str]]:
+    """An S3 server with an empty bucket, and what an operator sets to reach it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {**settings, "MAX_ATTEMPTS": "1", "ENDPOINT_URL": f"http://{host}:{port}"}.items():
+            environment.setenv(f"AWS_{name}", value)
+        # Else it would be that of a server there was before.
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        bucket = f"shelf-{uuid.uuid4().hex}"
+        fsspec.filesystem("s3").mkdir(bucket)
+        yield server, f"s3://{bucket}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with s3_server() as (_, address):
+        yield address
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return Blobs(str(tmp_path / "blobs") if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
+    match request.param:
+        case "folder":
+            return Blobs(str(tmp_path / "blobs"))
+        case "memory":
+            return Blobs(f"memory://{uuid.uuid4().hex}")
+        case _:
+            return Blobs(f"{request.getfixturevalue('s3')}/{uuid.uuid4().hex}")
 
 
 def test_a_blob_comes_back_as_it_was_put(blobs: Blobs) -> None:
@@ -58,6 +92,24 @@ def test_a_blob_has_an_address(tmp_path: Path) -> None:
     """A path where it is a file of this machine, an address with its scheme elsewhere."""
     assert Blobs(str(tmp_path)).url("videos/a/0.jpg") == str(tmp_path / "videos/a/0.jpg")
     assert Blobs("memory://shop").url("videos/a/0.jpg") == "memory:///shop/videos/a/0.jpg"
+
+
+def test_an_s3_that_is_away_is_an_outage() -> None:
+    """Whatever is asked of it, that is told as `StoreUnavailable`; so is a bucket that is not there."""
+    with s3_server() as (server, address):
+        with pytest.raises(StoreUnavailable):
+            Blobs("s3://none/x").put("videos/a/0.jpg", b"x")
+        blobs = Blobs(f"{address}/x")
+        blobs.put("videos/a/0.jpg", b"x")
+        server.stop()
+        for asked in (
+            lambda: blobs.get("videos/a/0.jpg"),
+            lambda: blobs.put("videos/a/0.jpg", b"x"),
+            lambda: blobs.delete("videos/a/0.jpg"),
+            lambda: blobs.names("videos/"),
+        ):
+            with pytest.raises(StoreUnavailable):
+                asked()
 
 
 def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
