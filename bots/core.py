@@ -289,7 +289,6 @@ def _card(hit: messages.Hit) -> Card:
         link=hit.link,
         moment_link=hit.moment_link,
         moment_id=hit.moment_id,
-        video_id=hit.video_id,
         start_s=hit.start_s,
         end_s=hit.end_s,
         time=span(hit.start_s, hit.end_s),

@@ -83,7 +83,6 @@ class Card:
     link: str
     moment_link: str
     moment_id: str
-    video_id: str
     start_s: float
     end_s: float
     time: str

@@ -132,7 +132,6 @@ class Text(StrEnum):
     MORE_INSIDE = "{count} more inside"
     CONSOLE_HELLO = "Say what happens in the moment, or paste links to add videos. /help shows more, Ctrl-D leaves."
     REFERENCE = "Reference {incident}"
-    NOT_RUNNING = "Reelseek is not running. Start it with `reelseek up`."
     IN_USE = "Another reelseek command is using the library. Let it finish, or work through a running `reelseek up`."
     BAD_SETTING = "The setting {name} cannot be used: {why}"
     SOME_OF = "the newest {shown} of {total}"
@@ -246,10 +245,7 @@ class Text(StrEnum):
     SHARE = "Share"
     SHARED = "{who} shares what was found for “{query}”"
     THANKS = "Thanks, noted."
-    WAS_SHARED = "Shared with the channel."
     TOO_OLD = "These results are no longer kept. Search again."
-    PRIVATE_ROOM = "What was found in a private channel can be shared there only."
-    WATCH_DONE = "Added to the library"
     MY_VIDEOS = "Added by you"
     ANSWER_WHERE = "Where to answer"
     # limits
@@ -318,7 +314,7 @@ class Text(StrEnum):
     ROLLED_BACK = "Back to {name}."
     OUTSIDE = "Only people of this workspace can ask here."
     UNSURE = "Slack does not say right now whether you are of this workspace. Try again in a moment."
-    # Slack
+    # starting a bot
     CHAT_NEEDS_REDIS = (
         "A chat frontend needs Redis: set REELSEEK_REDIS_URL, for example by starting everything with "
         "`docker compose up`."

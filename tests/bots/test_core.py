@@ -43,7 +43,6 @@ async def test_find_gives_cards(client: FakeClient, asker: Asker) -> None:
         link=SNOW.link,
         moment_link=f"{SNOW.link}#t=12",
         moment_id=SNOW.moment_id(2),
-        video_id=SNOW.id,
         start_s=12,
         end_s=18,
         time="0:12–0:18",
