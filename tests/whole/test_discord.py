@@ -1,5 +1,7 @@
 """Discord's stories through everything: the real client library, a worker process, a real Redis, the starter preset."""
 
+import fcntl
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from tests.discord.conftest import running as connected
 from tests.discord.server import Server, serving
 from tests.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, ephemeral, labels, texts
 from tests.whole.conftest import Site
+from tests.whole.light import LIGHT
 from tests.whole.media import clip, samples
-from tests.whole.processes import LOOPBACK, REELSEEK, Process, running, working
+from tests.whole.processes import REELSEEK, Process, working
 from worker.client import connect
 from worker.settings import Settings
 
@@ -22,9 +25,9 @@ WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 
 @pytest.fixture
-def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
+def worker(request: pytest.FixtureRequest, clean_redis: str, tmp_path: Path) -> Iterator[Process]:
     """A worker of all queues with a library of its own."""
-    with working(WORKER, clean_redis, tmp_path) as process:
+    with working(getattr(request, "param", WORKER), clean_redis, tmp_path) as process:
         yield process
 
 
@@ -87,7 +90,7 @@ async def test_every_row_of_what_people_do(bot: Bot, server: Server, site: Site)
     await server.answered(await server.command(BOB, "library"), "1 video")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.parametrize("worker", [LIGHT], indirect=True)
 async def test_rooms_and_watched_channels(bot: Bot, server: Server, site: Site) -> None:
     """A private channel's link is found there only; a watched channel's follows its message; admins decide."""
     clip(site.folder / "red.mp4", "red")
@@ -113,17 +116,18 @@ async def test_rooms_and_watched_channels(bot: Bot, server: Server, site: Site) 
     await server.answered(await server.command(EVE, "model", action="rollback"), "no other model")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.parametrize("worker", [(*LIGHT, "gate")], indirect=True)
 async def test_the_worker_goes_and_comes_back(
     bot: Bot, server: Server, worker: Process, clean_redis: str, tmp_path: Path, site: Site
 ) -> None:
     """A link whose worker is killed is finished by the next one, and the same message says so."""
-    clip(site.folder / "long.mp4", "red", "blue", "green", seconds=20)
-    asked = await server.command(ADA, "index", link=f"{site.url}/long.mp4")
-    passing = await server.answered(asked, "learning what happens")
-    worker.end(9)
-    given = {"REELSEEK_REDIS_URL": clean_redis, "REELSEEK_ALLOW_NETWORKS": LOOPBACK}
-    with running(WORKER, tmp_path, **given):
+    clip(site.folder / "red.mp4", "red")
+    with (tmp_path / "gate").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        asked = await server.command(ADA, "index", link=f"{site.url}/red.mp4")
+        passing = await server.answered(asked, "learning what happens")
+        worker.end(signal.SIGKILL)
+    with working(LIGHT, clean_redis, tmp_path):
         done = await server.until(lambda: asked.shown[-1] if "Added" in texts(asked.shown[-1]) else None)
     assert done["id"] == passing["id"]
     assert len({each["id"] for each in asked.shown}) == 1
