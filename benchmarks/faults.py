@@ -224,7 +224,7 @@ class Run:
 
     async def settle(self) -> None:
         """All faults are over: now everything has to come to its end in time."""
-        await self._quiet("unacked")
+        await self._quiet("unacked", "unacked_index")
         # Messages of killed workers come back only after an hour; then nothing may be left to do for them.
         await asyncio.to_thread(self.world.jump_clock)
         await self._quiet()
@@ -232,7 +232,8 @@ class Run:
     async def _quiet(self, *but: str) -> None:
         def busy() -> list[str]:
             with self.world.redis() as connection:
-                left = [key for key in ("index", "search", "unacked") if key not in but and connection.exists(key)]
+                keys = ("index", "search", "unacked", "unacked_index")
+                left = [key for key in keys if key not in but and connection.exists(key)]
             return left + _waiting(self.world.servers.settings["REELSEEK_QDRANT_URL"])
 
         began_s = time.monotonic()
