@@ -201,9 +201,11 @@ async def opened(client: Client, asker: Asker, queries: Sequence[str], moment_id
 
 
 @answered
-async def leave(client: Client, asker: Asker, *, back: bool = False) -> Replies:
-    """The bot was removed from the space, or is back. Nobody is left to tell: a reply means that it failed."""
-    await client.call(messages.Leave(asker=asker, back=back))
+async def leave(client: Client, asker: Asker, *, at: float, back: bool = False) -> Replies:
+    """The bot was removed from the space at that time, in seconds since 1970, or is back. Nobody is left to tell: a
+    reply means that it failed.
+    """
+    await client.call(messages.Leave(asker=asker, at=at, back=back))
     nothing: tuple[Reply, ...] = ()
     for reply in nothing:
         yield reply

@@ -178,7 +178,7 @@ class Front:
             case "watch":
                 return core.watch(self.client, errand.asker, **errand.args)
             case "leave":
-                return core.leave(self.client, errand.asker, **errand.args)
+                return core.leave(self.client, errand.asker, at=errand.at, **errand.args)
         return COMMANDS[errand.command].run(self.client, errand.asker, **errand.args)
 
     async def _refused(self, errand: Errand) -> Sentence | None:

@@ -44,13 +44,23 @@ class Spaces:
         self._put(space, {"settings": dict(settings)})
 
     def leave(self, space: str, at: datetime) -> None:
-        """Reelseek was removed from the space. Told twice, the first time counts."""
-        record = self._record(space)
-        if record is None or not record.payload.get("left_at"):
+        """Reelseek was removed from the space. Told twice, the first time counts; told late, that it is back counts."""
+        left, back = self._times(space)
+        if not left and (back is None or back < at):
             self._put(space, {"left_at": at.astimezone(UTC).isoformat()})
 
-    def come_back(self, space: str) -> None:
-        self._put(space, {"left_at": ""})
+    def come_back(self, space: str, at: datetime) -> None:
+        """Reelseek is in the space again. Told late, that it was removed since then counts."""
+        left, _ = self._times(space)
+        if left is None or left <= at:
+            self._put(space, {"left_at": "", "back_at": at.astimezone(UTC).isoformat()})
+
+    def _times(self, space: str) -> tuple[datetime | None, datetime | None]:
+        """When it was left, if it is not back, and when it came back last."""
+        record = self._record(space)
+        times = [record.payload.get(key) if record else None for key in ("left_at", "back_at")]
+        left, back = (datetime.fromisoformat(time) if time else None for time in times)
+        return left, back
 
     def left_before(self, at: datetime) -> list[str]:
         """Spaces that were left before then, and are not forgotten yet."""

@@ -87,10 +87,8 @@ def space_settings(parts: Parts, space: str) -> SpaceSettings:
 
 
 def leave(parts: Parts, request: Leave) -> Noted:
-    if request.back:
-        parts.spaces.come_back(request.asker.space)
-    else:
-        parts.spaces.leave(request.asker.space, datetime.now(UTC))
+    note = parts.spaces.come_back if request.back else parts.spaces.leave
+    note(request.asker.space, datetime.fromtimestamp(request.at, UTC))
     return Noted()
 
 
@@ -100,9 +98,10 @@ def admins_only(asker: Asker) -> None:
         raise Refusal(Code.ADMINS_ONLY)
 
 
-def forget_left(parts: Parts) -> None:
+def forget_left(parts: Parts, now: datetime | None = None) -> None:
     """Deletes everything of the spaces that were left longer ago than the grace time."""
-    for space in parts.spaces.left_before(datetime.now(UTC) - timedelta(days=parts.settings.leave_grace_days)):
+    now = now or datetime.now(UTC)
+    for space in parts.spaces.left_before(now - timedelta(days=parts.settings.leave_grace_days)):
         clear(parts, space, parts.library.forget_space(space))
         retraining.forget(parts, space)
         parts.traces.forget(space)

@@ -4,6 +4,7 @@ A frontend calls with a request and gets that request's answer. A submitted link
 followed by its id until an `Indexed`, a `Learned` or a `Failed` comes.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
@@ -319,11 +320,16 @@ class ChangeSettings(Request[SpaceSettings]):
 
 
 class Leave(Request[Noted]):
-    """The bot was removed from the space, whose data go after the installation's grace time; or it is `back`."""
+    """The bot was removed from the space, whose data go after the installation's grace time; or it is `back`.
+
+    Of two that come in the wrong order the one that happened later counts.
+    """
 
     task = "leave"
     answer = Noted
     back: bool = False
+    at: float = Field(default_factory=time.time)
+    """When that happened, in seconds since 1970."""
 
 
 class PreviewRetrain(Request[Material]):

@@ -81,9 +81,20 @@ def test_a_space_that_was_left_is_due_after_its_grace(spaces: Spaces) -> None:
     spaces.leave(A, NOON + timedelta(days=5))
     assert spaces.left_before(NOON) == []
     assert spaces.left_before(NOON + timedelta(seconds=1)) == [A]
-    spaces.come_back(A)
+    spaces.come_back(A, NOON + timedelta(days=6))
     assert spaces.left_before(NOON + timedelta(days=9)) == []
     assert spaces.settings(A) == {"language": "ko"}
+
+
+def test_what_happened_later_counts(spaces: Spaces) -> None:
+    """Told in the wrong order, a space that is back is not due, and one that was left again is."""
+    early, late = NOON, NOON + timedelta(hours=1)
+    spaces.come_back(A, late)
+    spaces.leave(A, early)
+    assert spaces.left_before(NOON + timedelta(days=9)) == []
+    spaces.leave(B, late)
+    spaces.come_back(B, early)
+    assert spaces.left_before(NOON + timedelta(days=9)) == [B]
 
 
 def test_a_forgotten_space_leaves_nothing(spaces: Spaces) -> None:

@@ -210,12 +210,12 @@ def test_a_left_space_is_forgotten_after_its_grace(parts: Parts) -> None:
     forget_left(parts)
     assert found(parts, IN_ROOM) == ["goal"]
     call(parts, Leave(asker=ANN, back=True))
-    parts.spaces.leave("discord:1", datetime.now(UTC) - timedelta(days=6))
-    forget_left(parts)
+    forget_left(parts, datetime.now(UTC) + timedelta(days=8))
     assert found(parts, IN_ROOM) == ["goal"]
-    parts.spaces.come_back("discord:1")
-    parts.spaces.leave("discord:1", datetime.now(UTC) - timedelta(days=8))
-    forget_left(parts)
+    call(parts, Leave(asker=ANN))
+    forget_left(parts, datetime.now(UTC) + timedelta(days=6))
+    assert found(parts, IN_ROOM) == ["goal"]
+    forget_left(parts, datetime.now(UTC) + timedelta(days=8))
     assert found(parts, IN_ROOM) == []
     assert call(parts, ReadSettings(asker=ANN)) == SpaceSettings()
     with pytest.raises(KeyError):

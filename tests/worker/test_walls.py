@@ -256,13 +256,12 @@ class Walls(RuleBasedStateMachine):
         if then == "back":
             self.call(messages.Leave(asker=asker, back=True))
         if then == "gone":
-            self.parts.spaces.come_back(asker.space)
-            self.parts.spaces.leave(asker.space, datetime.now(UTC) - timedelta(days=8))
+            forget_left(self.parts, datetime.now(UTC) + timedelta(days=8))
             self.world.forget(lambda wish: wish.space == asker.space)
             self.world.votes = {vote for vote in self.world.votes if vote[0] != asker.space}
             self.world.decided.pop(asker.space, None)
         forget_left(self.parts)
-        self.parts.spaces.come_back(asker.space)
+        self.parts.spaces.come_back(asker.space, datetime.now(UTC))
 
     @rule(asker=askers)
     def ask_the_rest(self, asker: Asker) -> None:

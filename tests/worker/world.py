@@ -82,6 +82,7 @@ class World:
         for key in taken:
             del self.wishes[key]
         gone = {(wish.space, wish.name) for wish in taken.values()}
+        gone -= {(wish.space, wish.name) for wish in self.wishes.values()}
         self.votes = {vote for vote in self.votes if (vote[0], vote[2]) not in gone}
         wanted = {wish.name for wish in self.wishes.values()}
         self.indexed &= wanted
