@@ -224,7 +224,7 @@ class Run:
 
     async def settle(self) -> None:
         """All faults are over: now everything has to come to its end in time."""
-        await self._quiet("unacked", "unacked_index")
+        await self._quiet("unacked", "unacked_index", "strays")
         # Messages of killed workers come back only after an hour; then nothing may be left to do for them.
         await asyncio.to_thread(self.world.jump_clock)
         await self._quiet()
@@ -234,7 +234,9 @@ class Run:
             with self.world.redis() as connection:
                 keys = ("index", "search", "unacked", "unacked_index")
                 left = [key for key in keys if key not in but and connection.exists(key)]
-            return left + _waiting(self.world.servers.settings["REELSEEK_QDRANT_URL"])
+            url = self.world.servers.settings["REELSEEK_QDRANT_URL"]
+            strays = [] if "strays" in but else _strays(url, self.world.data)
+            return left + strays + _waiting(url)
 
         began_s = time.monotonic()
         while left := await asyncio.to_thread(busy):
@@ -248,6 +250,13 @@ def _waiting(qdrant_url: str) -> list[str]:
     """Ids of the videos whose job is not done."""
     with closing(ServerPoints(qdrant_url)) as points:
         return [each.id for each in points.scroll(RECORDS, Where({"kind": "video", "status": "waiting"}), ())]
+
+
+def _strays(qdrant_url: str, data: Path) -> list[str]:
+    """Ids of videos with blobs and without a record: those are looked for once an hour (`worker.leftovers`)."""
+    with closing(ServerPoints(qdrant_url)) as points:
+        known = {each.id for each in points.scroll(RECORDS, Where({"kind": "video"}), ())}
+    return sorted({folder.name for folder in (data / "blobs" / "videos").glob("*")} - known)
 
 
 @asynccontextmanager
