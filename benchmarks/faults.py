@@ -224,7 +224,7 @@ class Run:
 
     async def settle(self) -> None:
         """All faults are over: now everything has to come to its end in time."""
-        await self._quiet("unacked", "unacked_index", "strays")
+        await self._quiet("unacked", "strays")
         # Messages of killed workers come back only after an hour; then nothing may be left to do for them.
         await asyncio.to_thread(self.world.jump_clock)
         await self._quiet()
@@ -232,8 +232,7 @@ class Run:
     async def _quiet(self, *but: str) -> None:
         def busy() -> list[str]:
             with self.world.redis() as connection:
-                keys = ("index", "search", "unacked", "unacked_index")
-                left = [key for key in keys if key not in but and connection.exists(key)]
+                left = [key for key in ("index", "search", "unacked") if key not in but and connection.exists(key)]
             url = self.world.servers.settings["REELSEEK_QDRANT_URL"]
             strays = [] if "strays" in but else _strays(url, self.world.data)
             return left + strays + _waiting(url)

@@ -181,7 +181,8 @@ class World:
                 if (left_ms := connection.pttl(key)) > 0:
                     connection.pexpire(key, max(1, left_ms - 1000 * JUMP_S))
             for tag in connection.zrange("unacked_index", 0, -1):
-                connection.zincrby("unacked_index", -JUMP_S, tag)
+                # Not what was acknowledged just now: kombu would never find it again.
+                connection.zadd("unacked_index", {tag: -JUMP_S}, xx=True, incr=True)
 
     def repeat_messages(self) -> int:
         """What waits for a worker, or is in work, is delivered twice more each."""
