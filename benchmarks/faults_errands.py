@@ -98,13 +98,13 @@ class Errands:
             self._answered[reply["errand"]].set()
 
     def _told_again(self, reply: Mapping[str, Any]) -> None:
-        """A space that was told anew that its link is there has it, although it had forgotten it meanwhile."""
+        """A space that was told anew that its link is there may have it, although it had forgotten it meanwhile."""
         errand = self.asked[reply["errand"]]
         if errand.id not in self.revived or errand.command != "index":
             return
         for line in reply.get("lines", ()):
             told = errand.asker.space, self.links.index(line["link"])
             if told in self.ledger.forgotten:
-                self.ledger.counts["forgotten, and back with Redis"] += 1
-                self.ledger.forgotten.remove(told)
+                self.ledger.counts["forgotten, and perhaps back with Redis"] += 1
+                self.ledger.unsure.add(told)
                 self.ledger.tell(*told, line)

@@ -28,6 +28,8 @@ class Ledger:
     ever_told: dict[int, set[str]] = field(default_factory=dict)
     """By link every status that anybody was told."""
     forgotten: set[tuple[str, int]] = field(default_factory=set)
+    unsure: set[tuple[str, int]] = field(default_factory=set)
+    """What a revived errand added while it was being forgotten: either may have come last."""
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -35,8 +37,10 @@ class Ledger:
         self.told[space, link] = told
         self.ever_told.setdefault(link, set()).add(told["status"])
 
-    def wanted_by(self, link: int) -> list[str]:
-        return sorted(space for space, each in self.told if each == link and (space, link) not in self.forgotten)
+    def wanted_by(self, link: int, recorded: Sequence[str]) -> list[str]:
+        spaces = {space for space, each in self.told if each == link and (space, link) not in self.forgotten}
+        unsure = {space for space, each in self.unsure if each == link}
+        return sorted((spaces - unsure) | (unsure & set(recorded)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def check(plan: Plan, links: Sequence[str], clips: Sequence[Clip], ledger: Ledge
 
 def _of_link(ledger: Ledger, link: int, id: str, clip: Clip, stores: Stores) -> Iterator[str]:
     record, moments, blobs = stores.records.get(id), stores.moments.get(id, []), stores.blobs.get(id, set())
-    wanted = ledger.wanted_by(link)
+    wanted = ledger.wanted_by(link, stores.scopes.get(id, []))
     if sorted(stores.scopes.get(id, [])) != wanted:
         yield f"is wanted by {wanted}, and recorded for {stores.scopes.get(id)}"
     if not wanted:
