@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailable
 from indexer.video import Moment
+from model.pairs import split
 from tests.indexer.fakes import a_video, moment_id
 from tests.worker.school import SIZE, Student, Teacher, load, numbered
 from tests.worker.test_decisions import call
@@ -161,7 +162,8 @@ def test_what_was_taught_is_found(parts: Parts) -> None:
 
 def test_titles_votes_and_what_was_voted_down_teach(parts: Parts, teacher: Teacher) -> None:
     """A question that was answered well is a pair; what was bad for the same question stands against it."""
-    up, down = (moment_id(a_video(f"number {number}"), 0) for number in (3, 4))
+    taught = [video for number in range(VIDEOS) if split((video := a_video(f"number {number}")).id) == "train"]
+    up, down = (moment_id(video, 0) for video in taught[:2])
     call(parts, Vote(asker=ANN, queries=("the third",), moment_id=up, kind="up"))
     call(parts, Vote(asker=ADMIN, queries=("the third",), moment_id=down, kind="down"))
     ask(parts)
