@@ -59,8 +59,8 @@ class FakeClient:
     """Raised by every call."""
     gate: threading.Event | None = None
     """Jobs stand still after their first progress until it is set, by whichever thread."""
-    slow_s: float = 0
-    """How long each answer takes."""
+    silent: bool = False
+    """Nobody is ever answered."""
     lose_thumbnails: bool = False
     asked: list[Request[Message]] = field(default_factory=list)
     settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class FakeClient:
 
     async def call(self, request: Request[A]) -> A:
         self.asked.append(cast(Request[Message], request))
-        if self.slow_s:
-            await asyncio.sleep(self.slow_s)
+        if self.silent:
+            await asyncio.Event().wait()
         if self.broken:
             raise self.broken
         match request:

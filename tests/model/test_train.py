@@ -1,14 +1,12 @@
 """The real loop on tiny towers: it learns, goes on after a kill, stops when asked, and tells no text."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -18,15 +16,14 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model import hub, lora, starter, upper_layers
 from model.encoders import HubEncoder, Tower
-from model.errors import AdapterMismatch, Cancelled, ModelError, TooFewPairs
+from model.errors import AdapterMismatch, Cancelled
 from model.evaluation import encode
 from model.pairs import Pair
 from model.preprocess import Preprocess
-from model.presets import PRESETS
 from model.run import Run, read_run
 from model.sentence import FEATURES
 from model.text_map import SIZE, TextMap
-from model.train import Loading, train, train_towers
+from model.train import Loading, train_towers
 from model.trainable import HubTowers
 from model.trainer import Step
 from model.upper_layers import StarterTowers, TorchLayers
@@ -392,71 +389,3 @@ def test_other_weights_do_not_go_on_from_a_checkpoint(root: Path, pairs: list[Pa
     assert first_step("clip", Watcher(kill_at=3)) == 1
     assert first_step("clip", Watcher(kill_at=3)) == 3
     assert first_step("siglip", Watcher()) == 1
-
-
-@pytest.fixture
-def multilingual(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Parts with a tiny model under the name and commit of the preset's, as if it had been fetched."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    model = PRESETS["multilingual"].frame
-    snapshot = tmp_path / "parts" / "hub" / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
-    shutil.copytree(root / "siglip", snapshot)
-    return tmp_path / "parts"
-
-
-def test_after_a_rollback_a_run_begins_anew(multilingual: Path, pairs: list[Pair], tmp_path: Path) -> None:
-    """A checkpoint of a run that went on from an adapter is none of a run that goes on from another, or from none."""
-
-    def first_step(base: Path | None, folder: str, watcher: Watcher) -> int:
-        with suppress(Killed):
-            train(
-                small(check_every=2, steps=4),
-                pairs,
-                preset="multilingual",
-                device="cpu",
-                parts_dir=multilingual,
-                folder=tmp_path / folder,
-                base_adapter=base,
-                progress=watcher.progress,
-                stopping=watcher.stopping,
-            )
-        return next(step.step for step in watcher.steps if step.stage == "training")
-
-    first_step(None, "before", Watcher())
-    adapter = tmp_path / "before" / "adapter"
-    assert first_step(adapter, "after", Watcher(kill_at=3)) == 1
-    assert first_step(adapter, "after", Watcher(kill_at=3)) == 3
-    assert first_step(None, "after", Watcher()) == 1
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for what is not there")
-def test_it_trains_where_it_is_told_to(multilingual: Path, pairs: list[Pair], tmp_path: Path) -> None:
-    """The setting's device is the one that trains: one that is not there is a sentence, before anything is done."""
-    with pytest.raises(ModelError, match="asks for CUDA"):
-        train(
-            small(),
-            pairs,
-            preset="multilingual",
-            device="cuda",
-            parts_dir=multilingual,
-            folder=tmp_path / "made",
-            progress=lambda step: None,
-            stopping=lambda: False,
-        )
-    assert not (tmp_path / "made").exists()
-
-
-def test_no_pairs_to_train_on(pairs: list[Pair], tmp_path: Path) -> None:
-    """Pairs that are all held out teach nothing: more are needed, which is no fault of ours."""
-    held_out = [replace(pair, stated="test") for pair in pairs]
-    with pytest.raises(TooFewPairs, match="no pairs"):
-        train(
-            small(),
-            held_out,
-            preset="base",
-            device="cpu",
-            parts_dir=tmp_path,
-            folder=tmp_path,
-            progress=lambda step: None,
-            stopping=lambda: False,
-        )
