@@ -52,8 +52,8 @@ class Slack(Methods):
     """Where the app listens; empty: it is reached over Socket Mode."""
     fails: dict[str, deque[Callable[[], web.Response]]] = field(default_factory=lambda: defaultdict(deque))
     """Answers that a method gives before it works again."""
-    slow_s: dict[str, float] = field(default_factory=dict)
-    """How long each method takes to answer."""
+    held: set[str] = field(default_factory=set)
+    """Methods that are answered only once nobody listens any more."""
     calls: list[Call] = field(default_factory=list)
     responses: dict[str, Response] = field(default_factory=dict)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -194,7 +194,8 @@ class Slack(Methods):
         method, token = request.match_info["method"], request.headers.get("Authorization", "")
         args = await _arguments(request)
         token = token.removeprefix("Bearer ") or args.pop("token", "")
-        await asyncio.sleep(self.slow_s.get(method, 0))
+        if method in self.held:
+            await self.until(lambda: not self.sockets)
         if self.fails[method]:
             async with self._changed:
                 self.calls.append(Call(method, args, token, {}))
@@ -264,7 +265,9 @@ class Slack(Methods):
                         self.acks[ack["envelope_id"]] = ack.get("payload")
                         self._changed.notify_all()
         finally:
-            self.sockets.remove(socket)
+            async with self._changed:
+                self.sockets.remove(socket)
+                self._changed.notify_all()
         return socket
 
 

@@ -331,9 +331,10 @@ async def test_an_end_before_it_is_known_who_asks(
     server: Slack, client: FakeClient, kept: Desk, settings: Settings
 ) -> None:
     """A command that was acknowledged, and no more, when the process was told to end is answered all the same, once."""
-    server.slow_s["users.info"] = 0.5
+    server.held.add("users.info")
     async with started(server, client, kept, settings):
         await server.command("dog")
+    server.held.clear()
     async with started(server, client, kept, settings) as second:
         await server.until(lambda: any("Dogs in snow" in shown.text for shown in server.shown))
         await second.bot.tasks.idle()
