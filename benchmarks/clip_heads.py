@@ -20,9 +20,9 @@ from rich.progress import track
 from rich.table import Table
 
 from model import starter
-from model.encoders import Encoder, Picture, evenly
 from model.evaluate import best_ranks, owned
 from model.heads import HEADS, MOST_FRAMES, fit
+from model.ports import Encoder, Picture, evenly
 
 FOLDS = 5
 STEPS = 100

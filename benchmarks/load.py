@@ -28,7 +28,7 @@ from benchmarks.acknowledge import redis as redis_server
 from indexer.library import Library
 from indexer.server import ServerPoints
 from indexer.video import Moment, Vector, Video
-from model.encoders import Encoder
+from model.ports import Encoder
 from tests.conftest import SIGNING_KEY, free_port
 from tests.indexer.qdrant import BINARY, qdrant_server
 from tests.whole.media import clip

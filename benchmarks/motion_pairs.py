@@ -26,7 +26,7 @@ from indexer.fusion import Listed, fuse
 from indexer.moments import cut
 from indexer.video import Clip, Vector
 from model import starter
-from model.encoders import Encoder, Picture, TextVectors
+from model.ports import Encoder, Picture, TextVectors
 
 FRAMES = 8
 LABELS = Path(__file__).with_suffix(".tsv")

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model import parts, picture_tower, starter
-from model.encoders import Picture, Vector
+from model.ports import Picture, Vector
 
 ROUNDS = 5
 

@@ -1,13 +1,13 @@
 """A whole retrain from the library alone, while people search: what it takes, and that nobody notices.
 
-    python benchmarks/retrain.py FOLDER [--votes] [--begin-with ADAPTER]
+    python benchmarks/retrain.py FOLDER [--votes] [--harm NOISE]
 
 FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a
 column `file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own
 commands on a real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked
-meanwhile and how many failed, whether going back gave the very same answers, and the peak memory. `--begin-with` makes
-an adapter's folder the model that is searched at first: a bad one shows what a better verdict leads to. With `--votes`
-people have voted for the right clip of each query before that; shares are then told of clips that are held out, too.
+meanwhile and how many failed, whether going back gave the very same answers, and the peak memory. With `--votes` people
+have voted for the right clip of each query before that; shares are then told of clips that are held out, too. `--harm`
+begins with an adapter whose weights are noise of that deviation: it shows what a better verdict leads to.
 """
 
 import argparse
@@ -25,11 +25,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bots import admin, core
 from bots.reply import Lesson, Outcome, Replies, Sentence
 from indexer.generations import GenerationRecord
 from indexer.link import file_path, local_file
+from model import lora, starter
 from model.pairs import split
+from model.run import DEFAULT, read_run
 from worker.app import make_app
 from worker.client import QueueClient
 from worker.compose import Parts
@@ -123,6 +127,19 @@ async def told(replies: Replies) -> None:
             raise SystemExit(1)
 
 
+def harmed(folder: Path, noise: float) -> Path:
+    """An adapter as the shipped run makes it, but of noise."""
+    run, tower = read_run(DEFAULT).lora, starter.read_tower(None)
+    torch.manual_seed(0)
+    layers = lora.upper(tower, run.targets, run.layers)
+    adapted = lora.with_lora(tower, run.rank, run.alpha, run.dropout, layers)
+    for name, weights in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=noise)
+    lora.save(adapted, folder / "frame")
+    return folder
+
+
 def begin(settings: Settings, adapter: Path) -> None:
     """The store as if an earlier retrain had made this adapter."""
     encoder = load_preset(settings, adapter)
@@ -134,12 +151,12 @@ def begin(settings: Settings, adapter: Path) -> None:
         parts.library.open(encoder.generation, encoder.frame_size, encoder.motion_size)
 
 
-async def main(folder: Path, voting: bool, adapter: Path | None) -> None:
+async def main(folder: Path, voting: bool, noise: float | None) -> None:
     with tempfile.TemporaryDirectory() as data:
         settings = Settings(data_dir=Path(data), search_timeout_s=120)
         configure(settings, to_file=True)
-        if adapter:
-            begin(settings, adapter)
+        if noise is not None:
+            begin(settings, harmed(Path(data) / "harmed", noise))
         async with embedded(settings) as client:
             await index(client, folder)
             if voting:
@@ -177,6 +194,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--votes", action="store_true")
-    parser.add_argument("--begin-with", type=Path, metavar="ADAPTER")
+    parser.add_argument("--harm", type=float, metavar="NOISE")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.folder, arguments.votes, arguments.begin_with))
+    asyncio.run(main(arguments.folder, arguments.votes, arguments.harm))

@@ -25,9 +25,9 @@ from bots.words import say
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from model.encoders import Encoder
     from model.evaluate import Report
     from model.evaluation import Comparison
+    from model.ports import Encoder
     from model.promotion import Trial
     from model.trainer import Step
 

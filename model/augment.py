@@ -7,7 +7,7 @@ image unless a run asks for it, for texts tell left from right, and writing is n
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from model.encoders import Picture
+from model.ports import Picture
 from model.run import Augment
 
 _RATIOS = (3 / 4, 4 / 3)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from model.encoders import Clip, Encoder, Picture, TextVectors, Vector
+from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 
 MAX_BATCH = 64
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model.encoders import evenly
 from model.pairs import Pair, Split
+from model.ports import evenly
 from model.run import Run
 
 Numbers = npt.NDArray[np.int64]

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.encoders import evenly
 from model.errors import PairsUnreadable
 from model.pairs import Pair, Split
+from model.ports import evenly
 from model.sentence import normalised
 
 Looks: TypeAlias = Mapping[Path, int]

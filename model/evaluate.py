@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from model.encoders import Vector
+from model.ports import Vector
 
 Sources: TypeAlias = Sequence[str] | npt.NDArray[np.str_] | npt.NDArray[np.int64]
 """(n,): of which video or picture each question is. Those of one are not independent of each other."""

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.encoders import Encoder, Picture, Vector
 from model.errors import PairsUnreadable
 from model.evaluate import Report, best_ranks, bootstrap, report
 from model.pairs import Pair
+from model.ports import Encoder, Picture, Vector
 
 Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
 Measure: TypeAlias = Literal["r1", "r5", "r10", "mrr"]

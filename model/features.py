@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from model.encoders import Encoder, Vector
 from model.errors import PairsUnreadable
 from model.evaluation import picture
+from model.ports import Encoder, Vector
 
 Column: TypeAlias = Literal["text", "file"]
 Write: TypeAlias = Callable[[Sequence[str], Vector], None]

@@ -12,11 +12,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from model.encoders import Clip, Encoder, Picture, TextVectors, Vector, evenly
 from model.errors import AdapterMismatch, Cancelled
 from model.evaluation import picture
 from model.heads import HEADS, MOST_FRAMES, MeanPooling, fit
 from model.pairs import Pair
+from model.ports import Clip, Encoder, Picture, TextVectors, Vector, evenly
 from model.run import Head
 
 FILE = "head.safetensors"

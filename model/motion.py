@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import XCLIPVisionConfig
 from transformers.models.x_clip.modeling_x_clip import XCLIPMultiframeIntegrationTransformer
 
-from model.encoders import Vector, evenly
+from model.ports import Vector, evenly
 from model.sentence import FEATURES
 from model.text_map import SIZE
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 from rich.progress import track
 
-from model.encoders import Picture
+from model.ports import Picture
 from model.pretrain_data import Pictures, note, opened
 
 FRAMES = 8

@@ -19,9 +19,9 @@ from torch import nn
 from torch.nn import functional
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
-from model.encoders import Vector
 from model.errors import PartsMissing
 from model.parts import fetching
+from model.ports import Vector
 from model.runtime import openvino
 from model.runtime import opset15 as ops
 

@@ -9,10 +9,11 @@ from types import MappingProxyType
 import torch
 
 from model import headed, lora
-from model.encoders import Encoder, HubEncoder, Tower, serving_device, serving_dtype
+from model.encoders import HubEncoder, Tower, serving_device, serving_dtype
 from model.errors import AdapterMismatch, PartsMissing
 from model.hub import HubModel, fetch, read
 from model.parts import default_folder
+from model.ports import Encoder
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model.encoders import Encoder, evenly
 from model.errors import TooFewPairs
 from model.evaluate import Report
 from model.evaluation import Comparison, Difference, Direction, Encoded, Measure, Progress, compare, encode
 from model.pairs import Pair
+from model.ports import Encoder, evenly
 
 LEAST_SOURCES = 6
 """A bootstrap over fewer videos than this says nothing."""

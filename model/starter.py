@@ -8,10 +8,11 @@ import torch
 from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model import lora, parts, picture_tower
-from model.encoders import Clip, Encoder, Picture, TextVectors, Vector, serving_device
+from model.encoders import serving_device
 from model.errors import PartsMissing
 from model.motion import Motion, stacked
 from model.picture_tower import CudaTower, PictureTower
+from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from model.preprocess import Preprocess
 from model.sentence import SentenceEncoder, one_thread
 from model.text_map import SIZE, TextMap

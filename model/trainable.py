@@ -12,9 +12,10 @@ from torch.nn import functional
 from model import lora
 from model.augment import changed
 from model.batches import Numbers, frames
-from model.encoders import evenly, pooled, text_inputs
+from model.encoders import pooled, text_inputs
 from model.errors import AdapterMismatch
 from model.hub import Loaded
+from model.ports import evenly
 from model.pretrain_data import read_picture
 from model.run import Run
 

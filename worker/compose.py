@@ -14,7 +14,6 @@ from indexer.guard import Guard
 from indexer.ingest import Ingest
 from indexer.library import Library
 from indexer.points import Points
-from indexer.server import ServerPoints
 from indexer.spaces import Spaces
 from worker.claims import Claims, MemoryLeases, RedisLeases
 from worker.metrics import Metrics
@@ -82,6 +81,9 @@ def open_points(settings: Settings) -> Points:
     """The store that the settings name."""
     if settings.qdrant_url is None:
         return EdgePoints(settings.data_dir / "vectors")
+    # Its client takes a second to import, which the embedded form does without.
+    from indexer.server import ServerPoints
+
     key = settings.qdrant_api_key
     return ServerPoints(settings.qdrant_url, key.get_secret_value() if key else None)
 

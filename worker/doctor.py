@@ -9,7 +9,6 @@ import redis
 
 from indexer.errors import StoreUnavailable
 from indexer.fetching import find_runtime
-from indexer.server import ServerPoints
 from model import figures
 from model.errors import PartsMissing
 from model.parts import default_folder, fetching, sample_files, tower_folder
@@ -115,6 +114,8 @@ def _redis(url: str) -> Check:
 
 
 def _qdrant(settings: Settings) -> Check:
+    from indexer.server import ServerPoints  # its client takes a second to import
+
     key = settings.qdrant_api_key
     points = ServerPoints(str(settings.qdrant_url), key.get_secret_value() if key else None)
     try:

@@ -18,8 +18,8 @@ from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.batcher import Batcher
-    from model.encoders import Encoder as ModelEncoder
     from model.pairs import Pair
+    from model.ports import Encoder as ModelEncoder
     from model.train import Trained
     from model.trainer import Step
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.batcher import MAX_BATCH, Batcher
-from model.encoders import Clip, Encoder, Picture, TextVectors, Vector
+from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from tests.model import tiny
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-from model.encoders import HubEncoder, Tower, Vector, serving_device, serving_dtype
+from model.encoders import HubEncoder, Tower, serving_device, serving_dtype
 from model.errors import ModelError
 from model.hub import read
+from model.ports import Vector
 from tests.model import tiny
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.encoders import Clip, Picture, TextVectors, Vector
 from model.errors import PairsUnreadable
 from model.evaluation import Encoded, compare, encode, iou, moment_recall
 from model.pairs import Pair
+from model.ports import Clip, Picture, TextVectors, Vector
 
 
 class ByColour:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from model.encoders import TextVectors
 from model.errors import PairsUnreadable
 from model.features import Column, extract
+from model.ports import TextVectors
 from tests.model.test_evaluation import ByColour
 
 TEXTS = ["1 2 3", "0.1 0.2 0.3", "3 2 1"] * 50

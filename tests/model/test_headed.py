@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from model.encoders import Clip, Picture, TextVectors, Vector
 from model.errors import AdapterMismatch, Cancelled
 from model.headed import FILE, padded, teach, worn
 from model.pairs import Pair
+from model.ports import Clip, Picture, TextVectors, Vector
 from model.run import Head, Run, read_run
 
 SIZE = 8

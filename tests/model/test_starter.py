@@ -10,8 +10,8 @@ import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model import lora, parts, picture_tower, starter
-from model.encoders import Encoder, Picture
 from model.errors import PartsMissing
+from model.ports import Encoder, Picture
 
 SHOWS = {
     "swimming.mp4": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from model.encoders import Encoder
+from model.ports import Encoder
 from worker.client import QueueClient
 from worker.embedded import embedded
 from worker.messages import Asker, Failed, Indexed, Submit, Submitted

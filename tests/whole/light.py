@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from indexer.video import Picture, Vector
-from model.encoders import Encoder as ModelEncoder
+from model.ports import Encoder as ModelEncoder
 from tests.indexer.fakes import FakeEncoder
 from worker.app import make_app
 from worker.compose import Parts

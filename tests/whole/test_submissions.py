@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -140,16 +141,17 @@ async def test_odd_questions_are_answered(client: QueueClient, site: Site) -> No
 
 def test_a_killed_owner_finishes_after_its_restart(tmp_path: Path) -> None:
     """Kill -9 in the middle of indexing loses nothing: the next start finishes the job, with no point or file twice."""
-    data, video = tmp_path / "data", clip(tmp_path / "long.mp4", "red", seconds=40)
+    data, video = tmp_path / "data", clip(tmp_path / "long.mp4", "red", seconds=24)
     data.mkdir()
     with running([REELSEEK, "index", str(video)], data) as first:
         while not files(data / "blobs"):
-            assert first.popen.poll() is None, first.text
+            with pytest.raises(subprocess.TimeoutExpired):
+                first.popen.wait(0.02)
         first.end(signal.SIGKILL)
     assert files(data / "work")
     ended = reelseek(data, "index", str(video), "--json")
-    assert json_lines(ended.stdout)[0]["moments"] == 5, ended.stderr
+    assert json_lines(ended.stdout)[0]["moments"] == 3, ended.stderr
     assert not files(data / "work")
-    assert len(files(data / "blobs")) == 40
+    assert len(files(data / "blobs")) == 24
     found = json_lines(reelseek(data, "find", "red", "--in", str(video), "--limit", "50", "--json").stdout)[0]
-    assert sorted(hit["start_s"] for hit in found["hits"]) == pytest.approx([0, 8, 16, 24, 32], abs=0.2)
+    assert sorted(hit["start_s"] for hit in found["hits"]) == pytest.approx([0, 8, 16], abs=0.2)

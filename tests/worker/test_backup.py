@@ -14,7 +14,7 @@ import pytest
 from indexer.generations import GenerationRecord
 from indexer.points import Where
 from indexer.spaces import Vote
-from model.encoders import Encoder as ModelEncoder
+from model.ports import Encoder as ModelEncoder
 from tests.conftest import free_port
 from tests.indexer.conftest import fast_folder
 from tests.indexer.fakes import FakeEncoder, a_video, some_moments, submit, video_id

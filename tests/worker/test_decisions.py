@@ -16,7 +16,7 @@ from PIL import Image
 from indexer.errors import NotAPicture, NotYours
 from indexer.moment_store import MOMENTS
 from indexer.points import Where
-from model.encoders import Encoder as ModelEncoder
+from model.ports import Encoder as ModelEncoder
 from tests.indexer.fakes import FakeEncoder, a_video, some_moments
 from worker.answers import ANSWERS
 from worker.app import make_app

@@ -13,7 +13,7 @@ from indexer.blobs import video_prefix
 from indexer.errors import StoreUnavailable
 from indexer.library import Library
 from indexer.points import Where
-from model.encoders import Encoder as ModelEncoder
+from model.ports import Encoder as ModelEncoder
 from tests.indexer.fakes import Between, FakeEncoder, a_video, crash, some_moments
 from worker import leftovers
 from worker.app import make_app

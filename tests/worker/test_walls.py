@@ -32,7 +32,7 @@ from PIL import Image
 
 from indexer.errors import IndexerError
 from indexer.points import Where
-from model.encoders import Encoder as ModelEncoder
+from model.ports import Encoder as ModelEncoder
 from tests.indexer.conftest import fast_folder
 from tests.indexer.fakes import FakeEncoder, a_video, some_moments
 from tests.indexer.qdrant import qdrant_url

@@ -1,0 +1,54 @@
+"""Photographs with captions as a folder of clips that `benchmarks/retrain.py` takes.
+
+    python benchmarks/stills.py FLICKR8K FOLDER [--count 300]
+
+Of the first pictures of the dev split that have captions in English and Chinese: a clip of 2 s each. The first English
+caption is its title; the next two, and the first Chinese one, are what people ask for it.
+"""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import av
+
+from model.pretrain_data import read_captions, read_picture
+
+PIXELS, RATE, PICTURES = 176, 4, 8
+
+
+def clip(picture: Path, to: Path) -> None:
+    with av.open(str(to), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = PIXELS, PIXELS, "yuv420p"
+        pixels = read_picture(picture)
+        for _ in range(PICTURES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("flickr8k", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=300)
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    dev = read_captions(asked.flickr8k, "dev")
+    said: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for text, language, number in zip(dev.texts, dev.languages, dev.pictures, strict=True):
+        said[dev.files[number]][language].append(text)
+    titles, queries = ["file\tdescription"], ["file\ten\ten2\tzh"]
+    for file in [file for file in dev.files if len(said[file]["en"]) > 2 and said[file]["zh"]][: asked.count]:
+        name = f"{Path(file).stem}.mp4"
+        clip(asked.flickr8k / file, asked.folder / name)
+        title, *asks = said[file]["en"][:3]
+        titles.append(f"{name}\t{title}")
+        queries.append("\t".join([name, *asks, said[file]["zh"][0]]))
+    for table, lines in (("manifest.tsv", titles), ("queries.tsv", queries)):
+        (asked.folder / table).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    print(f"{len(titles) - 1} clips")
+
+
+if __name__ == "__main__":
+    main()
