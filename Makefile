@@ -8,7 +8,7 @@ run: env
 	$(BIN)/reelseek up
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: test-env
 	$(BIN)/ruff format --check .

@@ -263,20 +263,48 @@ async def _say(text: Text) -> Replies:
 async def _paced(replies: Replies) -> Replies:
     """Progress of all links in one reply, not more often than a message may be edited. The last word is always said."""
     lines: dict[str, Progress | Outcome] = {}
-    last_s = 0.0
-    async with aclosing(replies):
-        async for reply in replies:
+    held: Reply | None = None
+    next_s = 0.0
+    arrived: asyncio.Queue[Reply | None] = asyncio.Queue()
+    reading = asyncio.create_task(_read(replies, arrived))
+    try:
+        while True:
+            try:
+                left_s = None if held is None else max(0.0, next_s - time.monotonic())
+                reply = await asyncio.wait_for(arrived.get(), left_s)
+            except TimeoutError:
+                assert held  # noqa: S101  # else there is no time to be up
+                next_s = time.monotonic() + EDIT_EVERY_S
+                yield held
+                held = None
+                continue
+            if reply is None:
+                break
             if isinstance(reply, Progress | Outcome):
                 lines[reply.link] = reply
+                held = None
                 if all(isinstance(line, Outcome) for line in lines.values()):
                     continue  # perhaps the last word; other links may not have been heard of yet
                 reply = Work(tuple(lines.values()))
-            if _passing(reply) and time.monotonic() - last_s < EDIT_EVERY_S:
-                continue
-            last_s = time.monotonic()
-            yield reply
+            held = reply if _passing(reply) else None
+            if held is None:
+                yield reply
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
     if lines:
         yield Work(tuple(lines.values()), over=True)
+
+
+async def _read(replies: Replies, arrived: asyncio.Queue[Reply | None]) -> None:
+    """None ends what `arrived`."""
+    try:
+        async with aclosing(replies):
+            async for reply in replies:
+                arrived.put_nowait(reply)
+    finally:
+        arrived.put_nowait(None)
 
 
 def _passing(reply: Reply) -> bool:

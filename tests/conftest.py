@@ -32,6 +32,11 @@ async def becomes(what: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those of whole processes take longest, so they begin first: at the end no core waits for the last of them."""
+    items.sort(key=lambda item: "whole" not in item.path.parts)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def english() -> Iterator[None]:
     """The commands that tests start speak English, whatever this machine speaks."""

@@ -40,6 +40,21 @@ async def test_links_are_told_of_together_and_not_too_often(front: Front, screen
     assert len(seen) < 9
 
 
+async def test_the_newest_progress_is_shown_though_nothing_follows(
+    front: Front, screen: Screen, client: FakeClient
+) -> None:
+    """What came too soon after an edit is shown once the next edit may be, and not only with the next progress."""
+    client.gate = threading.Event()
+    links = ["http://a.example/1", "http://a.example/2"]
+    asked = asyncio.create_task(ask(front, screen, "index", links=links))
+    async with asyncio.timeout(20):
+        while not (screen.seen and isinstance(work := screen.seen[-1], Work) and len(work.lines) == len(links)):
+            screen.any.clear()
+            await screen.any.wait()
+    client.gate.set()
+    await asked
+
+
 async def test_who_asks_too_much_is_told_when_to_come_back(front: Front, screen: Screen) -> None:
     """A sentence with seconds, and the question is not asked."""
     await ask(front, screen, "index", links=[f"http://a.example/{number}" for number in range(20)])
