@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model import lora
-from model.encoders import serving_device
+from model.devices import serving_device
 
 ROUNDS = 3
 ALPHA = 16

@@ -174,11 +174,8 @@ def _encoder(found: Settings, preset: str, adapter: Path | None) -> "Encoder":
 @contextmanager
 def _sentences() -> Iterator[None]:
     """What a model, a run file or the disk complains of ends the command with a sentence; the rest is for the log."""
-    from transformers.utils.logging import disable_progress_bar
-
     from model.errors import ModelError
 
-    disable_progress_bar()
     logging.captureWarnings(True)
     try:
         yield

@@ -1,38 +1,26 @@
 """Texts, frames and clips into unit vectors, with CLIP-family and X-CLIP models of transformers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from model.errors import ModelError
-from model.hub import Loaded
+from model import lora
+from model.devices import serving_dtype
+from model.errors import AdapterMismatch, PartsMissing
+from model.hub import Loaded, fetch, read
 from model.ports import Clip, Picture, TextVectors, Vector, evenly
+from model.presets import HubModel, Preset, generation
 
 Item = TypeVar("Item")
 
 
 _BATCH_TEXTS = 64
 _BATCH_PICTURES = 32
-
-
-def serving_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises `ModelError`."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ModelError("the setting asks for CUDA, and torch finds none here: set the device to `auto` or `cpu`")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def serving_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the chip itself computes in it; elsewhere it is emulated, and slower than float32."""
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        chip = torch.cpu.get_capabilities()
-        native = any(chip.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.bfloat16 if native else torch.float32
 
 
 class Tower:
@@ -130,3 +118,23 @@ def text_inputs(loaded: Loaded, texts: Sequence[str]) -> dict[str, torch.Tensor]
 def pooled(output: Any) -> torch.Tensor:
     features: torch.Tensor = output.pooler_output
     return features
+
+
+def build(preset: Preset, *, device: torch.device, adapter: Path | None, parts_dir: Path) -> HubEncoder:
+    """`model.presets.load_encoder` for a preset of the hub."""
+    if adapter and not any((adapter / role).is_dir() for role in ("frame", "motion")):
+        raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
+    if adapter and not preset.motion and (adapter / "motion").is_dir():
+        raise AdapterMismatch(f"{adapter} has a motion part, and the preset {preset.name} has no motion model")
+
+    def tower(model: HubModel, role: str) -> Tower:
+        loaded = read(fetch(model, parts_dir), model.name)
+        if adapter and (adapter / role).is_dir():
+            loaded = replace(loaded, model=lora.merged(loaded.model, adapter / role))
+        return Tower(loaded, device, serving_dtype(device))
+
+    return HubEncoder(
+        generation(preset, adapter),
+        frame=tower(preset.frame, "frame"),
+        motion=tower(preset.motion, "motion") if preset.motion else None,
+    )

@@ -24,24 +24,14 @@ from transformers import (
     VideoMAEImageProcessorPil,
     XCLIPModel,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from model.errors import PartsMissing
 from model.preprocess import Preprocess
+from model.presets import HubModel
 
 WEIGHTS = "model.safetensors"
 OLD_WEIGHTS = "pytorch_model.bin"
-
-
-@dataclass(frozen=True)
-class HubModel:
-    """One model of the hub, at one commit."""
-
-    repo: str
-    revision: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.repo}@{self.revision}"
 
 
 @dataclass(frozen=True)
@@ -108,6 +98,7 @@ def read(folder: Path, name: str) -> Loaded:
 
     Its `name_or_path` becomes `name`, not the folder: the adapters trained on it carry that along.
     """
+    disable_progress_bar()
     again = f"delete {folder.parents[1]} and start again"  # the files of a commit are links to what lies beside it
     try:
         loaded, missing = _read(folder)

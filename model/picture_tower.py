@@ -6,18 +6,20 @@ with the outliers of the activations moved into the weights first (Xiao et al. 2
 pictures of 208 pixels with interpolated positions; the last layer worked out for the class token only.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import nn
 from torch.nn import functional
-from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 from model.errors import PartsMissing
 from model.parts import fetching
@@ -25,12 +27,18 @@ from model.ports import Vector
 from model.runtime import openvino
 from model.runtime import opset15 as ops
 
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModelWithProjection, PreTrainedModel
+
 PIXELS = 208
 """Side of the pictures that the int8 form reads."""
 
 Array = npt.NDArray[np.float32]
 Ranges = Mapping[str, Array]
 """By layer: the least and greatest value of each channel of what its product reads, (2, channels)."""
+
+Weights = Mapping[str, Array]
+"""By transformers' names."""
 
 _BATCH = 16
 _WIDTH, _HEADS, _PATCH, _LAYERS = 768, 12, 16, 12
@@ -43,9 +51,8 @@ RANGES = Path(__file__).parent / "weights" / "tower_ranges.safetensors"
 class PictureTower:
     """Pixels (n, 3, PIXELS, PIXELS), float32, into unit vectors (n, 512)."""
 
-    def __init__(self, model: PreTrainedModel, ranges: Ranges) -> None:
-        weights = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
-        graph = _Graph(weights, ranges).model()
+    def __init__(self, weights: Weights) -> None:
+        graph = _Graph(weights, _ranges()).model()
         threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
         self._compiled = openvino.Core().compile_model(graph, "CPU", threads)
 
@@ -61,9 +68,10 @@ class LowerLayers:
     """Pixels (n, 3, PIXELS, PIXELS) into what the tower of `serve` holds after its first layers: (n, tokens, 768)."""
 
     def __init__(self, model: PreTrainedModel, layers: int) -> None:
-        weights = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
         threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        self._compiled = openvino.Core().compile_model(_Graph(weights, _ranges()).hidden(layers), "CPU", threads)
+        self._compiled = openvino.Core().compile_model(
+            _Graph(_weights(model), _ranges()).hidden(layers), "CPU", threads
+        )
 
     def __call__(self, pixels: torch.Tensor) -> Array:
         states: Array = self._compiled([pixels.numpy()])[0]
@@ -85,25 +93,47 @@ class CudaTower:
 
 
 def read(folder: Path) -> CLIPVisionModelWithProjection:
-    """The tower of a folder in transformers' layout, in float32. Raises `PartsMissing`."""
-    again = f"delete {folder} and run `{fetching(folder.parent)}`"
+    """The tower of a folder in transformers' layout, to train or to merge, in float32. Raises `PartsMissing`."""
+    from transformers import CLIPVisionModelWithProjection
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
     try:
         read_in: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )
         model, report = read_in
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise PartsMissing(f"the picture tower cannot be read: {again} ({error})") from error
+        raise PartsMissing(f"the picture tower cannot be read: {_again(folder)} ({error})") from error
     if report["missing_keys"]:
-        raise PartsMissing(f"the picture tower lacks weights: {again}")
+        raise PartsMissing(f"the picture tower lacks weights: {_again(folder)}")
     tower: CLIPVisionModelWithProjection = model.eval()
     return tower
+
+
+def serve_folder(folder: Path) -> PictureTower:
+    """The tower of a folder as it is, on a CPU, without the seconds that transformers takes. Raises `PartsMissing`."""
+    try:
+        stored = safetensors.torch.load_file(folder / "model.safetensors")
+        return PictureTower({name: data.float().numpy() for name, data in stored.items()})
+    except (OSError, SafetensorError) as error:
+        raise PartsMissing(f"the picture tower cannot be read: {_again(folder)} ({error})") from error
+    except KeyError as error:
+        raise PartsMissing(f"the picture tower lacks weights: {_again(folder)}") from error
 
 
 def serve(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
     if device.type == "cuda":
         return CudaTower(model)
-    return PictureTower(model, _ranges())
+    return PictureTower(_weights(model))
+
+
+def _again(folder: Path) -> str:
+    return f"delete {folder} and run `{fetching(folder.parent)}`"
+
+
+def _weights(model: PreTrainedModel) -> Weights:
+    return {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
 
 
 def _ranges() -> Ranges:
@@ -138,7 +168,7 @@ def measure_ranges(model: CLIPVisionModelWithProjection, batches: Iterable[torch
 class _Graph:
     """Builds the OpenVINO graph of the tower."""
 
-    def __init__(self, weights: Mapping[str, Array], ranges: Ranges) -> None:
+    def __init__(self, weights: Weights, ranges: Ranges) -> None:
         self._weights, self._ranges = weights, ranges
 
     def model(self) -> openvino.Model:

@@ -2,18 +2,24 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-import torch
-
-from model import headed, lora
-from model.encoders import HubEncoder, Tower, serving_device, serving_dtype
-from model.errors import AdapterMismatch, PartsMissing
-from model.hub import HubModel, fetch, read
 from model.parts import default_folder
 from model.ports import Encoder
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """One model of the hub, at one commit."""
+
+    repo: str
+    revision: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.repo}@{self.revision}"
 
 
 @dataclass(frozen=True)
@@ -68,33 +74,22 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
     `device` is `auto`, `cpu` or `cuda`. An adapter is a folder with `frame`, `motion` or both, as peft writes them.
     Raises `PartsMissing`, `AdapterMismatch`, and `ModelError` for a device that is not there.
     """
+    # What transformers and peft make possible, most who start a worker do without; they take seconds to import.
     parts = parts_dir or default_folder()
-    if preset_name != STARTER:
-        stated = PRESETS[preset_name]
-        return headed.worn(build(stated, device=serving_device(device), adapter=adapter, parts_dir=parts), adapter)
-    from model import starter  # its libraries and parts are for this preset alone
+    if preset_name == STARTER:
+        from model import starter
 
-    return headed.worn(starter.load(parts, device, adapter), adapter)
+        encoder: Encoder = starter.load(parts, device, adapter)
+    else:
+        from model import encoders
+        from model.devices import serving_device
 
+        encoder = encoders.build(PRESETS[preset_name], device=serving_device(device), adapter=adapter, parts_dir=parts)
+    if adapter is None:
+        return encoder
+    from model import headed
 
-def build(preset: Preset, *, device: torch.device, adapter: Path | None, parts_dir: Path) -> HubEncoder:
-    """`load_encoder` for a preset of the hub."""
-    if adapter and not any((adapter / role).is_dir() for role in ("frame", "motion")):
-        raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
-    if adapter and not preset.motion and (adapter / "motion").is_dir():
-        raise AdapterMismatch(f"{adapter} has a motion part, and the preset {preset.name} has no motion model")
-
-    def tower(model: HubModel, role: str) -> Tower:
-        loaded = read(fetch(model, parts_dir), model.name)
-        if adapter and (adapter / role).is_dir():
-            loaded = replace(loaded, model=lora.merged(loaded.model, adapter / role))
-        return Tower(loaded, device, serving_dtype(device))
-
-    return HubEncoder(
-        generation(preset, adapter),
-        frame=tower(preset.frame, "frame"),
-        motion=tower(preset.motion, "motion") if preset.motion else None,
-    )
+    return headed.worn(encoder, adapter)
 
 
 def generation(preset: Preset, adapter: Path | None) -> str:

@@ -1,21 +1,27 @@
 """The preset that needs no hub: CLIP's picture tower, a multilingual sentence encoder, and our map between them."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
-from model import lora, parts, picture_tower
-from model.encoders import serving_device
+from model import parts, picture_tower
+from model.devices import serving_device
 from model.errors import PartsMissing
-from model.motion import Motion, stacked
 from model.picture_tower import CudaTower, PictureTower
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from model.preprocess import Preprocess
 from model.sentence import SentenceEncoder, one_thread
 from model.text_map import SIZE, TextMap
+
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModelWithProjection, PreTrainedModel
+
+    from model.motion import Motion
 
 PREPROCESS = Preprocess(
     short_side=picture_tower.PIXELS,
@@ -75,20 +81,33 @@ class Starter:
         if self._motion is None:
             raise ValueError(f"{self.generation} has no motion vectors")
         with torch.inference_mode():
+            from model.motion import stacked
+
             vectors: Vector = self._motion.clips(stacked([clip.frame_vectors for clip in clips])).numpy()
         return vectors
 
 
 def load(parts_dir: Path | None, device: str, adapter: Path | None, motion: Path | None = MOTION) -> Encoder:
     """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
+    tower, part = _tower(parts_dir, serving_device(device), adapter), None
+    if motion:
+        from model.motion import Motion  # of transformers, too
+
+        part = Motion.read(motion)
+    return Starter(generation(adapter, motion), tower, SentenceEncoder(), TextMap.read(map_file(adapter)), part)
+
+
+def _tower(parts_dir: Path | None, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
+    if adapter is None and device.type == "cpu":
+        return picture_tower.serve_folder(parts.tower_folder(parts_dir or parts.default_folder()))
     model: PreTrainedModel = read_tower(parts_dir)
     if adapter:
+        from model import lora  # peft takes long to import, too
+
         if not (adapter / "frame").is_dir():
             raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
         model = lora.merged(model, adapter / "frame")
-    tower = picture_tower.serve(model, serving_device(device))
-    part = Motion.read(motion) if motion else None
-    return Starter(generation(adapter, motion), tower, SentenceEncoder(), TextMap.read(map_file(adapter)), part)
+    return picture_tower.serve(model, device)
 
 
 def map_file(adapter: Path | None) -> Path:

@@ -11,12 +11,12 @@ from shutil import rmtree
 import torch
 
 from model import headed
-from model.encoders import serving_device
+from model.devices import serving_device
 from model.errors import TooFewPairs
-from model.hub import HubModel, fetch, read
+from model.hub import fetch, read
 from model.pairs import Pair
 from model.parts import default_folder
-from model.presets import PRESETS, STARTER, generation, load_encoder
+from model.presets import PRESETS, STARTER, HubModel, generation, load_encoder
 from model.run import Run
 from model.trainable import HubTowers, Towers
 from model.trainer import Outcome, Step, Trainer, accelerator

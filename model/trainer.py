@@ -24,7 +24,7 @@ from transformers import get_cosine_with_hard_restarts_schedule_with_warmup as c
 from model import batches
 from model.batches import Batch, Material, Numbers
 from model.checkpoint import Checkpoint, Curve, State
-from model.encoders import serving_device, serving_dtype
+from model.devices import serving_device, serving_dtype
 from model.errors import Cancelled
 from model.evaluate import best_ranks
 from model.losses import LOSSES, Temperature

@@ -35,11 +35,8 @@ MOST_LOADED = 3
 
 def load_preset(settings: Settings, adapter: Path | None = None) -> ModelEncoder:
     """The encoder that the settings name, with an adapter's folder merged in. Raises `ModelError`."""
-    from transformers.utils.logging import disable_progress_bar
-
     from model.presets import load_encoder
 
-    disable_progress_bar()
     return load_encoder(settings.preset, device=settings.device, adapter=adapter, parts_dir=settings.parts_dir)
 
 

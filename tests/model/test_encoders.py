@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-from model.encoders import HubEncoder, Tower, serving_device, serving_dtype
+from model.devices import serving_device, serving_dtype
+from model.encoders import HubEncoder, Tower
 from model.errors import ModelError
 from model.hub import read
 from model.ports import Vector

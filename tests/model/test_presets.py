@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model import lora
-from model.encoders import HubEncoder
+from model.encoders import HubEncoder, build
 from model.errors import AdapterMismatch, PartsMissing
-from model.hub import HubModel, fetch, read
-from model.presets import PRESETS, Preset, build, generation
+from model.hub import fetch, read
+from model.presets import PRESETS, HubModel, Preset, generation
 from tests.model import tiny
 
 pytestmark = pytest.mark.filterwarnings(tiny.PEFT_WARNS)

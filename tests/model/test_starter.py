@@ -1,6 +1,5 @@
 """The starter preset on its real parts: it truly understands, in three languages, and serves fast."""
 
-import time
 from pathlib import Path
 
 import av
@@ -81,16 +80,6 @@ def test_a_text_means_the_same_alone_and_in_a_batch(encoder: Encoder) -> None:
     batch = encoder.texts(["a dog", "A long sentence about people who walk through a city in the rain", "雪", "x", "y"])
     for text, index in (("a dog", 0), ("A Dog.", 0), ("雪。", 2)):
         assert float(encoder.texts([text])[0].frame @ batch[index].frame) > 0.9999
-
-
-def test_a_query_is_encoded_in_under_10_ms(encoder: Encoder) -> None:
-    """The best of many tries, so that a busy machine does not fail it."""
-    took = []
-    for _ in range(30):
-        start = time.perf_counter()
-        encoder.texts(["two dogs play in the snow"])
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.010
 
 
 @pytest.mark.parametrize("size", [0, 1_000])
