@@ -27,6 +27,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model import lora
 from model.devices import serving_device
+from model.run import TARGETS
 
 ROUNDS = 3
 ALPHA = 16
@@ -56,7 +57,7 @@ def with_peft(model: CLIPVisionModelWithProjection, rank: int) -> nn.Module:
 def by_hand(model: CLIPVisionModelWithProjection, rank: int) -> nn.Module:
     model.requires_grad_(False)
     for module in list(model.modules()):
-        for target in lora.TARGETS:
+        for target in TARGETS:
             if isinstance(linear := getattr(module, target, None), nn.Linear):
                 setattr(module, target, Rebuilding(linear, rank, ALPHA))
     return model

@@ -27,9 +27,9 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from model.evaluate import Report
     from model.evaluation import Comparison
+    from model.outcome import Step
     from model.ports import Encoder
     from model.promotion import Trial
-    from model.trainer import Step
 
 STOPPED_STATUS: Final = 130
 Tell = Callable[[str, float], None]

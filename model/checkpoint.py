@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import nn
 
-Curve: TypeAlias = list[tuple[int, float]]
-"""A figure by step."""
+from model.outcome import Curve
+
 Weights: TypeAlias = dict[str, torch.Tensor]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from model.errors import PairsUnreadable
 from model.pairs import Pair, Split
 from model.ports import evenly
-from model.sentence import normalised
+from model.spelling import normalised
 
 Looks: TypeAlias = Mapping[Path, int]
 """dHashes."""

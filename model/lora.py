@@ -14,9 +14,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from model.errors import AdapterMismatch
-
-TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
-"""The attention of CLIP, X-CLIP and SigLIP, and of Chinese CLIP's texts."""
+from model.run import TARGETS
 
 _LAYER = re.compile(r"(?P<stack>.*\.layers?)\.(?P<number>\d+)\.")
 

@@ -17,7 +17,8 @@ from PIL import Image
 from rich.progress import track
 from torch.nn import functional
 
-from model.sentence import FEATURES, normalised
+from model.sentence import FEATURES
+from model.spelling import normalised
 
 _TEXT_BATCH, _PICTURE_BATCH = 64, 16
 _ARTICLES = {"a", "an", "the", "is", "are"}

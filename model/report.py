@@ -14,8 +14,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from model.evaluate import Retrieval
 from model.evaluation import Difference
+from model.outcome import Outcome
 from model.promotion import MARGIN, Trial
-from model.trainer import Outcome
 
 JSON = "report.json"
 PICTURE = "report.png"

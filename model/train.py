@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
@@ -14,26 +14,17 @@ from model import headed
 from model.devices import serving_device
 from model.errors import TooFewPairs
 from model.hub import fetch, read
+from model.outcome import Step, Trained
 from model.pairs import Pair
 from model.parts import default_folder
 from model.presets import PRESETS, STARTER, HubModel, generation, load_encoder
 from model.run import Run
 from model.trainable import HubTowers, Towers
-from model.trainer import Outcome, Step, Trainer, accelerator
+from model.trainer import Trainer, accelerator
 
 SUMMARY = "adapter.json"
 
 Loading = Callable[[], Towers]
-
-
-@dataclass(frozen=True)
-class Trained:
-    adapter: Path
-    """Folder with `frame`, perhaps `motion`, `map.safetensors` and `head.safetensors`, and `adapter.json`."""
-    outcomes: Mapping[str, Outcome]
-    """By part: `frame`, and `motion` where the preset has a motion model and the pairs have clips."""
-    main: bool = True
-    """False in a process that only helped under `torchrun`: the main one judges, reports and prints."""
 
 
 def train(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from peft import PeftModel
@@ -15,6 +15,7 @@ from model.batches import Numbers, frames
 from model.encoders import pooled, text_inputs
 from model.errors import AdapterMismatch
 from model.hub import Loaded
+from model.outcome import Stage
 from model.ports import evenly
 from model.pretrain_data import read_picture
 from model.run import Run
@@ -22,7 +23,6 @@ from model.run import Run
 Inputs: TypeAlias = Any
 """Tensors, or a dict of them, whose first dimension is the texts' or the clips'."""
 
-Stage: TypeAlias = Literal["texts", "pictures", "training"]
 Progress: TypeAlias = Callable[[Stage, int, int], None]
 """Stage, done, of how many; raises `Cancelled`."""
 

@@ -23,46 +23,21 @@ from transformers import get_cosine_with_hard_restarts_schedule_with_warmup as c
 
 from model import batches
 from model.batches import Batch, Material, Numbers
-from model.checkpoint import Checkpoint, Curve, State
+from model.checkpoint import Checkpoint, State
 from model.devices import serving_device, serving_dtype
 from model.errors import Cancelled
 from model.evaluate import best_ranks
 from model.losses import LOSSES, Temperature
+from model.outcome import Outcome, Stage, Step
 from model.pairs import Pair
 from model.run import Run
-from model.trainable import Stage, Towers
+from model.trainable import Towers
 
 _CLIP_NORM = 1.0
 _LOOKED_AT = 500
 """Clips of the validation pairs, at most: they are looked at often."""
 _WAITS = timedelta(hours=12)
 """So long may the main process work alone, at pictures or at a head; torch would give up after minutes."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a run is."""
-
-    stage: Stage
-    step: int
-    steps: int
-    loss: float | None
-    seconds_left: float | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One pair of towers, trained."""
-
-    steps: int
-    best_step: int
-    """Whose weights these are; 0: nothing was better than the beginning."""
-    losses: Curve
-    """By step."""
-    validation: Curve
-    """Mean reciprocal rank of the best of a text's clips, by step, worked out as `model.evaluation` does; empty without
-    validation pairs.
-    """
 
 
 class Trainer:

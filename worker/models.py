@@ -18,10 +18,9 @@ from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.batcher import Batcher
+    from model.outcome import Step, Trained
     from model.pairs import Pair
     from model.ports import Encoder as ModelEncoder
-    from model.train import Trained
-    from model.trainer import Step
 
 Load: TypeAlias = "Callable[[Settings, Path | None], ModelEncoder]"
 Train: TypeAlias = (

@@ -12,6 +12,7 @@ from peft import PeftModel
 from model import lora
 from model.errors import AdapterMismatch
 from model.hub import read
+from model.run import TARGETS
 from tests.model import tiny
 
 pytestmark = pytest.mark.filterwarnings(tiny.PEFT_WARNS)
@@ -71,7 +72,7 @@ def test_what_was_learnt_is_merged(fresh: Fresh, trained: Path) -> None:
 
 def test_the_upper_layers_are_each_stacks_own(fresh: Fresh) -> None:
     """Of both towers the last layer's attention is named, in full, and nothing below it."""
-    named = lora.upper(fresh("clip"), lora.TARGETS, layers=1)
+    named = lora.upper(fresh("clip"), TARGETS, layers=1)
     assert len(named) == 2 * 4
     assert {name.partition(".self_attn")[0] for name in named} == {
         "text_model.encoder.layers.1",

@@ -12,8 +12,8 @@ from PIL import Image
 
 from model import report
 from model.evaluation import compare
+from model.outcome import Outcome
 from model.promotion import Trial, judge
-from model.trainer import Outcome
 from tests.model.test_evaluation import encoded
 
 

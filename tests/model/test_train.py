@@ -18,6 +18,7 @@ from model import hub, lora, starter, upper_layers
 from model.encoders import HubEncoder, Tower
 from model.errors import AdapterMismatch, Cancelled
 from model.evaluation import encode
+from model.outcome import Step
 from model.pairs import Pair
 from model.preprocess import Preprocess
 from model.run import Run, read_run
@@ -25,7 +26,6 @@ from model.sentence import FEATURES
 from model.text_map import SIZE, TextMap
 from model.train import Loading, train_towers
 from model.trainable import HubTowers
-from model.trainer import Step
 from model.upper_layers import StarterTowers, TorchLayers
 from tests.model import tiny
 

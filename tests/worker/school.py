@@ -12,12 +12,10 @@ import numpy as np
 from PIL import Image
 
 from indexer.video import Clip, Picture, QueryVectors, Vector
-from model.checkpoint import Curve
 from model.errors import Cancelled
 from model.general import COLOURS
+from model.outcome import Curve, Outcome, Step, Trained
 from model.pairs import Pair
-from model.train import Trained
-from model.trainer import Outcome, Step
 from worker.settings import Settings
 
 SIZE = 128
