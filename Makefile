@@ -7,8 +7,9 @@ BIN := .venv/bin
 run: env
 	$(BIN)/reelseek up
 
+# One thread a process: torch's spin while they wait for each other, and three processes leave them no core to wait on.
 test: check
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: test-env
 	$(BIN)/ruff format --check .
