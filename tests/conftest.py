@@ -15,6 +15,7 @@ from hypothesis import settings
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
 SIGNING_KEY = "0123456789abcdef" * 4
+SLOW_ROOMS = ("whole", "worker", "model")
 
 
 def free_port() -> int:
@@ -33,8 +34,12 @@ async def becomes(what: Callable[[], Awaitable[bool]]) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those of whole processes take longest, so they begin first: at the end no core waits for the last of them."""
-    items.sort(key=lambda item: "whole" not in item.path.parts)
+    """The rooms with the longest tests begin, so that at the end no core waits for the last of them."""
+
+    def place(item: pytest.Item) -> int:
+        return next((place for place, room in enumerate(SLOW_ROOMS) if room in item.path.parts), len(SLOW_ROOMS))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)
