@@ -77,12 +77,15 @@ def main() -> None:
     words = STARTER_RUN.parent / "words.tsv"
     stated = stated.replace('"words.tsv"', f'"{words}"').replace('"../weights/starter.safetensors"', f'"{half}"')
     plan_file.write_text(stated.replace('"../../build/starter"', f'"{work}"'), encoding="utf-8")
+    plan = pretrain.read_plan(plan_file, data)
+    if (plan.held_out, plan.out, plan.work) != (HELD_BACK, half, work):
+        raise SystemExit(f"{STARTER_RUN} is not what this was written for: {plan}")
     with measured("the map"):
         pretrain.run(plan_file, data)
     starter.WEIGHTS = half
 
     captions = read_captions(data, "train")
-    unseen = np.random.default_rng(pretrain.read_plan(plan_file).seed).permutation(len(captions.files))[:HELD_BACK]
+    unseen = np.random.default_rng(plan.seed).permutation(len(captions.files))[:HELD_BACK]
     given = clean(pairs(data, captions, {captions.files[number] for number in unseen[:TAUGHT]})).pairs
     print(f"{len(given)} pairs of {len({pair.source for pair in given})} pictures", flush=True)
     with measured("the retrain"):

@@ -1,9 +1,9 @@
 """Photographs with captions as a folder of clips that `benchmarks/retrain.py` takes.
 
-    python benchmarks/stills.py FLICKR8K FOLDER [--count 300]
+    python benchmarks/stills.py FLICKR8K FOLDER
 
-Of the first pictures of the dev split that have captions in English and Chinese: a clip of 2 s each. The first English
-caption is its title; the next two, and the first Chinese one, are what people ask for it.
+Of the first COUNT pictures of the dev split that have captions in English and Chinese: a clip of 2 s each. The first
+English caption is its title; the next two, and the first Chinese one, are what people ask for it.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import av
 
 from model.pretrain_data import read_captions, read_picture
 
+COUNT = 300
 PIXELS, RATE, PICTURES = 176, 4, 8
 
 
@@ -31,7 +32,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("flickr8k", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=300)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     dev = read_captions(asked.flickr8k, "dev")
@@ -39,7 +39,7 @@ def main() -> None:
     for text, language, number in zip(dev.texts, dev.languages, dev.pictures, strict=True):
         said[dev.files[number]][language].append(text)
     titles, queries = ["file\tdescription"], ["file\ten\ten2\tzh"]
-    for file in [file for file in dev.files if len(said[file]["en"]) > 2 and said[file]["zh"]][: asked.count]:
+    for file in [file for file in dev.files if len(said[file]["en"]) > 2 and said[file]["zh"]][:COUNT]:
         name = f"{Path(file).stem}.mp4"
         clip(asked.flickr8k / file, asked.folder / name)
         title, *asks = said[file]["en"][:3]

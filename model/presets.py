@@ -74,7 +74,7 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
     `device` is `auto`, `cpu` or `cuda`. An adapter is a folder with `frame`, `motion` or both, as peft writes them.
     Raises `PartsMissing`, `AdapterMismatch`, and `ModelError` for a device that is not there.
     """
-    # What transformers and peft make possible, most who start a worker do without; they take seconds to import.
+    # transformers and peft take seconds to import, and the starter without an adapter needs neither.
     parts = parts_dir or default_folder()
     if preset_name == STARTER:
         from model import starter

@@ -80,9 +80,9 @@ class Starter:
         """(n, 512), from the frames' vectors alone."""
         if self._motion is None:
             raise ValueError(f"{self.generation} has no motion vectors")
-        with torch.inference_mode():
-            from model.motion import stacked
+        from model.motion import stacked  # of transformers
 
+        with torch.inference_mode():
             vectors: Vector = self._motion.clips(stacked([clip.frame_vectors for clip in clips])).numpy()
         return vectors
 
@@ -91,7 +91,7 @@ def load(parts_dir: Path | None, device: str, adapter: Path | None, motion: Path
     """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
     tower, part = _tower(parts_dir, serving_device(device), adapter), None
     if motion:
-        from model.motion import Motion  # of transformers, too
+        from model.motion import Motion  # of transformers
 
         part = Motion.read(motion)
     return Starter(generation(adapter, motion), tower, SentenceEncoder(), TextMap.read(map_file(adapter)), part)

@@ -13,6 +13,19 @@ import model.picture_tower
 print(asked)
 """
 
+LOAD = """
+import sys
+from model.presets import STARTER, load_encoder
+load_encoder(STARTER, device="cpu", adapter=None, parts_dir=None).texts(["a dog"])
+print([name for name in ("transformers", "peft") if name in sys.modules])
+"""
+
+
+def test_the_starter_as_it_is_waits_for_no_library_it_does_not_need() -> None:
+    """Who asks first waits for the model to load: not for transformers and peft too, which take as long again."""
+    done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "[]", done.stderr
+
 
 def test_loading_the_model_tells_nobody(tmp_path: Path) -> None:
     """Importing the tower looks no host up and leaves no identifier of this machine in its owner's home."""

@@ -106,6 +106,14 @@ def test_int8_sees_what_float_sees(parts_dir: Path, pictures: dict[str, Picture]
     assert (served * exact).sum(1).min() > 0.97
 
 
+def test_the_tower_is_the_same_with_and_without_transformers(parts_dir: Path, pictures: dict[str, Picture]) -> None:
+    """Read straight from its file, as it is served, or through transformers, as it is trained: the same vectors."""
+    pixels = starter.PREPROCESS(list(pictures.values())[:2])
+    straight = picture_tower.serve_folder(parts.tower_folder(parts_dir))(pixels)
+    through = picture_tower.serve(starter.read_tower(parts_dir), torch.device("cpu"))(pixels)
+    assert np.allclose(straight, through, atol=1e-6)
+
+
 def test_an_adapter_is_served_and_has_its_own_generation(
     parts_dir: Path, pictures: dict[str, Picture], encoder: Encoder, tmp_path: Path
 ) -> None:

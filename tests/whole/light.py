@@ -1,7 +1,5 @@
 """A worker process that is real but for its encoder, which is there at once: `LIGHT` with the settings of Reelseek.
 
-Its leases and rounds are short, so that a killed one is missed at once.
-
 With a file's path behind it, it says when it embeds, and waits while somebody holds a lock on that file.
 """
 
@@ -10,24 +8,20 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 from indexer.video import Picture, Vector
 from model.ports import Encoder as ModelEncoder
 from tests.indexer.fakes import FakeEncoder
-from worker import compose, run
 from worker.app import make_app
-from worker.claims import Claims
 from worker.compose import Parts
-from worker.jobs import resuming
 from worker.logs import configure
 from worker.models import train_preset
+from worker.run import run_worker
 from worker.settings import Settings
 
 LIGHT: Final = (sys.executable, "-m", "tests.whole.light")
-RUNNING_S, RESUME_EVERY_S = 2.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -51,11 +45,9 @@ def light_parts(settings: Settings, stopping: threading.Event) -> Parts:
 
 
 def main() -> None:
-    compose.Claims = partial(Claims, running_s=RUNNING_S)  # type: ignore[assignment, attr-defined]
-    run.resuming = partial(resuming, every_s=RESUME_EVERY_S)  # type: ignore[attr-defined]
     settings = Settings()
     configure(settings, to_file=False)
-    run.run_worker(settings, ["search", "index"], load)
+    run_worker(settings, ["search", "index"], load)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,7 @@ async def ended_and_taken_up(
     assert await asyncio.to_thread(first.wait) == 0
     assert "Traceback" not in first.text
     async with Redis.from_url(redis_url) as redis:
-        # Perhaps twice: a round that finds it waiting and its message gone sends another, of which one is done.
-        assert await redis.llen("index")  # type: ignore[misc]
+        assert await redis.llen("index") == 1  # type: ignore[misc]
         assert await redis.keys("reelseek:lease:run:*") == []
     with working(LIGHT, redis_url, data):
         done = await outcome(client, answer)
