@@ -20,6 +20,8 @@ class Command:
     run: Callable[..., Replies]
     """Called with a client, an asker, and the command's own arguments by keyword."""
     admin: bool = False
+    dated: bool = False
+    """Takes `at`: it counts by when it was asked, not by when a process came to do it."""
     once: bool = False
     """Takes `again`: asked a second time, because the process that was asked first ended, it begins nothing."""
 
@@ -39,9 +41,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     for command in (
         Command("find", "WORDS, MORE WORDS", Text.FIND_HELP, core.find),
         Command("more", "", Text.MORE_HELP, core.more),
-        Command("index", "LINK …", Text.INDEX_HELP, core.index),
+        Command("index", "LINK …", Text.INDEX_HELP, core.index, dated=True),
         Command("library", "[WORDS]", Text.LIBRARY_HELP, core.library),
-        Command("forget", "LINK | mine", Text.FORGET_HELP, core.forget),
+        Command("forget", "LINK | mine", Text.FORGET_HELP, core.forget, dated=True),
         Command("status", "", Text.STATUS_HELP, core.status),
         Command("privacy", "", Text.PRIVACY_HELP, admin.privacy),
         Command("settings", "[NAME VALUE]", Text.SETTINGS_HELP, admin.settings, admin=True),

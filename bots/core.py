@@ -97,10 +97,12 @@ async def index(
     titles: Mapping[str, str] | None = None,
     local_files: bool = False,
     message: str = "",
+    at: float | None = None,
 ) -> Replies:
     """Submits all `links` at once and follows each to its `Outcome`. `titles` stand in for the sites' own.
 
-    `message` is the chat message that holds them, whose going takes them along.
+    `message` is the chat message that holds them, whose going takes them along. `at` is when it was asked, in seconds
+    since 1970: those that were forgotten since stay away.
     """
     if not links:
         yield Sentence(say(Text.WHICH_LINKS), ok=False, code=Code.NOT_A_LINK)
@@ -116,6 +118,7 @@ async def index(
                 title=(titles or {}).get(link),
                 local_files=local_files,
                 message=message,
+                at=time.time() if at is None else at,
             )
         ]
     ]
@@ -164,22 +167,25 @@ async def library(
 
 
 @answered
-async def forget(client: Client, asker: Asker, link: str = "", *, mine: bool = False) -> Replies:
-    """Takes one link back, or all that the asker submitted."""
+async def forget(
+    client: Client, asker: Asker, link: str = "", *, mine: bool = False, at: float | None = None
+) -> Replies:
+    """Takes one link back, or all that the asker submitted; asked for `at` that time, in seconds since 1970."""
     if not (link or mine):
         yield Sentence(say(Text.WHICH_LINK), ok=False, code=Code.NOT_A_LINK)
         return
-    links = (await client.call(messages.Forget(asker=asker, link=link or None, mine=mine))).links
+    forget = messages.Forget(asker=asker, link=link or None, mine=mine, at=time.time() if at is None else at)
+    links = (await client.call(forget)).links
     text = say(Text.FORGOTTEN_ONE, link=links[0]) if len(links) == 1 else say(Text.FORGOTTEN, count=len(links))
     yield Forgot(links, text)
 
 
 @answered
-async def watch(client: Client, asker: Asker, message: str, links: Sequence[str]) -> Replies:
-    """A message of a watched channel holds these links now: what it held before is taken back, the rest is added."""
-    await client.call(messages.Forget(asker=asker, message=message, still=tuple(links)))
+async def watch(client: Client, asker: Asker, message: str, links: Sequence[str], *, at: float) -> Replies:
+    """A message of a watched channel holds these links since: what it held before is taken back, the rest added."""
+    await client.call(messages.Forget(asker=asker, message=message, still=tuple(links), at=at))
     if links:
-        async with aclosing(index(client, asker, links, message=message)) as replies:
+        async with aclosing(index(client, asker, links, message=message, at=at)) as replies:
             async for reply in replies:
                 yield reply
 

@@ -26,6 +26,7 @@ from worker import traces
 from worker.codes import Code
 from worker.logs import incident
 from worker.messages import Asker, CallFailed, SpaceSettings
+from worker.traces import KEEP_ERRAND_S
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +35,6 @@ log = structlog.get_logger()
 KEEP_SHOWN_S: Final = 30 * 86400.0
 KEEP_SEEN_S: Final = 3600
 KEEP_SETTINGS_S: Final = 3600
-KEEP_ERRAND_S: Final = 7 * 86400
 LEASE_S: Final = 20.0
 CONNECTIONS: Final = 32
 

@@ -176,10 +176,12 @@ class Front:
             case "press":
                 return self._press(errand.asker, **errand.args)
             case "watch":
-                return core.watch(self.client, errand.asker, **errand.args)
+                return core.watch(self.client, errand.asker, at=errand.at, **errand.args)
             case "leave":
                 return core.leave(self.client, errand.asker, at=errand.at, **errand.args)
-        return COMMANDS[errand.command].run(self.client, errand.asker, **errand.args)
+        command = COMMANDS[errand.command]
+        dated = {"at": errand.at} if command.dated else {}
+        return command.run(self.client, errand.asker, **dated, **errand.args)
 
     async def _refused(self, errand: Errand) -> Sentence | None:
         """What to say to somebody, or a space, that asks too much."""

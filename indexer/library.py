@@ -17,7 +17,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from indexer.blobs import video_prefix
 from indexer.errors import GenerationMismatch, NotYours
 from indexer.generations import space_of
 from indexer.moment_store import MOMENTS, MomentStore, collection_of
@@ -193,7 +192,7 @@ class Library(MomentStore):
             self._change(video_id, status="failed", code=code)
 
     def forget(self, scopes: Scopes, video_id: str, person: str | None = None) -> Forgotten:
-        """Takes a video out of a space. The last space that wanted it takes everything known of it along.
+        """Takes a video out of a space, which finds it no more. Once all else of it is gone, `let_go` ends it.
 
         With a `person` only what that one submitted: raises `NotYours` where others did.
         """
@@ -221,34 +220,39 @@ class Library(MomentStore):
         taken = [self._take_back(each.video_id, [each]) for each in mine]
         return Forgotten(
             tuple(link for each in taken for link in each.links),
-            tuple(prefix for each in taken for prefix in each.blob_prefixes),
+            tuple(dict.fromkeys(id for each in taken for id in each.video_ids)),
         )
 
     def _take_back(self, video_id: str, submissions: Sequence[Submission]) -> Forgotten:
         record = self.video(video_id)
-        if record is None:
+        if record is None or not submissions:
             return Forgotten()
         self._change(video_id, leaving="yes")
         self._points.delete(RECORDS, Where(ids=tuple(each.id for each in submissions)))
-        return replace(self.finish_leaving(video_id), links=(record.link,) if submissions else ())
+        self.close(video_id)
+        return Forgotten((record.link,), (video_id,))
 
-    def leaving(self) -> list[str]:
-        """Ids of videos that are being taken out of a space, or whose taking out was cut short."""
-        return [each.id for each in self._points.scroll(RECORDS, Where({"kind": "video", "leaving": "yes"}), ())]
+    def leaving(self) -> list[VideoRecord]:
+        """Videos that are being taken out of a space, or whose taking out was cut short."""
+        where = Where({"kind": "video", "leaving": "yes"})
+        return [video_of(stored) for stored in self._points.scroll(RECORDS, where)]
 
-    def finish_leaving(self, video_id: str) -> Forgotten:
-        """Closes a video's moments to the spaces that no longer want it, or deletes it if none does; their votes go."""
-        record = self.video(video_id)
-        if record is None:
-            return Forgotten()
+    def close(self, video_id: str) -> None:
+        """Closes a video's moments to the spaces that no longer want it; their votes go."""
         wanting = tuple(_space_in(scope) for scope in self._scopes(video_id))
         votes = Where({"kind": "vote", "video_id": video_id}, without={"space": wanting} if wanting else {})
         self._points.delete(RECORDS, votes)
-        if wanting:
-            self._reopen(video_id)
+        self._reopen(video_id)
+
+    def let_go(self, video_id: str) -> bool:
+        """Ends the taking out of a video. True: no space wants it, so it is deleted, and its blobs are to be."""
+        record = self.video(video_id)
+        if record is None:
+            return False
+        if self._scopes(video_id):
             self._change(video_id, leaving=None)
-            return Forgotten()
-        return Forgotten(blob_prefixes=(video_prefix(video_id),) if self._drop(record) else ())
+            return False
+        return self._drop(record)
 
     def _reopen(self, video_id: str) -> None:
         """Opens a video's moments to the spaces that want it now, if they are open at all."""

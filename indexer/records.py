@@ -66,10 +66,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a space took back, and under which prefixes lie blobs that nobody needs any more."""
+    """What a space took back, and which videos are to be let go of (`Library.let_go`)."""
 
     links: tuple[str, ...] = ()
-    blob_prefixes: tuple[str, ...] = ()
+    video_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,9 @@ def submit(parts: Parts, request: Submit) -> Submitted:
     if decided.submitters == "admins" and not asker.admin:
         raise Refusal(Code.SUBMITTERS_ONLY)
     link = _taken(parts, request)
+    if request.at < parts.traces.taken_back_at(asker.space, link.video_id):
+        # Left over from a frontend that ended before it could answer; whoever forgot the link asked later.
+        raise Refusal(Code.NOT_IN_LIBRARY)
     known = parts.library.has(asker.scopes, link.video_id)
     record = parts.library.submit(
         link.video_id,
@@ -183,7 +186,7 @@ def forget(parts: Parts, request: Forget) -> Forgotten:
         forgotten = library.forget(asker.scopes, _known(parts, asker, request.link), person)
     else:
         raise Refusal(Code.NOT_A_LINK)
-    decisions.clear(parts, asker.space, forgotten)
+    decisions.clear(parts, asker.space, forgotten, request.at)
     return Forgotten(links=forgotten.links)
 
 

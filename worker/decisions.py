@@ -102,7 +102,7 @@ def forget_left(parts: Parts, now: datetime | None = None) -> None:
     """Deletes everything of the spaces that were left longer ago than the grace time."""
     now = now or datetime.now(UTC)
     for space in parts.spaces.left_before(now - timedelta(days=parts.settings.leave_grace_days)):
-        clear(parts, space, parts.library.forget_space(space))
+        clear(parts, space, parts.library.forget_space(space), now.timestamp())
         retraining.forget(parts, space)
         parts.traces.forget(space)
         parts.spaces.forget(space)
@@ -124,19 +124,28 @@ def retain(parts: Parts, now: datetime | None = None) -> None:
 
 def finish_leaving(parts: Parts) -> None:
     """Ends what a worker began that was killed while a space took a video back."""
-    for video_id in parts.library.leaving():
-        for prefix in parts.library.finish_leaving(video_id).blob_prefixes:
-            parts.blobs.delete_prefix(prefix)
+    for record in parts.library.leaving():
+        parts.library.close(record.video_id)
+        # Which space it was is not known any more.
+        parts.traces.forget_links(None, [record.link])
+        _let_go(parts, record.video_id)
 
 
-def clear(parts: Parts, space: str, forgotten: Forgotten) -> None:
-    """Takes away what hung on videos that are no longer in a space."""
+def clear(parts: Parts, space: str, forgotten: Forgotten, at: float) -> None:
+    """Takes away what hung on videos that are no longer in a space: whoever takes them back asked for it `at` a time.
+
+    The record lets go of them last, so that another worker ends this if it is cut short (`finish_leaving`).
+    """
+    parts.traces.took_back(space, forgotten.video_ids, at)
     parts.traces.forget_links(space, forgotten.links)
-    for prefix in forgotten.blob_prefixes:
-        parts.blobs.delete_prefix(prefix)
-    for id in video_ids(forgotten.links):
-        if video_prefix(id) in forgotten.blob_prefixes:
-            parts.app.AsyncResult(job_id(id)).forget()
+    for video_id in forgotten.video_ids:
+        _let_go(parts, video_id)
+
+
+def _let_go(parts: Parts, video_id: str) -> None:
+    if parts.library.let_go(video_id):
+        parts.blobs.delete_prefix(video_prefix(video_id))
+        parts.app.AsyncResult(job_id(video_id)).forget()
 
 
 def video_ids(links: Sequence[str]) -> list[str]:

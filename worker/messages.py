@@ -252,6 +252,8 @@ class Submit(Request[Submitted]):
     """Only the command line sets this: there a path is a link too."""
     message: str = ""
     """The chat message that holds the link; it takes the submission along when it goes."""
+    at: float = Field(default_factory=time.time)
+    """When that was asked, in seconds since 1970: a link that was forgotten since stays away."""
 
 
 class Library(Request[LibraryPage]):
@@ -286,6 +288,8 @@ class Forget(Request[Forgotten]):
     message: str = ""
     still: tuple[str, ...] = ()
     """Links that the edited message holds still: they stay."""
+    at: float = Field(default_factory=time.time)
+    """When that was asked, in seconds since 1970."""
 
 
 VoteKind: TypeAlias = Literal["up", "down", "opened", "shared"]

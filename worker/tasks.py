@@ -27,7 +27,7 @@ JOB_MAX_AGE_S: Final = 7 * 86400.0
 """Longer than any backlog; the record knows what is to be done all the same."""
 
 ROUNDS: Mapping[str, Sequence[Callable[[Parts], None]]] = {
-    "index": (jobs.resume, decisions.finish_leaving, decisions.forget_left, decisions.retain, leftovers.clear),
+    "index": (decisions.finish_leaving, jobs.resume, decisions.forget_left, decisions.retain, leftovers.clear),
     "train": (retraining.resume,),
 }
 """What a worker of a queue looks after again and again."""

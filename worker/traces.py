@@ -15,6 +15,8 @@ import redis
 from indexer.errors import StoreUnavailable
 
 AT_ONCE: Final = 1000
+KEEP_ERRAND_S: Final = 7 * 86400
+"""How long a frontend's unanswered errand may be picked up by the next."""
 MARK_CHARS: Final = 6
 
 
@@ -39,19 +41,33 @@ class Traces(Protocol):
         """Deletes what is kept of a person in a space, or without a `person` of all the space."""
         ...
 
-    def forget_links(self, space: str, links: Sequence[str]) -> None:
-        """Deletes what is kept in a space and names one of these links, such as results that somebody was shown."""
+    def forget_links(self, space: str | None, links: Sequence[str]) -> None:
+        """Deletes what is kept in a space, or in all, and names one of these links: results that somebody was shown."""
+        ...
+
+    def took_back(self, space: str, video_ids: Sequence[str], at: float) -> None:
+        """Notes when a space took videos back, in seconds since 1970, for as long as an errand may lie unanswered."""
+        ...
+
+    def taken_back_at(self, space: str, video_id: str) -> float:
+        """When a space last took a video back; 0 where that is long ago."""
         ...
 
 
 class NoTraces:
-    """Embedded, nothing of the kind is kept."""
+    """Embedded, nothing of the kind is kept, and no errand outlives its process."""
 
     def forget(self, space: str, person: str = "") -> None:
         pass
 
-    def forget_links(self, space: str, links: Sequence[str]) -> None:
+    def forget_links(self, space: str | None, links: Sequence[str]) -> None:
         pass
+
+    def took_back(self, space: str, video_ids: Sequence[str], at: float) -> None:
+        pass
+
+    def taken_back_at(self, space: str, video_id: str) -> float:
+        return 0.0
 
 
 class RedisTraces:
@@ -65,17 +81,31 @@ class RedisTraces:
             for key in self._keys(space, mark(person) or "*"):
                 self._redis.unlink(key)
 
-    def forget_links(self, space: str, links: Sequence[str]) -> None:
+    def forget_links(self, space: str | None, links: Sequence[str]) -> None:
         texts = [link.encode() for link in links]
         with _translated():
-            for key in self._keys(space, "*") if texts else ():
+            for key in self._keys(space or "*", "*") if texts else ():
                 value = self._redis.get(key) or b""
                 if any(text in value for text in texts):
                     self._redis.unlink(key)
 
+    def took_back(self, space: str, video_ids: Sequence[str], at: float) -> None:
+        with _translated():
+            for video_id in video_ids:
+                self._redis.set(_taken_back(space, video_id), at, ex=KEEP_ERRAND_S)
+
+    def taken_back_at(self, space: str, video_id: str) -> float:
+        with _translated():
+            return float(self._redis.get(_taken_back(space, video_id)) or 0.0)
+
     def _keys(self, space: str, mark: str) -> Iterator[bytes]:
         # Neither a space nor a mark has characters that mean something in a pattern.
         return self._redis.scan_iter(match=key_by_mark(space, mark, "*", "*"), count=AT_ONCE)
+
+
+def _taken_back(space: str, video_id: str) -> str:
+    """Tells whoever reads it nothing of the video."""
+    return key(space, "", "taken_back", hashlib.sha256(f"{space}/{video_id}".encode()).hexdigest()[:32])
 
 
 @contextmanager

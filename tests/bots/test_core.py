@@ -181,8 +181,8 @@ async def test_no_link_is_a_sentence(client: FakeClient, asker: Asker) -> None:
 
 async def test_titles_and_paths_are_passed_on(client: FakeClient, asker: Asker) -> None:
     """The operator's own files and titles reach the worker; chat never sends either."""
-    await all_of(core.index(client, asker, ["file:///a.mp4"], titles={"file:///a.mp4": "A"}, local_files=True))
-    assert client.asked == [messages.Submit(asker=asker, link="file:///a.mp4", title="A", local_files=True)]
+    await all_of(core.index(client, asker, ["file:///a.mp4"], titles={"file:///a.mp4": "A"}, local_files=True, at=7))
+    assert client.asked == [messages.Submit(asker=asker, link="file:///a.mp4", title="A", local_files=True, at=7)]
 
 
 async def test_leaving_stops_the_listening(asker: Asker) -> None:

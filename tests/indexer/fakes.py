@@ -16,7 +16,7 @@ from indexer.library import Library
 from indexer.moment_store import Near
 from indexer.points import Points
 from indexer.ports import Encoder
-from indexer.records import VideoRecord
+from indexer.records import Forgotten, VideoRecord
 from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
 
 SIZE = 8
@@ -139,6 +139,11 @@ def share(library: Library, space: str, name: str, *texts: str, title: str | Non
     submit(library, space, name)
     assert library.put_moments(video, some_moments(video, *texts or (name,), **moments), "fake")
     return video
+
+
+def gone(library: Library, forgotten: Forgotten) -> list[str]:
+    """Ends what was begun with `Library.forget`; ids of the videos that are gone altogether."""
+    return [id for id in forgotten.video_ids if library.let_go(id)]
 
 
 def findable(library: Library, space: str) -> list[str]:

@@ -16,6 +16,7 @@ from tests.indexer.fakes import (
     a_video,
     crash,
     findable,
+    gone,
     ids_of,
     opened,
     share,
@@ -80,21 +81,21 @@ def test_a_video_that_is_forgotten_while_it_is_stored_stays_forgotten(edge_point
     """Nothing of it is kept, and whoever stores it is told so unless all was stored by then."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     submit(library, A, "goal")
-    between = Between(edge_points, nth, lambda: library.forget(A, video_id("goal")))
+    between = Between(edge_points, nth, lambda: gone(library, library.forget(A, video_id("goal"))))
     wanted = Library(between).put_moments(a_video("goal"), moments, "fake")
     assert wanted is (nth == len(WRITES))
     assert findable(library, A) == []
     assert edge_points.count("moments", Where()) == edge_points.count("records", Where()) == 0
 
 
-@pytest.mark.parametrize("nth", range(1, 4))
+@pytest.mark.parametrize("nth", range(1, 7))
 def test_a_video_that_is_shared_while_it_is_forgotten_is_not_lost(edge_points: Points, nth: int) -> None:
-    """The space that shares it finds it, or it waits for a job; its blobs are then not given up."""
+    """The space that shares it finds it, or it waits for a job; nothing of it is then given up."""
     library = opened(edge_points)
     share(library, A, "goal")
     between = Between(edge_points, nth, lambda: submit(library, B, "goal"))
-    forgotten = Library(between).forget(A, video_id("goal"))
-    assert forgotten.blob_prefixes == ()
+    forgetting = Library(between)
+    assert gone(forgetting, forgetting.forget(A, video_id("goal"))) == []
     assert findable(library, A) == []
     assert findable(library, B) == ids_of("goal") or library.waiting()
 

@@ -2,14 +2,25 @@
 
 import pytest
 
-from indexer.blobs import video_prefix
 from indexer.errors import GenerationMismatch
 from indexer.library import Library
 from indexer.moment_store import Near
 from indexer.points import Points, Where
 from indexer.records import Forgotten
 from tests.indexer.conftest import OpenPoints
-from tests.indexer.fakes import SIZE, a_video, findable, ids_of, meaning, opened, share, some_moments, submit, video_id
+from tests.indexer.fakes import (
+    SIZE,
+    a_video,
+    findable,
+    gone,
+    ids_of,
+    meaning,
+    opened,
+    share,
+    some_moments,
+    submit,
+    video_id,
+)
 
 A, B = "discord:1", "slack:2"
 
@@ -105,19 +116,23 @@ def test_storing_again_replaces_what_was_there(library: Library, points: Points)
 
 
 def test_forgetting_in_one_space_keeps_the_other_one_s(library: Library) -> None:
-    """The points stay for whoever else shared the video, and no blob is given up."""
+    """The points stay for whoever else shared the video, and nothing of it is given up."""
     share(library, A, "goal")
     submit(library, B, "goal")
-    assert library.forget(A, video_id("goal")) == Forgotten((a_video("goal").link,), ())
+    forgotten = library.forget(A, video_id("goal"))
+    assert forgotten == Forgotten((a_video("goal").link,), (video_id("goal"),))
+    assert gone(library, forgotten) == library.leaving() == []
     assert findable(library, A) == []
     assert findable(library, B) == ids_of("goal")
 
 
 def test_the_last_space_takes_everything_along(library: Library, points: Points) -> None:
-    """No point, no record, and the prefix of the blobs to delete."""
+    """It is found no more at once; let go of, it leaves no point and no record."""
     share(library, A, "goal", "kick", "cheer")
     forgotten = library.forget(A, video_id("goal"))
-    assert forgotten == Forgotten((a_video("goal").link,), (video_prefix(video_id("goal")),))
+    assert findable(library, A) == []
+    assert [each.video_id for each in library.leaving()] == [video_id("goal")]
+    assert gone(library, forgotten) == [video_id("goal")]
     assert points.count("moments", Where()) == points.count("records", Where()) == 0
     assert library.forget(A, video_id("goal")) == Forgotten()
 
@@ -136,7 +151,7 @@ def test_a_person_takes_back_their_own(library: Library) -> None:
         library.put_moments(a_video(name), some_moments(a_video(name), name), "fake")
     forgotten = library.forget_mine(A, "ann")
     assert sorted(forgotten.links) == [a_video("x").link, a_video("z").link]
-    assert forgotten.blob_prefixes == (video_prefix(video_id("x")),)
+    assert gone(library, forgotten) == [video_id("x")]
     assert findable(library, A) == ids_of("y")
     assert findable(library, B) == ids_of("z")
 
@@ -194,7 +209,7 @@ def test_what_a_space_forgets_is_gone_from_every_generation(library: Library, po
     library.open("next", SIZE, SIZE)
     share(library, A, "goal")
     anew(library, "goal", "next")
-    library.forget(A, video_id("goal"))
+    gone(library, library.forget(A, video_id("goal")))
     assert points.count("moments_fake", Where()) == points.count("moments_next", Where()) == 0
 
 

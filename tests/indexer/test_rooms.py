@@ -5,7 +5,7 @@ import pytest
 from indexer.errors import NotYours
 from indexer.library import Library
 from indexer.moment_store import Near
-from tests.indexer.fakes import a_video, meaning, moment_id, some_moments, submit, video_id
+from tests.indexer.fakes import a_video, gone, meaning, moment_id, some_moments, submit, video_id
 
 A = "discord:1"
 IN_ROOM = (A, f"{A}/55")
@@ -83,7 +83,7 @@ def test_a_left_space_keeps_nothing(library: Library) -> None:
     share(library, "room", room="55")
     share(library, "open")
     submit(library, "slack:2", "open")
-    library.forget_space(A)
+    gone(library, library.forget_space(A))
     assert findable(library, IN_ROOM) == set()
     assert findable(library, "slack:2") == ids("open")
     assert library.video(video_id("room")) is None

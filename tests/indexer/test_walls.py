@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from indexer.edge import EdgePoints
 from indexer.library import Library
-from tests.indexer.fakes import a_video, findable, ids_of, opened, some_moments, submit, video_id
+from tests.indexer.fakes import a_video, findable, gone, ids_of, opened, some_moments, submit, video_id
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ class Real:
         self.library.fail(video_id(self.run + name), "not_found")
 
     def forget(self, space: str, name: str) -> None:
-        self.library.forget(space + self.run, video_id(self.run + name))
+        gone(self.library, self.library.forget(space + self.run, video_id(self.run + name)))
 
     def forget_mine(self, space: str, person: str) -> None:
-        self.library.forget_mine(space + self.run, person)
+        gone(self.library, self.library.forget_mine(space + self.run, person))
 
 
 @settings(max_examples=150, deadline=None)

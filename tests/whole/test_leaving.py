@@ -17,7 +17,7 @@ import redis
 
 from bots.desk import Errand, desk
 from bots.front import Front
-from bots.reply import Reply, Results, Work
+from bots.reply import Outcome, Reply, Results, Work
 from indexer.points import Where
 from tests.indexer.conftest import fast_folder
 from tests.indexer.qdrant import qdrant_url
@@ -26,6 +26,7 @@ from tests.whole.light import LIGHT, light_parts
 from tests.whole.media import clip
 from tests.whole.processes import Process, running
 from worker.client import connect
+from worker.codes import Code
 from worker.compose import Parts
 from worker.decisions import forget_left, video_id
 from worker.messages import Asker
@@ -95,8 +96,12 @@ class Person:
         return f"zebra {self.asker.person}"
 
     async def ask(self, command: str, **args: Any) -> Reply:
+        return await self.had_asked(time.time(), command, **args)
+
+    async def had_asked(self, at: float, command: str, **args: Any) -> Reply:
+        """What was asked `at` a time and is done only now, as by a bot that takes over from another."""
         screen, platform = Screen(), self.asker.space.partition(":")[0]
-        await self.front.serve(Errand(platform, command, args, self.asker, "en", {"channel": "5"}), screen)
+        await self.front.serve(Errand(platform, command, args, self.asker, "en", {"channel": "5"}, at=at), screen)
         return screen.seen[-1] if screen.seen else Work((), over=True)
 
     async def live(self) -> None:
@@ -197,7 +202,12 @@ async def test_who_leaves_takes_everything_along(
             kinds = {found.partition(" ")[0] for found in holding(stored, each.marks())}
             assert kinds == {"qdrant", "redis", "file"}, "the test must be able to find something"
 
+        before = time.time()
         await ann.ask("forget", mine=True)
+        await gone(parts, clean_redis, ann.marks())
+        late = await ann.had_asked(before, "index", links=[ann.link], message="m1")
+        assert isinstance(late, Work)
+        assert [line.code for line in late.lines if isinstance(line, Outcome)] == [Code.NOT_IN_LIBRARY]
         await gone(parts, clean_redis, ann.marks())
 
         await bob.ask("leave")

@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 from indexer.blobs import video_prefix
 from indexer.errors import IndexerError, NotFound, StoreUnavailable
 from indexer.records import VideoRecord
-from indexer.spaces import Vote
 from tests.conftest import free_port
 from tests.indexer.fakes import a_video, some_moments
 from worker.answers import ANSWERS
@@ -28,7 +27,7 @@ from worker.app import waiting as waiting_in
 from worker.claims import Claims, MemoryLeases
 from worker.codes import Code
 from worker.compose import Parts, work_folder
-from worker.decisions import Refusal, finish_leaving
+from worker.decisions import Refusal
 from worker.jobs import index, resume, send_index
 from worker.memory import Results
 from worker.messages import Asker, Failed, Indexed, Standing
@@ -212,23 +211,3 @@ def test_who_hears_nothing_can_ask(parts: Parts, waiting: VideoRecord, monkeypat
     assert ANSWERS["standing"](parts, request).update.status == "indexed"  # type: ignore[attr-defined]
     with pytest.raises(Refusal):
         ANSWERS["standing"](parts, Standing(asker=Asker(space="slack:2", person="ann"), video_id=VIDEO.id))
-
-
-def test_a_forgetting_that_was_cut_short_is_ended(
-    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed in the middle of taking a video out of its last space, a worker leaves that to the next round."""
-    works(parts, monkeypatch)
-    run(parts)
-    parts.spaces.vote(Vote(ANN.space, "bob", ("a dog",), VIDEO.id, 0.0, 5.0, "up", datetime.now(UTC).isoformat()))
-    with monkeypatch.context() as killed:
-        killed.setattr(parts.library, "finish_leaving", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            parts.library.forget(ANN.space, VIDEO.id)
-    assert parts.library.moments("fake", ANN.space, [some_moments(VIDEO, "dog")[0].id])
-    finish_leaving(parts)
-    assert parts.library.video(VIDEO.id) is None
-    assert parts.spaces.votes() == []
-    assert not parts.library.size("fake")
-    with pytest.raises(KeyError):
-        parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")

@@ -14,7 +14,7 @@ from indexer.errors import StoreUnavailable
 from indexer.library import Library
 from indexer.points import Where
 from model.ports import Encoder as ModelEncoder
-from tests.indexer.fakes import Between, FakeEncoder, a_video, crash, some_moments
+from tests.indexer.fakes import Between, FakeEncoder, a_video, crash, gone, some_moments
 from worker import leftovers
 from worker.app import make_app
 from worker.compose import Parts, work_folder
@@ -43,7 +43,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 
 def killed_while_forgotten(parts: Parts) -> None:
     """Forgotten before a batch of moments is stored; the worker dies before the next."""
-    forgetting = Between(parts.points, 3, lambda: parts.library.forget(SPACE, GOAL.id))
+    forgetting = Between(parts.points, 3, lambda: gone(parts.library, parts.library.forget(SPACE, GOAL.id)))
     with pytest.raises(StoreUnavailable):
         Library(Between(forgetting, 4, crash)).put_moments(GOAL, some_moments(GOAL, *TEXTS), "fake")
     assert parts.points.count("moments", Where({"video_id": GOAL.id})) == 64
@@ -100,6 +100,6 @@ def test_other_folders_are_nobodys_business(parts: Parts) -> None:
 
 def test_a_video_that_is_submitted_afterwards_gets_its_job_at_once(parts: Parts) -> None:
     """Nothing says any more that a job runs, neither of its folder nor of its blobs."""
-    parts.library.forget(SPACE, GOAL.id)
+    gone(parts.library, parts.library.forget(SPACE, GOAL.id))
     leftovers.clear(parts)
     assert all(parts.claims.queue(video.id) for video in (GOAL, KEPT))

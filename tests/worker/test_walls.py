@@ -54,6 +54,8 @@ A = TypeVar("A", bound=Message)
 ROOMS: Final = ("", "55", "66")
 PEOPLE: Final = ("ann", "bob")
 CHAT_MESSAGES: Final = ("", "m1", "m2")
+FEW: Final = 3
+"""Stories on a Qdrant server, which takes its time; too few to ask everything."""
 EVERYWHERE: Final = [Asker(space=space, person="eve", room=room) for space, room in product(SPACES, ROOMS)]
 
 
@@ -67,7 +69,7 @@ class Walls(RuleBasedStateMachine):
     """A worker's answers beside the model. A step is one request, or one thing that happens to the worker."""
 
     parts: ClassVar[Parts]
-    asked: ClassVar[set[type[Request[Any]]]] = set()
+    asked: ClassVar[set[type[Request[Any]]]]
     """Kinds of requests that were sent, in any run."""
 
     def __init__(self) -> None:
@@ -354,7 +356,7 @@ def parts(request: pytest.FixtureRequest, fast_folder: Path) -> Iterator[Parts]:
 def how_long(parts: Parts) -> settings:
     """A run that is always the same, and short; a long one only where somebody asks for it."""
     quick = settings(
-        derandomize=True, max_examples=40 if parts.settings.qdrant_url is None else 3, phases=[Phase.generate]
+        derandomize=True, max_examples=40 if parts.settings.qdrant_url is None else FEW, phases=[Phase.generate]
     )
     chosen = settings.default if settings.get_current_profile_name() == "long" else quick
     return settings(chosen, deadline=None, stateful_step_count=40, suppress_health_check=list(HealthCheck))
@@ -363,6 +365,8 @@ def how_long(parts: Parts) -> settings:
 @pytest.mark.timeout(0)
 def test_no_answer_holds_what_another_space_put_in(parts: Parts) -> None:
     """Nor what a room did: whatever was submitted, indexed, forgotten, voted, decided or left before."""
-    machine: Any = type("WallsHere", (Walls,), {"parts": parts})
-    run_state_machine_as_test(machine, settings=how_long(parts))
-    assert Walls.asked == set(REQUESTS), "each kind of request is part of the run"
+    machine: Any = type("WallsHere", (Walls,), {"parts": parts, "asked": set()})
+    chosen = how_long(parts)
+    run_state_machine_as_test(machine, settings=chosen)
+    if chosen.max_examples > FEW:
+        assert machine.asked == set(REQUESTS), "each kind of request is part of the run"
