@@ -2,24 +2,28 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check audit env test-env lock
+.PHONY: run test check lint audit env test-env lock
 
 run: env
 	$(BIN)/reelseek up
 
 # One thread a process: torch's spin while they wait for each other, and three processes leave them no core to wait on.
-test: check
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-check: test-env
+# All that can be said of the code and of what it stands on without running it. Needs a network, for the audit.
+check: lint audit
+
+# Security rules among them (ruff's S).
+lint: test-env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Known faults of what the lock files name; asks PyPI. A package that can't be looked up is a failure, too.
+# Known faults of what the lock files name; asks osv.dev. A package that can't be looked up is a failure, too.
 audit: test-env
-	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements.lock -r requirements-test.lock
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -s osv -r requirements.lock -r requirements-test.lock
 
 env: .venv/ready
 test-env: .venv/ready-test

@@ -62,6 +62,7 @@ SENTENCES: dict[Code, str] = {
         "A backup is written into an empty folder and restored into an empty library only, so that nothing is lost. "
         "Use a new one."
     ),
+    Code.NOT_WRITTEN: "The backup could not be written. Choose a folder that can be written to and has enough room.",
     Code.BACKUP_DAMAGED: "That backup is damaged or not complete, so nothing was restored. Use another one.",
     Code.BACKUP_UNFIT: (
         "That backup was made with another preset, another kind of store or a newer Reelseek, so nothing was restored. "

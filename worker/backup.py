@@ -36,7 +36,7 @@ Form: TypeAlias = Literal["embedded", "server"]
 
 
 class BackupRefused(Exception):
-    """Nothing was written or restored, for a reason that whoever runs Reelseek can mend."""
+    """Nothing whole was written, or nothing restored, for a reason that whoever runs Reelseek can mend."""
 
     def __init__(self, code: Code, why: str) -> None:
         super().__init__(f"{code}: {why}")
@@ -72,6 +72,13 @@ class Manifest(BaseModel):
 
 def backup(settings: Settings, folder: Path) -> Manifest:
     """Writes a backup into a new or empty folder. Raises `BackupRefused` and `IndexerError`."""
+    try:
+        return _backup(settings, folder)
+    except OSError as error:
+        raise BackupRefused(Code.NOT_WRITTEN, str(error)) from error
+
+
+def _backup(settings: Settings, folder: Path) -> Manifest:
     if folder.exists() and any(folder.iterdir()):
         raise BackupRefused(Code.NOT_EMPTY, f"{folder} is not empty")
     (folder / "points").mkdir(parents=True)

@@ -48,6 +48,7 @@ class Code(StrEnum):
     FORGED = "forged"
     IN_USE = "in_use"
     NOT_EMPTY = "not_empty"
+    NOT_WRITTEN = "not_written"
     BACKUP_DAMAGED = "backup_damaged"
     BACKUP_UNFIT = "backup_unfit"
     INTERNAL = "internal"

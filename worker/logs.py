@@ -57,6 +57,7 @@ def configure(settings: Settings, to_file: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.captureWarnings(True)
     # Third parties are only heard when something is wrong: their info lines may hold links and words of people.
     for name in THIRD_PARTIES:
         logging.getLogger(name).setLevel(logging.WARNING)

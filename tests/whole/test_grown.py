@@ -183,7 +183,7 @@ def test_an_empty_setting_is_unset(monkeypatch: pytest.MonkeyPatch, no_dotenv: N
 
 
 def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[str, str], tmp_path: Path) -> None:
-    """Workers by queue index a file and answer a search, the web chat answers, and all stop cleanly when told."""
+    """Workers by queue index a file and answer a search, the web chat answers; all log JSON and stop cleanly."""
     for name in ("search", "index", "train"):
         services[name].wait_for("worker.ready")
     indexed = reelseek(tmp_path, "index", str(clip(tmp_path / "red.mp4", "red")), "--json", **grown)
@@ -202,3 +202,4 @@ def test_the_services_do_the_main_job(services: dict[str, Process], grown: dict[
     assert 'reelseek_encode_batch_items_count{kind="frames"} 1.0' in seen["index"]
     assert all('reelseek_queue_messages{queue="train"} 0.0' in lines for lines in seen.values())
     assert {name: service.end(signal.SIGTERM) for name, service in services.items()} == dict.fromkeys(services, 0)
+    assert all("event" in line for name in ("search", "index", "train") for line in json_lines(services[name].text))

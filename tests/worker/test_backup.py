@@ -198,6 +198,14 @@ def test_a_library_that_holds_something_is_left_alone(made: Path, folder: Path) 
     assert refusal.value.code is Code.NOT_EMPTY
 
 
+def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:
+    """As one is that belongs to somebody else."""
+    (folder / "file").touch()
+    with pytest.raises(BackupRefused) as refusal:
+        backup(Settings(data_dir=folder / "old"), folder / "file" / "backup")
+    assert refusal.value.code is Code.NOT_WRITTEN
+
+
 def test_a_running_installation_is_left_alone(made: Path, folder: Path) -> None:
     """Embedded, one process has the data; a backup waits until it is stopped."""
     settings = Settings(data_dir=folder / "old")
