@@ -4,8 +4,8 @@
 
 A Redis and a Qdrant server (the binary that the variable names) of its own, worker processes as operators run them with
 the `starter` preset, and a library of synthetic moments in two spaces. Prints how the burst ended, what memory the
-worker took, and p50 and p99 of single searches: alone, with the backlog queued and nobody at work on it, and with an
-index worker at work on it on the same machine.
+worker took, and p50 and p99 of single searches: by turns with the backlog queued and with its queue set aside, and then
+with an index worker at work on it on the same machine.
 """
 
 import argparse
@@ -43,6 +43,8 @@ ASKER: Final = Asker(space="discord:1", person="ann", admin=True)
 MOMENTS_A_VIDEO: Final = 10
 AT_ONCE: Final = 2
 """Who asks one search after the other."""
+TURNS: Final = 10
+QUEUE, ASIDE = "index", "benchmark:aside"
 SLACK_S: Final = 0.5
 """What this process itself may take to notice that a deadline has passed."""
 
@@ -96,6 +98,17 @@ async def one_by_one(client: QueueClient, rounds: int) -> list[float]:
     return [took_s for took in await asyncio.gather(*map(person, range(AT_ONCE))) for took_s in took]
 
 
+async def by_turns(client: QueueClient, redis: "Redis[str]", rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of searches without and with the backlog, each in as many rounds; the machine changes for both alike."""
+    alone_s, beside_s = [], []
+    for _ in range(TURNS):
+        await redis.rename(QUEUE, ASIDE)
+        alone_s += await one_by_one(client, rounds // TURNS)
+        await redis.rename(ASIDE, QUEUE)
+        beside_s += await one_by_one(client, rounds // TURNS)
+    return alone_s, beside_s
+
+
 async def burst(client: QueueClient, asked: int, timeout_s: float, worker: Process) -> None:
     before = _memory(worker, "VmRSS")
     ends = await asyncio.gather(*(search(client, number) for number in range(asked)))
@@ -139,17 +152,17 @@ async def measure(settings: Settings, arguments: argparse.Namespace, folder: Pat
         with running([*worker, "search"], folder, **given) as searching:
             await asyncio.to_thread(searching.wait_for, "worker.ready")
             await one_by_one(client, 20)
-            base_s = await one_by_one(client, arguments.rounds)
-            told("searches alone", base_s, base_s)
             await burst(client, arguments.asked, settings.search_timeout_s, searching)
             await queue_up(client, folder, arguments.backlog)
             assert settings.redis_url
             async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
                 print(f"index backlog: {await redis.llen('index')} jobs")  # type: ignore[misc]
-                told("with the backlog, nobody at work on it", await one_by_one(client, arguments.rounds), base_s)
+                alone_s, beside_s = await by_turns(client, redis, arguments.rounds)
+                told("searches alone", alone_s, alone_s)
+                told("with the backlog, nobody at work on it", beside_s, alone_s)
                 with running([*worker, "index"], folder, **given) as indexing:
                     await asyncio.to_thread(indexing.wait_for, "worker.ready", 300)
-                    told("with an index worker at work on it", await one_by_one(client, arguments.rounds), base_s)
+                    told("with an index worker at work on it", await one_by_one(client, arguments.rounds), alone_s)
                     print(f"index backlog: {await redis.llen('index')} jobs left")  # type: ignore[misc]
 
 
