@@ -304,20 +304,22 @@ async def test_titles_cannot_draw_over_the_screen(asker: Asker, title: str) -> N
     assert card.title.endswith("🎬 강아지")
 
 
-async def test_after_a_long_silence_the_record_is_asked(
-    client: FakeClient, asker: Asker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a job's last word was lost, the person is told what is on record."""
+class Unheard(FakeClient):
+    """Nothing is heard of a job, but the record has what came of it."""
+
     new = FakeVideo("https://videos.example/new", "New", ("something",))
 
-    async def silent(_: str) -> Any:
-        client.videos.append(new)
+    async def follow(self, job_id: str) -> Any:
+        self.videos.append(self.new)
         await asyncio.Event().wait()
         yield
 
-    monkeypatch.setattr(client, "follow", silent)
+
+async def test_after_a_long_silence_the_record_is_asked(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a job's last word was lost, the person is told what is on record."""
+    client = Unheard()
     monkeypatch.setattr(following, "SILENCE_S", 0.01)
-    [reply] = await all_of(core.index(client, asker, [new.link]))
+    [reply] = await all_of(core.index(client, asker, [client.new.link]))
     assert isinstance(reply, Outcome)
     assert (reply.status, reply.moments) == ("indexed", 1)
 

@@ -1,7 +1,6 @@
 """One job for one video: the same promises on both kinds of lease."""
 
 import threading
-from typing import Any, cast
 
 import pytest
 
@@ -83,22 +82,61 @@ def test_a_retry_s_claim_lapses_with_its_worker(leases: Leases) -> None:
         pass
 
 
-def test_a_lost_lease_is_taken_anew(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A running job gets back what a jumping clock took, unless another has it by now."""
-    claims, real, again = Claims(leases, running_s=0.3), leases.take, threading.Event()
+class Through:
+    """The leases themselves, for something to happen on the way to them."""
 
-    def take(name: str, *args: Any) -> bool:
-        taken = real(name, *args)
-        if taken and dropped and name == "run:v":
-            again.set()
+    def __init__(self, leases: Leases) -> None:
+        self.leases = leases
+
+    def take(self, name: str, owner: str, seconds: float) -> bool:
+        return self.leases.take(name, owner, seconds)
+
+    def renew(self, name: str, owner: str, seconds: float) -> bool:
+        return self.leases.renew(name, owner, seconds)
+
+    def drop(self, name: str, owner: str) -> None:
+        self.leases.drop(name, owner)
+
+
+class Watched(Through):
+    """Tells when a lease was taken a second time."""
+
+    def __init__(self, leases: Leases) -> None:
+        super().__init__(leases)
+        self.taken: list[str] = []
+        self.again = threading.Event()
+
+    def take(self, name: str, owner: str, seconds: float) -> bool:
+        taken = super().take(name, owner, seconds)
+        if taken and name in self.taken:
+            self.again.set()
+        self.taken += [name] if taken else []
         return taken
 
-    monkeypatch.setattr(leases, "take", take)
-    dropped = False
+
+class Flaky(Through):
+    """Redis is away for the second and the third renewal."""
+
+    def __init__(self, leases: Leases) -> None:
+        super().__init__(leases)
+        self.renewals, self.outlived = 0, threading.Event()
+
+    def renew(self, name: str, owner: str, seconds: float) -> bool:
+        self.renewals += 1
+        if self.renewals in (2, 3):
+            raise LeasesUnavailable
+        if self.renewals == 6:
+            self.outlived.set()
+        return super().renew(name, owner, seconds)
+
+
+def test_a_lost_lease_is_taken_anew(leases: Leases) -> None:
+    """A running job gets back what a jumping clock took, unless another has it by now."""
+    watched = Watched(leases)
+    claims = Claims(watched, running_s=0.3)
     with claims.running("v", "first"):
-        dropped = True
         leases.drop("run:v", "first")
-        assert again.wait(10)
+        assert watched.again.wait(10)
         assert claims.held("v", "first")
     with claims.running("w", "first"):
         leases.drop("run:w", "first")
@@ -106,19 +144,8 @@ def test_a_lost_lease_is_taken_anew(leases: Leases, monkeypatch: pytest.MonkeyPa
         assert not claims.held("w", "first")
 
 
-def test_renewing_outlives_an_outage(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renewing_outlives_an_outage(leases: Leases) -> None:
     """Redis away for a moment does not end the renewing."""
-    claims, real, calls, outlived = Claims(leases, running_s=0.3), leases.renew, 0, threading.Event()
-
-    def renew(*args: Any) -> bool:
-        nonlocal calls
-        calls += 1
-        if calls in (2, 3):
-            raise LeasesUnavailable
-        if calls == 6:
-            outlived.set()
-        return cast(bool, real(*args))
-
-    monkeypatch.setattr(leases, "renew", renew)
-    with claims.running("v", "first"):
-        assert outlived.wait(10)
+    flaky = Flaky(leases)
+    with Claims(flaky, running_s=0.3).running("v", "first"):
+        assert flaky.outlived.wait(10)

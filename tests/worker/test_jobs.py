@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pytest
 from celery import Task
@@ -18,9 +18,10 @@ from redis.exceptions import RedisError
 
 from indexer.blobs import video_prefix
 from indexer.errors import IndexerError, NotFound, StoreUnavailable
+from indexer.library import Library
 from indexer.records import VideoRecord
 from tests.conftest import free_port
-from tests.indexer.fakes import a_video, some_moments
+from tests.indexer.fakes import Between, a_video, crash, some_moments
 from worker.answers import ANSWERS
 from worker.app import make_app
 from worker.app import waiting as waiting_in
@@ -34,6 +35,8 @@ from worker.messages import Asker, Failed, Indexed, Standing
 from worker.settings import Settings
 
 VIDEO = a_video("dog")
+RUN = f"run:{VIDEO.id}"
+Ingesting: TypeAlias = Callable[[VideoRecord, Path, Callable[[str, float], None]], VideoRecord | None]
 ANN = Asker(space="discord:1", person="ann")
 
 
@@ -56,32 +59,59 @@ class StandInTask:
         return Retry(when=countdown)
 
 
+class Noting(MemoryLeases):
+    """Knows who took a lease last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owners: dict[str, str] = {}
+
+    def take(self, name: str, owner: str, seconds: float) -> bool:
+        self.owners[name] = owner
+        return super().take(name, owner, seconds)
+
+
+class Here(Parts):
+    """Where nothing is fetched: a job's work is what the test says."""
+
+    work: Ingesting
+
+    def ingest(self) -> Any:
+        return self.work
+
+
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
+def parts(tmp_path: Path) -> Iterator[Here]:
     settings = Settings(data_dir=tmp_path)
     nothing: Any = None
-    with closing(Parts(settings, make_app(settings, Results()), threading.Event(), nothing, nothing)) as one:
+    with closing(Here(settings, make_app(settings, Results()), threading.Event(), nothing, nothing)) as one:
         yield one
 
 
 @pytest.fixture
-def waiting(parts: Parts) -> VideoRecord:
+def waiting(parts: Here) -> VideoRecord:
     return parts.library.submit(VIDEO.id, VIDEO.link, VIDEO.link, ANN.space, ANN.person, datetime.now(UTC))
 
 
-def works(parts: Parts, monkeypatch: pytest.MonkeyPatch, fails: IndexerError | None = None) -> None:
-    """What is fetched and decoded is there at once, or fails."""
+def works(parts: Here, fails: Callable[[], None] = lambda: None) -> None:
+    """What is fetched and decoded is there at once; then something may happen."""
 
     def ingest(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
         progress("fetch", 0.0)
         parts.blobs.put(f"{video_prefix(VIDEO.id)}0.jpg", b"picture")
-        if fails:
-            raise fails
+        fails()
         parts.library.open("fake", 8, 8)
         parts.library.put_moments(VIDEO, some_moments(VIDEO, "dog"), "fake")
         return parts.library.video(VIDEO.id)
 
-    monkeypatch.setattr(parts, "ingest", lambda: ingest)
+    parts.work = ingest
+
+
+def with_(error: IndexerError) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
 
 
 def run(parts: Parts, task: StandInTask | None = None) -> Any:
@@ -98,7 +128,7 @@ def test_a_job_that_was_not_sent_holds_no_claim(tmp_path: Path) -> None:
     assert claims.queue("video")
 
 
-def test_what_a_dead_worker_took_along_is_sent_again(parts: Parts, waiting: VideoRecord) -> None:
+def test_what_a_dead_worker_took_along_is_sent_again(parts: Here, waiting: VideoRecord) -> None:
     """A job whose message waits has no second one; where nothing waits and nobody runs it, it gets a new one."""
     parts.settings = parts.settings.model_copy(update={"redis_url": SecretStr("redis://elsewhere")})
     parts.app.control.purge()
@@ -116,13 +146,13 @@ def test_what_a_dead_worker_took_along_is_sent_again(parts: Parts, waiting: Vide
     assert waiting_in(parts.app, "index") == 0
 
 
-def test_a_copy_tells_nothing(parts: Parts, waiting: VideoRecord) -> None:
+def test_a_copy_tells_nothing(parts: Here, waiting: VideoRecord) -> None:
     """Delivered again while it runs, a job is left alone: `Reject` would have been told to all as its failure."""
     with parts.claims.running(VIDEO.id, "other"), pytest.raises(Ignore):
         run(parts)
 
 
-def test_a_late_copy_tells_how_it_ended(parts: Parts, waiting: VideoRecord) -> None:
+def test_a_late_copy_tells_how_it_ended(parts: Here, waiting: VideoRecord) -> None:
     """Delivered again after it failed, a job is told of as failed; what its worker left in the work folder goes."""
     parts.library.fail(VIDEO.id, Code.NOT_FOUND)
     left = work_folder(parts.settings, VIDEO.id) / "media"
@@ -131,32 +161,28 @@ def test_a_late_copy_tells_how_it_ended(parts: Parts, waiting: VideoRecord) -> N
     assert not left.parent.exists()
 
 
-def test_progress_that_nobody_hears_stops_nothing(
-    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_that_nobody_hears_stops_nothing(parts: Here, waiting: VideoRecord) -> None:
     """While Redis is away the job goes on."""
-    works(parts, monkeypatch)
+    works(parts)
     assert isinstance(run(parts, StandInTask(fails=RedisAway())), Indexed)
 
 
-def test_what_failed_leaves_no_pictures(parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_failed_leaves_no_pictures(parts: Here, waiting: VideoRecord) -> None:
     """Neither on record nor in the blob store."""
-    works(parts, monkeypatch, fails=NotFound())
+    works(parts, with_(NotFound()))
     assert run(parts).code is Code.NOT_FOUND
     with pytest.raises(KeyError):
         parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
 
 
-def test_a_failure_is_told_once_it_is_on_record(
-    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_is_told_once_it_is_on_record(parts: Here, waiting: VideoRecord) -> None:
     """While the store is away a video goes on waiting, however often it was tried."""
-    works(parts, monkeypatch, fails=StoreUnavailable())
 
-    def away(*_: object) -> None:
+    def goes_away() -> None:
+        parts.library = Library(Between(parts.points, 1, crash))
         raise StoreUnavailable
 
-    monkeypatch.setattr(parts.library, "fail", away)
+    works(parts, goes_away)
     with pytest.raises(Retry):
         run(parts, StandInTask(attempt=9))
     record = parts.library.video(VIDEO.id)
@@ -164,49 +190,51 @@ def test_a_failure_is_told_once_it_is_on_record(
     assert record.status == "waiting"
 
 
-def test_without_the_queue_a_retry_is_left_to_the_record(
-    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_queue_a_retry_is_left_to_the_record(parts: Here, waiting: VideoRecord) -> None:
     """Celery gives such a job up as failed; here it waits on record, and is told of only when it ends."""
-    works(parts, monkeypatch, fails=StoreUnavailable())
+    works(parts, with_(StoreUnavailable()))
     with pytest.raises(Ignore):
         run(parts, StandInTask(queue_is_away=True))
     assert parts.library.waiting()
 
 
-def test_a_job_that_was_taken_over_tells_nothing(
-    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_was_taken_over_tells_nothing(parts: Here, waiting: VideoRecord) -> None:
     """A worker that stood still fails its video no more once another has it."""
-    works(parts, monkeypatch, fails=NotFound())
-    monkeypatch.setattr(parts.claims, "held", lambda *_: False)
+    leases = Noting()
+    parts.claims = Claims(leases)
+
+    def taken_over() -> None:
+        leases.drop(RUN, leases.owners[RUN])
+        assert leases.take(RUN, "another", 60)
+        raise NotFound
+
+    works(parts, taken_over)
     with pytest.raises(Ignore):
         run(parts)
     assert parts.library.waiting()
     assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
 
 
-def test_a_job_that_another_ended_is_told_of_so(
-    parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_another_ended_is_told_of_so(parts: Here, waiting: VideoRecord) -> None:
     """A worker that stood still and then fails takes away nothing of what another stored meanwhile."""
+    works(parts)
+    whole = parts.work
 
     def overtaken(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
-        works(parts, monkeypatch)
-        parts.ingest()(record, folder, progress)
+        whole(record, folder, progress)
         raise NotFound
 
-    monkeypatch.setattr(parts, "ingest", lambda: overtaken)
+    parts.work = overtaken
     assert isinstance(run(parts), Indexed)
     assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
 
 
-def test_who_hears_nothing_can_ask(parts: Parts, waiting: VideoRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_hears_nothing_can_ask(parts: Here, waiting: VideoRecord) -> None:
     """How a job stands is on record; a waiting video gets its job anew; other spaces are told nothing."""
     request = Standing(asker=ANN, video_id=VIDEO.id)
     assert ANSWERS["standing"](parts, request).update is None  # type: ignore[attr-defined]
     assert not parts.claims.queue(VIDEO.id)
-    works(parts, monkeypatch)
+    works(parts)
     run(parts)
     assert ANSWERS["standing"](parts, request).update.status == "indexed"  # type: ignore[attr-defined]
     with pytest.raises(Refusal):

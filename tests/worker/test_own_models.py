@@ -201,16 +201,17 @@ def test_what_a_killed_worker_left_is_done_later(parts: Parts) -> None:
     assert parts.claims.queue(video_id)
 
 
-def test_one_space_s_broken_model_is_no_other_s_trouble(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_space_s_broken_model_is_no_other_s_trouble(promoted: Promoted, tmp_path: Path) -> None:
     """The video counts as indexed where it is, and stays missing where it is not."""
-    share(parts, 115)
-    share(parts, 115, space=B.space)
+    shutil.copytree(promoted.folder, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "adapters")
+    shutil.rmtree(tmp_path / "blobs" / "spaces")
     video_id = a_video("number 115").id
-    with monkeypatch.context() as broken:
-        broken.setattr(parts.models, "_loaded", {})
-        broken.setattr(parts.models, "_load", lambda *_: 1 / 0)
+    with closing(opened(tmp_path)) as parts:
+        share(parts, 115)
+        share(parts, 115, space=B.space)
         assert isinstance(indexed(parts, video_id), Indexed)
-    assert jobs.lacking(parts, video_id) == [A.space]
+        assert jobs.lacking(parts, video_id) == [A.space]
 
 
 def test_what_a_space_forgets_is_gone_from_its_own(parts: Parts) -> None:

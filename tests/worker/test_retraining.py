@@ -65,8 +65,26 @@ def teacher() -> Teacher:
     return Teacher()
 
 
+class Loader:
+    """Loads a model when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may = threading.Event(), threading.Event()
+        self.may.set()
+
+    def __call__(self, settings: Settings, adapter: Path | None) -> Any:
+        self.begun.set()
+        assert self.may.wait(30)
+        return load(settings, adapter)
+
+
 @pytest.fixture
-def open_parts(tmp_path: Path, teacher: Teacher) -> Iterator[Callable[[], Parts]]:
+def loader() -> Loader:
+    return Loader()
+
+
+@pytest.fixture
+def open_parts(tmp_path: Path, teacher: Teacher, loader: Loader) -> Iterator[Callable[[], Parts]]:
     """A worker process's parts; opened again, the former process is dead."""
     opened: list[Parts] = []
     settings = Settings(data_dir=tmp_path)
@@ -74,7 +92,7 @@ def open_parts(tmp_path: Path, teacher: Teacher) -> Iterator[Callable[[], Parts]
     def open_one() -> Parts:
         while opened:
             opened.pop().close()
-        opened.append(Parts(settings, make_app(settings, Results()), threading.Event(), load, teacher))
+        opened.append(Parts(settings, make_app(settings, Results()), threading.Event(), loader, teacher))
         return opened[0]
 
     yield open_one
@@ -358,22 +376,16 @@ def test_spaces_learn_together_only_by_a_setting(together: Parts, teacher: Teach
     assert together.library.missing("base") == []
 
 
-def test_searches_never_wait_for_a_new_model(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_searches_never_wait_for_a_new_model(parts: Parts, loader: Loader) -> None:
     """While the next model is being loaded, the one before answers, by its own vectors."""
     before = answers(parts)
-    loading, loaded = threading.Event(), threading.Event()
-
-    def slowly(settings: Settings, adapter: Path | None) -> Any:
-        loading.set()
-        assert loaded.wait(30)
-        return load(settings, adapter)
-
     ask(parts)
     work(parts)
-    monkeypatch.setattr(parts.models, "_load", slowly)
+    loader.may.clear()
+    loader.begun.clear()
     assert answers(parts) == before
-    assert loading.wait(30)
+    assert loader.begun.wait(30)
     assert answers(parts) == before
-    loaded.set()
+    loader.may.set()
     parts.models.current("discord:1")
     assert first(parts, 42) == "number 42"
