@@ -32,6 +32,8 @@ class Ingest:
     def __call__(self, record: VideoRecord, folder: Path, progress: Progress) -> VideoRecord | None:
         """Makes a waiting video searchable; twice, even at once, changes nothing. None: nobody wants it any more.
 
+        One that another run of its job has failed meanwhile stays so.
+
         `folder` is empty and the caller's to delete. Raises `IndexerError`; then nobody finds the video, and pictures
         that were kept already are the caller's to delete.
         """

@@ -95,11 +95,11 @@ class Library(MomentStore):
     def put_moments(self, video: Video, moments: Sequence[Moment], generation: str, code: str | None = None) -> bool:
         """Stores a video's moments, in place of those it had, and makes them findable in one step.
 
-        `code` tells why only the words could be had. False: nobody wants the video any more, so nothing
-        of it is kept, and its blobs are to be deleted.
+        `code` tells why only the words could be had. False: nobody wants the video any more, or another run of its job
+        has failed it, and people were told so. Then nothing of it is kept, and its blobs are to be deleted.
         """
         record = self.video(video.id)
-        if record is None:
+        if record is None or record.status == "failed":
             return False
         self._change(video.id, status="waiting")
         collection, of_video = collection_of(generation), Where({"video_id": video.id})

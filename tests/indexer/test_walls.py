@@ -37,21 +37,25 @@ class Model:
     def __init__(self) -> None:
         self.submitted: dict[tuple[str, str], str] = {}
         self.stored: dict[str, int] = {}
+        self.failed: set[str] = set()
 
     def step(self, kind: str, *args: Any) -> None:
         getattr(self, kind)(*args)
-        for name in list(self.stored):
-            if not any(name == submitted for _, submitted in self.submitted):
-                del self.stored[name]
+        for name in set(NAMES) - {submitted for _, submitted in self.submitted}:
+            self.stored.pop(name, None)
+            self.failed.discard(name)
 
     def submit(self, space: str, name: str, person: str) -> None:
         self.submitted.setdefault((space, name), person)
+        self.failed.discard(name)
 
     def store(self, name: str, count: int) -> None:
-        self.stored[name] = count
+        if name not in self.failed:
+            self.stored[name] = count
 
     def fail(self, name: str) -> None:
-        pass
+        if name not in self.stored:
+            self.failed.add(name)
 
     def forget(self, space: str, name: str) -> None:
         self.submitted.pop((space, name), None)

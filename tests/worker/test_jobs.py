@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from indexer.blobs import video_prefix
 from indexer.errors import IndexerError, NotFound, StoreUnavailable
 from indexer.library import Library
+from indexer.points import Where
 from indexer.records import VideoRecord
 from tests.conftest import free_port
 from tests.indexer.fakes import Between, a_video, crash, some_moments
@@ -227,6 +228,13 @@ def test_a_job_that_another_ended_is_told_of_so(parts: Here, waiting: VideoRecor
     parts.work = overtaken
     assert isinstance(run(parts), Indexed)
     assert parts.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
+
+
+def test_what_was_told_to_have_failed_is_not_found_after_all(parts: Here, waiting: VideoRecord) -> None:
+    """A worker that stood still and then succeeds keeps nothing of what another failed meanwhile."""
+    works(parts, lambda: parts.library.fail(VIDEO.id, Code.UNREACHABLE))
+    assert run(parts) == Failed(code=Code.UNREACHABLE, incident="incident")
+    assert parts.points.count("moments", Where()) == 0
 
 
 def test_who_hears_nothing_can_ask(parts: Here, waiting: VideoRecord) -> None:
