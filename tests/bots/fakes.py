@@ -61,6 +61,8 @@ class FakeClient:
     """Jobs stand still after their first progress until it is set, by whichever thread."""
     silent: bool = False
     """Nobody is ever answered."""
+    later: asyncio.Event | None = None
+    """Calls are answered once it is set."""
     lose_thumbnails: bool = False
     asked: list[Request[Message]] = field(default_factory=list)
     settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
@@ -82,6 +84,8 @@ class FakeClient:
         self.asked.append(cast(Request[Message], request))
         if self.silent:
             await asyncio.Event().wait()
+        if self.later:
+            await self.later.wait()
         if self.broken:
             raise self.broken
         match request:

@@ -15,6 +15,7 @@ from tests.worker.test_retraining import (
     VIDEOS,
     ask,
     library_folder,
+    loader,
     open_parts,
     parts,
     picture_of,
@@ -27,7 +28,7 @@ from worker.compose import Parts
 from worker.decisions import Refusal
 from worker.messages import Learned, PreviewRetrain, Vote
 
-__all__ = ["library_folder", "open_parts", "parts", "teacher"]
+__all__ = ["library_folder", "loader", "open_parts", "parts", "teacher"]
 
 
 def test_titles_votes_and_what_was_voted_down_teach(parts: Parts, teacher: Teacher) -> None:
