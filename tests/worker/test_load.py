@@ -12,7 +12,7 @@ from worker.codes import Code
 from worker.messages import CallFailed, Status
 from worker.settings import Settings
 
-ASKED, WAITING, TIMEOUT_S = 300, 100, 1.0
+ASKED, WAITING, TIMEOUT_S = 600, 300, 3.0
 SENDERS = 32
 """Threads that may look at the queue at the same time, and each find room for one more."""
 SLOW = Status(asker=ASKER.model_copy(update={"person": "slow"}))
