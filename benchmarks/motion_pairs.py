@@ -1,11 +1,12 @@
-"""How often the starter tells two clips apart that differ in nothing but motion.
+"""How often a preset tells two clips apart that differ in nothing but motion.
 
-    python benchmarks/motion_pairs.py FOLDER --motion WEIGHTS
+    python benchmarks/motion_pairs.py FOLDER [--preset base] [--adapter FOLDER]
 
 FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language). Of each clip's
 longest moment pairs are made: a window that moves over it and the same backwards, and the clip beside its first picture
 standing still. `motion_pairs.tsv` names clips whose own motion has a direction; they meet their reverse. A query with
 the motion said after it must put the right one of the two first, in a library of all other clips; even is one half.
+The preset must have motion vectors: those of X-CLIP, or of a clip head in the adapter.
 """
 
 import argparse
@@ -25,13 +26,12 @@ from indexer.decode import PyAvDecoder
 from indexer.fusion import Listed, fuse
 from indexer.moments import cut
 from indexer.video import Clip, Vector
-from model import starter
 from model.ports import Encoder, Picture, TextVectors
+from model.presets import load_encoder
 
 FRAMES = 8
 LABELS = Path(__file__).with_suffix(".tsv")
 
-# None of these is among the phrases of model/runs/motion.tsv.
 SAID = {
     "pan_left": ("the shot turns left", "카메라 왼쪽 이동", "镜头往左转"),
     "pan_right": ("the shot turns right", "카메라 오른쪽 이동", "镜头往右转"),
@@ -72,9 +72,10 @@ class Pair:
     clips: tuple[Seen, Seen]
 
 
-def seen(encoder: Encoder, frames: Vector) -> Seen:
+def seen(encoder: Encoder, pictures: Sequence[Picture]) -> Seen:
+    frames = encoder.frames(pictures)
     mean = frames.mean(0)
-    return Seen(mean / np.linalg.norm(mean), encoder.clips([Clip((), frames)])[0])
+    return Seen(mean / np.linalg.norm(mean), encoder.clips([Clip(tuple(pictures), frames)])[0])
 
 
 def moment(file: Path) -> list[Picture]:
@@ -103,15 +104,14 @@ def window(pictures: Sequence[Picture], motion: str) -> list[Picture]:
 
 def pairs(encoder: Encoder, file: str, pictures: list[Picture], label: str | None) -> Iterator[Pair]:
     """The first one is of the clip as it is."""
-    frames = encoder.frames(pictures)
-    clip, still = seen(encoder, frames), seen(encoder, frames[:1].repeat(FRAMES, 0))
+    clip, still = seen(encoder, pictures), seen(encoder, pictures[:1] * FRAMES)
     yield Pair("still or moving", file, ("moving", "still"), (clip, still))
     for motion in ("pan_right", "tilt_down", "zoom_in"):
-        moved = encoder.frames(window(pictures, motion))
-        turned = seen(encoder, moved[::-1].copy())
+        moved = window(pictures, motion)
+        turned = seen(encoder, moved[::-1])
         yield Pair(f"camera, {motion[:4].strip('_')}", file, (motion, OPPOSITE[motion]), (seen(encoder, moved), turned))
     if label:
-        turned = seen(encoder, frames[::-1].copy())
+        turned = seen(encoder, pictures[::-1])
         kind = "its own, near or far" if label.startswith("zoom") else "its own, left or right"
         yield Pair(kind, file, (label, OPPOSITE[label]), (clip, turned))
 
@@ -127,8 +127,10 @@ def first(text: TextVectors, pair: Pair, others: Sequence[Seen], using: Sequence
     return 0.5 if places["0"] == places["1"] else float(places["0"] < places["1"])
 
 
-def main(folder: Path, motion: Path) -> None:
-    encoder = starter.load(None, "cpu", None, motion)
+def main(folder: Path, preset: str, adapter: Path | None) -> None:
+    encoder = load_encoder(preset, device="auto", adapter=adapter, parts_dir=None)
+    if encoder.motion_size is None:
+        raise SystemExit(f"{encoder.generation} has no motion vectors")
     with (folder / "queries.tsv").open(encoding="utf-8") as file:
         rows = {row.pop("file"): row for row in csv.DictReader(file, delimiter="\t")}
     with LABELS.open(encoding="utf-8") as file:
@@ -160,6 +162,7 @@ def show(encoder: Encoder, found: list[Pair], rows: dict[str, dict[str, str]], l
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--motion", type=Path, required=True)
+    parser.add_argument("--preset", default="base")
+    parser.add_argument("--adapter", type=Path)
     arguments = parser.parse_args()
-    main(arguments.folder, arguments.motion)
+    main(arguments.folder, arguments.preset, arguments.adapter)

@@ -21,8 +21,6 @@ from model.text_map import SIZE, TextMap
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
-    from model.motion import Motion
-
 PREPROCESS = Preprocess(
     short_side=picture_tower.PIXELS,
     size=(picture_tower.PIXELS, picture_tower.PIXELS),
@@ -31,8 +29,6 @@ PREPROCESS = Preprocess(
     std=(0.26862954, 0.26130258, 0.27577711),
 )
 WEIGHTS = Path(__file__).parent / "weights" / "starter.safetensors"
-MOTION: Path | None = None
-"""Weights of the motion part (`model.motion`). None is shipped: docs/starter-model.md says why."""
 MAP = "map.safetensors"
 """Beside an adapter's `frame`: the map that was trained with it."""
 
@@ -41,30 +37,23 @@ _PICTURES = 32
 
 
 class Starter:
-    """Frames, texts and, with a motion part, clips in one space."""
+    """Frames and texts in one space. It has no motion vectors: docs/starter-model.md says why."""
 
     frame_size = SIZE
+    motion_size: int | None = None
 
     def __init__(
-        self,
-        generation: str,
-        tower: PictureTower | CudaTower,
-        sentences: SentenceEncoder,
-        text_map: TextMap,
-        motion: Motion | None,
+        self, generation: str, tower: PictureTower | CudaTower, sentences: SentenceEncoder, text_map: TextMap
     ) -> None:
         self.generation = generation
-        self.motion_size = SIZE if motion else None
-        self._tower, self._sentences, self._text_map, self._motion = tower, sentences, text_map, motion
+        self._tower, self._sentences, self._text_map = tower, sentences, text_map
 
     def texts(self, texts: Sequence[str]) -> list[TextVectors]:
         if not texts:
             return []
         with one_thread(len(texts) <= _FEW), torch.inference_mode():
-            features = self._sentences(texts)
-            vectors = self._text_map.texts(features)
-            motions = self._motion.texts(vectors, features).numpy() if self._motion else [None] * len(texts)
-        return [TextVectors(frame, motion) for frame, motion in zip(vectors.numpy(), motions, strict=True)]
+            vectors = self._text_map.texts(self._sentences(texts))
+        return [TextVectors(frame) for frame in vectors.numpy()]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
         """(n, 512)"""
@@ -77,24 +66,13 @@ class Starter:
             return self._text_map.pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
-        """(n, 512), from the frames' vectors alone."""
-        if self._motion is None:
-            raise ValueError(f"{self.generation} has no motion vectors")
-        from model.motion import stacked  # of transformers
-
-        with torch.inference_mode():
-            vectors: Vector = self._motion.clips(stacked([clip.frame_vectors for clip in clips])).numpy()
-        return vectors
+        raise ValueError(f"{self.generation} has no motion vectors")
 
 
-def load(parts_dir: Path | None, device: str, adapter: Path | None, motion: Path | None = MOTION) -> Encoder:
+def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
     """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
-    tower, part = _tower(parts_dir, serving_device(device), adapter), None
-    if motion:
-        from model.motion import Motion  # of transformers
-
-        part = Motion.read(motion)
-    return Starter(generation(adapter, motion), tower, SentenceEncoder(), TextMap.read(map_file(adapter)), part)
+    tower = _tower(parts_dir, serving_device(device), adapter)
+    return Starter(generation(adapter), tower, SentenceEncoder(), TextMap.read(map_file(adapter)))
 
 
 def _tower(parts_dir: Path | None, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
@@ -123,11 +101,10 @@ def read_tower(parts_dir: Path | None) -> CLIPVisionModelWithProjection:
     return model
 
 
-def generation(adapter: Path | None, motion: Path | None = MOTION) -> str:
+def generation(adapter: Path | None) -> str:
     """The same for the same weights and adapter, on any machine."""
     digest = hashlib.sha256(f"{parts.TOWER.pin} {PREPROCESS}".encode())
-    shared = (WEIGHTS, picture_tower.RANGES, *((motion,) if motion else ()))
-    for file in (*shared, *(_weights(adapter) if adapter else ())):
+    for file in (WEIGHTS, picture_tower.RANGES, *(_weights(adapter) if adapter else ())):
         digest.update(f"\n{file.name}\n".encode())
         digest.update(file.read_bytes())
     return f"starter-{digest.hexdigest()[:8]}"

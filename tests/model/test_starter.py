@@ -67,6 +67,14 @@ def test_vectors_are_unit_and_float32(encoder: Encoder, pictures: dict[str, Pict
     assert encoder.texts([]) == []
 
 
+def test_it_has_no_motion(encoder: Encoder) -> None:
+    """It announces no motion vectors, gives texts none, and refuses clips."""
+    assert encoder.motion_size is None
+    assert encoder.texts(["a dog runs"])[0].motion is None
+    with pytest.raises(ValueError, match="no motion vectors"):
+        encoder.clips([])
+
+
 @pytest.mark.parametrize(
     "text", ["", " ", "🍌🏄", "\ud800 half", "x" * 10_000, "고양이 " * 2_000, "\x00\u202e", "ꦲꦏ ሰላም"]
 )
