@@ -158,15 +158,14 @@ def test_no_label_names_anybody(metrics: Metrics) -> None:
     } <= LABELS
 
 
-def test_the_dashboard_shows_every_metric_and_no_other(clean_redis: str, metrics: Metrics) -> None:
-    """Dashboard and alerts ask for names and labels that exist, and no metric of ours is left unseen."""
+def test_the_dashboard_asks_for_what_there_is(clean_redis: str, metrics: Metrics) -> None:
+    """Dashboard and alerts name metrics and labels that exist."""
     metrics.watch_queues(clean_redis)
     families = {family.name for family in metrics.registry.collect()}
     queries = [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
     alerts = [rule["expr"] for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]]
     asked = {name for query in queries + alerts for name in re.findall(r"\b(?:reelseek|process)_\w+", query)}
-    shown = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in asked}
-    assert shown <= families
-    assert {name for name in families if name.startswith("reelseek")} <= shown
+    assert asked
+    assert {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in asked} <= families
     grouped = {label for query in queries for by in re.findall(r"by \(([^)]+)\)", query) for label in by.split(", ")}
     assert grouped <= LABELS
