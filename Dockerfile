@@ -14,7 +14,7 @@ COPY bots bots
 COPY worker worker
 COPY indexer indexer
 COPY model model
-RUN /venv/bin/pip install --no-deps . && /venv/bin/python -m model.parts
+RUN /venv/bin/pip install --no-deps . && /venv/bin/python -m model.starter.artifacts
 
 FROM python:3.12.12-slim-bookworm
 RUN useradd --create-home --uid 10001 reelseek && install -d -o reelseek /data

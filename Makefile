@@ -28,11 +28,11 @@ audit: test-env
 env: .venv/ready
 test-env: .venv/ready-test
 
-.venv/ready: requirements.lock pyproject.toml model/parts.py
+.venv/ready: requirements.lock pyproject.toml model/starter/artifacts.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m model.parts
+	$(BIN)/python -m model.starter.artifacts
 	touch $@
 
 .venv/ready-test: .venv/ready requirements-test.lock

@@ -21,18 +21,18 @@ from typing import Final, TypeAlias
 import numpy as np
 from aiohttp import web
 
-from bots.desk import desk
+from bots.chat.store import desk
 from bots.discord import run as discord_bot
 from bots.slack import run as slack_bot
 from tests.conftest import free_port
-from tests.discord import server as discord_server
-from tests.discord.gateway import TOKEN
-from tests.discord.world import Person
-from tests.slack import methods as slack_methods
-from tests.slack import server as slack_server
-from tests.whole.media import clip
-from tests.whole.processes import REELSEEK, ROOT, Process, reelseek, running
-from worker.client import connect
+from tests.support.clips import clip
+from tests.support.discord import server as discord_server
+from tests.support.discord.gateway import TOKEN
+from tests.support.discord.world import Person
+from tests.support.processes import REELSEEK, ROOT, Process, reelseek, running
+from tests.support.slack import methods as slack_methods
+from tests.support.slack import server as slack_server
+from worker.client.queue_client import connect
 from worker.settings import Settings
 
 AT_ONCE: Final = (1, 50, 200)
@@ -142,7 +142,7 @@ async def measure(platform: str, rounds: int, idle: bool) -> None:
         data.mkdir()
         url = stack.enter_context(redis(folder))
         given = {"REELSEEK_REDIS_URL": url, "REELSEEK_ALLOW_NETWORKS": '["127.0.0.1/32"]'}
-        # One process owns the store in process, so it searches too; it steps back as index workers do (worker/run.py).
+        # One process owns the store in process, so it searches too; it steps back as index workers do (worker/runtime/process.py).
         worker = stack.enter_context(
             running(["nice", "-n", "10", REELSEEK, "worker", "--queues", "search,index"], data, **given)
         )

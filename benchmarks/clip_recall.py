@@ -16,10 +16,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from worker.client import QueueClient
-from worker.embedded import embedded
-from worker.logs import configure
-from worker.messages import Asker, Failed, Find, Indexed, Submit
+from worker.client.queue_client import QueueClient
+from worker.ops.logs import configure
+from worker.protocol.messages import Asker, Failed, Find, Indexed, Submit
+from worker.runtime.embedded import embedded
 from worker.settings import Settings
 
 ASKER = Asker(space="local:recall", person="benchmark")

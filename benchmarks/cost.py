@@ -30,13 +30,13 @@ import numpy as np
 import psutil
 from rich.progress import track
 
-from indexer.library import Library
-from indexer.link import local_file
-from indexer.server import ServerPoints
-from indexer.video import Moment, Video
-from worker.app import make_app
-from worker.compose import Parts
-from worker.models import load_preset, train_preset
+from indexer.link.canonical import local_file
+from indexer.store.library import Library
+from indexer.types import Moment, Video
+from indexer.vectors.qdrant_server import ServerPoints
+from worker.model_cache import load_preset, train_preset
+from worker.queue.app import make_app
+from worker.services import Parts
 from worker.settings import Settings
 
 FPS, WIDTH, HEIGHT, MOST_S = 30, 640, 360, 20.0

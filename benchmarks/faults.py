@@ -32,14 +32,14 @@ from benchmarks.faults_plan import Ask, Fault, Plan
 from benchmarks.faults_processes import LEASE_S
 from benchmarks.faults_sum import Ledger, check, read
 from benchmarks.faults_world import OWN_NAMESPACE, World
-from indexer.points import Where
-from indexer.records import RECORDS
-from indexer.server import ServerPoints
-from tests.indexer.qdrant import qdrant_binary
-from tests.indexer.site import serving
-from tests.whole.test_outages import Servers
-from worker.client import QueueClient, connect
-from worker.messages import Asker, CallFailed, Forget, Submit
+from indexer.store.records import RECORDS
+from indexer.vectors.qdrant_server import ServerPoints
+from indexer.vectors.vector_store import Where
+from tests.e2e.test_outages import Servers
+from tests.support.qdrant import qdrant_binary
+from tests.support.site import serving
+from worker.client.queue_client import QueueClient, connect
+from worker.protocol.messages import Asker, CallFailed, Forget, Submit
 from worker.settings import Settings
 
 AT_ONCE: Final = 30
@@ -252,7 +252,7 @@ def _waiting(qdrant_url: str) -> list[str]:
 
 
 def _strays(qdrant_url: str, data: Path) -> list[str]:
-    """Ids of videos with blobs and without a record: those are looked for once an hour (`worker.leftovers`)."""
+    """Ids of videos with blobs and without a record: those are looked for once an hour (`worker.jobs.garbage_collection`)."""
     with closing(ServerPoints(qdrant_url)) as points:
         known = {each.id for each in points.scroll(RECORDS, Where({"kind": "video"}), ())}
     return sorted({folder.name for folder in (data / "blobs" / "videos").glob("*")} - known)

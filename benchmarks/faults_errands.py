@@ -12,8 +12,8 @@ from redis import RedisError
 from benchmarks.faults_processes import PLATFORM
 from benchmarks.faults_sum import Ledger
 from benchmarks.faults_world import World
-from bots.desk import ERRAND, Errand
-from worker.messages import Asker
+from bots.chat.store import ERRAND, Errand
+from worker.protocol.messages import Asker
 
 
 @dataclass

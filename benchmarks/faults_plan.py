@@ -10,10 +10,10 @@ from typing import Final, Literal, TypeAlias
 
 from aiohttp import web
 
-from indexer.decode import PyAvDecoder
-from indexer.moments import cut
-from tests.indexer.media import BLUE, GREEN, RED, WHITE, video
-from tests.indexer.site import Site
+from indexer.decode.decoder import PyAvDecoder
+from indexer.ingest.segmentation import cut
+from tests.support.media import BLUE, GREEN, RED, WHITE, video
+from tests.support.site import Site
 
 SPACES: Final = ("discord:1", "discord:2", "slack:T3")
 COLOURS: Final = (RED, GREEN, BLUE, WHITE)

@@ -17,19 +17,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from bots.desk import ERRAND, Errand, desk
-from bots.front import Front
-from bots.reply import Lesson, Reply, Work
-from tests.indexer.fakes import FakeEncoder
-from worker.app import make_app
-from worker.claims import Claims, RedisLeases
-from worker.client import connect
-from worker.compose import Parts
-from worker.jobs import resuming
-from worker.logs import configure
-from worker.running import work
+from bots.chat.service import Front
+from bots.chat.store import ERRAND, Errand, desk
+from bots.commands.replies import Lesson, Reply, Work
+from tests.support.indexer_fakes import FakeEncoder
+from worker.client.queue_client import connect
+from worker.jobs.index import resuming
+from worker.leases import Claims, RedisLeases
+from worker.ops.logs import configure
+from worker.queue.app import make_app
+from worker.runtime.celery_worker import work
+from worker.runtime.tasks import ROUNDS, register
+from worker.services import Parts
 from worker.settings import Settings
-from worker.tasks import ROUNDS, register
 
 PLATFORM: Final = "discord"
 LEASE_S: Final = 5.0
@@ -38,7 +38,7 @@ UNLIMITED: Final = "1000000/minute"
 
 
 class LightModels:
-    """In place of `worker.models.Models`."""
+    """In place of `worker.model_cache.Models`."""
 
     def __init__(self) -> None:
         self._encoder = FakeEncoder()
@@ -57,7 +57,7 @@ def _no_model(*_: object) -> NoReturn:
 
 
 def worker(queue: str) -> None:
-    """As `worker.run.run_worker`, with `LightModels`."""
+    """As `worker.runtime.process.run_worker`, with `LightModels`."""
     settings, stopping = Settings(), threading.Event()
     assert settings.redis_url is not None
     app = make_app(settings)

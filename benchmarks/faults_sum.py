@@ -9,11 +9,11 @@ from typing import Any
 import redis
 
 from benchmarks.faults_plan import Clip, Plan
-from indexer.library import Library
-from indexer.link import canonical
-from indexer.moment_store import MOMENTS
-from indexer.points import Points, Stored, Where
-from indexer.records import RECORDS, VideoRecord
+from indexer.link.canonical import canonical
+from indexer.store.library import Library
+from indexer.store.moments import MOMENTS
+from indexer.store.records import RECORDS, VideoRecord
+from indexer.vectors.vector_store import Points, Stored, Where
 
 Told = Mapping[str, Any]
 """An outcome as it was shown: `status` and `code`."""

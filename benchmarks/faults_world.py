@@ -15,8 +15,8 @@ from typing import IO, Final
 import psutil
 import redis
 
-from tests.whole.processes import ROOT, environment
-from tests.whole.test_outages import Servers
+from tests.e2e.test_outages import Servers
+from tests.support.processes import ROOT, environment
 
 DISK_BYTES: Final = 64 * 1024**2
 JUMP_S: Final = 3700

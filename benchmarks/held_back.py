@@ -2,7 +2,7 @@
 
     python benchmarks/held_back.py FLICKR8K WORK
 
-FLICKR8K holds pictures and captions as `model.pretrain_data` says, split `train` and `dev`. A map is trained as
+FLICKR8K holds pictures and captions as `model.pretraining.pretrain_data` says, split `train` and `dev`. A map is trained as
 `model/runs/starter.toml` says, but without HELD_BACK of the pictures; TAUGHT of those, with all their captions, are
 given to the shipped retrain; the dev split is looked at once, at the end. Prints base and adapter for each language,
 with the 95 % interval of the difference, and what each step took. WORK keeps what is worked out: called again, it goes
@@ -19,17 +19,18 @@ from pathlib import Path
 
 import numpy as np
 
-from model import pretrain, starter
-from model.cleaning import clean
-from model.evaluation import Comparison, Encoded, compare, encode
-from model.pairs import Pair
+from model.config import DEFAULT, read_run
+from model.data.cleaning import clean
+from model.data.pairs import Pair
+from model.evaluation.compare import Comparison, Encoded, compare, encode
 from model.presets import STARTER, load_encoder
-from model.pretrain_data import Captions, read_captions
-from model.run import DEFAULT, read_run
-from model.train import train
+from model.pretraining import pretrain
+from model.pretraining.pretrain_data import Captions, read_captions
+from model.starter import encoder
+from model.training.train import train
 
 HELD_BACK, TAUGHT = 3_000, 2_000
-STARTER_RUN = Path(pretrain.__file__).parent / "runs" / "starter.toml"
+STARTER_RUN = Path(pretrain.__file__).parents[1] / "runs" / "starter.toml"
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def main() -> None:
         raise SystemExit(f"{STARTER_RUN} is not what this was written for: {plan}")
     with measured("the map"):
         pretrain.run(plan_file, data)
-    starter.WEIGHTS = half
+    encoder.WEIGHTS = half
 
     captions = read_captions(data, "train")
     unseen = np.random.default_rng(plan.seed).permutation(len(captions.files))[:HELD_BACK]

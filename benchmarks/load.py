@@ -25,18 +25,18 @@ import numpy as np
 from redis.asyncio import Redis
 
 from benchmarks.acknowledge import redis as redis_server
-from indexer.library import Library
-from indexer.server import ServerPoints
-from indexer.video import Moment, Vector, Video
+from indexer.store.library import Library
+from indexer.types import Moment, Vector, Video
+from indexer.vectors.qdrant_server import ServerPoints
 from model.ports import Encoder
 from tests.conftest import SIGNING_KEY, free_port
-from tests.indexer.qdrant import BINARY, qdrant_server
-from tests.whole.media import clip
-from tests.whole.processes import REELSEEK, Process, running
-from worker.client import QueueClient, connect
-from worker.logs import configure
-from worker.messages import Asker, CallFailed, Find, Submit
-from worker.models import load_preset
+from tests.support.clips import clip
+from tests.support.processes import REELSEEK, Process, running
+from tests.support.qdrant import BINARY, qdrant_server
+from worker.client.queue_client import QueueClient, connect
+from worker.model_cache import load_preset
+from worker.ops.logs import configure
+from worker.protocol.messages import Asker, CallFailed, Find, Submit
 from worker.settings import Settings
 
 ASKER: Final = Asker(space="discord:1", person="ann", admin=True)

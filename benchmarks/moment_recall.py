@@ -23,11 +23,11 @@ from av.video.frame import VideoFrame
 from rich.progress import track
 
 from benchmarks.clip_recall import ASKER, index
-from model.evaluation import Span, iou, moment_recall
-from worker.client import QueueClient
-from worker.embedded import embedded
-from worker.logs import configure
-from worker.messages import Find, Hit
+from model.evaluation.compare import Span, iou, moment_recall
+from worker.client.queue_client import QueueClient
+from worker.ops.logs import configure
+from worker.protocol.messages import Find, Hit
+from worker.runtime.embedded import embedded
 from worker.settings import Settings
 
 MOST_S = 8.0

@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from indexer.decode import PyAvDecoder
-from indexer.fusion import Listed, fuse
-from indexer.moments import cut
-from indexer.video import Clip, Vector
+from indexer.decode.decoder import PyAvDecoder
+from indexer.ingest.segmentation import cut
+from indexer.search.fusion import Listed, fuse
+from indexer.types import Clip, Vector
 from model.ports import Encoder, Picture, TextVectors
 from model.presets import load_encoder
 

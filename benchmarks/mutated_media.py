@@ -3,7 +3,7 @@
     python benchmarks/mutated_media.py --count 2000 --seed 1 FOLDER
 
 Takes the smallest videos in FOLDER as they are, and makes small clips (160 pixels wide, 15 frames) of all of them in
-all containers and codecs of `tests/indexer/mutation.py`; damages them, and decodes each as an index job does. Prints
+all containers and codecs of `tests/support/mutation.py`; damages them, and decodes each as an index job does. Prints
 how each ended, the seconds that took, and at the start, every hundred and the end what this process holds: memory,
 open files, children, and files left over. An error that is none of ours, and so would end a job without a reason, is
 printed and counted.
@@ -31,9 +31,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from indexer.decode import PyAvDecoder
+from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import IndexerError
-from tests.indexer.mutation import KINDS, mutated, small
+from tests.support.mutation import KINDS, mutated, small
 
 WIDTH, FRAMES, AS_THEY_ARE, AT_ONCE, LOOK_EVERY = 160, 15, 6, 2, 100
 

@@ -27,20 +27,22 @@ from typing import Any
 
 import torch
 
-from bots import admin, core
-from bots.reply import Lesson, Outcome, Replies, Sentence
-from indexer.generations import GenerationRecord
-from indexer.link import file_path, local_file
-from model import lora, starter
-from model.pairs import split
-from model.run import DEFAULT, read_run
-from worker.app import make_app
-from worker.client import QueueClient
-from worker.compose import Parts
-from worker.embedded import embedded
-from worker.logs import configure
-from worker.messages import Asker, CallFailed, Find, Vote
-from worker.models import load_preset, train_preset
+from bots.commands import admin
+from bots.commands import search as core
+from bots.commands.replies import Lesson, Outcome, Replies, Sentence
+from indexer.link.canonical import file_path, local_file
+from indexer.store.generations import GenerationRecord
+from model.config import DEFAULT, read_run
+from model.data.pairs import split
+from model.encoders import lora
+from model.starter import encoder as starter
+from worker.client.queue_client import QueueClient
+from worker.model_cache import load_preset, train_preset
+from worker.ops.logs import configure
+from worker.protocol.messages import Asker, CallFailed, Find, Vote
+from worker.queue.app import make_app
+from worker.runtime.embedded import embedded
+from worker.services import Parts
 from worker.settings import Settings
 
 ASKER = Asker(space="local:retrain", person="benchmark", admin=True)

@@ -21,12 +21,12 @@ import numpy.typing as npt
 from qdrant_client import QdrantClient, models
 from rich.progress import track
 
-from indexer.edge import EdgePoints
-from indexer.library import Library
-from indexer.points import Points
-from indexer.search import find
-from indexer.server import ServerPoints
-from indexer.video import Clip, Moment, Picture, QueryVectors, Vector, Video
+from indexer.search.search import find
+from indexer.store.library import Library
+from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
+from indexer.vectors.edge import EdgePoints
+from indexer.vectors.qdrant_server import ServerPoints
+from indexer.vectors.vector_store import Points
 
 SIZE, SCENES, MOMENTS_A_VIDEO, VOCABULARY = 512, 300, 10, 5_000
 SPACES = ("discord:large", "discord:a", "discord:b", "slack:c", "slack:d")

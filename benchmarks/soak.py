@@ -26,13 +26,13 @@ import psutil
 import redis
 from matplotlib.figure import Figure
 
-from tests.indexer.qdrant import qdrant_binary
-from tests.indexer.site import Site, serving
-from tests.whole.media import clip
-from tests.whole.processes import REELSEEK, Process, running
-from tests.whole.test_outages import Servers
-from worker.client import connect
-from worker.messages import Asker, CallFailed, Find, Forget, Indexed, Library, Submit, Vote
+from tests.e2e.test_outages import Servers
+from tests.support.clips import clip
+from tests.support.processes import REELSEEK, Process, running
+from tests.support.qdrant import qdrant_binary
+from tests.support.site import Site, serving
+from worker.client.queue_client import connect
+from worker.protocol.messages import Asker, CallFailed, Find, Forget, Indexed, Library, Submit, Vote
 from worker.settings import Settings
 
 EVERY_S: Final = 5.0

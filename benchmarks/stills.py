@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 
-from model.pretrain_data import read_captions, read_picture
+from model.pretraining.pretrain_data import read_captions, read_picture
 
 COUNT = 300
 PIXELS, RATE, PICTURES = 176, 4, 8

@@ -1,11 +1,11 @@
-"""What the indexer needs of others. `worker.compose` hands the real parts in."""
+"""What the indexer needs of others. `worker.services` hands the real parts in."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from indexer.video import Clip, Decoded, Fetched, Picture, Vector
+from indexer.types import Clip, Decoded, Fetched, Picture, Vector
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with the stage ("fetch", "decode", "embed", "store") and the share done of it, 0 to 1."""
@@ -15,7 +15,7 @@ Timed: TypeAlias = Callable[[str], AbstractContextManager[None]]
 
 
 class TextVectors(Protocol):
-    """One text in the spaces of the stored vectors; `indexer.video.QueryVectors` is one."""
+    """One text in the spaces of the stored vectors; `indexer.types.QueryVectors` is one."""
 
     @property
     def frame(self) -> Vector: ...

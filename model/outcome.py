@@ -32,7 +32,7 @@ class Outcome:
     losses: Curve
     """By step."""
     validation: Curve
-    """Mean reciprocal rank of the best of a text's clips, by step, worked out as `model.evaluation` does; empty without
+    """Mean reciprocal rank of the best of a text's clips, by step, worked out as `model.evaluation.compare` does; empty without
     validation pairs.
     """
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from model.parts import default_folder
 from model.ports import Encoder
+from model.starter.artifacts import default_folder
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Preset:
 
 
 STARTER = "starter"
-"""Needs no hub: see `model.starter`."""
+"""Needs no hub: see `model.starter.encoder`."""
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
@@ -77,19 +77,19 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
     # transformers and peft take seconds to import, and the starter without an adapter needs neither.
     parts = parts_dir or default_folder()
     if preset_name == STARTER:
-        from model import starter
+        from model.starter import encoder as starter
 
         encoder: Encoder = starter.load(parts, device, adapter)
     else:
-        from model import encoders
-        from model.devices import serving_device
+        from model.encoders import clip
+        from model.encoders.devices import serving_device
 
-        encoder = encoders.build(PRESETS[preset_name], device=serving_device(device), adapter=adapter, parts_dir=parts)
+        encoder = clip.build(PRESETS[preset_name], device=serving_device(device), adapter=adapter, parts_dir=parts)
     if adapter is None:
         return encoder
-    from model import headed
+    from model.training import clip_head_encoder
 
-    return headed.worn(encoder, adapter)
+    return clip_head_encoder.worn(encoder, adapter)
 
 
 def generation(preset: Preset, adapter: Path | None) -> str:

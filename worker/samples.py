@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.parts import default_folder, sample_files
+from model.starter.artifacts import default_folder, sample_files
 from worker.settings import Settings
 
 

@@ -11,18 +11,18 @@ import aiohttp
 import discord
 import structlog
 
-from bots import core
-from bots.chat import links_in
-from bots.commands import PUBLIC
-from bots.desk import Errand
-from bots.discord import asking, buttons, commands
-from bots.discord.outlet import ANSWER, BESIDE, MESSAGE, DiscordOutlet
-from bots.discord.servers import Servers
-from bots.front import Action, Front
-from bots.sentences import Text
-from bots.words import say, speaking
-from worker.codes import Code
-from worker.messages import Asker, CallFailed, ReadSettings
+from bots.chat.parsing import links_in
+from bots.chat.service import Action, Front
+from bots.chat.store import Errand
+from bots.commands import search
+from bots.commands.registry import PUBLIC
+from bots.discord import buttons, commands, identity
+from bots.discord.guilds import Servers
+from bots.discord.responder import ANSWER, BESIDE, MESSAGE, DiscordOutlet
+from bots.i18n.messages import Text
+from bots.i18n.translate import say, speaking
+from worker.protocol.error_codes import Code
+from worker.protocol.messages import Asker, CallFailed, ReadSettings
 
 LEARN_EVERY_S: Final = 30.0
 CALM_WITHIN_S: Final = 1.0
@@ -110,14 +110,14 @@ class Bot(discord.AutoShardedClient):
 
     async def ask(self, interaction: discord.Interaction, command: str, args: Args | SlowArgs) -> None:
         """Acknowledges a command and answers it. Arguments that take time to get are got in between."""
-        asker = asking.of_interaction(interaction)
+        asker = identity.of_interaction(interaction)
         async with self._hurrying():
             decided = await self.front.settings(asker)
             private = decided.answers == "private" or command not in PUBLIC
             heard = await self.acknowledged(interaction, thinking=True, ephemeral=private)
         if heard:
             locale = decided.language or str(interaction.locale)
-            place = asking.place(interaction, ANSWER)
+            place = identity.place(interaction, ANSWER)
             async with self._kept():
                 try:
                     given = args if isinstance(args, Mapping) else await args()
@@ -134,7 +134,7 @@ class Bot(discord.AutoShardedClient):
 
     async def pressed(self, interaction: discord.Interaction, token: str, action: Action, number: int) -> None:
         """A button under results: turning pages stays in place for whom they are for, all else is private."""
-        asker = asking.of_interaction(interaction)
+        asker = identity.of_interaction(interaction)
         in_place = action == "share" or (action in ("next", "previous") and _own(interaction))
         async with self._hurrying():
             heard = await self.acknowledged(interaction, thinking=not in_place, ephemeral=True)
@@ -143,17 +143,17 @@ class Bot(discord.AutoShardedClient):
             locale = decided.language or str(interaction.locale)
             args = {"token": token, "action": action, "number": number}
             way = BESIDE if in_place else ANSWER
-            await self.serve("press", args, asker, locale, asking.place(interaction, way))
+            await self.serve("press", args, asker, locale, identity.place(interaction, way))
 
     async def chosen(self, interaction: discord.Interaction, command: str, args: Mapping[str, Any]) -> None:
         """A button or menu that runs a command: the answer takes its place."""
-        asker = asking.of_interaction(interaction)
+        asker = identity.of_interaction(interaction)
         async with self._hurrying():
             heard = await self.acknowledged(interaction)
         if heard:
             decided = await self.front.settings(asker)
             locale = decided.language or str(interaction.locale)
-            await self.serve(command, args, asker, locale, asking.place(interaction, ANSWER))
+            await self.serve(command, args, asker, locale, identity.place(interaction, ANSWER))
             if command == "settings":
                 await self._settled(interaction, locale)
 
@@ -170,7 +170,7 @@ class Bot(discord.AutoShardedClient):
         self, command: str, args: Mapping[str, Any], asker: Asker, locale: str, place: Mapping[str, str]
     ) -> None:
         """Answers to the end; given back if this process ends first."""
-        errand = Errand(asking.PLATFORM, command, args, asker, locale, place, at=self.clock())
+        errand = Errand(identity.PLATFORM, command, args, asker, locale, place, at=self.clock())
         async with self._kept():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._calm.wait(), CALM_WITHIN_S)
@@ -178,8 +178,8 @@ class Bot(discord.AutoShardedClient):
 
     async def _tell(self, error: CallFailed, command: str, asker: Asker, locale: str, place: Mapping[str, str]) -> None:
         with speaking(locale):
-            errand = Errand(asking.PLATFORM, command, {}, asker, locale, place, at=self.clock())
-            await self.outlet.show(errand, core.surprised(error))
+            errand = Errand(identity.PLATFORM, command, {}, asker, locale, place, at=self.clock())
+            await self.outlet.show(errand, search.surprised(error))
 
     @asynccontextmanager
     async def _hurrying(self) -> AsyncIterator[None]:
@@ -187,7 +187,7 @@ class Bot(discord.AutoShardedClient):
         self._hurried += 1
         self._calm.clear()
         try:
-            with self.front.metrics.acknowledging(asking.PLATFORM):
+            with self.front.metrics.acknowledging(identity.PLATFORM):
                 yield
         finally:
             self._hurried -= 1
@@ -216,14 +216,14 @@ class Bot(discord.AutoShardedClient):
             await self.servers.changed(guild.id, here=False)
 
     async def _tell_of_server(self, guild_id: int, here: bool) -> None:
-        await self.serve("leave", {"back": here}, asking.of_server(guild_id), "", {})
+        await self.serve("leave", {"back": here}, identity.of_server(guild_id), "", {})
 
     # ---- watched channels ----
 
     async def learn(self, guild_id: int) -> bool:
         """Reads which channels are watched. Whether that takes an intent which this connection does not have."""
         try:
-            decided = await self.front.client.call(ReadSettings(asker=asking.of_server(guild_id)))
+            decided = await self.front.client.call(ReadSettings(asker=identity.of_server(guild_id)))
             self.watched[guild_id] = frozenset(decided.watched)
             lacks = any(self.watched.values()) and not self.intents.message_content
             allowed = lacks and may_read(await self.application_info())
@@ -270,7 +270,7 @@ class Bot(discord.AutoShardedClient):
         except CallFailed:
             # Told by the errand itself, which needs the same Redis.
             log.info("watch.unsure", message=message.id)
-        asker = asking.of_message(message)
+        asker = identity.of_message(message)
         decided = await self.front.settings(asker)
         locale = decided.language or str(message.guild.preferred_locale if message.guild else "")
         place = {"way": MESSAGE, "channel": str(message.channel.id), "message": str(message.id)}
@@ -282,7 +282,7 @@ class Bot(discord.AutoShardedClient):
             return
         place = {"way": MESSAGE, "channel": str(channel_id), "message": str(message_id)}
         args = {"message": str(message_id), "links": []}
-        await self.serve("watch", args, asking.of_server(guild_id), "en", place)
+        await self.serve("watch", args, identity.of_server(guild_id), "en", place)
 
     def _watches(self, guild: discord.Guild | None, channel: Any) -> bool:
         if guild is None or channel is None:

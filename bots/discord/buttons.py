@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import discord
 from discord import ui
 
-from bots.front import Action
+from bots.chat.service import Action
 
 UNSET = "unset"
 """Stands in a menu for an empty value, which Discord refuses."""

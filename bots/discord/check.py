@@ -1,12 +1,12 @@
 """What the doctor looks at in Discord, and how each is mended."""
 
-from bots.commands import COMMANDS
+from bots.commands.registry import COMMANDS
+from bots.connect import Ended
 from bots.discord.bot import may_read
 from bots.discord.run import NO_GOOD, invite_link, logged_in, token_of
-from bots.reach import Ended
-from bots.sentences import Text
-from bots.words import say
-from worker.doctor import Check
+from bots.i18n.messages import Text
+from bots.i18n.translate import say
+from worker.ops.doctor import Check
 from worker.settings import Settings
 
 

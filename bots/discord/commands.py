@@ -12,14 +12,14 @@ import structlog
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from bots import admin
-from bots.chat import arguments, links_in
-from bots.discord import asking
-from bots.discord.draw import MAX_CARDS
-from bots.sentences import Text
-from bots.words import say, speaking
-from worker.codes import Code
-from worker.messages import MAX_PICTURE_BYTES, CallFailed
+from bots.chat.parsing import arguments, links_in
+from bots.commands import admin
+from bots.discord import identity
+from bots.discord.render import MAX_CARDS
+from bots.i18n.messages import Text
+from bots.i18n.translate import say, speaking
+from worker.protocol.error_codes import Code
+from worker.protocol.messages import MAX_PICTURE_BYTES, CallFailed
 
 if TYPE_CHECKING:
     from bots.discord.bot import Bot
@@ -79,7 +79,7 @@ def _asking(bot: "Bot") -> Sequence[Command]:
         limit: Range[int, 1, MAX_CARDS] = CARDS,
     ) -> None:
         async def args() -> dict[str, Any]:
-            space = asking.of_interaction(interaction).space
+            space = identity.of_interaction(interaction).space
             where, seen = await bot.front.meant(space, in_link), await _picture(picture)
             return {"words": words, "like": like, "unlike": unlike, "in_link": where, "picture": seen, "limit": limit}
 
@@ -188,7 +188,7 @@ def _options(**options: tuple[Text, Text]) -> Callable[[Callback], Callback]:
 
 async def _suggested(bot: "Bot", interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
     """Titles while somebody types."""
-    found = await bot.front.suggest(asking.of_interaction(interaction), typed, MAX_VALUE_CHARS)
+    found = await bot.front.suggest(identity.of_interaction(interaction), typed, MAX_VALUE_CHARS)
     return [Choice(name=title[:MAX_VALUE_CHARS], value=value) for title, value in found]
 
 

@@ -11,16 +11,16 @@ import aiohttp
 import discord
 import structlog
 
-from bots.client import Client
-from bots.desk import Desk, desk
-from bots.discord import asking
+from bots.chat.service import Front
+from bots.chat.store import Desk, desk
+from bots.commands.client import Client
+from bots.connect import Ended, reach, watched
+from bots.discord import identity
 from bots.discord.bot import Bot, may_read
-from bots.front import Front
-from bots.reach import Ended, reach, watched
-from bots.sentences import Text
-from bots.words import say
-from worker.health import Vitals
-from worker.messages import CallFailed, ReadSettings
+from bots.i18n.messages import Text
+from bots.i18n.translate import say
+from worker.ops.health import Vitals
+from worker.protocol.messages import CallFailed, ReadSettings
 from worker.settings import Settings
 
 PERMISSIONS: Final = discord.Permissions(
@@ -86,7 +86,7 @@ async def serve_once(
     async with Bot(front, watched, reads=application.reads and any(watched.values()), clock=clock) as bot:
         bot.unsure = unsure
         await bot.login(token)
-        async with front.picking_up(asking.PLATFORM, bot.outlet), vitals.beating(bot.connected):
+        async with front.picking_up(identity.PLATFORM, bot.outlet), vitals.beating(bot.connected):
             counting = asyncio.create_task(bot.servers.compare(set(application.servers)))
             try:
                 await bot.connect()
@@ -147,7 +147,7 @@ async def _watched(front: Front, servers: Sequence[int]) -> tuple[dict[int, froz
     async def ask(server: int) -> None:
         async with gate:
             try:
-                found = await front.client.call(ReadSettings(asker=asking.of_server(server)))
+                found = await front.client.call(ReadSettings(asker=identity.of_server(server)))
                 watched[server] = frozenset(found.watched)
             except CallFailed:
                 unsure.add(server)

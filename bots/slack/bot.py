@@ -10,23 +10,23 @@ from typing import Any, Final
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bots.commands import COMMANDS, PUBLIC
-from bots.desk import Errand
-from bots.front import Front
-from bots.reply import Sentence
-from bots.sentences import Text
+from bots.chat.background_tasks import Tasks
+from bots.chat.service import Front
+from bots.chat.store import Errand
+from bots.commands.registry import COMMANDS, PUBLIC
+from bots.commands.replies import Sentence
+from bots.i18n.messages import Text
+from bots.i18n.translate import say, speaking
 from bots.slack import blocks
-from bots.slack.draw import COMMAND, CONFIRM, OPEN, PRESS
 from bots.slack.home import closed, home
 from bots.slack.modal import FORM, INSIDE, WHERE, asked, form
-from bots.slack.outlet import SlackOutlet
-from bots.slack.people import People, Who
-from bots.slack.reading import links_of, read
-from bots.slack.tasks import Tasks
-from bots.slack.teams import Teams
-from bots.words import say, speaking
-from worker.codes import Code
-from worker.messages import Asker, CallFailed
+from bots.slack.parse_command import links_of, read
+from bots.slack.render import COMMAND, CONFIRM, OPEN, PRESS
+from bots.slack.responder import SlackOutlet
+from bots.slack.users import People, Who
+from bots.slack.workspaces import Teams
+from worker.protocol.error_codes import Code
+from worker.protocol.messages import Asker, CallFailed
 
 ANEW: Final = frozenset({"index", "forget", "help", *(name for name, each in COMMANDS.items() if each.admin)})
 """Commands that admins may do more with: Slack is asked each time whether the asker is one."""

@@ -4,8 +4,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bots.slack.run import SCOPES
-from bots.slack.teams import API, Teams
-from worker.doctor import Check
+from bots.slack.workspaces import API, Teams
+from worker.ops.doctor import Check
 from worker.settings import Settings
 
 _REINSTALL = (

@@ -3,17 +3,17 @@
 from contextlib import aclosing
 from typing import Any, Final
 
-from bots import core
-from bots.client import Client
-from bots.commands import guide
-from bots.reply import Guide, Replies, Sentence, Shelf
-from bots.sentences import Text
+from bots.commands import search
+from bots.commands.client import Client
+from bots.commands.registry import guide
+from bots.commands.replies import Guide, Replies, Sentence, Shelf
+from bots.i18n.messages import Text
+from bots.i18n.translate import say
 from bots.slack import blocks
 from bots.slack.blocks import Block
-from bots.slack.draw import entries
-from bots.slack.draw import guide as typed
-from bots.words import say
-from worker.messages import Asker
+from bots.slack.render import entries
+from bots.slack.render import guide as typed
+from worker.protocol.messages import Asker
 
 MOST: Final = 20
 """Videos of each list: with the rest they stay within the 100 blocks that a view may have."""
@@ -22,9 +22,9 @@ MOST: Final = 20
 async def home(client: Client, asker: Asker) -> dict[str, Any]:
     drawn: list[Block] = [
         blocks.header(say(Text.LIBRARY)),
-        *await _shown(core.library(client, asker, limit=MOST)),
+        *await _shown(search.library(client, asker, limit=MOST)),
         blocks.header(say(Text.MY_VIDEOS)),
-        *await _shown(core.library(client, asker, mine=True, limit=MOST)),
+        *await _shown(search.library(client, asker, mine=True, limit=MOST)),
         blocks.header(say(Text.HELP)),
         *await _shown(guide(client, asker)),
     ]

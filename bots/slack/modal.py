@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bots.front import Front
-from bots.sentences import Text
+from bots.chat.service import Front
+from bots.i18n.messages import Text
+from bots.i18n.translate import say
 from bots.slack import blocks
-from bots.words import say
 
 FORM: Final = "search"
 INSIDE: Final = "in"

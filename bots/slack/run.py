@@ -20,20 +20,20 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import FileInstallationStore
 from slack_sdk.oauth.state_store import FileOAuthStateStore
 
-from bots.client import Client
-from bots.desk import Desk, desk
-from bots.front import Front
-from bots.reach import Ended, reach, watched
-from bots.sentences import Text
+from bots.chat.background_tasks import tasks
+from bots.chat.service import Front
+from bots.chat.store import Desk, desk
+from bots.commands.client import Client
+from bots.connect import Ended, reach, watched
+from bots.i18n.messages import Text
+from bots.i18n.translate import say
 from bots.slack.bot import SlackBot
-from bots.slack.outlet import SlackOutlet
-from bots.slack.people import People
-from bots.slack.pictures import Pictures
-from bots.slack.tasks import tasks
-from bots.slack.teams import API, Teams
-from bots.words import say
-from worker.health import Vitals
-from worker.metrics import Metrics
+from bots.slack.responder import SlackOutlet
+from bots.slack.thumbnails import Pictures
+from bots.slack.users import People
+from bots.slack.workspaces import API, Teams
+from worker.ops.health import Vitals
+from worker.ops.metrics import Metrics
 from worker.settings import Settings
 
 SCOPES: Final = (

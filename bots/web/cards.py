@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from bots.reply import (
+from bots.commands.replies import (
     Card,
     Confirm,
     Entry,
@@ -21,8 +21,8 @@ from bots.reply import (
     Sentence,
     succeeded,
 )
-from bots.sentences import Text
-from bots.words import count, say
+from bots.i18n.messages import Text
+from bots.i18n.translate import count, say
 
 WIDTH: Final = 260
 """A card is never drawn narrower, where the screen allows."""

@@ -6,14 +6,14 @@ from typing import Final
 
 import streamlit as st
 
-from bots import core
-from bots import reply as r
-from bots.sentences import Text
+from bots.commands import replies as r
+from bots.commands import search as core
+from bots.i18n.messages import Text
+from bots.i18n.translate import say
 from bots.web import cards
-from bots.web.bridge import Turn
-from bots.web.shelf import lines, shelf
-from bots.web.visit import ASKER, PAGE_SIZE, Visit, in_their_language
-from bots.words import say
+from bots.web.async_bridge import Turn
+from bots.web.library_page import lines, shelf
+from bots.web.session import ASKER, PAGE_SIZE, Visit, in_their_language
 
 QUICK_S: Final = 1.5
 """An answer that is there by then is drawn at once; a slower one when it comes."""

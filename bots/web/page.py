@@ -4,14 +4,14 @@ import atexit
 
 import streamlit as st
 
-from bots import core
-from bots.web import view
-from bots.web.bridge import Bridge
+from bots.commands import search
+from bots.web import layout
+from bots.web.async_bridge import Bridge
 from bots.web.cards import told
-from bots.web.visit import in_their_language
-from worker.client import connect
-from worker.logs import configure
-from worker.relay import NothingRuns
+from bots.web.session import in_their_language
+from worker.client.queue_client import connect
+from worker.client.relay import NothingRuns
+from worker.ops.logs import configure
 from worker.settings import Settings
 
 
@@ -27,17 +27,17 @@ def bridge() -> Bridge:
 
 @in_their_language
 def main() -> None:
-    view.frame()
+    layout.frame()
     try:
-        view.chat(bridge())
+        layout.chat(bridge())
         # The process that owns the data comes back under another address; Redis stays where it is.
         if bridge().lost and Settings().redis_url is None:
             bridge.clear()
             st.rerun()
     except NothingRuns:
-        view.nothing_runs()
+        layout.nothing_runs()
     except Exception as error:
-        st.html(told(core.surprised(error)))
+        st.html(told(search.surprised(error)))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import pytest
 
-from bots.desk import desk
-from bots.front import Front
-from tests.bots.fakes import GOAL, SNOW, TALK, FakeClient
-from tests.bots.screen import Screen
-from worker import relay
-from worker.messages import Asker
+from bots.chat.service import Front
+from bots.chat.store import desk
+from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
+from tests.support.fake_platform import Screen
+from worker.client import relay
+from worker.protocol.messages import Asker
 from worker.settings import Settings
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ import pytest
 
 HEAVY = ("torch", "transformers", "qdrant_client", "qdrant_edge", "yt_dlp", "av", "onnxruntime", "openvino")
 MODULES = (
-    "bots.core",
-    "bots.cli",
-    "bots.up",
-    "bots.console",
+    "bots.commands.search",
+    "bots.cli.app",
+    "bots.cli.demo",
+    "bots.cli.console",
     "bots.discord.run",
     "bots.slack.run",
     "bots.web.page",

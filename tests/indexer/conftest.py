@@ -9,17 +9,17 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from indexer.blobs import Blobs
-from indexer.edge import EdgePoints
-from indexer.fetch import YtDlpFetcher
-from indexer.library import Library
-from indexer.points import Points
-from indexer.server import ServerPoints
-from indexer.video import Fetched
-from tests.indexer import media
-from tests.indexer.fakes import opened
-from tests.indexer.qdrant import qdrant_url
-from tests.indexer.site import site
+from indexer.fetch.fetcher import YtDlpFetcher
+from indexer.store.blobs import Blobs
+from indexer.store.library import Library
+from indexer.types import Fetched
+from indexer.vectors.edge import EdgePoints
+from indexer.vectors.qdrant_server import ServerPoints
+from indexer.vectors.vector_store import Points
+from tests.support import media
+from tests.support.indexer_fakes import opened
+from tests.support.qdrant import qdrant_url
+from tests.support.site import site
 
 __all__ = ["qdrant_url", "site"]
 

@@ -11,17 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model import lora
-from model.encoders import HubEncoder, build
+from model.encoders import lora
+from model.encoders.clip import HubEncoder, build
+from model.encoders.hub import fetch, read
 from model.errors import AdapterMismatch, PartsMissing
-from model.hub import fetch, read
 from model.presets import PRESETS, HubModel, Preset, generation
-from tests.model import tiny
+from tests.support import tiny_models
 
-pytestmark = pytest.mark.filterwarnings(tiny.PEFT_WARNS)
+pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNS)
 
 CPU = torch.device("cpu")
-MODELS = {name: HubModel(f"tiny/{name}", tiny.COMMIT) for name in tiny.FAMILIES}
+MODELS = {name: HubModel(f"tiny/{name}", tiny_models.COMMIT) for name in tiny_models.FAMILIES}
 PAIR = Preset("pair", ("en",), frame=MODELS["clip"], motion=MODELS["xclip"])
 ALONE = Preset("alone", ("zh",), frame=MODELS["chinese"])
 
@@ -29,14 +29,14 @@ ALONE = Preset("alone", ("zh",), frame=MODELS["chinese"])
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hub")
-    for name, save in tiny.FAMILIES.items():
+    for name, save in tiny_models.FAMILIES.items():
         save(root / "tiny" / name)
     return root
 
 
 @pytest.fixture
-def hub(root: Path) -> Iterator[tiny.TinyHub]:
-    with tiny.serving(root) as serving:
+def hub(root: Path) -> Iterator[tiny_models.TinyHub]:
+    with tiny_models.serving(root) as serving:
         yield serving
 
 
@@ -44,7 +44,7 @@ def hub(root: Path) -> Iterator[tiny.TinyHub]:
 def parts_dir(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all tiny models were fetched to; the hub is gone since."""
     parts_dir = tmp_path_factory.mktemp("parts")
-    with tiny.serving(root) as serving:
+    with tiny_models.serving(root) as serving:
         for model in MODELS.values():
             fetch(model, parts_dir, serving.endpoint)
     return parts_dir
@@ -80,7 +80,7 @@ def test_motion_only_where_its_texts_are_read() -> None:
     assert all((preset.languages == ("en",)) == (preset.motion is not None) for preset in PRESETS.values())
 
 
-def test_fetched_once(hub: tiny.TinyHub, tmp_path: Path) -> None:
+def test_fetched_once(hub: tiny_models.TinyHub, tmp_path: Path) -> None:
     """The first fetch brings a model; the next asks the hub for nothing."""
     folder = fetch(MODELS["clip"], tmp_path, hub.endpoint)
     asked = len(hub.asked)
@@ -89,17 +89,17 @@ def test_fetched_once(hub: tiny.TinyHub, tmp_path: Path) -> None:
     assert len(hub.asked) == asked
 
 
-def test_only_one_form_of_the_weights_is_fetched(root: Path, hub: tiny.TinyHub, tmp_path: Path) -> None:
+def test_only_one_form_of_the_weights_is_fetched(root: Path, hub: tiny_models.TinyHub, tmp_path: Path) -> None:
     """Where a repository holds its weights in several forms, only the safe one comes, and nothing else that is big."""
     crowded = root / "tiny" / "crowded"
     shutil.copytree(root / "tiny" / "clip", crowded)
     for file in ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"):
         (crowded / file).write_bytes(b"large")
-    folder = fetch(HubModel("tiny/crowded", tiny.COMMIT), tmp_path, hub.endpoint)
+    folder = fetch(HubModel("tiny/crowded", tiny_models.COMMIT), tmp_path, hub.endpoint)
     assert {file.name for file in folder.iterdir()} == {file.name for file in (root / "tiny" / "clip").iterdir()}
 
 
-def test_an_interrupted_download_is_finished(root: Path, hub: tiny.TinyHub, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_finished(root: Path, hub: tiny_models.TinyHub, tmp_path: Path) -> None:
     """A file that did not come before is fetched by the next start."""
     folder = fetch(MODELS["clip"], tmp_path, hub.endpoint)
     (folder / "tokenizer.json").unlink()
@@ -107,27 +107,27 @@ def test_an_interrupted_download_is_finished(root: Path, hub: tiny.TinyHub, tmp_
 
 
 @pytest.mark.parametrize(
-    "model", [HubModel("tiny/none", tiny.COMMIT), HubModel("tiny/clip", "f" * 40)], ids=["repository", "commit"]
+    "model", [HubModel("tiny/none", tiny_models.COMMIT), HubModel("tiny/clip", "f" * 40)], ids=["repository", "commit"]
 )
-def test_what_the_hub_has_not(hub: tiny.TinyHub, tmp_path: Path, model: HubModel) -> None:
+def test_what_the_hub_has_not(hub: tiny_models.TinyHub, tmp_path: Path, model: HubModel) -> None:
     """A repository or commit that is not there is missing parts, and the sentence says what to do."""
     with pytest.raises(PartsMissing, match=f"{model.name}.*HF_ENDPOINT.*starter") as caught:
         fetch(model, tmp_path, hub.endpoint)
     assert caught.value.code == "model_missing"
 
 
-def test_a_repository_without_weights(root: Path, hub: tiny.TinyHub, tmp_path: Path) -> None:
+def test_a_repository_without_weights(root: Path, hub: tiny_models.TinyHub, tmp_path: Path) -> None:
     """A repository in no form that is read here is missing parts."""
     (root / "tiny" / "empty").mkdir()
     shutil.copy(root / "tiny" / "clip" / "config.json", root / "tiny" / "empty")
     with pytest.raises(PartsMissing, match="neither"):
-        fetch(HubModel("tiny/empty", tiny.COMMIT), tmp_path, hub.endpoint)
+        fetch(HubModel("tiny/empty", tiny_models.COMMIT), tmp_path, hub.endpoint)
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"])
 def test_a_damaged_folder(root: Path, tmp_path: Path, file: str) -> None:
     """A file that is cut short is missing parts, and the sentence says which folder to delete."""
-    folder = tmp_path / "models--tiny--clip" / "snapshots" / tiny.COMMIT
+    folder = tmp_path / "models--tiny--clip" / "snapshots" / tiny_models.COMMIT
     shutil.copytree(root / "tiny" / "clip", folder)
     whole = (folder / file).read_bytes()
     (folder / file).write_bytes(whole[: len(whole) // 2])
@@ -138,7 +138,7 @@ def test_a_damaged_folder(root: Path, tmp_path: Path, file: str) -> None:
 @pytest.mark.parametrize("size", [0, 1000, 100_000])
 def test_damaged_old_weights(root: Path, tmp_path: Path, size: int) -> None:
     """Weights of the old form that are cut short are missing parts too."""
-    folder = tmp_path / "models--tiny--chinese" / "snapshots" / tiny.COMMIT
+    folder = tmp_path / "models--tiny--chinese" / "snapshots" / tiny_models.COMMIT
     shutil.copytree(root / "tiny" / "chinese", folder)
     weights = folder / "pytorch_model.bin"
     weights.write_bytes(weights.read_bytes()[:size])
@@ -170,8 +170,8 @@ def test_a_pair_loads_without_the_hub(parts_dir: Path) -> None:
     """A fetched preset with two models loads offline and has both kinds of vectors."""
     encoder = load(PAIR, parts_dir)
     assert (encoder.frame_size, encoder.motion_size) == (24, 16)
-    assert encoder.frames([tiny.picture(1)]).shape == (1, 24)
-    assert encoder.clips([tiny.clip(1)]).shape == (1, 16)
+    assert encoder.frames([tiny_models.picture(1)]).shape == (1, 24)
+    assert encoder.clips([tiny_models.clip(1)]).shape == (1, 16)
 
 
 def test_a_preset_without_motion(parts_dir: Path) -> None:

@@ -12,15 +12,15 @@ import pytest
 import redis
 from celery import Celery
 
-from indexer.blobs import Blobs
-from tests.worker.toy import toy_tasks
-from worker.app import make_app
-from worker.client import QueueClient
-from worker.memory import Results
-from worker.messages import Asker
-from worker.running import threads
+from indexer.store.blobs import Blobs
+from tests.support.echo_worker_process import toy_tasks
+from worker.client.queue_client import QueueClient
+from worker.protocol.messages import Asker
+from worker.queue.app import make_app
+from worker.queue.memory_backend import Results
+from worker.queue.task_states import MemoryStates, RedisStates
+from worker.runtime.celery_worker import threads
 from worker.settings import Settings
-from worker.states import MemoryStates, RedisStates
 
 ASKER = Asker(space="local:test", person="ann")
 
@@ -60,7 +60,7 @@ def queues(queue_settings: Settings) -> Iterator[Queues]:
 @contextmanager
 def toy_process(url: str) -> Iterator[None]:
     """A worker of the toy tasks on Redis."""
-    command = [sys.executable, "-m", "tests.worker.toy", url]
+    command = [sys.executable, "-m", "tests.support.echo_worker_process", url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     try:
         assert process.stdout is not None

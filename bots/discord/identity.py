@@ -1,0 +1,74 @@
+"""Who asks, from which room, and where the answer goes, as Discord tells it."""
+
+from typing import TypeAlias
+
+import discord
+
+from worker.protocol.messages import Asker
+
+Guest: TypeAlias = discord.User | discord.Member
+PLATFORM = "discord"
+
+
+def space(guild_id: int) -> str:
+    return f"{PLATFORM}:{guild_id}"
+
+
+def of_interaction(interaction: discord.Interaction) -> Asker:
+    """Who used a command or a button. Discord itself worked out the permissions."""
+    assert interaction.guild_id is not None  # noqa: S101  # the commands exist in servers only
+    return Asker(
+        space=space(interaction.guild_id),
+        person=str(interaction.user.id),
+        name=interaction.user.display_name,
+        room=room(interaction.client, interaction.guild_id, interaction.channel_id),
+        admin=interaction.permissions.manage_guild,
+    )
+
+
+def of_message(message: discord.Message) -> Asker:
+    """Who wrote a message in a server."""
+    assert message.guild is not None  # noqa: S101  # only messages of watched channels are asked about
+    author = message.author
+    return Asker(
+        space=space(message.guild.id),
+        person=str(author.id),
+        name=author.display_name,
+        room=room_of(message.channel),
+        admin=isinstance(author, discord.Member) and author.guild_permissions.manage_guild,
+    )
+
+
+def of_server(guild_id: int) -> Asker:
+    """The server itself, where nobody asks."""
+    return Asker(space=space(guild_id), person="discord", admin=True)
+
+
+def room(client: discord.Client, guild_id: int, channel_id: int | None) -> str:
+    """The private channel that this is, or empty where everybody of the server may read."""
+    guild = client.get_guild(guild_id)
+    found = guild.get_channel_or_thread(channel_id) if guild and channel_id else None
+    # A channel that is not known (yet) may be private.
+    return room_of(found) if found else str(channel_id or "")
+
+
+def room_of(channel: object) -> str:
+    if isinstance(channel, discord.Thread):
+        if channel.is_private() or channel.parent is None:
+            return str(channel.id)
+        # Whoever reads a channel reads its open threads.
+        channel = channel.parent
+    if not isinstance(channel, discord.abc.GuildChannel):
+        return str(getattr(channel, "id", ""))
+    everybody = channel.permissions_for(channel.guild.default_role)
+    return "" if everybody.view_channel else str(channel.id)
+
+
+def place(interaction: discord.Interaction, way: str) -> dict[str, str]:
+    """Where an interaction is answered; `bots.discord.responder` says what each `way` means."""
+    return {
+        "way": way,
+        "application": str(interaction.application_id),
+        "token": interaction.token,
+        "channel": str(interaction.channel_id),
+    }

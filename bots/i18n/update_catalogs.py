@@ -1,0 +1,69 @@
+"""Brings the catalogues in `bots/i18n/locale` up to date with the English sentences: `python -m bots.i18n.update_catalogs`."""
+
+import io
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.messages import Catalog
+from babel.messages.pofile import read_po, write_po
+
+from bots.i18n.messages import SENTENCES, Text
+from bots.i18n.translate import CATALOGUES, LANGUAGES
+
+PLURALS: Final = ((Text.VIDEOS_ONE, Text.VIDEOS), (Text.MOMENTS_ONE, Text.MOMENTS))
+"""What `bots.i18n.translate.count` counts, one and many."""
+
+# Babel writes a header of its own: with its version and the time, so that two runs would differ.
+_HEADER: Final = """\
+# Reelseek's sentences: {name}. The English sentence is the key.
+msgid ""
+msgstr ""
+"Project-Id-Version: Reelseek\\n"
+"Language: {language}\\n"
+"Plural-Forms: {plurals}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+
+"""
+
+
+def template() -> Catalog:
+    """All sentences, each with the names under which the code has it."""
+    catalog = Catalog()
+    for one, many in PLURALS:
+        catalog.add((str(one), str(many)), auto_comments=[one.name, many.name])
+    plural = {text for pair in PLURALS for text in pair}
+    named = [(code.name, sentence) for code, sentence in SENTENCES.items()]
+    named += [(text.name, str(text)) for text in Text if text not in plural]
+    for name, sentence in named:
+        catalog.add(sentence, auto_comments=[name])
+    return catalog
+
+
+def stored(language: str) -> Path:
+    """The file of a language's catalogue."""
+    return CATALOGUES / language / "LC_MESSAGES" / "reelseek.po"
+
+
+def updated(language: str, old: bytes) -> bytes:
+    """A catalogue with every sentence of today, and no other; what `old` has of them stays translated."""
+    catalog = read_po(io.BytesIO(old), locale=language)
+    catalog.update(template(), no_fuzzy_matching=True)
+    catalog.obsolete.clear()
+    header = _HEADER.format(name=Locale(language).english_name, language=language, plurals=catalog.plural_forms)
+    written = io.BytesIO()
+    write_po(written, catalog, width=0, omit_header=True)
+    return header.encode() + written.getvalue()
+
+
+def main() -> None:
+    for language in LANGUAGES[1:]:
+        file = stored(language)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(updated(language, file.read_bytes() if file.exists() else b""))
+
+
+if __name__ == "__main__":
+    main()

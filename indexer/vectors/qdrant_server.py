@@ -1,0 +1,228 @@
+"""A Qdrant server (1.16 or newer): the vector store of the grown form."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import httpx
+import numpy as np
+from qdrant_client import QdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from indexer.errors import IndexerError, StoreUnavailable
+from indexer.vectors.vector_store import Match, Nearest, Payload, PointIn, Scored, SparseWords, Stored, Where
+
+TIMEOUT_S = 30
+SNAPSHOT_TIMEOUT_S = 3600
+SCROLL_PAGE = 1000
+CONFLICT, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR = 409, 408, 429, 500
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def answers(url: str, api_key: str | None, within_s: float) -> bool:
+    """Whether a server is there and takes the key."""
+    headers = {"api-key": api_key} if api_key else {}
+    try:
+        return httpx.get(f"{url}/collections", headers=headers, timeout=within_s).is_success
+    except httpx.HTTPError:
+        return False
+
+
+class ServerPoints:
+    """`Points` on a Qdrant server."""
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        # The client's own version check asks the server right here and warns of every other minor version.
+        self._client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT_S, check_compatibility=False)
+        # Snapshots are files: they are streamed, and take the time they take.
+        headers = {"api-key": api_key} if api_key else {}
+        self._files = httpx.Client(base_url=url, headers=headers, timeout=SNAPSHOT_TIMEOUT_S)
+
+    def ensure(
+        self, collection: str, dense: Mapping[str, int], sparse: Sequence[str], keywords: Sequence[str], tenant: str
+    ) -> None:
+        if not _call(self._client.collection_exists, collection):
+            self._create(collection, dense, sparse)
+        # Also where it exists: another worker, or one that was killed, may be in the middle of this.
+        for key in keywords:
+            params = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=key == tenant)
+            _call(self._client.create_payload_index, collection, key, params, wait=True)
+
+    def _create(self, collection: str, dense: Mapping[str, int], sparse: Sequence[str]) -> None:
+        try:
+            self._client.create_collection(
+                collection,
+                {name: models.VectorParams(size=size, distance=models.Distance.COSINE) for name, size in dense.items()},
+                {name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in sparse},
+                # Every search is one tenant's: a graph for each tenant, and none across them.
+                hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
+            )
+        except UnexpectedResponse as error:
+            if error.status_code != CONFLICT:
+                raise _translated(error) from error
+        except ResponseHandlingException as error:
+            raise _translated(error) from error
+
+    def collections(self) -> tuple[str, ...]:
+        return tuple(sorted(each.name for each in _call(self._client.get_collections).collections))
+
+    def drop(self, collection: str) -> None:
+        _call(self._client.delete_collection, collection)
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        create = models.CreateAlias(collection_name=collection, alias_name=alias)
+        _call(self._client.update_collection_aliases, [models.CreateAliasOperation(create_alias=create)])
+
+    def drop_alias(self, alias: str) -> None:
+        if self.resolve(alias) is not None:
+            drop = models.DeleteAlias(alias_name=alias)
+            _call(self._client.update_collection_aliases, [models.DeleteAliasOperation(delete_alias=drop)])
+
+    def aliases(self) -> dict[str, str]:
+        return {each.alias_name: each.collection_name for each in _call(self._client.get_aliases).aliases}
+
+    def resolve(self, alias: str) -> str | None:
+        return self.aliases().get(alias)
+
+    def upsert(self, collection: str, points: Sequence[PointIn]) -> None:
+        if points:
+            _call(self._client.upsert, collection, [_point(point) for point in points], wait=True)
+
+    def set_payload(self, collection: str, where: Where, payload: Payload) -> None:
+        _call(self._client.set_payload, collection, dict(payload), points=_filter(where), wait=True)
+
+    def delete(self, collection: str, where: Where) -> None:
+        _call(self._client.delete, collection, models.FilterSelector(filter=_filter(where)), wait=True)
+
+    def retrieve(
+        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
+    ) -> list[Stored]:
+        records = _call(
+            self._client.retrieve, collection, list(ids), with_payload=_with_payload(keys), with_vectors=dense
+        )
+        found = {record.id: record for record in map(_stored, records)}
+        return [found[id] for id in ids if id in found]
+
+    def scroll(self, collection: str, where: Where, keys: Sequence[str] | None = None) -> Iterator[Stored]:
+        offset = None
+        while True:
+            records, offset = _call(
+                self._client.scroll,
+                collection,
+                _filter(where),
+                limit=SCROLL_PAGE,
+                offset=offset,
+                with_payload=_with_payload(keys),
+            )
+            yield from map(_stored, records)
+            if offset is None:
+                return
+
+    def count(self, collection: str, where: Where) -> int:
+        return _call(self._client.count, collection, _filter(where), exact=True).count
+
+    def nearest(self, collection: str, queries: Sequence[Nearest]) -> list[list[Scored]]:
+        if not queries:
+            return []
+        answers = _call(self._client.query_batch_points, collection, [_query(query) for query in queries])
+        return [
+            [Scored(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers
+        ]
+
+    def save(self, collection: str, path: Path) -> None:
+        made = self._file("POST", f"/collections/{collection}/snapshots").json()["result"]["name"]
+        snapshot = f"/collections/{collection}/snapshots/{made}"
+        try:
+            with self._files.stream("GET", snapshot) as answer, path.open("wb") as file:
+                answer.raise_for_status()
+                for part in answer.iter_bytes():
+                    file.write(part)
+        except httpx.HTTPError as error:
+            raise StoreUnavailable(str(error)) from error
+        finally:
+            self._file("DELETE", snapshot)
+
+    def load(self, collection: str, path: Path) -> None:
+        with path.open("rb") as file:
+            upload = f"/collections/{collection}/snapshots/upload?priority=snapshot&wait=true"
+            self._file("POST", upload, files={"snapshot": file})
+
+    def _file(self, method: str, address: str, **body: Any) -> httpx.Response:
+        try:
+            return self._files.request(method, address, **body).raise_for_status()
+        except httpx.HTTPError as error:
+            raise StoreUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        self._client.close()
+        self._files.close()
+
+
+def _call(method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Calls once more when the connection broke: a restarted server leaves dead ones, and any call may be repeated."""
+    try:
+        try:
+            return method(*args, **kwargs)
+        except ResponseHandlingException as error:
+            if isinstance(error.source, httpx.TimeoutException):
+                raise
+            return method(*args, **kwargs)
+    except (ResponseHandlingException, UnexpectedResponse, QdrantException) as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> IndexerError:
+    if isinstance(error, UnexpectedResponse) and not (
+        error.status_code is None
+        or error.status_code >= SERVER_ERROR
+        or error.status_code in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS)
+    ):
+        return IndexerError(str(error))
+    return StoreUnavailable(str(error))
+
+
+def _point(point: PointIn) -> models.PointStruct:
+    vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
+    vectors |= {name: _sparse(words) for name, words in point.sparse.items()}
+    return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
+
+
+def _sparse(words: SparseWords) -> models.SparseVector:
+    return models.SparseVector(indices=list(words.indices), values=list(words.values))
+
+
+def _query(query: Nearest) -> models.QueryRequest:
+    return models.QueryRequest(
+        query=_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist(),
+        using=query.using,
+        filter=_filter(query.where),
+        limit=query.limit,
+        with_payload=_with_payload(query.keys),
+    )
+
+
+def _filter(where: Where) -> models.Filter:
+    must: list[models.Condition] = [*_conditions(where.match)]
+    if where.ids is not None:
+        must.append(models.HasIdCondition(has_id=list(where.ids)))
+    return models.Filter(must=must, must_not=[*_conditions(where.without)])
+
+
+def _conditions(match: Match) -> list[models.FieldCondition]:
+    return [
+        models.FieldCondition(key=key, match=models.MatchAny(any=[value] if isinstance(value, str) else list(value)))
+        for key, value in match.items()
+    ]
+
+
+def _with_payload(keys: Sequence[str] | None) -> bool | list[str]:
+    return True if keys is None else list(keys) or False
+
+
+def _stored(record: models.Record) -> Stored:
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    dense = {name: np.asarray(vector, np.float32) for name, vector in vectors.items() if isinstance(vector, list)}
+    return Stored(str(record.id), record.payload or {}, dense)

@@ -1,0 +1,58 @@
+"""The local Discord refuses what Discord refuses: else the other tests prove nothing."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.discord import limits, spec
+
+TEXT: dict[str, Any] = {"type": 10, "content": "a"}
+BUTTON: dict[str, Any] = {"type": 2, "style": 2, "label": "a", "custom_id": "a"}
+NO_PINGS: dict[str, Any] = {"parse": []}
+
+
+def wrong(*components: dict[str, Any], **fields: Any) -> list[str]:
+    body = {"components": list(components), "flags": limits.COMPONENTS_V2, "allowed_mentions": NO_PINGS} | fields
+    return limits.message(body, {})
+
+
+def test_what_is_well_passes() -> None:
+    """A text and a row of buttons are taken."""
+    assert wrong(TEXT, {"type": 1, "components": [BUTTON]}) == []
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        wrong(*[TEXT] * 41),
+        wrong(TEXT | {"content": "a" * 4001}),
+        wrong(TEXT, content="a"),
+        wrong(TEXT, flags=0),
+        wrong(TEXT, allowed_mentions={"parse": ["users"]}),
+        wrong(TEXT, allowed_mentions=None),
+        wrong(TEXT | {"colour": 1}),
+        wrong(TEXT, embedding=1),
+        wrong(BUTTON),
+        wrong({"type": 1, "components": [BUTTON | {"custom_id": str(number)} for number in range(6)]}),
+        wrong({"type": 1, "components": [BUTTON, BUTTON]}),
+        wrong({"type": 1, "components": [BUTTON | {"label": "a" * 81}]}),
+        wrong({"type": 1, "components": [BUTTON | {"custom_id": "a" * 101}]}),
+        wrong({"type": 9, "components": [TEXT], "accessory": {"type": 11, "media": {"url": "attachment://none.jpg"}}}),
+        wrong({"type": 9, "components": [TEXT], "accessory": {"type": 11, "media": {"url": "https://cdn.example/a"}}}),
+        limits.choices([{"name": "a", "value": "b"}] * 26),
+        limits.choices([{"name": "a", "value": "b" * 101}]),
+        limits.commands([{"type": 1, "name": "Find", "description": "a"}]),
+        limits.commands([{"type": 1, "name": "find", "description": "a" * 101}]),
+    ],
+)
+def test_what_discord_refuses_is_refused(found: list[str]) -> None:
+    """Counts, lengths, unknown fields, pings and foreign pictures."""
+    assert found
+
+
+def test_the_published_description_refuses_unknown_fields() -> None:
+    """Where Discord's own file is at hand, a field that it does not have is refused; elsewhere that layer is silent."""
+    address = "/channels/1/messages"
+    assert spec.complaints("POST", address, {"content": "a"}) == []
+    assert bool(spec.complaints("POST", address, {"contents": "a"})) is (spec.path() is not None)
+    assert bool(spec.complaints("POST", "/nowhere", {})) is (spec.path() is not None)

@@ -1,0 +1,50 @@
+"""The real app at a local Slack, with a library in memory behind it and a real Redis beside it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bots.chat.store import Desk, desk
+from bots.slack.run import Serving, serving
+from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
+from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, TEAM
+from tests.support.slack.server import Slack, slack
+from worker.settings import Settings
+
+SPACE = f"slack:{TEAM}"
+
+
+@pytest.fixture
+def client() -> FakeClient:
+    """A library of three videos that Bob put in."""
+    return FakeClient([replace(video, space=SPACE, submitter="U0000BOB", name="Bob") for video in (SNOW, GOAL, TALK)])
+
+
+@pytest.fixture
+def settings(clean_redis: str, tmp_path: Path, no_dotenv: None) -> Settings:
+    return Settings(
+        redis_url=clean_redis, data_dir=tmp_path / "data", slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN
+    )
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Slack]:
+    """Whatever a test does, Slack refuses nothing of ours."""
+    async with slack() as running:
+        yield running
+        assert running.refused == []
+
+
+@pytest.fixture
+async def kept(settings: Settings) -> AsyncIterator[Desk]:
+    assert settings.redis_url
+    async with desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> AsyncIterator[Serving]:
+    async with serving(settings, client, kept, api=f"{server.address}/api/") as running:
+        yield running

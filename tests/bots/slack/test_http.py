@@ -1,0 +1,141 @@
+"""A public deployment: signed requests over HTTP, and installation into several workspaces."""
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import aiohttp
+import pytest
+
+from bots.chat.store import Desk
+from bots.slack.run import PATH, Serving, serving
+from tests.bots.slack.conftest import SPACE
+from tests.bots.slack.test_faults import MENTION
+from tests.bots.slack.test_find import ANN, asked
+from tests.support.fake_client import FakeClient
+from tests.support.slack.methods import BOT_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
+from tests.support.slack.server import Slack
+from worker.settings import Settings
+
+OTHER_TOKEN, OTHER_TEAM = "xoxb-2-other", "T0000002"
+JSON = "application/json"
+# slack_sdk 3.47 exchanges codes with aiohttp's old BasicAuth, and no newer one exists.
+pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+async def one(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> AsyncIterator[Serving]:
+    """The app of one workspace, over HTTP."""
+    over_http = settings.model_copy(
+        update={"slack_signing_secret": _secret(SIGNING_SECRET), "slack_app_token": None, "slack_port": 0}
+    )
+    async with serving(over_http, client, kept, api=f"{server.address}/api/") as running:
+        server.request_url = running.address + PATH
+        yield running
+
+
+@pytest.fixture
+async def many(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> AsyncIterator[Serving]:
+    """The app that workspaces install themselves."""
+    server.tokens[OTHER_TOKEN] = OTHER_TEAM
+    server.codes["other"] = OTHER_TOKEN
+    update = {
+        "slack_signing_secret": _secret(SIGNING_SECRET),
+        "slack_client_id": CLIENT_ID,
+        "slack_client_secret": _secret(CLIENT_SECRET),
+        "slack_bot_token": None,
+        "slack_app_token": None,
+        "slack_port": 0,
+    }
+    async with serving(settings.model_copy(update=update), client, kept, api=f"{server.address}/api/") as running:
+        server.request_url = running.address + PATH
+        yield running
+
+
+def _secret(text: str) -> object:
+    return Settings(slack_signing_secret=text).slack_signing_secret
+
+
+async def test_signed_requests_are_served(one: Serving, server: Slack) -> None:
+    """Commands and buttons work as over Socket Mode."""
+    shown = await asked(server, "dog")
+    await server.press(shown, shown.buttons("Search inside")[0])
+    assert "Dogs in snow" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
+    assert server.connections == 0
+
+
+async def test_slack_verifies_the_address(one: Serving, server: Slack) -> None:
+    """The address answers Slack's challenge when it is entered in the app's configuration."""
+    body = json.dumps({"type": "url_verification", "challenge": "c0ffee", "token": "x"})
+    assert await server.post(body, JSON, SIGNING_SECRET) == (HTTPStatus.OK, '{"challenge": "c0ffee"}')
+
+
+@pytest.mark.parametrize(("secret", "age_s"), [("another", 0), (SIGNING_SECRET, 600)])
+async def test_unsigned_and_old_requests_are_refused(one: Serving, server: Slack, secret: str, age_s: int) -> None:
+    """A request that Slack did not sign, or that somebody repeats later, does nothing."""
+    body = json.dumps({"type": "event_callback", "team_id": TEAM, "event": MENTION, "event_id": "Ev9"})
+    status, _ = await server.post(body, JSON, secret, int(time.time()) - age_s)
+    await one.bot.tasks.idle()
+    assert (status, server.shown) == (HTTPStatus.UNAUTHORIZED, [])
+
+
+async def test_an_event_that_is_sent_again(one: Serving, server: Slack) -> None:
+    """Acknowledged each time, acted on once."""
+    for _ in range(3):
+        await server.event(MENTION, id="Ev3")
+    await one.bot.tasks.idle()
+    assert len(server.to(ANN)) == 1
+
+
+async def test_workspaces_install_the_app_themselves(many: Serving, server: Slack, client: FakeClient) -> None:
+    """Each workspace is answered with its own token, from its own space; one that did not install it is not."""
+    await install(many, "good")
+    await install(many, "other")
+    assert "Dogs in snow" in (await asked(server, "dog")).text
+    await server.command("dog", team=OTHER_TEAM)
+    assert "Nothing found" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
+    assert {call.token for call in server.called("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
+    await server.command("dog", team="T0000003")
+    await many.bot.tasks.idle()
+    assert {request.asker.space for request in client.asked} == {SPACE, f"slack:{OTHER_TEAM}"}
+
+
+async def test_a_forged_installation_is_refused(many: Serving) -> None:
+    """Without the state that the installation began with, no workspace is added."""
+    address = f"{many.address}/slack/oauth_redirect?code=good&state=guess"
+    async with aiohttp.ClientSession() as browser, browser.get(address) as page:
+        assert page.status == HTTPStatus.BAD_REQUEST
+    assert many.bot.teams.store
+    assert await many.bot.teams.store.async_find_bot(enterprise_id=None, team_id=TEAM) is None
+
+
+@pytest.mark.parametrize("event", [{"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["U1"]}}])
+async def test_a_workspace_leaves_and_comes_back(
+    many: Serving, server: Slack, client: FakeClient, event: dict[str, object]
+) -> None:
+    """Removed, its token is deleted and its data marked for deletion; installed anew, they stay."""
+    await install(many, "good")
+    await install(many, "other")
+    await server.event(event)
+    await many.bot.tasks.idle()
+    assert client.left == {SPACE}
+    assert many.bot.teams.store
+    assert await many.bot.teams.store.async_find_bot(enterprise_id=None, team_id=TEAM) is None
+    assert await many.bot.teams.store.async_find_bot(enterprise_id=None, team_id=OTHER_TEAM)
+    await install(many, "good")
+    await many.bot.tasks.idle()
+    assert client.left == set()
+
+
+async def install(app: Serving, code: str) -> None:
+    """What a person's browser does."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as browser:
+        async with browser.get(f"{app.address}/slack/install") as page:
+            state = re.search(r"state=([\w-]+)", await page.text())
+            cookie = page.headers["Set-Cookie"].split(";")[0]
+        assert state
+        address = f"{app.address}/slack/oauth_redirect?code={code}&state={state[1]}"
+        async with browser.get(address, headers={"Cookie": cookie}) as page:
+            assert page.status == HTTPStatus.OK, await page.text()

@@ -1,0 +1,209 @@
+"""The web chat in a real browser: the real server, the real relay, a library in memory behind them."""
+
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bots.i18n.messages import Text
+from bots.i18n.translate import count, say, speaking
+from bots.web.serve import serving
+from tests.bots.conftest import in_thread
+from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from worker.client import relay
+from worker.protocol.error_codes import Code
+from worker.protocol.messages import CallFailed
+from worker.settings import Settings
+
+FLAGS: Final = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS: Final = 20_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("REELSEEK_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium: install one, or set REELSEEK_TEST_CHROMIUM to its path")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as env:
+        env.setenv("REELSEEK_DATA_DIR", str(folder))
+        env.setenv("REELSEEK_WEB_PORT", "0")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def address(data_dir: Path) -> Iterator[str]:
+    """One web chat for all tests; each test has an owner of the data of its own, which the page has to find."""
+    with in_thread(ready()) as address:
+        yield address
+
+
+@asynccontextmanager
+async def ready() -> AsyncIterator[str]:
+    async with serving(Settings()) as web:
+        yield await web.ready()
+
+
+@pytest.fixture
+def owner(client: FakeClient, data_dir: Path) -> Iterator[FakeClient]:
+    with in_thread(relay.serve(client, Settings())):
+        yield client
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, owner: FakeClient) -> Iterator[Page]:
+    """The page as a visitor first sees it. Nothing on it may come from elsewhere."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        expect(page.locator(".rs-welcome h3")).to_have_text(say(Text.WELCOME_TITLE))
+        yield page
+        assert {urlsplit(url).hostname for url in asked if not url.startswith("data:")} <= {"127.0.0.1"}
+
+
+def ask(page: Page, words: str) -> None:
+    box = page.get_by_placeholder(say(Text.ASK_EXAMPLE))
+    box.fill(words)
+    box.press("Enter")
+
+
+def test_a_search_shows_cards(page: Page) -> None:
+    """Words give cards with picture, title, time and reason."""
+    ask(page, "cat sleeps, kicks")
+    card = page.locator(".rs-card", has_text=SNOW.title)
+    expect(card).to_contain_text("looks like it")
+    expect(card.locator("b")).to_have_text("0:12–0:18")
+    picture = card.locator(".rs-picture").evaluate("it => getComputedStyle(it, '::after').backgroundImage")
+    assert picture.startswith('url("data:image/jpeg;base64,')
+    expect(page.locator(".rs-card")).to_have_count(2)
+
+
+def test_the_player_opens_at_the_moment(page: Page, owner: FakeClient, tmp_path: Path) -> None:
+    """A local file of the library plays in the page, from the second that was found."""
+    clip = tmp_path / "clip one.webm"
+    film(clip)
+    owner.videos.append(FakeVideo(clip.as_uri(), "A film", ("black", "a fox jumps")))
+    ask(page, "fox")
+    page.get_by_role("button", name=say(Text.PLAY)).click()
+    video = page.locator("video")
+    expect(video).to_be_visible()
+    page.wait_for_function("document.querySelector('video').currentTime >= 6")
+    assert video.evaluate("it => it.error") is None
+    page.get_by_role("button", name=say(Text.CLOSE)).click()
+    expect(video).to_have_count(0)
+
+
+def test_a_link_shows_its_progress(page: Page, owner: FakeClient) -> None:
+    """A pasted link shows how far it is while other questions are answered, and then what became of it."""
+    owner.gate = threading.Event()
+    ask(page, "https://video.example/new")
+    bar = page.get_by_role("progressbar")
+    expect(page.get_by_text(f"https://video.example/new · {say(Text.FETCHING)}")).to_be_visible()
+    expect(bar).to_have_count(1)
+    ask(page, "cat")
+    expect(page.locator(".rs-card", has_text=SNOW.title)).to_be_visible()
+    owner.gate.set()
+    expect(page.locator(".rs-told")).to_contain_text("Added “new”.")
+    expect(bar).to_have_count(0)
+
+
+def test_forget_asks_first(page: Page, owner: FakeClient) -> None:
+    """A video leaves the library only after a second press."""
+    page.get_by_role("radio", name=say(Text.LIBRARY)).click()
+    page.locator(".rs-quiet", has_text="3 videos").wait_for()
+    row = page.locator("[class*='st-key-shelf-']", has_text=GOAL.title)
+    row.get_by_role("button", name=say(Text.FORGET)).click()
+    assert GOAL in owner.videos
+    page.get_by_test_id("stPopoverBody").get_by_role("button", name=say(Text.FORGET)).click()
+    expect(page.locator(".rs-told")).to_contain_text("Forgotten")
+    assert GOAL not in owner.videos
+
+
+def test_a_failure_shows_no_exception(page: Page, owner: FakeClient) -> None:
+    """Whatever breaks, a visitor reads a sentence."""
+    owner.broken = CallFailed(Code.STORE_UNAVAILABLE, "abc123")
+    ask(page, "dog")
+    expect(page.locator(".rs-told")).to_contain_text(say(Code.STORE_UNAVAILABLE))
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_it_fits_a_phone(page: Page) -> None:
+    """On a narrow screen nothing is cut off, and cards stand under each other."""
+    page.set_viewport_size({"width": 420, "height": 900})
+    ask(page, "dog")
+    expect(page.locator(".rs-card")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    boxes = [card.bounding_box() for card in page.locator(".rs-card").all()]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["x"] == boxes[1]["x"]
+
+
+def test_the_visitors_language(browser: Browser, address: str, owner: FakeClient) -> None:
+    """A browser that asks for Korean gets it everywhere: while a link is added, in what became of it, and before."""
+    owner.gate = threading.Event()
+    with browser.new_context(locale="ko-KR") as context, speaking("ko"):
+        page = context.new_page()
+        with page.expect_websocket() as socket:
+            page.goto(address)
+        expect(page.locator(".rs-welcome h3")).to_have_text(say(Text.WELCOME_TITLE))
+        ask(page, f"https://video.example/new {SNOW.link}")
+        expect(page.get_by_text(f"https://video.example/new · {say(Text.FETCHING)}")).to_be_visible()
+        # What is in work is drawn again and again by itself, beside the script.
+        for _ in range(20):
+            socket.value.wait_for_event("framereceived")
+        expect(page.locator(".rs-told")).to_contain_text(count(3, Text.MOMENTS_ONE, Text.MOMENTS))
+        owner.gate.set()
+        expect(page.locator(".rs-told").last).to_contain_text(say(Text.INDEXED, title="new"))
+        page.get_by_role("radio", name=say(Text.HELP)).click()
+        expect(page.locator(".rs-guide")).to_contain_text(say(Text.FIND_HELP))
+
+
+def test_the_page_waits_for_the_owner(browser: Browser, address: str, client: FakeClient, data_dir: Path) -> None:
+    """While nobody owns the data the page says so, and it goes on by itself as soon as somebody does."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        expect(page.get_by_text(say(Text.STARTING), exact=True)).to_be_visible()
+        with in_thread(relay.serve(client, Settings())):
+            expect(page.locator(".rs-card")).to_have_count(3)
+
+
+def film(path: Path) -> None:
+    """Twelve seconds that a browser can play."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
+        for number in range(60):
+            picture = np.full((36, 64, 3), 4 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())

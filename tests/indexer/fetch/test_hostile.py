@@ -1,0 +1,341 @@
+"""A hostile link does nothing: whatever a link, a page or a manifest says, nobody inside hears from us."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from yt_dlp.extractor.youtube.jsc._builtin.deno import DenoJCP
+
+from indexer.errors import AddressRefused
+from indexer.fetch.fetch_worker import find_runtime
+from indexer.sandbox.guard import Guard
+from tests.support import media
+from tests.support.concurrent_fetches import LOOPBACK, fetched, request
+from tests.support.pages import M3U8, hls, og, page
+from tests.support.site import Site, serving
+
+
+@dataclass(frozen=True)
+class Trap:
+    """Listens on every address of this machine, for streams and datagrams, and on a Unix socket."""
+
+    streams: socket.socket
+    datagrams: socket.socket
+    local: socket.socket
+    port: int
+
+    def sprung(self) -> bool:
+        """Whether anybody connected or sent anything. The system completes connections that nobody accepts."""
+        for listening in (self.streams, self.local):
+            try:
+                listening.accept()[0].close()
+            except BlockingIOError:
+                continue
+            return True
+        try:
+            self.datagrams.recv(1)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Iterator[Trap]:
+    streams = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    port = streams.getsockname()[1]
+    datagrams, local = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)
+    with closing(streams), closing(datagrams), closing(local):
+        datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        datagrams.bind(("::", port))
+        local.bind(str(tmp_path / "trap.sock"))
+        local.listen()
+        for each in (streams, datagrams, local):
+            each.setblocking(False)
+        yield Trap(streams, datagrams, local, port)
+
+
+# ---- every spelling of a host, at the connection ----
+
+SPELLINGS = [
+    *("127.0.0.2", "127.2", "127.0.2", "2130706434", "0x7f000002", "0x7f.0.0.2", "0177.0.0.2", "017700000002"),
+    *("127.0.0.2.", "00127.0.0.2", "0", "0.0.0.0", "１２７.0.0.2", "①②⑦.⓪.⓪.②", "127。0。0。2", "127%2e0%2e0%2e2"),
+    *("localhost", "LOCALHOST.", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "x@localhost", "ⓛocalhost"),
+    *("[::1]", "[::]", "[0:0::1]", "[::1%25lo]", "[::ffff:127.0.0.2]", "[::ffff:7f00:2]", "[::127.0.0.2]"),
+    *("[64:ff9b::127.0.0.2]", "[2002:7f00:2::]", "[2001:0:7f00:2::]", "[::ffff:0:127.0.0.2]", "[fe80::1%25lo]"),
+    *("127.0.0.1@127.0.0.2", "127.0.0.1:80@127.0.0.2", "127.0.0.1%00@127.0.0.2", "127.0.0.1\\@127.0.0.2"),
+    *(
+        "127.0.0.1\t.127.0.0.2",
+        "127.0.0.\r\n2",
+        "127.0.0.2%0d%0a",
+        "127.0.0.2 ",
+        " 127.0.0.2",
+        "xn--127-0-0-2",
+        "a" * 5000,
+    ),
+    *("169.254.169.254", "[fd00:ec2::254]", "100.100.100.200"),
+]
+
+ASK = """
+import json, sys
+from ipaddress import ip_network
+import yt_dlp
+from yt_dlp.networking import Request
+from indexer.fetch.fetch_worker import Listener, options
+from indexer.fetch.ytdlp_internals import keep_to_python
+from indexer.sandbox.guard import Guard, install_guard
+asked = json.load(sys.stdin)
+install_guard(Guard((ip_network(asked["allowed"]),)))
+with yt_dlp.YoutubeDL(options({"folder": ".", "cookies_file": None, "proxy": None}, None, Listener())) as ydl:
+    keep_to_python(ydl)
+    for handler in [*ydl._request_director.handlers.values()]:
+        scheme = "ws" if "ws" in handler._SUPPORTED_URL_SCHEMES else "http"
+        for where in asked["places"]:
+            try:
+                handler.send(Request(f"{scheme}://{where}", extensions={"timeout": 0.3}))
+            except BaseException as error:
+                print(handler.RH_NAME, type(error).__name__)
+"""
+
+
+def ask(places: list[str], allowed: str, folder: Path) -> list[str]:
+    """Sends requests to hosts with their ports by each of yt-dlp's own ways, in a process of its own, guarded."""
+    asked = json.dumps({"places": places, "allowed": allowed})
+    command = [sys.executable, "-c", ASK]
+    told = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, cwd=folder)
+    return told.stdout.splitlines()
+
+
+def test_no_spelling_of_a_host_gets_a_connection(trap: Trap, tmp_path: Path) -> None:
+    """Octal, hex, mapped, full-width, with a user name or a line break in it: by none of yt-dlp's ways."""
+    places = [f"{host}:{trap.port}/" for host in SPELLINGS]
+    ended = ask([*places, f"127.0.0.2:{trap.port}/\r\nHost: x", "127.0.0.2\\@192.0.2.1/"], "192.0.2.0/24", tmp_path)
+    assert not trap.sprung()
+    assert {"requests AddressRefused", "urllib AddressRefused", "websockets AddressRefused"} <= {*ended}
+
+
+def test_the_trap_would_have_noticed(trap: Trap, tmp_path: Path) -> None:
+    """Where the operator allows the network, the same requests do connect."""
+    ask([f"127.2:{trap.port}/"], "127.0.0.2/32", tmp_path)
+    assert trap.sprung()
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 110, 143, 465, 587, 993, 6000, 6667, 10080])
+def test_a_port_of_another_service_is_refused(port: int) -> None:
+    """A link makes us speak to no mail server, shell or chat of anybody; in an allowed network neither."""
+    for guard in (Guard(), Guard((ip_network("93.184.216.34/32"),))):
+        with pytest.raises(AddressRefused):
+            guard.check_url(f"http://93.184.216.34:{port}/")
+
+
+def test_the_ports_of_web_sites_pass() -> None:
+    """The two usual ones, and those that sites take where they may not take these."""
+    for url in (
+        "http://93.184.216.34/",
+        "https://93.184.216.34/",
+        "http://93.184.216.34:8080/",
+        "https://8.8.8.8:8443/",
+    ):
+        Guard().check_url(url)
+
+
+# ---- every place in which a page can name an address ----
+
+
+def dash(url: str) -> str:
+    return (
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S">'
+        f'<Period><AdaptationSet mimeType="video/mp4"><BaseURL>{url}</BaseURL><SegmentTemplate media="$Number$.m4s" '
+        'initialization="i.mp4" duration="1" timescale="1"/><Representation id="1" bandwidth="1" width="640" '
+        'height="360" codecs="avc1.42c00d"/></AdaptationSet></Period></MPD>'
+    )
+
+
+DASH, XML = "application/dash+xml", "text/xml"
+
+
+def tricks(site: Site, inside: str) -> dict[str, str]:
+    """Links by what each of them does to lead us `inside`, all on a site that may be reached."""
+    video, hop = site.url("/v.mp4"), site.redirect("/hop", f"{inside}/hop")
+    site.redirect("/hop.vtt", f"{inside}/en.vtt")
+    og_video = og(video=video, title="A talk")
+    track = '<video src="/v.mp4"><track kind="subtitles" srclang="en" src="{}"></video>'
+    return {
+        "redirect": site.redirect("/r", f"{inside}/v.mp4"),
+        "second redirect": site.redirect("/rr", hop),
+        "refresh": site.put("/meta", page(f'<meta http-equiv="refresh" content="0; url={inside}/">')),
+        "video": site.put("/video", page(og(video=f"{inside}/v.mp4"))),
+        "player": site.put("/player", page(f'<meta name="twitter:player:stream" content="{inside}/v.mp4">')),
+        "picture": site.put("/picture", page(og_video + og(image=f"{inside}/t.jpg"))),
+        "picture's redirect": site.put("/picture2", page(og_video + og(image=hop))),
+        "subtitles": site.put("/track", page(body=track.format(f"{inside}/en.vtt"))),
+        "subtitles' redirect": site.put("/track2", page(body=track.format("/hop.vtt"))),
+        "variant": site.put("/a.m3u8", f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{inside}/b.m3u8", kind=M3U8),
+        "segment": site.put("/s.m3u8", hls("#EXTINF:2,", f"{inside}/s.ts"), kind=M3U8),
+        "segment's redirect": site.put("/s2.m3u8", hls("#EXTINF:2,", hop), kind=M3U8),
+        "first part": site.put("/m.m3u8", hls(f'#EXT-X-MAP:URI="{inside}/i.mp4"', "#EXTINF:2,", video), kind=M3U8),
+        "key": site.put(
+            "/k.m3u8", hls(f'#EXT-X-KEY:METHOD=AES-128,URI="{inside}/key"', "#EXTINF:2,", video), kind=M3U8
+        ),
+        "dash": site.put("/d.mpd", dash(f"{inside}/"), kind=DASH),
+        "feed": site.put(
+            "/feed", f"<rss><channel><title>F</title><item><link>{inside}/a</link></item></channel></rss>", kind=XML
+        ),
+        "user name": site.redirect("/user", inside.replace("//", "//127.0.0.1@")),
+        "schemeless": site.redirect("/slashes", inside.removeprefix("http:")),
+        "ftp": site.redirect("/ftp", inside.replace("http:", "ftp:")),
+        "file": site.redirect("/file", "file:///etc/passwd"),
+        "line break": site.redirect("/crlf", f"{inside}/%0d%0aHost:%20x"),
+    }
+
+
+def test_whatever_a_page_names_is_not_asked(site: Site, trap: Trap, clip: bytes, tmp_path: Path) -> None:
+    """Redirects, frames, pictures, subtitles, manifests, keys, feeds: none of them makes us connect."""
+    site.put("/v.mp4", clip, kind="video/mp4")
+    inside = f"http://127.0.0.2:{trap.port}"
+    links = tricks(site, inside)
+    requests = [request(link, tmp_path / str(number)) for number, link in enumerate(links.values())]
+    requests.append(request(site.redirect("/list", f"{inside}/feed"), tmp_path / "list", most=5))
+    ended = fetched(requests, tmp_path)
+    assert not trap.sprung()
+    told = {name: each.get("error") for name, each in zip(links, ended, strict=False)}
+    assert {name for name, error in told.items() if error != "AddressRefused"} <= {"ftp", "file"}
+    assert all(told.values())
+    assert ended[-1] == {"error": "AddressRefused"}
+
+
+# ---- the operator's proxy ----
+
+
+def test_all_goes_through_the_proxy(site: Site, clip: bytes, tmp_path: Path) -> None:
+    """Page, video, picture, subtitles, manifest, segments, key and list: each is asked of the proxy."""
+    host = "http://video.example"
+    site.put("/v.mp4", clip, kind="video/mp4")
+    site.put("/t.jpg", media.jpeg(), kind="image/jpeg")
+    site.put("/en.vtt", "WEBVTT\n\n00:00.500 --> 00:01.500\nHello\n", kind="text/vtt")
+    site.put("/key", b"k" * 16)
+    site.put("/s.ts", b"\0" * 1024, kind="video/mp2t")
+    track = '<video src="/v.mp4"><track kind="subtitles" srclang="en" src="/en.vtt"></video>'
+    site.put("/watch", page(og(image=f"{host}/t.jpg"), body=track))
+    key = f'#EXT-X-KEY:METHOD=AES-128,URI="{host}/key",IV=0x00'
+    site.put("/v.m3u8", hls("#EXTINF:2,", f"{host}/s.ts", key, "#EXTINF:2,", f"{host}/s.ts"), kind=M3U8)
+    site.put(
+        "/feed", "<rss><channel><title>F</title><item><link>http://a.example/</link></item></channel></rss>", kind=XML
+    )
+    through = {"proxy": site.base, "allow_networks": []}
+    fetched(
+        [
+            request(f"{host}/watch", tmp_path / "page", **through),
+            request(f"{host}/v.m3u8", tmp_path / "stream", **through),
+            request(f"{host}/feed", tmp_path / "list", most=5, **through),
+        ],
+        tmp_path,
+    )
+    assert {"/watch", "/v.mp4", "/t.jpg", "/en.vtt", "/v.m3u8", "/s.ts", "/key", "/feed"} <= {*site.asked}
+
+
+def test_there_is_no_way_past_the_proxy(site: Site, trap: Trap, tmp_path: Path) -> None:
+    """Not even to an address that is public or allowed: nothing but the proxy is connected to."""
+    code = """
+import socket, sys
+from ipaddress import ip_network
+from indexer.sandbox.guard import Guard, install_guard
+proxy, port = sys.argv[1], int(sys.argv[2])
+noted = install_guard(Guard((ip_network("127.0.0.0/8"),), proxy))
+for address in (("127.0.0.2", port), ("127.0.0.1", port), ("93.184.216.34", 443)):
+    try:
+        socket.create_connection(address, timeout=1)
+    except ValueError:
+        pass
+    except Exception as error:
+        print(type(error).__name__)
+socket.create_connection(("127.0.0.1", int(proxy.rpartition(":")[2])))
+"""
+    told = subprocess.check_output([sys.executable, "-c", code, site.base, str(trap.port)], text=True)
+    assert told.split() == ["AddressRefused"] * 3
+    assert not trap.sprung()
+
+
+def test_a_site_found_by_the_proxy_is_told_as_unreachable_without_it(tmp_path: Path) -> None:
+    """A proxy whose name is unknown is nobody's link's fault, so the job is tried again."""
+    (ended,) = fetched([request("http://video.example/", tmp_path / "a", proxy="http://proxy.invalid:3128")], tmp_path)
+    assert ended == {"error": "Unreachable"}
+
+
+# ---- the one program that may run ----
+
+
+def test_the_runtime_has_no_rights(trap: Trap, tmp_path: Path) -> None:
+    """A site's script, run as yt-dlp runs it, opens no connection, file or process and sees no variable."""
+    (tmp_path / "cookies.txt").write_text("secret")
+    port, local = trap.port, tmp_path / "trap.sock"
+    tries = [
+        f'fetch("http://127.0.0.2:{port}/")',
+        f'Deno.connect({{hostname: "127.0.0.2", port: {port}}})',
+        f'Deno.connect({{transport: "unix", path: "{local}"}})',
+        f'new Promise((_, no) => new WebSocket("ws://127.0.0.2:{port}/").onerror = no)',
+        f'import("http://127.0.0.2:{port}/a.js")',
+        f'import("file://{tmp_path}/cookies.txt")',
+        f'import("node:fs").then(fs => fs.readFileSync("{tmp_path}/cookies.txt"))',
+        f'import("node:net").then(net => new Promise((_, no) => net.connect({port}, "127.0.0.2").on("error", no)))',
+        'Deno.readTextFile("cookies.txt")',
+        'Deno.writeTextFile("written", "x")',
+        'new Deno.Command("true").output()',
+        "Deno.env.toObject()",
+    ]
+    script = "".join(
+        f"try {{ await ({each}); console.log('DONE', {index}) }} catch (e) {{ console.log('refused') }}\n"
+        for index, each in enumerate(tries)
+    )
+    runtime = find_runtime()
+    assert runtime is not None
+    command = [runtime, "run", *DenoJCP._DENO_BASE_OPTIONS, "--no-npm", "--cached-only", "-"]
+    told = subprocess.run(command, input=script, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)
+    assert told.stdout.split() == ["refused"] * len(tries)
+    assert not trap.sprung()
+    assert not (tmp_path / "written").exists()
+
+
+# ---- what goes along with a request ----
+
+
+def test_no_header_is_smuggled(site: Site, clip: bytes, tmp_path: Path) -> None:
+    """A line break in an address that a page names ends up in no request as one."""
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.extend(request.headers)
+        return web.Response(body=clip, content_type="video/mp4")
+
+    site.answers["/v.mp4"] = answer
+    evil = f"{site.url('/v.mp4')}?a=&#13;&#10;X-Evil:%20yes&#13;&#10;&#13;&#10;GET /evil"
+    fetched([request(site.put("/watch", page(og(video=evil))), tmp_path / "a")], tmp_path)
+    assert "X-Evil" not in seen
+    assert "/evil" not in site.asked
+
+
+def test_another_site_gets_no_cookies(site: Site, clip: bytes, tmp_path: Path) -> None:
+    """The operator's cookies go where they belong, also when that site leads elsewhere."""
+    seen: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.cookies.get("session"))
+        return web.Response(body=clip, content_type="video/mp4")
+
+    with serving() as other:
+        other.answers["/v.mp4"] = answer
+        elsewhere = other.url("/v.mp4").replace("127.0.0.1", "localhost")
+        cookies = tmp_path / "cookies.txt"
+        cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t2000000000\tsession\tabc\n")
+        link = site.redirect("/r", elsewhere)
+        allowed = [LOOPBACK, "::1/128"]
+        fetched([request(link, tmp_path / "a", cookies_file=str(cookies), allow_networks=allowed)], tmp_path)
+    assert seen
+    assert set(seen) == {None}

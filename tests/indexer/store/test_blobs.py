@@ -1,0 +1,159 @@
+"""Blobs: the same promises in a folder, on an S3 server, and in another of fsspec's stores."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+import pytest
+from moto.server import ThreadedMotoServer
+
+from indexer.errors import StoreUnavailable
+from indexer.store.blobs import Blobs, video_prefix
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[ThreadedMotoServer, str]]:
+    """An S3 server with an empty bucket, and what an operator sets to reach it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {**settings, "MAX_ATTEMPTS": "1", "ENDPOINT_URL": f"http://{host}:{port}"}.items():
+            environment.setenv(f"AWS_{name}", value)
+        # Else it would be that of a server there was before.
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        bucket = f"shelf-{uuid.uuid4().hex}"
+        fsspec.filesystem("s3").mkdir(bucket)
+        yield server, f"s3://{bucket}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with s3_server() as (_, address):
+        yield address
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    match request.param:
+        case "folder":
+            return Blobs(str(tmp_path / "blobs"))
+        case "memory":
+            return Blobs(f"memory://{uuid.uuid4().hex}")
+        case _:
+            return Blobs(f"{request.getfixturevalue('s3')}/{uuid.uuid4().hex}")
+
+
+def test_a_blob_comes_back_as_it_was_put(blobs: Blobs) -> None:
+    """Bytes are bytes; a second put replaces the first."""
+    blobs.put("videos/a/0.jpg", b"\x00\xff")
+    blobs.put("videos/a/0.jpg", b"\x01")
+    assert blobs.get("videos/a/0.jpg") == b"\x01"
+
+
+@pytest.mark.parametrize(
+    "key", ["videos/a/1.jpg", "videos/a", "videos/a/0.jpg/x", "", "/etc/passwd", "../secret", "videos/../../x", "a//b",
+            "videos/a/..", ".hidden", "a\\b", "a\x00b", "s3://bucket/x", "a/", "눈.jpg"],
+)  # fmt: skip
+def test_what_is_no_blob_is_a_key_error(blobs: Blobs, key: str) -> None:
+    """Missing keys, folders, and keys that would lead out of the store."""
+    blobs.put("videos/a/0.jpg", b"x")
+    with pytest.raises(KeyError):
+        blobs.get(key)
+
+
+def test_nothing_is_written_outside_the_store(blobs: Blobs) -> None:
+    """A key that is none is refused."""
+    with pytest.raises(ValueError, match="not a key"):
+        blobs.put("../secret", b"x")
+    with pytest.raises(ValueError, match="not a key"):
+        blobs.delete_prefix("../")
+
+
+def test_a_video_s_blobs_go_together_and_alone(blobs: Blobs) -> None:
+    """Deleting a prefix leaves everything beside it, and may be repeated."""
+    for key in ("videos/a/0.jpg", "videos/a/frames/1.jpg", "videos/ab/0.jpg"):
+        blobs.put(key, b"x")
+    blobs.delete_prefix(video_prefix("a"))
+    blobs.delete_prefix(video_prefix("a"))
+    for key in ("videos/a/0.jpg", "videos/a/frames/1.jpg"):
+        with pytest.raises(KeyError):
+            blobs.get(key)
+    assert blobs.get("videos/ab/0.jpg") == b"x"
+
+
+def test_a_blob_has_an_address(tmp_path: Path) -> None:
+    """A path where it is a file of this machine, an address with its scheme elsewhere."""
+    assert Blobs(str(tmp_path)).url("videos/a/0.jpg") == str(tmp_path / "videos/a/0.jpg")
+    assert Blobs("memory://shop").url("videos/a/0.jpg") == "memory:///shop/videos/a/0.jpg"
+
+
+def test_an_s3_that_is_away_is_an_outage() -> None:
+    """Whatever is asked of it, that is told as `StoreUnavailable`; so is a bucket that is not there."""
+    with s3_server() as (server, address):
+        with pytest.raises(StoreUnavailable):
+            Blobs("s3://none/x").put("videos/a/0.jpg", b"x")
+        blobs = Blobs(f"{address}/x")
+        blobs.put("videos/a/0.jpg", b"x")
+        server.stop()
+        for asked in (
+            lambda: blobs.get("videos/a/0.jpg"),
+            lambda: blobs.put("videos/a/0.jpg", b"x"),
+            lambda: blobs.delete("videos/a/0.jpg"),
+            lambda: blobs.names("videos/"),
+        ):
+            with pytest.raises(StoreUnavailable):
+                asked()
+
+
+def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
+    """A folder that cannot be made is told as `StoreUnavailable`."""
+    (tmp_path / "blobs").write_text("a file")
+    with pytest.raises(StoreUnavailable):
+        Blobs(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
+
+
+WRITER = """
+import sys
+from indexer.store.blobs import Blobs
+blobs = Blobs(sys.argv[1])
+print("ready", flush=True)
+while True:
+    for letter in (b"a", b"b"):
+        blobs.put("videos/a/0.jpg", letter * 2**18)
+"""
+
+
+def test_nobody_sees_half_a_blob(tmp_path: Path) -> None:
+    """Neither while it is written anew, nor after its writer was killed; what that one leaves behind is no blob."""
+    blobs = Blobs(str(tmp_path))
+    blobs.put("videos/a/0.jpg", b"a" * 2**18)
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        seen = [blobs.get("videos/a/0.jpg") for _ in range(50)]
+        writer.kill()
+    seen.append(blobs.get("videos/a/0.jpg"))
+    assert {(len(each), len(set(each))) for each in seen} == {(2**18, 1)}
+    (tmp_path / "videos/a/.left").write_bytes(b"half")
+    assert list(blobs.all_keys()) == ["videos/a/0.jpg"]
+    blobs.get_folder("videos/", tmp_path / "copy")
+    assert [each.name for each in (tmp_path / "copy/a").iterdir()] == ["0.jpg"]
+    blobs.delete_prefix("videos/a/")
+    assert not (tmp_path / "videos/a").exists()
+
+
+def test_a_blob_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """The blob there was stays, and so does the room on the disk."""
+    blobs = Blobs(str(tmp_path))
+    blobs.put("videos/a/0.jpg", b"x")
+    with pytest.raises(StoreUnavailable):
+        blobs.put("videos/a", b"x")
+    assert [each.name for each in (tmp_path / "videos").iterdir()] == ["a"]

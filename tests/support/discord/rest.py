@@ -1,0 +1,301 @@
+"""The REST of the local Discord: each address that a bot asks, and what it answers or refuses."""
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from aiohttp import web
+
+from tests.support.discord import limits, spec
+from tests.support.discord.gateway import TOKEN, Gateway
+from tests.support.discord.records import Asked, Fault, Refused
+from tests.support.discord.world import ADA, APPLICATION, BOT, STAMP
+
+ACKNOWLEDGE_WITHIN_S: Final = 3.0
+TOKEN_LIVES_S: Final = 900.0
+BODY: Final = web.RequestKey("body", dict[str, Any])
+FILES: Final = web.RequestKey("files", dict[str, bytes])
+
+
+class Rest(Gateway):
+    """What bots have sent, and what is there to be asked."""
+
+    def __init__(self, clock: Callable[[], float], described: bool) -> None:
+        super().__init__()
+        self.clock = clock
+        self.described = described
+        """Whether requests are held against Discord's description too, which takes time."""
+        self.requests: list[tuple[str, str, Any]] = []
+        self.commands: list[dict[str, Any]] = []
+        self.asked: dict[str, Asked] = {}
+        self.messages: dict[int, dict[str, Any]] = {}
+        self.posted: list[dict[str, Any]] = []
+        """Messages sent to channels, not as answers."""
+        self.reactions: list[tuple[int, str]] = []
+        self.files: dict[str, bytes] = {}
+        self.faults: list[Fault] = []
+        self.cdn_does: Literal["answer", "hang up", "stand still"] = "answer"
+        self.fetched: list[str] = []
+        """Files that were asked for."""
+        self._nonces: set[str] = set()
+        self._ids = itertools.count(int((time.time() - 1_420_070_400) * 1000) << 22)
+
+    @web.middleware
+    async def rest(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Reads, checks and counts every request, and answers as Discord does."""
+        if not request.path.startswith("/api/v10/"):
+            return await handler(request)  # type: ignore[no-any-return]
+        address = request.path.removeprefix("/api/v10")
+        body, files = await _read(request)
+        self.requests.append((request.method, address, body))
+        headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "49", "X-RateLimit-Reset-After": "1",
+                   "X-RateLimit-Reset": str(time.time() + 1), "X-RateLimit-Bucket": re.sub(r"\d+", "", address)[:60],
+                   "Via": "1.1 test"}  # fmt: skip
+        try:
+            if fault := self._fault(request.method, address):
+                return _json(fault.status, fault.body, headers | dict(fault.headers))
+            self._admit(request, address)
+            if self.described:
+                self._check(spec.complaints(request.method, address, body), 50035)
+            request[BODY], request[FILES] = body, files
+            answer = await handler(request)
+        except Refused as refused:
+            self.refused.append(f"{request.method} {address}: {refused.message}")
+            return _json(refused.status, {"code": refused.code, "message": refused.message}, headers)
+        except web.HTTPNotFound:
+            self.refused.append(f"{request.method} {address}: no such address")
+            return _json(404, {"code": 0, "message": "404: Not Found"}, headers)
+        finally:
+            await self._tell()
+        return _json(200, answer, headers) if answer is not None else web.Response(status=204, headers=headers)
+
+    def _fault(self, method: str, address: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.times and fault.method == method and re.search(fault.address, address):
+                fault.times -= 1
+                return fault
+        return None
+
+    def _admit(self, request: web.Request, address: str) -> None:
+        with_token_of_its_own = address.startswith(("/interactions", "/webhooks"))
+        if not with_token_of_its_own and request.headers.get("Authorization") != f"Bot {TOKEN}":
+            raise Refused(401, 0, "401: Unauthorized")
+
+    def _check(self, wrong: Sequence[str], code: int) -> None:
+        if wrong:
+            raise Refused(400, code, "; ".join(wrong))
+
+    async def me(self, request: web.Request) -> Any:
+        return BOT
+
+    async def application(self, request: web.Request) -> Any:
+        return {"id": str(APPLICATION), "name": "Reelseek", "icon": None, "description": "", "bot_public": True,
+                "bot_require_code_grant": False, "verify_key": "k", "flags": self.flags, "owner": ADA.user,
+                "summary": "", "team": None}  # fmt: skip
+
+    async def gateway_bot(self, request: web.Request) -> Any:
+        limit = {"total": 1000, "remaining": 999, "reset_after": 1, "max_concurrency": 1}
+        return {"url": f"{self.url}/gateway".replace("http", "ws"), "shards": 1, "session_start_limit": limit}
+
+    async def my_guilds(self, request: web.Request) -> Any:
+        after = int(request.query.get("after", 0))
+        return [
+            {"id": str(id), "name": "server", "icon": None, "owner": False, "permissions": "0", "features": [],
+             "banner": None}
+            for id in self.guilds if id > after
+        ]  # fmt: skip
+
+    async def get_commands(self, request: web.Request) -> Any:
+        return self.commands
+
+    async def put_commands(self, request: web.Request) -> Any:
+        self._check(limits.commands(request[BODY]), 50035)
+        common = {
+            "application_id": str(APPLICATION),
+            "version": "1",
+            "default_permission": True,
+            "nsfw": False,
+            "description": "",
+        }
+        self.commands = [common | {"id": str(next(self._ids))} | each for each in request[BODY]]
+        return self.commands
+
+    async def callback(self, request: web.Request) -> Any:
+        asked = self.asked.get(request.match_info["token"])
+        if asked is None or self.clock() - asked.at > ACKNOWLEDGE_WITHIN_S:
+            raise Refused(404, 10062, "Unknown interaction")
+        if asked.response is not None:
+            raise Refused(400, 40060, "Interaction has already been acknowledged.")
+        body = request[BODY]
+        kind, data = body["type"], body.get("data") or {}
+        if kind not in {2: (4, 5), 3: (4, 5, 6, 7), 4: (8,)}[asked.kind]:
+            raise Refused(400, 50035, f"callback {kind} to interaction {asked.kind}")
+        if kind == 8:
+            self._check(limits.choices(data["choices"]), 50035)
+        asked.acknowledged_s = time.perf_counter() - asked.sent_at
+        asked.response = body
+        if kind == 5:
+            flags = data.get("flags", 0)
+            if flags & ~limits.EPHEMERAL:
+                raise Refused(400, 50035, f"flags {flags}")
+            asked.original = self._message(asked.channel, {"flags": flags | 128}, asked)
+        elif kind == 6:
+            asked.original = asked.source
+        told = {"id": str(asked.id), "type": asked.kind}
+        if kind != 5:
+            return {"interaction": told, "resource": {"type": kind}}
+        assert asked.original is not None
+        told |= {"response_message_id": asked.original["id"], "response_message_loading": True}
+        return {"interaction": told, "resource": {"type": kind, "message": asked.original}}
+
+    def _of_token(self, request: web.Request) -> Asked:
+        asked = self.asked.get(request.match_info["token"])
+        if asked is None or int(request.match_info["application"]) != APPLICATION:
+            raise Refused(404, 10015, "Unknown Webhook")
+        if self.clock() - asked.at > TOKEN_LIVES_S:
+            raise Refused(401, 50027, "Invalid Webhook Token")
+        if asked.response is None:
+            raise Refused(404, 10015, "Unknown Webhook")
+        return asked
+
+    async def edit_original(self, request: web.Request) -> Any:
+        asked = self._of_token(request)
+        if asked.original is None:
+            raise Refused(404, 10008, "Unknown Message")
+        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        flags = asked.original["flags"] & limits.EPHEMERAL | request[BODY].get("flags", 0) & ~limits.EPHEMERAL
+        id = asked.original["id"]
+        edited = self._message(asked.channel, request[BODY], asked, request[FILES]) | {"id": id, "flags": flags}
+        asked.original |= edited
+        asked.shown.append(json.loads(json.dumps(edited)))
+        self.messages[int(id)] = asked.original
+        return edited
+
+    async def follow_up(self, request: web.Request) -> Any:
+        asked = self._of_token(request)
+        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        message = self._message(asked.channel, request[BODY], asked, request[FILES])
+        self.messages[int(message["id"])] = message
+        asked.shown.append(message)
+        return message
+
+    async def post(self, request: web.Request) -> Any:
+        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        nonce = request[BODY].get("nonce")
+        if nonce and len(nonce) > 25:
+            raise Refused(400, 50035, "nonce")
+        message = self._message(int(request.match_info["channel"]), request[BODY], None, request[FILES])
+        if nonce in self._nonces:
+            return next(each for each in self.posted if each["nonce"] == nonce)
+        if nonce:
+            self._nonces.add(nonce)
+        self.messages[int(message["id"])] = message
+        self.posted.append(message | {"nonce": nonce})
+        return message
+
+    async def react(self, request: web.Request) -> Any:
+        self.reactions.append((int(request.match_info["message"]), request.match_info["emoji"]))
+
+    async def cdn(self, request: web.Request) -> web.Response:
+        self.fetched.append(request.match_info["id"])
+        await self._tell()
+        if self.cdn_does == "stand still":
+            await asyncio.Event().wait()
+        if self.cdn_does == "hang up":
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(body=self.files[request.match_info["id"]])
+
+    def _attachment(self, id: str, name: str, content: bytes) -> dict[str, Any]:
+        self.files[id] = content
+        url = f"{self.url}/cdn/{id}"
+        return {"id": id, "filename": name, "size": len(content), "url": url, "proxy_url": url,
+                "content_type": "image/jpeg"}  # fmt: skip
+
+    def _message(
+        self,
+        channel: int,
+        body: Mapping[str, Any],
+        asked: Asked | None = None,
+        files: Mapping[str, bytes] | None = None,
+        author: Mapping[str, Any] = BOT,
+    ) -> dict[str, Any]:
+        names = {f"files[{each['id']}]": each["filename"] for each in body.get("attachments") or []}
+        attachments = [
+            self._attachment(str(next(self._ids)), names[part], content) for part, content in (files or {}).items()
+        ]
+        urls = {f"attachment://{each['filename']}": each["url"] for each in attachments}
+        message: dict[str, Any] = {
+            "id": str(next(self._ids)),
+            "channel_id": str(channel),
+            "author": dict(author),
+            "content": body.get("content") or "",
+            "timestamp": STAMP,
+            "edited_timestamp": None,
+            "tts": False,
+            "mention_everyone": False,
+            "mentions": [],
+            "mention_roles": [],
+            "attachments": attachments,
+            "embeds": [],
+            "pinned": False,
+            "type": 0,
+            "flags": body.get("flags") or 0,
+            "components": _with_addresses(body.get("components") or [], urls),
+        }
+        if "message_reference" in body:
+            message["message_reference"] = body["message_reference"]
+        if asked is not None:
+            message["interaction_metadata"] = {
+                "id": str(asked.id), "type": asked.kind, "user": asked.person.user,
+                "authorizing_integration_owners": {"0": str(asked.guild)},
+            }  # fmt: skip
+        return message
+
+
+def _with_addresses(components: Any, urls: Mapping[str, str]) -> Any:
+    """`attachment://` as the address that Discord gives the file, and numbered as Discord numbers components."""
+    if isinstance(components, list):
+        return [_with_addresses(each, urls) for each in components]
+    if isinstance(components, dict):
+        if "url" in components and components["url"] in urls:
+            address = urls[components["url"]]
+            return {"url": address, "proxy_url": address, "content_type": "image/jpeg", "width": 1, "height": 1}
+        return {name: _with_addresses(value, urls) for name, value in components.items()}
+    return components
+
+
+async def _read(request: web.Request) -> tuple[Any, dict[str, bytes]]:
+    if request.content_type == "multipart/form-data":
+        form = await request.post()
+        files = {name: part.file.read() for name, part in form.items() if isinstance(part, web.FileField)}
+        return json.loads(str(form["payload_json"])), files
+    return (await request.json() if request.can_read_body else None), {}
+
+
+def _json(status: int, body: Any, headers: Mapping[str, str]) -> web.Response:
+    # With a charset discord.py would take it for text.
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers)
+
+
+def routes(server: Rest) -> Iterator[web.RouteDef]:
+    api = "/api/v10"
+    yield web.get("/gateway", server.gateway)
+    yield web.get("/gateway/", server.gateway)
+    yield web.get("/cdn/{id}", server.cdn)
+    yield web.get(f"{api}/users/@me", server.me)
+    yield web.get(f"{api}/users/@me/guilds", server.my_guilds)
+    yield web.get(f"{api}/oauth2/applications/@me", server.application)
+    yield web.get(f"{api}/applications/@me", server.application)
+    yield web.get(f"{api}/gateway/bot", server.gateway_bot)
+    yield web.get(f"{api}/applications/{APPLICATION}/commands", server.get_commands)
+    yield web.put(f"{api}/applications/{APPLICATION}/commands", server.put_commands)
+    yield web.post(f"{api}/interactions/{{id}}/{{token}}/callback", server.callback)
+    yield web.post(f"{api}/webhooks/{{application}}/{{token}}", server.follow_up)
+    yield web.patch(f"{api}/webhooks/{{application}}/{{token}}/messages/@original", server.edit_original)
+    yield web.post(f"{api}/channels/{{channel}}/messages", server.post)
+    yield web.put(f"{api}/channels/{{channel}}/messages/{{message}}/reactions/{{emoji}}/@me", server.react)

@@ -1,0 +1,88 @@
+"""Who and what is there on the local Discord: people, servers, channels, and how to read a message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.support.discord import limits
+
+APPLICATION: Final = 900
+VIEW, MANAGE_GUILD = 1 << 10, 1 << 5
+STAMP: Final = "2026-11-21T10:00:00.000000+00:00"
+
+
+@dataclass(frozen=True)
+class Person:
+    id: int
+    name: str
+    admin: bool = False
+    locale: str = "en-US"
+
+    @property
+    def user(self) -> dict[str, Any]:
+        return {"id": str(self.id), "username": self.name.lower(), "discriminator": "0", "avatar": None,
+                "global_name": self.name}  # fmt: skip
+
+    @property
+    def member(self) -> dict[str, Any]:
+        permissions = VIEW | (MANAGE_GUILD if self.admin else 0)
+        return {"user": self.user, "nick": None, "roles": [str(ADMINS)] if self.admin else [], "joined_at": STAMP,
+                "deaf": False, "mute": False, "flags": 0, "avatar": None, "permissions": str(permissions)}  # fmt: skip
+
+
+ADA, BOB, EVE = Person(11, "Ada"), Person(12, "Bob"), Person(13, "Eve", admin=True)
+GUILD, OTHER_GUILD = 7 * 10**17, 8 * 10**17
+ADMINS: Final = 71
+GENERAL, SECRET, CLIPS = 101, 102, 103
+BOT: Final = {"id": str(APPLICATION), "username": "reelseek", "discriminator": "0", "avatar": None, "bot": True}
+
+
+def guild(guild_id: int) -> dict[str, Any]:
+    """A server with an open channel, one that only some may see, and one for clips."""
+    hidden = [{"id": str(guild_id), "type": 0, "allow": "0", "deny": str(VIEW)}]
+    channels = [(GENERAL, "general", []), (SECRET, "secret", hidden), (CLIPS, "clips", [])]
+    return {
+        "id": str(guild_id),
+        "name": f"server {guild_id}",
+        "owner_id": "1",
+        "member_count": 3,
+        "large": False,
+        "unavailable": False,
+        "preferred_locale": "en-US",
+        "features": [],
+        "roles": [
+            {"id": str(id), "name": name, "permissions": str(permissions), "position": position, "color": 0,
+             "hoist": False, "managed": False, "mentionable": False, "flags": 0}
+            for position, (id, name, permissions) in enumerate(
+                [(guild_id, "@everyone", VIEW), (ADMINS, "admins", VIEW | MANAGE_GUILD)]
+            )
+        ],
+        "channels": [
+            {"id": str(guild_id + id), "type": 0, "name": name, "position": 0, "permission_overwrites": overwrites,
+             "nsfw": False, "parent_id": None, "topic": None}
+            for id, name, overwrites in channels
+        ],
+        "members": [{**Person(APPLICATION, "reelseek").member, "user": BOT}],
+        "threads": [], "emojis": [], "stickers": [], "presences": [], "voice_states": [], "stage_instances": [],
+        "guild_scheduled_events": [], "soundboard_sounds": [],
+    }  # fmt: skip
+
+
+def texts(message: Mapping[str, Any]) -> str:
+    """All that a message says, its buttons too."""
+    parts = [message["content"]]
+    for each in limits.walk(message["components"]):
+        parts += [str(each[name]) for name in ("content", "label") if each.get(name)]
+    return "\n".join(parts)
+
+
+def labels(message: Mapping[str, Any]) -> list[str]:
+    return [each["label"] for each in limits.walk(message["components"]) if each.get("label")]
+
+
+def ephemeral(message: Mapping[str, Any]) -> bool:
+    return bool(message["flags"] & limits.EPHEMERAL)
+
+
+def partial(person: Person) -> dict[str, Any]:
+    return {name: value for name, value in person.member.items() if name not in ("user", "permissions")}

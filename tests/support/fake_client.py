@@ -1,0 +1,339 @@
+"""A library in memory that answers as the workers do. `contract.py` holds it against the real clients."""
+
+import asyncio
+import io
+import threading
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, cast
+
+from PIL import Image
+
+from worker.protocol import messages
+from worker.protocol.error_codes import Code
+from worker.protocol.messages import CallFailed, Message, Request, Update
+
+A = TypeVar("A", bound=Message)
+
+
+@dataclass(frozen=True)
+class FakeVideo:
+    """A video whose moments are found by their words."""
+
+    link: str
+    title: str
+    moments: tuple[str, ...]
+    """What happens in each stretch of 6 seconds."""
+    space: str = "local:me"
+    submitter: str = "ada"
+    thumbnail: bytes | None = None
+    failed: Code | None = None
+    words_only: bool = False
+    room: str = ""
+    name: str = ""
+    message: str = ""
+    waiting: bool = False
+    """Submitted, and not looked at yet."""
+
+    @property
+    def id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.link))
+
+    def moment_id(self, number: int) -> str:
+        return f"{self.id}-{number}"
+
+
+SNOW = FakeVideo("https://video.example/snow", "Dogs in snow", ("a dog runs in snow", "a dog rests", "a cat sleeps"))
+GOAL = FakeVideo("https://video.example/goal", "The goal", ("a man kicks a ball", "the crowd and a dog cheer"))
+TALK = FakeVideo("https://video.example/talk", "A talk", ("she speaks of ships",), words_only=True)
+
+
+@dataclass
+class FakeClient:
+    """Videos go in by `Submit` and are found by shared words. `sites` says how the sites behave."""
+
+    videos: list[FakeVideo] = field(default_factory=list)
+    sites: Mapping[str, FakeVideo | Code] = field(default_factory=dict)
+    broken: Exception | None = None
+    """Raised by every call."""
+    gate: threading.Event | None = None
+    """Jobs stand still after their first progress until it is set, by whichever thread."""
+    silent: bool = False
+    """Nobody is ever answered."""
+    later: asyncio.Event | None = None
+    """Calls are answered once it is set."""
+    lose_thumbnails: bool = False
+    asked: list[Request[Message]] = field(default_factory=list)
+    settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
+    votes: list[messages.Vote] = field(default_factory=list)
+    terms: messages.Terms = field(default_factory=lambda: messages.Terms(leave_grace_days=7, adapter_scope="space"))
+    left: set[str] = field(default_factory=set)
+    material: messages.Material = field(
+        default_factory=lambda: messages.Material(
+            pairs=120, videos=9, people=3, kinds={"title": 100, "vote": 20}, missing=0
+        )
+    )
+    training: bool = False
+    weak: bool = False
+    """Nothing that is found stands out."""
+    models: list[messages.Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
+    _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
+
+    async def call(self, request: Request[A]) -> A:
+        self.asked.append(cast(Request[Message], request))
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.later:
+            await self.later.wait()
+        if self.broken:
+            raise self.broken
+        match request:
+            case messages.Find():
+                answer: Message = self._find(request)
+            case messages.Submit():
+                answer = self._submit(request)
+            case messages.Crawl():
+                answer = messages.Crawled(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.most))))
+            case messages.Library():
+                answer = self._library(request)
+            case messages.Forget():
+                answer = self._forget(request)
+            case messages.Vote():
+                self.votes.append(request)
+                answer = messages.Noted()
+            case messages.ReadTerms():
+                answer = self.terms
+            case messages.ReadSettings():
+                answer = self.settings.get(request.asker.space, messages.SpaceSettings())
+            case messages.ChangeSettings():
+                self._admin(request.asker)
+                answer = self.settings[request.asker.space] = request.settings
+            case messages.Leave():
+                (self.left.discard if request.back else self.left.add)(request.asker.space)
+                answer = messages.Noted()
+            case messages.PreviewRetrain():
+                self._admin(request.asker)
+                answer = self.material
+            case messages.Retrain():
+                self._admin(request.asker)
+                answer = self._retrain(request)
+            case messages.ReadModels():
+                answer = messages.Models(generations=tuple(self.models))
+            case messages.Rollback():
+                self._admin(request.asker)
+                answer = self._rollback()
+            case messages.Standing():
+                found = next((video for video in self.videos if video.id == request.video_id), None)
+                ended = found and messages.Indexed(
+                    link=found.link, title=found.title, status="indexed", moments=len(found.moments)
+                )
+                answer = messages.Stands(update=ended)
+            case messages.Status():
+                moments = sum(len(video.moments) for video in self.videos)
+                answer = messages.State(
+                    preset="starter", generation="fake", videos=len(self.videos), moments=moments, waiting=0
+                )
+            case _:
+                raise AssertionError(f"no answer for {request}")
+        return cast(A, answer)
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        if job_id == "retrain":
+            yield messages.Learning(stage="train", step=5, steps=10, loss=1.25, left_s=65)
+            if self.gate:
+                await asyncio.to_thread(self.gate.wait)
+            yield messages.Learned(
+                outcome="promoted", r5_before=0.5, r5=0.6, questions=40, picture=f"thumbnails/{SNOW.id}.jpg"
+            )
+            return
+        link, submit = self._jobs[job_id]
+        yield messages.Progress(stage="fetch", done=0.5)
+        if self.gate:
+            await asyncio.to_thread(self.gate.wait)
+        site = self.sites.get(link, FakeVideo(link, submit.title or link.rsplit("/", 1)[-1], ("something",)))
+        if isinstance(site, Code):
+            yield messages.Failed(code=site, incident="fa11ed00")
+            return
+        yield messages.Progress(stage="embed", done=0.5)
+        asker = submit.asker
+        video = replace(
+            site,
+            space=asker.space,
+            room=asker.room,
+            submitter=asker.person,
+            name=asker.name,
+            message=submit.message,
+            title=submit.title or site.title,
+        )
+        self.videos.insert(0, video)
+        yield messages.Indexed(
+            link=link,
+            title=video.title,
+            status="words_only" if video.words_only else "indexed",
+            code=Code.BLOCKED if video.words_only else None,
+            moments=len(video.moments),
+        )
+
+    async def thumbnail(self, key: str) -> bytes:
+        for video in self.videos:
+            if key == f"thumbnails/{video.id}.jpg" and not self.lose_thumbnails:
+                return video.thumbnail or picture((90, 120, 150))
+        raise KeyError(key)
+
+    def _find(self, find: messages.Find) -> messages.Found:
+        shelf = self._seen(find.asker)
+        if find.in_link is not None:
+            shelf = [video for video in shelf if video.link == find.in_link]
+            if not shelf:
+                raise CallFailed(Code.NOT_IN_LIBRARY, "no7here0")
+        if find.picture is not None and not find.queries:
+            find = find.model_copy(update={"queries": ("a",)})
+        wanted = {word for text in (*find.queries, *find.like) for word in self._words(text)}
+        unwanted = {word for text in find.unlike for word in self._words(text)}
+        hits = []
+        for video in shelf:
+            scores = [
+                len(wanted & set(text.lower().split())) - len(unwanted & set(text.lower().split()))
+                for text in video.moments
+            ]
+            matching = [number for number, score in enumerate(scores) if score > 0]
+            best = sorted(matching, key=lambda number: -scores[number])
+            shown = best if find.in_link is not None else best[:1]
+            hits += [_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
+        hits.sort(key=lambda hit: -hit.score)
+        end = find.offset + find.limit
+        return messages.Found(
+            hits=tuple(hits[find.offset : end]),
+            next_offset=end if len(hits) > end else None,
+            weak=self.weak,
+            picture=find.picture,
+        )
+
+    def _seen(self, asker: messages.Asker) -> list[FakeVideo]:
+        return [video for video in self.videos if video.space == asker.space and video.room in ("", asker.room)]
+
+    def _admin(self, asker: messages.Asker) -> None:
+        if not asker.admin:
+            raise CallFailed(Code.ADMINS_ONLY, "n0adm1n0")
+
+    def _retrain(self, request: messages.Retrain) -> messages.Training:
+        was, self.training = self.training, self.training if not request.begin else not request.cancel
+        if request.cancel or not request.begin:
+            return messages.Training(job_id="retrain" if was else None)
+        return messages.Training(job_id="retrain", begun=not was)
+
+    def _rollback(self) -> messages.Models:
+        if len(self.models) < 2:
+            raise CallFailed(Code.NO_OTHER_MODEL, "n00ther0")
+        live = next(number for number, each in enumerate(self.models) if each.live)
+        to = min(live + 1, len(self.models) - 1)
+        self.models = [each.model_copy(update={"live": number == to}) for number, each in enumerate(self.models)]
+        return messages.Models(generations=tuple(self.models))
+
+    def _words(self, text: str) -> list[str]:
+        if not text.startswith("moment:"):
+            return text.lower().split()
+        moments = {
+            f"moment:{video.moment_id(number)}": words
+            for video in self.videos
+            for number, words in enumerate(video.moments)
+        }
+        return moments.get(text, "").split()
+
+    def _submit(self, submit: messages.Submit) -> messages.Submitted:
+        link = submit.link
+        if submit.local_files and link.startswith("file://"):
+            pass
+        elif "://" not in link:
+            raise CallFailed(Code.NOT_A_LINK, "n0tal1nk")
+        elif not link.startswith(("http://", "https://")):
+            raise CallFailed(Code.SCHEME_REFUSED, "5cheme00")
+        video_id = str(uuid.uuid5(uuid.NAMESPACE_URL, link))
+        for video in self.videos:
+            if video.link == link and video.space == submit.asker.space and not video.waiting:
+                indexed = messages.Indexed(link=link, title=video.title, status="already", moments=len(video.moments))
+                return messages.Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
+        self._jobs[video_id] = (link, submit)
+        return messages.Submitted(link=link, video_id=video_id, job_id=video_id)
+
+    def _library(self, request: messages.Library) -> messages.LibraryPage:
+        words = request.search.lower().split()
+        entries = [
+            _entry(video)
+            for video in self._seen(request.asker)
+            if all(word in video.title.lower() for word in words)
+            and (not request.mine or video.submitter == request.asker.person)
+        ]
+        page = entries[request.offset : request.offset + request.limit]
+        return messages.LibraryPage(entries=tuple(page), total=len(entries))
+
+    def _forget(self, request: messages.Forget) -> messages.Forgotten:
+        asker = request.asker
+        gone = [
+            video
+            for video in self.videos
+            if video.space == asker.space
+            and (
+                video.link == request.link
+                or (request.mine and video.submitter == asker.person)
+                or (request.message and video.message == request.message and video.link not in request.still)
+            )
+        ]
+        if request.link and not gone:
+            raise CallFailed(Code.NOT_IN_LIBRARY, "no7here0")
+        if request.link and not asker.admin and all(video.submitter != asker.person for video in gone):
+            raise CallFailed(Code.NOT_YOURS, "n0ty0ur5")
+        self.videos = [video for video in self.videos if video not in gone]
+        return messages.Forgotten(links=tuple(video.link for video in gone))
+
+
+def generation(name: str, live: bool) -> messages.Generation:
+    """A model as it came."""
+    return messages.Generation(
+        name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live
+    )
+
+
+def picture(colour: tuple[int, int, int]) -> bytes:
+    """A plain JPEG."""
+    file = io.BytesIO()
+    Image.new("RGB", (320, 180), colour).save(file, "JPEG")
+    return file.getvalue()
+
+
+def _hit(video: FakeVideo, number: int, score: float, more: int) -> messages.Hit:
+    kind = "words" if video.words_only else "looks"
+    return messages.Hit(
+        link=video.link,
+        moment_link=f"{video.link}#t={6 * number}",
+        title=video.title,
+        start_s=6 * number,
+        end_s=6 * number + 6,
+        score=max(0.0, min(1.0, score)),
+        why=(messages.Why(kind=kind, snippet=video.moments[number] if video.words_only else ""),),
+        thumbnail=f"thumbnails/{video.id}.jpg",
+        more=more,
+        moment_id=video.moment_id(number),
+        video_id=video.id,
+        duration_s=6 * len(video.moments),
+        submitter=video.name or video.submitter,
+        submitted_at="2026-11-20T09:30:00+00:00",
+        words_only=video.words_only,
+    )
+
+
+def _entry(video: FakeVideo) -> messages.LibraryEntry:
+    status = "words_only" if video.words_only else "waiting" if video.waiting else "indexed"
+    return messages.LibraryEntry(
+        link=video.link,
+        video_id=video.id,
+        title=video.title,
+        status="failed" if video.failed else status,
+        code=video.failed or (Code.BLOCKED if video.words_only else None),
+        moments=len(video.moments),
+        duration_s=6 * len(video.moments),
+        submitter=video.name or video.submitter,
+        submitted_at="2026-11-20T09:30:00+00:00",
+        thumbnail=f"thumbnails/{video.id}.jpg",
+    )

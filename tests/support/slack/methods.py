@@ -1,0 +1,255 @@
+"""The Web API's methods that the app calls: each answers as Slack does, and refuses what Slack refuses."""
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.support.slack.blockkit import Kit, pings
+
+BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-1-good", "xapp-1-good", "shhh"
+CLIENT_ID, CLIENT_SECRET = "1.2", "client-secret"
+TEAM, BOT = "T0000001", "U0000BOT"
+SCOPES = (
+    "app_mentions:read,channels:history,channels:read,chat:write,chat:write.public,commands,files:read,"
+    "files:write,groups:history,groups:read,im:history,im:read,mpim:read,reactions:write,users:read"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    args: Mapping[str, Any]
+    token: str
+    answer: Mapping[str, Any]
+    at: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class Shown:
+    """A message as people see it; `to` names the one person who does, and `edits` counts how often it was changed."""
+
+    channel: str
+    ts: str
+    payload: Mapping[str, Any]
+    to: str = ""
+    edits: int = 0
+    team: str = TEAM
+
+    @property
+    def text(self) -> str:
+        """All that can be read, in order."""
+        return "\n".join([*_texts(self.payload.get("blocks") or ()), self.payload.get("text") or ""])
+
+    def buttons(self, label: str) -> list[Mapping[str, Any]]:
+        """Buttons whose label holds these words."""
+        blocks = [block for block in self.payload["blocks"] if block["type"] == "actions"]
+        elements = [each for block in blocks for each in block["elements"]]
+        return [each for each in elements if label in each["text"]["text"]]
+
+    @property
+    def files(self) -> list[str]:
+        """Pictures in it, by the ids of their files."""
+        blocks = self.payload.get("blocks") or ()
+        images = [block.get("accessory", block) for block in blocks]
+        return [image["slack_file"]["id"] for image in images if "slack_file" in image]
+
+
+@dataclass
+class Response:
+    """An address at which one interaction may be answered."""
+
+    channel: str
+    user: str
+    at: float
+    message: Shown | None = None
+    """That of the button; a command has none, and then nothing is replaced."""
+    uses: int = 0
+
+
+@dataclass
+class File:
+    content: bytes = b""
+    alt: str = ""
+    complete: bool = False
+    looks: int = 0
+    """How often files.info still says that it isn't read."""
+
+
+@dataclass
+class Methods:
+    """A workspace as its methods see it."""
+
+    tokens: dict[str, str] = field(default_factory=lambda: {BOT_TOKEN: TEAM})
+    """Workspaces by the tokens that are good for them."""
+    codes: dict[str, str] = field(default_factory=lambda: {"good": BOT_TOKEN})
+    """Tokens by the codes that an installation brings."""
+    org: str = ""
+    """The organisation of Enterprise Grid that the workspace is part of, if any."""
+    scopes: str = SCOPES
+    looks: int = 1
+    """How often files.info says of each new file that it isn't read yet."""
+    address: str = ""
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    channels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
+    """Channels that the bot is no member of and may not post to."""
+    shown: list[Shown] = field(default_factory=list)
+    views: list[Mapping[str, Any]] = field(default_factory=list)
+    homes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    reactions: list[tuple[str, str, str]] = field(default_factory=list)
+    files: dict[str, File] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self._kit = Kit(lambda id: id in self.files and self.files[id].complete and not self.files[id].looks)
+
+    def id(self, prefix: str) -> str:
+        return f"{prefix}{next(self._ids):08}"
+
+    @property
+    def posted(self) -> list[Shown]:
+        """What all of a channel see."""
+        return [shown for shown in self.shown if not shown.to]
+
+    def _admitted(self, method: str, token: str) -> bool:
+        match method:
+            case "apps.connections.open":
+                return token == APP_TOKEN
+            case "oauth.v2.access":
+                return token == aiohttp.encode_basic_auth(CLIENT_ID, CLIENT_SECRET)
+        return token in self.tokens
+
+    def _refuse(self, problems: list[str], error: str) -> dict[str, Any]:
+        self.refused += problems
+        return {"ok": False, "error": error, "errors": problems}
+
+    def _auth_test(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "team_id": args["_team"],
+            "team": "Test",
+            "user_id": BOT,
+            "user": "reelseek",
+            "bot_id": "B1",
+        } | ({"enterprise_id": self.org} if self.org else {})
+
+    def _apps_connections_open(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "url": f"{self.address.replace('http', 'ws', 1)}/link"}
+
+    def _users_info(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args["user"] not in self.users:
+            return {"ok": False, "error": "user_not_found"}
+        return {"ok": True, "user": {"id": args["user"], "team_id": args["_team"]} | self.users[args["user"]]}
+
+    def _conversations_info(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args["channel"] not in self.channels:
+            return {"ok": False, "error": "channel_not_found"}
+        return {"ok": True, "channel": {"id": args["channel"]} | self.channels[args["channel"]]}
+
+    def _chat_postMessage(self, args: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        if wrong := self._message(args):
+            return self._refuse(wrong, "invalid_blocks")
+        if args["channel"] in self.closed:
+            return {"ok": False, "error": "not_in_channel"}
+        channel = args["channel"].replace("U", "D", 1) if args["channel"].startswith("U") else args["channel"]
+        shown = Shown(channel, self._stamp(), args, team=args["_team"])
+        self.shown.append(shown)
+        return {"ok": True, "channel": channel, "ts": shown.ts, "message": {}}
+
+    def _chat_postEphemeral(self, args: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        if wrong := self._message(args):
+            return self._refuse(wrong, "invalid_blocks")
+        if args["channel"] in self.closed:
+            return {"ok": False, "error": "channel_not_found"}
+        self.shown.append(Shown(args["channel"], self._stamp(), args, to=args["user"]))
+        return {"ok": True, "message_ts": self.shown[-1].ts}
+
+    def _chat_update(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if wrong := self._message(args):
+            return self._refuse(wrong, "invalid_blocks")
+        for shown in self.posted:
+            if (shown.channel, shown.ts) == (args["channel"], args["ts"]):
+                shown.payload, shown.edits = args, shown.edits + 1
+                return {"ok": True, "channel": shown.channel, "ts": shown.ts, "text": ""}
+        return {"ok": False, "error": "message_not_found"}
+
+    def _views_open(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if wrong := self._kit.view(args["view"]):
+            return self._refuse(wrong, "invalid_arguments")
+        self.views.append(args["view"])
+        return {"ok": True, "view": {"id": "V1"}}
+
+    def _views_publish(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if wrong := self._kit.view(args["view"]):
+            return self._refuse(wrong, "invalid_arguments")
+        self.homes[args["user_id"]] = args["view"]
+        return {"ok": True, "view": {"id": "V2"}}
+
+    def _reactions_add(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        mark = (args["channel"], args["timestamp"], args["name"])
+        if mark in self.reactions:
+            return {"ok": False, "error": "already_reacted"}
+        self.reactions.append(mark)
+        return {"ok": True}
+
+    def _files_getUploadURLExternal(self, args: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        id = self.id("F")
+        self.files[id] = File(alt=args.get("alt_txt", ""), looks=self.looks)
+        return {"ok": True, "file_id": id, "upload_url": f"{self.address}/upload/{id}"}
+
+    def _files_completeUploadExternal(self, args: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        for each in args["files"]:
+            file = self.files[each["id"]]
+            if not file.content.startswith(b"\xff\xd8"):
+                return self._refuse([f"file {each['id']} is no picture"], "invalid_arguments")
+            file.complete = True
+        return {"ok": True, "files": [{"id": each["id"], "title": each.get("title")} for each in args["files"]]}
+
+    def _files_info(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        file = self.files[args["file"]]
+        if file.looks:
+            file.looks -= 1
+            return {"ok": True, "file": {"id": args["file"], "mimetype": ""}}
+        return {"ok": True, "file": {"id": args["file"], "mimetype": "image/jpeg"}}
+
+    def _oauth_v2_access(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args.get("code") not in self.codes:
+            return {"ok": False, "error": "invalid_code"}
+        token = self.codes[args["code"]]
+        return {
+            "ok": True,
+            "app_id": "A1",
+            "access_token": token,
+            "token_type": "bot",
+            "scope": self.scopes,
+            "bot_user_id": BOT,
+            "team": {"id": self.tokens[token], "name": "Test"},
+            "enterprise": None,
+            "authed_user": {"id": "U0000ANN"},
+            "is_enterprise_install": False,
+        }
+
+    def _message(self, args: Mapping[str, Any]) -> list[str]:
+        wrong = list(pings(args.get("text") or "", "text"))
+        if len(args.get("text") or "") > 40_000:
+            wrong.append("text: msg_too_long")
+        if not args.get("text") and not args.get("blocks"):
+            wrong.append("no_text")
+        if args.get("blocks"):
+            wrong += self._kit.message(args["blocks"])
+        return wrong
+
+    def _stamp(self) -> str:
+        return f"{1_700_000_000 + next(self._ids)}.000100"
+
+
+def _texts(blocks: Any) -> list[str]:
+    if isinstance(blocks, Mapping):
+        own = [blocks["text"]] if isinstance(blocks.get("text"), str) else []
+        return own + [text for name, value in blocks.items() if name != "text" or not own for text in _texts(value)]
+    return [text for each in blocks for text in _texts(each)] if isinstance(blocks, list | tuple) else []

@@ -1,0 +1,302 @@
+"""Slack as far as the app meets it: Web API, Socket Mode, response addresses, files, and signed requests over HTTP.
+
+Written after Slack's published reference. It refuses what Slack refuses, and notes down each refusal.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import WSMsgType, web
+
+from tests.support.slack import published
+from tests.support.slack.methods import BOT, SIGNING_SECRET, TEAM, Call, Methods, Response, Shown
+
+USES, LASTS_S = 5, 30 * 60
+RESPONSE_FIELDS = {
+    "text",
+    "blocks",
+    "response_type",
+    "replace_original",
+    "delete_original",
+    "thread_ts",
+    "unfurl_links",
+    "unfurl_media",
+    "mrkdwn",
+}
+
+
+@dataclass
+class Slack(Methods):
+    """One workspace. `clock` is what response addresses lapse by."""
+
+    clock: Callable[[], float] = time.time
+    request_url: str = ""
+    """Where the app listens; empty: it is reached over Socket Mode."""
+    fails: dict[str, deque[Callable[[], web.Response]]] = field(default_factory=lambda: defaultdict(deque))
+    """Answers that a method gives before it works again."""
+    held: set[str] = field(default_factory=set)
+    """Methods that are answered only once nobody listens any more."""
+    calls: list[Call] = field(default_factory=list)
+    responses: dict[str, Response] = field(default_factory=dict)
+    sockets: list[web.WebSocketResponse] = field(default_factory=list)
+    deaf: bool = False
+    """Connections stay open and answer nothing, pings included."""
+    connections: int = 0
+    acks: dict[str, Any] = field(default_factory=dict)
+    acknowledged_s: list[float] = field(default_factory=list)
+    """How long each envelope's acknowledgement took."""
+    _sent_s: dict[str, float] = field(default_factory=dict)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _session: aiohttp.ClientSession | None = None
+
+    # ---- what tests do ----
+
+    async def until(self, happened: Callable[[], Any], timeout_s: float = 20) -> Any:
+        """Waits until it has, and gives what it gave."""
+        async with asyncio.timeout(timeout_s), self._changed:
+            await self._changed.wait_for(happened)
+        return happened()
+
+    async def command(self, text: str, user: str = "U0000ANN", channel: str = "C0000ALL", team: str = TEAM) -> Any:
+        body = {
+            "command": "/reel",
+            "text": text,
+            "team_id": team,
+            "user_id": user,
+            "user_name": user.lower(),
+            "channel_id": channel,
+            "channel_name": channel.lower(),
+            "response_url": self.response(channel, user),
+            "trigger_id": self.id("trigger"),
+            "api_app_id": "A1",
+        }
+        return await self.send("slash_commands", body)
+
+    async def press(self, shown: Shown, button: Mapping[str, Any], user: str = "U0000ANN") -> Any:
+        ephemeral = bool(shown.to)
+        message = {"ts": shown.ts, "blocks": shown.payload["blocks"], "text": shown.payload.get("text", "")}
+        if thread := shown.payload.get("thread_ts"):
+            message["thread_ts"] = thread
+        action = {"type": "button", "action_ts": "1", "block_id": "b", **button}
+        body = self.interaction("block_actions", user) | {
+            "actions": [action],
+            "channel": {"id": shown.channel, "name": "x"},
+            "container": {"type": "message", "message_ts": shown.ts, "is_ephemeral": ephemeral},
+            "response_url": self.response(shown.channel, user, shown),
+            "message": message,
+        }
+        return await self.send("interactive", body)
+
+    async def event(self, event: Mapping[str, Any], id: str = "", team: str = TEAM, **envelope: Any) -> Any:
+        body = {
+            "type": "event_callback",
+            "team_id": team,
+            "api_app_id": "A1",
+            "event": dict(event) | {"event_ts": "1.0"},
+            "event_id": id or self.id("Ev"),
+            "event_time": 1,
+            "authorizations": [{"team_id": team, "user_id": BOT, "is_bot": True, "is_enterprise_install": False}],
+        }
+        return await self.send("events_api", body, **envelope)
+
+    def interaction(self, kind: str, user: str) -> dict[str, Any]:
+        return {
+            "type": kind,
+            "team": {"id": TEAM, "domain": "x"},
+            "user": {"id": user, "team_id": self.users.get(user, {}).get("team_id", TEAM)},
+            "trigger_id": self.id("trigger"),
+            "api_app_id": "A1",
+        }
+
+    def response(self, channel: str, user: str, message: Shown | None = None) -> str:
+        """A new address to answer at."""
+        id = self.id("R")
+        self.responses[id] = Response(channel, user, self.clock(), message)
+        return f"{self.address}/respond/{id}"
+
+    def to(self, user: str) -> list[Shown]:
+        """What only that person was shown."""
+        return [shown for shown in self.shown if shown.to == user]
+
+    def called(self, method: str) -> list[Call]:
+        return [call for call in self.calls if call.method == method]
+
+    # ---- sending to the app ----
+
+    async def send(self, kind: str, payload: Mapping[str, Any], **envelope: Any) -> Any:
+        """Delivers, and gives what the app acknowledged with."""
+        return await (self._post(kind, payload) if self.request_url else self._push(kind, payload, **envelope))
+
+    async def _push(
+        self, kind: str, payload: Mapping[str, Any], socket: int = -1, patience_s: float = 20, **envelope: Any
+    ) -> Any:
+        id = self.id("envelope-")
+        await self.until(lambda: self.sockets)
+        message = {"envelope_id": id, "type": kind, "payload": payload, "accepts_response_payload": True} | envelope
+        self._sent_s[id] = time.perf_counter()
+        await self.sockets[socket].send_json(message)
+        await self.until(lambda: id in self.acks, patience_s)
+        return self.acks[id]
+
+    async def drop(self) -> None:
+        """Every connection is gone, without a word."""
+        for socket in self.sockets:
+            transport = socket._req.transport if socket._req else None
+            assert transport
+            transport.abort()
+
+    async def say(self, message: Mapping[str, Any]) -> None:
+        """A word of Socket Mode itself, on the newest connection."""
+        await self.sockets[-1].send_json(message)
+
+    async def _post(self, kind: str, payload: Mapping[str, Any], secret: str = SIGNING_SECRET) -> Any:
+        match kind:
+            case "events_api":
+                body, type = json.dumps(payload), "application/json"
+            case "slash_commands":
+                body, type = urlencode(payload), "application/x-www-form-urlencoded"
+            case _:
+                body, type = urlencode({"payload": json.dumps(payload)}), "application/x-www-form-urlencoded"
+        status, text = await self.post(body, type, secret)
+        assert status == 200, (status, text)
+        return json.loads(text) if text.startswith("{") else text
+
+    async def post(self, body: str, type: str, secret: str, at: int | None = None) -> tuple[int, str]:
+        """A signed request, as Slack makes it."""
+        stamp = str(at or int(time.time()))
+        signature = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+        headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}", "Content-Type": type}
+        assert self._session
+        async with self._session.post(self.request_url, data=body, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    # ---- Web API ----
+
+    async def api(self, request: web.Request) -> web.Response:
+        method, token = request.match_info["method"], request.headers.get("Authorization", "")
+        args = await _arguments(request)
+        token = token.removeprefix("Bearer ") or args.pop("token", "")
+        if method in self.held:
+            await self.until(lambda: not self.sockets)
+        if self.fails[method]:
+            async with self._changed:
+                self.calls.append(Call(method, args, token, {}))
+                self._changed.notify_all()
+            return self.fails[method].popleft()()
+        wrong = published.problems(method, args)
+        handler = getattr(self, "_" + method.replace(".", "_"), None)
+        if handler is None:
+            wrong.append(f"{method}: unknown method")
+        if wrong:
+            answer = self._refuse(wrong, "invalid_arguments")
+        elif not self._admitted(method, token):
+            answer = {"ok": False, "error": "invalid_auth"}
+        else:
+            answer = handler(args | {"_team": self.tokens.get(token, TEAM)})
+        async with self._changed:
+            self.calls.append(Call(method, args, token, answer))
+            self._changed.notify_all()
+        return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
+
+    # ---- elsewhere ----
+
+    async def respond(self, request: web.Request) -> web.Response:
+        response, payload = self.responses[request.match_info["id"]], await request.json()
+        error = ""
+        if response.uses >= USES:
+            error = "used_url"
+        elif self.clock() - response.at > LASTS_S:
+            error = "expired_url"
+        elif wrong := [f"response: {name}" for name in set(payload) - RESPONSE_FIELDS] + self._message(payload):
+            self.refused += wrong
+            error = "invalid_blocks"
+        if error:
+            return web.json_response({"ok": False, "error": error}, status=404)
+        async with self._changed:
+            response.uses += 1
+            if payload.get("replace_original") and response.message:
+                response.message.payload = payload
+                response.message.edits += 1
+            else:
+                alone = payload.get("response_type", "ephemeral") == "ephemeral"
+                self.shown.append(Shown(response.channel, self._stamp(), payload, to=response.user if alone else ""))
+            self._changed.notify_all()
+        return web.Response(text="ok")
+
+    async def upload(self, request: web.Request) -> web.Response:
+        self.files[request.match_info["id"]].content = await request.read()
+        return web.Response(text="OK")
+
+    async def link(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        if not self.deaf:
+            await socket.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A1"}})
+        async with self._changed:
+            self.sockets.append(socket)
+            self.connections += 1
+            self._changed.notify_all()
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.PING and not self.deaf:
+                    await socket.pong(message.data)
+                elif message.type is WSMsgType.TEXT and not self.deaf:
+                    ack = json.loads(message.data)
+                    self.acknowledged_s.append(time.perf_counter() - self._sent_s[ack["envelope_id"]])
+                    async with self._changed:
+                        self.acks[ack["envelope_id"]] = ack.get("payload")
+                        self._changed.notify_all()
+        finally:
+            async with self._changed:
+                self.sockets.remove(socket)
+                self._changed.notify_all()
+        return socket
+
+
+@asynccontextmanager
+async def slack(**settings: Any) -> AsyncIterator[Slack]:
+    """A workspace with Ann, who is an admin, Kim, who reads Korean, a public and a private channel."""
+    server = Slack(**settings)
+    server.users = {
+        "U0000ANN": {"name": "ann", "profile": {"display_name": "Ann"}, "locale": "en-GB", "is_admin": True},
+        "U0000BOB": {"name": "bob", "profile": {"real_name": "Bob"}, "locale": "en-US", "is_admin": False},
+        "U0000KIM": {"name": "kim", "profile": {"display_name": "김"}, "locale": "ko-KR", "is_admin": False},
+    }
+    server.channels = {"C0000ALL": {"is_private": False}, "G0000SEC": {"is_private": True}, "D0000ANN": {"is_im": True}}
+    app = web.Application()
+    app.router.add_route("*", "/api/{method}", server.api)
+    app.router.add_post("/respond/{id}", server.respond)
+    app.router.add_post("/upload/{id}", server.upload)
+    app.router.add_get("/link", server.link)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with aiohttp.ClientSession() as server._session:
+            yield server
+    finally:
+        await runner.cleanup()
+
+
+async def _arguments(request: web.Request) -> dict[str, Any]:
+    """A call's arguments, however they are sent."""
+    args: dict[str, Any] = dict(request.query)
+    if request.content_type == "application/json":
+        args |= await request.json()
+    elif request.can_read_body:
+        args |= dict(await request.post())
+    for name in ("blocks", "view", "files"):
+        if isinstance(args.get(name), str):
+            args[name] = json.loads(args[name])
+    return args

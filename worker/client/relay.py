@@ -1,0 +1,181 @@
+"""Lets other processes of this machine work through the one that owns the embedded data.
+
+The owner listens on loopback and leaves address and key in the data folder, where only its user can read them. What
+passes are the same messages as over the queues; a job's updates come as one JSON line each.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from pydantic import TypeAdapter
+
+from worker.ops.logs import incident, one_incident
+from worker.protocol.error_codes import Code
+from worker.protocol.messages import REQUESTS, CallFailed, Failed, Message, Request, Update
+from worker.settings import Settings
+
+A = TypeVar("A", bound=Message)
+UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
+BY_TASK = {request.task: request for request in REQUESTS}
+CONNECT_TIMEOUT_S = 2.0
+INCIDENT = "Reelseek-Incident"
+
+
+class NothingRuns(Exception):
+    """No process owns this data folder now."""
+
+
+class Served(Protocol):
+    """What is relayed: a client of this process."""
+
+    async def call(self, request: Request[A]) -> A: ...
+
+    def follow(self, job_id: str) -> AsyncIterator[Update]: ...
+
+    async def thumbnail(self, key: str) -> bytes: ...
+
+
+class _Relay:
+    def __init__(self, client: Served) -> None:
+        self._client = client
+
+    async def call(self, request: web.Request) -> web.Response:
+        body = BY_TASK[request.match_info["task"]].model_validate(await request.json())
+        try:
+            with one_incident(request.headers.get(INCIDENT)):
+                answer = await self._client.call(body)
+        except CallFailed as failed:
+            return web.json_response(Failed(code=failed.code, incident=failed.incident).model_dump(mode="json"))
+        return web.json_response(answer.model_dump(mode="json"))
+
+    async def follow(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for update in self._client.follow(request.match_info["job"]):
+            await response.write(update.model_dump_json().encode() + b"\n")
+        return response
+
+    async def thumbnail(self, request: web.Request) -> web.Response:
+        try:
+            return web.Response(body=await self._client.thumbnail(request.match_info["key"]), content_type="image/jpeg")
+        except KeyError as error:
+            raise web.HTTPNotFound from error
+
+
+def _only_with(key: str) -> Middleware:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not secrets.compare_digest(request.headers.get("Authorization", ""), f"Bearer {key}"):
+            raise web.HTTPUnauthorized
+        return await handler(request)
+
+    return check
+
+
+@asynccontextmanager
+async def serve(client: Served, settings: Settings) -> AsyncIterator[None]:
+    """Relays to `client` until the block ends."""
+    key = secrets.token_urlsafe(32)
+    relay = _Relay(client)
+    app = web.Application(middlewares=[_only_with(key)])
+    app.add_routes(
+        [
+            web.post("/call/{task}", relay.call),
+            web.get("/jobs/{job}", relay.follow),
+            web.get("/thumbnails/{key:.+}", relay.thumbnail),
+        ]
+    )
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = _address_file(settings)
+    try:
+        _write_private(address, json.dumps({"port": runner.addresses[0][1], "key": key}))
+        yield
+    finally:
+        address.unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+class RelayClient:
+    """The same client, in another process than the one that owns the data."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self.lost = False
+        """Whether there was nobody at the other end."""
+
+    async def call(self, request: Request[A]) -> A:
+        """The answer. Raises `CallFailed`."""
+        try:
+            async with self._session.post(
+                f"/call/{request.task}", json=request.model_dump(mode="json"), headers={INCIDENT: incident()}
+            ) as response:
+                result = await response.json()
+        except aiohttp.ClientError as error:
+            self.lost = True
+            raise CallFailed(Code.NO_WORKER, incident()) from error
+        if result.get("kind") == "failed":
+            failed = Failed.model_validate(result)
+            raise CallFailed(failed.code, failed.incident)
+        answer: A = request.answer.model_validate(result)  # type: ignore[assignment]  # each request names its own answer
+        return answer
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
+        try:
+            async with self._session.get(f"/jobs/{job_id}") as response:
+                async for line in response.content:
+                    yield UPDATES.validate_json(line)
+        except aiohttp.ClientError:
+            self.lost = True
+            yield Failed(code=Code.NO_WORKER, incident=incident())
+
+    async def thumbnail(self, key: str) -> bytes:
+        """A JPEG from the blob store. Raises `KeyError`, also when the owner is gone."""
+        try:
+            async with self._session.get(f"/thumbnails/{key}", raise_for_status=True) as response:
+                return await response.read()
+        except aiohttp.ClientError as error:
+            raise KeyError(key) from error
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[RelayClient]:
+    """A client of the process that owns this data folder. Raises `NothingRuns`."""
+    try:
+        found = json.loads(_address_file(settings).read_text())
+        # A killed owner leaves its file behind.
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", found["port"]), CONNECT_TIMEOUT_S)
+        writer.close()
+    except (OSError, ValueError, TimeoutError) as error:
+        raise NothingRuns from error
+    async with aiohttp.ClientSession(
+        f"http://127.0.0.1:{found['port']}",
+        headers={"Authorization": f"Bearer {found['key']}"},
+        timeout=aiohttp.ClientTimeout(total=None),
+    ) as session:
+        yield RelayClient(session)
+
+
+def _address_file(settings: Settings) -> Path:
+    return settings.data_dir / "owner.json"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """In one step, and readable by this user only."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)

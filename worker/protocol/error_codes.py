@@ -1,0 +1,60 @@
+"""Every way a request or a job can fail, as it crosses the wire. `bots.i18n.messages` has one for each."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    # the link
+    NOT_A_LINK = "not_a_link"
+    SCHEME_REFUSED = "scheme_refused"
+    ADDRESS_REFUSED = "address_refused"
+    PLAYLIST_REFUSED = "playlist_refused"
+    # the site
+    FETCH_FAILED = "fetch_failed"
+    NOT_FOUND = "not_found"
+    NO_VIDEO = "no_video"
+    TOO_LONG = "too_long"
+    TOO_LARGE = "too_large"
+    LIVE_STREAM = "live_stream"
+    BLOCKED = "blocked"
+    PRIVATE = "private"
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed_out"
+    # the file
+    CORRUPT = "corrupt"
+    EMPTY_FILE = "empty_file"
+    NO_PICTURES = "no_pictures"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    # the question
+    EMPTY_QUERY = "empty_query"
+    QUERY_TOO_LONG = "query_too_long"
+    NOT_IN_LIBRARY = "not_in_library"
+    NOT_A_PICTURE = "not_a_picture"
+    NOT_YOURS = "not_yours"
+    ADMINS_ONLY = "admins_only"
+    SUBMITTERS_ONLY = "submitters_only"
+    TOO_FEW_PAIRS = "too_few_pairs"
+    TRAINING_ELSEWHERE = "training_elsewhere"
+    NO_OTHER_MODEL = "no_other_model"
+    TOO_MANY = "too_many"
+    # the installation
+    MODEL_MISSING = "model_missing"
+    MODEL_MISMATCH = "model_mismatch"
+    STORE_NEWER = "store_newer"
+    STORE_UNAVAILABLE = "store_unavailable"
+    QUEUE_UNAVAILABLE = "queue_unavailable"
+    NO_WORKER = "no_worker"
+    BUSY = "busy"
+    FORGED = "forged"
+    IN_USE = "in_use"
+    NOT_EMPTY = "not_empty"
+    NOT_WRITTEN = "not_written"
+    BACKUP_DAMAGED = "backup_damaged"
+    BACKUP_UNFIT = "backup_unfit"
+    INTERNAL = "internal"
+
+
+def code_of(error: BaseException) -> Code:
+    """The code that our own errors carry; anything else is a fault of ours."""
+    code = getattr(error, "code", None)
+    return Code(code) if code in list(Code) else Code.INTERNAL
