@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from aiohttp import web
 
-from bots.chat.store import desk
+from bots.chat.store import open_chat_store
 from bots.discord import run as discord_bot
 from bots.slack import run as slack_bot
 from tests.conftest import free_port
@@ -65,7 +65,7 @@ async def serve_discord(url: str, redis_url: str) -> None:
     settings = Settings(redis_url=redis_url)  # type: ignore[arg-type]
     with discord_server.pointed_at(url):
         application = await discord_bot.look(TOKEN)
-        async with connect(settings) as client, desk(redis_url, UNLIMITED, UNLIMITED) as kept:
+        async with connect(settings) as client, open_chat_store(redis_url, UNLIMITED, UNLIMITED) as kept:
             await discord_bot.serve_once(TOKEN, application, client, kept)
 
 
@@ -93,7 +93,7 @@ async def serve_slack(url: str, redis_url: str) -> None:
     settings = Settings.model_validate({"redis_url": redis_url} | given)
     async with (
         connect(settings) as client,
-        desk(redis_url, UNLIMITED, UNLIMITED) as kept,
+        open_chat_store(redis_url, UNLIMITED, UNLIMITED) as kept,
         slack_bot.serving(settings, client, kept, api=f"{url}/api/"),
     ):
         await asyncio.Event().wait()

@@ -18,11 +18,11 @@ from rich.progress import track
 
 from worker.client.queue_client import QueueClient
 from worker.ops.logs import configure
-from worker.protocol.messages import Asker, Failed, Find, Indexed, Submit
+from worker.protocol.messages import Caller, Find, Indexed, JobFailed, Submit
 from worker.runtime.embedded import embedded
 from worker.settings import Settings
 
-ASKER = Asker(space="local:recall", person="benchmark")
+CALLER = Caller(space="local:recall", user_id="benchmark")
 RANKS = (1, 5, 10)
 
 
@@ -31,13 +31,13 @@ async def index(client: QueueClient, clips: list[Path]) -> dict[str, str]:
     links: dict[str, str] = {}
     jobs = []
     for clip in clips:
-        submitted = await client.call(Submit(asker=ASKER, link=clip.as_uri(), local_files=True))
+        submitted = await client.call(Submit(caller=CALLER, link=clip.as_uri(), local_files=True))
         links[submitted.link] = clip.name
         if submitted.job_id:
             jobs.append(submitted.job_id)
     for job in track(jobs, description="index"):
         async for update in client.follow(job):
-            if isinstance(update, Failed):
+            if isinstance(update, JobFailed):
                 print(f"failed: {job} {update.code}")
             elif isinstance(update, Indexed) and not update.moments:
                 print(f"empty: {update.link}")
@@ -48,7 +48,7 @@ async def recall(client: QueueClient, links: dict[str, str], queries: list[tuple
     ranks, took_s = [], []
     for file, words in queries:
         start_s = time.perf_counter()
-        found = await client.call(Find(asker=ASKER, queries=(words,), limit=max(RANKS)))
+        found = await client.call(Find(caller=CALLER, queries=(words,), limit=max(RANKS)))
         took_s.append(time.perf_counter() - start_s)
         files = [links[hit.link] for hit in found.hits]
         ranks.append(files.index(file) + 1 if file in files else max(RANKS) + 1)

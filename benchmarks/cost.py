@@ -33,10 +33,10 @@ from rich.progress import track
 from indexer.link.canonical import local_file
 from indexer.store.library import Library
 from indexer.types import Moment, Video
-from indexer.vectors.qdrant_server import ServerPoints
+from indexer.vectors.qdrant_server import QdrantVectorStore
 from worker.model_cache import load_preset, train_preset
 from worker.queue.app import make_app
-from worker.services import Parts
+from worker.services import Services
 from worker.settings import Settings
 
 FPS, WIDTH, HEIGHT, MOST_S = 30, 640, 360, 20.0
@@ -74,10 +74,10 @@ def index(video: Path, data: Path, minutes: float) -> None:
     """Prints what one video costs, for an hour of it."""
     settings = Settings(data_dir=data)
     hours = minutes / 60
-    with closing(Parts(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as parts:
-        parts.models.current().texts(["warm up"])
+    with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
+        services.models.current().texts(["warm up"])
         link = local_file(video.as_uri())
-        record = parts.library.submit(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
+        record = services.library.submit(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
         stages: list[tuple[str, float, float]] = []
 
         def note(stage: str, _: float) -> None:
@@ -87,7 +87,7 @@ def index(video: Path, data: Path, minutes: float) -> None:
         note("fetch", 0.0)
         folder = data / "work"
         folder.mkdir(parents=True)
-        found = parts.ingest()(record, folder, note)
+        found = services.ingest()(record, folder, note)
         stages.append(("end", sum(cpu_s()), time.perf_counter()))
         assert found is not None
         for (stage, cpu, wall), (_, next_cpu, next_wall) in pairwise(stages):
@@ -127,7 +127,7 @@ def store(binary: Path, folder: Path, moments: int) -> None:
     words = WORDS.split()
     with qdrant(binary, folder) as (process, url):
         empty = process.memory_info().rss
-        library = Library(ServerPoints(url))
+        library = Library(QdrantVectorStore(url))
         library.open("cost", 512, None)
         for number in track(range(0, moments, MOMENTS_OF_A_VIDEO), description="moments"):
             id = str(uuid4())

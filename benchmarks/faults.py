@@ -33,13 +33,13 @@ from benchmarks.faults_processes import LEASE_S
 from benchmarks.faults_sum import Ledger, check, read
 from benchmarks.faults_world import OWN_NAMESPACE, World
 from indexer.store.records import RECORDS
-from indexer.vectors.qdrant_server import ServerPoints
-from indexer.vectors.vector_store import Where
+from indexer.vectors.qdrant_server import QdrantVectorStore
+from indexer.vectors.vector_store import Filter
 from tests.e2e.test_outages import Servers
 from tests.support.qdrant import qdrant_binary
 from tests.support.site import serving
 from worker.client.queue_client import QueueClient, connect
-from worker.protocol.messages import Asker, CallFailed, Forget, Submit
+from worker.protocol.messages import Caller, CallFailedError, Forget, Submit
 from worker.settings import Settings
 
 AT_ONCE: Final = 30
@@ -128,19 +128,19 @@ class Run:
 
     async def _hasty(self, ask: Ask) -> None:
         """Forgets while the link is worked on."""
-        asker, link = Asker(space=ask.space, person="ann"), self.links[ask.links[0]]
+        caller, link = Caller(space=ask.space, user_id="ann"), self.links[ask.links[0]]
         try:
-            await self.client.call(Submit(asker=asker, link=link))
-        except CallFailed:
+            await self.client.call(Submit(caller=caller, link=link))
+        except CallFailedError:
             # What was not acknowledged may still be done, for as long as its message lives.
             await asyncio.sleep(SEARCH_TIMEOUT_S)
         self.ledger.told[ask.space, ask.links[0]] = {"status": "failed", "code": "forgotten"}
         await asyncio.sleep(random.Random(link).random() * 2)
         while True:
             try:
-                await self.client.call(Forget(asker=asker, link=link))
+                await self.client.call(Forget(caller=caller, link=link))
                 break
-            except CallFailed as error:
+            except CallFailedError as error:
                 if error.code == "not_in_library":
                     break
             await asyncio.sleep(1)
@@ -214,7 +214,7 @@ class Run:
     async def supervise(self) -> None:
         """Starts what ended by itself, as docker-compose.yml does."""
         while True:
-            for name, part in self.world.parts.items():
+            for name, part in self.world.services.items():
                 if part.ended:
                     self.ledger.counts[f"started again: {name}"] += 1
                     part.start() if name != "front" else await self.errands.restart_front(0)
@@ -247,14 +247,14 @@ class Run:
 
 def _waiting(qdrant_url: str) -> list[str]:
     """Ids of the videos whose job is not done."""
-    with closing(ServerPoints(qdrant_url)) as points:
-        return [each.id for each in points.scroll(RECORDS, Where({"kind": "video", "status": "waiting"}), ())]
+    with closing(QdrantVectorStore(qdrant_url)) as points:
+        return [each.id for each in points.scroll(RECORDS, Filter({"kind": "video", "status": "waiting"}), ())]
 
 
 def _strays(qdrant_url: str, data: Path) -> list[str]:
     """Ids of videos with blobs and without a record: those are looked for once an hour (`worker.jobs.garbage_collection`)."""
-    with closing(ServerPoints(qdrant_url)) as points:
-        known = {each.id for each in points.scroll(RECORDS, Where({"kind": "video"}), ())}
+    with closing(QdrantVectorStore(qdrant_url)) as points:
+        known = {each.id for each in points.scroll(RECORDS, Filter({"kind": "video"}), ())}
     return sorted({folder.name for folder in (data / "blobs" / "videos").glob("*")} - known)
 
 
@@ -264,12 +264,12 @@ async def running(plan: Plan, links: list[str], world: World) -> AsyncIterator[R
     errands = Errands(world, ledger, links)
     for name in ("redis", "qdrant"):
         await asyncio.to_thread(world.servers.begin, name)
-    for part in world.parts.values():
+    for part in world.services.values():
         part.start()
     given = {"redis_url": world.servers.settings["REELSEEK_REDIS_URL"], "data_dir": world.data}
     given |= {
         "search_timeout_s": SEARCH_TIMEOUT_S,
-        "signing_key": world.parts["search"].settings["REELSEEK_SIGNING_KEY"],
+        "signing_key": world.services["search"].settings["REELSEEK_SIGNING_KEY"],
     }
     async with connect(Settings.model_validate(given)) as client:
         assert isinstance(client, QueueClient)
@@ -306,7 +306,7 @@ def measure(jobs: int, seed: int, folder: Path) -> int:
         links = faults_plan.serve(site, plan, clips)
         try:
             ledger = asyncio.run(drive(plan, links, world))
-            points = ServerPoints(world.servers.settings["REELSEEK_QDRANT_URL"])
+            points = QdrantVectorStore(world.servers.settings["REELSEEK_QDRANT_URL"])
             with world.redis() as connection:
                 stores = read(points, world.data, connection)
             points.close()

@@ -12,8 +12,8 @@ from redis import RedisError
 from benchmarks.faults_processes import PLATFORM
 from benchmarks.faults_sum import Ledger
 from benchmarks.faults_world import World
-from bots.chat.store import ERRAND, Errand
-from worker.protocol.messages import Asker
+from bots.chat.store import CHAT_REQUEST, ChatRequest
+from worker.protocol.messages import Caller
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Errands:
     world: World
     ledger: Ledger
     links: Sequence[str]
-    asked: dict[str, Errand] = field(default_factory=dict)
+    asked: dict[str, ChatRequest] = field(default_factory=dict)
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     owed: set[str] = field(default_factory=set)
@@ -35,7 +35,7 @@ class Errands:
 
     async def ask(self, command: str, space: str, **args: Any) -> dict[str, Any]:
         """The last reply to a command, however often the front is killed meanwhile."""
-        errand = Errand(PLATFORM, command, args, Asker(space=space, person="ann"), "en", {})
+        errand = ChatRequest(PLATFORM, command, args, Caller(space=space, user_id="ann"), "en", {})
         self.asked[errand.id], self._answered[errand.id] = errand, asyncio.Event()
         self._send(errand)
         await self._answered[errand.id].wait()
@@ -45,16 +45,16 @@ class Errands:
             await self._looked.wait()
         return self.last[errand.id]
 
-    def _send(self, errand: Errand) -> None:
-        self.world.parts["front"].say(ERRAND.dump_json(errand))
+    def _send(self, errand: ChatRequest) -> None:
+        self.world.services["front"].say(CHAT_REQUEST.dump_json(errand))
 
     @property
-    def unanswered(self) -> list[Errand]:
+    def unanswered(self) -> list[ChatRequest]:
         return [errand for id, errand in self.asked.items() if id not in self.last]
 
     async def restart_front(self, away_s: float) -> None:
         """What was not acknowledged is said again, as platforms and people do."""
-        front = self.world.parts["front"]
+        front = self.world.services["front"]
         front.kill()
         await asyncio.sleep(away_s)
         await self.hear()
@@ -103,7 +103,7 @@ class Errands:
         if errand.id not in self.revived or errand.command != "index":
             return
         for line in reply.get("lines", ()):
-            told = errand.asker.space, self.links.index(line["link"])
+            told = errand.caller.space, self.links.index(line["link"])
             if told in self.ledger.forgotten:
                 self.ledger.counts["forgotten, and perhaps back with Redis"] += 1
                 self.ledger.unsure.add(told)

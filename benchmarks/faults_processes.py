@@ -17,18 +17,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from bots.chat.service import Front
-from bots.chat.store import ERRAND, Errand, desk
-from bots.commands.replies import Lesson, Reply, Work
+from bots.chat.service import ChatService
+from bots.chat.store import CHAT_REQUEST, ChatRequest, open_chat_store
+from bots.commands.replies import IndexingProgress, Reply, TrainingProgress
 from tests.support.indexer_fakes import FakeEncoder
 from worker.client.queue_client import connect
 from worker.jobs.index import resuming
-from worker.leases import Claims, RedisLeases
+from worker.leases import JobLeases, RedisLeaseStore
 from worker.ops.logs import configure
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import work
-from worker.runtime.tasks import ROUNDS, register
-from worker.services import Parts
+from worker.runtime.tasks import PERIODIC_TASKS, register
+from worker.services import Services
 from worker.settings import Settings
 
 PLATFORM: Final = "discord"
@@ -61,11 +61,11 @@ def worker(queue: str) -> None:
     settings, stopping = Settings(), threading.Event()
     assert settings.redis_url is not None
     app = make_app(settings)
-    with closing(Parts(settings, app, stopping, _no_model, _no_model)) as parts:
-        parts.models = LightModels()  # type: ignore[assignment]
-        parts.claims = Claims(RedisLeases(settings.redis_url.get_secret_value()), LEASE_S)
-        register(app, parts)
-        with resuming(parts, ROUNDS.get(queue, ()), ROUND_S):
+    with closing(Services(settings, app, stopping, _no_model, _no_model)) as services:
+        services.models = LightModels()  # type: ignore[assignment]
+        services.leases = JobLeases(RedisLeaseStore(settings.redis_url.get_secret_value()), LEASE_S)
+        register(app, services)
+        with resuming(services, PERIODIC_TASKS.get(queue, ()), ROUND_S):
             work(app, [queue], lambda: None, stopping)
 
 
@@ -75,32 +75,32 @@ class FileOutlet:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    async def show(self, errand: Errand, reply: Reply) -> None:
-        last = not isinstance(reply, Work | Lesson) or reply.over
+    async def show(self, errand: ChatRequest, reply: Reply) -> None:
+        last = not isinstance(reply, IndexingProgress | TrainingProgress) or reply.over
         shown = {"errand": errand.id, "kind": type(reply).__name__, "last": last} | _of_interest(reply)
         os.write(self._file, json.dumps(shown).encode() + b"\n")
 
 
 def _of_interest(reply: Reply) -> dict[str, Any]:
     fields = asdict(reply)
-    return {key: fields[key] for key in ("lines", "code", "incident", "links", "text") if key in fields}
+    return {key: fields[key] for key in ("lines", "code", "correlation_id", "links", "text") if key in fields}
 
 
 async def front(shown: Path) -> None:
     """Serves each errand that comes as a line of JSON."""
     settings = Settings()
     assert settings.redis_url is not None
-    outlet, lines = FileOutlet(shown), asyncio.StreamReader()
+    responder, lines = FileOutlet(shown), asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     async with (
         connect(settings) as client,
-        desk(settings.redis_url.get_secret_value(), UNLIMITED, UNLIMITED, LEASE_S) as kept,
+        open_chat_store(settings.redis_url.get_secret_value(), UNLIMITED, UNLIMITED, LEASE_S) as kept,
         asyncio.TaskGroup() as serving,
     ):
-        front = Front(client, kept, pick_up_every_s=ROUND_S)
-        async with front.picking_up(PLATFORM, outlet):
+        front = ChatService(client, kept, pick_up_every_s=ROUND_S)
+        async with front.picking_up(PLATFORM, responder):
             async for line in lines:
-                serving.create_task(front.serve(ERRAND.validate_json(line), outlet))
+                serving.create_task(front.serve(CHAT_REQUEST.validate_json(line), responder))
 
 
 def main() -> None:

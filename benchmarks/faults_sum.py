@@ -13,7 +13,7 @@ from indexer.link.canonical import canonical
 from indexer.store.library import Library
 from indexer.store.moments import MOMENTS
 from indexer.store.records import RECORDS, VideoRecord
-from indexer.vectors.vector_store import Points, Stored, Where
+from indexer.vectors.vector_store import Filter, StoredPoint, VectorStore
 
 Told = Mapping[str, Any]
 """An outcome as it was shown: `status` and `code`."""
@@ -49,23 +49,23 @@ class Stores:
 
     records: Mapping[str, VideoRecord]
     scopes: Mapping[str, list[str]]
-    moments: Mapping[str, list[Stored]]
+    moments: Mapping[str, list[StoredPoint]]
     blobs: Mapping[str, set[str]]
     work: list[str]
     redis: Mapping[str, int]
     """By key the milliseconds left, -1 for ever."""
 
 
-def read(points: Points, data: Path, connection: "redis.Redis[str]") -> Stores:
+def read(points: VectorStore, data: Path, connection: "redis.Redis[str]") -> Stores:
     library = Library(points)
-    submissions = list(points.scroll(RECORDS, Where({"kind": "submission"})))
+    submissions = list(points.scroll(RECORDS, Filter({"kind": "submission"})))
     scopes: dict[str, list[str]] = {}
     for each in submissions:
         scopes.setdefault(each.payload["video_id"], []).append(each.payload["scope"])
-    moments: dict[str, list[Stored]] = {}
-    for stored in points.scroll(MOMENTS, Where()) if library.generation else ():
+    moments: dict[str, list[StoredPoint]] = {}
+    for stored in points.scroll(MOMENTS, Filter()) if library.generation else ():
         moments.setdefault(stored.payload["video_id"], []).append(stored)
-    ids = [each.id for each in points.scroll(RECORDS, Where({"kind": "video"}), ())]
+    ids = [each.id for each in points.scroll(RECORDS, Filter({"kind": "video"}), ())]
     blobs: dict[str, set[str]] = {}
     for path in (data / "blobs" / "videos").glob("*/*"):
         blobs.setdefault(path.parent.name, set()).add(f"videos/{path.parent.name}/{path.name}")

@@ -79,7 +79,7 @@ class World:
     folder: Path
     servers: Servers
     search_timeout_s: float
-    parts: dict[str, Part] = field(default_factory=dict)
+    services: dict[str, Part] = field(default_factory=dict)
     has_disk: bool = False
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class World:
             "index-1": ("worker", "index"),
             "front": ("front", str(self.shown)),
         }.items():
-            self.parts[name] = Part(name, arguments, self.folder, settings)
+            self.services[name] = Part(name, arguments, self.folder, settings)
 
     @property
     def data(self) -> Path:
@@ -110,7 +110,7 @@ class World:
         return redis.Redis.from_url(self.servers.settings["REELSEEK_REDIS_URL"], decode_responses=True)
 
     def end(self) -> None:
-        for part in self.parts.values():
+        for part in self.services.values():
             part.signal(signal.SIGCONT)
             part.kill()
         self.servers.end_all()
@@ -121,10 +121,10 @@ class World:
 
     async def restart(self, name: str, away_s: float) -> None:
         """A server, or one of our processes."""
-        if name in self.parts:
-            self.parts[name].kill()
+        if name in self.services:
+            self.services[name].kill()
             await asyncio.sleep(away_s)
-            self.parts[name].start()
+            self.services[name].start()
             return
         await asyncio.to_thread(self.servers.end, name)
         await asyncio.sleep(away_s)
@@ -155,7 +155,7 @@ class World:
 
     def kill_child(self) -> bool:
         """Whichever fetches or decodes right now."""
-        children = [child for name in ("index-0", "index-1") for child in self.parts[name].children()]
+        children = [child for name in ("index-0", "index-1") for child in self.services[name].children()]
         for child in children[:1]:
             with suppress(psutil.NoSuchProcess):
                 child.kill()
@@ -163,9 +163,9 @@ class World:
 
     async def pause(self, name: str, for_s: float) -> None:
         """A machine that stands still, and comes back after its leases lapsed."""
-        self.parts[name].signal(signal.SIGSTOP)
+        self.services[name].signal(signal.SIGSTOP)
         await asyncio.sleep(for_s)
-        self.parts[name].signal(signal.SIGCONT)
+        self.services[name].signal(signal.SIGCONT)
 
     async def fill_disk(self, for_s: float) -> None:
         ballast = self.folder / "disk" / "ballast"

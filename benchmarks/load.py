@@ -27,7 +27,7 @@ from redis.asyncio import Redis
 from benchmarks.acknowledge import redis as redis_server
 from indexer.store.library import Library
 from indexer.types import Moment, Vector, Video
-from indexer.vectors.qdrant_server import ServerPoints
+from indexer.vectors.qdrant_server import QdrantVectorStore
 from model.ports import Encoder
 from tests.conftest import SIGNING_KEY, free_port
 from tests.support.clips import clip
@@ -36,10 +36,10 @@ from tests.support.qdrant import BINARY, qdrant_server
 from worker.client.queue_client import QueueClient, connect
 from worker.model_cache import load_preset
 from worker.ops.logs import configure
-from worker.protocol.messages import Asker, CallFailed, Find, Submit
+from worker.protocol.messages import Caller, CallFailedError, Find, Submit
 from worker.settings import Settings
 
-ASKER: Final = Asker(space="discord:1", person="ann", admin=True)
+CALLER: Final = Caller(space="discord:1", user_id="ann", is_admin=True)
 MOMENTS_A_VIDEO: Final = 10
 AT_ONCE: Final = 2
 """Who asks one search after the other."""
@@ -61,7 +61,7 @@ def fill(library: Library, encoder: Encoder, moments: int) -> None:
         video = Video(
             str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))), f"https://videos.example/{number}", f"v{number}"
         )
-        parts = [
+        services = [
             Moment(
                 id=str(uuid.uuid5(uuid.UUID(video.id), str(part))),
                 video_id=video.id,
@@ -76,15 +76,15 @@ def fill(library: Library, encoder: Encoder, moments: int) -> None:
         ]
         space = "discord:1" if number % 2 else "discord:2"
         library.submit(video.id, video.link, video.link, space, "ann", datetime.now(UTC))
-        library.put_moments(video, parts, encoder.generation)
+        library.put_moments(video, services, encoder.generation)
 
 
 async def search(client: QueueClient, number: int) -> tuple[str, float]:
     """How one search ended, and after how many seconds."""
     began_s = time.perf_counter()
     try:
-        await client.call(Find(asker=ASKER, queries=(f"somebody rides bicycle number {number}",), limit=5))
-    except CallFailed as failed:
+        await client.call(Find(caller=CALLER, queries=(f"somebody rides bicycle number {number}",), limit=5))
+    except CallFailedError as failed:
         return str(failed.code), time.perf_counter() - began_s
     return "answered", time.perf_counter() - began_s
 
@@ -135,7 +135,7 @@ async def queue_up(client: QueueClient, folder: Path, number: int) -> None:
         links = [folder / f"{each}.mp4" for each in range(first, min(first + 50, number))]
         for link in links:
             link.hardlink_to(original)
-        submits = [Submit(asker=ASKER, link=link.as_uri(), local_files=True) for link in links]
+        submits = [Submit(caller=CALLER, link=link.as_uri(), local_files=True) for link in links]
         await asyncio.gather(*map(client.call, submits))
 
 
@@ -181,7 +181,7 @@ def main() -> None:
         given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_QDRANT_URL": qdrant}
         settings = Settings(data_dir=folder, redis_url=redis_url, qdrant_url=qdrant, signing_key=SIGNING_KEY)  # type: ignore[arg-type]
         configure(settings, to_file=True)
-        points = ServerPoints(qdrant)
+        points = QdrantVectorStore(qdrant)
         fill(Library(points), load_preset(settings), arguments.moments)
         points.close()
         asyncio.run(measure(settings, arguments, folder, given))

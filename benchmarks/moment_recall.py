@@ -22,7 +22,7 @@ import av
 from av.video.frame import VideoFrame
 from rich.progress import track
 
-from benchmarks.clip_recall import ASKER, index
+from benchmarks.clip_recall import CALLER, index
 from model.evaluation.compare import Span, iou, moment_recall
 from worker.client.queue_client import QueueClient
 from worker.ops.logs import configure
@@ -66,7 +66,7 @@ def join(clips: Sequence[Path], file: Path) -> list[Span]:
 
 
 async def ask(client: QueueClient, words: str, link: str | None, limit: int = 1) -> Sequence[Hit]:
-    return (await client.call(Find(asker=ASKER, queries=(words,), in_link=link, limit=limit))).hits
+    return (await client.call(Find(caller=CALLER, queries=(words,), in_link=link, limit=limit))).hits
 
 
 def span(hits: Sequence[Hit], link: str) -> Span | None:

@@ -29,7 +29,7 @@ import torch
 
 from bots.commands import admin
 from bots.commands import search as core
-from bots.commands.replies import Lesson, Outcome, Replies, Sentence
+from bots.commands.replies import LinkOutcome, Replies, TextReply, TrainingProgress
 from indexer.link.canonical import file_path, local_file
 from indexer.store.generations import GenerationRecord
 from model.config import DEFAULT, read_run
@@ -39,13 +39,13 @@ from model.starter import encoder as starter
 from worker.client.queue_client import QueueClient
 from worker.model_cache import load_preset, train_preset
 from worker.ops.logs import configure
-from worker.protocol.messages import Asker, CallFailed, Find, Vote
+from worker.protocol.messages import Caller, CallFailedError, Find, RecordVote
 from worker.queue.app import make_app
 from worker.runtime.embedded import embedded
-from worker.services import Parts
+from worker.services import Services
 from worker.settings import Settings
 
-ASKER = Asker(space="local:retrain", person="benchmark", admin=True)
+CALLER = Caller(space="local:retrain", user_id="benchmark", is_admin=True)
 SEARCH_EVERY_S = 0.3
 VOTERS = 10
 """A retrain takes only so much from one person."""
@@ -67,8 +67,8 @@ def table(file: Path) -> list[dict[str, str]]:
 
 async def index(client: QueueClient, folder: Path) -> None:
     titles = {(folder / row["file"]).as_uri(): row["description"] for row in table(folder / "manifest.tsv")}
-    replies = core.index(client, ASKER, list(titles), titles=titles, local_files=True)
-    done = [reply async for reply in replies if isinstance(reply, Outcome)]
+    replies = core.index(client, CALLER, list(titles), titles=titles, local_files=True)
+    done = [reply async for reply in replies if isinstance(reply, LinkOutcome)]
     print(f"indexed {sum(each.ok for each in done)} of {len(done)}")
 
 
@@ -83,9 +83,9 @@ async def vote(client: QueueClient, folder: Path) -> None:
     """For the moment that the right clip has the query found by."""
     asked = list(queries(folder))
     for number, (link, words) in enumerate(asked):
-        [best, *_] = (await client.call(Find(asker=ASKER, queries=(words,), in_link=link, limit=1))).hits
-        voter = ASKER.model_copy(update={"person": f"voter-{number % VOTERS}"})
-        await client.call(Vote(asker=voter, queries=(words,), moment_id=best.moment_id, kind="up"))
+        [best, *_] = (await client.call(Find(caller=CALLER, queries=(words,), in_link=link, limit=1))).hits
+        voter = CALLER.model_copy(update={"user_id": f"voter-{number % VOTERS}"})
+        await client.call(RecordVote(caller=voter, queries=(words,), moment_id=best.moment_id, kind="up"))
     print(f"votes: {len(asked)}")
 
 
@@ -93,7 +93,7 @@ async def answers(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
     """Every answer whole, and the shares of right ones."""
     found, right = [], {"all": Counter[int](), "held out": Counter[int]()}
     for link, words in queries(folder):
-        answer = await client.call(Find(asker=ASKER, queries=(words,), limit=5))
+        answer = await client.call(Find(caller=CALLER, queries=(words,), limit=5))
         found.append(answer.model_dump())
         for which in ("all", "held out") if split(local_file(str(file_path(link))).video_id) == "test" else ("all",):
             right[which][0] += 1
@@ -107,8 +107,8 @@ async def search(client: QueueClient, searching: Searching) -> None:
     while True:
         began_s = time.perf_counter()
         try:
-            await client.call(Find(asker=ASKER, queries=("a dog in the snow",), limit=5))
-        except CallFailed as failed:
+            await client.call(Find(caller=CALLER, queries=("a dog in the snow",), limit=5))
+        except CallFailedError as failed:
             searching.failed += 1
             print(f"a search failed: {failed}")
         searching.asked += 1
@@ -121,11 +121,11 @@ async def told(replies: Replies) -> None:
     began_s, stage = time.monotonic(), ""
     async for reply in replies:
         text = getattr(reply, "text", str(reply))
-        passing = isinstance(reply, Lesson) and not reply.over
+        passing = isinstance(reply, TrainingProgress) and not reply.over
         if not passing or text.split(" · ")[0] != stage:
             print(f"{time.monotonic() - began_s:6.0f} s  {text}")
         stage = text.split(" · ")[0]
-        if isinstance(reply, Sentence) and not reply.ok:
+        if isinstance(reply, TextReply) and not reply.ok:
             raise SystemExit(1)
 
 
@@ -145,12 +145,12 @@ def harmed(folder: Path, noise: float) -> Path:
 def begin(settings: Settings, adapter: Path) -> None:
     """The store as if an earlier retrain had made this adapter."""
     encoder = load_preset(settings, adapter)
-    with closing(Parts(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as parts:
+    with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
         prefix = f"adapters/{encoder.generation}/"
-        parts.blobs.put_folder(prefix, adapter)
+        services.blobs.put_folder(prefix, adapter)
         at = datetime.now(UTC).isoformat()
-        parts.generations.put(GenerationRecord(encoder.generation, settings.preset, at, prefix))
-        parts.library.open(encoder.generation, encoder.frame_size, encoder.motion_size)
+        services.generations.put(GenerationRecord(encoder.generation, settings.preset, at, prefix))
+        services.library.open(encoder.generation, encoder.frame_size, encoder.motion_size)
 
 
 async def main(folder: Path, voting: bool, noise: float | None) -> None:
@@ -167,8 +167,8 @@ async def main(folder: Path, voting: bool, noise: float | None) -> None:
             print(f"before: {shares}")
             searching = Searching()
             meanwhile = asyncio.create_task(search(client, searching))
-            await told(admin.retrain(client, ASKER))
-            await told(admin.retrain(client, ASKER, "start"))
+            await told(admin.retrain(client, CALLER))
+            await told(admin.retrain(client, CALLER, "start"))
             meanwhile.cancel()
             print(
                 f"searches meanwhile: {searching.asked}, failed {searching.failed}, {searching.slowest_s:.2f} s at most"
@@ -176,7 +176,7 @@ async def main(folder: Path, voting: bool, noise: float | None) -> None:
             after, shares = await settled(client, folder, before)
             print(f"after: {shares}")
             if after != before:
-                await told(admin.model(client, ASKER, "rollback"))
+                await told(admin.model(client, CALLER, "rollback"))
                 back, _ = await settled(client, folder, after)
                 print(f"the same answers after going back: {back == before}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

@@ -24,9 +24,9 @@ from rich.progress import track
 from indexer.search.search import find
 from indexer.store.library import Library
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
-from indexer.vectors.edge import EdgePoints
-from indexer.vectors.qdrant_server import ServerPoints
-from indexer.vectors.vector_store import Points
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.qdrant_server import QdrantVectorStore
+from indexer.vectors.vector_store import VectorStore
 
 SIZE, SCENES, MOMENTS_A_VIDEO, VOCABULARY = 512, 300, 10, 5_000
 SPACES = ("discord:large", "discord:a", "discord:b", "slack:c", "slack:d")
@@ -73,7 +73,7 @@ def synthetic(moments: int, queries: int) -> Synthetic:
     videos = []
     for number in range(moments // MOMENTS_A_VIDEO):
         video = Video(str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))), f"https://videos.example/{number}", words(6))
-        parts = tuple(
+        services = tuple(
             Moment(
                 id=str(uuid.uuid5(uuid.UUID(video.id), str(part))),
                 video_id=video.id,
@@ -86,13 +86,13 @@ def synthetic(moments: int, queries: int) -> Synthetic:
             )
             for part in range(MOMENTS_A_VIDEO)
         )
-        videos.append((str(rng.choice(SPACES, p=SHARES)), video, parts))
+        videos.append((str(rng.choice(SPACES, p=SHARES)), video, services))
     vectors = {f"{words(5)} {n}": QueryVectors(near(n % SCENES), near(n % SCENES)) for n in range(queries)}
     questions = tuple((SPACES[n % 2], text) for n, text in enumerate(vectors))
     return Synthetic(tuple(videos), questions, vectors)
 
 
-def fill(points: Points, data: Synthetic) -> Library:
+def fill(points: VectorStore, data: Synthetic) -> Library:
     library = Library(points)
     library.open(data.generation, SIZE, SIZE)
     for space, video, moments in track(data.videos, description="store"):
@@ -112,7 +112,7 @@ def measure(name: str, questions: Sequence[tuple[str, str]], ask: Callable[[str,
         print(f"{name:24} {space:14} p50 {np.percentile(of_space, 50):7.1f}  p95 {np.percentile(of_space, 95):7.1f} ms")
 
 
-def measure_library(name: str, points: Points, data: Synthetic) -> None:
+def measure_library(name: str, points: VectorStore, data: Synthetic) -> None:
     start_s = time.perf_counter()
     library = fill(points, data)
     print(f"{name}: stored in {time.perf_counter() - start_s:.0f} s")
@@ -154,15 +154,15 @@ def main() -> None:
     arguments = parser.parse_args()
     data = synthetic(arguments.moments, arguments.queries)
     with tempfile.TemporaryDirectory() as folder:
-        edge = EdgePoints(Path(folder))
+        edge = EdgeVectorStore(Path(folder))
         measure_library("in process", edge, data)
         edge.close()
         start_s = time.perf_counter()
-        edge = EdgePoints(Path(folder))
+        edge = EdgeVectorStore(Path(folder))
         print(f"in process: opened again in {time.perf_counter() - start_s:.1f} s")
         edge.close()
     if arguments.qdrant:
-        server = ServerPoints(arguments.qdrant)
+        server = QdrantVectorStore(arguments.qdrant)
         measure_library("server", server, data)
         server.close()
     measure_local_mode(data)

@@ -32,7 +32,7 @@ from tests.support.processes import REELSEEK, Process, running
 from tests.support.qdrant import qdrant_binary
 from tests.support.site import Site, serving
 from worker.client.queue_client import connect
-from worker.protocol.messages import Asker, CallFailed, Find, Forget, Indexed, Library, Submit, Vote
+from worker.protocol.messages import Caller, CallFailedError, Find, Forget, Indexed, ListLibrary, RecordVote, Submit
 from worker.settings import Settings
 
 EVERY_S: Final = 5.0
@@ -40,7 +40,7 @@ WARM_UP: Final = 1 / 3
 """Share of the run in which caches may fill."""
 KEPT: Final = 20
 """Videos that a space keeps."""
-SPACES: Final = tuple(Asker(space=f"local:{name}", person=name) for name in ("ann", "bob", "eve"))
+SPACES: Final = tuple(Caller(space=f"local:{name}", user_id=name) for name in ("ann", "bob", "eve"))
 WORDS: Final = ("a red picture", "something green", "a ball on blue", "개", "a street with bicycles", "一个球")
 SIGNING_KEY: Final = "0123456789abcdef0123456789abcdef"
 
@@ -101,41 +101,41 @@ def installed(folder: Path) -> Iterator[Installation]:
 # ---- the work ----
 
 
-async def one(client: Any, work: Work, asker: Asker) -> None:
+async def one(client: Any, work: Work, caller: Caller) -> None:
     """One thing that a person of this space does."""
-    have = work.have.setdefault(asker.space, deque())
+    have = work.have.setdefault(caller.space, deque())
     what = work.rng.choices(("find", "submit", "vote", "library"), (10, 1, 2, 2))[0]
     if what == "submit":
-        await submit(client, work, asker)
+        await submit(client, work, caller)
         while len(have) > KEPT:
             link = have.popleft()
-            await client.call(Forget(asker=asker, link=link))
+            await client.call(Forget(caller=caller, link=link))
             work.gone(link)
             work.counts["forget"] += 1
     elif what == "library":
-        await client.call(Library(asker=asker, limit=10))
+        await client.call(ListLibrary(caller=caller, limit=10))
     else:
         words = work.rng.choice(WORDS)
-        found = await client.call(Find(asker=asker, queries=(words,)))
+        found = await client.call(Find(caller=caller, queries=(words,)))
         if what == "vote" and found.hits:
             kind = work.rng.choice(("up", "down"))
-            await client.call(Vote(asker=asker, queries=(words,), moment_id=found.hits[0].moment_id, kind=kind))
+            await client.call(RecordVote(caller=caller, queries=(words,), moment_id=found.hits[0].moment_id, kind=kind))
     work.counts[what] += 1
 
 
-async def submit(client: Any, work: Work, asker: Asker) -> None:
+async def submit(client: Any, work: Work, caller: Caller) -> None:
     link = work.new_link()
-    submitted = await client.call(Submit(asker=asker, link=link))
+    submitted = await client.call(Submit(caller=caller, link=link))
     async for update in client.follow(submitted.job_id):
         if isinstance(update, Indexed):
-            work.have[asker.space].append(link)
+            work.have[caller.space].append(link)
 
 
-async def keep_asking(client: Any, work: Work, asker: Asker, pause_s: float) -> None:
+async def keep_asking(client: Any, work: Work, caller: Caller, pause_s: float) -> None:
     while True:
         try:
-            await one(client, work, asker)
-        except CallFailed as failed:
+            await one(client, work, caller)
+        except CallFailedError as failed:
             work.counts[f"refused: {failed.code}"] += 1
         await asyncio.sleep(pause_s)
 
@@ -167,7 +167,7 @@ async def measure(installation: Installation, work: Work, seconds: float) -> lis
     began_s = time.monotonic()
     with redis.Redis.from_url(given["redis_url"]) as connection:
         async with connect(Settings.model_validate(given)) as client:
-            asking = [asyncio.create_task(keep_asking(client, work, asker, 0.5)) for asker in SPACES]
+            asking = [asyncio.create_task(keep_asking(client, work, caller, 0.5)) for caller in SPACES]
             while (at_s := time.monotonic() - began_s) < seconds and not any(task.done() for task in asking):
                 rows.append({"at_s": round(at_s, 1)} | await asyncio.to_thread(sample, installation, connection))
                 await asyncio.sleep(EVERY_S)

@@ -66,11 +66,13 @@ def snippet(text: str, query: str) -> str:
     marks = list(_marks(text, frozenset(query_words(query).indices)))
     if not marks:
         return ""
-    room = SNIPPET_CHARS - 2
+    private_channel = SNIPPET_CHARS - 2
     ends = [end for _, end, _ in marks]
-    stretches = [marks[i : max(i + 1, bisect_right(ends, start + room))] for i, (start, _, _) in enumerate(marks)]
+    stretches = [
+        marks[i : max(i + 1, bisect_right(ends, start + private_channel))] for i, (start, _, _) in enumerate(marks)
+    ]
     best = max(stretches, key=lambda stretch: len({index for _, _, index in stretch}))
-    return _cut(text, best[0][0], best[-1][1], room)
+    return _cut(text, best[0][0], best[-1][1], private_channel)
 
 
 def _plain(text: str) -> str:
@@ -116,10 +118,10 @@ def _grams(text: str) -> Iterator[tuple[int, str]]:
                 yield at, text[at : at + 2]
 
 
-def _cut(text: str, start: int, stop: int, room: int) -> str:
+def _cut(text: str, start: int, stop: int, private_channel: int) -> str:
     """`text[start:stop]` with as much around it as there is room for, in whole words."""
-    begin = max(0, min(start - (room - (stop - start)) // 2, len(text) - room))
-    end = min(len(text), begin + room)
+    begin = max(0, min(start - (private_channel - (stop - start)) // 2, len(text) - private_channel))
+    end = min(len(text), begin + private_channel)
     if begin > 0:
         begin = text.find(" ", begin, start) + 1 or begin
     if end < len(text):

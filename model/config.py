@@ -14,7 +14,7 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
 """The attention of CLIP, X-CLIP and SigLIP, and of Chinese CLIP's texts."""
 
 
-class Lora(BaseModel):
+class LoraConfig(BaseModel):
     """Hu et al. 2021, arXiv:2106.09685."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,7 +27,7 @@ class Lora(BaseModel):
     """How many of each tower's upper layers are adapted."""
 
 
-class Augment(BaseModel):
+class AugmentConfig(BaseModel):
     """See `model.training.augment`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +44,7 @@ class Augment(BaseModel):
     """Off: texts tell left from right, and writing is not to be mirrored."""
 
 
-class Head(BaseModel):
+class ClipHeadConfig(BaseModel):
     """How a clip's frames become one vector: CLIP4Clip's heads (`model.training.clip_heads`), on presets without a clip model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +55,7 @@ class Head(BaseModel):
     rate: float = Field(default=1e-4, gt=0)
 
 
-class Run(BaseModel):
+class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
@@ -85,11 +85,11 @@ class Run(BaseModel):
     """Steps between looks at the validation pairs, each of which leaves a checkpoint."""
     patience: int = Field(ge=1)
     """Looks without anything better before the run ends."""
-    lora: Lora
-    augment: Augment
-    head: Head = Head()
+    lora: LoraConfig
+    augment: AugmentConfig
+    head: ClipHeadConfig = ClipHeadConfig()
 
 
-def read_run(file: Path = DEFAULT) -> Run:
+def read_run(file: Path = DEFAULT) -> TrainingConfig:
     """Raises `ValidationError` of pydantic and `TOMLDecodeError`."""
-    return Run.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    return TrainingConfig.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))

@@ -23,7 +23,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """One pair of towers, trained."""
 
     steps: int
@@ -41,7 +41,7 @@ class Outcome:
 class Trained:
     adapter: Path
     """Folder with `frame`, perhaps `motion`, `map.safetensors` and `head.safetensors`, and `adapter.json`."""
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, TrainingOutcome]
     """By part: `frame`, and `motion` where the preset has a motion model and the pairs have clips."""
     main: bool = True
     """False in a process that only helped under `torchrun`: the main one judges, reports and prints."""

@@ -89,7 +89,7 @@ def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_d
         return encoder
     from model.training import clip_head_encoder
 
-    return clip_head_encoder.worn(encoder, adapter)
+    return clip_head_encoder.with_clip_head(encoder, adapter)
 
 
 def generation(preset: Preset, adapter: Path | None) -> str:

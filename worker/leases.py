@@ -29,14 +29,14 @@ AWAY_S = 20
 log = structlog.get_logger()
 
 
-class LeasesUnavailable(Exception):
+class LeasesUnavailableError(Exception):
     """Redis is away."""
 
     code = "queue_unavailable"
 
 
-class Leases(Protocol):
-    """Named locks that lapse. All are atomic, and may raise `LeasesUnavailable`."""
+class LeaseStore(Protocol):
+    """Named locks that lapse. All are atomic, and may raise `LeasesUnavailableError`."""
 
     def take(self, name: str, owner: str, seconds: float) -> bool:
         """Takes a free lease; False if somebody else holds it."""
@@ -51,7 +51,7 @@ class Leases(Protocol):
         ...
 
 
-class MemoryLeases:
+class MemoryLeaseStore:
     """Leases within one process."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class MemoryLeases:
                 del self._held[name]
 
 
-class RedisLeases:
+class RedisLeaseStore:
     """Leases that all processes of an installation share."""
 
     def __init__(self, url: str) -> None:
@@ -113,13 +113,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise LeasesUnavailable(str(error)) from error
+        raise LeasesUnavailableError(str(error)) from error
 
 
-class Claims:
+class JobLeases:
     """Who works on which video. A running job has two leases: one says that there is a job, one who runs it."""
 
-    def __init__(self, leases: Leases, running_s: float = RUNNING_S) -> None:
+    def __init__(self, leases: LeaseStore, running_s: float = RUNNING_S) -> None:
         self._leases, self._running_s = leases, running_s
 
     def queue(self, video_id: str) -> bool:
@@ -141,7 +141,7 @@ class Claims:
         """The running job goes back to the queue. With `after_s` its worker keeps it so long, and may die."""
         self._drop(_job(video_id), "running")
         owner, seconds = ("queued", QUEUED_S) if after_s is None else ("later", after_s + self._running_s)
-        with suppress(LeasesUnavailable):
+        with suppress(LeasesUnavailableError):
             self._leases.take(_job(video_id), owner, seconds)
 
     def done(self, video_id: str) -> None:
@@ -178,7 +178,7 @@ class Claims:
 
     def held(self, video_id: str, owner: str) -> bool:
         """Whether `owner` still runs the job: another may have taken it over from a process that stood still."""
-        with suppress(LeasesUnavailable):
+        with suppress(LeasesUnavailableError):
             return self._hold(_run(video_id), owner)
         return False
 
@@ -187,7 +187,7 @@ class Claims:
             try:
                 self._hold(_run(video_id), owner)
                 self._hold(_job(video_id), "running")
-            except LeasesUnavailable as error:
+            except LeasesUnavailableError as error:
                 log.warning("claim.not_renewed", video_id=video_id, error=error)
 
     def _hold(self, name: str, owner: str) -> bool:
@@ -195,7 +195,7 @@ class Claims:
         return self._leases.renew(name, owner, self._running_s) or self._leases.take(name, owner, self._running_s)
 
     def _drop(self, name: str, owner: str) -> None:
-        with suppress(LeasesUnavailable):
+        with suppress(LeasesUnavailableError):
             self._leases.drop(name, owner)
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
-from indexer.store.blobs import Blobs
-from indexer.store.generations import Generations, own_name, space_of
+from indexer.store.blobs import BlobStore
+from indexer.store.generations import GenerationStore, own_name, space_of
 from indexer.store.library import Library
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.data.pairs import Pair
-    from model.encoders.micro_batcher import Batcher
+    from model.encoders.micro_batcher import MicroBatcher
     from model.outcome import Step, Trained
     from model.ports import Encoder as ModelEncoder
 
@@ -73,7 +73,7 @@ class _Own:
         self.texts, self.frames, self.clips = encoder.texts, encoder.frames, encoder.clips
 
 
-class Models:
+class ModelCache:
     """Loads a model when it is first needed, and another one when another generation is searched.
 
     None is closed while somebody uses it: one that goes is only let go of, and ends with its last user.
@@ -84,14 +84,14 @@ class Models:
         settings: Settings,
         load: Load,
         library: Library,
-        generations: Generations,
-        blobs: Blobs,
+        generations: GenerationStore,
+        blobs: BlobStore,
         on_batch: Callable[[str, int], None],
     ) -> None:
         self._settings, self._load = settings, load
         self._library, self._generations, self._blobs = library, generations, blobs
         self._on_batch = on_batch
-        self._loaded: OrderedDict[str | None, Batcher] = OrderedDict()
+        self._loaded: OrderedDict[str | None, MicroBatcher] = OrderedDict()
         """By the generation that was asked for, last used last. None: before there was one."""
         self._lock = threading.Lock()
         self._loading = threading.Lock()
@@ -101,7 +101,7 @@ class Models:
     def loaded(self) -> bool:
         return bool(self._loaded)
 
-    def current(self, space: str = "") -> Batcher:
+    def current(self, space: str = "") -> MicroBatcher:
         """The model of the generation that is searched now; waits for it to be loaded. Raises `ModelError`."""
         live = self._library.generation(self._settings.adapter_space(space))
         ready = self._ready(live)
@@ -110,7 +110,7 @@ class Models:
         with self._loading:
             return self._ready(live) or self._add(live)
 
-    def serving(self, space: str = "") -> Batcher:
+    def serving(self, space: str = "") -> MicroBatcher:
         """A model that searches can go on with: that of the generation before, while the next one is being loaded."""
         apart = self._settings.adapter_space(space)
         ready = self._ready(self._library.generation(apart))
@@ -166,7 +166,7 @@ class Models:
         except Exception:
             log.exception("model.load_failed")
 
-    def _ready(self, generation: str | None) -> Batcher | None:
+    def _ready(self, generation: str | None) -> MicroBatcher | None:
         with self._lock:
             for name, model in self._loaded.items():
                 if generation in (name, model.generation):
@@ -174,11 +174,11 @@ class Models:
                     return model
         return None
 
-    def _add(self, live: str | None) -> Batcher:
+    def _add(self, live: str | None) -> MicroBatcher:
         # torch takes seconds to import: a refused link or a listing never waits for it.
-        from model.encoders.micro_batcher import Batcher
+        from model.encoders.micro_batcher import MicroBatcher
 
-        model = Batcher(self.load(self.adapter(live), space_of(live or "")), self._on_batch)
+        model = MicroBatcher(self.load(self.adapter(live), space_of(live or "")), self._on_batch)
         with self._lock:
             self._loaded[live] = model
             while len(self._loaded) > MOST_LOADED:

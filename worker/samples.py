@@ -8,7 +8,7 @@ from worker.settings import Settings
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleVideo:
     """One clip that `make env` brought."""
 
     path: Path
@@ -16,7 +16,7 @@ class Sample:
     licence: str
 
 
-def samples(settings: Settings) -> list[Sample]:
+def samples(settings: Settings) -> list[SampleVideo]:
     """Those that are there; none after a set-up that did not end."""
     found = sample_files(settings.parts_dir or default_folder())
-    return [Sample(path, sample.title, sample.licence) for path, sample in found]
+    return [SampleVideo(path, sample.title, sample.licence) for path, sample in found]

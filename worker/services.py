@@ -7,22 +7,22 @@ from celery import Celery
 
 from indexer.decode.decoder import PyAvDecoder
 from indexer.fetch.fetcher import YtDlpFetcher
-from indexer.ingest.ingest import Ingest
+from indexer.ingest.ingest import IngestPipeline
 from indexer.sandbox.guard import Guard
-from indexer.store.blobs import Blobs
-from indexer.store.generations import Generations
+from indexer.store.blobs import BlobStore
+from indexer.store.generations import GenerationStore
 from indexer.store.library import Library
-from indexer.store.spaces import Spaces
-from indexer.vectors.edge import EdgePoints
-from indexer.vectors.vector_store import Points
-from worker.leases import Claims, MemoryLeases, RedisLeases
-from worker.model_cache import Load, Models, Train
+from indexer.store.spaces import SpaceStore
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.vector_store import VectorStore
+from worker.leases import JobLeases, MemoryLeaseStore, RedisLeaseStore
+from worker.model_cache import Load, ModelCache, Train
 from worker.ops.metrics import Metrics
 from worker.settings import Settings
-from worker.user_data import NoTraces, RedisTraces, Traces
+from worker.user_data import NoUserDataKeys, RedisUserDataKeys, UserDataKeys
 
 
-class Parts:
+class Services:
     """What the tasks of one process work with."""
 
     def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load, train: Train) -> None:
@@ -31,16 +31,16 @@ class Parts:
         self.train = train
         self.stopping = stopping
         self.metrics = Metrics()
-        self.points: Points = open_points(settings)
+        self.points: VectorStore = open_points(settings)
         self.library = Library(self.points)
-        self.spaces = Spaces(self.points)
-        self.generations = Generations(self.points)
-        self.blobs = Blobs(settings.blobs_address)
+        self.spaces = SpaceStore(self.points)
+        self.generations = GenerationStore(self.points)
+        self.blobs = BlobStore(settings.blobs_address)
         self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
-        self.claims = Claims(RedisLeases(redis_url) if redis_url else MemoryLeases())
-        self.traces: Traces = RedisTraces(redis_url) if redis_url else NoTraces()
-        self.models = Models(settings, load, self.library, self.generations, self.blobs, self.metrics.batch)
+        self.leases = JobLeases(RedisLeaseStore(redis_url) if redis_url else MemoryLeaseStore())
+        self.user_data: UserDataKeys = RedisUserDataKeys(redis_url) if redis_url else NoUserDataKeys()
+        self.models = ModelCache(settings, load, self.library, self.generations, self.blobs, self.metrics.batch)
 
     def fetcher(self) -> YtDlpFetcher:
         settings = self.settings
@@ -56,9 +56,9 @@ class Parts:
             stopping=self.stopping,
         )
 
-    def ingest(self) -> Ingest:
+    def ingest(self) -> IngestPipeline:
         settings = self.settings
-        return Ingest(
+        return IngestPipeline(
             fetcher=self.fetcher(),
             decoder=PyAvDecoder(
                 max_pixels=settings.max_pixels,
@@ -77,15 +77,15 @@ class Parts:
         self.points.close()
 
 
-def open_points(settings: Settings) -> Points:
+def open_points(settings: Settings) -> VectorStore:
     """The store that the settings name."""
     if settings.qdrant_url is None:
-        return EdgePoints(settings.data_dir / "vectors")
+        return EdgeVectorStore(settings.data_dir / "vectors")
     # Its client takes a second to import, which the embedded form does without.
-    from indexer.vectors.qdrant_server import ServerPoints
+    from indexer.vectors.qdrant_server import QdrantVectorStore
 
     key = settings.qdrant_api_key
-    return ServerPoints(settings.qdrant_url, key.get_secret_value() if key else None)
+    return QdrantVectorStore(settings.qdrant_url, key.get_secret_value() if key else None)
 
 
 def work_folder(settings: Settings, video_id: str) -> Path:

@@ -20,25 +20,25 @@ KEEP_ERRAND_S: Final = 7 * 86400
 MARK_CHARS: Final = 6
 
 
-def key(space: str, person: str, kind: str, name: str) -> str:
-    """The Redis key of something that is kept; without a `person` it is the whole space's."""
-    return key_by_mark(space, mark(person), kind, name)
+def key(space: str, user_id: str, kind: str, name: str) -> str:
+    """The Redis key of something that is kept; without a `user_id` it is the whole space's."""
+    return key_by_mark(space, mark(user_id), kind, name)
 
 
 def key_by_mark(space: str, mark: str, kind: str, name: str) -> str:
     return f"reelseek:of:{space}:{mark}:{kind}:{name}"
 
 
-def mark(person: str) -> str:
+def mark(user_id: str) -> str:
     """Stands for a person in keys and tokens, in `MARK_CHARS` characters; empty for nobody."""
-    return urlsafe_b64encode(hashlib.sha256(person.encode()).digest())[:MARK_CHARS].decode() if person else ""
+    return urlsafe_b64encode(hashlib.sha256(user_id.encode()).digest())[:MARK_CHARS].decode() if user_id else ""
 
 
-class Traces(Protocol):
+class UserDataKeys(Protocol):
     """Where they are deleted."""
 
-    def forget(self, space: str, person: str = "") -> None:
-        """Deletes what is kept of a person in a space, or without a `person` of all the space."""
+    def forget(self, space: str, user_id: str = "") -> None:
+        """Deletes what is kept of a person in a space, or without a `user_id` of all the space."""
         ...
 
     def forget_links(self, space: str | None, links: Sequence[str]) -> None:
@@ -54,10 +54,10 @@ class Traces(Protocol):
         ...
 
 
-class NoTraces:
+class NoUserDataKeys:
     """Embedded, nothing of the kind is kept, and no errand outlives its process."""
 
-    def forget(self, space: str, person: str = "") -> None:
+    def forget(self, space: str, user_id: str = "") -> None:
         pass
 
     def forget_links(self, space: str | None, links: Sequence[str]) -> None:
@@ -70,15 +70,15 @@ class NoTraces:
         return 0.0
 
 
-class RedisTraces:
+class RedisUserDataKeys:
     """Those in Redis. Raises `StoreUnavailable`."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=5)
 
-    def forget(self, space: str, person: str = "") -> None:
+    def forget(self, space: str, user_id: str = "") -> None:
         with _translated():
-            for key in self._keys(space, mark(person) or "*"):
+            for key in self._keys(space, mark(user_id) or "*"):
                 self._redis.unlink(key)
 
     def forget_links(self, space: str | None, links: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ HOLD_WITHIN_S: Final = 2.0
 
 
 @dataclass
-class Tasks:
+class BackgroundTasks:
     """`holds`: whether what a task does is written down, so that it may be cancelled."""
 
     holds: Callable[[asyncio.Task[Any]], bool]
@@ -53,8 +53,8 @@ class Tasks:
 
 
 @asynccontextmanager
-async def tasks(holds: Callable[[asyncio.Task[Any]], bool] = lambda _: True) -> AsyncIterator[Tasks]:
-    running = Tasks(holds)
+async def tasks(holds: Callable[[asyncio.Task[Any]], bool] = lambda _: True) -> AsyncIterator[BackgroundTasks]:
+    running = BackgroundTasks(holds)
     try:
         yield running
     finally:

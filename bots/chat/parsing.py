@@ -7,10 +7,10 @@ from typing import Any
 from bots.commands import search
 from bots.commands.client import Client
 from bots.commands.registry import COMMANDS
-from bots.commands.replies import Replies, Results, Search, Sentence
-from bots.i18n.messages import Text
-from bots.i18n.translate import clean, say
-from worker.protocol.messages import Asker
+from bots.commands.replies import Replies, Results, Search, TextReply
+from bots.i18n.messages import Msg
+from bots.i18n.translate import clean, translate
+from worker.protocol.messages import Caller
 
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _BARE_LINK = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
@@ -18,12 +18,12 @@ _BARE_LINK = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
 _WRAPPERS = "<>\"'`“”‘’"
 
 
-class Chat:
+class Conversation:
     """Remembers what `/more` goes on from. A page of a search holds `limit` cards."""
 
-    def __init__(self, client: Client, asker: Asker, limit: int = 5) -> None:
+    def __init__(self, client: Client, caller: Caller, limit: int = 5) -> None:
         self._client = client
-        self._asker = asker
+        self._caller = caller
         self._limit = limit
         self._next: Search | None = None
 
@@ -33,12 +33,12 @@ class Chat:
         if name not in COMMANDS:
             running = _unknown(name)
         elif name == "more":
-            running = search.more(self._client, self._asker, self._next)
+            running = search.more(self._client, self._caller, self._next)
         else:
             given = arguments(name, rest)
             if name == "find":
                 given |= {"like": like, "unlike": unlike, "in_link": in_link, "limit": self._limit}
-            running = COMMANDS[name].run(self._client, self._asker, **given)
+            running = COMMANDS[name].run(self._client, self._caller, **given)
         async with aclosing(running) as replies:
             async for reply in replies:
                 if isinstance(reply, Results):
@@ -87,4 +87,4 @@ def links_in(line: str) -> list[str]:
 
 
 async def _unknown(name: str) -> Replies:
-    yield Sentence(say(Text.UNKNOWN_COMMAND, name=clean(name)), ok=False)
+    yield TextReply(translate(Msg.UNKNOWN_COMMAND, name=clean(name)), ok=False)

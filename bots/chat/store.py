@@ -1,6 +1,6 @@
 """What chat frontends must not lose when they restart, in Redis: shown results, unanswered errands, limits.
 
-Every method raises `CallFailed` where Redis can't be reached.
+Every method raises `CallFailedError` where Redis can't be reached.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from redis.exceptions import RedisError
 
 from bots.commands.replies import Results
 from worker import user_data
-from worker.ops.logs import incident
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, CallFailed, SpaceSettings
+from worker.ops.logs import current_correlation_id
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, CallFailedError, SpaceSettings
 from worker.user_data import KEEP_ERRAND_S
 
 P = ParamSpec("P")
@@ -40,21 +40,21 @@ CONNECTIONS: Final = 32
 
 
 @dataclass(frozen=True)
-class Shown:
+class StoredResults:
     """Results that a person was shown, and in which room: their buttons act on them later."""
 
-    room: str
+    private_channel: str
     results: Results
 
 
 @dataclass(frozen=True)
-class Errand:
+class ChatRequest:
     """What a person asked for and where the answer goes: enough for another process to answer in this one's place."""
 
     platform: str
     command: str
     args: Mapping[str, Any]
-    asker: Asker
+    caller: Caller
     locale: str
     place: Mapping[str, str]
     """The platform's own: channel, token, message."""
@@ -63,7 +63,7 @@ class Errand:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
-    def incident(self) -> str:
+    def correlation_id(self) -> str:
         """The one id of all that is done for it, whichever process does it."""
         return self.id[:8]
 
@@ -73,8 +73,8 @@ class Errand:
         return self.command == "leave" or (self.command == "watch" and not self.args["links"])
 
 
-SHOWN: Final = TypeAdapter(Shown)
-ERRAND: Final = TypeAdapter(Errand)
+STORED_RESULTS: Final = TypeAdapter(StoredResults)
+CHAT_REQUEST: Final = TypeAdapter(ChatRequest)
 
 
 def _guarded(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -84,8 +84,8 @@ def _guarded(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             answer = await method(*args, **kwargs)
         except RedisError as error:
             _heed_cancelling()
-            failure = CallFailed(Code.QUEUE_UNAVAILABLE, incident())
-            log.warning("desk.failed", incident=failure.incident, error=error)
+            failure = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, current_correlation_id())
+            log.warning("desk.failed", correlation_id=failure.correlation_id, error=error)
             raise failure from error
         _heed_cancelling()
         return answer
@@ -100,7 +100,7 @@ def _heed_cancelling() -> None:
         raise asyncio.CancelledError
 
 
-class Desk:
+class ChatStore:
     """One serves a whole bot process."""
 
     def __init__(
@@ -122,25 +122,25 @@ class Desk:
     # ---- results and their buttons ----
 
     @_guarded
-    async def keep(self, asker: Asker, results: Results) -> str:
+    async def keep(self, caller: Caller, results: Results) -> str:
         """The token under which results are found again from the asker's space, until the asker is forgotten."""
-        token = user_data.mark(asker.person) + secrets.token_urlsafe(9)
-        body = SHOWN.dump_json(Shown(asker.room, results))
-        await self._redis.set(_shown(asker.space, token), body, px=int(1000 * self._keep_shown_s))
+        token = user_data.mark(caller.user_id) + secrets.token_urlsafe(9)
+        body = STORED_RESULTS.dump_json(StoredResults(caller.private_channel, results))
+        await self._redis.set(_shown(caller.space, token), body, px=int(1000 * self._keep_shown_s))
         return token
 
     @_guarded
-    async def shown(self, space: str, token: str) -> Shown | None:
+    async def shown(self, space: str, token: str) -> StoredResults | None:
         raw = await self._redis.get(_shown(space, token))
-        return _read(SHOWN, raw) if raw else None
+        return _read(STORED_RESULTS, raw) if raw else None
 
     # ---- limits and repetitions ----
 
     @_guarded
-    async def wait_s(self, asker: Asker, cost: int = 1) -> float:
+    async def wait_s(self, caller: Caller, cost: int = 1) -> float:
         """0: go on. Otherwise how long the asker, or the whole space, must wait."""
-        person, space = f"{asker.space}/{asker.person}", asker.space
-        for rate, key in ((self._person_rate, person), (self._space_rate, space)):
+        user_id, space = f"{caller.space}/{caller.user_id}", caller.space
+        for rate, key in ((self._person_rate, user_id), (self._space_rate, space)):
             if not await self._limiter.hit(rate, key, cost=min(cost, rate.amount)):
                 return await self._free_in_s(rate, key)
         return 0.0
@@ -173,70 +173,70 @@ class Desk:
     # ---- small things that a frontend made elsewhere ----
 
     @_guarded
-    async def note(self, space: str, key: str, value: str, seconds: int = KEEP_ERRAND_S, *, person: str = "") -> None:
+    async def note(self, space: str, key: str, value: str, seconds: int = KEEP_ERRAND_S, *, user_id: str = "") -> None:
         """Keeps a short text of a space, or of a person in it, such as the id of a file that the platform was sent."""
-        await self._redis.set(user_data.key(space, person, "note", key), value, ex=seconds)
+        await self._redis.set(user_data.key(space, user_id, "note", key), value, ex=seconds)
 
     @_guarded
-    async def noted(self, space: str, key: str, *, person: str = "") -> str | None:
-        raw = await self._redis.get(user_data.key(space, person, "note", key))
+    async def noted(self, space: str, key: str, *, user_id: str = "") -> str | None:
+        raw = await self._redis.get(user_data.key(space, user_id, "note", key))
         return _text(raw) if raw else None
 
     # ---- errands ----
 
     @asynccontextmanager
-    async def held(self, errand: Errand) -> AsyncIterator[None]:
+    async def held(self, request: ChatRequest) -> AsyncIterator[None]:
         """While inside, no other process answers this errand; left without an exception, it is answered for good.
 
         Where this process dies or is cancelled inside, the errand is given back.
         """
-        self._mine[errand.id] = None
+        self._mine[request.id] = None
         try:
-            await (_until_there(lambda: self._owe(errand)) if errand.unseen else self._owe(errand))
+            await (_until_there(lambda: self._owe(request)) if request.unseen else self._owe(request))
         except BaseException:
-            del self._mine[errand.id]
+            del self._mine[request.id]
             raise
-        self._mine[errand.id] = asyncio.current_task()
-        renewing = asyncio.create_task(self._renew(errand.id))
+        self._mine[request.id] = asyncio.current_task()
+        renewing = asyncio.create_task(self._renew(request.id))
         try:
             yield
         except BaseException:
             renewing.cancel()
-            with suppress(CallFailed):
-                await asyncio.shield(self._release(errand.id))
-            del self._mine[errand.id]
+            with suppress(CallFailedError):
+                await asyncio.shield(self._release(request.id))
+            del self._mine[request.id]
             raise
         renewing.cancel()
-        await self._settle(errand)
+        await self._settle(request)
 
     def holds(self, task: asyncio.Task[Any]) -> bool:
         """Whether this task may be cancelled, and its errand be answered all the same."""
         return task in self._mine.values()
 
-    async def abandoned(self, platform: str) -> list[Errand]:
+    async def abandoned(self, platform: str) -> list[ChatRequest]:
         """Errands that nobody works on any more; each goes to one caller only, who must answer it (`held`)."""
         found = []
-        for errand in await self._owed(platform):
-            if errand.id not in self._mine and await self._claim(errand.id):
-                found.append(errand)
+        for request in await self._owed(platform):
+            if request.id not in self._mine and await self._claim(request.id):
+                found.append(request)
         return found
 
     @_guarded
-    async def _owe(self, errand: Errand) -> None:
+    async def _owe(self, request: ChatRequest) -> None:
         pipe = self._redis.pipeline(transaction=True)
-        pipe.set(_lease(errand.id), 1, px=int(1000 * self._lease_s))
-        pipe.set(_body(errand.id), ERRAND.dump_json(errand), ex=KEEP_ERRAND_S)
-        pipe.sadd(_owed(errand.platform), errand.id)
+        pipe.set(_lease(request.id), 1, px=int(1000 * self._lease_s))
+        pipe.set(_body(request.id), CHAT_REQUEST.dump_json(request), ex=KEEP_ERRAND_S)
+        pipe.sadd(_owed(request.platform), request.id)
         await pipe.execute()
 
     @_guarded
-    async def _owed(self, platform: str) -> list[Errand]:
+    async def _owed(self, platform: str) -> list[ChatRequest]:
         ids = [_text(raw) for raw in await self._redis.smembers(_owed(platform))]
         bodies = await self._redis.mget([_body(id) for id in ids]) if ids else []
-        errands = [_read(ERRAND, body) if body else None for body in bodies]
-        if lost := [id for id, errand in zip(ids, errands, strict=True) if errand is None]:
+        requests = [_read(CHAT_REQUEST, body) if body else None for body in bodies]
+        if lost := [id for id, request in zip(ids, requests, strict=True) if request is None]:
             await self._redis.srem(_owed(platform), *lost)
-        return sorted(filter(None, errands), key=lambda errand: errand.at)
+        return sorted(filter(None, requests), key=lambda request: request.at)
 
     @_guarded
     async def _claim(self, id: str) -> bool:
@@ -252,16 +252,16 @@ class Desk:
             with suppress(RedisError):
                 await self._redis.set(_lease(id), 1, px=int(1000 * self._lease_s))
 
-    async def _settle(self, errand: Errand) -> None:
+    async def _settle(self, request: ChatRequest) -> None:
         """What was answered must not be answered again."""
-        await _until_there(lambda: self._end(errand))
-        del self._mine[errand.id]
+        await _until_there(lambda: self._end(request))
+        del self._mine[request.id]
 
     @_guarded
-    async def _end(self, errand: Errand) -> None:
+    async def _end(self, request: ChatRequest) -> None:
         pipe = self._redis.pipeline(transaction=True)
-        pipe.srem(_owed(errand.platform), errand.id)
-        pipe.delete(_body(errand.id), _lease(errand.id))
+        pipe.srem(_owed(request.platform), request.id)
+        pipe.delete(_body(request.id), _lease(request.id))
         await pipe.execute()
 
 
@@ -271,7 +271,7 @@ async def _until_there(write: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await write()
-        except CallFailed:
+        except CallFailedError:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 10.0)
 
@@ -311,9 +311,9 @@ def _owed(platform: str) -> str:
 
 
 @asynccontextmanager
-async def desk(
+async def open_chat_store(
     url: str, person_rate: str, space_rate: str, keep_shown_s: float = KEEP_SHOWN_S, lease_s: float = LEASE_S
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[ChatStore]:
     """A desk on the Redis at `url`."""
     # Hundreds who ask at once would otherwise open a connection each, and wait for all of them.
     pool = BlockingConnectionPool.from_url(
@@ -327,6 +327,6 @@ async def desk(
     )
     try:
         limiter = MovingWindowRateLimiter(storage)
-        yield Desk(Redis(connection_pool=pool), limiter, person_rate, space_rate, keep_shown_s, lease_s)
+        yield ChatStore(Redis(connection_pool=pool), limiter, person_rate, space_rate, keep_shown_s, lease_s)
     finally:
         await pool.aclose()

@@ -15,20 +15,20 @@ from bots.cli.environment import settings as _settings
 from bots.cli.environment import terminal as _terminal
 from bots.cli.render import checked
 from bots.commands import admin, search
-from bots.connect import Ended, reach, watched
-from bots.i18n.messages import Text
-from bots.i18n.translate import count, say, speaking
+from bots.connect import CommandError, connect, serve_health
+from bots.i18n.messages import Msg
+from bots.i18n.translate import count, translate, use_locale
 from bots.web.serve import WebFailed, serving
-from worker.ops.logs import one_incident
-from worker.ops.shutdown import end_within
-from worker.protocol.messages import Asker
+from worker.ops.logs import bind_correlation_id
+from worker.ops.shutdown import exit_after_grace_period
+from worker.protocol.messages import Caller
 from worker.settings import Settings
 
 T = TypeVar("T")
-ASKER: Final = Asker(space="local:me", person="cli", admin=True)
+CALLER: Final = Caller(space="local:me", user_id="cli", is_admin=True)
 STOPPED_STATUS: Final = 130
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=say(Text.ABOUT))
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=translate(Msg.ABOUT))
 app.add_typer(model_commands.app)
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
@@ -41,8 +41,8 @@ def up() -> None:
     from bots.cli.demo import up as start
 
     if settings.redis_url is not None:
-        raise Ended(say(Text.UP_IS_EMBEDDED))
-    _last(start(settings, ASKER, _terminal()))
+        raise CommandError(translate(Msg.UP_IS_EMBEDDED))
+    _last(start(settings, CALLER, _terminal()))
 
 
 @app.command()
@@ -54,8 +54,8 @@ def index(
     settings = _settings()
 
     async def work() -> bool:
-        async with reach(settings) as client:
-            replies = search.index(client, ASKER, [_link(link) for link in links], local_files=True)
+        async with connect(settings) as client:
+            replies = search.index(client, CALLER, [_link(link) for link in links], local_files=True)
             return await (json_output.outcomes(replies) if as_json else _terminal().show(replies))
 
     _once(work())
@@ -71,8 +71,8 @@ def crawl(
     settings = _settings()
 
     async def work() -> bool:
-        async with reach(settings) as client:
-            replies = search.crawl(client, ASKER, link, most=most)
+        async with connect(settings) as client:
+            replies = search.crawl(client, CALLER, link, most=most)
             return await (json_output.outcomes(replies) if as_json else _terminal().show(replies))
 
     _once(work())
@@ -89,9 +89,9 @@ def find(
     settings = _settings()
 
     async def work() -> bool:
-        async with reach(settings) as client:
+        async with connect(settings) as client:
             inside = _link(in_link) if in_link else None
-            replies = search.find(client, ASKER, words, in_link=inside, limit=limit, several=False)
+            replies = search.find(client, CALLER, words, in_link=inside, limit=limit, several=False)
             if as_json:
                 return await json_output.found(replies, words, settings.blobs_address)
             return await _terminal().show(replies)
@@ -105,8 +105,8 @@ def library(as_json: AsJson = False) -> None:
     settings = _settings()
 
     async def work() -> bool:
-        async with reach(settings) as client:
-            replies = search.library(client, ASKER, limit=None)
+        async with connect(settings) as client:
+            replies = search.library(client, CALLER, limit=None)
             return await (json_output.shelf(replies) if as_json else _terminal().show(replies))
 
     _once(work())
@@ -121,8 +121,8 @@ def forget(
     settings = _settings()
 
     async def work() -> bool:
-        async with reach(settings) as client:
-            replies = search.forget(client, ASKER, _link(link))
+        async with connect(settings) as client:
+            replies = search.forget(client, CALLER, _link(link))
             return await (json_output.forgot(replies) if as_json else _terminal().show(replies))
 
     _once(work())
@@ -137,8 +137,10 @@ def model(
     settings = _settings()
 
     async def work() -> bool:
-        async with reach(settings) as client:
-            return await _terminal().show(admin.model(client, ASKER, "status" if action == "list" else action, to=name))
+        async with connect(settings) as client:
+            return await _terminal().show(
+                admin.model(client, CALLER, "status" if action == "list" else action, to=name)
+            )
 
     _once(work())
 
@@ -154,7 +156,7 @@ def backup(folder: Folder) -> None:
     from worker.ops.backup import backup as write
 
     write(settings, folder)
-    _terminal().say(Text.SAVED, file=folder)
+    _terminal().say(Msg.SAVED, file=folder)
 
 
 @app.command()
@@ -165,9 +167,9 @@ def restore(folder: Folder) -> None:
     from worker.ops.backup import restore as read
 
     held = read(settings, folder)
-    videos = count(held.videos, Text.VIDEOS_ONE, Text.VIDEOS)
-    moments = count(held.moments, Text.MOMENTS_ONE, Text.MOMENTS)
-    _terminal().say(Text.RESTORED, videos=videos, moments=moments)
+    videos = count(held.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    moments = count(held.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
+    _terminal().say(Msg.RESTORED, videos=videos, moments=moments)
 
 
 @app.command()
@@ -177,21 +179,21 @@ def worker(
     """Work for an installation on Redis."""
     settings = _settings(to_file=False)
     if settings.redis_url is None:
-        raise Ended(say(Text.WORKER_NEEDS_REDIS))
+        raise CommandError(translate(Msg.WORKER_NEEDS_REDIS))
 
     from worker.queue.app import QUEUES
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := set(names) - set(QUEUES):
-        raise typer.BadParameter(say(Text.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
+        raise typer.BadParameter(translate(Msg.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
 
-    from worker.ops.health import PortTaken
+    from worker.ops.health import PortTakenError
     from worker.runtime.process import run_worker
 
     try:
         run_worker(settings, names)
-    except PortTaken as taken:
-        raise Ended(say(Text.PORT_TAKEN, why=taken), 2) from taken
+    except PortTakenError as taken:
+        raise CommandError(translate(Msg.PORT_TAKEN, why=taken), 2) from taken
 
 
 @app.command()
@@ -200,9 +202,9 @@ def web() -> None:
     settings = _settings(to_file=Settings().redis_url is None)
 
     async def work() -> None:
-        with watched(settings) as vitals:
-            async with reach(settings, for_others=True), serving(settings) as served:
-                _terminal().say(Text.WEB_READY, address=await served.ready())
+        with serve_health(settings) as vitals:
+            async with connect(settings, for_others=True), serving(settings) as served:
+                _terminal().say(Msg.WEB_READY, address=await served.ready())
                 async with vitals.beating(served.healthy):
                     await served.ended()
 
@@ -242,7 +244,7 @@ def console() -> None:
     from bots.cli.console import prompt, talk
 
     async def work() -> None:
-        async with reach(settings, for_others=True) as client:
+        async with connect(settings, for_others=True) as client:
             await talk(client, _terminal(), prompt())
 
     _last(work())
@@ -268,25 +270,25 @@ def doctor(as_json: AsJson = False) -> None:
 
 def main() -> None:
     """The entry point. Whatever happens, a person reads a sentence, in the language of their environment."""
-    with speaking(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")):
+    with use_locale(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")):
         _run()
 
 
 def _run() -> None:
     try:
         app()
-    except Ended as ended:
+    except CommandError as ended:
         _complain(str(ended), ended.status)
     except ValidationError as invalid:
         for error in invalid.errors():
             name = f"REELSEEK_{'_'.join(map(str, error['loc'][:1])).upper()}"
-            _terminal().complain(say(Text.BAD_SETTING, name=name, why=error["msg"]))
+            _terminal().complain(translate(Msg.BAD_SETTING, name=name, why=error["msg"]))
         raise SystemExit(2) from invalid
     except WebFailed as failed:
-        _complain(say(Text.WEB_FAILED, why=failed))
+        _complain(translate(Msg.WEB_FAILED, why=failed))
     except Exception as error:
         told = search.surprised(error)
-        _complain(f"{told.text} {say(Text.REFERENCE, incident=told.incident)}")
+        _complain(f"{told.text} {translate(Msg.REFERENCE, incident=told.correlation_id)}")
 
 
 def _complain(sentence: str, status: int = 1) -> NoReturn:
@@ -302,7 +304,7 @@ def _link(text: str) -> str:
 
 def _once(work: Coroutine[Any, Any, bool]) -> NoReturn:
     """Ends the process with status 0 only if `work` was done."""
-    with one_incident():
+    with bind_correlation_id():
         done = asyncio.run(stoppable(work))
     raise typer.Exit(STOPPED_STATUS if done is None else 0 if done else 1)
 
@@ -313,7 +315,7 @@ def _last(work: Coroutine[Any, Any, None]) -> NoReturn:
     raise typer.Exit(0)
 
 
-async def stoppable(work: Coroutine[Any, Any, T], told: Callable[[], None] = end_within) -> T | None:
+async def stoppable(work: Coroutine[Any, Any, T], told: Callable[[], None] = exit_after_grace_period) -> T | None:
     """The result of `work`, or None after Ctrl-C or SIGTERM: then it is cancelled, and closes what it has open."""
     running = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()

@@ -4,16 +4,16 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from rich.text import Text as Line
 
-from bots.chat.parsing import Chat
+from bots.chat.parsing import Conversation
 from bots.cli.render import Terminal
 from bots.commands.client import Client
 from bots.commands.registry import COMMANDS
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
-from worker.ops.logs import one_incident
-from worker.protocol.messages import Asker
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+from worker.ops.logs import bind_correlation_id
+from worker.protocol.messages import Caller
 
-ASKER = Asker(space="local:me", person="console", admin=True)
+CALLER = Caller(space="local:me", user_id="console", is_admin=True)
 
 
 def prompt() -> PromptSession[str]:
@@ -24,13 +24,13 @@ def prompt() -> PromptSession[str]:
 
 async def talk(client: Client, terminal: Terminal, lines: PromptSession[str]) -> None:
     """Answers line after line until Ctrl-C or the end of the input."""
-    chat = Chat(client, ASKER)
-    terminal.answers.print(Line(say(Text.CONSOLE_HELLO), style="dim"))
+    chat = Conversation(client, CALLER)
+    terminal.answers.print(Line(translate(Msg.CONSOLE_HELLO), style="dim"))
     while True:
         try:
             line = await lines.prompt_async(handle_sigint=False)
         except (EOFError, KeyboardInterrupt):
             return
         if line.strip():
-            with one_incident():
+            with bind_correlation_id():
                 await terminal.show(chat.say(line))

@@ -6,9 +6,9 @@ from typing import Final
 from rich.console import Console
 
 from bots.cli.render import Terminal
-from bots.connect import Ended
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.connect import CommandError
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from worker.ops.logs import configure
 from worker.settings import Settings
 
@@ -17,12 +17,12 @@ PIPED_WIDTH: Final = 240
 
 
 def settings(to_file: bool = True) -> Settings:
-    """Raises `Ended` where the log cannot be written, and `ValidationError`."""
+    """Raises `CommandError` where the log cannot be written, and `ValidationError`."""
     found = Settings()
     try:
         configure(found, to_file)
     except OSError as error:
-        raise Ended(say(Text.BAD_DATA_DIR, folder=found.data_dir, why=error.strerror)) from error
+        raise CommandError(translate(Msg.BAD_DATA_DIR, folder=found.data_dir, why=error.strerror)) from error
     return found
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from bots.commands.replies import Card, Entry, Forgot, Outcome, Replies, Results, Sentence, Shelf
+from bots.commands.replies import Card, LibraryItem, LibraryPage, LinkOutcome, Removed, Replies, Results, TextReply
 
 if TYPE_CHECKING:
-    from worker.ops.doctor import Check
+    from worker.ops.doctor import DoctorCheck
 
 
 async def found(replies: Replies, query: str, blobs: str) -> bool:
@@ -27,7 +27,7 @@ async def outcomes(replies: Replies) -> bool:
     ok = True
     async with aclosing(replies):
         async for reply in replies:
-            if isinstance(reply, Outcome):
+            if isinstance(reply, LinkOutcome):
                 _print(
                     {
                         "link": reply.link,
@@ -46,9 +46,9 @@ async def outcomes(replies: Replies) -> bool:
 async def shelf(replies: Replies) -> bool:
     """`{"total", "videos": [{"link", "title", "status", "moments", "sentence"}]}`"""
     async for reply in replies:
-        if isinstance(reply, Shelf):
+        if isinstance(reply, LibraryPage):
             _print({"total": reply.total, "videos": [_video(entry) for entry in reply.entries]})
-        elif isinstance(reply, Sentence) and reply.ok:
+        elif isinstance(reply, TextReply) and reply.ok:
             _print({"total": 0, "videos": []})
         else:
             return _refused(reply)
@@ -58,22 +58,22 @@ async def shelf(replies: Replies) -> bool:
 async def forgot(replies: Replies) -> bool:
     """`{"links", "sentence"}`"""
     async for reply in replies:
-        if not isinstance(reply, Forgot):
+        if not isinstance(reply, Removed):
             return _refused(reply)
         _print({"links": reply.links, "sentence": reply.text})
     return True
 
 
-def checks(made: Sequence["Check"]) -> None:
+def checks(made: Sequence["DoctorCheck"]) -> None:
     """`{"checks": [{"name", "ok", "detail", "mend"}]}`"""
     _print({"checks": [{"name": one.name, "ok": one.ok, "detail": one.detail, "mend": one.mend} for one in made]})
 
 
 def _refused(reply: object) -> bool:
-    """Prints `{"code", "sentence", "incident"}` of a sentence that tells of a failure; progress is not printed."""
-    if not isinstance(reply, Sentence):
+    """Prints `{"code", "sentence", "correlation_id"}` of a sentence that tells of a failure; progress is not printed."""
+    if not isinstance(reply, TextReply):
         return True
-    _print({"code": reply.code, "sentence": reply.text, "incident": reply.incident})
+    _print({"code": reply.code, "sentence": reply.text, "correlation_id": reply.correlation_id})
     return reply.ok
 
 
@@ -91,7 +91,7 @@ def _hit(card: Card, blobs: str) -> dict[str, Any]:
     }
 
 
-def _video(entry: Entry) -> dict[str, Any]:
+def _video(entry: LibraryItem) -> dict[str, Any]:
     return {
         "link": entry.link,
         "title": entry.title,

@@ -19,15 +19,15 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from bots.cli.environment import settings, terminal
-from bots.connect import Ended
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.connect import CommandError
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.evaluation.compare import Comparison
     from model.evaluation.metrics import Report
-    from model.evaluation.promotion import Trial
+    from model.evaluation.promotion import PromotionTest
     from model.outcome import Step
     from model.ports import Encoder
 
@@ -67,7 +67,7 @@ def evaluate(pairs: Pairs, preset: Preset = None, adapter: Adapter = None, as_js
     terminal().answers.print(_report(report))
     if against:
         terminal().answers.print(_comparison(against))
-    terminal().say(Text.SAVED, file=saved)
+    terminal().say(Msg.SAVED, file=saved)
 
 
 @app.command()
@@ -83,7 +83,7 @@ def extract(
     """Write the features of texts or pictures, for other systems."""
     lines = text or images
     if not lines or (text and images):
-        raise typer.BadParameter(say(Text.TEXT_OR_IMAGES))
+        raise typer.BadParameter(translate(Msg.TEXT_OR_IMAGES))
     found = settings()
     column: Literal["text", "file"] = "text" if text else "file"
     with _sentences(), _bar() as tell:
@@ -91,7 +91,7 @@ def extract(
 
         encoder = _encoder(found, _preset(found, preset), adapter)
         write(encoder, lines, column, out, lambda done, all_: tell(f"{done:,} / {all_:,}", done / all_))
-    terminal().say(Text.SAVED, file=out)
+    terminal().say(Msg.SAVED, file=out)
 
 
 @app.command()
@@ -118,7 +118,7 @@ def train(
         read = cleaned.pairs
         held_out = [pair for pair in read if pair.split == "test"]
         if not held_out or not any(pair.split == "train" for pair in read):
-            raise Ended(say(Text.NOTHING_HELD_OUT, file=pairs))
+            raise CommandError(translate(Msg.NOTHING_HELD_OUT, file=pairs))
         trained = learn(
             read_run(run or DEFAULT),
             read,
@@ -140,7 +140,7 @@ def train(
     answers = terminal().answers
     answers.print(_comparison(tried.held_out), Line(_verdict(tried), style="bold"))
     for file in (trained.adapter, out / report.JSON, out / report.PICTURE):
-        terminal().say(Text.SAVED, file=file)
+        terminal().say(Msg.SAVED, file=file)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def pretrain(
 def _preset(found: Settings, stated: str | None) -> str:
     names = get_args(type(found).model_fields["preset"].annotation)
     if stated and stated not in names:
-        raise Ended(say(Text.UNKNOWN_PRESET, name=stated, all=", ".join(names)))
+        raise CommandError(translate(Msg.UNKNOWN_PRESET, name=stated, all=", ".join(names)))
     return stated or found.preset
 
 
@@ -180,13 +180,13 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except (ModelError, OSError) as error:
-        raise Ended(str(error)) from error
+        raise CommandError(str(error)) from error
     except TOMLDecodeError as error:
-        raise Ended(say(Text.BAD_RUN, why=error)) from error
+        raise CommandError(translate(Msg.BAD_RUN, why=error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise Ended(say(Text.BAD_RUN, why=why)) from error
+        raise CommandError(translate(Msg.BAD_RUN, why=why)) from error
     finally:
         logging.captureWarnings(False)
 
@@ -216,7 +216,7 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(came)
     except BaseException:
         if came:
-            terminal().complain(say(Text.TRAIN_STOPPED))
+            terminal().complain(translate(Msg.TRAIN_STOPPED))
             raise typer.Exit(STOPPED_STATUS) from None
         raise
     finally:
@@ -279,26 +279,28 @@ def _share(share: float, interval: tuple[float, float]) -> str:
 
 
 def _told(step: "Step") -> tuple[str, float]:
-    loss = "" if step.loss is None else f", {say(Text.LOSS, loss=f'{step.loss:.2f}')}"
+    loss = "" if step.loss is None else f", {translate(Msg.LOSS, loss=f'{step.loss:.2f}')}"
     return f"{step.stage} {step.step:,} / {step.steps:,}{loss}", step.step / max(1, step.steps)
 
 
-def _verdict(trial: "Trial") -> str:
+def _verdict(trial: "PromotionTest") -> str:
     """One sentence: the reason against it that weighs most, or that it is better."""
-    from model.evaluation.promotion import Finding
+    from model.evaluation.promotion import Criterion
 
     sentences = {
-        Finding.TOO_FEW: Text.ADAPTER_TOO_FEW,
-        Finding.NOT_BETTER: Text.ADAPTER_NOT_BETTER,
-        Finding.WORSE_BACK: Text.ADAPTER_WORSE_BACK,
-        Finding.FORGOT: Text.ADAPTER_FORGOT,
-        Finding.BETTER: Text.ADAPTER_BETTER,
+        Criterion.TOO_FEW: Msg.ADAPTER_TOO_FEW,
+        Criterion.NOT_BETTER: Msg.ADAPTER_NOT_BETTER,
+        Criterion.WORSE_BACK: Msg.ADAPTER_WORSE_BACK,
+        Criterion.FORGOT: Msg.ADAPTER_FORGOT,
+        Criterion.BETTER: Msg.ADAPTER_BETTER,
     }
     reasons = {reason.finding: reason for reason in trial.verdict.reasons}
     finding = next(
-        each for each in sentences if each in reasons and (each is not Finding.BETTER or trial.verdict.better)
+        each for each in sentences if each in reasons and (each is not Criterion.BETTER or trial.verdict.better)
     )
     difference = reasons[finding].difference
     shown = {"before": f"{difference.base:.3f}", "after": f"{difference.adapter:.3f}"}
     low, high = difference.interval
-    return say(sentences[finding], **shown, low=f"{low:+.3f}", high=f"{high:+.3f}", sources=reasons[finding].sources)
+    return translate(
+        sentences[finding], **shown, low=f"{low:+.3f}", high=f"{high:+.3f}", sources=reasons[finding].sources
+    )

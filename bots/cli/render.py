@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from bots.commands import replies as r
-from bots.i18n.messages import Text
-from bots.i18n.translate import count, say
+from bots.i18n.messages import Msg
+from bots.i18n.translate import count, translate
 
 if TYPE_CHECKING:
-    from worker.ops.doctor import Check
+    from worker.ops.doctor import DoctorCheck
 
 
 class Terminal:
@@ -26,9 +26,9 @@ class Terminal:
         self.answers = answers
         self.notes = notes
 
-    def say(self, text: Text, **values: object) -> None:
+    def say(self, text: Msg, **values: object) -> None:
         """One sentence among the answers."""
-        self.answers.print(Line(say(text, **values)), soft_wrap=True)
+        self.answers.print(Line(translate(text, **values)), soft_wrap=True)
 
     def complain(self, sentence: str) -> None:
         """One sentence of what went wrong."""
@@ -40,9 +40,9 @@ class Terminal:
         with Bars(self) as bars:
             async with aclosing(replies):
                 async for reply in replies:
-                    if isinstance(reply, r.Lesson) and not reply.over:
+                    if isinstance(reply, r.TrainingProgress) and not reply.over:
                         reply = reply.progress
-                    if isinstance(reply, r.Progress):
+                    if isinstance(reply, r.LinkProgress):
                         bars.update(reply)
                     else:
                         bars.end(getattr(reply, "link", "retrain"))
@@ -75,7 +75,7 @@ class Bars:
         if self._tasks:
             self._progress.stop()
 
-    def update(self, reply: r.Progress) -> None:
+    def update(self, reply: r.LinkProgress) -> None:
         if not self._tasks:
             self._progress.start()
         if reply.link not in self._tasks:
@@ -92,28 +92,28 @@ class Bars:
 def drawn(reply: r.Reply) -> RenderableType:
     """One reply as rich draws it."""
     match reply:
-        case r.Sentence() | r.Outcome():
+        case r.TextReply() | r.LinkOutcome():
             return _told(reply)
         case r.Results():
             return _results(reply)
-        case r.Shelf():
+        case r.LibraryPage():
             return _shelf(reply)
-        case r.Forgot() | r.Lesson():
+        case r.Removed() | r.TrainingProgress():
             return Line(reply.text)
-        case r.Confirm():
+        case r.Confirmation():
             words = " ".join(map(str, reply.args.values()))
             return Line(f"{reply.text}\n/{reply.command} {words}")
-        case r.Guide():
+        case r.Help():
             return _guide(reply)
-        case r.Options():
+        case r.SettingsView():
             return _options(reply)
-        case r.Progress():
+        case r.LinkProgress():
             return Line(f"{reply.link}  {reply.stage}")
-        case r.Work() | r.Shared():
+        case r.IndexingProgress() | r.Shared():
             raise TypeError(f"a terminal is never told this: {reply}")
 
 
-def checked(checks: Sequence["Check"]) -> RenderableType:
+def checked(checks: Sequence["DoctorCheck"]) -> RenderableType:
     """What the doctor found."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -128,20 +128,20 @@ def checked(checks: Sequence["Check"]) -> RenderableType:
     return table
 
 
-def _told(reply: r.Sentence | r.Outcome) -> Line:
+def _told(reply: r.TextReply | r.LinkOutcome) -> Line:
     line = Line(reply.text, style="" if reply.ok else "yellow")
-    if isinstance(reply, r.Outcome):
+    if isinstance(reply, r.LinkOutcome):
         line.append(
-            f"  {count(reply.moments, Text.MOMENTS_ONE, Text.MOMENTS)}" if reply.ok else f"  {reply.link}", style="dim"
+            f"  {count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)}" if reply.ok else f"  {reply.link}", style="dim"
         )
-    if reply.incident:
-        line.append(f"  {say(Text.REFERENCE, incident=reply.incident)}", style="dim")
+    if reply.correlation_id:
+        line.append(f"  {translate(Msg.REFERENCE, incident=reply.correlation_id)}", style="dim")
     return line
 
 
 def _results(results: r.Results) -> RenderableType:
     if not results.cards:
-        return Line(say(Text.NO_HITS_INSIDE if results.search.in_link else Text.NO_HITS))
+        return Line(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="dim")
     table.add_column(no_wrap=True, style="cyan")
@@ -149,18 +149,18 @@ def _results(results: r.Results) -> RenderableType:
     for number, card in enumerate(results.cards, results.search.offset + 1):
         about = [card.length, *card.why]
         if card.more:
-            about.append(say(Text.MORE_INSIDE, count=card.more))
+            about.append(translate(Msg.MORE_INSIDE, count=card.more))
         cell = Group(
             Line(card.title, style="bold"),
             Line(" · ".join(part for part in about if part), style="dim"),
             Line(card.moment_link, style="blue"),
         )
         table.add_row(str(number), card.time, cell)
-    shown = Group(Line(say(Text.WEAK), style="yellow"), table) if results.weak else table
+    shown = Group(Line(translate(Msg.WEAK), style="yellow"), table) if results.weak else table
     return Padding(shown, (0, 0, 1, 0))
 
 
-def _shelf(shelf: r.Shelf) -> RenderableType:
+def _shelf(shelf: r.LibraryPage) -> RenderableType:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("Title", "Moments", "Length", "State"):
         table.add_column(name, justify="right" if name in {"Moments", "Length"} else "left", overflow="fold")
@@ -168,21 +168,21 @@ def _shelf(shelf: r.Shelf) -> RenderableType:
     for entry in shelf.entries:
         state = Line(entry.state, style="yellow" if entry.problem else "")
         table.add_row(Line(entry.title), str(entry.moments), entry.length, state, Line(entry.link))
-    total = count(shelf.total, Text.VIDEOS_ONE, Text.VIDEOS)
+    total = count(shelf.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
     shown = len(shelf.entries)
     return Group(
-        table, Line(total if shown == shelf.total else say(Text.SOME_OF, shown=shown, total=total), style="dim")
+        table, Line(total if shown == shelf.total else translate(Msg.SOME_OF, shown=shown, total=total), style="dim")
     )
 
 
-def _options(options: r.Options) -> RenderableType:
+def _options(options: r.SettingsView) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for name, text, value, _ in options.lines:
         table.add_row(Line(name, style="cyan"), Line(value or "–", style="bold"), Line(text, style="dim"))
     return Group(Line(options.text), table) if options.text else table
 
 
-def _guide(guide: r.Guide) -> RenderableType:
+def _guide(guide: r.Help) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for name, arguments, help_ in guide.lines:
         table.add_row(Line(f"/{name}", style="cyan"), Line(arguments, style="dim"), Line(help_))

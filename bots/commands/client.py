@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
-from worker.protocol.messages import Message, Request, Update
+from worker.protocol.messages import Request, Update, WireModel
 
-A = TypeVar("A", bound=Message)
+A = TypeVar("A", bound=WireModel)
 
 
 class Client(Protocol):

@@ -4,22 +4,22 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 
 
 @dataclass(frozen=True)
-class Sentence:
+class TextReply:
     """One plain sentence. Not `ok`: what was asked for was not done, for the reason `code`."""
 
     text: str
     ok: bool = True
-    code: Code | None = None
-    incident: str | None = None
+    code: ErrorCode | None = None
+    correlation_id: str | None = None
     """Short id under which the log holds the cause."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class LinkProgress:
     """How far one link has come."""
 
     link: str
@@ -29,24 +29,24 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Work:
+class IndexingProgress:
     """Where all links of one request stand."""
 
-    lines: "tuple[Progress | Outcome, ...]"
+    lines: "tuple[LinkProgress | LinkOutcome, ...]"
     over: bool = False
     """Nothing more comes: all lines are outcomes, and no link is without one."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LinkOutcome:
     """The last word on one submitted link."""
 
     link: str
     status: Literal["indexed", "words_only", "already", "failed"]
     text: str
     moments: int = 0
-    code: Code | None = None
-    incident: str | None = None
+    code: ErrorCode | None = None
+    correlation_id: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -115,7 +115,7 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LibraryItem:
     """One video of the library."""
 
     title: str
@@ -132,15 +132,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class LibraryPage:
     """A page of the library."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LibraryItem, ...]
     total: int
 
 
 @dataclass(frozen=True)
-class Forgot:
+class Removed:
     """Links that are no longer in the library."""
 
     links: tuple[str, ...]
@@ -148,7 +148,7 @@ class Forgot:
 
 
 @dataclass(frozen=True)
-class Guide:
+class Help:
     """Each command with its arguments and what it does."""
 
     lines: tuple[tuple[str, str, str], ...]
@@ -165,7 +165,7 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Confirm:
+class Confirmation:
     """A sentence with a button, which runs `command` with `args` when it is pressed."""
 
     text: str
@@ -175,7 +175,7 @@ class Confirm:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingProgress:
     """How far a retrain has come, or how it ended (`over`)."""
 
     text: str
@@ -186,13 +186,13 @@ class Lesson:
     """Key in the blob store of the curves."""
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> LinkProgress:
         """The same for frontends that draw bars."""
-        return Progress("retrain", self.text, self.done)
+        return LinkProgress("retrain", self.text, self.done)
 
 
 @dataclass(frozen=True)
-class Options:
+class SettingsView:
     """A space's settings: each one's name, what it means, its value, and what it may be."""
 
     lines: tuple[tuple[str, str, str, tuple[str, ...]], ...]
@@ -200,7 +200,18 @@ class Options:
 
 
 Reply: TypeAlias = (
-    Sentence | Progress | Outcome | Work | Results | Shared | Shelf | Forgot | Guide | Confirm | Lesson | Options
+    TextReply
+    | LinkProgress
+    | LinkOutcome
+    | IndexingProgress
+    | Results
+    | Shared
+    | LibraryPage
+    | Removed
+    | Help
+    | Confirmation
+    | TrainingProgress
+    | SettingsView
 )
 Replies: TypeAlias = AsyncGenerator[Reply, None]
 """What a command gives. Closing it stops the listening, not the work."""
@@ -208,6 +219,6 @@ Replies: TypeAlias = AsyncGenerator[Reply, None]
 
 def succeeded(reply: Reply) -> bool:
     """Whether this reply tells of nothing that failed."""
-    if isinstance(reply, Work):
+    if isinstance(reply, IndexingProgress):
         return all(map(succeeded, reply.lines))
-    return reply.ok if isinstance(reply, Sentence | Outcome) else True
+    return reply.ok if isinstance(reply, TextReply | LinkOutcome) else True

@@ -13,13 +13,24 @@ import structlog
 
 from bots.commands.client import Client
 from bots.commands.job_progress import follow
-from bots.commands.replies import Card, Entry, Forgot, Outcome, Replies, Reply, Results, Search, Sentence, Shelf
-from bots.i18n.messages import Text
-from bots.i18n.translate import clean, clock, count, date, say, span
-from worker.ops.logs import incident
+from bots.commands.replies import (
+    Card,
+    LibraryItem,
+    LibraryPage,
+    LinkOutcome,
+    Removed,
+    Replies,
+    Reply,
+    Results,
+    Search,
+    TextReply,
+)
+from bots.i18n.messages import Msg
+from bots.i18n.translate import clean, clock, count, date, span, translate
+from worker.ops.logs import current_correlation_id
 from worker.protocol import messages
-from worker.protocol.error_codes import Code, code_of
-from worker.protocol.messages import MAX_QUERY_CHARS, Asker, CallFailed
+from worker.protocol.error_codes import ErrorCode, error_code_of
+from worker.protocol.messages import MAX_QUERY_CHARS, Caller, CallFailedError
 
 P = ParamSpec("P")
 log = structlog.get_logger()
@@ -32,11 +43,11 @@ PAGE_SIZE = 200
 _COMMAS = re.compile("[,，、]")
 """Commas of Chinese and Japanese keyboards part queries too."""
 
-_STATES: Mapping[str, Text] = {
-    "waiting": Text.IN_WORK,
-    "indexed": Text.READY,
-    "words_only": Text.ONLY_WORDS,
-    "failed": Text.FAILED,
+_STATES: Mapping[str, Msg] = {
+    "waiting": Msg.IN_WORK,
+    "indexed": Msg.READY,
+    "words_only": Msg.ONLY_WORDS,
+    "failed": Msg.FAILED,
 }
 
 
@@ -58,7 +69,7 @@ def answered(command: Callable[P, Replies]) -> Callable[P, Replies]:
 @answered
 async def find(
     client: Client,
-    asker: Asker,
+    caller: Caller,
     words: str,
     *,
     like: str = "",
@@ -75,23 +86,23 @@ async def find(
     Not `several`: the words are one sentence, with whatever commas it has.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
-        yield _sentence(Code.QUERY_TOO_LONG)
+        yield _sentence(ErrorCode.QUERY_TOO_LONG)
         return
     queries = _parts(words) if several else tuple(filter(None, [words.strip()]))
     search = Search(queries, _parts(like), _parts(unlike), in_link, limit, picture=picture)
-    yield await _results(client, asker, search)
+    yield await _results(client, caller, search)
 
 
 @answered
-async def more(client: Client, asker: Asker, search: Search | None) -> Replies:
+async def more(client: Client, caller: Caller, search: Search | None) -> Replies:
     """An earlier search carried on: `Results.next`, or a `Search.inside` of one video. None: there is no more."""
-    yield await _results(client, asker, search) if search else Sentence(say(Text.NO_MORE))
+    yield await _results(client, caller, search) if search else TextReply(translate(Msg.NO_MORE))
 
 
 @answered
 async def index(
     client: Client,
-    asker: Asker,
+    caller: Caller,
     links: Sequence[str],
     *,
     titles: Mapping[str, str] | None = None,
@@ -99,13 +110,13 @@ async def index(
     message: str = "",
     at: float | None = None,
 ) -> Replies:
-    """Submits all `links` at once and follows each to its `Outcome`. `titles` stand in for the sites' own.
+    """Submits all `links` at once and follows each to its `LinkOutcome`. `titles` stand in for the sites' own.
 
     `message` is the chat message that holds them, whose going takes them along. `at` is when it was asked, in seconds
     since 1970: those that were forgotten since stay away.
     """
     if not links:
-        yield Sentence(say(Text.WHICH_LINKS), ok=False, code=Code.NOT_A_LINK)
+        yield TextReply(translate(Msg.WHICH_LINKS), ok=False, code=ErrorCode.NOT_A_LINK)
         return
     replies: asyncio.Queue[Reply] = asyncio.Queue()
     jobs = [
@@ -113,7 +124,7 @@ async def index(
         for link in links
         for submit in [
             messages.Submit(
-                asker=asker,
+                caller=caller,
                 link=link,
                 title=(titles or {}).get(link),
                 local_files=local_files,
@@ -126,7 +137,7 @@ async def index(
     try:
         while running:
             reply = await replies.get()
-            running -= isinstance(reply, Outcome)
+            running -= isinstance(reply, LinkOutcome)
             yield reply
     finally:
         for job in jobs:
@@ -135,121 +146,125 @@ async def index(
 
 
 @answered
-async def crawl(client: Client, asker: Asker, link: str, *, most: int = 50) -> Replies:
-    """Submits the videos of a playlist, a channel or a feed, each followed to its `Outcome`."""
-    found = await client.call(messages.Crawl(asker=asker, link=link, most=most))
-    async with aclosing(index(client, asker, found.links)) as replies:
+async def crawl(client: Client, caller: Caller, link: str, *, most: int = 50) -> Replies:
+    """Submits the videos of a playlist, a channel or a feed, each followed to its `LinkOutcome`."""
+    found = await client.call(messages.ListPlaylist(caller=caller, link=link, most=most))
+    async with aclosing(index(client, caller, found.links)) as replies:
         async for reply in replies:
             yield reply
 
 
 @answered
 async def library(
-    client: Client, asker: Asker, search: str = "", *, mine: bool = False, limit: int | None = 20
+    client: Client, caller: Caller, search: str = "", *, mine: bool = False, limit: int | None = 20
 ) -> Replies:
     """The videos this space can find, newest first, perhaps only those that go by the words of `search` or are `mine`.
 
     Without a `limit` all of them.
     """
-    entries: list[Entry] = []
+    entries: list[LibraryItem] = []
     while True:
         size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
         page = await client.call(
-            messages.Library(asker=asker, search=search, mine=mine, limit=size, offset=len(entries))
+            messages.ListLibrary(caller=caller, search=search, mine=mine, limit=size, offset=len(entries))
         )
         entries += [_entry(entry) for entry in page.entries]
         if not page.entries or len(entries) in (limit, page.total):
             break
     if entries:
-        yield Shelf(tuple(entries), page.total)
+        yield LibraryPage(tuple(entries), page.total)
     else:
-        yield Sentence(say(Text.NOTHING_ON_SHELF if search else Text.EMPTY_LIBRARY))
+        yield TextReply(translate(Msg.NOTHING_ON_SHELF if search else Msg.EMPTY_LIBRARY))
 
 
 @answered
 async def forget(
-    client: Client, asker: Asker, link: str = "", *, mine: bool = False, at: float | None = None
+    client: Client, caller: Caller, link: str = "", *, mine: bool = False, at: float | None = None
 ) -> Replies:
     """Takes one link back, or all that the asker submitted; asked for `at` that time, in seconds since 1970."""
     if not (link or mine):
-        yield Sentence(say(Text.WHICH_LINK), ok=False, code=Code.NOT_A_LINK)
+        yield TextReply(translate(Msg.WHICH_LINK), ok=False, code=ErrorCode.NOT_A_LINK)
         return
-    forget = messages.Forget(asker=asker, link=link or None, mine=mine, at=time.time() if at is None else at)
+    forget = messages.Forget(caller=caller, link=link or None, mine=mine, at=time.time() if at is None else at)
     links = (await client.call(forget)).links
-    text = say(Text.FORGOTTEN_ONE, link=links[0]) if len(links) == 1 else say(Text.FORGOTTEN, count=len(links))
-    yield Forgot(links, text)
+    text = (
+        translate(Msg.FORGOTTEN_ONE, link=links[0]) if len(links) == 1 else translate(Msg.FORGOTTEN, count=len(links))
+    )
+    yield Removed(links, text)
 
 
 @answered
-async def watch(client: Client, asker: Asker, message: str, links: Sequence[str], *, at: float) -> Replies:
+async def watch(client: Client, caller: Caller, message: str, links: Sequence[str], *, at: float) -> Replies:
     """A message of a watched channel holds these links since: what it held before is taken back, the rest added."""
-    await client.call(messages.Forget(asker=asker, message=message, still=tuple(links), at=at))
+    await client.call(messages.Forget(caller=caller, message=message, still=tuple(links), at=at))
     if links:
-        async with aclosing(index(client, asker, links, message=message, at=at)) as replies:
+        async with aclosing(index(client, caller, links, message=message, at=at)) as replies:
             async for reply in replies:
                 yield reply
 
 
 @answered
 async def vote(
-    client: Client, asker: Asker, queries: Sequence[str], moment_id: str, kind: messages.VoteKind
+    client: Client, caller: Caller, queries: Sequence[str], moment_id: str, kind: messages.VoteKind
 ) -> Replies:
     """Takes down what the asker thinks of a moment as the answer to what was looked for."""
-    await client.call(messages.Vote(asker=asker, queries=tuple(queries), moment_id=moment_id, kind=kind))
-    yield Sentence(say(Text.THANKS))
+    await client.call(messages.RecordVote(caller=caller, queries=tuple(queries), moment_id=moment_id, kind=kind))
+    yield TextReply(translate(Msg.THANKS))
 
 
-async def opened(client: Client, asker: Asker, queries: Sequence[str], moment_id: str) -> None:
+async def opened(client: Client, caller: Caller, queries: Sequence[str], moment_id: str) -> None:
     """Takes down that the asker opened a moment. Nobody waits for a word on that, so it may be lost."""
     if queries:
-        with suppress(CallFailed):
-            await client.call(messages.Vote(asker=asker, queries=tuple(queries), moment_id=moment_id, kind="opened"))
+        with suppress(CallFailedError):
+            await client.call(
+                messages.RecordVote(caller=caller, queries=tuple(queries), moment_id=moment_id, kind="opened")
+            )
 
 
 @answered
-async def leave(client: Client, asker: Asker, *, at: float, back: bool = False) -> Replies:
+async def leave(client: Client, caller: Caller, *, at: float, back: bool = False) -> Replies:
     """The bot was removed from the space at that time, in seconds since 1970, or is back. Nobody is left to tell: a
     reply means that it failed.
     """
-    await client.call(messages.Leave(asker=asker, at=at, back=back))
+    await client.call(messages.RecordBotRemoval(caller=caller, at=at, back=back))
     nothing: tuple[Reply, ...] = ()
     for reply in nothing:
         yield reply
 
 
-async def suggest(client: Client, asker: Asker, typed: str, limit: int = 25) -> list[tuple[str, str]]:
+async def suggest(client: Client, caller: Caller, typed: str, limit: int = 25) -> list[tuple[str, str]]:
     """Titles and links of videos that may be meant, while somebody is typing; none where that fails or takes long."""
     try:
         async with asyncio.timeout(SUGGEST_WITHIN_S):
-            page = await client.call(messages.Library(asker=asker, search=typed, limit=limit))
-    except (CallFailed, TimeoutError):
+            page = await client.call(messages.ListLibrary(caller=caller, search=typed, limit=limit))
+    except (CallFailedError, TimeoutError):
         return []
     return [(clean(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
 
 
 @answered
-async def status(client: Client, asker: Asker) -> Replies:
-    state = await client.call(messages.Status(asker=asker))
-    waiting = say(Text.WAITING, count=state.waiting) if state.waiting else say(Text.NOTHING_WAITING)
+async def status(client: Client, caller: Caller) -> Replies:
+    state = await client.call(messages.GetStatus(caller=caller))
+    waiting = translate(Msg.WAITING, count=state.waiting) if state.waiting else translate(Msg.NOTHING_WAITING)
     videos, moments = (
-        count(state.videos, Text.VIDEOS_ONE, Text.VIDEOS),
-        count(state.moments, Text.MOMENTS_ONE, Text.MOMENTS),
+        count(state.videos, Msg.VIDEOS_ONE, Msg.VIDEOS),
+        count(state.moments, Msg.MOMENTS_ONE, Msg.MOMENTS),
     )
-    yield Sentence(say(Text.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
+    yield TextReply(translate(Msg.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
 
 
-def surprised(error: Exception) -> Sentence:
+def surprised(error: Exception) -> TextReply:
     """What to tell of an exception; the log is told the rest."""
     return _sentence(*blame(error))
 
 
-async def _results(client: Client, asker: Asker, search: Search) -> Reply:
+async def _results(client: Client, caller: Caller, search: Search) -> Reply:
     if not (search.queries or search.like or search.picture):
-        return _sentence(Code.EMPTY_QUERY)
+        return _sentence(ErrorCode.EMPTY_QUERY)
     began = time.perf_counter()
     found = await client.call(
         messages.Find(
-            asker=asker,
+            caller=caller,
             queries=search.queries,
             like=search.like,
             unlike=search.unlike,
@@ -266,25 +281,25 @@ async def _results(client: Client, asker: Asker, search: Search) -> Reply:
 
 
 async def _index_one(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> None:
-    """Tells of one link's way; the last reply, and only that, is an `Outcome`."""
+    """Tells of one link's way; the last reply, and only that, is an `LinkOutcome`."""
     try:
         tell(await follow(client, submit, tell))
     except Exception as error:
-        code, incident = blame(error)
-        tell(Outcome(submit.link, "failed", say(code), code=code, incident=incident))
+        code, correlation_id = blame(error)
+        tell(LinkOutcome(submit.link, "failed", translate(code), code=code, correlation_id=correlation_id))
 
 
-def blame(error: Exception) -> tuple[Code, str]:
+def blame(error: Exception) -> tuple[ErrorCode, str]:
     """The code and incident of a failure. One that happened in this process is logged under a new incident."""
-    if isinstance(error, CallFailed):
-        return error.code, error.incident
-    failed = incident()
-    log.error("command_failed", incident=failed, exc_info=error)
-    return code_of(error), failed
+    if isinstance(error, CallFailedError):
+        return error.code, error.correlation_id
+    failed = current_correlation_id()
+    log.error("command_failed", correlation_id=failed, exc_info=error)
+    return error_code_of(error), failed
 
 
-def _sentence(code: Code, incident: str | None = None) -> Sentence:
-    return Sentence(say(code), ok=False, code=code, incident=incident)
+def _sentence(code: ErrorCode, correlation_id: str | None = None) -> TextReply:
+    return TextReply(translate(code), ok=False, code=code, correlation_id=correlation_id)
 
 
 def _parts(words: str) -> tuple[str, ...]:
@@ -310,28 +325,28 @@ def _card(hit: messages.Hit) -> Card:
     )
 
 
-def _entry(entry: messages.LibraryEntry) -> Entry:
-    return Entry(
+def _entry(entry: messages.LibraryEntry) -> LibraryItem:
+    return LibraryItem(
         title=clean(entry.title) or entry.link,
         link=entry.link,
         status=entry.status,
-        state=say(_STATES[entry.status]),
+        state=translate(_STATES[entry.status]),
         moments=entry.moments,
         length=_length(entry.duration_s),
         added=_added(entry.submitter, entry.submitted_at),
         thumbnail=entry.thumbnail,
-        problem=say(entry.code) if entry.code else None,
+        problem=translate(entry.code) if entry.code else None,
     )
 
 
-def _why(why: messages.Why) -> str:
+def _why(why: messages.MatchReason) -> str:
     match why.kind:
         case "looks":
-            return say(Text.LOOKS)
+            return translate(Msg.LOOKS)
         case "motion":
-            return say(Text.MOVES)
+            return translate(Msg.MOVES)
         case "words":
-            return say(Text.WORDS, snippet=clean(why.snippet)) if why.snippet else say(Text.WORDS_FIT)
+            return translate(Msg.WORDS, snippet=clean(why.snippet)) if why.snippet else translate(Msg.WORDS_FIT)
 
 
 def _length(duration_s: float | None) -> str:
@@ -340,4 +355,4 @@ def _length(duration_s: float | None) -> str:
 
 def _added(who: str, iso: str) -> str:
     day = date(iso)
-    return say(Text.ADDED_BY_ON, who=clean(who), date=day) if day else say(Text.ADDED_BY, who=clean(who))
+    return translate(Msg.ADDED_BY_ON, who=clean(who), date=day) if day else translate(Msg.ADDED_BY, who=clean(who))

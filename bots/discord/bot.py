@@ -12,17 +12,17 @@ import discord
 import structlog
 
 from bots.chat.parsing import links_in
-from bots.chat.service import Action, Front
-from bots.chat.store import Errand
+from bots.chat.service import Action, ChatService
+from bots.chat.store import ChatRequest
 from bots.commands import search
 from bots.commands.registry import PUBLIC
 from bots.discord import buttons, commands, identity
-from bots.discord.guilds import Servers
-from bots.discord.responder import ANSWER, BESIDE, MESSAGE, DiscordOutlet
-from bots.i18n.messages import Text
-from bots.i18n.translate import say, speaking
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, CallFailed, ReadSettings
+from bots.discord.guilds import GuildTracker
+from bots.discord.responder import ANSWER, BESIDE, MESSAGE, DiscordResponder
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate, use_locale
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, CallFailedError, GetSettings
 
 LEARN_EVERY_S: Final = 30.0
 CALM_WITHIN_S: Final = 1.0
@@ -43,7 +43,7 @@ class Bot(discord.AutoShardedClient):
 
     def __init__(
         self,
-        front: Front,
+        front: ChatService,
         watched: Mapping[int, frozenset[str]] | None = None,
         *,
         reads: bool = False,
@@ -68,8 +68,8 @@ class Bot(discord.AutoShardedClient):
         self.front = front
         self.clock = clock
         self.learn_every_s = learn_every_s
-        self.outlet = DiscordOutlet(self, front.client, clock)
-        self.servers = Servers(front.desk, self._tell_of_server)
+        self.responder = DiscordResponder(self, front.client, clock)
+        self.servers = GuildTracker(front.chat_store, self._tell_of_server)
         self.tree = commands.tree(self)
         self._serving: set[asyncio.Task[Any]] = set()
         self._hurried = 0
@@ -84,7 +84,7 @@ class Bot(discord.AutoShardedClient):
             await self.tree.sync()
         except discord.HTTPException:
             # Those of the last start still work; `reelseek doctor` says what is wrong.
-            log.exception("sync.failed", incident=uuid.uuid4().hex[:8])
+            log.exception("sync.failed", correlation_id=uuid.uuid4().hex[:8])
 
     async def close(self) -> None:
         """Gives unfinished errands back before the connection goes."""
@@ -110,9 +110,9 @@ class Bot(discord.AutoShardedClient):
 
     async def ask(self, interaction: discord.Interaction, command: str, args: Args | SlowArgs) -> None:
         """Acknowledges a command and answers it. Arguments that take time to get are got in between."""
-        asker = identity.of_interaction(interaction)
+        caller = identity.of_interaction(interaction)
         async with self._hurrying():
-            decided = await self.front.settings(asker)
+            decided = await self.front.settings(caller)
             private = decided.answers == "private" or command not in PUBLIC
             heard = await self.acknowledged(interaction, thinking=True, ephemeral=private)
         if heard:
@@ -121,39 +121,39 @@ class Bot(discord.AutoShardedClient):
             async with self._kept():
                 try:
                     given = args if isinstance(args, Mapping) else await args()
-                except CallFailed as error:
-                    await self._tell(error, command, asker, locale, place)
+                except CallFailedError as error:
+                    await self._tell(error, command, caller, locale, place)
                 except asyncio.CancelledError:
                     # There is no errand yet that the next process could answer.
-                    await self._tell(CallFailed(Code.QUEUE_UNAVAILABLE, ""), command, asker, locale, place)
+                    await self._tell(CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, ""), command, caller, locale, place)
                     raise
                 else:
-                    await self.serve(command, given, asker, locale, place)
+                    await self.serve(command, given, caller, locale, place)
             if command == "settings":
                 await self._settled(interaction, locale)
 
     async def pressed(self, interaction: discord.Interaction, token: str, action: Action, number: int) -> None:
         """A button under results: turning pages stays in place for whom they are for, all else is private."""
-        asker = identity.of_interaction(interaction)
+        caller = identity.of_interaction(interaction)
         in_place = action == "share" or (action in ("next", "previous") and _own(interaction))
         async with self._hurrying():
             heard = await self.acknowledged(interaction, thinking=not in_place, ephemeral=True)
         if heard:
-            decided = await self.front.settings(asker)
+            decided = await self.front.settings(caller)
             locale = decided.language or str(interaction.locale)
             args = {"token": token, "action": action, "number": number}
             way = BESIDE if in_place else ANSWER
-            await self.serve("press", args, asker, locale, identity.place(interaction, way))
+            await self.serve("press", args, caller, locale, identity.place(interaction, way))
 
     async def chosen(self, interaction: discord.Interaction, command: str, args: Mapping[str, Any]) -> None:
         """A button or menu that runs a command: the answer takes its place."""
-        asker = identity.of_interaction(interaction)
+        caller = identity.of_interaction(interaction)
         async with self._hurrying():
             heard = await self.acknowledged(interaction)
         if heard:
-            decided = await self.front.settings(asker)
+            decided = await self.front.settings(caller)
             locale = decided.language or str(interaction.locale)
-            await self.serve(command, args, asker, locale, identity.place(interaction, ANSWER))
+            await self.serve(command, args, caller, locale, identity.place(interaction, ANSWER))
             if command == "settings":
                 await self._settled(interaction, locale)
 
@@ -167,19 +167,21 @@ class Bot(discord.AutoShardedClient):
         return True
 
     async def serve(
-        self, command: str, args: Mapping[str, Any], asker: Asker, locale: str, place: Mapping[str, str]
+        self, command: str, args: Mapping[str, Any], caller: Caller, locale: str, place: Mapping[str, str]
     ) -> None:
         """Answers to the end; given back if this process ends first."""
-        errand = Errand(identity.PLATFORM, command, args, asker, locale, place, at=self.clock())
+        request = ChatRequest(identity.PLATFORM, command, args, caller, locale, place, at=self.clock())
         async with self._kept():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._calm.wait(), CALM_WITHIN_S)
-            await self.front.serve(errand, self.outlet)
+            await self.front.serve(request, self.responder)
 
-    async def _tell(self, error: CallFailed, command: str, asker: Asker, locale: str, place: Mapping[str, str]) -> None:
-        with speaking(locale):
-            errand = Errand(identity.PLATFORM, command, {}, asker, locale, place, at=self.clock())
-            await self.outlet.show(errand, search.surprised(error))
+    async def _tell(
+        self, error: CallFailedError, command: str, caller: Caller, locale: str, place: Mapping[str, str]
+    ) -> None:
+        with use_locale(locale):
+            request = ChatRequest(identity.PLATFORM, command, {}, caller, locale, place, at=self.clock())
+            await self.responder.show(request, search.surprised(error))
 
     @asynccontextmanager
     async def _hurrying(self) -> AsyncIterator[None]:
@@ -223,11 +225,11 @@ class Bot(discord.AutoShardedClient):
     async def learn(self, guild_id: int) -> bool:
         """Reads which channels are watched. Whether that takes an intent which this connection does not have."""
         try:
-            decided = await self.front.client.call(ReadSettings(asker=identity.of_server(guild_id)))
+            decided = await self.front.client.call(GetSettings(caller=identity.of_server(guild_id)))
             self.watched[guild_id] = frozenset(decided.watched)
             lacks = any(self.watched.values()) and not self.intents.message_content
             allowed = lacks and may_read(await self.application_info())
-        except (CallFailed, discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except (CallFailedError, discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("watched.unknown", server=guild_id, error=error)
             self.unsure.add(guild_id)
             return False
@@ -242,8 +244,8 @@ class Bot(discord.AutoShardedClient):
     async def _settled(self, interaction: discord.Interaction, locale: str) -> None:
         """After the settings were looked at or changed: watching takes a leave that only the bot's owner can give."""
         if interaction.guild_id and await self.learn(interaction.guild_id):
-            with speaking(locale):
-                await interaction.followup.send(say(Text.DISCORD_INTENT), ephemeral=True)
+            with use_locale(locale):
+                await interaction.followup.send(translate(Msg.DISCORD_INTENT), ephemeral=True)
 
     async def on_message(self, message: discord.Message) -> None:
         links = links_in(message.content)
@@ -265,16 +267,16 @@ class Bot(discord.AutoShardedClient):
 
     async def _watch(self, message: discord.Message, links: list[str], version: str) -> None:
         try:
-            if not await self.front.desk.first(f"discord:{message.id}:{version}"):
+            if not await self.front.chat_store.first(f"discord:{message.id}:{version}"):
                 return
-        except CallFailed:
+        except CallFailedError:
             # Told by the errand itself, which needs the same Redis.
             log.info("watch.unsure", message=message.id)
-        asker = identity.of_message(message)
-        decided = await self.front.settings(asker)
+        caller = identity.of_message(message)
+        decided = await self.front.settings(caller)
         locale = decided.language or str(message.guild.preferred_locale if message.guild else "")
         place = {"way": MESSAGE, "channel": str(message.channel.id), "message": str(message.id)}
-        await self.serve("watch", {"message": str(message.id), "links": links}, asker, locale, place)
+        await self.serve("watch", {"message": str(message.id), "links": links}, caller, locale, place)
 
     async def _deleted(self, guild_id: int | None, channel_id: int, message_id: int) -> None:
         """What was added while the channel was watched goes with its message, watched or not, known or not."""

@@ -14,7 +14,7 @@ UNSET = "unset"
 """Stands in a menu for an empty value, which Discord refuses."""
 
 
-class Presses(Protocol):
+class ButtonHandler(Protocol):
     """What the bot does when somebody presses."""
 
     async def pressed(self, interaction: discord.Interaction, token: str, action: Action, number: int) -> None: ...
@@ -22,21 +22,21 @@ class Presses(Protocol):
     async def chosen(self, interaction: discord.Interaction, command: str, args: Mapping[str, Any]) -> None: ...
 
 
-def _bot(interaction: discord.Interaction) -> Presses:
-    return cast(Presses, interaction.client)
+def _bot(interaction: discord.Interaction) -> ButtonHandler:
+    return cast(ButtonHandler, interaction.client)
 
 
-class Press(ui.DynamicItem[ui.Button[Any]], template=r"rs:[\w-]+:[a-z]+:\d+"):
+class ResultButton(ui.DynamicItem[ui.Button[Any]], template=r"rs:[\w-]+:[a-z]+:\d+"):
     """A button under results."""
 
     @classmethod
-    def of(cls, token: str, action: Action, number: int = 0, **looks: Any) -> "Press":
+    def of(cls, token: str, action: Action, number: int = 0, **looks: Any) -> "ResultButton":
         return cls(ui.Button(custom_id=f"rs:{token}:{action}:{number}", **looks))
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction, item: ui.Item[Any], match: re.Match[str], /
-    ) -> "Press":
+    ) -> "ResultButton":
         return cls(cast(ui.Button[Any], item))
 
     async def callback(self, interaction: discord.Interaction) -> None:
@@ -44,18 +44,18 @@ class Press(ui.DynamicItem[ui.Button[Any]], template=r"rs:[\w-]+:[a-z]+:\d+"):
         await _bot(interaction).pressed(interaction, token, cast(Action, action), int(number))
 
 
-class Go(ui.DynamicItem[ui.Button[Any]], template=r"rs![a-z]+\{.*\}"):
+class CommandButton(ui.DynamicItem[ui.Button[Any]], template=r"rs![a-z]+\{.*\}"):
     """A button that runs a command."""
 
     @classmethod
-    def of(cls, command: str, args: Mapping[str, Any], label: str) -> "Go":
+    def of(cls, command: str, args: Mapping[str, Any], label: str) -> "CommandButton":
         packed = json.dumps(dict(args), separators=(",", ":"))
         return cls(ui.Button(custom_id=f"rs!{command}{packed}", label=label, style=discord.ButtonStyle.primary))
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction, item: ui.Item[Any], match: re.Match[str], /
-    ) -> "Go":
+    ) -> "CommandButton":
         return cls(cast(ui.Button[Any], item))
 
     async def callback(self, interaction: discord.Interaction) -> None:
@@ -63,11 +63,11 @@ class Go(ui.DynamicItem[ui.Button[Any]], template=r"rs![a-z]+\{.*\}"):
         await _bot(interaction).chosen(interaction, command, json.loads(brace + packed))
 
 
-class Choice(ui.DynamicItem[ui.Select[Any]], template=r"rs=[a-z]+"):
+class SettingSelect(ui.DynamicItem[ui.Select[Any]], template=r"rs=[a-z]+"):
     """A menu of what a setting can be."""
 
     @classmethod
-    def of(cls, name: str, values: tuple[str, ...], value: str) -> "Choice":
+    def of(cls, name: str, values: tuple[str, ...], value: str) -> "SettingSelect":
         options = [
             discord.SelectOption(label=each or "–", value=each or UNSET, default=each == value) for each in values
         ]
@@ -76,7 +76,7 @@ class Choice(ui.DynamicItem[ui.Select[Any]], template=r"rs=[a-z]+"):
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction, item: ui.Item[Any], match: re.Match[str], /
-    ) -> "Choice":
+    ) -> "SettingSelect":
         return cls(cast(ui.Select[Any], item))
 
     async def callback(self, interaction: discord.Interaction) -> None:
@@ -109,4 +109,4 @@ class Channels(ui.DynamicItem[ui.ChannelSelect[Any]], template=r"rs#[a-z]+"):
         await _bot(interaction).chosen(interaction, "settings", args)
 
 
-ALL = (Press, Go, Choice, Channels)
+ALL = (ResultButton, CommandButton, SettingSelect, Channels)

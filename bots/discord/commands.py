@@ -16,10 +16,10 @@ from bots.chat.parsing import arguments, links_in
 from bots.commands import admin
 from bots.discord import identity
 from bots.discord.render import MAX_CARDS
-from bots.i18n.messages import Text
-from bots.i18n.translate import say, speaking
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import MAX_PICTURE_BYTES, CallFailed
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate, use_locale
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import MAX_PICTURE_BYTES, CallFailedError
 
 if TYPE_CHECKING:
     from bots.discord.bot import Bot
@@ -41,8 +41,8 @@ class Translated(app_commands.Translator):
         self, string: locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
         english = str(string)
-        with speaking(locale.value):
-            said = say(Text(english)) if english in list(Text) else english
+        with use_locale(locale.value):
+            said = translate(Msg(english)) if english in list(Msg) else english
         return None if said == english else said
 
 
@@ -60,14 +60,14 @@ def tree(bot: "Bot") -> app_commands.CommandTree["Bot"]:
 
 
 def _asking(bot: "Bot") -> Sequence[Command]:
-    @_command(Text.NAME_FIND, Text.FIND_HELP)
+    @_command(Msg.NAME_FIND, Msg.FIND_HELP)
     @_options(
-        words=(Text.NAME_WORDS, Text.WORDS_HELP),
-        picture=(Text.NAME_PICTURE, Text.PICTURE_HELP),
-        like=(Text.NAME_LIKE, Text.LIKE_HELP),
-        unlike=(Text.NAME_UNLIKE, Text.UNLIKE_HELP),
-        in_link=(Text.NAME_IN, Text.IN_HELP),
-        limit=(Text.NAME_LIMIT, Text.LIMIT_HELP),
+        words=(Msg.NAME_WORDS, Msg.WORDS_HELP),
+        picture=(Msg.NAME_PICTURE, Msg.PICTURE_HELP),
+        like=(Msg.NAME_LIKE, Msg.LIKE_HELP),
+        unlike=(Msg.NAME_UNLIKE, Msg.UNLIKE_HELP),
+        in_link=(Msg.NAME_IN, Msg.IN_HELP),
+        limit=(Msg.NAME_LIMIT, Msg.LIMIT_HELP),
     )
     async def find(
         interaction: discord.Interaction,
@@ -89,8 +89,8 @@ def _asking(bot: "Bot") -> Sequence[Command]:
     async def videos(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         return await _suggested(bot, interaction, typed)
 
-    @_command(Text.NAME_INDEX, Text.INDEX_HELP)
-    @_options(link=(Text.NAME_LINK, Text.LINK_HELP))
+    @_command(Msg.NAME_INDEX, Msg.INDEX_HELP)
+    @_options(link=(Msg.NAME_LINK, Msg.LINK_HELP))
     async def index(interaction: discord.Interaction, link: str) -> None:
         await bot.ask(interaction, "index", arguments("index", link))
 
@@ -98,25 +98,25 @@ def _asking(bot: "Bot") -> Sequence[Command]:
 
 
 def _keeping(bot: "Bot") -> Sequence[Command]:
-    @_command(Text.NAME_LIBRARY, Text.LIBRARY_HELP)
-    @_options(words=(Text.NAME_WORDS, Text.SHELF_WORDS_HELP), mine=(Text.NAME_MINE, Text.SHELF_MINE_HELP))
+    @_command(Msg.NAME_LIBRARY, Msg.LIBRARY_HELP)
+    @_options(words=(Msg.NAME_WORDS, Msg.SHELF_WORDS_HELP), mine=(Msg.NAME_MINE, Msg.SHELF_MINE_HELP))
     async def library(interaction: discord.Interaction, words: str = "", mine: bool = False) -> None:
         await bot.ask(interaction, "library", {"search": words, "mine": mine})
 
-    @_command(Text.NAME_FORGET, Text.FORGET_HELP)
-    @_options(link=(Text.NAME_LINK, Text.FORGET_LINK_HELP), mine=(Text.NAME_MINE, Text.FORGET_MINE_HELP))
+    @_command(Msg.NAME_FORGET, Msg.FORGET_HELP)
+    @_options(link=(Msg.NAME_LINK, Msg.FORGET_LINK_HELP), mine=(Msg.NAME_MINE, Msg.FORGET_MINE_HELP))
     async def forget(interaction: discord.Interaction, link: str = "", mine: bool = False) -> None:
         await bot.ask(interaction, "forget", {"link": link, "mine": mine})
 
-    @_command(Text.NAME_STATUS, Text.STATUS_HELP)
+    @_command(Msg.NAME_STATUS, Msg.STATUS_HELP)
     async def status(interaction: discord.Interaction) -> None:
         await bot.ask(interaction, "status", {})
 
-    @_command(Text.NAME_PRIVACY, Text.PRIVACY_HELP)
+    @_command(Msg.NAME_PRIVACY, Msg.PRIVACY_HELP)
     async def privacy(interaction: discord.Interaction) -> None:
         await bot.ask(interaction, "privacy", {})
 
-    @_command(Text.NAME_HELP, Text.HELP_HELP)
+    @_command(Msg.NAME_HELP, Msg.HELP_HELP)
     async def help_(interaction: discord.Interaction) -> None:
         await bot.ask(interaction, "help", {})
 
@@ -124,20 +124,20 @@ def _keeping(bot: "Bot") -> Sequence[Command]:
 
 
 def _administering(bot: "Bot") -> Sequence[Command]:
-    @_command(Text.NAME_RETRAIN, Text.RETRAIN_HELP, for_admins=True)
-    @_options(action=(Text.NAME_ACTION, Text.RETRAIN_ACTION_HELP))
+    @_command(Msg.NAME_RETRAIN, Msg.RETRAIN_HELP, for_admins=True)
+    @_options(action=(Msg.NAME_ACTION, Msg.RETRAIN_ACTION_HELP))
     async def retrain(
         interaction: discord.Interaction, action: Literal["preview", "start", "cancel"] = "preview"
     ) -> None:
         await bot.ask(interaction, "retrain", {"action": action})
 
-    @_command(Text.NAME_MODEL, Text.MODEL_HELP, for_admins=True)
-    @_options(action=(Text.NAME_ACTION, Text.MODEL_ACTION_HELP))
+    @_command(Msg.NAME_MODEL, Msg.MODEL_HELP, for_admins=True)
+    @_options(action=(Msg.NAME_ACTION, Msg.MODEL_ACTION_HELP))
     async def model(interaction: discord.Interaction, action: Literal["status", "rollback"] = "status") -> None:
         await bot.ask(interaction, "model", {"action": action})
 
-    @_command(Text.NAME_SETTINGS, Text.SETTINGS_HELP, for_admins=True)
-    @_options(name=(Text.NAME_NAME, Text.SETTING_NAME_HELP), value=(Text.NAME_VALUE, Text.SETTING_VALUE_HELP))
+    @_command(Msg.NAME_SETTINGS, Msg.SETTINGS_HELP, for_admins=True)
+    @_options(name=(Msg.NAME_NAME, Msg.SETTING_NAME_HELP), value=(Msg.NAME_VALUE, Msg.SETTING_VALUE_HELP))
     @app_commands.choices(
         name=[Choice(name=locale_str(meaning), value=name) for name, meaning in admin.OPTIONS.items()]
     )
@@ -159,13 +159,13 @@ def _menu(bot: "Bot") -> app_commands.ContextMenu:
     async def index_message(interaction: discord.Interaction, message: discord.Message) -> None:
         await bot.ask(interaction, "index", {"links": links_in(message.content), "message": str(message.id)})
 
-    return app_commands.ContextMenu(name=locale_str(Text.INDEX_MESSAGE), callback=index_message)
+    return app_commands.ContextMenu(name=locale_str(Msg.INDEX_MESSAGE), callback=index_message)
 
 
 # ---- how commands are made ----
 
 
-def _command(name: Text, help: Text, for_admins: bool = False) -> Callable[[Callback], Command]:
+def _command(name: Msg, help: Msg, for_admins: bool = False) -> Callable[[Callback], Command]:
     def made(callback: Callback) -> Command:
         command: Command = app_commands.command(name=locale_str(name), description=locale_str(help))(callback)
         if for_admins:
@@ -175,7 +175,7 @@ def _command(name: Text, help: Text, for_admins: bool = False) -> Callable[[Call
     return made
 
 
-def _options(**options: tuple[Text, Text]) -> Callable[[Callback], Callback]:
+def _options(**options: tuple[Msg, Msg]) -> Callable[[Callback], Callback]:
     def made(callback: Callback) -> Callback:
         callback = app_commands.rename(**{key: locale_str(name) for key, (name, _) in options.items()})(callback)
         return app_commands.describe(**{key: locale_str(help) for key, (_, help) in options.items()})(callback)
@@ -193,14 +193,14 @@ async def _suggested(bot: "Bot", interaction: discord.Interaction, typed: str) -
 
 
 async def _picture(attachment: discord.Attachment | None) -> str | None:
-    """An attached picture in base64. Raises `CallFailed`."""
+    """An attached picture in base64. Raises `CallFailedError`."""
     if attachment is None:
         return None
     if attachment.size > MAX_PICTURE_BYTES:
-        raise CallFailed(Code.NOT_A_PICTURE, uuid.uuid4().hex[:8])
+        raise CallFailedError(ErrorCode.NOT_A_PICTURE, uuid.uuid4().hex[:8])
     try:
         return base64.b64encode(await attachment.read()).decode()
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        incident = uuid.uuid4().hex[:8]
-        log.warning("picture.failed", incident=incident, error=error)
-        raise CallFailed(Code.UNREACHABLE, incident) from error
+        correlation_id = uuid.uuid4().hex[:8]
+        log.warning("picture.failed", correlation_id=correlation_id, error=error)
+        raise CallFailedError(ErrorCode.UNREACHABLE, correlation_id) from error

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from bots.chat.store import Desk
-from worker.protocol.messages import CallFailed
+from bots.chat.store import ChatStore
+from worker.protocol.messages import CallFailedError
 
 NOTE: Final = "discord:servers"
 KEEP_S: Final = 10 * 365 * 86400
@@ -18,11 +18,11 @@ Tell: TypeAlias = Callable[[int, bool], Awaitable[None]]
 log = structlog.get_logger()
 
 
-class Servers:
+class GuildTracker:
     """One serves a whole bot process. Changes are told one after another: the last word on a server is the true one."""
 
-    def __init__(self, desk: Desk, tell: Tell) -> None:
-        self._desk = desk
+    def __init__(self, chat_store: ChatStore, tell: Tell) -> None:
+        self._desk = chat_store
         self._tell = tell
         self._turn = asyncio.Lock()
 
@@ -48,5 +48,5 @@ class Servers:
         async with self._turn:
             try:
                 yield set(map(int, (await self._desk.noted("", NOTE) or "").split()))
-            except CallFailed as error:
-                log.warning("servers.not_noted", incident=error.incident)
+            except CallFailedError as error:
+                log.warning("servers.not_noted", correlation_id=error.correlation_id)

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import discord
 
-from worker.protocol.messages import Asker
+from worker.protocol.messages import Caller
 
 Guest: TypeAlias = discord.User | discord.Member
 PLATFORM = "discord"
@@ -14,37 +14,37 @@ def space(guild_id: int) -> str:
     return f"{PLATFORM}:{guild_id}"
 
 
-def of_interaction(interaction: discord.Interaction) -> Asker:
+def of_interaction(interaction: discord.Interaction) -> Caller:
     """Who used a command or a button. Discord itself worked out the permissions."""
     assert interaction.guild_id is not None  # noqa: S101  # the commands exist in servers only
-    return Asker(
+    return Caller(
         space=space(interaction.guild_id),
-        person=str(interaction.user.id),
+        user_id=str(interaction.user.id),
         name=interaction.user.display_name,
-        room=room(interaction.client, interaction.guild_id, interaction.channel_id),
-        admin=interaction.permissions.manage_guild,
+        private_channel=private_channel(interaction.client, interaction.guild_id, interaction.channel_id),
+        is_admin=interaction.permissions.manage_guild,
     )
 
 
-def of_message(message: discord.Message) -> Asker:
+def of_message(message: discord.Message) -> Caller:
     """Who wrote a message in a server."""
     assert message.guild is not None  # noqa: S101  # only messages of watched channels are asked about
     author = message.author
-    return Asker(
+    return Caller(
         space=space(message.guild.id),
-        person=str(author.id),
+        user_id=str(author.id),
         name=author.display_name,
-        room=room_of(message.channel),
-        admin=isinstance(author, discord.Member) and author.guild_permissions.manage_guild,
+        private_channel=room_of(message.channel),
+        is_admin=isinstance(author, discord.Member) and author.guild_permissions.manage_guild,
     )
 
 
-def of_server(guild_id: int) -> Asker:
+def of_server(guild_id: int) -> Caller:
     """The server itself, where nobody asks."""
-    return Asker(space=space(guild_id), person="discord", admin=True)
+    return Caller(space=space(guild_id), user_id="discord", is_admin=True)
 
 
-def room(client: discord.Client, guild_id: int, channel_id: int | None) -> str:
+def private_channel(client: discord.Client, guild_id: int, channel_id: int | None) -> str:
     """The private channel that this is, or empty where everybody of the server may read."""
     guild = client.get_guild(guild_id)
     found = guild.get_channel_or_thread(channel_id) if guild and channel_id else None

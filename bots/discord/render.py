@@ -11,24 +11,24 @@ from discord import ui
 
 from bots.commands.replies import (
     Card,
-    Confirm,
-    Entry,
-    Forgot,
-    Guide,
-    Lesson,
-    Options,
-    Outcome,
-    Progress,
+    Confirmation,
+    Help,
+    IndexingProgress,
+    LibraryItem,
+    LibraryPage,
+    LinkOutcome,
+    LinkProgress,
+    Removed,
     Reply,
     Results,
-    Sentence,
+    SettingsView,
     Shared,
-    Shelf,
-    Work,
+    TextReply,
+    TrainingProgress,
 )
-from bots.discord.buttons import Channels, Choice, Go, Press
-from bots.i18n.messages import Text
-from bots.i18n.translate import count, say
+from bots.discord.buttons import Channels, CommandButton, ResultButton, SettingSelect
+from bots.i18n.messages import Msg
+from bots.i18n.translate import count, translate
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """A picture by its key in the blob store. Raises `KeyError`."""
@@ -66,12 +66,12 @@ async def draw(reply: Reply, fetch: Fetch) -> Drawing:
     match reply:
         case Results():
             return await _results(reply, fetch)
-        case Lesson():
+        case TrainingProgress():
             return await _lesson(reply, fetch)
-        case Confirm():
-            button = Go.of(reply.command, reply.args, reply.button)
+        case Confirmation():
+            button = CommandButton.of(reply.command, reply.args, reply.button)
             return Drawing(_view(ui.TextDisplay(reply.text), ui.ActionRow(button)))
-        case Options():
+        case SettingsView():
             return Drawing(_options(reply))
         case _:
             return Drawing(_view(ui.TextDisplay(text(reply))))
@@ -80,24 +80,24 @@ async def draw(reply: Reply, fetch: Fetch) -> Drawing:
 def text(reply: Reply) -> str:
     """A reply that is nothing but text."""
     match reply:
-        case Sentence():
+        case TextReply():
             return sentence(reply)
-        case Forgot():
+        case Removed():
             return reply.text
-        case Work():
+        case IndexingProgress():
             return _fitting([_line(line) for line in reply.lines], "\n")
-        case Progress() | Outcome():
+        case LinkProgress() | LinkOutcome():
             return _line(reply)
-        case Shelf():
+        case LibraryPage():
             return _shelf(reply)
-        case Guide():
+        case Help():
             return _fitting([f"**/{name}** {plain(args)}\n{help}" for name, args, help in reply.lines], "\n")
     raise TypeError(f"{type(reply).__name__} is more than a text")
 
 
-def sentence(reply: Sentence | Outcome) -> str:
+def sentence(reply: TextReply | LinkOutcome) -> str:
     mark = "" if reply.ok else "⚠️ "
-    reference = f"\n-# {say(Text.REFERENCE, incident=reply.incident)}" if reply.incident else ""
+    reference = f"\n-# {translate(Msg.REFERENCE, incident=reply.correlation_id)}" if reply.correlation_id else ""
     return f"{mark}{reply.text}{reference}"
 
 
@@ -107,7 +107,7 @@ def shared(reply: Shared) -> str:
     A link longer than a message is left out, as it is of cards.
     """
     card = reply.card
-    who = say(Text.SHARED, who=f"<@{reply.by}>", query=plain(reply.query))
+    who = translate(Msg.SHARED, who=f"<@{reply.by}>", query=plain(reply.query))
     about = f"{who}\n**{plain(card.title)}** · {card.time} · {plain(card.added)}"
     whole = f"{about}\n{card.moment_link}"
     return whole if len(whole) <= MAX_CONTENT_CHARS else about
@@ -118,7 +118,7 @@ def shared(reply: Shared) -> str:
 
 async def _results(reply: Results, fetch: Fetch) -> Drawing:
     if not reply.cards:
-        return Drawing(_view(ui.TextDisplay(say(Text.NO_HITS_INSIDE if reply.search.in_link else Text.NO_HITS))))
+        return Drawing(_view(ui.TextDisplay(translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS))))
     cards = reply.cards[:MAX_CARDS]
     pictures = [await _picture(card.thumbnail, f"{number}.jpg", card.title, fetch) for number, card in enumerate(cards)]
     parts: list[ui.Item[Any]] = [ui.TextDisplay(_header(reply))]
@@ -131,15 +131,15 @@ async def _results(reply: Results, fetch: Fetch) -> Drawing:
 
 def _header(reply: Results) -> str:
     search = reply.search
-    title = say(Text.FOUND_LIKE if search.picture else Text.FOUND_SIMILAR)
+    title = translate(Msg.FOUND_LIKE if search.picture else Msg.FOUND_SIMILAR)
     if search.queries:
-        title = say(Text.FOUND, query=plain(", ".join(search.queries)))
-    return f"### {title}\n{say(Text.WEAK)}" if reply.weak else f"### {title}"
+        title = translate(Msg.FOUND, query=plain(", ".join(search.queries)))
+    return f"### {title}\n{translate(Msg.WEAK)}" if reply.weak else f"### {title}"
 
 
 def _card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
     jump = f"[▶ {card.time}](<{card.moment_link}>)" if len(card.moment_link) <= MAX_LINK_CHARS else card.time
-    facts = [jump, card.length, plain(card.added, 60), say(Text.MORE_INSIDE, count=card.more) if card.more else ""]
+    facts = [jump, card.length, plain(card.added, 60), translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""]
     why = plain(" · ".join(card.why))
     written: ui.TextDisplay[Any] = ui.TextDisplay(
         f"**{plain(card.title, 100)}**\n{' · '.join(filter(None, facts))}\n-# {why}"
@@ -152,27 +152,27 @@ def _card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
 
 def _row(token: str, number: int) -> ui.ActionRow[Any]:
     return ui.ActionRow(
-        Press.of(token, "up", number, emoji="👍", label=say(Text.GOOD)),
-        Press.of(token, "down", number, emoji="👎", label=say(Text.BAD)),
-        Press.of(token, "like", number, label=say(Text.MORE_LIKE_THIS)),
-        Press.of(token, "inside", number, label=say(Text.SEARCH_INSIDE)),
-        Press.of(token, "share", number, label=say(Text.SHARE), style=discord.ButtonStyle.primary),
+        ResultButton.of(token, "up", number, emoji="👍", label=translate(Msg.GOOD)),
+        ResultButton.of(token, "down", number, emoji="👎", label=translate(Msg.BAD)),
+        ResultButton.of(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
+        ResultButton.of(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
+        ResultButton.of(token, "share", number, label=translate(Msg.SHARE), style=discord.ButtonStyle.primary),
     )
 
 
-def _pager(reply: Results) -> list[Press]:
+def _pager(reply: Results) -> list[ResultButton]:
     pager = []
     if reply.search.before:
-        pager.append(Press.of(reply.token, "previous", emoji="◀️", label=say(Text.PREVIOUS)))
+        pager.append(ResultButton.of(reply.token, "previous", emoji="◀️", label=translate(Msg.PREVIOUS)))
     if reply.next:
-        pager.append(Press.of(reply.token, "next", emoji="▶️", label=say(Text.NEXT)))
+        pager.append(ResultButton.of(reply.token, "next", emoji="▶️", label=translate(Msg.NEXT)))
     return pager
 
 
 # ---- the others ----
 
 
-async def _lesson(reply: Lesson, fetch: Fetch) -> Drawing:
+async def _lesson(reply: TrainingProgress, fetch: Fetch) -> Drawing:
     written = reply.text if reply.over else f"{reply.text}\n{bar(reply.done)}"
     name = f"curves.{(reply.picture or '').rpartition('.')[2]}"
     picture = await _picture(reply.picture, name, reply.text, fetch)
@@ -182,30 +182,30 @@ async def _lesson(reply: Lesson, fetch: Fetch) -> Drawing:
     return Drawing(_view(ui.TextDisplay(written), gallery), (picture,))
 
 
-def _options(reply: Options) -> View:
+def _options(reply: SettingsView) -> View:
     parts: list[ui.Item[Any]] = [ui.TextDisplay(reply.text)] if reply.text else []
     for name, meaning, value, choices in reply.lines:
         parts.append(ui.TextDisplay(f"**{name}** · {meaning}"))
         parts.append(
-            ui.ActionRow(Choice.of(name, choices, value) if choices else Channels.of(name, tuple(value.split())))
+            ui.ActionRow(SettingSelect.of(name, choices, value) if choices else Channels.of(name, tuple(value.split())))
         )
     return _view(*parts)
 
 
-def _shelf(reply: Shelf) -> str:
-    total = count(reply.total, Text.VIDEOS_ONE, Text.VIDEOS)
+def _shelf(reply: LibraryPage) -> str:
+    total = count(reply.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
     return _fitting([f"### {total}", *map(_entry, reply.entries)], "\n")
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: LibraryItem) -> str:
     facts = [entry.state, entry.length, plain(entry.added), entry.problem or ""]
     title = plain(entry.title, 100)
     shown = f"[{title}](<{entry.link}>)" if len(entry.link) <= MAX_LINK_CHARS else title
     return f"{shown}\n-# {' · '.join(filter(None, facts))}"
 
 
-def _line(line: Progress | Outcome) -> str:
-    if isinstance(line, Progress):
+def _line(line: LinkProgress | LinkOutcome) -> str:
+    if isinstance(line, LinkProgress):
         return f"{bar(line.done)} {line.stage} · {plain(line.link, 80)}"
     if not line.ok:
         return f"{sentence(line)}\n-# {plain(line.link, 80)}"

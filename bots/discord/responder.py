@@ -8,9 +8,18 @@ import discord
 import structlog
 from discord import ui
 
-from bots.chat.store import Errand
+from bots.chat.store import ChatRequest
 from bots.commands.client import Client
-from bots.commands.replies import Lesson, Outcome, Reply, Results, Sentence, Shared, Work, succeeded
+from bots.commands.replies import (
+    IndexingProgress,
+    LinkOutcome,
+    Reply,
+    Results,
+    Shared,
+    TextReply,
+    TrainingProgress,
+    succeeded,
+)
 from bots.discord import render
 from bots.discord.render import Drawing
 
@@ -25,7 +34,7 @@ all else beside them; under a message of a watched channel."""
 log = structlog.get_logger()
 
 
-class DiscordOutlet:
+class DiscordResponder:
     """Draws each reply where its errand says."""
 
     def __init__(self, bot: discord.Client, client: Client, clock: Callable[[], float] = time.time) -> None:
@@ -33,28 +42,28 @@ class DiscordOutlet:
         self._client = client
         self._clock = clock
 
-    async def show(self, errand: Errand, reply: Reply) -> None:
+    async def show(self, request: ChatRequest, reply: Reply) -> None:
         """Draws a reply; raises discord.py's errors where Discord refuses it."""
-        if errand.command == "leave":
+        if request.command == "leave":
             return
-        if errand.place["way"] == MESSAGE:
-            await self._under_message(errand, reply)
+        if request.place["way"] == MESSAGE:
+            await self._under_message(request, reply)
             return
-        if self._clock() - errand.at < TOKEN_LIVES_S:
+        if self._clock() - request.at < TOKEN_LIVES_S:
             try:
-                await self._answer(errand, reply)
+                await self._answer(request, reply)
             except discord.HTTPException as refused:
                 if refused.code not in TOKEN_REFUSED:
                     raise
-                log.info("token.refused", errand=errand.id, code=refused.code)
+                log.info("token.refused", request=request.id, code=refused.code)
             else:
                 return
-        await self._late(errand, reply)
+        await self._late(request, reply)
 
     # ---- while the token lives ----
 
-    async def _answer(self, errand: Errand, reply: Reply) -> None:
-        place = errand.place
+    async def _answer(self, request: ChatRequest, reply: Reply) -> None:
+        place = request.place
         webhook = discord.Webhook.partial(int(place["application"]), place["token"], client=self._bot)
         if isinstance(reply, Shared):
             await webhook.send(render.shared(reply), allowed_mentions=discord.AllowedMentions.none())
@@ -74,37 +83,39 @@ class DiscordOutlet:
 
     # ---- afterwards ----
 
-    async def _late(self, errand: Errand, reply: Reply) -> None:
+    async def _late(self, request: ChatRequest, reply: Reply) -> None:
         """The last word only: what goes on meanwhile is not worth a message each."""
-        if isinstance(reply, Work | Lesson) and not reply.over:
+        if isinstance(reply, IndexingProgress | TrainingProgress) and not reply.over:
             return
-        channel = self._bot.get_partial_messageable(int(errand.place["channel"]))
+        channel = self._bot.get_partial_messageable(int(request.place["channel"]))
         # Discord drops a second message with the same nonce, should two processes answer.
-        nonce = errand.id[:25]
+        nonce = request.id[:25]
         if isinstance(reply, Shared):
             await channel.send(render.shared(reply), allowed_mentions=discord.AllowedMentions.none(), nonce=nonce)
             return
         drawing = await render.draw(reply, self._client.thumbnail)
-        await channel.send(**_sending(_addressed(drawing, errand.asker.person)), nonce=nonce)
+        await channel.send(**_sending(_addressed(drawing, request.caller.user_id)), nonce=nonce)
 
     # ---- watched channels ----
 
-    async def _under_message(self, errand: Errand, reply: Reply) -> None:
-        channel = self._bot.get_partial_messageable(int(errand.place["channel"]))
-        message = channel.get_partial_message(int(errand.place["message"]))
-        if isinstance(reply, Work) and not reply.over:
+    async def _under_message(self, request: ChatRequest, reply: Reply) -> None:
+        channel = self._bot.get_partial_messageable(int(request.place["channel"]))
+        message = channel.get_partial_message(int(request.place["message"]))
+        if isinstance(reply, IndexingProgress) and not reply.over:
             return
         if succeeded(reply):
             await message.add_reaction("✅")
             return
-        failed = [line for line in reply.lines if not succeeded(line)] if isinstance(reply, Work) else [reply]
-        told = "\n".join(render.sentence(each) for each in failed if isinstance(each, Sentence | Outcome))
+        failed = (
+            [line for line in reply.lines if not succeeded(line)] if isinstance(reply, IndexingProgress) else [reply]
+        )
+        told = "\n".join(render.sentence(each) for each in failed if isinstance(each, TextReply | LinkOutcome))
         reference = message.to_reference(fail_if_not_exists=False)
         await channel.send(
             told[: render.MAX_CONTENT_CHARS],
             reference=reference,
             allowed_mentions=discord.AllowedMentions.none(),
-            nonce=errand.id[:25],
+            nonce=request.id[:25],
         )
 
 

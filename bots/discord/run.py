@@ -11,16 +11,16 @@ import aiohttp
 import discord
 import structlog
 
-from bots.chat.service import Front
-from bots.chat.store import Desk, desk
+from bots.chat.service import ChatService
+from bots.chat.store import ChatStore, open_chat_store
 from bots.commands.client import Client
-from bots.connect import Ended, reach, watched
+from bots.connect import CommandError, connect, serve_health
 from bots.discord import identity
 from bots.discord.bot import Bot, may_read
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
-from worker.ops.health import Vitals
-from worker.protocol.messages import CallFailed, ReadSettings
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+from worker.ops.health import FrontendHealth
+from worker.protocol.messages import CallFailedError, GetSettings
 from worker.settings import Settings
 
 PERMISSIONS: Final = discord.Permissions(
@@ -54,16 +54,16 @@ class Application:
 
 
 async def run(settings: Settings, clock: Callable[[], float] = time.time) -> None:
-    """Serves Discord until it is cancelled. Raises `Ended`."""
+    """Serves Discord until it is cancelled. Raises `CommandError`."""
     token = token_of(settings)
     if settings.redis_url is None:
-        raise Ended(say(Text.CHAT_NEEDS_REDIS), NO_GOOD)
+        raise CommandError(translate(Msg.CHAT_NEEDS_REDIS), NO_GOOD)
     redis_url = settings.redis_url.get_secret_value()
-    with watched(settings) as vitals:
+    with serve_health(settings) as vitals:
         application = await look(token)
         async with (
-            reach(settings) as client,
-            desk(redis_url, settings.person_rate, settings.space_rate, settings.keep_shown_s) as kept,
+            connect(settings) as client,
+            open_chat_store(redis_url, settings.person_rate, settings.space_rate, settings.keep_shown_s) as kept,
         ):
             while await serve_once(token, application, client, kept, clock, vitals):
                 application = await look(token)
@@ -73,25 +73,25 @@ async def serve_once(
     token: str,
     application: Application,
     client: Client,
-    kept: Desk,
+    kept: ChatStore,
     clock: Callable[[], float] = time.time,
-    vitals: Vitals | None = None,
+    vitals: FrontendHealth | None = None,
 ) -> bool:
-    """One connection with one set of intents. Whether another is wanted. Raises `Ended`."""
-    vitals = vitals or Vitals()
-    front = Front(client, kept, vitals.metrics)
-    watched, unsure = await _watched(front, application.servers)
-    if any(watched.values()) and not application.reads:
-        log.warning("intent.missing", mend=say(Text.DISCORD_INTENT))
-    async with Bot(front, watched, reads=application.reads and any(watched.values()), clock=clock) as bot:
+    """One connection with one set of intents. Whether another is wanted. Raises `CommandError`."""
+    vitals = vitals or FrontendHealth()
+    front = ChatService(client, kept, vitals.metrics)
+    serve_health, unsure = await _watched(front, application.servers)
+    if any(serve_health.values()) and not application.reads:
+        log.warning("intent.missing", mend=translate(Msg.DISCORD_INTENT))
+    async with Bot(front, serve_health, reads=application.reads and any(serve_health.values()), clock=clock) as bot:
         bot.unsure = unsure
         await bot.login(token)
-        async with front.picking_up(identity.PLATFORM, bot.outlet), vitals.beating(bot.connected):
+        async with front.picking_up(identity.PLATFORM, bot.responder), vitals.beating(bot.connected):
             counting = asyncio.create_task(bot.servers.compare(set(application.servers)))
             try:
                 await bot.connect()
             except discord.PrivilegedIntentsRequired as error:
-                raise Ended(say(Text.DISCORD_INTENT), NO_GOOD) from error
+                raise CommandError(translate(Msg.DISCORD_INTENT), NO_GOOD) from error
             finally:
                 counting.cancel()
                 await bot.close()
@@ -99,7 +99,7 @@ async def serve_once(
 
 
 async def look(token: str) -> Application:
-    """What Discord says of a token. Raises `Ended`."""
+    """What Discord says of a token. Raises `CommandError`."""
     async with logged_in(token) as client:
         reads = may_read(await client.application_info())
         servers = [server.id async for server in client.fetch_guilds(limit=None, with_counts=False)]
@@ -109,7 +109,7 @@ async def look(token: str) -> Application:
 
 @asynccontextmanager
 async def logged_in(token: str) -> AsyncIterator[discord.Client]:
-    """A client that hears nothing, for a few questions. Raises `Ended`."""
+    """A client that hears nothing, for a few questions. Raises `CommandError`."""
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nothing here speaks
     client = discord.Client(intents=discord.Intents.none())
     async with client:
@@ -117,9 +117,9 @@ async def logged_in(token: str) -> AsyncIterator[discord.Client]:
             async with asyncio.timeout(START_WITHIN_S):
                 await client.login(token)
         except discord.LoginFailure as error:
-            raise Ended(say(Text.DISCORD_REFUSED), NO_GOOD) from error
+            raise CommandError(translate(Msg.DISCORD_REFUSED), NO_GOOD) from error
         except (aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError) as error:
-            raise Ended(say(Text.DISCORD_UNREACHABLE)) from error
+            raise CommandError(translate(Msg.DISCORD_UNREACHABLE)) from error
         yield client
 
 
@@ -129,32 +129,32 @@ def invite_link(application_id: int) -> str:
 
 
 async def invite(settings: Settings) -> str:
-    """The invite link of the application whose token is set. Raises `Ended`."""
+    """The invite link of the application whose token is set. Raises `CommandError`."""
     return invite_link((await look(token_of(settings))).id)
 
 
 def token_of(settings: Settings) -> str:
-    """The bot's own. Raises `Ended` where none is set."""
+    """The bot's own. Raises `CommandError` where none is set."""
     if settings.discord_token is None or not settings.discord_token.get_secret_value().strip():
-        raise Ended(say(Text.DISCORD_NEEDS_TOKEN), NO_GOOD)
+        raise CommandError(translate(Msg.DISCORD_NEEDS_TOKEN), NO_GOOD)
     return settings.discord_token.get_secret_value()
 
 
-async def _watched(front: Front, servers: Sequence[int]) -> tuple[dict[int, frozenset[str]], set[int]]:
+async def _watched(front: ChatService, servers: Sequence[int]) -> tuple[dict[int, frozenset[str]], set[int]]:
     """The watched channels of each server, and the servers whose settings could not be read now."""
-    gate, watched, unsure = asyncio.Semaphore(AT_ONCE), {}, set()
+    gate, serve_health, unsure = asyncio.Semaphore(AT_ONCE), {}, set()
 
     async def ask(server: int) -> None:
         async with gate:
             try:
-                found = await front.client.call(ReadSettings(asker=identity.of_server(server)))
-                watched[server] = frozenset(found.watched)
-            except CallFailed:
+                found = await front.client.call(GetSettings(caller=identity.of_server(server)))
+                serve_health[server] = frozenset(found.watched)
+            except CallFailedError:
                 unsure.add(server)
 
     try:
         async with asyncio.timeout(START_WITHIN_S):
             await asyncio.gather(*map(ask, servers))
     except TimeoutError:
-        unsure |= set(servers) - set(watched)
-    return watched, unsure
+        unsure |= set(servers) - set(serve_health)
+    return serve_health, unsure

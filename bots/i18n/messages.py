@@ -5,74 +5,74 @@
 
 from enum import StrEnum
 
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 
-SENTENCES: dict[Code, str] = {
-    Code.NOT_A_LINK: "That is not a link I can open. Send one that starts with http:// or https://.",
-    Code.SCHEME_REFUSED: "Only links that start with http:// or https:// can be added. Send one of those.",
-    Code.ADDRESS_REFUSED: (
+ERROR_MESSAGES: dict[ErrorCode, str] = {
+    ErrorCode.NOT_A_LINK: "That is not a link I can open. Send one that starts with http:// or https://.",
+    ErrorCode.SCHEME_REFUSED: "Only links that start with http:// or https:// can be added. Send one of those.",
+    ErrorCode.ADDRESS_REFUSED: (
         "That link leads to a private address, or to a port that no web site uses, so it was not opened. "
         "Send a public link, or ask whoever runs Reelseek to allow that network."
     ),
-    Code.PLAYLIST_REFUSED: (
+    ErrorCode.PLAYLIST_REFUSED: (
         "That is a playlist or a channel, not one video. Send its videos one by one, "
         "or ask whoever runs Reelseek to add them all with `reelseek crawl`."
     ),
-    Code.FETCH_FAILED: (
+    ErrorCode.FETCH_FAILED: (
         "The site did not hand over that video. Check that the link plays in a browser, then send it again."
     ),
-    Code.NOT_FOUND: "There is no video at that link. Check the link, then send it again.",
-    Code.NO_VIDEO: "No video was found on that page. Send the link of the video itself.",
-    Code.TOO_LONG: "That video is longer than allowed here. Send a shorter one.",
-    Code.TOO_LARGE: "That video is larger than allowed here. Send a smaller one.",
-    Code.LIVE_STREAM: "That is a live stream. Send the link again when the recording is out.",
-    Code.BLOCKED: "The site refuses to hand that video to Reelseek. Send the same video from another site.",
-    Code.PRIVATE: "That video is private. Make it public, or send another link.",
-    Code.UNREACHABLE: "The site cannot be reached right now. Try again in a few minutes.",
-    Code.TIMED_OUT: "That took too long and was stopped. Try again later.",
-    Code.CORRUPT: "That file is damaged or is not a video. Send one that plays.",
-    Code.EMPTY_FILE: "That file is empty. Send one that plays.",
-    Code.NO_PICTURES: "That file holds sound but no pictures. Send a video.",
-    Code.TOO_MANY_PIXELS: "The pictures of that video are larger than allowed here. Send a smaller version.",
-    Code.EMPTY_QUERY: "There was nothing to look for. Say in a few words what happens in the moment.",
-    Code.QUERY_TOO_LONG: "That is too much text to look for. Use 10,000 characters or fewer.",
-    Code.NOT_IN_LIBRARY: "That video is not in the library. Add it first by sending its link.",
-    Code.NOT_A_PICTURE: "That picture cannot be read. Send a JPEG, PNG, WebP or GIF of at most 8 MB.",
-    Code.NOT_YOURS: "Somebody else added that video. Ask them, or an admin, to take it out.",
-    Code.ADMINS_ONLY: "Only admins may do that. Ask one of them.",
-    Code.SUBMITTERS_ONLY: "Only admins may add videos here. Ask one of them to add it.",
-    Code.TOO_FEW_PAIRS: (
+    ErrorCode.NOT_FOUND: "There is no video at that link. Check the link, then send it again.",
+    ErrorCode.NO_VIDEO: "No video was found on that page. Send the link of the video itself.",
+    ErrorCode.TOO_LONG: "That video is longer than allowed here. Send a shorter one.",
+    ErrorCode.TOO_LARGE: "That video is larger than allowed here. Send a smaller one.",
+    ErrorCode.LIVE_STREAM: "That is a live stream. Send the link again when the recording is out.",
+    ErrorCode.BLOCKED: "The site refuses to hand that video to Reelseek. Send the same video from another site.",
+    ErrorCode.PRIVATE: "That video is private. Make it public, or send another link.",
+    ErrorCode.UNREACHABLE: "The site cannot be reached right now. Try again in a few minutes.",
+    ErrorCode.TIMED_OUT: "That took too long and was stopped. Try again later.",
+    ErrorCode.CORRUPT: "That file is damaged or is not a video. Send one that plays.",
+    ErrorCode.EMPTY_FILE: "That file is empty. Send one that plays.",
+    ErrorCode.NO_PICTURES: "That file holds sound but no pictures. Send a video.",
+    ErrorCode.TOO_MANY_PIXELS: "The pictures of that video are larger than allowed here. Send a smaller version.",
+    ErrorCode.EMPTY_QUERY: "There was nothing to look for. Say in a few words what happens in the moment.",
+    ErrorCode.QUERY_TOO_LONG: "That is too much text to look for. Use 10,000 characters or fewer.",
+    ErrorCode.NOT_IN_LIBRARY: "That video is not in the library. Add it first by sending its link.",
+    ErrorCode.NOT_A_PICTURE: "That picture cannot be read. Send a JPEG, PNG, WebP or GIF of at most 8 MB.",
+    ErrorCode.NOT_YOURS: "Somebody else added that video. Ask them, or an admin, to take it out.",
+    ErrorCode.ADMINS_ONLY: "Only admins may do that. Ask one of them.",
+    ErrorCode.SUBMITTERS_ONLY: "Only admins may add videos here. Ask one of them to add it.",
+    ErrorCode.TOO_FEW_PAIRS: (
         "There is too little to learn from yet. Add videos with titles or subtitles, and vote on what is found."
     ),
-    Code.TRAINING_ELSEWHERE: "Another space's training is running, and there is one at a time. Try again later.",
-    Code.NO_OTHER_MODEL: "There is no other model to go back to. Make one with `/retrain`.",
-    Code.TOO_MANY: "That was a lot in a short time. Try again in a minute.",
-    Code.MODEL_MISSING: "A part that reads videos is missing. Whoever runs Reelseek can mend it: `reelseek doctor`.",
-    Code.MODEL_MISMATCH: (
+    ErrorCode.TRAINING_ELSEWHERE: "Another space's training is running, and there is one at a time. Try again later.",
+    ErrorCode.NO_OTHER_MODEL: "There is no other model to go back to. Make one with `/retrain`.",
+    ErrorCode.TOO_MANY: "That was a lot in a short time. Try again in a minute.",
+    ErrorCode.MODEL_MISSING: "A part that reads videos is missing. Whoever runs Reelseek can mend it: `reelseek doctor`.",
+    ErrorCode.MODEL_MISMATCH: (
         "The library was made with another preset. Whoever runs Reelseek can set it back: `reelseek doctor`."
     ),
-    Code.STORE_NEWER: "The library was written by a newer Reelseek than this one. Update Reelseek, then start again.",
-    Code.STORE_UNAVAILABLE: "The library cannot be reached right now. Try again in a minute.",
-    Code.QUEUE_UNAVAILABLE: "Reelseek cannot be reached right now. Try again in a minute.",
-    Code.NO_WORKER: "Nobody is at work to do that. Try again in a minute, or ask whoever runs Reelseek.",
-    Code.BUSY: "There is a lot to do right now. Try again in a minute.",
-    Code.FORGED: "That was refused: the parts of Reelseek do not have the same signing key. Tell whoever runs it.",
-    Code.IN_USE: "Reelseek is running here. Stop it, then try again.",
-    Code.NOT_EMPTY: (
+    ErrorCode.STORE_NEWER: "The library was written by a newer Reelseek than this one. Update Reelseek, then start again.",
+    ErrorCode.STORE_UNAVAILABLE: "The library cannot be reached right now. Try again in a minute.",
+    ErrorCode.QUEUE_UNAVAILABLE: "Reelseek cannot be reached right now. Try again in a minute.",
+    ErrorCode.NO_WORKER: "Nobody is at work to do that. Try again in a minute, or ask whoever runs Reelseek.",
+    ErrorCode.BUSY: "There is a lot to do right now. Try again in a minute.",
+    ErrorCode.FORGED: "That was refused: the parts of Reelseek do not have the same signing key. Tell whoever runs it.",
+    ErrorCode.IN_USE: "Reelseek is running here. Stop it, then try again.",
+    ErrorCode.NOT_EMPTY: (
         "A backup is written into an empty folder and restored into an empty library only, so that nothing is lost. "
         "Use a new one."
     ),
-    Code.NOT_WRITTEN: "The backup could not be written. Choose a folder that can be written to and has enough room.",
-    Code.BACKUP_DAMAGED: "That backup is damaged or not complete, so nothing was restored. Use another one.",
-    Code.BACKUP_UNFIT: (
+    ErrorCode.NOT_WRITTEN: "The backup could not be written. Choose a folder that can be written to and has enough room.",
+    ErrorCode.BACKUP_DAMAGED: "That backup is damaged or not complete, so nothing was restored. Use another one.",
+    ErrorCode.BACKUP_UNFIT: (
         "That backup was made with another preset, another kind of store or a newer Reelseek, so nothing was restored. "
         "Set Reelseek up as it was then, and try again."
     ),
-    Code.INTERNAL: "Something went wrong on our side, and it was written down. Try again; if it stays, report it.",
+    ErrorCode.INTERNAL: "Something went wrong on our side, and it was written down. Try again; if it stays, report it.",
 }
 
 
-class Text(StrEnum):
+class Msg(StrEnum):
     """The sentences that are no failure of a request."""
 
     # the web chat
@@ -132,7 +132,7 @@ class Text(StrEnum):
     ADDED_BY_ON = "added by {who}, {date}"
     MORE_INSIDE = "{count} more inside"
     CONSOLE_HELLO = "Say what happens in the moment, or paste links to add videos. /help shows more, Ctrl-D leaves."
-    REFERENCE = "Reference {incident}"
+    REFERENCE = "Reference {correlation_id}"
     IN_USE = "Another reelseek command is using the library. Let it finish, or work through a running `reelseek up`."
     BAD_SETTING = "The setting {name} cannot be used: {why}"
     SOME_OF = "the newest {shown} of {total}"

@@ -17,8 +17,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from bots.i18n.messages import SENTENCES, Text
-from worker.protocol.error_codes import Code
+from bots.i18n.messages import ERROR_MESSAGES, Msg
+from worker.protocol.error_codes import ErrorCode
 
 LANGUAGES: Final = ("en", "ko", "zh")
 CATALOGUES: Final = Path(__file__).parent / "locale"
@@ -29,7 +29,7 @@ _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 @contextmanager
-def speaking(locale: str) -> Iterator[None]:
+def use_locale(locale: str) -> Iterator[None]:
     """All that is said inside, and by tasks begun inside, is in the nearest language to `locale` (`ko`, `zh-TW`, …)."""
     token = _spoken.set(language(locale))
     try:
@@ -44,13 +44,13 @@ def language(locale: str) -> str:
     return name if name in LANGUAGES else LANGUAGES[0]
 
 
-def say(what: Code | Text, /, **values: object) -> str:
+def translate(what: ErrorCode | Msg, /, **values: object) -> str:
     """The sentence for a code or a text, its blanks filled in."""
-    sentence = SENTENCES[what] if isinstance(what, Code) else str(what)
+    sentence = ERROR_MESSAGES[what] if isinstance(what, ErrorCode) else str(what)
     return _catalogue(_spoken.get()).gettext(sentence).format(**values)
 
 
-def count(number: int, one: Text, many: Text) -> str:
+def count(number: int, one: Msg, many: Msg) -> str:
     """`1 video`, `1,204 videos`"""
     sentence = _catalogue(_spoken.get()).ngettext(str(one), str(many), number)
     return sentence.format(count=format_decimal(number, locale=_spoken.get()))

@@ -8,10 +8,10 @@ from babel import Locale
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from bots.i18n.messages import SENTENCES, Text
+from bots.i18n.messages import ERROR_MESSAGES, Msg
 from bots.i18n.translate import CATALOGUES, LANGUAGES
 
-PLURALS: Final = ((Text.VIDEOS_ONE, Text.VIDEOS), (Text.MOMENTS_ONE, Text.MOMENTS))
+PLURALS: Final = ((Msg.VIDEOS_ONE, Msg.VIDEOS), (Msg.MOMENTS_ONE, Msg.MOMENTS))
 """What `bots.i18n.translate.count` counts, one and many."""
 
 # Babel writes a header of its own: with its version and the time, so that two runs would differ.
@@ -35,8 +35,8 @@ def template() -> Catalog:
     for one, many in PLURALS:
         catalog.add((str(one), str(many)), auto_comments=[one.name, many.name])
     plural = {text for pair in PLURALS for text in pair}
-    named = [(code.name, sentence) for code, sentence in SENTENCES.items()]
-    named += [(text.name, str(text)) for text in Text if text not in plural]
+    named = [(code.name, sentence) for code, sentence in ERROR_MESSAGES.items()]
+    named += [(text.name, str(text)) for text in Msg if text not in plural]
     for name, sentence in named:
         catalog.add(sentence, auto_comments=[name])
     return catalog

@@ -17,7 +17,7 @@ MAX_FIELD_LABEL: Final = 2000
 
 
 @dataclass(frozen=True)
-class Message:
+class SlackMessage:
     """`text` is what notifications and screen readers have; `blocks` are what is drawn."""
 
     text: str

@@ -10,25 +10,25 @@ from typing import Any, Final
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bots.chat.background_tasks import Tasks
-from bots.chat.service import Front
-from bots.chat.store import Errand
+from bots.chat.background_tasks import BackgroundTasks
+from bots.chat.service import ChatService
+from bots.chat.store import ChatRequest
 from bots.commands.registry import COMMANDS, PUBLIC
-from bots.commands.replies import Sentence
-from bots.i18n.messages import Text
-from bots.i18n.translate import say, speaking
+from bots.commands.replies import TextReply
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate, use_locale
 from bots.slack import blocks
 from bots.slack.home import closed, home
 from bots.slack.modal import FORM, INSIDE, WHERE, asked, form
 from bots.slack.parse_command import links_of, read
 from bots.slack.render import COMMAND, CONFIRM, OPEN, PRESS
-from bots.slack.responder import SlackOutlet
-from bots.slack.users import People, Who
-from bots.slack.workspaces import Teams
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, CallFailed
+from bots.slack.responder import SlackResponder
+from bots.slack.users import SlackUserRef, UserDirectory
+from bots.slack.workspaces import WorkspaceClients
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, CallFailedError
 
-ANEW: Final = frozenset({"index", "forget", "help", *(name for name, each in COMMANDS.items() if each.admin)})
+ANEW: Final = frozenset({"index", "forget", "help", *(name for name, each in COMMANDS.items() if each.is_admin)})
 """Commands that admins may do more with: Slack is asked each time whether the asker is one."""
 PAGES: Final = frozenset({"next", "previous"})
 
@@ -40,11 +40,11 @@ log = structlog.get_logger()
 class SlackBot:
     """Hears what Slack sends and serves it. `tasks` holds the errands in work."""
 
-    front: Front
-    outlet: SlackOutlet
-    people: People
-    teams: Teams
-    tasks: Tasks
+    front: ChatService
+    responder: SlackResponder
+    people: UserDirectory
+    teams: WorkspaceClients
+    tasks: BackgroundTasks
 
     def listen(self, app: AsyncApp) -> None:
         """Has everything that Slack may send come here."""
@@ -76,26 +76,26 @@ class SlackBot:
         await ack()
         self._start(body["trigger_id"], self._open, _actor(context, body), body["trigger_id"])
 
-    async def _open(self, who: Who, trigger: str) -> None:
-        known = await self.people.asker(who)
+    async def _open(self, who: SlackUserRef, trigger: str) -> None:
+        known = await self.people.caller(who)
         web = await self.teams.web(who.team)
-        with speaking(known.locale):
+        with use_locale(known.locale):
             await web.views_open(trigger_id=trigger, view=form())
 
     async def on_suggest(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         """Videos to search in, while their title is typed."""
-        known = await self.people.asker(_actor(context, body))
+        known = await self.people.caller(_actor(context, body))
         typed, longest = body.get("value", ""), blocks.MAX_OPTION_VALUE
-        found = [] if known.barred else await self.front.suggest(known.asker, typed, longest)
+        found = [] if known.barred else await self.front.suggest(known.caller, typed, longest)
         await ack(options=[blocks.option(title, value) for title, value in found])
 
     async def on_search(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         view, who = body["view"], _actor(context, body)
         args = await asked(view, f"slack:{who.team}", self.front)
         if not (args["words"] or args["like"]):
-            known = await self.people.asker(who)
-            with speaking(known.locale):
-                await ack(response_action="errors", errors={"words": say(Code.EMPTY_QUERY)})
+            known = await self.people.caller(who)
+            with use_locale(known.locale):
+                await ack(response_action="errors", errors={"words": translate(ErrorCode.EMPTY_QUERY)})
             return
         await ack()
         where = next(each for each in body["response_urls"] if each["block_id"] == WHERE)
@@ -160,13 +160,13 @@ class SlackBot:
         if event.get("tab") == "home":
             self._start(body["event_id"], self._home, _author(context, event))
 
-    async def _home(self, who: Who) -> None:
-        known = await self.people.asker(who, anew=True)
+    async def _home(self, who: SlackUserRef) -> None:
+        known = await self.people.caller(who, anew=True)
         web = await self.teams.web(who.team)
-        settings = await self.front.settings(known.asker)
-        with speaking(settings.language or known.locale):
-            view = closed(known.barred) if known.barred else await home(self.front.client, known.asker)
-            await web.views_publish(user_id=who.person, view=view)
+        settings = await self.front.settings(known.caller)
+        with use_locale(settings.language or known.locale):
+            view = closed(known.barred) if known.barred else await home(self.front.client, known.caller)
+            await web.views_publish(user_id=who.user_id, view=view)
 
     # ---- coming and going ----
 
@@ -185,14 +185,14 @@ class SlackBot:
     async def _leave(self, team: str, back: bool) -> None:
         if not back and self.teams.store is not None:
             await self.teams.store.async_delete_all(enterprise_id=None, team_id=team)
-        asker = Asker(space=f"slack:{team}", person="slack", admin=True)
-        await self._serve(Errand("slack", "leave", {"back": back}, asker, "", {}))
+        caller = Caller(space=f"slack:{team}", user_id="slack", is_admin=True)
+        await self._serve(ChatRequest("slack", "leave", {"back": back}, caller, "", {}))
 
     # ---- errands ----
 
-    async def _ask(self, who: Who, command: str, args: Mapping[str, Any], place: Mapping[str, str]) -> None:
-        known = await self.people.asker(who, place["channel"], anew=command in ANEW)
-        settings = await self.front.settings(known.asker)
+    async def _ask(self, who: SlackUserRef, command: str, args: Mapping[str, Any], place: Mapping[str, str]) -> None:
+        known = await self.people.caller(who, place["channel"], anew=command in ANEW)
+        settings = await self.front.settings(known.caller)
         how: str = settings.answers if command in PUBLIC else "private"
         if command == "press":
             how = "replace" if args["action"] in PAGES else "private"
@@ -200,33 +200,33 @@ class SlackBot:
         if to["how"] == "public" and "message" in to:
             to = {"thread": to["message"]} | to
         locale = settings.language or known.locale
-        await self._serve(Errand("slack", command, args, known.asker, locale, to), known.barred)
+        await self._serve(ChatRequest("slack", command, args, known.caller, locale, to), known.barred)
 
-    async def _opened(self, who: Who, channel: str, token: str, number: int) -> None:
-        known = await self.people.asker(who, channel)
+    async def _opened(self, who: SlackUserRef, channel: str, token: str, number: int) -> None:
+        known = await self.people.caller(who, channel)
         if not known.barred:
-            await self.front.opened(known.asker, token, number)
+            await self.front.opened(known.caller, token, number)
 
-    async def _watch(self, who: Who, channel: str, message: str, links: tuple[str, ...]) -> None:
-        known = await self.people.asker(who, channel)
-        settings = await self.front.settings(known.asker)
+    async def _watch(self, who: SlackUserRef, channel: str, message: str, links: tuple[str, ...]) -> None:
+        known = await self.people.caller(who, channel)
+        settings = await self.front.settings(known.caller)
         # What was added while the channel was watched goes with its message, watched or not.
-        if links and (channel not in settings.watched or known.barred is Text.OUTSIDE):
+        if links and (channel not in settings.watched or known.barred is Msg.OUTSIDE):
             return
         if links and settings.submitters == "admins":
-            known = await self.people.asker(who, channel, anew=True)
+            known = await self.people.caller(who, channel, anew=True)
         place = {"channel": channel, "how": "quiet", "message": message}
         args = {"message": f"{channel}-{message}", "links": links}
-        errand = Errand("slack", "watch", args, known.asker, settings.language or known.locale, place)
-        await self._serve(errand, known.barred if links else None)
+        request = ChatRequest("slack", "watch", args, known.caller, settings.language or known.locale, place)
+        await self._serve(request, known.barred if links else None)
 
-    async def _serve(self, errand: Errand, barred: Text | None = None) -> None:
-        with self.outlet.heard(errand):
+    async def _serve(self, request: ChatRequest, barred: Msg | None = None) -> None:
+        with self.responder.heard(request):
             if barred:
-                with speaking(errand.locale):
-                    await self.outlet.show(errand, Sentence(say(barred), ok=False))
+                with use_locale(request.locale):
+                    await self.responder.show(request, TextReply(translate(barred), ok=False))
                 return
-            await self.front.serve(errand, self.outlet)
+            await self.front.serve(request, self.responder)
 
     def _start(self, event: str, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
         self.tasks.start(self._once(event, work, *given))
@@ -238,12 +238,12 @@ class SlackBot:
             if await self._first(event):
                 await work(*given)
         except Exception:
-            log.exception("slack.failed", incident=uuid.uuid4().hex[:8], event_id=event)
+            log.exception("slack.failed", correlation_id=uuid.uuid4().hex[:8], event_id=event)
 
     async def _first(self, event: str) -> bool:
         try:
-            return await self.front.desk.first(f"slack:{event}")
-        except CallFailed:  # the errand itself will say so
+            return await self.front.chat_store.first(f"slack:{event}")
+        except CallFailedError:  # the errand itself will say so
             return True
 
 
@@ -257,18 +257,18 @@ def _team(context: AsyncBoltContext) -> str:
     return (known.team_id if known else None) or context.team_id or ""
 
 
-def _who(context: AsyncBoltContext, person: str, of: str = "", name: str = "") -> Who:
+def _who(context: AsyncBoltContext, person: str, of: str = "", name: str = "") -> SlackUserRef:
     """`of`: the workspace or organisation that Slack's message names as the person's own."""
     team, org = _team(context), (context.authorize_result and context.authorize_result.enterprise_id) or ""
-    return Who(person, team, org, inside=bool(of) and of in (team, org), name=name)
+    return SlackUserRef(person, team, org, inside=bool(of) and of in (team, org), name=name)
 
 
-def _actor(context: AsyncBoltContext, body: Body) -> Who:
+def _actor(context: AsyncBoltContext, body: Body) -> SlackUserRef:
     """Who pressed, typed or chose."""
     return _who(context, body["user"]["id"], body["user"].get("team_id", ""))
 
 
-def _author(context: AsyncBoltContext, message: Body) -> Who:
+def _author(context: AsyncBoltContext, message: Body) -> SlackUserRef:
     """Who wrote a message. In a mention from outside `team` is the workspace that hears it."""
     return _who(context, message["user"], message.get("user_team") or message.get("team", ""))
 

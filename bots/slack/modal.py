@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bots.chat.service import Front
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.chat.service import ChatService
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from bots.slack import blocks
 
 FORM: Final = "search"
@@ -19,31 +19,31 @@ def form() -> dict[str, Any]:
     inside = {
         "type": "external_select",
         "min_query_length": 0,
-        "placeholder": blocks.plain_text(say(Text.LIBRARY)),
+        "placeholder": blocks.plain_text(translate(Msg.LIBRARY)),
     }
     where = {
         "type": "conversations_select",
         "default_to_current_conversation": True,
         "response_url_enabled": True,
     }
-    example = {"placeholder": blocks.plain_text(say(Text.ASK_EXAMPLE), blocks.MAX_HEADER)}
+    example = {"placeholder": blocks.plain_text(translate(Msg.ASK_EXAMPLE), blocks.MAX_HEADER)}
     return {
         "type": "modal",
         "callback_id": FORM,
         "title": blocks.plain_text("Reelseek"),
-        "submit": blocks.plain_text(say(Text.GO)),
-        "close": blocks.plain_text(say(Text.CLOSE)),
+        "submit": blocks.plain_text(translate(Msg.GO)),
+        "close": blocks.plain_text(translate(Msg.CLOSE)),
         "blocks": [
-            blocks.field("words", say(Text.ASK), typed | example, optional=True),
-            blocks.field("like", say(Text.LIKE), typed, optional=True),
-            blocks.field("unlike", say(Text.UNLIKE), typed, optional=True),
-            blocks.field(INSIDE, say(Text.SEARCH_INSIDE), inside, optional=True),
-            blocks.field(WHERE, say(Text.ANSWER_WHERE), where, optional=False),
+            blocks.field("words", translate(Msg.ASK), typed | example, optional=True),
+            blocks.field("like", translate(Msg.LIKE), typed, optional=True),
+            blocks.field("unlike", translate(Msg.UNLIKE), typed, optional=True),
+            blocks.field(INSIDE, translate(Msg.SEARCH_INSIDE), inside, optional=True),
+            blocks.field(WHERE, translate(Msg.ANSWER_WHERE), where, optional=False),
         ],
     }
 
 
-async def asked(view: Mapping[str, Any], space: str, front: Front) -> dict[str, Any]:
+async def asked(view: Mapping[str, Any], space: str, front: ChatService) -> dict[str, Any]:
     """What the form says, as the arguments of `find`."""
     given = {name: field[name] for name, field in view["state"]["values"].items()}
     typed = {name: (given[name].get("value") or "").strip() for name in ("words", "like", "unlike")}

@@ -10,19 +10,21 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.chat.store import Errand
+from bots.chat.store import ChatRequest
 from bots.commands.registry import COMMANDS
-from bots.commands.replies import Lesson, Outcome, Reply, Results, Shared, Work
+from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results, Shared, TrainingProgress
 from bots.slack import blocks
-from bots.slack.blocks import Message
+from bots.slack.blocks import SlackMessage
 from bots.slack.render import COMMAND, drawn, keys, share
 from bots.slack.thumbnails import Pictures
-from bots.slack.workspaces import Teams
-from worker.protocol.error_codes import Code
+from bots.slack.workspaces import WorkspaceClients
+from worker.protocol.error_codes import ErrorCode
 
 ANSWERABLE_S: Final = 30 * 60
 """How long Slack takes answers at an interaction's own address."""
-NO_VIDEO: Final = frozenset({Code.NO_VIDEO, Code.NOT_A_LINK, Code.SCHEME_REFUSED, Code.PLAYLIST_REFUSED})
+NO_VIDEO: Final = frozenset(
+    {ErrorCode.NO_VIDEO, ErrorCode.NOT_A_LINK, ErrorCode.SCHEME_REFUSED, ErrorCode.PLAYLIST_REFUSED}
+)
 """A link in a watched channel that leads to no video is no failure."""
 OUTSIDE: Final = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
 """What Slack says where the bot may not post: it is told to whom asked alone."""
@@ -49,77 +51,83 @@ class Posted:
 
 
 @dataclass(frozen=True)
-class SlackOutlet:
+class SlackResponder:
     """Draws replies and delivers them.
 
     Slack lets no app edit what it showed to one person after a command, so such an answer has two messages at most:
     that the work began, and how it ended. A message that all see is edited through all stages.
     """
 
-    teams: Teams
+    teams: WorkspaceClients
     pictures: Pictures
     clock: Callable[[], float] = time.time
     _posted: dict[str, Posted] = field(default_factory=dict)
 
     @contextmanager
-    def heard(self, errand: Errand) -> Iterator[None]:
+    def heard(self, request: ChatRequest) -> Iterator[None]:
         """While inside, the errand's interaction is there to be answered."""
-        self._posted[errand.id] = Posted(fresh=True)
+        self._posted[request.id] = Posted(fresh=True)
         try:
             yield
         finally:
-            self._posted.pop(errand.id, None)
+            self._posted.pop(request.id, None)
 
-    async def show(self, errand: Errand, reply: Reply) -> None:
-        posted = self._posted.setdefault(errand.id, Posted())
-        passing = isinstance(reply, Work | Lesson) and not reply.over
+    async def show(self, request: ChatRequest, reply: Reply) -> None:
+        posted = self._posted.setdefault(request.id, Posted())
+        passing = isinstance(reply, IndexingProgress | TrainingProgress) and not reply.over
         if not passing and not posted.fresh:
-            del self._posted[errand.id]
-        team = errand.asker.space.removeprefix("slack:")
+            del self._posted[request.id]
+        team = request.caller.space.removeprefix("slack:")
         web = await self.teams.web(team)
         match reply:
             case Shared():
-                await self._share(web, errand, posted, reply)
-            case Work() if errand.place["how"] == "quiet":
-                await self._mark(web, errand, posted, reply)
+                await self._share(web, request, posted, reply)
+            case IndexingProgress() if request.place["how"] == "quiet":
+                await self._mark(web, request, posted, reply)
             case _:
-                await self._draw(web, team, errand, posted, reply, passing)
+                await self._draw(web, team, request, posted, reply, passing)
 
     async def _draw(
-        self, web: AsyncWebClient, team: str, errand: Errand, posted: Posted, reply: Reply, passing: bool
+        self, web: AsyncWebClient, team: str, request: ChatRequest, posted: Posted, reply: Reply, passing: bool
     ) -> None:
         wanted = keys(reply)
         pictures = await self.pictures.of(web, team, wanted)
-        turns = errand.place["how"] == "replace" and isinstance(reply, Results)
+        turns = request.place["how"] == "replace" and isinstance(reply, Results)
         try:
-            await self._deliver(web, errand, posted, drawn(reply, pictures), passing, turns)
+            await self._deliver(web, request, posted, drawn(reply, pictures), passing, turns)
         except Refused as refused:
             if not pictures:
                 raise
             log.warning("slack.pictures_refused", error=refused)
             await self.pictures.forget(team, wanted)
-            await self._deliver(web, errand, posted, drawn(reply, {}), passing, turns)
+            await self._deliver(web, request, posted, drawn(reply, {}), passing, turns)
 
     # ---- ways ----
 
     async def _deliver(
-        self, web: AsyncWebClient, errand: Errand, posted: Posted, message: Message, passing: bool, turns: bool = False
+        self,
+        web: AsyncWebClient,
+        request: ChatRequest,
+        posted: Posted,
+        message: SlackMessage,
+        passing: bool,
+        turns: bool = False,
     ) -> None:
         """Edits what is there, or answers the interaction, or posts a message.
 
         `turns`: takes the place of the page whose button was pressed.
         """
-        told = message if errand.place["how"] == "direct" else _for(errand, message)
+        told = message if request.place["how"] == "direct" else _for(request, message)
         if posted.ts and await self._edit(web, posted, told):
             return
         if passing and posted.said:
             return
-        alone = errand.place["how"] != "direct" and (errand.place["how"] != "public" or not message.ok)
-        if not (alone and self._answerable(errand, posted) and await self._alone(web, errand, message, turns)):
-            await self._post(web, errand, posted, told)
+        alone = request.place["how"] != "direct" and (request.place["how"] != "public" or not message.ok)
+        if not (alone and self._answerable(request, posted) and await self._alone(web, request, message, turns)):
+            await self._post(web, request, posted, told)
         posted.said = True
 
-    async def _edit(self, web: AsyncWebClient, posted: Posted, told: Message) -> bool:
+    async def _edit(self, web: AsyncWebClient, posted: Posted, told: SlackMessage) -> bool:
         """False: the message is gone, or the workspace lets nobody edit so late."""
         try:
             await _sent(web.chat_update(channel=posted.channel, ts=posted.ts, **told.payload()))
@@ -130,12 +138,12 @@ class SlackOutlet:
             return False
         return True
 
-    def _answerable(self, errand: Errand, posted: Posted) -> bool:
-        return posted.fresh and self.clock() - errand.at < ANSWERABLE_S
+    def _answerable(self, request: ChatRequest, posted: Posted) -> bool:
+        return posted.fresh and self.clock() - request.at < ANSWERABLE_S
 
-    async def _alone(self, web: AsyncWebClient, errand: Errand, message: Message, turns: bool) -> bool:
+    async def _alone(self, web: AsyncWebClient, request: ChatRequest, message: SlackMessage, turns: bool) -> bool:
         """To the asker alone; False: Slack takes no answer there any more."""
-        place = errand.place
+        place = request.place
         if url := place.get("url"):
             way: dict[str, Any] = (
                 {"replace_original": True} if turns else {"replace_original": False, "response_type": "ephemeral"}
@@ -144,7 +152,7 @@ class SlackOutlet:
         try:
             await _sent(
                 web.chat_postEphemeral(
-                    channel=place["channel"], user=errand.asker.person, **message.payload(), **_thread(place)
+                    channel=place["channel"], user=request.caller.user_id, **message.payload(), **_thread(place)
                 )
             )
         except SlackApiError as error:
@@ -160,9 +168,9 @@ class SlackOutlet:
             log.info("slack.response_refused", status=answer.status_code, body=answer.body)
         return answer.status_code == 200
 
-    async def _post(self, web: AsyncWebClient, errand: Errand, posted: Posted, told: Message) -> None:
+    async def _post(self, web: AsyncWebClient, request: ChatRequest, posted: Posted, told: SlackMessage) -> None:
         """A message that the whole place sees; where that is refused, one to the asker."""
-        place = errand.place
+        place = request.place
         try:
             answer = await _sent(
                 web.chat_postMessage(channel=place["channel"], **told.payload(), **_thread(place), **PLAIN)
@@ -170,12 +178,12 @@ class SlackOutlet:
         except SlackApiError as error:
             if error.response["error"] not in OUTSIDE:
                 raise
-            if self._answerable(errand, posted) and await self._openly(place, told):
+            if self._answerable(request, posted) and await self._openly(place, told):
                 return
-            answer = await _sent(web.chat_postMessage(channel=errand.asker.person, **told.payload(), **PLAIN))
+            answer = await _sent(web.chat_postMessage(channel=request.caller.user_id, **told.payload(), **PLAIN))
         posted.channel, posted.ts = answer["channel"], answer["ts"]
 
-    async def _openly(self, place: Mapping[str, str], message: Message) -> bool:
+    async def _openly(self, place: Mapping[str, str], message: SlackMessage) -> bool:
         """For all to see where the bot is no member: through the interaction's own address."""
         if not (url := place.get("url")):
             return False
@@ -184,9 +192,9 @@ class SlackOutlet:
 
     # ---- kinds ----
 
-    async def _share(self, web: AsyncWebClient, errand: Errand, posted: Posted, shared: Shared) -> None:
-        place = errand.place
-        text = share(shared, errand.asker.name)
+    async def _share(self, web: AsyncWebClient, request: ChatRequest, posted: Posted, shared: Shared) -> None:
+        place = request.place
+        text = share(shared, request.caller.name)
         plain: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": True, "unfurl_media": True} | _thread(
             place
         )
@@ -200,32 +208,32 @@ class SlackOutlet:
             ):
                 raise
 
-    async def _mark(self, web: AsyncWebClient, errand: Errand, posted: Posted, work: Work) -> None:
+    async def _mark(self, web: AsyncWebClient, request: ChatRequest, posted: Posted, work: IndexingProgress) -> None:
         """A watched message gets a mark where its videos were added; what went wrong is told to its author alone."""
         if not work.over:
             return
-        outcomes = [line for line in work.lines if isinstance(line, Outcome)]
+        outcomes = [line for line in work.lines if isinstance(line, LinkOutcome)]
         if any(outcome.ok for outcome in outcomes):
             try:
                 await web.reactions_add(
-                    channel=errand.place["channel"], timestamp=errand.place["message"], name="white_check_mark"
+                    channel=request.place["channel"], timestamp=request.place["message"], name="white_check_mark"
                 )
             except SlackApiError as error:
                 if error.response["error"] not in ("already_reacted", "message_not_found"):
                     raise
         failed = tuple(each for each in outcomes if not each.ok and each.code not in NO_VIDEO)
         if failed:
-            await self._deliver(web, errand, posted, drawn(Work(failed, over=True), {}), passing=False)
+            await self._deliver(web, request, posted, drawn(IndexingProgress(failed, over=True), {}), passing=False)
 
 
 def _thread(place: Mapping[str, str]) -> dict[str, Any]:
     return {"thread_ts": place["thread"]} if place.get("thread") else {}
 
 
-def _for(errand: Errand, message: Message) -> Message:
+def _for(request: ChatRequest, message: SlackMessage) -> SlackMessage:
     """Whose errand a message that all see answers. A name, not a mention: nobody is rung for."""
-    asked = errand.args.get("words") or (f"{COMMAND} {errand.command}" if errand.command in COMMANDS else "…")
-    return Message(message.text, [blocks.context(f"{errand.asker.name}: {asked}"), *message.blocks])
+    asked = request.args.get("words") or (f"{COMMAND} {request.command}" if request.command in COMMANDS else "…")
+    return SlackMessage(message.text, [blocks.context(f"{request.caller.name}: {asked}"), *message.blocks])
 
 
 async def _sent(calling: Any) -> Any:

@@ -21,18 +21,18 @@ from slack_sdk.oauth.installation_store import FileInstallationStore
 from slack_sdk.oauth.state_store import FileOAuthStateStore
 
 from bots.chat.background_tasks import tasks
-from bots.chat.service import Front
-from bots.chat.store import Desk, desk
+from bots.chat.service import ChatService
+from bots.chat.store import ChatStore, open_chat_store
 from bots.commands.client import Client
-from bots.connect import Ended, reach, watched
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.connect import CommandError, connect, serve_health
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from bots.slack.bot import SlackBot
-from bots.slack.responder import SlackOutlet
+from bots.slack.responder import SlackResponder
 from bots.slack.thumbnails import Pictures
-from bots.slack.users import People
-from bots.slack.workspaces import API, Teams
-from worker.ops.health import Vitals
+from bots.slack.users import UserDirectory
+from bots.slack.workspaces import API, WorkspaceClients
+from worker.ops.health import FrontendHealth
 from worker.ops.metrics import Metrics
 from worker.settings import Settings
 
@@ -78,14 +78,14 @@ class Serving:
 
 
 async def run(settings: Settings) -> None:
-    """Serves Slack until it is cancelled. Raises `Ended`."""
+    """Serves Slack until it is cancelled. Raises `CommandError`."""
     if settings.redis_url is None:
-        raise Ended(say(Text.CHAT_NEEDS_REDIS), 2)
+        raise CommandError(translate(Msg.CHAT_NEEDS_REDIS), 2)
     redis_url = settings.redis_url.get_secret_value()
-    with watched(settings) as vitals:
+    with serve_health(settings) as vitals:
         async with (
-            reach(settings) as client,
-            desk(redis_url, settings.person_rate, settings.space_rate, settings.keep_shown_s) as kept,
+            connect(settings) as client,
+            open_chat_store(redis_url, settings.person_rate, settings.space_rate, settings.keep_shown_s) as kept,
             serving(settings, client, kept, vitals=vitals) as served,
             vitals.beating(served.connected),
         ):
@@ -97,26 +97,26 @@ async def run(settings: Settings) -> None:
 async def serving(
     settings: Settings,
     client: Client,
-    kept: Desk,
+    kept: ChatStore,
     *,
     api: str = API,
     ping_every_s: float = PING_EVERY_S,
     clock: Callable[[], float] = time.time,
-    vitals: Vitals | None = None,
+    vitals: FrontendHealth | None = None,
 ) -> AsyncIterator[Serving]:
-    """The app, hearing Slack while inside. Raises `Ended` where it can't."""
+    """The app, hearing Slack while inside. Raises `CommandError` where it can't."""
     metrics = vitals.metrics if vitals else Metrics()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         teams = connected(settings, session, api)
         team = await admitted(settings, teams)
-        front = Front(client, kept, metrics)
+        front = ChatService(client, kept, metrics)
         pictures = Pictures(client, kept, await stack.enter_async_context(tasks()))
-        outlet = SlackOutlet(teams, pictures, clock)
-        await stack.enter_async_context(front.picking_up("slack", outlet))
+        responder = SlackResponder(teams, pictures, clock)
+        await stack.enter_async_context(front.picking_up("slack", responder))
         # Entered last, so that what is unanswered is put down while all that it needs is there.
         work = await stack.enter_async_context(tasks(kept.holds))
-        bot = SlackBot(front, outlet, People(teams, kept), teams, work)
+        bot = SlackBot(front, responder, UserDirectory(teams, kept), teams, work)
         app = _app(settings, teams, bot, metrics)
         bot.listen(app)
         if team:
@@ -127,20 +127,20 @@ async def serving(
             yield Serving(bot, socket=await stack.enter_async_context(_socket(settings, app, ping_every_s)))
 
 
-def connected(settings: Settings, session: aiohttp.ClientSession, api: str) -> Teams:
-    """Raises `Ended` where settings are missing."""
+def connected(settings: Settings, session: aiohttp.ClientSession, api: str) -> WorkspaceClients:
+    """Raises `CommandError` where settings are missing."""
     if settings.slack_client_id and settings.slack_client_secret and settings.slack_signing_secret:
         store = FileInstallationStore(
             base_dir=str(settings.data_dir / "slack" / "installations"), client_id=settings.slack_client_id
         )
-        return Teams(session, api, store=store)
+        return WorkspaceClients(session, api, store=store)
     if settings.slack_bot_token is None or (settings.slack_app_token or settings.slack_signing_secret) is None:
-        raise Ended(say(Text.SLACK_NEEDS_TOKENS), 2)
-    return Teams(session, api, token=settings.slack_bot_token.get_secret_value())
+        raise CommandError(translate(Msg.SLACK_NEEDS_TOKENS), 2)
+    return WorkspaceClients(session, api, token=settings.slack_bot_token.get_secret_value())
 
 
-async def admitted(settings: Settings, teams: Teams) -> str:
-    """The workspace of the bot token; empty where there are many. Raises `Ended` where Slack refuses a token."""
+async def admitted(settings: Settings, teams: WorkspaceClients) -> str:
+    """The workspace of the bot token; empty where there are many. Raises `CommandError` where Slack refuses a token."""
     try:
         async with asyncio.timeout(START_WITHIN_S):
             team = ""
@@ -150,9 +150,9 @@ async def admitted(settings: Settings, teams: Teams) -> str:
                 app_token = settings.slack_app_token.get_secret_value()
                 await teams.client(None).apps_connections_open(app_token=app_token)
     except SlackApiError as error:
-        raise Ended(say(Text.SLACK_REFUSED, why=error.response["error"]), 2) from error
+        raise CommandError(translate(Msg.SLACK_REFUSED, why=error.response["error"]), 2) from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Ended(say(Text.SLACK_UNREACHABLE)) from error
+        raise CommandError(translate(Msg.SLACK_UNREACHABLE)) from error
     return team
 
 
@@ -168,7 +168,7 @@ class _App(AsyncApp):
             return await super().async_dispatch(req)
 
 
-def _app(settings: Settings, teams: Teams, bot: SlackBot, metrics: Metrics) -> AsyncApp:
+def _app(settings: Settings, teams: WorkspaceClients, bot: SlackBot, metrics: Metrics) -> AsyncApp:
     secret = settings.slack_signing_secret
     return _App(
         metrics,
@@ -181,7 +181,7 @@ def _app(settings: Settings, teams: Teams, bot: SlackBot, metrics: Metrics) -> A
     )
 
 
-def _oauth(settings: Settings, teams: Teams, bot: SlackBot) -> AsyncOAuthSettings:
+def _oauth(settings: Settings, teams: WorkspaceClients, bot: SlackBot) -> AsyncOAuthSettings:
     secret = settings.slack_client_secret
 
     async def success(args: AsyncSuccessArgs) -> BoltResponse:

@@ -8,10 +8,10 @@ from typing import Final
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.chat.background_tasks import Tasks
-from bots.chat.store import Desk
+from bots.chat.background_tasks import BackgroundTasks
+from bots.chat.store import ChatStore
 from bots.commands.client import Client
-from worker.protocol.messages import CallFailed
+from worker.protocol.messages import CallFailedError
 
 WITHIN_S: Final = 4.0
 """Slack looks a new file over for a second or two before a message may show it. An answer waits no longer than this."""
@@ -26,9 +26,9 @@ log = structlog.get_logger()
 class Pictures:
     """One serves a whole bot process; each picture is sent to each workspace once."""
 
-    def __init__(self, client: Client, desk: Desk, tasks: Tasks) -> None:
+    def __init__(self, client: Client, chat_store: ChatStore, tasks: BackgroundTasks) -> None:
         self._client = client
-        self._desk = desk
+        self._desk = chat_store
         self._tasks = tasks
         self._sending: dict[tuple[str, str], asyncio.Task[str | None]] = {}
         self._few = asyncio.Semaphore(AT_ONCE)
@@ -42,7 +42,7 @@ class Pictures:
 
     async def forget(self, team: str, wanted: Mapping[str, str]) -> None:
         """Slack no longer takes the files it had of these: they are sent anew next time."""
-        with suppress(CallFailed):
+        with suppress(CallFailedError):
             for key in wanted:
                 await self._desk.note(f"slack:{team}", _note(key), "", seconds=1)
 

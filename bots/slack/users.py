@@ -10,10 +10,10 @@ import structlog
 from pydantic import BaseModel
 from slack_sdk.errors import SlackApiError
 
-from bots.chat.store import Desk
-from bots.i18n.messages import Text
-from bots.slack.workspaces import Teams
-from worker.protocol.messages import Asker, CallFailed
+from bots.chat.store import ChatStore
+from bots.i18n.messages import Msg
+from bots.slack.workspaces import WorkspaceClients
+from worker.protocol.messages import Caller, CallFailedError
 
 KEEP_PERSON_S: Final = 3600
 KEEP_PRIVATE_S: Final = 86400
@@ -27,15 +27,15 @@ log = structlog.get_logger()
 class Person(BaseModel):
     name: str = ""
     locale: str = ""
-    admin: bool = False
+    is_admin: bool = False
     outside: bool = False
 
 
 @dataclass(frozen=True)
-class Who:
+class SlackUserRef:
     """Who asks, as far as that is said by what Slack sent."""
 
-    person: str
+    user_id: str
     team: str
     """The workspace that is asked."""
     org: str = ""
@@ -46,60 +46,60 @@ class Who:
 
 
 @dataclass(frozen=True)
-class Known:
+class ResolvedUser:
     """Who asks, and how to speak to that person."""
 
-    asker: Asker
+    caller: Caller
     locale: str
-    barred: Text | None
+    barred: Msg | None
     """What to tell who gets nothing of the library: somebody of another workspace, with which a channel is shared, and
     whoever may be that, as long as Slack does not say."""
 
 
 @dataclass(frozen=True)
-class People:
-    teams: Teams
-    desk: Desk
+class UserDirectory:
+    teams: WorkspaceClients
+    chat_store: ChatStore
     _asking: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
 
-    async def asker(self, who: Who, channel: str = "", *, anew: bool = False) -> Known:
+    async def caller(self, who: SlackUserRef, channel: str = "", *, anew: bool = False) -> ResolvedUser:
         """Only `anew` is Slack asked for admins; otherwise nobody is one."""
         found = await self._person(who, anew)
         known = found or Person()
-        asker = Asker(
+        caller = Caller(
             space=f"slack:{who.team}",
-            person=who.person,
-            name=known.name or who.name or who.person,
-            room=channel if channel and await self._private(who.team, channel) else "",
-            admin=anew and known.admin,
+            user_id=who.user_id,
+            name=known.name or who.name or who.user_id,
+            private_channel=channel if channel and await self._private(who.team, channel) else "",
+            is_admin=anew and known.is_admin,
         )
         unsure = found is None and not who.inside
-        return Known(asker, known.locale, Text.OUTSIDE if known.outside else Text.UNSURE if unsure else None)
+        return ResolvedUser(caller, known.locale, Msg.OUTSIDE if known.outside else Msg.UNSURE if unsure else None)
 
-    async def _person(self, who: Who, anew: bool) -> Person | None:
+    async def _person(self, who: SlackUserRef, anew: bool) -> Person | None:
         """None: Slack does not say now, and did not lately."""
-        noted = await self._noted(who.team, "person", who.person)
+        noted = await self._noted(who.team, "person", who.user_id)
         known = Person.model_validate_json(noted) if noted else None
         if known and not anew:
             return known
-        return await self._once(f"{who.team} {who.person}", lambda: self._asked_person(who)) or known
+        return await self._once(f"{who.team} {who.user_id}", lambda: self._asked_person(who)) or known
 
-    async def _asked_person(self, who: Who) -> Person | None:
-        team, person = who.team, who.person
+    async def _asked_person(self, who: SlackUserRef) -> Person | None:
+        team, person = who.team, who.user_id
         try:
             web = await self.teams.web(team)
             user = (await web.users_info(user=person, include_locale=True))["user"]
         except (SlackApiError, aiohttp.ClientError, TimeoutError, LookupError) as error:
-            log.warning("slack.person_unknown", team=team, person=person, error=error)
+            log.warning("slack.person_unknown", team=team, user_id=person, error=error)
             return None
         profile = user.get("profile", {})
         found = Person(
             name=profile.get("display_name") or profile.get("real_name") or user.get("name", ""),
             locale=user.get("locale", ""),
-            admin=bool(user.get("is_admin") or user.get("is_owner")),
+            is_admin=bool(user.get("is_admin") or user.get("is_owner")),
             outside=_outside(user, who),
         )
-        await self._note(team, "person", found.model_dump_json(exclude={"admin"}), KEEP_PERSON_S, person)
+        await self._note(team, "person", found.model_dump_json(exclude={"is_admin"}), KEEP_PERSON_S, person)
         return found
 
     async def _private(self, team: str, channel: str) -> bool:
@@ -132,18 +132,18 @@ class People:
 
     async def _noted(self, team: str, note: str, person: str = "") -> str | None:
         try:
-            return await self.desk.noted(f"slack:{team}", note, person=person)
-        except CallFailed:  # asked of Slack then
+            return await self.chat_store.noted(f"slack:{team}", note, user_id=person)
+        except CallFailedError:  # asked of Slack then
             return None
 
     async def _note(self, team: str, note: str, value: str, seconds: int, person: str = "") -> None:
         try:
-            await self.desk.note(f"slack:{team}", note, value, seconds, person=person)
-        except CallFailed:
+            await self.chat_store.note(f"slack:{team}", note, value, seconds, user_id=person)
+        except CallFailedError:
             log.info("slack.not_noted", note=note)
 
 
-def _outside(user: Mapping[str, Any], who: Who) -> bool:
+def _outside(user: Mapping[str, Any], who: SlackUserRef) -> bool:
     """Whether a user is of another workspace, and not of another one of the same organisation."""
     org = user.get("enterprise_user", {}).get("enterprise_id", "")
     elsewhere = user.get("is_stranger") or user.get("team_id", who.team) != who.team

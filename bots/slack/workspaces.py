@@ -23,7 +23,7 @@ class NotInstalled(LookupError):
 
 
 @dataclass(frozen=True)
-class Teams:
+class WorkspaceClients:
     """One workspace with a token of its own, or those of an installation store."""
 
     session: aiohttp.ClientSession

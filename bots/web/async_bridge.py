@@ -10,36 +10,36 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from bots.commands.client import Client
-from bots.commands.replies import Lesson, Outcome, Progress, Replies, Reply
+from bots.commands.replies import LinkOutcome, LinkProgress, Replies, Reply, TrainingProgress
 from worker.client.relay import RelayClient
-from worker.ops.logs import one_incident
+from worker.ops.logs import bind_correlation_id
 
 T = TypeVar("T")
 KEPT_THUMBNAILS: Final = 1000
 
 
 @dataclass
-class Turn:
+class ConversationTurn:
     """One question and what has been answered so far. The loop's thread writes, the page's threads read."""
 
     question: str
     replies: list[Reply] = field(default_factory=list)
-    working: dict[str, Progress] = field(default_factory=dict)
+    working: dict[str, LinkProgress] = field(default_factory=dict)
     """The newest progress of each link that has no outcome yet."""
     done: threading.Event = field(default_factory=threading.Event)
 
     def add(self, reply: Reply) -> None:
-        if isinstance(reply, Lesson) and not reply.over:
+        if isinstance(reply, TrainingProgress) and not reply.over:
             reply = reply.progress
-        if isinstance(reply, Progress):
+        if isinstance(reply, LinkProgress):
             self.working = self.working | {reply.link: reply}
             return
-        over = reply.link if isinstance(reply, Outcome) else "retrain"
+        over = reply.link if isinstance(reply, LinkOutcome) else "retrain"
         self.working = {link: progress for link, progress in self.working.items() if link != over}
         self.replies.append(reply)
 
 
-class Bridge:
+class AsyncBridge:
     """One event loop in a thread, and the client that all visitors share.
 
     asyncio takes the caller's context along to the loop, so that answers are in the language that is spoken here.
@@ -65,7 +65,7 @@ class Bridge:
         """Whether the process that owns the data has ended, or is another one now."""
         return isinstance(self.client, RelayClient) and self.client.lost
 
-    def start(self, turn: Turn, replies: Replies) -> Turn:
+    def start(self, turn: ConversationTurn, replies: Replies) -> ConversationTurn:
         """Begins to answer; the turn fills up while the page goes on."""
         turn.done.clear()
         self.note(self._fill(turn, replies))
@@ -73,14 +73,14 @@ class Bridge:
 
     def note(self, work: Coroutine[Any, Any, None]) -> None:
         """Does it while the page goes on; nobody waits for it."""
-        with one_incident():
+        with bind_correlation_id():
             going = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._going.add(going)
         going.add_done_callback(self._going.discard)
 
     def all(self, replies: Replies) -> list[Reply]:
         """Waits for all replies of a quick command."""
-        with one_incident():
+        with bind_correlation_id():
             return self._run(self._collect(replies))
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Bridge:
         self._thread.join()
         self._loop.close()
 
-    async def _fill(self, turn: Turn, replies: Replies) -> None:
+    async def _fill(self, turn: ConversationTurn, replies: Replies) -> None:
         try:
             async with aclosing(replies):
                 async for reply in replies:

@@ -9,20 +9,20 @@ from urllib.parse import unquote, urlsplit
 
 from bots.commands.replies import (
     Card,
-    Confirm,
-    Entry,
-    Forgot,
-    Guide,
-    Lesson,
-    Options,
-    Outcome,
+    Confirmation,
+    Help,
+    LibraryItem,
+    LinkOutcome,
+    Removed,
     Reply,
     Results,
-    Sentence,
+    SettingsView,
+    TextReply,
+    TrainingProgress,
     succeeded,
 )
-from bots.i18n.messages import Text
-from bots.i18n.translate import count, say
+from bots.i18n.messages import Msg
+from bots.i18n.translate import count, translate
 
 WIDTH: Final = 260
 """A card is never drawn narrower, where the screen allows."""
@@ -68,9 +68,9 @@ def _lines(found: Card, time: str) -> str:
     )
 
 
-def row(entry: Entry, thumbnail: bytes | None) -> str:
+def row(entry: LibraryItem, thumbnail: bytes | None) -> str:
     """A video of the library."""
-    moments = count(entry.moments, Text.MOMENTS_ONE, Text.MOMENTS)
+    moments = count(entry.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     about = " · ".join(escape(part) for part in (moments, entry.added) if part)
     state = "" if entry.status == "indexed" else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
     problem = f'<div class="rs-problem">{escape(entry.problem)}</div>' if entry.problem else ""
@@ -91,18 +91,18 @@ def _picture(thumbnail: bytes | None, title: str, badge: str) -> str:
 def told(reply: Reply) -> str:
     """A sentence, and under it the reference that the log holds a failure by."""
     match reply:
-        case Sentence() | Forgot() | Lesson():
+        case TextReply() | Removed() | TrainingProgress():
             text, about = reply.text, ""
-        case Confirm():
+        case Confirmation():
             text, about = reply.text, f"/{reply.command} {' '.join(map(str, reply.args.values()))}"
-        case Outcome():
-            text, about = reply.text, count(reply.moments, Text.MOMENTS_ONE, Text.MOMENTS) if reply.ok else reply.link
+        case LinkOutcome():
+            text, about = reply.text, count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link
         case Results():
-            text, about = say(Text.NO_HITS_INSIDE if reply.search.in_link else Text.NO_HITS), ""
+            text, about = translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS), ""
         case _:
             raise TypeError(f"no sentence: {reply}")
-    incident = getattr(reply, "incident", None)
-    quiet = [about, say(Text.REFERENCE, incident=incident) if incident else ""]
+    correlation_id = getattr(reply, "correlation_id", None)
+    quiet = [about, translate(Msg.REFERENCE, correlation_id=correlation_id) if correlation_id else ""]
     under = "".join(f'<div class="rs-quiet">{escape(part)}</div>' for part in quiet if part)
     bad = "" if succeeded(reply) else " rs-bad"
     # Sentences write `so` what is to be typed.
@@ -110,7 +110,7 @@ def told(reply: Reply) -> str:
     return f'<div class="rs-told{bad}">{text}{under}</div>'
 
 
-def guide(reply: Guide) -> str:
+def guide(reply: Help) -> str:
     """The commands as a table."""
     rows = "".join(
         f"<tr><td><code>/{escape(name)}</code></td><td><code>{escape(arguments)}</code></td><td>{escape(line)}</td></tr>"
@@ -119,7 +119,7 @@ def guide(reply: Guide) -> str:
     return f'<table class="rs-guide">{rows}</table>'
 
 
-def options(reply: Options) -> str:
+def options(reply: SettingsView) -> str:
     """A space's settings as a table."""
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(value or '–')}</td><td>{escape(text)}</td></tr>"

@@ -8,18 +8,18 @@ import streamlit as st
 
 from bots.commands import replies as r
 from bots.commands import search as core
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from bots.web import cards
-from bots.web.async_bridge import Turn
+from bots.web.async_bridge import ConversationTurn
 from bots.web.library_page import lines, shelf
-from bots.web.session import ASKER, PAGE_SIZE, Visit, in_their_language
+from bots.web.session import CALLER, PAGE_SIZE, Session, in_their_language
 
 QUICK_S: Final = 1.5
 """An answer that is there by then is drawn at once; a slower one when it comes."""
 
 
-def turn(visit: Visit, number: int) -> None:
+def turn(visit: Session, number: int) -> None:
     this = visit.turns[number]
     newest = number == len(visit.turns) - 1
     st.html(f'<div class="rs-question">{escape(this.question)}</div>')
@@ -30,7 +30,7 @@ def turn(visit: Visit, number: int) -> None:
 
 
 @in_their_language
-def _in_work(visit: Visit, number: int, this: Turn) -> None:
+def _in_work(visit: Session, number: int, this: ConversationTurn) -> None:
     """Drawn again and again until the turn is done."""
     if this.done.is_set():
         st.rerun()
@@ -41,7 +41,7 @@ def _in_work(visit: Visit, number: int, this: Turn) -> None:
     _answers(visit, number, this)
 
 
-def _answers(visit: Visit, number: int, this: Turn) -> None:
+def _answers(visit: Session, number: int, this: ConversationTurn) -> None:
     for place, reply in enumerate(this.replies):
         key = f"{number}-{place}"
         match reply:
@@ -49,20 +49,22 @@ def _answers(visit: Visit, number: int, this: Turn) -> None:
                 _results(visit, key, reply, this.question)
                 if reply.next and place == len(this.replies) - 1:
                     args = (visit, this, reply.next)
-                    st.button(say(Text.SHOW_MORE), key=f"more-{key}", width="stretch", on_click=_show_more, args=args)
-            case r.Shelf():
+                    st.button(
+                        translate(Msg.SHOW_MORE), key=f"more-{key}", width="stretch", on_click=_show_more, args=args
+                    )
+            case r.LibraryPage():
                 shelf(visit, key, reply)
-            case r.Guide():
+            case r.Help():
                 lines(reply)
-            case r.Options():
+            case r.SettingsView():
                 st.html(cards.options(reply))
             case _:
                 told(reply)
 
 
-def _results(visit: Visit, key: str, results: r.Results, question: str) -> None:
+def _results(visit: Session, key: str, results: r.Results, question: str) -> None:
     if results.weak:
-        st.html(f'<div class="rs-told">{escape(say(Text.WEAK))}</div>')
+        st.html(f'<div class="rs-told">{escape(translate(Msg.WEAK))}</div>')
     grid = st.grid(3, min_column_width=cards.WIDTH)
     for card in results.cards:
         card_key = f"{key}-{card.moment_id}"
@@ -87,13 +89,13 @@ def _player(card: r.Card) -> None:
     st.html(cards.caption(card))
 
 
-def _first_button(visit: Visit, key: str, card: r.Card, playing: bool, queries: Sequence[str]) -> None:
+def _first_button(visit: Session, key: str, card: r.Card, playing: bool, queries: Sequence[str]) -> None:
     """Opens the player or closes it; what cannot be played here opens on its own site."""
     if playing:
-        st.button(say(Text.CLOSE), key=f"close-{key}", icon=":material/close:", on_click=_close, args=(visit,))
+        st.button(translate(Msg.CLOSE), key=f"close-{key}", icon=":material/close:", on_click=_close, args=(visit,))
     elif cards.playable(card.link):
         st.button(
-            say(Text.PLAY),
+            translate(Msg.PLAY),
             key=f"play-{key}",
             icon=":material/play_arrow:",
             on_click=_play,
@@ -102,7 +104,7 @@ def _first_button(visit: Visit, key: str, card: r.Card, playing: bool, queries: 
     if (playing or not cards.playable(card.link)) and cards.opens(card.moment_link):
         args = (visit, card, queries)
         st.link_button(
-            say(Text.OPEN),
+            translate(Msg.OPEN),
             card.moment_link,
             key=f"open-{key}",
             icon=":material/open_in_new:",
@@ -111,44 +113,44 @@ def _first_button(visit: Visit, key: str, card: r.Card, playing: bool, queries: 
         )
 
 
-def _other_buttons(visit: Visit, key: str, card: r.Card, search: r.Search, question: str) -> None:
-    like = say(Text.MORE_LIKE_THIS)
+def _other_buttons(visit: Session, key: str, card: r.Card, search: r.Search, question: str) -> None:
+    like = translate(Msg.MORE_LIKE_THIS)
     st.button(like, key=f"like-{key}", type="tertiary", on_click=_more_like, args=(visit, card))
     if card.more:
-        inside = say(Text.MORE_INSIDE, count=card.more)
+        inside = translate(Msg.MORE_INSIDE, count=card.more)
         args = (visit, card, search, question)
         st.button(inside, key=f"inside-{key}", type="tertiary", on_click=_inside, args=args)
 
 
-def _play(visit: Visit, key: str, card: r.Card, queries: Sequence[str]) -> None:
+def _play(visit: Session, key: str, card: r.Card, queries: Sequence[str]) -> None:
     visit.playing = key
     _open(visit, card, queries)
 
 
-def _close(visit: Visit) -> None:
+def _close(visit: Session) -> None:
     visit.playing = None
 
 
-def _open(visit: Visit, card: r.Card, queries: Sequence[str]) -> None:
-    visit.bridge.note(core.opened(visit.bridge.client, ASKER, queries, card.moment_id))
+def _open(visit: Session, card: r.Card, queries: Sequence[str]) -> None:
+    visit.bridge.note(core.opened(visit.bridge.client, CALLER, queries, card.moment_id))
 
 
 @in_their_language
-def _more_like(visit: Visit, card: r.Card) -> None:
-    question = say(Text.ASKED_LIKE, what=f"“{card.title}” {card.time}")
+def _more_like(visit: Session, card: r.Card) -> None:
+    question = translate(Msg.ASKED_LIKE, what=f"“{card.title}” {card.time}")
     like = f"moment:{card.moment_id}"
-    visit.begin(question, core.find(visit.bridge.client, ASKER, "", like=like, limit=PAGE_SIZE))
+    visit.begin(question, core.find(visit.bridge.client, CALLER, "", like=like, limit=PAGE_SIZE))
 
 
 @in_their_language
-def _inside(visit: Visit, card: r.Card, search: r.Search, question: str) -> None:
-    question = f"{question} · {say(Text.ASKED_INSIDE, what=card.title)}"
-    visit.begin(question, core.more(visit.bridge.client, ASKER, search.inside(card.link)))
+def _inside(visit: Session, card: r.Card, search: r.Search, question: str) -> None:
+    question = f"{question} · {translate(Msg.ASKED_INSIDE, what=card.title)}"
+    visit.begin(question, core.more(visit.bridge.client, CALLER, search.inside(card.link)))
 
 
 @in_their_language
-def _show_more(visit: Visit, this: Turn, search: r.Search) -> None:
-    visit.bridge.start(this, core.more(visit.bridge.client, ASKER, search))
+def _show_more(visit: Session, this: ConversationTurn, search: r.Search) -> None:
+    visit.bridge.start(this, core.more(visit.bridge.client, CALLER, search))
 
 
 def told(reply: r.Reply) -> None:

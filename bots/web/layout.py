@@ -5,14 +5,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
-from bots.web.async_bridge import Bridge
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+from bots.web.async_bridge import AsyncBridge
 from bots.web.library_page import guide, library
 from bots.web.search_page import box
 from bots.web.session import visit
 
-VIEWS = {Text.SEARCH: box, Text.LIBRARY: library, Text.HELP: guide}
+VIEWS = {Msg.SEARCH: box, Msg.LIBRARY: library, Msg.HELP: guide}
 
 
 def frame() -> None:
@@ -22,26 +22,28 @@ def frame() -> None:
     st.html(here / "style.css")
 
 
-def chat(bridge: Bridge) -> None:
+def chat(bridge: AsyncBridge) -> None:
     """The page of one visitor."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         _brand()
         view = st.segmented_control(
-            say(Text.VIEWS),
+            translate(Msg.VIEWS),
             list(VIEWS),
-            default=Text.SEARCH,
+            default=Msg.SEARCH,
             required=True,
-            format_func=say,
+            format_func=translate,
             key="view",
             label_visibility="collapsed",
         )
-    VIEWS[view or Text.SEARCH](visit(bridge))
+    VIEWS[view or Msg.SEARCH](visit(bridge))
 
 
 def nothing_runs() -> None:
     """Nobody answers yet: says so, and looks again by itself."""
     _brand()
-    st.html(f'<div class="rs-welcome"><h3>{escape(say(Text.STARTING))}</h3>{escape(say(Text.STARTING_HINT))}</div>')
+    st.html(
+        f'<div class="rs-welcome"><h3>{escape(translate(Msg.STARTING))}</h3>{escape(translate(Msg.STARTING_HINT))}</div>'
+    )
     st.session_state.looked = False
     st.fragment(_look_again, run_every=2)()
 
@@ -53,5 +55,5 @@ def _look_again() -> None:
 
 
 def _brand() -> None:
-    tagline = escape(say(Text.TAGLINE))
+    tagline = escape(translate(Msg.TAGLINE))
     st.html(f'<div class="rs-brand"><b>Reelseek</b><span>{tagline}</span></div>', width="content")

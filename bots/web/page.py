@@ -6,21 +6,21 @@ import streamlit as st
 
 from bots.commands import search
 from bots.web import layout
-from bots.web.async_bridge import Bridge
+from bots.web.async_bridge import AsyncBridge
 from bots.web.cards import told
 from bots.web.session import in_their_language
 from worker.client.queue_client import connect
-from worker.client.relay import NothingRuns
+from worker.client.relay import NoRelayError
 from worker.ops.logs import configure
 from worker.settings import Settings
 
 
-@st.cache_resource(show_spinner=False, on_release=Bridge.close)
-def bridge() -> Bridge:
+@st.cache_resource(show_spinner=False, on_release=AsyncBridge.close)
+def bridge() -> AsyncBridge:
     """The one way to the workers of this page's process."""
     settings = Settings()
     configure(settings, to_file=settings.redis_url is None)
-    made = Bridge(connect(settings))
+    made = AsyncBridge(connect(settings))
     atexit.register(made.close)
     return made
 
@@ -34,7 +34,7 @@ def main() -> None:
         if bridge().lost and Settings().redis_url is None:
             bridge.clear()
             st.rerun()
-    except NothingRuns:
+    except NoRelayError:
         layout.nothing_runs()
     except Exception as error:
         st.html(told(search.surprised(error)))

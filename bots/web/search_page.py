@@ -7,20 +7,20 @@ import streamlit as st
 
 from bots.chat.parsing import read
 from bots.commands import search
-from bots.commands.replies import Shelf, succeeded
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.commands.replies import LibraryPage, succeeded
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from bots.web import cards
 from bots.web.conversation import told, turn
-from bots.web.session import ASKER, PAGE_SIZE, Visit, in_their_language
+from bots.web.session import CALLER, PAGE_SIZE, Session, in_their_language
 
 BOX_WIDTH: Final = 140
 
 
-def box(visit: Visit) -> None:
+def box(visit: Session) -> None:
     _form(visit)
     if visit.inside:
-        label = cards.label(say(Text.ONLY_INSIDE, what=visit.inside[1]))
+        label = cards.label(translate(Msg.ONLY_INSIDE, what=visit.inside[1]))
         st.button(label, key="anywhere", icon=":material/close:", on_click=_anywhere, args=(visit,))
     if not visit.turns:
         _welcome(visit)
@@ -28,24 +28,24 @@ def box(visit: Visit) -> None:
         turn(visit, number)
 
 
-def _form(visit: Visit) -> None:
+def _form(visit: Session) -> None:
     with st.form("ask"):
         with st.container(horizontal=True, wrap=False, gap="xsmall"):
             st.text_input(
-                say(Text.ASK),
+                translate(Msg.ASK),
                 key="words",
-                placeholder=say(Text.ASK_EXAMPLE),
+                placeholder=translate(Msg.ASK_EXAMPLE),
                 icon=":material/search:",
                 label_visibility="collapsed",
             )
-            st.form_submit_button(say(Text.GO), type="primary", on_click=_asked, args=(visit,))
+            st.form_submit_button(translate(Msg.GO), type="primary", on_click=_asked, args=(visit,))
         with st.grid(2, min_column_width=BOX_WIDTH):
-            st.text_input(say(Text.LIKE), key="like", placeholder=say(Text.LIKE_EXAMPLE))
-            st.text_input(say(Text.UNLIKE), key="unlike", placeholder=say(Text.UNLIKE_EXAMPLE))
+            st.text_input(translate(Msg.LIKE), key="like", placeholder=translate(Msg.LIKE_EXAMPLE))
+            st.text_input(translate(Msg.UNLIKE), key="unlike", placeholder=translate(Msg.UNLIKE_EXAMPLE))
 
 
 @in_their_language
-def _asked(visit: Visit) -> None:
+def _asked(visit: Session) -> None:
     state = st.session_state
     words, like, unlike = state.words, state.like, state.unlike
     link, title = visit.inside or (None, "")
@@ -58,21 +58,21 @@ def _asked(visit: Visit) -> None:
 
 
 def _question(words: str, like: str, unlike: str, inside: str) -> str:
-    steered = ((Text.ASKED_LIKE, like), (Text.ASKED_UNLIKE, unlike), (Text.ASKED_INSIDE, inside))
-    parts = [words, *(say(text, what=what) for text, what in steered if what.strip())]
+    steered = ((Msg.ASKED_LIKE, like), (Msg.ASKED_UNLIKE, unlike), (Msg.ASKED_INSIDE, inside))
+    parts = [words, *(translate(text, what=what) for text, what in steered if what.strip())]
     return " · ".join(part.strip() for part in parts if part.strip())
 
 
-def _anywhere(visit: Visit) -> None:
+def _anywhere(visit: Session) -> None:
     visit.inside = None
 
 
-def _welcome(visit: Visit) -> None:
+def _welcome(visit: Session) -> None:
     """What a newcomer sees: what to do here, and what can be found already."""
-    [reply] = visit.bridge.all(search.library(visit.bridge.client, ASKER, limit=PAGE_SIZE))
-    hint = say(Text.WELCOME if isinstance(reply, Shelf) else Text.WELCOME_EMPTY)
-    st.html(f'<div class="rs-welcome"><h3>{escape(say(Text.WELCOME_TITLE))}</h3>{escape(hint)}</div>')
-    if isinstance(reply, Shelf):
+    [reply] = visit.bridge.all(search.library(visit.bridge.client, CALLER, limit=PAGE_SIZE))
+    hint = translate(Msg.WELCOME if isinstance(reply, LibraryPage) else Msg.WELCOME_EMPTY)
+    st.html(f'<div class="rs-welcome"><h3>{escape(translate(Msg.WELCOME_TITLE))}</h3>{escape(hint)}</div>')
+    if isinstance(reply, LibraryPage):
         with st.grid(3, min_column_width=cards.WIDTH):
             for entry in reply.entries:
                 with st.container(border=True, height="stretch"):

@@ -8,24 +8,24 @@ from typing import Final, ParamSpec
 import streamlit as st
 import structlog
 
-from bots.chat.parsing import Chat
+from bots.chat.parsing import Conversation
 from bots.commands.replies import Replies, Reply
-from bots.i18n.translate import speaking
-from bots.web.async_bridge import Bridge, Turn
-from worker.protocol.messages import Asker, CallFailed
+from bots.i18n.translate import use_locale
+from bots.web.async_bridge import AsyncBridge, ConversationTurn
+from worker.protocol.messages import Caller, CallFailedError
 
 P = ParamSpec("P")
-ASKER: Final = Asker(space="local:me", person="web", admin=True)
+CALLER: Final = Caller(space="local:me", user_id="web", is_admin=True)
 PAGE_SIZE: Final = 6
 SHELF_SIZE: Final = 12
 log = structlog.get_logger()
 
 
 @dataclass
-class Visit:
-    bridge: Bridge
-    chat: Chat
-    turns: list[Turn] = field(default_factory=list)
+class Session:
+    bridge: AsyncBridge
+    chat: Conversation
+    turns: list[ConversationTurn] = field(default_factory=list)
     playing: str | None = None
     """Key of the card whose video is open."""
     inside: tuple[str, str] | None = None
@@ -36,14 +36,14 @@ class Visit:
 
     def begin(self, question: str, replies: Replies) -> None:
         """Opens a new turn of the conversation."""
-        self.turns.append(self.bridge.start(Turn(question), replies))
+        self.turns.append(self.bridge.start(ConversationTurn(question), replies))
         self.playing = None
 
     def thumbnail(self, key: str | None) -> bytes | None:
         """A JPEG, or None where there is none to be had."""
         try:
             return None if key is None else self.bridge.thumbnail(key)
-        except (KeyError, CallFailed) as error:
+        except (KeyError, CallFailedError) as error:
             log.warning("no_thumbnail", key=key, error=error)
             return None
 
@@ -57,17 +57,17 @@ def in_their_language(run: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(run)
     def spoken(*args: P.args, **kwargs: P.kwargs) -> None:
-        with speaking(st.context.locale or ""):
+        with use_locale(st.context.locale or ""):
             run(*args, **kwargs)
 
     return spoken
 
 
-def visit(bridge: Bridge) -> Visit:
+def visit(bridge: AsyncBridge) -> Session:
     """What is remembered of the visitor whose script runs."""
     if "visit" not in st.session_state:
-        st.session_state.visit = Visit(bridge, Chat(bridge.client, ASKER, PAGE_SIZE))
-    found: Visit = st.session_state.visit
+        st.session_state.visit = Session(bridge, Conversation(bridge.client, CALLER, PAGE_SIZE))
+    found: Session = st.session_state.visit
     if found.bridge is not bridge:
-        found.bridge, found.chat = bridge, Chat(bridge.client, ASKER, PAGE_SIZE)
+        found.bridge, found.chat = bridge, Conversation(bridge.client, CALLER, PAGE_SIZE)
     return found

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from indexer.images import read_frame
-from indexer.ingest.segmentation import Stretch, cut, moment_id
+from indexer.ingest.segmentation import Segment, cut, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, Progress
-from indexer.store.blobs import Blobs, video_prefix
+from indexer.store.blobs import BlobStore, video_prefix
 from indexer.store.library import Library
 from indexer.store.records import VideoRecord
 from indexer.types import Caption, Clip, Decoded, Fetched, Moment, SampledFrame, Vector, Video
@@ -20,14 +20,14 @@ MAX_SAID_CHARS = 4000
 
 
 @dataclass(frozen=True)
-class Ingest:
+class IngestPipeline:
     """The parts that a link passes through."""
 
     fetcher: Fetcher
     decoder: Decoder
     encoder: Encoder
     library: Library
-    blobs: Blobs
+    blobs: BlobStore
 
     def __call__(self, record: VideoRecord, folder: Path, progress: Progress) -> VideoRecord | None:
         """Makes a waiting video searchable; twice, even at once, changes nothing. None: nobody wants it any more.
@@ -76,7 +76,7 @@ class Ingest:
             done += len(group)
             progress("embed", done / len(stretches))
 
-    def _embed(self, video: Video, fetched: Fetched, stretches: Sequence[Stretch]) -> Iterator[Moment]:
+    def _embed(self, video: Video, fetched: Fetched, stretches: Sequence[Segment]) -> Iterator[Moment]:
         """One batch of whole stretches: their frame vectors in one call, then their clip vectors."""
         pictures = [[read_frame(each.path.read_bytes()) for each in stretch.frames] for stretch in stretches]
         vectors = self.encoder.frames([picture for stretch in pictures for picture in stretch])
@@ -126,9 +126,9 @@ def mean_vector(frames: Vector) -> Vector:
     return mean / np.linalg.norm(mean)
 
 
-def _groups(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
+def _groups(stretches: Sequence[Segment]) -> Iterator[list[Segment]]:
     """Whole stretches, about `BATCH_FRAMES` pictures at a time."""
-    group: list[Stretch] = []
+    group: list[Segment] = []
     for stretch in stretches:
         group.append(stretch)
         if sum(len(each.frames) for each in group) >= BATCH_FRAMES:
@@ -138,7 +138,7 @@ def _groups(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
         yield group
 
 
-def _said(video: Video, fetched: Fetched, stretch: Stretch) -> dict[str, str]:
+def _said(video: Video, fetched: Fetched, stretch: Segment) -> dict[str, str]:
     """Description, and the chapter titles and speech that this stretch overlaps."""
     heard = {
         "description": video.description,
@@ -148,5 +148,5 @@ def _said(video: Video, fetched: Fetched, stretch: Stretch) -> dict[str, str]:
     return {kind: text for kind, text in heard.items() if text}
 
 
-def _overlaps(caption: Caption, stretch: Stretch) -> bool:
+def _overlaps(caption: Caption, stretch: Segment) -> bool:
     return caption.start_s < stretch.end_s and caption.end_s > stretch.start_s

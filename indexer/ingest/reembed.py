@@ -10,15 +10,15 @@ from indexer.errors import Corrupt
 from indexer.images import read_frame
 from indexer.ingest.ingest import mean_vector
 from indexer.ports import Encoder
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
 from indexer.types import Clip, Picture, Vector
-from indexer.vectors.vector_store import Stored
+from indexer.vectors.vector_store import StoredPoint
 
 BATCH_FRAMES = 32
 
 
-def embed_missing(library: Library, blobs: Blobs, encoder: Encoder, progress: Callable[[int, int], None]) -> None:
+def embed_missing(library: Library, blobs: BlobStore, encoder: Encoder, progress: Callable[[int, int], None]) -> None:
     """Gives every video that can be found the moments of the encoder's generation, too; of a space's own generation,
     those that this space may find.
 
@@ -33,13 +33,13 @@ def embed_missing(library: Library, blobs: Blobs, encoder: Encoder, progress: Ca
     progress(len(missing), len(missing))
 
 
-def embed_anew(library: Library, blobs: Blobs, encoder: Encoder, video_id: str) -> None:
+def embed_anew(library: Library, blobs: BlobStore, encoder: Encoder, video_id: str) -> None:
     """Gives one video the moments of the encoder's generation, which is open, too."""
     kept = library.kept(video_id, but=encoder.generation)
     library.put_anew(video_id, encoder.generation, list(zip(kept, _vectors(blobs, encoder, kept), strict=True)))
 
 
-def _vectors(blobs: Blobs, encoder: Encoder, moments: Sequence[Stored]) -> Iterator[Mapping[str, Vector]]:
+def _vectors(blobs: BlobStore, encoder: Encoder, moments: Sequence[StoredPoint]) -> Iterator[Mapping[str, Vector]]:
     """Those of each moment, in order; none where no picture is left."""
     for group in _groups(moments):
         pictures = [_pictures(blobs, moment.payload) for moment in group]
@@ -56,8 +56,8 @@ def _vectors(blobs: Blobs, encoder: Encoder, moments: Sequence[Stored]) -> Itera
             yield {name: vector for name, vector in named.items() if vector is not None}
 
 
-def _groups(moments: Sequence[Stored]) -> Iterator[list[Stored]]:
-    group: list[Stored] = []
+def _groups(moments: Sequence[StoredPoint]) -> Iterator[list[StoredPoint]]:
+    group: list[StoredPoint] = []
     for moment in moments:
         group.append(moment)
         if sum(len(each.payload.get("frames", ())) for each in group) >= BATCH_FRAMES:
@@ -67,7 +67,7 @@ def _groups(moments: Sequence[Stored]) -> Iterator[list[Stored]]:
         yield group
 
 
-def _pictures(blobs: Blobs, payload: Mapping[str, Any]) -> list[Picture]:
+def _pictures(blobs: BlobStore, payload: Mapping[str, Any]) -> list[Picture]:
     """The moment's pictures, as far as they are still there and can be read."""
     found = []
     for key in payload.get("frames", ()):

@@ -14,7 +14,7 @@ SHORT_S = 1.5
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """A moment to be: its range in seconds and the frames that are seen in it."""
 
     start_s: float
@@ -22,7 +22,7 @@ class Stretch:
     frames: tuple[SampledFrame, ...]
 
 
-def cut(decoded: Decoded, longest_s: float = LONGEST_S) -> list[Stretch]:
+def cut(decoded: Decoded, longest_s: float = LONGEST_S) -> list[Segment]:
     """Stretches that follow each other from 0 to the end, each with a frame or more.
 
     Where no frame was sampled (a still that stays), a stretch shows the last frame before it.
@@ -35,7 +35,7 @@ def cut(decoded: Decoded, longest_s: float = LONGEST_S) -> list[Stretch]:
     times = [frame.at_s for frame in decoded.frames]
     firsts = [0, *(bisect_left(times, start_s) for start_s, _ in ranges[1:]), len(times)]
     return [
-        Stretch(start_s, end_s, decoded.frames[first:after] or decoded.frames[max(first - 1, 0) : max(first, 1)])
+        Segment(start_s, end_s, decoded.frames[first:after] or decoded.frames[max(first - 1, 0) : max(first, 1)])
         for (start_s, end_s), (first, after) in zip(ranges, pairwise(firsts), strict=True)
     ]
 

@@ -22,7 +22,7 @@ from indexer.store.library import Library
 from indexer.store.moments import Near, Using
 from indexer.store.records import Scopes, Submission
 from indexer.types import Picture, Vector
-from indexer.vectors.vector_store import Scored, SparseWords, Stored
+from indexer.vectors.vector_store import ScoredPoint, SparseWords, StoredPoint
 
 Vectors: TypeAlias = Mapping[Using, Vector]
 Kind: TypeAlias = Literal["looks", "motion", "words"]
@@ -49,7 +49,7 @@ ALSO_A_REASON = 0.5
 
 
 @dataclass(frozen=True)
-class Why:
+class HitReason:
     """The reason a moment was found: `looks` (frame), `motion`, or `words` with the matching snippet."""
 
     kind: Kind
@@ -57,7 +57,7 @@ class Why:
 
 
 @dataclass(frozen=True)
-class Hit:
+class MomentHit:
     """One moment found: the best of its video."""
 
     moment_id: str
@@ -68,7 +68,7 @@ class Hit:
     end_s: float
     score: float
     """0 to 1: how likely this is what was meant, by looks, motion or words, whichever says most for it."""
-    why: tuple[Why, ...]
+    why: tuple[HitReason, ...]
     thumbnail: str | None
     more: int
     """How many more moments of the same video were on the lists."""
@@ -82,7 +82,7 @@ class Hit:
 class Page:
     """Hits, best first, and the offset of the next ones, if there are any."""
 
-    hits: tuple[Hit, ...]
+    hits: tuple[MomentHit, ...]
     next_offset: int | None
 
     @property
@@ -109,10 +109,10 @@ class Scope:
     video_id: str | None
     known_videos: tuple[str, ...]
 
-    def nearest(self, lists: Sequence[Near]) -> list[list[Scored]]:
+    def nearest(self, lists: Sequence[Near]) -> list[list[ScoredPoint]]:
         return self.library.nearest(self.generation, self.scopes, lists, self.video_id, self.known_videos)
 
-    def listed(self, scored: Scored, strength: float) -> Listed:
+    def listed(self, scored: ScoredPoint, strength: float) -> Listed:
         group = scored.id if self.video_id else scored.payload["video_id"]
         return Listed(scored.id, group, scored.score, strength)
 
@@ -173,7 +173,7 @@ def find(
 # ---- the question ----
 
 
-def _moments(library: Library, generation: str, scopes: Scopes, examples: Sequence[str]) -> list[Stored]:
+def _moments(library: Library, generation: str, scopes: Scopes, examples: Sequence[str]) -> list[StoredPoint]:
     ids = [_canonical(each.removeprefix(MOMENT)) for each in examples if each.startswith(MOMENT)]
     return library.moments(generation, scopes, [id for id in ids if id], vectors=True)
 
@@ -209,7 +209,7 @@ def _vectors(encoder: Encoder, texts: Sequence[str]) -> list[Vectors]:
     return [{using: vector for using, vector in each.items() if vector is not None} for each in both]
 
 
-def _dense(moment: Stored) -> Vectors:
+def _dense(moment: StoredPoint) -> Vectors:
     return {using: moment.dense[using] for using in KIND if using in moment.dense}
 
 
@@ -255,7 +255,7 @@ def _lists(scope: Scope, question: Question, depth: int) -> dict[Kind, list[List
     return lists
 
 
-def _whole(scope: Scope, bests: Sequence[Sequence[Scored]]) -> float:
+def _whole(scope: Scope, bests: Sequence[Sequence[ScoredPoint]]) -> float:
     """What a moment would score by words that answered the whole question.
 
     Each word counts with the best score that it reaches alone: its IDF, in the main. Of one that nobody says, that is
@@ -316,7 +316,7 @@ def _scores(
     return scores
 
 
-def _hits(scope: Scope, bests: Sequence[Best], scores: Mapping[str, float]) -> tuple[Hit, ...]:
+def _hits(scope: Scope, bests: Sequence[Best], scores: Mapping[str, float]) -> tuple[MomentHit, ...]:
     """The bests as hits. Any that was forgotten since the lists were made is left out."""
     library, ids = scope.library, [best.fused.id for best in bests]
     moments = {each.id: each for each in library.moments(scope.generation, scope.scopes, ids)}
@@ -329,20 +329,20 @@ def _hits(scope: Scope, bests: Sequence[Best], scores: Mapping[str, float]) -> t
     )
 
 
-def _hit(best: Best, moment: Stored, submission: Submission, score: float) -> Hit:
+def _hit(best: Best, moment: StoredPoint, submission: Submission, score: float) -> MomentHit:
     kept = ("video_id", "link", "title", "start_s", "end_s", "thumbnail", "duration_s", "words_only")
-    return Hit(
+    return MomentHit(
         moment_id=moment.id,
         score=score,
         why=_why(best, moment.payload["words"]),
         more=best.more,
-        submitter=submission.name or submission.person,
+        submitter=submission.name or submission.user_id,
         submitted_at=submission.at,
         **{key: moment.payload[key] for key in kept},
     )
 
 
-def _why(best: Best, words: str) -> tuple[Why, ...]:
+def _why(best: Best, words: str) -> tuple[HitReason, ...]:
     parts = sorted(best.fused.parts.items(), key=lambda part: -part[1])
     kinds = [kind for kind, part in parts if part >= ALSO_A_REASON * parts[0][1]]
-    return tuple(Why(kind, snippet(words, best.text) if kind == "words" else "") for kind in kinds)
+    return tuple(HitReason(kind, snippet(words, best.text) if kind == "words" else "") for kind in kinds)

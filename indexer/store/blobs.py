@@ -24,7 +24,7 @@ def video_prefix(video_id: str) -> str:
     return f"videos/{video_id}/"
 
 
-class Blobs:
+class BlobStore:
     """Bytes by key (`videos/<id>/0.jpg`). `url` is a folder or an fsspec address (`s3://bucket/path`).
 
     Raises `StoreUnavailable` when the store fails.

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import PointIn, Points, Stored, Where
+from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
 
 
 def own_name(generation: str, space: str) -> str:
@@ -46,7 +46,7 @@ class Retraining:
     """A retrain that was asked for and is not over."""
 
     space: str
-    person: str
+    user_id: str
     at: str
     """ISO time, UTC."""
     cancelled: bool = False
@@ -54,10 +54,10 @@ class Retraining:
     """What came out of it, once it was found better: what is left is to embed the library anew."""
 
 
-class Generations:
+class GenerationStore:
     """Kept in the same collection as the videos' records. Every method may be repeated without harm."""
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, points: VectorStore) -> None:
         self._points = points
 
     def put(self, record: GenerationRecord) -> None:
@@ -69,11 +69,11 @@ class Generations:
 
     def all(self) -> list[GenerationRecord]:
         """Newest first."""
-        found = [_read(GenerationRecord, each) for each in self._points.scroll(RECORDS, Where({"kind": "generation"}))]
+        found = [_read(GenerationRecord, each) for each in self._points.scroll(RECORDS, Filter({"kind": "generation"}))]
         return sorted(found, key=lambda each: (each.made_at, each.name), reverse=True)
 
     def forget(self, name: str) -> None:
-        self._points.delete(RECORDS, Where(ids=(_id(name),)))
+        self._points.delete(RECORDS, Filter(ids=(_id(name),)))
 
     # ---- the one retrain that may run ----
 
@@ -100,19 +100,19 @@ class Generations:
 
     def _change_retraining(self, **values: Any) -> None:
         """Writes these keys alone, if there still is one: a worker and an admin may both do so at once."""
-        self._points.set_payload(RECORDS, Where(ids=(_id("retraining"),)), values)
+        self._points.set_payload(RECORDS, Filter(ids=(_id("retraining"),)), values)
 
-    def _get(self, name: str) -> Stored | None:
+    def _get(self, name: str) -> StoredPoint | None:
         return next(iter(self._points.retrieve(RECORDS, [_id(name)])), None)
 
     def _put(self, name: str, payload: Mapping[str, Any]) -> None:
-        self._points.upsert(RECORDS, [PointIn(_id(name), {"schema": SCHEMA, **payload})])
+        self._points.upsert(RECORDS, [NewPoint(_id(name), {"schema": SCHEMA, **payload})])
 
 
 def _id(name: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"generation {name}"))
 
 
-def _read(kind: type[Any], stored: Stored) -> Any:
+def _read(kind: type[Any], stored: StoredPoint) -> Any:
     # Qdrant drops the keys that are set to null.
     return kind(**{each.name: stored.payload[each.name] for each in fields(kind) if each.name in stored.payload})

@@ -27,8 +27,8 @@ from indexer.store.records import (
     RECORDS,
     SCHEMA,
     Counts,
-    Entry,
-    Forgotten,
+    LibraryRow,
+    RemovedVideo,
     Scopes,
     Submission,
     VideoRecord,
@@ -36,7 +36,7 @@ from indexer.store.records import (
     submission_id,
 )
 from indexer.types import Moment, Vector, Video
-from indexer.vectors.vector_store import PointIn, Points, Stored, Where
+from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
 
 KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status", "leaving")
 """Of records, that filters use."""
@@ -47,7 +47,7 @@ UPSERT_BATCH = 64
 class Library(MomentStore):
     """The one home of what is known about videos. Every method may be repeated without harm."""
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, points: VectorStore) -> None:
         super().__init__(points)
         points.ensure(RECORDS, {}, (), KEYS, tenant="space")
         upgrade(points)
@@ -60,20 +60,22 @@ class Library(MomentStore):
         link: str,
         fetch_url: str,
         space: str,
-        person: str,
+        user_id: str,
         at: datetime,
         title: str = "",
         *,
-        room: str = "",
+        private_channel: str = "",
         name: str = "",
         message: str = "",
     ) -> VideoRecord:
-        """Records that `space`, or only a `room` of it, wants a video.
+        """Records that `space`, or only a `private_channel` of it, wants a video.
 
         The record that comes back is `waiting` if the video needs a job, or has one already. A video that is indexed
         is found by `space` from now on. One that failed waits again.
         """
-        submission = Submission(video_id, space, person, at.astimezone(UTC).isoformat(), room, name, message)
+        submission = Submission(
+            video_id, space, user_id, at.astimezone(UTC).isoformat(), private_channel, name, message
+        )
         if not self.has(submission.scope, video_id):
             self._put(submission)
         record = self.video(video_id)
@@ -86,7 +88,7 @@ class Library(MomentStore):
 
     def waiting(self) -> list[VideoRecord]:
         """Videos whose job is not done: what a worker that starts makes jobs of."""
-        where = Where({"kind": "video", "status": "waiting"})
+        where = Filter({"kind": "video", "status": "waiting"})
         return [video_of(stored) for stored in self._points.scroll(RECORDS, where)]
 
     def video(self, video_id: str) -> VideoRecord | None:
@@ -102,7 +104,7 @@ class Library(MomentStore):
         if record is None or record.status == "failed":
             return False
         self._change(video.id, status="waiting")
-        collection, of_video = collection_of(generation), Where({"video_id": video.id})
+        collection, of_video = collection_of(generation), Filter({"video_id": video.id})
         self._points.set_payload(collection, of_video, CLOSED)
         for own in filter(space_of, self._collections()):
             self._points.delete(own, of_video)
@@ -111,7 +113,7 @@ class Library(MomentStore):
             self._points.upsert(collection, [moment_point(moment, video, generation, code) for moment in batch])
         stale = {stored.id for stored in self._points.scroll(collection, of_video, ())} - {each.id for each in moments}
         if stale:
-            self._points.delete(collection, Where(ids=tuple(stale)))
+            self._points.delete(collection, Filter(ids=tuple(stale)))
         if not self._write_spaces([collection], of_video, video.id):
             self._drop(record)
             return False
@@ -124,15 +126,15 @@ class Library(MomentStore):
 
     def submitters(self, space: str) -> dict[str, str]:
         """By video id who submitted it, of a space, or of all where that is empty."""
-        where = Where({"kind": "submission"} | ({"space": space} if space else {}))
+        where = Filter({"kind": "submission"} | ({"space": space} if space else {}))
         found = [submission_of(each) for each in self._points.scroll(RECORDS, where)]
-        return {each.video_id: each.person for each in found}
+        return {each.video_id: each.user_id for each in found}
 
     # ---- embedding anew ----
 
     def missing(self, generation: str) -> list[str]:
         """Ids of videos that can be found, but not in this generation. Of a space's own: those that it may find."""
-        where, space = Where({"kind": "video", "status": ("indexed", "words_only")}), space_of(generation)
+        where, space = Filter({"kind": "video", "status": ("indexed", "words_only")}), space_of(generation)
         if space:
             wanted = self._wanted(space)
             if self._holds_as_many(generation, {scope for _, scope in wanted}):
@@ -149,7 +151,9 @@ class Library(MomentStore):
 
     def _wanted(self, space: str) -> set[tuple[str, str]]:
         """A space's videos, each with the scopes that have it."""
-        submissions = self._points.scroll(RECORDS, Where({"kind": "submission", "space": space}), ("video_id", "scope"))
+        submissions = self._points.scroll(
+            RECORDS, Filter({"kind": "submission", "space": space}), ("video_id", "scope")
+        )
         return {(each.payload["video_id"], each.payload["scope"]) for each in submissions}
 
     def _holds_as_many(self, own: str, scopes: Set[str]) -> bool:
@@ -158,20 +162,22 @@ class Library(MomentStore):
         Two counts that spare one for each video: workers look again and again.
         """
         live = self.generation()
-        seen = Where({"spaces": tuple(scopes), "open": "yes"})
+        seen = Filter({"spaces": tuple(scopes), "open": "yes"})
         return live is not None and self._points.count(collection_of(live), seen) == self._points.count(
-            collection_of(own), Where({"open": "yes"})
+            collection_of(own), Filter({"open": "yes"})
         )
 
     def _holds(self, generation: str, video_id: str) -> bool:
-        where = Where({"video_id": video_id, "open": "yes"})
+        where = Filter({"video_id": video_id, "open": "yes"})
         return self._points.count(collection_of(generation), where) > 0
 
-    def put_anew(self, video_id: str, generation: str, moments: Sequence[tuple[Stored, Mapping[str, Vector]]]) -> None:
+    def put_anew(
+        self, video_id: str, generation: str, moments: Sequence[tuple[StoredPoint, Mapping[str, Vector]]]
+    ) -> None:
         """Stores a video's moments with the vectors that another generation gives them. A forgotten one stays away."""
-        collection, of_video = collection_of(generation), Where({"video_id": video_id})
+        collection, of_video = collection_of(generation), Filter({"video_id": video_id})
         points = [
-            PointIn(
+            NewPoint(
                 stored.id,
                 {**stored.payload, "generation": generation, **CLOSED},
                 vectors,
@@ -191,56 +197,56 @@ class Library(MomentStore):
             self._delete_moments(video_id)
             self._change(video_id, status="failed", code=code)
 
-    def forget(self, scopes: Scopes, video_id: str, person: str | None = None) -> Forgotten:
+    def forget(self, scopes: Scopes, video_id: str, user_id: str | None = None) -> RemovedVideo:
         """Takes a video out of a space, which finds it no more. Once all else of it is gone, `let_go` ends it.
 
-        With a `person` only what that one submitted: raises `NotYours` where others did.
+        With a `user_id` only what that one submitted: raises `NotYours` where others did.
         """
         submissions = self._submissions(scopes, [video_id])
-        own = [each for each in submissions if person in (None, each.person)]
+        own = [each for each in submissions if user_id in (None, each.user_id)]
         if submissions and not own:
-            raise NotYours(f"{person} did not submit {video_id}")
+            raise NotYours(f"{user_id} did not submit {video_id}")
         return self._take_back(video_id, own)
 
-    def forget_mine(self, space: str, person: str) -> Forgotten:
-        """Takes everything that `person` submitted out of a space."""
-        return self._forget_all({"space": space, "person": person})
+    def forget_mine(self, space: str, user_id: str) -> RemovedVideo:
+        """Takes everything that `user_id` submitted out of a space."""
+        return self._forget_all({"space": space, "person": user_id})
 
-    def forget_message(self, space: str, message: str, still: Sequence[str] = ()) -> Forgotten:
+    def forget_message(self, space: str, message: str, still: Sequence[str] = ()) -> RemovedVideo:
         """Takes what a chat message submitted out of a space, but for the videos that are `still` in it."""
         return self._forget_all({"space": space, "message": message}, still)
 
-    def forget_space(self, space: str) -> Forgotten:
+    def forget_space(self, space: str) -> RemovedVideo:
         """Takes everything out of a space."""
         return self._forget_all({"space": space})
 
-    def _forget_all(self, match: Mapping[str, str], but: Sequence[str] = ()) -> Forgotten:
-        stored = list(self._points.scroll(RECORDS, Where({"kind": "submission", **match})))
+    def _forget_all(self, match: Mapping[str, str], but: Sequence[str] = ()) -> RemovedVideo:
+        stored = list(self._points.scroll(RECORDS, Filter({"kind": "submission", **match})))
         mine = [each for each in map(submission_of, stored) if each.video_id not in but]
         taken = [self._take_back(each.video_id, [each]) for each in mine]
-        return Forgotten(
+        return RemovedVideo(
             tuple(link for each in taken for link in each.links),
             tuple(dict.fromkeys(id for each in taken for id in each.video_ids)),
         )
 
-    def _take_back(self, video_id: str, submissions: Sequence[Submission]) -> Forgotten:
+    def _take_back(self, video_id: str, submissions: Sequence[Submission]) -> RemovedVideo:
         record = self.video(video_id)
         if record is None or not submissions:
-            return Forgotten()
+            return RemovedVideo()
         self._change(video_id, leaving="yes")
-        self._points.delete(RECORDS, Where(ids=tuple(each.id for each in submissions)))
+        self._points.delete(RECORDS, Filter(ids=tuple(each.id for each in submissions)))
         self.close(video_id)
-        return Forgotten((record.link,), (video_id,))
+        return RemovedVideo((record.link,), (video_id,))
 
     def leaving(self) -> list[VideoRecord]:
         """Videos that are being taken out of a space, or whose taking out was cut short."""
-        where = Where({"kind": "video", "leaving": "yes"})
+        where = Filter({"kind": "video", "leaving": "yes"})
         return [video_of(stored) for stored in self._points.scroll(RECORDS, where)]
 
     def close(self, video_id: str) -> None:
         """Closes a video's moments to the spaces that no longer want it; their votes go."""
         wanting = tuple(_space_in(scope) for scope in self._scopes(video_id))
-        votes = Where({"kind": "vote", "video_id": video_id}, without={"space": wanting} if wanting else {})
+        votes = Filter({"kind": "vote", "video_id": video_id}, without={"space": wanting} if wanting else {})
         self._points.delete(RECORDS, votes)
         self._reopen(video_id)
 
@@ -256,9 +262,9 @@ class Library(MomentStore):
 
     def _reopen(self, video_id: str) -> None:
         """Opens a video's moments to the spaces that want it now, if they are open at all."""
-        self._write_spaces(self._collections(), Where({"video_id": video_id, "open": "yes"}), video_id)
+        self._write_spaces(self._collections(), Filter({"video_id": video_id, "open": "yes"}), video_id)
 
-    def _write_spaces(self, collections: Sequence[str], where: Where, video_id: str) -> tuple[str, ...]:
+    def _write_spaces(self, collections: Sequence[str], where: Filter, video_id: str) -> tuple[str, ...]:
         """Opens moments to the spaces and rooms that want their video, until nobody changed that meanwhile."""
         while True:
             scopes = self._scopes(video_id)
@@ -266,7 +272,7 @@ class Library(MomentStore):
                 own = space_of(collection)
                 seen = [scope for scope in scopes if own in ("", _space_in(scope))]
                 if own and not seen:
-                    self._points.delete(collection, Where({"video_id": video_id}))
+                    self._points.delete(collection, Filter({"video_id": video_id}))
                 else:
                     self._points.set_payload(collection, where, {"spaces": seen, "open": "yes"})
             if self._scopes(video_id) == scopes:
@@ -275,7 +281,7 @@ class Library(MomentStore):
     def _drop(self, record: VideoRecord) -> bool:
         """Deletes a video that no space wants. False: one wants it again, so that it waits for a new job."""
         self._delete_moments(record.video_id)
-        self._points.delete(RECORDS, Where(ids=(record.video_id,)))
+        self._points.delete(RECORDS, Filter(ids=(record.video_id,)))
         if self._scopes(record.video_id):
             self._put(VideoRecord(record.video_id, record.link, record.fetch_url, record.title))
             return False
@@ -283,14 +289,14 @@ class Library(MomentStore):
 
     def _delete_moments(self, video_id: str) -> None:
         for collection in self._collections():
-            self._points.delete(collection, Where({"video_id": video_id}))
+            self._points.delete(collection, Filter({"video_id": video_id}))
 
     def closed(self) -> set[str]:
         """Ids of videos with moments that nobody finds: of running jobs, and of killed ones."""
         return {
             stored.payload["video_id"]
             for collection in self._collections()
-            for stored in self._points.scroll(collection, Where({"open": "no"}), ("video_id",))
+            for stored in self._points.scroll(collection, Filter({"open": "no"}), ("video_id",))
         }
 
     def not_on_record(self, video_ids: Collection[str]) -> set[str]:
@@ -306,14 +312,14 @@ class Library(MomentStore):
     def _put(self, record: VideoRecord | Submission) -> None:
         id, kind = (record.video_id, "video") if isinstance(record, VideoRecord) else (record.id, "submission")
         scope = {"scope": record.scope} if isinstance(record, Submission) else {}
-        self._points.upsert(RECORDS, [PointIn(id, {"kind": kind, "schema": SCHEMA, **asdict(record), **scope})])
+        self._points.upsert(RECORDS, [NewPoint(id, {"kind": kind, "schema": SCHEMA, **asdict(record), **scope})])
 
     def _change(self, video_id: str, **values: Any) -> None:
         """Changes a video's record if there still is one."""
-        self._points.set_payload(RECORDS, Where(ids=(video_id,)), values)
+        self._points.set_payload(RECORDS, Filter(ids=(video_id,)), values)
 
     def _scopes(self, video_id: str) -> tuple[str, ...]:
-        where = Where({"kind": "submission", "video_id": video_id})
+        where = Filter({"kind": "submission", "video_id": video_id})
         return tuple(sorted(each.payload["scope"] for each in self._points.scroll(RECORDS, where, ("scope",))))
 
     def _videos(self, ids: Sequence[str]) -> list[VideoRecord]:
@@ -333,14 +339,14 @@ class Library(MomentStore):
         return [submission_of(each) for each in self._points.retrieve(RECORDS, ids)]
 
     def entries(
-        self, scopes: Scopes, limit: int, offset: int = 0, search: str = "", person: str | None = None
-    ) -> tuple[list[Entry], int]:
+        self, scopes: Scopes, limit: int, offset: int = 0, search: str = "", user_id: str | None = None
+    ) -> tuple[list[LibraryRow], int]:
         """The space's videos, newest first, of which title or link contain `search`; and how many there are in all.
 
-        With a `person` only what that one submitted.
+        With a `user_id` only what that one submitted.
         """
         match: dict[str, str | tuple[str, ...]] = {"kind": "submission", "scope": scopes}
-        where = Where(match | ({"person": person} if person else {}))
+        where = Filter(match | ({"person": user_id} if user_id else {}))
         stored = self._points.scroll(RECORDS, where)
         found = sorted(map(submission_of, stored), key=lambda each: (each.at, each.video_id))
         submissions = list({each.video_id: each for each in found}.values())[::-1]
@@ -348,20 +354,24 @@ class Library(MomentStore):
             submissions = [entry.submission for entry in self._entries(submissions) if _mentions(entry.video, search)]
         return self._entries(submissions[offset : offset + limit]), len(submissions)
 
-    def _entries(self, submissions: Sequence[Submission]) -> list[Entry]:
+    def _entries(self, submissions: Sequence[Submission]) -> list[LibraryRow]:
         videos = {video.video_id: video for video in self._videos([each.video_id for each in submissions])}
-        return [Entry(videos[each.video_id], each) for each in submissions if each.video_id in videos]
+        return [LibraryRow(videos[each.video_id], each) for each in submissions if each.video_id in videos]
 
     def counts(self, scopes: Scopes) -> Counts:
         """A video that both the space and the room want counts once."""
-        space, *rooms = each_scope(scopes)
-        in_rooms = Where({"kind": "submission", "scope": tuple(rooms)})
-        own = [submission_of(each).video_id for each in self._points.scroll(RECORDS, in_rooms)] if rooms else []
+        space, *private_channels = each_scope(scopes)
+        in_rooms = Filter({"kind": "submission", "scope": tuple(private_channels)})
+        own = (
+            [submission_of(each).video_id for each in self._points.scroll(RECORDS, in_rooms)]
+            if private_channels
+            else []
+        )
         both = self._points.retrieve(RECORDS, [submission_id(video_id, space) for video_id in own], ())
         waiting = self.submissions(scopes, [video.video_id for video in self.waiting()])
         return Counts(
-            videos=self._points.count(RECORDS, Where({"kind": "submission", "scope": space})) + len(own) - len(both),
-            moments=self._points.count(MOMENTS, Where({"spaces": scopes})) if self.generation() else 0,
+            videos=self._points.count(RECORDS, Filter({"kind": "submission", "scope": space})) + len(own) - len(both),
+            moments=self._points.count(MOMENTS, Filter({"spaces": scopes})) if self.generation() else 0,
             waiting=len(waiting),
         )
 

@@ -2,13 +2,13 @@
 
 from indexer.errors import NewerStore
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import Points, Where
+from indexer.vectors.vector_store import Filter, VectorStore
 
 MARK = "schema_"
 """Before a version: an alias of the records that are all of this version."""
 
 
-def upgrade(points: Points) -> None:
+def upgrade(points: VectorStore) -> None:
     """Looks through the records once, then only at the mark that it leaves. Doing it twice changes nothing.
 
     Schema 1 knew no rooms: its submissions are the whole space's. Moments are the same in both. Raises `NewerStore`
@@ -21,8 +21,8 @@ def upgrade(points: Points) -> None:
         raise NewerStore(f"schema {newest}, and this is {SCHEMA}")
     if newest == SCHEMA:
         return
-    for stored in points.scroll(RECORDS, Where({"kind": "submission"}), ("space", "scope")):
+    for stored in points.scroll(RECORDS, Filter({"kind": "submission"}), ("space", "scope")):
         if "scope" not in stored.payload:
             new = {"scope": stored.payload["space"], "schema": SCHEMA}
-            points.set_payload(RECORDS, Where(ids=(stored.id,)), new)
+            points.set_payload(RECORDS, Filter(ids=(stored.id,)), new)
     points.point_alias(f"{MARK}{SCHEMA}", RECORDS)

@@ -15,7 +15,7 @@ from indexer.errors import GenerationMismatch
 from indexer.store.generations import slug, space_of
 from indexer.store.records import Scopes, each_scope
 from indexer.types import Vector
-from indexer.vectors.vector_store import Nearest, Points, Scored, SparseWords, Stored, Where
+from indexer.vectors.vector_store import Filter, ScoredPoint, SparseWords, StoredPoint, VectorQuery, VectorStore
 
 MOMENTS = "moments"
 BEFORE = "before"
@@ -42,7 +42,7 @@ class Near:
 class MomentStore:
     """What is stored of moments. Every method may be repeated without harm."""
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, points: VectorStore) -> None:
         self._points = points
 
     def generation(self, space: str = "") -> str | None:
@@ -117,11 +117,11 @@ class MomentStore:
     def _collections(self) -> list[str]:
         return [name for name in self._points.collections() if name.startswith(f"{MOMENTS}_")]
 
-    def kept(self, video_id: str, but: str) -> list[Stored]:
+    def kept(self, video_id: str, but: str) -> list[StoredPoint]:
         """A video's moments without vectors, out of any generation but one; empty where nothing is left of it."""
         for collection in self._collections():
             if collection != collection_of(but) and (
-                moments := list(self._points.scroll(collection, Where({"video_id": video_id, "open": "yes"})))
+                moments := list(self._points.scroll(collection, Filter({"video_id": video_id, "open": "yes"})))
             ):
                 return moments
         return []
@@ -130,9 +130,9 @@ class MomentStore:
 
     def size(self, generation: str) -> int:
         """How many moments the store holds, of all spaces."""
-        return self._points.count(collection_of(generation), Where())
+        return self._points.count(collection_of(generation), Filter())
 
-    def moments(self, generation: str, scopes: Scopes, ids: Sequence[str], vectors: bool = False) -> list[Stored]:
+    def moments(self, generation: str, scopes: Scopes, ids: Sequence[str], vectors: bool = False) -> list[StoredPoint]:
         """Moments by id, as far as the space may see them."""
         stored = self._points.retrieve(collection_of(generation), ids, dense=vectors)
         seen = set(each_scope(scopes))
@@ -145,15 +145,15 @@ class MomentStore:
         lists: Sequence[Near],
         video_id: str | None = None,
         without_videos: Sequence[str] = (),
-    ) -> list[list[Scored]]:
+    ) -> list[list[ScoredPoint]]:
         """The moments nearest to each vector that the space may see, best first, each with its `video_id`.
 
         Raises `GenerationMismatch` where `generation` is neither the one that is searched now nor the one before.
         """
         match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
         match |= {"video_id": video_id} if video_id else {}
-        where = Where(match, without={"video_id": tuple(without_videos)} if without_videos else {})
-        queries = [Nearest(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
+        where = Filter(match, without={"video_id": tuple(without_videos)} if without_videos else {})
+        queries = [VectorQuery(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
         space = space_of(generation)
         if generation != self.generation(space) and generation != self.before(space):
             raise GenerationMismatch(f"asked for {generation}, but {self.generation(space)} is searched now")
@@ -165,9 +165,9 @@ class MomentStore:
         The same moments every time, and as good as drawn by lot: ids are hashes.
         """
         collection = collection_of(generation)
-        seen = self._points.scroll(collection, Where({"spaces": scopes}), ())
-        where = Where(ids=tuple(stored.id for stored in islice(seen, SAMPLE)))
-        queries = [Nearest(vector, using, where, SAMPLE) for using, vector in vectors.items()]
+        seen = self._points.scroll(collection, Filter({"spaces": scopes}), ())
+        where = Filter(ids=tuple(stored.id for stored in islice(seen, SAMPLE)))
+        queries = [VectorQuery(vector, using, where, SAMPLE) for using, vector in vectors.items()]
         answers = self._points.nearest(collection, queries) if where.ids else []
         return {
             using: np.array([scored.score for scored in answer], dtype=np.float32)

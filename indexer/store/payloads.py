@@ -7,15 +7,15 @@ from typing import Any
 from indexer.lexical import document_words
 from indexer.store.records import SCHEMA, Submission, VideoRecord
 from indexer.types import Moment, Video
-from indexer.vectors.vector_store import PointIn, Stored
+from indexer.vectors.vector_store import NewPoint, StoredPoint
 
 CLOSED = {"spaces": [], "open": "no"}
 """Of moments that nobody finds yet."""
 
 
-def moment_point(moment: Moment, video: Video, generation: str, code: str | None) -> PointIn:
+def moment_point(moment: Moment, video: Video, generation: str, code: str | None) -> NewPoint:
     dense = {"frame": moment.frame, "motion": moment.motion}
-    return PointIn(
+    return NewPoint(
         moment.id,
         {
             "schema": SCHEMA,
@@ -51,14 +51,14 @@ def outcome_of(video: Video, moments: Sequence[Moment], code: str | None) -> dic
     }
 
 
-def video_of(stored: Stored) -> VideoRecord:
+def video_of(stored: StoredPoint) -> VideoRecord:
     # Qdrant drops the keys that are set to null.
     return VideoRecord(
         **{each.name: stored.payload[each.name] for each in fields(VideoRecord) if each.name in stored.payload}
     )
 
 
-def submission_of(stored: Stored) -> Submission:
+def submission_of(stored: StoredPoint) -> Submission:
     return Submission(
         **{each.name: stored.payload[each.name] for each in fields(Submission) if each.name in stored.payload}
     )

@@ -37,10 +37,10 @@ class Submission:
 
     video_id: str
     space: str
-    person: str
+    user_id: str
     at: str
     """ISO time, UTC."""
-    room: str = ""
+    private_channel: str = ""
     """The private channel that it stays in; empty: the whole space finds it."""
     name: str = ""
     """What the person was called then."""
@@ -49,7 +49,7 @@ class Submission:
 
     @property
     def scope(self) -> str:
-        return f"{self.space}/{self.room}" if self.room else self.space
+        return f"{self.space}/{self.private_channel}" if self.private_channel else self.space
 
     @property
     def id(self) -> str:
@@ -57,7 +57,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LibraryRow:
     """A video as one space sees it."""
 
     video: VideoRecord
@@ -65,7 +65,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class RemovedVideo:
     """What a space took back, and which videos are to be let go of (`Library.let_go`)."""
 
     links: tuple[str, ...] = ()

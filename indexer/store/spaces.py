@@ -7,18 +7,18 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import PointIn, Points, Stored, Where
+from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
 
 JUDGES = ("up", "down")
 """Of these a person has one at a time for an answer; the others stand beside it."""
 
 
 @dataclass(frozen=True)
-class Vote:
+class VoteRecord:
     """What a person thought of a moment as the answer to a question."""
 
     space: str
-    person: str
+    user_id: str
     queries: tuple[str, ...]
     video_id: str
     start_s: float
@@ -29,10 +29,10 @@ class Vote:
     """ISO time, UTC."""
 
 
-class Spaces:
+class SpaceStore:
     """Kept in the same collection as the videos' records. Every method may be repeated without harm."""
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, points: VectorStore) -> None:
         self._points = points
 
     def settings(self, space: str) -> dict[str, Any]:
@@ -64,20 +64,20 @@ class Spaces:
 
     def left_before(self, at: datetime) -> list[str]:
         """Spaces that were left before then, and are not forgotten yet."""
-        spaces = self._points.scroll(RECORDS, Where({"kind": "space"}), ("space", "left_at"))
+        spaces = self._points.scroll(RECORDS, Filter({"kind": "space"}), ("space", "left_at"))
         due = [each for each in spaces if each.payload.get("left_at")]
         return [each.payload["space"] for each in due if datetime.fromisoformat(each.payload["left_at"]) < at]
 
-    def vote(self, vote: Vote) -> None:
+    def vote(self, vote: VoteRecord) -> None:
         """Takes down a vote in place of the person's earlier one on the same answer."""
         sort = "judged" if vote.kind in JUDGES else vote.kind
         stretch = f"{vote.video_id} {vote.start_s} {vote.end_s}"
-        id = uuid5(UUID(vote.video_id), "\n".join((sort, vote.space, vote.person, stretch, *vote.queries)))
+        id = uuid5(UUID(vote.video_id), "\n".join((sort, vote.space, vote.user_id, stretch, *vote.queries)))
         payload = {
             "kind": "vote",
             "schema": SCHEMA,
             "space": vote.space,
-            "person": vote.person,
+            "person": vote.user_id,
             "queries": list(vote.queries),
             "video_id": vote.video_id,
             "start_s": vote.start_s,
@@ -85,39 +85,39 @@ class Spaces:
             "vote": vote.kind,
             "at": vote.at,
         }
-        self._points.upsert(RECORDS, [PointIn(str(id), payload)])
+        self._points.upsert(RECORDS, [NewPoint(str(id), payload)])
 
-    def votes(self, space: str | None = None) -> list[Vote]:
+    def votes(self, space: str | None = None) -> list[VoteRecord]:
         """All of a space, or of all spaces."""
-        where = Where({"kind": "vote"} | ({"space": space} if space else {}))
+        where = Filter({"kind": "vote"} | ({"space": space} if space else {}))
         return [_vote(each) for each in self._points.scroll(RECORDS, where)]
 
-    def forget_person(self, space: str, person: str) -> None:
+    def forget_person(self, space: str, user_id: str) -> None:
         """Takes a person's votes out."""
-        self._points.delete(RECORDS, Where({"kind": "vote", "space": space, "person": person}))
+        self._points.delete(RECORDS, Filter({"kind": "vote", "space": space, "person": user_id}))
 
     def forget(self, space: str) -> None:
         """Takes everything of a space out but its submissions."""
-        self._points.delete(RECORDS, Where({"kind": ("vote", "space"), "space": space}))
+        self._points.delete(RECORDS, Filter({"kind": ("vote", "space"), "space": space}))
 
-    def _record(self, space: str) -> Stored | None:
+    def _record(self, space: str) -> StoredPoint | None:
         return next(iter(self._points.retrieve(RECORDS, [_id(space)])), None)
 
     def _put(self, space: str, values: Mapping[str, Any]) -> None:
         record = self._record(space)
         kept = record.payload if record else {"kind": "space", "schema": SCHEMA, "space": space}
-        self._points.upsert(RECORDS, [PointIn(_id(space), {**kept, **values})])
+        self._points.upsert(RECORDS, [NewPoint(_id(space), {**kept, **values})])
 
 
 def _id(space: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"space {space}"))
 
 
-def _vote(stored: Stored) -> Vote:
+def _vote(stored: StoredPoint) -> VoteRecord:
     payload = stored.payload
-    return Vote(
+    return VoteRecord(
         space=payload["space"],
-        person=payload["person"],
+        user_id=payload["person"],
         queries=tuple(payload["queries"]),
         video_id=payload["video_id"],
         start_s=payload["start_s"],

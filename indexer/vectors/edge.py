@@ -21,7 +21,16 @@ import qdrant_edge as qe
 
 from indexer.errors import IndexerError, StoreUnavailable
 from indexer.types import Vector
-from indexer.vectors.vector_store import Match, Nearest, Payload, PointIn, Scored, SparseWords, Stored, Where
+from indexer.vectors.vector_store import (
+    Filter,
+    Match,
+    NewPoint,
+    Payload,
+    ScoredPoint,
+    SparseWords,
+    StoredPoint,
+    VectorQuery,
+)
 
 SCROLL_PAGE = 1000
 
@@ -35,7 +44,7 @@ NO_VECTORS = {"none": qe.EdgeSparseVectorParams()}
 R = TypeVar("R")
 
 
-class EdgePoints:
+class EdgeVectorStore:
     """`Points` in a folder of this machine. Raises `StoreUnavailable` when another process owns the folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -142,23 +151,23 @@ class EdgePoints:
                 shard.flush()
                 self._flushed_s[collection] = time.monotonic()
 
-    def upsert(self, collection: str, points: Sequence[PointIn]) -> None:
+    def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         self._write(collection, qe.UpdateOperation.upsert_points([_point(point) for point in points]))
 
-    def set_payload(self, collection: str, where: Where, payload: Payload) -> None:
+    def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         self._write(collection, qe.UpdateOperation.set_payload_by_filter(_filter(where), dict(payload)))
 
-    def delete(self, collection: str, where: Where) -> None:
+    def delete(self, collection: str, where: Filter) -> None:
         self._write(collection, qe.UpdateOperation.delete_points_by_filter(_filter(where)))
 
     def retrieve(
         self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
-    ) -> list[Stored]:
+    ) -> list[StoredPoint]:
         records = self._read(collection, lambda shard: shard.retrieve(list(ids), _with_payload(keys), dense))
         found = {record.id: record for record in map(_stored, records)}
         return [found[id] for id in ids if id in found]
 
-    def scroll(self, collection: str, where: Where, keys: Sequence[str] | None = None) -> Iterator[Stored]:
+    def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
         offset: qe.PointId | None = None
         while True:
             request = qe.ScrollRequest(
@@ -169,12 +178,12 @@ class EdgePoints:
             if offset is None:
                 return
 
-    def count(self, collection: str, where: Where) -> int:
+    def count(self, collection: str, where: Filter) -> int:
         # Without conditions the estimate is the count, and costs nothing.
-        request = qe.CountRequest(exact=where != Where(), filter=_filter(where))
+        request = qe.CountRequest(exact=where != Filter(), filter=_filter(where))
         return self._read(collection, lambda shard: shard.count(request))
 
-    def nearest(self, collection: str, queries: Sequence[Nearest]) -> list[list[Scored]]:
+    def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
         # One by one: a batch is no faster here, and other threads run in between.
         shard = self._read(collection, lambda shard: shard)
         found = []
@@ -231,7 +240,7 @@ def _config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeConfig:
     )
 
 
-def _point(point: PointIn) -> qe.Point:
+def _point(point: NewPoint) -> qe.Point:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
     vectors |= {name: _sparse(words) for name, words in point.sparse.items()}
     return qe.Point(point.id, vectors, dict(point.payload))
@@ -241,7 +250,7 @@ def _sparse(words: SparseWords) -> qe.SparseVector:
     return qe.SparseVector(list(words.indices), list(words.values))
 
 
-def _query(query: Nearest) -> qe.QueryRequest:
+def _query(query: VectorQuery) -> qe.QueryRequest:
     vector = _sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist()
     return qe.QueryRequest(
         limit=query.limit,
@@ -251,7 +260,7 @@ def _query(query: Nearest) -> qe.QueryRequest:
     )
 
 
-def _filter(where: Where) -> qe.Filter:
+def _filter(where: Filter) -> qe.Filter:
     must: list[qe.ConditionType] = [*_conditions(where.match)]
     if where.ids is not None:
         must.append(qe.HasIdCondition(set(where.ids)))
@@ -269,13 +278,13 @@ def _with_payload(keys: Sequence[str] | None) -> bool | list[str]:
     return True if keys is None else list(keys) or False
 
 
-def _stored(record: qe.Record) -> Stored:
+def _stored(record: qe.Record) -> StoredPoint:
     vectors = record.vector if isinstance(record.vector, dict) else {}
     dense: dict[str, Vector] = {
         name: np.asarray(vector, np.float32) for name, vector in vectors.items() if isinstance(vector, list)
     }
-    return Stored(str(record.id), record.payload or {}, dense)
+    return StoredPoint(str(record.id), record.payload or {}, dense)
 
 
-def _scored(point: qe.ScoredPoint) -> Scored:
-    return Scored(str(point.id), point.score, point.payload or {})
+def _scored(point: qe.ScoredPoint) -> ScoredPoint:
+    return ScoredPoint(str(point.id), point.score, point.payload or {})

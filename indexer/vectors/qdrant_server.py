@@ -11,7 +11,16 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from indexer.errors import IndexerError, StoreUnavailable
-from indexer.vectors.vector_store import Match, Nearest, Payload, PointIn, Scored, SparseWords, Stored, Where
+from indexer.vectors.vector_store import (
+    Filter,
+    Match,
+    NewPoint,
+    Payload,
+    ScoredPoint,
+    SparseWords,
+    StoredPoint,
+    VectorQuery,
+)
 
 TIMEOUT_S = 30
 SNAPSHOT_TIMEOUT_S = 3600
@@ -31,7 +40,7 @@ def answers(url: str, api_key: str | None, within_s: float) -> bool:
         return False
 
 
-class ServerPoints:
+class QdrantVectorStore:
     """`Points` on a Qdrant server."""
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
@@ -87,26 +96,26 @@ class ServerPoints:
     def resolve(self, alias: str) -> str | None:
         return self.aliases().get(alias)
 
-    def upsert(self, collection: str, points: Sequence[PointIn]) -> None:
+    def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         if points:
             _call(self._client.upsert, collection, [_point(point) for point in points], wait=True)
 
-    def set_payload(self, collection: str, where: Where, payload: Payload) -> None:
+    def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         _call(self._client.set_payload, collection, dict(payload), points=_filter(where), wait=True)
 
-    def delete(self, collection: str, where: Where) -> None:
+    def delete(self, collection: str, where: Filter) -> None:
         _call(self._client.delete, collection, models.FilterSelector(filter=_filter(where)), wait=True)
 
     def retrieve(
         self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
-    ) -> list[Stored]:
+    ) -> list[StoredPoint]:
         records = _call(
             self._client.retrieve, collection, list(ids), with_payload=_with_payload(keys), with_vectors=dense
         )
         found = {record.id: record for record in map(_stored, records)}
         return [found[id] for id in ids if id in found]
 
-    def scroll(self, collection: str, where: Where, keys: Sequence[str] | None = None) -> Iterator[Stored]:
+    def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
         offset = None
         while True:
             records, offset = _call(
@@ -121,15 +130,16 @@ class ServerPoints:
             if offset is None:
                 return
 
-    def count(self, collection: str, where: Where) -> int:
+    def count(self, collection: str, where: Filter) -> int:
         return _call(self._client.count, collection, _filter(where), exact=True).count
 
-    def nearest(self, collection: str, queries: Sequence[Nearest]) -> list[list[Scored]]:
+    def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
         if not queries:
             return []
         answers = _call(self._client.query_batch_points, collection, [_query(query) for query in queries])
         return [
-            [Scored(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers
+            [ScoredPoint(str(point.id), point.score, point.payload or {}) for point in answer.points]
+            for answer in answers
         ]
 
     def save(self, collection: str, path: Path) -> None:
@@ -184,7 +194,7 @@ def _translated(error: Exception) -> IndexerError:
     return StoreUnavailable(str(error))
 
 
-def _point(point: PointIn) -> models.PointStruct:
+def _point(point: NewPoint) -> models.PointStruct:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
     vectors |= {name: _sparse(words) for name, words in point.sparse.items()}
     return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
@@ -194,7 +204,7 @@ def _sparse(words: SparseWords) -> models.SparseVector:
     return models.SparseVector(indices=list(words.indices), values=list(words.values))
 
 
-def _query(query: Nearest) -> models.QueryRequest:
+def _query(query: VectorQuery) -> models.QueryRequest:
     return models.QueryRequest(
         query=_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist(),
         using=query.using,
@@ -204,7 +214,7 @@ def _query(query: Nearest) -> models.QueryRequest:
     )
 
 
-def _filter(where: Where) -> models.Filter:
+def _filter(where: Filter) -> models.Filter:
     must: list[models.Condition] = [*_conditions(where.match)]
     if where.ids is not None:
         must.append(models.HasIdCondition(has_id=list(where.ids)))
@@ -222,7 +232,7 @@ def _with_payload(keys: Sequence[str] | None) -> bool | list[str]:
     return True if keys is None else list(keys) or False
 
 
-def _stored(record: models.Record) -> Stored:
+def _stored(record: models.Record) -> StoredPoint:
     vectors = record.vector if isinstance(record.vector, dict) else {}
     dense = {name: np.asarray(vector, np.float32) for name, vector in vectors.items() if isinstance(vector, list)}
-    return Stored(str(record.id), record.payload or {}, dense)
+    return StoredPoint(str(record.id), record.payload or {}, dense)

@@ -26,7 +26,7 @@ class SparseWords:
 
 
 @dataclass(frozen=True)
-class PointIn:
+class NewPoint:
     """A point to store. Vectors it has none of are left out."""
 
     id: str
@@ -36,7 +36,7 @@ class PointIn:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPoint:
     """A point as it was read back; `dense` only where it was asked for."""
 
     id: str
@@ -45,7 +45,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPoint:
     """A point near a query: cosine for dense vectors, BM25 for sparse ones. Higher is nearer."""
 
     id: str
@@ -54,7 +54,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Where:
+class Filter:
     """Which points: all conditions hold, those of `without` do not, and the id is one of `ids`, if given."""
 
     match: Match = field(default_factory=dict)
@@ -63,17 +63,17 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Nearest:
+class VectorQuery:
     """One query: the `limit` points nearest to `vector` in the named vector `using`, with these payload keys."""
 
     vector: Vector | SparseWords
     using: str
-    where: Where
+    where: Filter
     limit: int
     keys: tuple[str, ...] = ()
 
 
-class Points(Protocol):
+class VectorStore(Protocol):
     """A store of points. `indexer.vectors.edge` is Qdrant in process, `indexer.vectors.qdrant_server` a Qdrant server."""
 
     def ensure(
@@ -108,11 +108,11 @@ class Points(Protocol):
         """The collection that `alias` stands for."""
         ...
 
-    def upsert(self, collection: str, points: Sequence[PointIn]) -> None:
+    def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         """Stores points whole; a point with the same id is replaced."""
         ...
 
-    def set_payload(self, collection: str, where: Where, payload: Payload) -> None:
+    def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         """Sets these payload keys, and no others, of all points that match. None takes a key away.
 
         One request, which the store completes whatever becomes of the caller; while it does, a server's other readers
@@ -120,21 +120,21 @@ class Points(Protocol):
         """
         ...
 
-    def delete(self, collection: str, where: Where) -> None: ...
+    def delete(self, collection: str, where: Filter) -> None: ...
 
     def retrieve(
         self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
-    ) -> list[Stored]:
+    ) -> list[StoredPoint]:
         """Points by id, in the order asked; missing ones are left out. `keys`: None reads the whole payload."""
         ...
 
-    def scroll(self, collection: str, where: Where, keys: Sequence[str] | None = None) -> Iterator[Stored]:
+    def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
         """All points that match, in order of id."""
         ...
 
-    def count(self, collection: str, where: Where) -> int: ...
+    def count(self, collection: str, where: Filter) -> int: ...
 
-    def nearest(self, collection: str, queries: Sequence[Nearest]) -> list[list[Scored]]:
+    def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
         """Answers to a batch of queries, best first each. All are answered by the same collection."""
         ...
 

@@ -169,7 +169,7 @@ def _balanced(pairs: list[Pair]) -> list[Pair]:
         by_source[pair.source].append(i)
     kept = {i for some in by_source.values() for i in _at_most(some, _PER_SOURCE)}
     for i in sorted(kept):
-        by_person[pairs[i].person].append(i)
+        by_person[pairs[i].user_id].append(i)
     most = max(_PER_PERSON, round(_SHARE_OF_PERSON * len(kept)))
     people = [_at_most(some, most) if person else some for person, some in by_person.items()]
     return [pairs[i] for i in sorted(i for some in people for i in some)]

@@ -3,7 +3,7 @@
 A pair file is one of
 - TSV without a heading, in the form of EasyNLP: text, tab, picture in base64;
 - TSV or CSV with a heading, or JSONL, with `text` (or `caption`) and `file`, relative to the file's own folder, and
-  perhaps `source`, `kind`, `person` and `split`. A file is a picture or a video; in JSONL it may be a list: the
+  perhaps `source`, `kind`, `user_id` and `split`. A file is a picture or a video; in JSONL it may be a list: the
   pictures of a clip in order.
 """
 
@@ -44,7 +44,7 @@ class Pair:
     source: str
     """The video or picture that it is of: splits and balance go by it."""
     kind: Kind = "caption"
-    person: str = ""
+    user_id: str = ""
     """Whose video or vote it is; empty: nobody's in particular."""
     against: tuple[tuple[Path, ...], ...] = ()
     """Hard negatives: pictures that were voted down for this text."""
@@ -142,7 +142,7 @@ def _pair(row: Mapping[str, Any], file: Path, number: int) -> Pair:
         pictures=tuple(file.parent / name for name in names),
         source=str(row.get("source") or names[0]),
         kind=_KINDS[kind],
-        person=str(row.get("person") or ""),
+        user_id=str(row.get("person") or ""),
         stated=_SPLITS[stated] if stated else None,
     )
 

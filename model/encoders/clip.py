@@ -23,7 +23,7 @@ _BATCH_TEXTS = 64
 _BATCH_PICTURES = 32
 
 
-class Tower:
+class HubTower:
     """One model, ready to serve: its texts and its pictures or clips as unit vectors."""
 
     def __init__(self, loaded: Loaded, device: torch.device, dtype: torch.dtype) -> None:
@@ -79,7 +79,7 @@ class HubEncoder:
     are taken apart from each other (Ni et al. 2022, arXiv:2208.02816).
     """
 
-    def __init__(self, generation: str, frame: Tower, motion: Tower | None) -> None:
+    def __init__(self, generation: str, frame: HubTower, motion: HubTower | None) -> None:
         self.generation = generation
         self.frame_size = frame.size
         self.motion_size = motion.size if motion else None
@@ -127,11 +127,11 @@ def build(preset: Preset, *, device: torch.device, adapter: Path | None, parts_d
     if adapter and not preset.motion and (adapter / "motion").is_dir():
         raise AdapterMismatch(f"{adapter} has a motion part, and the preset {preset.name} has no motion model")
 
-    def tower(model: HubModel, role: str) -> Tower:
+    def tower(model: HubModel, role: str) -> HubTower:
         loaded = read(fetch(model, parts_dir), model.name)
         if adapter and (adapter / role).is_dir():
             loaded = replace(loaded, model=lora.merged(loaded.model, adapter / role))
-        return Tower(loaded, device, serving_dtype(device))
+        return HubTower(loaded, device, serving_dtype(device))
 
     return HubEncoder(
         generation(preset, adapter),

@@ -9,7 +9,7 @@ from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 MAX_BATCH = 64
 
 
-class Batcher:
+class MicroBatcher:
     """An encoder whose text calls are gathered: while one batch runs, what comes in waits and becomes the next.
 
     An idle one starts at once, so nobody ever waits for others to come.

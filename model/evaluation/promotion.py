@@ -18,7 +18,7 @@ MARGIN = 0.05
 """How much of the general set's mean reciprocal rank may be in doubt."""
 
 
-class Finding(StrEnum):
+class Criterion(StrEnum):
     BETTER = "better"
     """On the held-out pairs, by more than the interval."""
     NOT_BETTER = "not_better"
@@ -32,12 +32,12 @@ class Finding(StrEnum):
     """Held-out pairs come from too few videos to tell."""
 
 
-_AGAINST = frozenset({Finding.NOT_BETTER, Finding.WORSE_BACK, Finding.FORGOT, Finding.TOO_FEW})
+_AGAINST = frozenset({Criterion.NOT_BETTER, Criterion.WORSE_BACK, Criterion.FORGOT, Criterion.TOO_FEW})
 
 
 @dataclass(frozen=True)
 class Reason:
-    finding: Finding
+    finding: Criterion
     direction: Direction
     measure: Measure
     difference: Difference
@@ -46,7 +46,7 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     reasons: tuple[Reason, ...]
     """Those for it and those against it."""
 
@@ -56,7 +56,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Trial:
+class PromotionTest:
     """Base and adapter on the same pairs, and what follows."""
 
     base: Report
@@ -64,7 +64,7 @@ class Trial:
     adapter: Report
     held_out: Comparison
     general: Comparison
-    verdict: Verdict
+    verdict: Decision
 
 
 def trial(
@@ -74,7 +74,7 @@ def trial(
     general: Sequence[Pair],
     progress: Progress = lambda share: None,
     library: Sequence[Pair] = (),
-) -> Trial:
+) -> PromotionTest:
     """Encodes both sets with both models, and judges. `general` is that of `model.evaluation.general_set`. Raises `TooFewPairs`.
 
     What is held out must be found among the pictures of the `library`, too, as people must find it: alone, the few
@@ -91,10 +91,10 @@ def trial(
     before, before_general, after, after_general = found
     compared, compared_general = compare(before, after), compare(before_general, after_general)
     verdict = judge(compared, compared_general)
-    return Trial(before.report(), after.report(), compared, compared_general, verdict)
+    return PromotionTest(before.report(), after.report(), compared, compared_general, verdict)
 
 
-def judge(held_out: Comparison, general: Comparison) -> Verdict:
+def judge(held_out: Comparison, general: Comparison) -> Decision:
     """Better on the held-out pairs by more than the interval, and no worse on the general set.
 
     One figure decides, chosen beforehand, so that nothing is won by looking at many: the mean reciprocal rank from text
@@ -102,15 +102,15 @@ def judge(held_out: Comparison, general: Comparison) -> Verdict:
     may not become worse by more than its interval. "No worse" is a test of non-inferiority: the interval of the
     difference must lie above a small margin below zero, so a set too small to tell speaks against the adapter.
     """
-    return Verdict((_gain(held_out), *_loss(held_out), _kept(general)))
+    return Decision((_gain(held_out), *_loss(held_out), _kept(general)))
 
 
 def _gain(held_out: Comparison) -> Reason:
     difference = held_out.text_to_image["mrr"]
     if held_out.sources < LEAST_SOURCES:
-        finding = Finding.TOO_FEW
+        finding = Criterion.TOO_FEW
     else:
-        finding = Finding.BETTER if difference.interval[0] > 0 else Finding.NOT_BETTER
+        finding = Criterion.BETTER if difference.interval[0] > 0 else Criterion.NOT_BETTER
     return Reason(finding, "text_to_image", "mrr", difference, held_out.sources)
 
 
@@ -118,10 +118,10 @@ def _loss(held_out: Comparison) -> tuple[Reason, ...]:
     difference = held_out.image_to_text["mrr"]
     if difference.interval[1] >= 0:
         return ()
-    return (Reason(Finding.WORSE_BACK, "image_to_text", "mrr", difference, held_out.sources),)
+    return (Reason(Criterion.WORSE_BACK, "image_to_text", "mrr", difference, held_out.sources),)
 
 
 def _kept(general: Comparison) -> Reason:
     difference = general.text_to_image["mrr"]
-    finding = Finding.KEPT if difference.interval[0] >= -MARGIN else Finding.FORGOT
+    finding = Criterion.KEPT if difference.interval[0] >= -MARGIN else Criterion.FORGOT
     return Reason(finding, "text_to_image", "mrr", difference, general.sources)

@@ -14,8 +14,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from model.evaluation.compare import Difference
 from model.evaluation.metrics import Retrieval
-from model.evaluation.promotion import MARGIN, Trial
-from model.outcome import Outcome
+from model.evaluation.promotion import MARGIN, PromotionTest
+from model.outcome import TrainingOutcome
 
 JSON = "report.json"
 PICTURE = "report.png"
@@ -24,20 +24,24 @@ _GROUND, _INK, _QUIET, _GRID = "#fbfbfd", "#1b1e29", "#6b7080", "#e4e6ee"
 _BASE, _ADAPTER, _WRONG = "#aab1c8", "#4a5bdc", "#d9822b"
 
 
-def write(trial: Trial, outcomes: Mapping[str, Outcome], facts: Mapping[str, object], folder: Path) -> None:
+def write(
+    trial: PromotionTest, outcomes: Mapping[str, TrainingOutcome], facts: Mapping[str, object], folder: Path
+) -> None:
     """`outcomes` are those of `model.training.train`, by part. `facts`, what else a reader should know, go into the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / JSON).write_text(json.dumps(as_json(trial, outcomes, facts), indent=1), encoding="utf-8")
     drawn(trial, outcomes).savefig(folder / PICTURE)
 
 
-def as_json(trial: Trial, outcomes: Mapping[str, Outcome], facts: Mapping[str, object]) -> dict[str, object]:
+def as_json(
+    trial: PromotionTest, outcomes: Mapping[str, TrainingOutcome], facts: Mapping[str, object]
+) -> dict[str, object]:
     """Figures only: no text of anyone's."""
     curves = {part: asdict(outcome) for part, outcome in outcomes.items()}
     return {"better": trial.verdict.better, **facts, **asdict(trial), "training": curves}
 
 
-def drawn(trial: Trial, outcomes: Mapping[str, Outcome]) -> Figure:
+def drawn(trial: PromotionTest, outcomes: Mapping[str, TrainingOutcome]) -> Figure:
     """1,200 by 800 pixels, on a ground of its own: chats are dark or light."""
     figure = Figure(figsize=(12, 8), dpi=100, facecolor=_GROUND)
     FigureCanvasAgg(figure)
@@ -51,7 +55,7 @@ def drawn(trial: Trial, outcomes: Mapping[str, Outcome]) -> Figure:
     return figure
 
 
-def _head(figure: Figure, trial: Trial) -> None:
+def _head(figure: Figure, trial: PromotionTest) -> None:
     word, colour = ("Better", _ADAPTER) if trial.verdict.better else ("Not better", _WRONG)
     figure.text(0.035, 0.925, word, color=colour, size=24, weight="bold")
     figure.text(0.035, 0.888, "  ·  ".join(_facts(trial)), color=_QUIET, size=11.5)
@@ -67,7 +71,7 @@ def _head(figure: Figure, trial: Trial) -> None:
     )
 
 
-def _facts(trial: Trial) -> list[str]:
+def _facts(trial: PromotionTest) -> list[str]:
     held_out = trial.held_out
     return [
         f"{held_out.texts:,} held-out texts, {held_out.images:,} pictures or clips of {held_out.sources:,} sources",
@@ -85,7 +89,7 @@ def _panel(axes: Axes, title: str) -> Axes:
     return axes
 
 
-def _curves(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
+def _curves(axes: Axes, outcomes: Mapping[str, TrainingOutcome]) -> None:
     """The loss on the left, the validation figure on the right; a second part's are dashed."""
     right = axes.twinx()
     for dashes, outcome in zip(("-", "--"), outcomes.values(), strict=False):
@@ -107,7 +111,7 @@ def _curves(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     axes.set_xlabel("step", color=_QUIET, size=10)
 
 
-def _bars(axes: Axes, trial: Trial) -> None:
+def _bars(axes: Axes, trial: PromotionTest) -> None:
     """Text to picture on the left, picture to text on the right, each with the interval of its own."""
     places = np.array([0, 1, 2, 3.6, 4.6, 5.6])
     for shift, report, colour in ((-0.2, trial.base, _BASE), (0.2, trial.adapter, _ADAPTER)):
@@ -135,7 +139,7 @@ def _shares(found: Sequence[Retrieval]) -> tuple[np.ndarray, np.ndarray]:
     return shares, np.clip([shares - low, high - shares], 0, None)
 
 
-def _spectrum(axes: Axes, trial: Trial) -> None:
+def _spectrum(axes: Axes, trial: PromotionTest) -> None:
     for values, colour, width in (
         (trial.base.spectrum_image, _BASE, 6.0),  # seen under the other where they are the same
         (trial.adapter.spectrum_image, _ADAPTER, 2.2),
@@ -150,7 +154,7 @@ def _spectrum(axes: Axes, trial: Trial) -> None:
     axes.set_xlabel("rank", color=_QUIET, size=10)
 
 
-def _differences(axes: Axes, trial: Trial) -> None:
+def _differences(axes: Axes, trial: PromotionTest) -> None:
     rows: list[tuple[str, Difference]] = [
         ("text to picture, MRR", trial.held_out.text_to_image["mrr"]),
         ("R@1", trial.held_out.text_to_image["r1"]),

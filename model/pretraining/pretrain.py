@@ -25,7 +25,7 @@ from model.starter.sentence_encoder import FEATURES, SentenceEncoder
 from model.starter.text_map import TextMap
 
 
-class Plan(BaseModel):
+class PretrainConfig(BaseModel):
     """One run, as its TOML file states it. Paths are relative to that file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +85,7 @@ def run(
     return figures(material, text_map)
 
 
-def train(plan: Plan, material: Material, text_map: TextMap) -> None:
+def train(plan: PretrainConfig, material: Material, text_map: TextMap) -> None:
     """The loop. Each epoch leaves a checkpoint, from which the next call goes on."""
     warmth = nn.Parameter(torch.tensor(20.0).log())  # the temperature, as CLIP learns it
     optimizer = _optimizer(plan, text_map, warmth)
@@ -115,7 +115,7 @@ def train(plan: Plan, material: Material, text_map: TextMap) -> None:
 
 
 def _loss(
-    plan: Plan,
+    plan: PretrainConfig,
     material: Material,
     text_map: TextMap,
     scale: torch.Tensor,
@@ -145,7 +145,7 @@ def _image_to_text(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     return (logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)).mean()
 
 
-def gather(plan: Plan, tower: Pictures, sentences: Sentences) -> Material:
+def gather(plan: PretrainConfig, tower: Pictures, sentences: Sentences) -> Material:
     """Reads the data and works out, or finds in the work folder, what does not change while training."""
     captions = pretrain_data.read_captions(plan.data, "train")
     held_out = np.random.default_rng(plan.seed).permutation(len(captions.files))[: plan.held_out]
@@ -169,7 +169,7 @@ def gather(plan: Plan, tower: Pictures, sentences: Sentences) -> Material:
     )
 
 
-def started(plan: Plan, material: Material, ridge: float = 100.0) -> TextMap:
+def started(plan: PretrainConfig, material: Material, ridge: float = 100.0) -> TextMap:
     """The map before training: centres, scales, and a ridge regression from the features to the pictures."""
     torch.manual_seed(plan.seed)
     text_map = TextMap(plan.hidden, plan.dropout)
@@ -207,9 +207,9 @@ def figures(material: Material, text_map: TextMap) -> dict[str, Retrieval]:
     return result
 
 
-def read_plan(file: Path, data: Path | None = None) -> Plan:
+def read_plan(file: Path, data: Path | None = None) -> PretrainConfig:
     """`data` takes the place of the folder that the file names."""
-    stated = Plan.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    stated = PretrainConfig.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     paths = {name: file.parent / value for name, value in stated if isinstance(value, Path)}
     if data:
         paths["data"] = data
@@ -221,7 +221,7 @@ def _served_tower() -> Pictures:
     return lambda pictures: tower(encoder.PREPROCESS(pictures))
 
 
-def _optimizer(plan: Plan, text_map: TextMap, warmth: nn.Parameter) -> torch.optim.Optimizer:
+def _optimizer(plan: PretrainConfig, text_map: TextMap, warmth: nn.Parameter) -> torch.optim.Optimizer:
     correction = [*text_map.inner.parameters(), *text_map.outer.parameters()]
     free = [text_map.linear.weight, text_map.picture_centre, warmth]
     groups = [
@@ -233,14 +233,14 @@ def _optimizer(plan: Plan, text_map: TextMap, warmth: nn.Parameter) -> torch.opt
     return torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
 
-def _checkpoint(plan: Plan, state: dict[str, object], warmth: nn.Parameter, epochs: int) -> None:
+def _checkpoint(plan: PretrainConfig, state: dict[str, object], warmth: nn.Parameter, epochs: int) -> None:
     saved = {name: part.state_dict() for name, part in state.items()}  # type: ignore[attr-defined]  # all three have it
     new = plan.work / "checkpoint.new"
     torch.save({"plan": plan.model_dump_json(), "epochs": epochs, "warmth": warmth.data, **saved}, new)
     new.replace(plan.work / "checkpoint.pt")
 
 
-def _resumed(plan: Plan, state: dict[str, object], warmth: nn.Parameter) -> int:
+def _resumed(plan: PretrainConfig, state: dict[str, object], warmth: nn.Parameter) -> int:
     """How many epochs of this very plan are done already."""
     file = plan.work / "checkpoint.pt"
     if not file.exists():

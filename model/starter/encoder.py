@@ -36,7 +36,7 @@ _FEW = 4
 _PICTURES = 32
 
 
-class Starter:
+class StarterEncoder:
     """Frames and texts in one space. It has no motion vectors: docs/starter-model.md says why."""
 
     frame_size = SIZE
@@ -72,7 +72,7 @@ class Starter:
 def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
     """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
     tower = _tower(parts_dir, serving_device(device), adapter)
-    return Starter(generation(adapter), tower, SentenceEncoder(), TextMap.read(map_file(adapter)))
+    return StarterEncoder(generation(adapter), tower, SentenceEncoder(), TextMap.read(map_file(adapter)))
 
 
 def _tower(parts_dir: Path | None, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:

@@ -7,7 +7,7 @@ image unless a run asks for it, for texts tell left from right, and writing is n
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from model.config import Augment
+from model.config import AugmentConfig
 from model.ports import Picture
 
 _RATIOS = (3 / 4, 4 / 3)
@@ -15,7 +15,7 @@ _BLURRED = 0.5
 """Share of the pictures."""
 
 
-def changed(picture: Picture, view: int, augment: Augment, seed: int) -> Picture:
+def changed(picture: Picture, view: int, augment: AugmentConfig, seed: int) -> Picture:
     """View 0 is the picture itself; the same view and seed always give the same."""
     if not view:
         return picture

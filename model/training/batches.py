@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model.config import Run
+from model.config import TrainingConfig
 from model.data.pairs import Pair, Split
 from model.ports import evenly
 
@@ -64,7 +64,7 @@ def gather(pairs: Sequence[Pair], split: Split, most: int | None = None) -> Mate
     )
 
 
-def batch(run: Run, material: Material, step: int) -> Batch:
+def batch(run: TrainingConfig, material: Material, step: int) -> Batch:
     """Every clip once an epoch, each with so many of its texts, again where it has fewer."""
     owned = len(material.texts_of)
     size = min(run.batch, owned)

@@ -21,7 +21,7 @@ class Stateful(Protocol):
 
 
 @dataclass
-class State:
+class CheckpointState:
     best: Weights
     best_step: int = 0
     step: int = 0
@@ -44,14 +44,14 @@ class Checkpoint:
         for name, parameter in self._learning().items():
             parameter.data.copy_(weights[name])
 
-    def write(self, state: State) -> None:
+    def write(self, state: CheckpointState) -> None:
         parts = {name: part.state_dict() for name, part in self._parts.items()}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new")
         torch.save({"what": self._what, "state": asdict(state), "weights": self.learnt(), "parts": parts}, new)
         new.replace(self._file)
 
-    def resumed(self) -> State | None:
+    def resumed(self) -> CheckpointState | None:
         """Everything as it was written, or None where there is no checkpoint of this run."""
         if not self._file.exists():
             return None
@@ -61,7 +61,7 @@ class Checkpoint:
         self.put_back(saved["weights"])
         for name, part in self._parts.items():
             part.load_state_dict(saved["parts"][name])
-        return State(**saved["state"])
+        return CheckpointState(**saved["state"])
 
     def _learning(self) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter in self._module.named_parameters() if parameter.requires_grad}

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from model.config import Head
+from model.config import ClipHeadConfig
 from model.data.pairs import Pair
 from model.errors import AdapterMismatch, Cancelled
 from model.evaluation.compare import picture
@@ -23,7 +23,7 @@ FILE = "head.safetensors"
 """Beside an adapter's other parts."""
 
 
-class Headed:
+class ClipHeadEncoder:
     """The encoder with a head; a text is searched for among clips by the vector that it has among frames."""
 
     def __init__(self, encoder: Encoder, head: MeanPooling, generation: str) -> None:
@@ -45,7 +45,7 @@ class Headed:
         return vectors
 
 
-def worn(encoder: Encoder, adapter: Path | None) -> Encoder:
+def with_clip_head(encoder: Encoder, adapter: Path | None) -> Encoder:
     """With the head that an adapter's folder has, if it has one. Raises `AdapterMismatch`."""
     file = adapter / FILE if adapter else None
     if file is None or not file.exists():
@@ -60,11 +60,11 @@ def worn(encoder: Encoder, adapter: Path | None) -> Encoder:
     except RuntimeError as error:
         raise AdapterMismatch(f"{file} is no head for vectors of {encoder.frame_size} numbers") from error
     digest = hashlib.sha256(encoder.generation.encode() + file.read_bytes()).hexdigest()
-    return Headed(encoder, head, f"{encoder.generation.rpartition('-')[0]}-{digest[:8]}")
+    return ClipHeadEncoder(encoder, head, f"{encoder.generation.rpartition('-')[0]}-{digest[:8]}")
 
 
 def teach(
-    stated: Head,
+    stated: ClipHeadConfig,
     pairs: Sequence[Pair],
     encoder: Encoder,
     adapter: Path,

@@ -21,15 +21,15 @@ from accelerate.utils import InitProcessGroupKwargs, gather_object, send_to_devi
 from torch.nn import functional
 from transformers import get_cosine_with_hard_restarts_schedule_with_warmup as cosine_with_restarts
 
-from model.config import Run
+from model.config import TrainingConfig
 from model.data.pairs import Pair
 from model.encoders.devices import serving_device, serving_dtype
 from model.errors import Cancelled
 from model.evaluation.metrics import best_ranks
-from model.outcome import Outcome, Stage, Step
+from model.outcome import Stage, Step, TrainingOutcome
 from model.training import batches
 from model.training.batches import Batch, Material, Numbers
-from model.training.checkpoint import Checkpoint, State
+from model.training.checkpoint import Checkpoint, CheckpointState
 from model.training.losses import LOSSES, Temperature
 from model.training.towers import Towers
 
@@ -48,7 +48,7 @@ class Trainer:
 
     def __init__(
         self,
-        run: Run,
+        run: TrainingConfig,
         towers: Towers,
         pairs: Sequence[Pair],
         folder: Path,
@@ -75,7 +75,7 @@ class Trainer:
         what = f"{towers.pin} {begun_from} {run!r} {pairs!r}"
         self._checkpoint = Checkpoint(folder / "checkpoint.pt", what, towers.module, parts)
 
-    def __call__(self) -> Outcome:
+    def __call__(self) -> TrainingOutcome:
         """Leaves the best weights in the towers. Raises `Cancelled`, only just after a checkpoint."""
         run, state = self._run, self._checkpoint.resumed() or self._begun()
         started, first = time.monotonic(), state.step
@@ -92,7 +92,7 @@ class Trainer:
                 if self._stopping():
                     raise Cancelled(f"stopped at step {state.step} of {run.steps}, as asked")
         self._checkpoint.put_back(state.best)
-        return Outcome(state.step, state.best_step, state.losses, state.validation)
+        return TrainingOutcome(state.step, state.best_step, state.losses, state.validation)
 
     def _learn(self, step: int) -> float:
         self._module.train()
@@ -144,12 +144,12 @@ class Trainer:
     def _syncing(self, wanted: bool) -> AbstractContextManager[None]:
         return nullcontext() if wanted else self._accelerator.no_sync(self._module)
 
-    def _begun(self) -> State:
-        state = State(best=self._checkpoint.learnt())
+    def _begun(self) -> CheckpointState:
+        state = CheckpointState(best=self._checkpoint.learnt())
         self._look_at(state)
         return state
 
-    def _look_at(self, state: State) -> None:
+    def _look_at(self, state: CheckpointState) -> None:
         """Notes how good the towers are by now, and their weights where they were never better."""
         if not self._look.texts:
             state.best, state.best_step = self._checkpoint.learnt(), state.step
@@ -179,7 +179,7 @@ class Trainer:
         similarity = (torch.cat(text_vectors)[: len(self._asked)] @ means.T).numpy()
         return float(np.mean(1 / best_ranks(similarity, self._relevant)))
 
-    def _is_stale(self, state: State) -> bool:
+    def _is_stale(self, state: CheckpointState) -> bool:
         return state.step - state.best_step >= self._run.patience * self._run.check_every
 
     def _preparing(self, stage: Stage, step: int, steps: int) -> None:

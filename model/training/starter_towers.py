@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from model.config import Run
+from model.config import TrainingConfig
 from model.encoders import lora
 from model.encoders.preprocess import Preprocess
 from model.pretraining.pretrain_data import Sentences, note, opened, read_picture
@@ -38,7 +38,9 @@ Lower: TypeAlias = Callable[[PreTrainedModel, int], Callable[[torch.Tensor], Sta
 """Makes of a tower its first so many layers: pixels (n, 3, height, width) into hidden states (n, tokens, width)."""
 
 
-def load(run: Run, device: torch.device, parts_dir: Path | None, base: Path | None, cache: Path) -> "StarterTowers":
+def load(
+    run: TrainingConfig, device: torch.device, parts_dir: Path | None, base: Path | None, cache: Path
+) -> "StarterTowers":
     """The served parts, those of an adapter where `base` is one. Raises `PartsMissing`, `AdapterMismatch`."""
     return StarterTowers(
         tower=starter.read_tower(parts_dir),
@@ -64,7 +66,7 @@ class StarterTowers:
         lower: Lower,
         sentences: Sentences,
         text_map: TextMap,
-        run: Run,
+        run: TrainingConfig,
         part: Path | None,
         cache: Path,
     ) -> None:

@@ -9,7 +9,7 @@ from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
-from model.config import Run
+from model.config import TrainingConfig
 from model.encoders import lora
 from model.encoders.clip import pooled, text_inputs
 from model.encoders.hub import Loaded
@@ -58,7 +58,7 @@ class Towers(Protocol):
     def save(self, adapter: Path, role: str) -> None: ...
 
 
-def adapted(model: Any, run: Run, part: Path | None) -> PeftModel:
+def adapted(model: Any, run: TrainingConfig, part: Path | None) -> PeftModel:
     """The model to train: with the adapter's part on, or with a fresh one. Raises `AdapterMismatch`."""
     if part and part.is_dir():
         return lora.worn(model, part)
@@ -71,7 +71,7 @@ def adapted(model: Any, run: Run, part: Path | None) -> PeftModel:
 class HubTowers:
     """A CLIP-family model, or X-CLIP for clips, with an adapter on both of its sides."""
 
-    def __init__(self, loaded: Loaded, run: Run, part: Path | None) -> None:
+    def __init__(self, loaded: Loaded, run: TrainingConfig, part: Path | None) -> None:
         self._loaded, self._run = loaded, run
         self._model = adapted(loaded.model, run, part)
         config = loaded.model.config

@@ -10,7 +10,7 @@ from shutil import rmtree
 
 import torch
 
-from model.config import Run
+from model.config import TrainingConfig
 from model.data.pairs import Pair
 from model.encoders.devices import serving_device
 from model.encoders.hub import fetch, read
@@ -28,7 +28,7 @@ Loading = Callable[[], Towers]
 
 
 def train(
-    run: Run,
+    run: TrainingConfig,
     pairs: Sequence[Pair],
     *,
     preset: str,
@@ -75,7 +75,7 @@ def train(
 
 
 def train_towers(
-    run: Run,
+    run: TrainingConfig,
     pairs: Sequence[Pair],
     loading: Mapping[str, Loading],
     *,
@@ -124,7 +124,7 @@ def _begun_from(preset: str, base: Path | None) -> str:
 
 
 def _loading(
-    run: Run, preset: str, device: torch.device, parts_dir: Path, base: Path | None, cache: Path
+    run: TrainingConfig, preset: str, device: torch.device, parts_dir: Path, base: Path | None, cache: Path
 ) -> dict[str, Loading]:
     if preset == STARTER:
         from model.training import starter_towers  # its libraries and parts are for this preset alone
@@ -149,6 +149,6 @@ def _counts(pairs: Sequence[Pair]) -> dict[str, object]:
         "pairs": by(pair.split for pair in pairs),
         "kinds": by(pair.kind for pair in pairs),
         "sources": by(part for _, part in {(pair.source, pair.split) for pair in pairs}),
-        "people": len({pair.person for pair in pairs if pair.person}),
+        "people": len({pair.user_id for pair in pairs if pair.user_id}),
         "hard_negatives": sum(len(pair.against) for pair in pairs),
     }

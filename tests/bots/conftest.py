@@ -7,20 +7,20 @@ from typing import TypeVar
 
 import pytest
 
-from bots.chat.service import Front
-from bots.chat.store import desk
+from bots.chat.service import ChatService
+from bots.chat.store import open_chat_store
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
 from tests.support.fake_platform import Screen
 from worker.client import relay
-from worker.protocol.messages import Asker
+from worker.protocol.messages import Caller
 from worker.settings import Settings
 
 T = TypeVar("T")
 
 
 @pytest.fixture
-def asker() -> Asker:
-    return Asker(space="local:me", person="ada")
+def caller() -> Caller:
+    return Caller(space="local:me", user_id="ada")
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def running(client: FakeClient, settings: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture
-async def front(client: FakeClient, clean_redis: str) -> AsyncIterator[Front]:
+async def front(client: FakeClient, clean_redis: str) -> AsyncIterator[ChatService]:
     """What answers the chat platforms' errands."""
-    async with desk(clean_redis, "20/minute", "100/minute") as one:
-        yield Front(client, one)
+    async with open_chat_store(clean_redis, "20/minute", "100/minute") as one:
+        yield ChatService(client, one)
 
 
 @pytest.fixture

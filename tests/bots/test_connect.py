@@ -7,19 +7,19 @@ from contextlib import AsyncExitStack
 import pytest
 from filelock import FileLock
 
-from bots.connect import Ended, owned, reach
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.connect import CommandError, connect, run_embedded
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from tests.support.fake_client import FakeClient
 from worker.client import relay
-from worker.protocol.messages import Asker, Status
+from worker.protocol.messages import Caller, GetStatus
 from worker.settings import Settings
 
 
-async def test_a_running_owner_is_worked_through(client: FakeClient, settings: Settings, asker: Asker) -> None:
+async def test_a_running_owner_is_worked_through(client: FakeClient, settings: Settings, caller: Caller) -> None:
     """Where a process owns the data, commands go through it."""
-    async with relay.serve(client, settings), reach(settings) as reached:
-        assert (await reached.call(Status(asker=asker))).videos == 3
+    async with relay.serve(client, settings), connect(settings) as reached:
+        assert (await reached.call(GetStatus(caller=caller))).videos == 3
     assert len(client.asked) == 1
 
 
@@ -27,11 +27,11 @@ async def test_two_owners_are_refused(settings: Settings) -> None:
     """Where the data is owned but nobody answers, a sentence says so."""
     with FileLock(settings.data_dir / "owner.lock"):
         async with AsyncExitStack() as stack:
-            with pytest.raises(Ended, match="Another reelseek command"):
-                await stack.enter_async_context(owned(settings, for_others=False))
-            with pytest.raises(Ended) as ended:
-                await stack.enter_async_context(reach(settings))
-    assert str(ended.value) == say(Text.IN_USE)
+            with pytest.raises(CommandError, match="Another reelseek command"):
+                await stack.enter_async_context(run_embedded(settings, for_others=False))
+            with pytest.raises(CommandError) as ended:
+                await stack.enter_async_context(connect(settings))
+    assert str(ended.value) == translate(Msg.IN_USE)
 
 
 def test_a_search_through_an_owner_stays_light(running: Settings) -> None:

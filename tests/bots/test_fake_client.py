@@ -12,13 +12,13 @@ from model.starter.artifacts import default_folder, tower_folder
 from tests.support.fake_client import FakeClient, FakeVideo
 from worker.client import relay
 from worker.protocol import messages
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, CallFailed, Request
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, CallFailedError, Request
 from worker.runtime.embedded import embedded
 from worker.settings import Settings
 
-MINE = Asker(space="local:me", person="ada")
-OTHERS = Asker(space="local:others", person="bob")
+MINE = Caller(space="local:me", user_id="ada")
+OTHERS = Caller(space="local:others", user_id="bob")
 TITLE = "A red ball on a lawn"
 
 
@@ -62,9 +62,9 @@ def fake(clip: Path) -> FakeClient:
 
 
 async def keeps_its_promises(client: Client, clip: Path) -> None:
-    submit = messages.Submit(asker=MINE, link=clip.as_uri(), title=TITLE, local_files=True)
-    await refuses(client, messages.Submit(asker=MINE, link="nonsense"), Code.NOT_A_LINK)
-    await refuses(client, messages.Submit(asker=MINE, link=clip.as_uri()), Code.SCHEME_REFUSED)
+    submit = messages.Submit(caller=MINE, link=clip.as_uri(), title=TITLE, local_files=True)
+    await refuses(client, messages.Submit(caller=MINE, link="nonsense"), ErrorCode.NOT_A_LINK)
+    await refuses(client, messages.Submit(caller=MINE, link=clip.as_uri()), ErrorCode.SCHEME_REFUSED)
 
     submitted = await client.call(submit)
     assert (submitted.link, submitted.indexed) == (clip.as_uri(), None)
@@ -76,30 +76,30 @@ async def keeps_its_promises(client: Client, clip: Path) -> None:
     assert again.indexed
     assert again.indexed.status == "already"
 
-    [hit] = (await client.call(messages.Find(asker=MINE, queries=("red ball",)))).hits
+    [hit] = (await client.call(messages.Find(caller=MINE, queries=("red ball",)))).hits
     assert (hit.link, hit.title, hit.submitter, hit.video_id) == (clip.as_uri(), TITLE, "ada", submitted.video_id)
     assert hit.thumbnail
     assert (await client.thumbnail(hit.thumbnail)).startswith(b"\xff\xd8")
     with pytest.raises(KeyError):
         await client.thumbnail("thumbnails/none.jpg")
-    like = messages.Find(asker=MINE, like=(f"moment:{hit.moment_id}",), in_link=hit.link)
+    like = messages.Find(caller=MINE, like=(f"moment:{hit.moment_id}",), in_link=hit.link)
     assert (await client.call(like)).next_offset is None
-    assert (await client.call(messages.Find(asker=OTHERS, queries=("red ball",)))).hits == ()
+    assert (await client.call(messages.Find(caller=OTHERS, queries=("red ball",)))).hits == ()
     await refuses(
-        client, messages.Find(asker=MINE, queries=("x",), in_link="https://v.example/none"), Code.NOT_IN_LIBRARY
+        client, messages.Find(caller=MINE, queries=("x",), in_link="https://v.example/none"), ErrorCode.NOT_IN_LIBRARY
     )
 
-    [entry] = (await client.call(messages.Library(asker=MINE))).entries
+    [entry] = (await client.call(messages.ListLibrary(caller=MINE))).entries
     assert (entry.link, entry.status, entry.moments) == (clip.as_uri(), "indexed", 1)
-    assert (await client.call(messages.Library(asker=MINE, search="zebra"))).total == 0
-    assert (await client.call(messages.Status(asker=MINE))).videos == 1
-    assert (await client.call(messages.Forget(asker=MINE, link=clip.as_uri()))).links == (clip.as_uri(),)
-    await refuses(client, messages.Forget(asker=MINE, link=clip.as_uri()), Code.NOT_IN_LIBRARY)
-    assert (await client.call(messages.Library(asker=MINE))).entries == ()
+    assert (await client.call(messages.ListLibrary(caller=MINE, search="zebra"))).total == 0
+    assert (await client.call(messages.GetStatus(caller=MINE))).videos == 1
+    assert (await client.call(messages.Forget(caller=MINE, link=clip.as_uri()))).links == (clip.as_uri(),)
+    await refuses(client, messages.Forget(caller=MINE, link=clip.as_uri()), ErrorCode.NOT_IN_LIBRARY)
+    assert (await client.call(messages.ListLibrary(caller=MINE))).entries == ()
 
 
-async def refuses(client: Client, request: Request[messages.Message], code: Code) -> None:
-    with pytest.raises(CallFailed) as failed:
+async def refuses(client: Client, request: Request[messages.WireModel], code: ErrorCode) -> None:
+    with pytest.raises(CallFailedError) as failed:
         await client.call(request)
     assert failed.value.code is code
-    assert failed.value.incident
+    assert failed.value.correlation_id

@@ -12,12 +12,12 @@ from aiohttp import web
 from model.ports import Encoder
 from worker.client.queue_client import QueueClient
 from worker.model_cache import load_preset
-from worker.protocol.messages import Asker, Failed, Indexed, Submit, Submitted
+from worker.protocol.messages import Caller, Indexed, JobFailed, Submit, Submitted
 from worker.runtime.embedded import embedded
 from worker.settings import Settings
 
-ANN = Asker(space="local:ann", person="ann")
-BOB = Asker(space="local:bob", person="bob")
+ANN = Caller(space="local:ann", user_id="ann")
+BOB = Caller(space="local:bob", user_id="bob")
 
 
 @dataclass
@@ -69,15 +69,15 @@ async def client(settings: Settings, request: pytest.FixtureRequest) -> AsyncIte
         yield client
 
 
-async def submitted(client: QueueClient, link: str, asker: Asker = ANN) -> Submitted:
-    return await client.call(Submit(asker=asker, link=link))
+async def submitted(client: QueueClient, link: str, caller: Caller = ANN) -> Submitted:
+    return await client.call(Submit(caller=caller, link=link))
 
 
-async def outcome(client: QueueClient, answer: Submitted) -> Indexed | Failed:
+async def outcome(client: QueueClient, answer: Submitted) -> Indexed | JobFailed:
     """How the job of a submission ended."""
     if answer.indexed:
         return answer.indexed
     assert answer.job_id
     updates = [update async for update in client.follow(answer.job_id)]
-    assert isinstance(updates[-1], Indexed | Failed)
+    assert isinstance(updates[-1], Indexed | JobFailed)
     return updates[-1]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from bots.chat.service import Front
-from bots.chat.store import desk
+from bots.chat.service import ChatService
+from bots.chat.store import open_chat_store
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import running as connected
 from tests.e2e.conftest import Site
@@ -44,8 +44,8 @@ async def bot(worker: Process, server: Server, clean_redis: str, tmp_path: Path)
     settings = Settings(redis_url=clean_redis, data_dir=tmp_path, search_timeout_s=20)  # type: ignore[arg-type]
     async with (
         connect(settings) as client,
-        desk(clean_redis, "500/minute", "500/minute") as kept,
-        connected(Bot(Front(client, kept), WATCHED, reads=True), server) as ready,
+        open_chat_store(clean_redis, "500/minute", "500/minute") as kept,
+        connected(Bot(ChatService(client, kept), WATCHED, reads=True), server) as ready,
     ):
         yield ready
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from bots.chat.service import Front
-from bots.chat.store import desk
+from bots.chat.service import ChatService
+from bots.chat.store import open_chat_store
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import running as connected
 from tests.conftest import SIGNING_KEY
@@ -70,8 +70,8 @@ async def test_one_id_and_no_words(worker: Process, server: Server, settings: Se
         assert settings.redis_url
         async with (
             connect(settings) as client,
-            desk(settings.redis_url.get_secret_value(), "500/minute", "500/minute") as kept,
-            connected(Bot(Front(client, kept)), server),
+            open_chat_store(settings.redis_url.get_secret_value(), "500/minute", "500/minute") as kept,
+            connected(Bot(ChatService(client, kept)), server),
         ):
             added = await server.command(ADA, "index", link=f"{site.url}/redsecretclip.mp4", channel=SECRET)
             await server.answered(added, "Added")
@@ -84,7 +84,7 @@ async def test_one_id_and_no_words(worker: Process, server: Server, settings: Se
 
     id = told.split("Reference ")[1].split()[0]
     lines = [*json_lines(bot_log), *(json.loads(line) for line in worker.lines if line.startswith("{"))]
-    events = [line["event"] for line in lines if line.get("incident") == id]
+    events = [line["event"] for line in lines if line.get("correlation_id") == id]
     assert "errand.begun" in events
     assert {"index.failed", "task.done"} <= set(events)
     assert any("exception" in line for line in lines)

@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 import pytest
 
-from bots.chat.service import Front
-from bots.chat.store import desk
+from bots.chat.service import ChatService
+from bots.chat.store import open_chat_store
 from bots.discord.bot import Bot
-from bots.i18n.translate import say
+from bots.i18n.translate import translate
 from bots.slack.run import serving as serving_slack
 from tests.bots.discord.conftest import running as connected
 from tests.conftest import free_port
@@ -26,7 +26,7 @@ from tests.support.qdrant import qdrant_binary, qdrant_server
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN
 from tests.support.slack.server import slack
 from worker.client.queue_client import connect
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 from worker.settings import Settings
 
 Ask: TypeAlias = Callable[[str], Awaitable[str]]
@@ -92,7 +92,7 @@ def worker(servers: Servers, tmp_path: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def on_discord(settings: Settings, front: Front) -> AsyncIterator[Ask]:
+async def on_discord(settings: Settings, front: ChatService) -> AsyncIterator[Ask]:
     async with serving_discord(wait_s=60) as server, connected(Bot(front), server):
 
         async def ask(words: str) -> str:
@@ -108,14 +108,14 @@ async def on_discord(settings: Settings, front: Front) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def on_slack(settings: Settings, front: Front) -> AsyncIterator[Ask]:
+async def on_slack(settings: Settings, front: ChatService) -> AsyncIterator[Ask]:
     async with slack() as server:
         given = settings.model_copy(
             update=Settings(slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN).model_dump(
                 include={"slack_bot_token", "slack_app_token"}
             )
         )
-        async with serving_slack(given, front.client, front.desk, api=f"{server.address}/api/"):
+        async with serving_slack(given, front.client, front.chat_store, api=f"{server.address}/api/"):
 
             async def ask(words: str) -> str:
                 before = len(server.to(ANN))
@@ -139,15 +139,15 @@ async def ask(request: pytest.FixtureRequest, servers: Servers, worker: None, tm
     settings = Settings(redis_url=url, data_dir=tmp_path / "data", search_timeout_s=15)  # type: ignore[arg-type]
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(settings))
-        kept = await stack.enter_async_context(desk(url, "500/minute", "500/minute"))
-        yield await stack.enter_async_context(request.param(settings, Front(client, kept)))
+        kept = await stack.enter_async_context(open_chat_store(url, "500/minute", "500/minute"))
+        yield await stack.enter_async_context(request.param(settings, ChatService(client, kept)))
 
 
 async def until_answered(ask: Ask, words: str, holds: str) -> None:
     """Asks again until the answer holds this, as a person would."""
     async with asyncio.timeout(90):
         while holds not in (said := await ask(words)):
-            assert any(say(code) in said for code in Code), said
+            assert any(translate(code) in said for code in ErrorCode), said
 
 
 @pytest.mark.timeout(240)
@@ -158,11 +158,11 @@ async def test_servers_go_and_come_back(ask: Ask, servers: Servers, site: Site) 
     assert "red.mp4" in await ask("a red picture")
 
     servers.end("qdrant")
-    assert say(Code.STORE_UNAVAILABLE) in await ask("a red picture")
+    assert translate(ErrorCode.STORE_UNAVAILABLE) in await ask("a red picture")
     servers.begin("qdrant")
     await until_answered(ask, "a red picture", "red.mp4")
 
     servers.end("redis")
-    assert say(Code.QUEUE_UNAVAILABLE) in await ask("a red picture")
+    assert translate(ErrorCode.QUEUE_UNAVAILABLE) in await ask("a red picture")
     servers.begin("redis")
     await until_answered(ask, "a red picture", "red.mp4")

@@ -19,17 +19,17 @@ from tests.support.processes import Process, running
 from tests.support.toy_model import SIZE, Teacher, load
 from tests.worker.jobs.test_retrain import ADMIN, ANN, VIDEOS, share
 from worker.client.queue_client import QueueClient, connect
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, Find, Found, Learned, Retrain, Status
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, Find, GetStatus, Retrain, RetrainFinished, SearchResults
 from worker.queue.app import make_app
-from worker.services import Parts
+from worker.services import Services
 from worker.settings import Settings
 
 __all__ = ["servers"]
 
 STAGES = ("train", "evaluate", "embed", "switch")
-REFUSALS = {Code.STORE_UNAVAILABLE, Code.QUEUE_UNAVAILABLE, Code.NO_WORKER, Code.BUSY}
-QUESTION = Find(asker=ANN, queries=("number 42 please",))
+REFUSALS = {ErrorCode.STORE_UNAVAILABLE, ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER, ErrorCode.BUSY}
+QUESTION = Find(caller=ANN, queries=("number 42 please",))
 
 
 @dataclass
@@ -80,10 +80,10 @@ def installation(servers: Servers, tmp_path: Path) -> Iterator[Installation]:
         for stage in STAGES:
             made.close(stage)
         settings = made.settings()
-        with closing(Parts(settings, make_app(settings), threading.Event(), load, Teacher())) as parts:
-            parts.library.open("base", SIZE, None)
+        with closing(Services(settings, make_app(settings), threading.Event(), load, Teacher())) as services:
+            services.library.open("base", SIZE, None)
             for number in range(VIDEOS):
-                share(parts, number)
+                share(services, number)
         made.worker("search", stack).wait_for("worker.ready")
         yield made
         made.trainer.close()
@@ -109,8 +109,8 @@ async def asking(client: QueueClient) -> AsyncIterator[Counter[str]]:
 
 async def answer(client: QueueClient) -> str:
     try:
-        found: Found = await client.call(QUESTION)
-    except CallFailed as failed:
+        found: SearchResults = await client.call(QUESTION)
+    except CallFailedError as failed:
         return failed.code
     return found.hits[0].title
 
@@ -141,13 +141,13 @@ async def outlived(installation: Installation, client: QueueClient, stage: str) 
     servers.end("qdrant")
     installation.open(stage)
     await seen(trainer, "retrain.store_away")
-    assert await answer(client) == Code.STORE_UNAVAILABLE
+    assert await answer(client) == ErrorCode.STORE_UNAVAILABLE
     installation.close(stage)
     before = trainer.text.count(f"at {stage}")
     servers.begin("qdrant")
     await seen(trainer, f"at {stage}", before + 1)
     servers.end("redis")
-    assert await answer(client) == Code.QUEUE_UNAVAILABLE
+    assert await answer(client) == ErrorCode.QUEUE_UNAVAILABLE
     installation.open(stage)
     servers.begin("redis")
     return trainer
@@ -161,15 +161,15 @@ async def test_a_retrain_outlives_every_kill(installation: Installation) -> None
     well, and no search breaks.
     """
     async with connect(installation.settings()) as client, asking(client) as told:
-        job = (await client.call(Retrain(asker=ADMIN))).job_id
+        job = (await client.call(Retrain(caller=ADMIN))).job_id
         assert job
         for stage in STAGES:
             trainer = await outlived(installation, client, stage)
         *_, learned = [update async for update in client.follow(job)]
-        assert isinstance(learned, Learned), trainer.text
+        assert isinstance(learned, RetrainFinished), trainer.text
         assert learned.outcome == "promoted"
-        live = (await client.call(Status(asker=ANN))).generation
+        live = (await client.call(GetStatus(caller=ANN))).generation
         assert live.endswith("@discord.1")
         while await answer(client) != "number 42":
             assert not set(told) - REFUSALS - {f"number {number}" for number in range(VIDEOS)}, told
-    assert told[Code.INTERNAL] == 0
+    assert told[ErrorCode.INTERNAL] == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bots.chat.store import desk
+from bots.chat.store import open_chat_store
 from bots.slack.run import Serving, serving
 from tests.e2e.conftest import Site
 from tests.support.clips import samples
@@ -42,7 +42,7 @@ async def app(worker: Process, server: Slack, clean_redis: str, tmp_path: Path) 
     )
     async with (
         connect(settings) as client,
-        desk(clean_redis, settings.person_rate, settings.space_rate) as kept,
+        open_chat_store(clean_redis, settings.person_rate, settings.space_rate) as kept,
         serving(settings, client, kept, api=f"{server.address}/api/") as serving_slack,
     ):
         yield serving_slack

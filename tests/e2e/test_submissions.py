@@ -11,8 +11,8 @@ from tests.e2e.conftest import ANN, BOB, Site, outcome, submitted
 from tests.support.clips import clip
 from tests.support.processes import REELSEEK, json_lines, reelseek, running
 from worker.client.queue_client import QueueClient
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, Find, Forget, Indexed, Library, Status
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, Find, Forget, GetStatus, Indexed, ListLibrary
 from worker.settings import Settings
 
 
@@ -26,7 +26,7 @@ async def test_a_link_becomes_moments_that_are_found(client: QueueClient, site: 
     ended = await outcome(client, await submitted(client, f"{site.url}/shots.mp4?utm_source=x"))
     assert isinstance(ended, Indexed)
     assert (ended.link, ended.moments) == (f"{site.url}/shots.mp4", 2)
-    found = await client.call(Find(asker=ANN, queries=("a blue picture",)))
+    found = await client.call(Find(caller=ANN, queries=("a blue picture",)))
     hit = found.hits[0]
     assert (hit.link, hit.more) == (f"{site.url}/shots.mp4", 1)
     assert hit.moment_link == f"{site.url}/shots.mp4#t=3"
@@ -46,7 +46,7 @@ async def test_the_same_link_twice_is_one_job(client: QueueClient, site: Site) -
     again = await submitted(client, forms[0])
     assert again.indexed
     assert again.indexed.status == "already"
-    assert (await client.call(Status(asker=ANN))).moments == 1
+    assert (await client.call(GetStatus(caller=ANN))).moments == 1
 
 
 async def test_two_spaces_share_the_points_and_not_the_video(client: QueueClient, site: Site) -> None:
@@ -55,13 +55,13 @@ async def test_two_spaces_share_the_points_and_not_the_video(client: QueueClient
     await outcome(client, await submitted(client, f"{site.url}/a.mp4"))
     fetched = site.asked["a.mp4"]
     question = {"queries": ("green",)}
-    assert (await client.call(Find(asker=BOB, **question))).hits == ()
+    assert (await client.call(Find(caller=BOB, **question))).hits == ()
     assert (await submitted(client, f"{site.url}/a.mp4", BOB)).indexed
     assert site.asked["a.mp4"] == fetched
-    assert [(await client.call(Find(asker=who, **question))).hits[0].submitter for who in (ANN, BOB)] == ["ann", "bob"]
-    await client.call(Forget(asker=ANN, link=f"{site.url}/a.mp4"))
-    assert (await client.call(Find(asker=ANN, **question))).hits == ()
-    assert len((await client.call(Find(asker=BOB, **question))).hits) == 1
+    assert [(await client.call(Find(caller=who, **question))).hits[0].submitter for who in (ANN, BOB)] == ["ann", "bob"]
+    await client.call(Forget(caller=ANN, link=f"{site.url}/a.mp4"))
+    assert (await client.call(Find(caller=ANN, **question))).hits == ()
+    assert len((await client.call(Find(caller=BOB, **question))).hits) == 1
 
 
 async def test_the_last_to_forget_takes_everything_along(client: QueueClient, site: Site, settings: Settings) -> None:
@@ -69,53 +69,53 @@ async def test_the_last_to_forget_takes_everything_along(client: QueueClient, si
     clip(site.folder / "a.mp4", "green")
     await outcome(client, await submitted(client, f"{site.url}/a.mp4"))
     assert files(settings.data_dir / "blobs")
-    forgotten = await client.call(Forget(asker=ANN, mine=True))
+    forgotten = await client.call(Forget(caller=ANN, mine=True))
     assert forgotten.links == (f"{site.url}/a.mp4",)
     assert not files(settings.data_dir / "blobs")
-    assert (await client.call(Library(asker=ANN))).total == 0
+    assert (await client.call(ListLibrary(caller=ANN))).total == 0
 
 
 @pytest.mark.parametrize(
     ("link", "code"),
     [
-        ("no link at all", Code.NOT_A_LINK),
-        ("file:///etc/passwd", Code.SCHEME_REFUSED),
-        ("ftp://example.org/a.mp4", Code.SCHEME_REFUSED),
-        ("http://127.0.0.2/a.mp4", Code.ADDRESS_REFUSED),
-        ("http://2130706434/a.mp4", Code.ADDRESS_REFUSED),
-        ("http://0x7f000002/a.mp4", Code.ADDRESS_REFUSED),
-        ("http://[::ffff:10.0.0.1]/a.mp4", Code.ADDRESS_REFUSED),
-        ("http://169.254.169.254/latest/meta-data", Code.ADDRESS_REFUSED),
-        ("http://192.168.1.1/a.mp4", Code.ADDRESS_REFUSED),
-        ("https://www.youtube.com/playlist?list=PL123456789", Code.PLAYLIST_REFUSED),
+        ("no link at all", ErrorCode.NOT_A_LINK),
+        ("file:///etc/passwd", ErrorCode.SCHEME_REFUSED),
+        ("ftp://example.org/a.mp4", ErrorCode.SCHEME_REFUSED),
+        ("http://127.0.0.2/a.mp4", ErrorCode.ADDRESS_REFUSED),
+        ("http://2130706434/a.mp4", ErrorCode.ADDRESS_REFUSED),
+        ("http://0x7f000002/a.mp4", ErrorCode.ADDRESS_REFUSED),
+        ("http://[::ffff:10.0.0.1]/a.mp4", ErrorCode.ADDRESS_REFUSED),
+        ("http://169.254.169.254/latest/meta-data", ErrorCode.ADDRESS_REFUSED),
+        ("http://192.168.1.1/a.mp4", ErrorCode.ADDRESS_REFUSED),
+        ("https://www.youtube.com/playlist?list=PL123456789", ErrorCode.PLAYLIST_REFUSED),
     ],
 )
-async def test_a_refused_link_is_not_recorded(client: QueueClient, link: str, code: Code) -> None:
+async def test_a_refused_link_is_not_recorded(client: QueueClient, link: str, code: ErrorCode) -> None:
     """What the guard refuses is refused at once, with its own code, and leaves no trace."""
-    with pytest.raises(CallFailed) as failed:
+    with pytest.raises(CallFailedError) as failed:
         await submitted(client, link)
     assert failed.value.code is code
-    assert (await client.call(Library(asker=ANN))).total == 0
+    assert (await client.call(ListLibrary(caller=ANN))).total == 0
 
 
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("gone.mp4", None, Code.NOT_FOUND),
-        ("page.html", b"<html><body>no video here</body></html>", Code.NO_VIDEO),
-        ("empty.mp4", b"", Code.EMPTY_FILE),
-        ("archive.mp4", b"PK\x03\x04" + bytes(2000), Code.CORRUPT),
+        ("gone.mp4", None, ErrorCode.NOT_FOUND),
+        ("page.html", b"<html><body>no video here</body></html>", ErrorCode.NO_VIDEO),
+        ("empty.mp4", b"", ErrorCode.EMPTY_FILE),
+        ("archive.mp4", b"PK\x03\x04" + bytes(2000), ErrorCode.CORRUPT),
     ],
 )
 async def test_a_failed_link_leaves_nothing_half_stored(
-    client: QueueClient, site: Site, settings: Settings, name: str, content: bytes | None, code: Code
+    client: QueueClient, site: Site, settings: Settings, name: str, content: bytes | None, code: ErrorCode
 ) -> None:
     """A link that gives no video ends with its own code; the library says so, and no moment, picture or file stays."""
     if content is not None:
         (site.folder / name).write_bytes(content)
     ended = await outcome(client, await submitted(client, f"{site.url}/{name}"))
     assert getattr(ended, "code", None) is code
-    entry = (await client.call(Library(asker=ANN))).entries[0]
+    entry = (await client.call(ListLibrary(caller=ANN))).entries[0]
     assert (entry.status, entry.code, entry.moments) == ("failed", code, 0)
     assert not files(settings.data_dir / "blobs") + files(settings.data_dir / "work")
 
@@ -123,7 +123,7 @@ async def test_a_failed_link_leaves_nothing_half_stored(
 async def test_a_failed_link_may_be_tried_again(client: QueueClient, site: Site) -> None:
     """Once the site has mended its video, submitting it again indexes it."""
     link = f"{site.url}/late.mp4"
-    assert getattr(await outcome(client, await submitted(client, link)), "code", None) is Code.NOT_FOUND
+    assert getattr(await outcome(client, await submitted(client, link)), "code", None) is ErrorCode.NOT_FOUND
     clip(site.folder / "late.mp4", "red")
     assert isinstance(await outcome(client, await submitted(client, link)), Indexed)
 
@@ -133,10 +133,10 @@ async def test_odd_questions_are_answered(client: QueueClient, site: Site) -> No
     clip(site.folder / "🎬영화.mp4", "red")
     await outcome(client, await submitted(client, f"{site.url}/🎬영화.mp4"))
     for words in ("🎬", "빨간 화면", "一个红色的画面", "red " * 2_500):
-        assert len((await client.call(Find(asker=ANN, queries=(words,)))).hits) == 1, words
-    with pytest.raises(CallFailed) as failed:
-        await client.call(Find(asker=ANN, queries=("   ",)))
-    assert failed.value.code is Code.EMPTY_QUERY
+        assert len((await client.call(Find(caller=ANN, queries=(words,)))).hits) == 1, words
+    with pytest.raises(CallFailedError) as failed:
+        await client.call(Find(caller=ANN, queries=("   ",)))
+    assert failed.value.code is ErrorCode.EMPTY_QUERY
 
 
 def test_a_killed_owner_finishes_after_its_restart(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 import pytest
 
 from indexer.fetch.fetcher import YtDlpFetcher
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
 from indexer.types import Fetched
-from indexer.vectors.edge import EdgePoints
-from indexer.vectors.qdrant_server import ServerPoints
-from indexer.vectors.vector_store import Points
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.qdrant_server import QdrantVectorStore
+from indexer.vectors.vector_store import VectorStore
 from tests.support import media
 from tests.support.indexer_fakes import opened
 from tests.support.qdrant import qdrant_url
@@ -23,7 +23,7 @@ from tests.support.site import site
 
 __all__ = ["qdrant_url", "site"]
 
-OpenPoints: TypeAlias = Callable[[], Points]
+OpenPoints: TypeAlias = Callable[[], VectorStore]
 
 Fetch: TypeAlias = Callable[..., Fetched]
 
@@ -51,13 +51,13 @@ def store_folder(fast_folder: Path) -> Iterator[Path]:
 @pytest.fixture(params=["edge", "server"])
 def open_points(request: pytest.FixtureRequest, store_folder: Path) -> Iterator[OpenPoints]:
     """Opens the store of this test; opened again, it still knows what it knew."""
-    opened: list[Points] = []
+    opened: list[VectorStore] = []
     url = request.getfixturevalue("qdrant_url") if request.param == "server" else None
 
-    def open_one() -> Points:
+    def open_one() -> VectorStore:
         while opened:
             opened.pop().close()
-        opened.append(ServerPoints(url) if url else EdgePoints(store_folder))
+        opened.append(QdrantVectorStore(url) if url else EdgeVectorStore(store_folder))
         return opened[0]
 
     yield open_one
@@ -68,20 +68,20 @@ def open_points(request: pytest.FixtureRequest, store_folder: Path) -> Iterator[
 
 
 @pytest.fixture
-def points(open_points: OpenPoints) -> Points:
+def points(open_points: OpenPoints) -> VectorStore:
     """An empty store."""
     return open_points()
 
 
 @pytest.fixture
-def library(points: Points) -> Library:
+def library(points: VectorStore) -> Library:
     """An empty library, of the generation that `FakeEncoder` makes."""
     return opened(points)
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    return Blobs(str(tmp_path))
+def blobs(tmp_path: Path) -> BlobStore:
+    return BlobStore(str(tmp_path))
 
 
 @pytest.fixture

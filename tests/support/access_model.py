@@ -6,7 +6,7 @@ from typing import Final
 
 from indexer.link.canonical import canonical
 from tests.support.indexer_fakes import a_video, moment_id
-from worker.protocol.messages import Asker, Message, SpaceSettings
+from worker.protocol.messages import Caller, SpaceSettings, WireModel
 
 SPACES: Final = ("discord:1", "slack:2")
 VIDEOS: Final = ("v0", "v1", "v2")
@@ -26,14 +26,14 @@ def moments_of(name: str) -> list[str]:
     return [moment_id(replace(a_video(name), id=id_of(name)), number) for number in range(MOMENTS)]
 
 
-def told(answer: Message) -> set[str]:
+def told(answer: WireModel) -> set[str]:
     """The videos that an answer says anything of."""
     text = answer.model_dump_json()
     marks = {name: (link_of(name), id_of(name), f"title of {name}", *moments_of(name)) for name in VIDEOS}
     return {name for name, own in marks.items() if any(mark in text for mark in own)}
 
 
-def named(answer: Message) -> set[str]:
+def named(answer: WireModel) -> set[str]:
     """The spaces that an answer says anything of: people are called by them, and ask with their names."""
     return {space for space in SPACES if f"of {space}" in answer.model_dump_json()}
 
@@ -44,8 +44,8 @@ class Wish:
 
     name: str
     space: str
-    room: str
-    person: str
+    private_channel: str
+    user_id: str
     message: str
 
 
@@ -64,17 +64,23 @@ class World:
     def settings(self, space: str) -> SpaceSettings:
         return self.decided.get(space, SpaceSettings())
 
-    def submit(self, asker: Asker, name: str, message: str) -> None:
-        room = asker.room if self.settings(asker.space).rooms == "closed" else ""
-        self.wishes.setdefault((asker.space, room, name), Wish(name, asker.space, room, asker.person, message))
+    def submit(self, caller: Caller, name: str, message: str) -> None:
+        private_channel = caller.private_channel if self.settings(caller.space).private_channels == "closed" else ""
+        self.wishes.setdefault(
+            (caller.space, private_channel, name), Wish(name, caller.space, private_channel, caller.user_id, message)
+        )
         self.failed.discard(name)
 
     def waiting(self) -> set[str]:
         return {wish.name for wish in self.wishes.values()} - self.indexed - self.failed
 
-    def seen(self, asker: Asker) -> list[Wish]:
+    def seen(self, caller: Caller) -> list[Wish]:
         """The wishes that somebody may know of who asks from there."""
-        return [each for each in self.wishes.values() if each.space == asker.space and each.room in ("", asker.room)]
+        return [
+            each
+            for each in self.wishes.values()
+            if each.space == caller.space and each.private_channel in ("", caller.private_channel)
+        ]
 
     def forget(self, which: Callable[[Wish], bool]) -> set[str]:
         """Takes wishes back; the videos they were for. What nobody wants any more is gone."""

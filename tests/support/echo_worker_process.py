@@ -9,14 +9,14 @@ import redis
 from celery import Celery, Task
 
 from worker.ops.logs import configure
-from worker.protocol.messages import Failed, Indexed, Message, Progress, State, Status
+from worker.protocol.messages import GetStatus, Indexed, IndexProgress, JobFailed, LibraryStatus, WireModel
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import work
 from worker.runtime.tasks import add
 from worker.settings import Settings
 
 SLOW_S = 0.1
-STATE = State(preset="starter", generation="g", videos=1, moments=2, waiting=3)
+STATE = LibraryStatus(preset="starter", generation="g", videos=1, moments=2, waiting=3)
 INDEXED = Indexed(link="https://example.org/v", title="A", status="indexed", moments=4)
 
 
@@ -24,10 +24,10 @@ def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
     """`status` answers by who asks, the slow one after `SLOW_S`; `index` shows progress, then waits."""
     nothing = threading.Event()
 
-    def status(task: Task, body: dict[str, Any]) -> Message:
-        match Status.model_validate(body).asker.person:
+    def status(task: Task, body: dict[str, Any]) -> WireModel:
+        match GetStatus.model_validate(body).caller.user_id:
             case "refused":
-                return Failed(code="not_in_library", incident="abc")
+                return JobFailed(code="not_in_library", correlation_id="abc")
             case "slow":
                 nothing.wait(SLOW_S)
                 return STATE
@@ -36,8 +36,8 @@ def toy_tasks(app: Celery, wait: Callable[[], Any]) -> None:
             case person:
                 return STATE.model_copy(update={"preset": person})
 
-    def index(task: Task, video_id: str) -> Message:
-        task.update_state(state="PROGRESS", meta=Progress(stage="fetch", done=0.5).model_dump(mode="json"))
+    def index(task: Task, video_id: str) -> WireModel:
+        task.update_state(state="PROGRESS", meta=IndexProgress(stage="fetch", done=0.5).model_dump(mode="json"))
         wait()
         return INDEXED
 

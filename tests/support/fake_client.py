@@ -11,10 +11,10 @@ from typing import TypeVar, cast
 from PIL import Image
 
 from worker.protocol import messages
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, Message, Request, Update
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, Request, Update, WireModel
 
-A = TypeVar("A", bound=Message)
+A = TypeVar("A", bound=WireModel)
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class FakeVideo:
     space: str = "local:me"
     submitter: str = "ada"
     thumbnail: bytes | None = None
-    failed: Code | None = None
+    failed: ErrorCode | None = None
     words_only: bool = False
-    room: str = ""
+    private_channel: str = ""
     name: str = ""
     message: str = ""
     waiting: bool = False
@@ -54,7 +54,7 @@ class FakeClient:
     """Videos go in by `Submit` and are found by shared words. `sites` says how the sites behave."""
 
     videos: list[FakeVideo] = field(default_factory=list)
-    sites: Mapping[str, FakeVideo | Code] = field(default_factory=dict)
+    sites: Mapping[str, FakeVideo | ErrorCode] = field(default_factory=dict)
     broken: Exception | None = None
     """Raised by every call."""
     gate: threading.Event | None = None
@@ -64,13 +64,15 @@ class FakeClient:
     later: asyncio.Event | None = None
     """Calls are answered once it is set."""
     lose_thumbnails: bool = False
-    asked: list[Request[Message]] = field(default_factory=list)
+    asked: list[Request[WireModel]] = field(default_factory=list)
     settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
-    votes: list[messages.Vote] = field(default_factory=list)
-    terms: messages.Terms = field(default_factory=lambda: messages.Terms(leave_grace_days=7, adapter_scope="space"))
+    votes: list[messages.RecordVote] = field(default_factory=list)
+    terms: messages.RetentionPolicy = field(
+        default_factory=lambda: messages.RetentionPolicy(leave_grace_days=7, adapter_scope="space")
+    )
     left: set[str] = field(default_factory=set)
-    material: messages.Material = field(
-        default_factory=lambda: messages.Material(
+    material: messages.TrainingDataSummary = field(
+        default_factory=lambda: messages.TrainingDataSummary(
             pairs=120, videos=9, people=3, kinds={"title": 100, "vote": 20}, missing=0
         )
     )
@@ -81,7 +83,7 @@ class FakeClient:
     _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
 
     async def call(self, request: Request[A]) -> A:
-        self.asked.append(cast(Request[Message], request))
+        self.asked.append(cast(Request[WireModel], request))
         if self.silent:
             await asyncio.Event().wait()
         if self.later:
@@ -90,48 +92,48 @@ class FakeClient:
             raise self.broken
         match request:
             case messages.Find():
-                answer: Message = self._find(request)
+                answer: WireModel = self._find(request)
             case messages.Submit():
                 answer = self._submit(request)
-            case messages.Crawl():
-                answer = messages.Crawled(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.most))))
-            case messages.Library():
+            case messages.ListPlaylist():
+                answer = messages.PlaylistLinks(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.most))))
+            case messages.ListLibrary():
                 answer = self._library(request)
             case messages.Forget():
                 answer = self._forget(request)
-            case messages.Vote():
+            case messages.RecordVote():
                 self.votes.append(request)
-                answer = messages.Noted()
-            case messages.ReadTerms():
+                answer = messages.Ack()
+            case messages.GetRetentionPolicy():
                 answer = self.terms
-            case messages.ReadSettings():
-                answer = self.settings.get(request.asker.space, messages.SpaceSettings())
+            case messages.GetSettings():
+                answer = self.settings.get(request.caller.space, messages.SpaceSettings())
             case messages.ChangeSettings():
-                self._admin(request.asker)
-                answer = self.settings[request.asker.space] = request.settings
-            case messages.Leave():
-                (self.left.discard if request.back else self.left.add)(request.asker.space)
-                answer = messages.Noted()
+                self._admin(request.caller)
+                answer = self.settings[request.caller.space] = request.settings
+            case messages.RecordBotRemoval():
+                (self.left.discard if request.back else self.left.add)(request.caller.space)
+                answer = messages.Ack()
             case messages.PreviewRetrain():
-                self._admin(request.asker)
+                self._admin(request.caller)
                 answer = self.material
             case messages.Retrain():
-                self._admin(request.asker)
+                self._admin(request.caller)
                 answer = self._retrain(request)
-            case messages.ReadModels():
-                answer = messages.Models(generations=tuple(self.models))
+            case messages.ListModels():
+                answer = messages.ModelList(generations=tuple(self.models))
             case messages.Rollback():
-                self._admin(request.asker)
+                self._admin(request.caller)
                 answer = self._rollback()
-            case messages.Standing():
+            case messages.GetVideoStatus():
                 found = next((video for video in self.videos if video.id == request.video_id), None)
                 ended = found and messages.Indexed(
                     link=found.link, title=found.title, status="indexed", moments=len(found.moments)
                 )
-                answer = messages.Stands(update=ended)
-            case messages.Status():
+                answer = messages.VideoStatus(update=ended)
+            case messages.GetStatus():
                 moments = sum(len(video.moments) for video in self.videos)
-                answer = messages.State(
+                answer = messages.LibraryStatus(
                     preset="starter", generation="fake", videos=len(self.videos), moments=moments, waiting=0
                 )
             case _:
@@ -140,29 +142,29 @@ class FakeClient:
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         if job_id == "retrain":
-            yield messages.Learning(stage="train", step=5, steps=10, loss=1.25, left_s=65)
+            yield messages.RetrainProgress(stage="train", step=5, steps=10, loss=1.25, left_s=65)
             if self.gate:
                 await asyncio.to_thread(self.gate.wait)
-            yield messages.Learned(
+            yield messages.RetrainFinished(
                 outcome="promoted", r5_before=0.5, r5=0.6, questions=40, picture=f"thumbnails/{SNOW.id}.jpg"
             )
             return
         link, submit = self._jobs[job_id]
-        yield messages.Progress(stage="fetch", done=0.5)
+        yield messages.IndexProgress(stage="fetch", done=0.5)
         if self.gate:
             await asyncio.to_thread(self.gate.wait)
         site = self.sites.get(link, FakeVideo(link, submit.title or link.rsplit("/", 1)[-1], ("something",)))
-        if isinstance(site, Code):
-            yield messages.Failed(code=site, incident="fa11ed00")
+        if isinstance(site, ErrorCode):
+            yield messages.JobFailed(code=site, correlation_id="fa11ed00")
             return
-        yield messages.Progress(stage="embed", done=0.5)
-        asker = submit.asker
+        yield messages.IndexProgress(stage="embed", done=0.5)
+        caller = submit.caller
         video = replace(
             site,
-            space=asker.space,
-            room=asker.room,
-            submitter=asker.person,
-            name=asker.name,
+            space=caller.space,
+            private_channel=caller.private_channel,
+            submitter=caller.user_id,
+            name=caller.name,
             message=submit.message,
             title=submit.title or site.title,
         )
@@ -171,7 +173,7 @@ class FakeClient:
             link=link,
             title=video.title,
             status="words_only" if video.words_only else "indexed",
-            code=Code.BLOCKED if video.words_only else None,
+            code=ErrorCode.BLOCKED if video.words_only else None,
             moments=len(video.moments),
         )
 
@@ -181,12 +183,12 @@ class FakeClient:
                 return video.thumbnail or picture((90, 120, 150))
         raise KeyError(key)
 
-    def _find(self, find: messages.Find) -> messages.Found:
-        shelf = self._seen(find.asker)
+    def _find(self, find: messages.Find) -> messages.SearchResults:
+        shelf = self._seen(find.caller)
         if find.in_link is not None:
             shelf = [video for video in shelf if video.link == find.in_link]
             if not shelf:
-                raise CallFailed(Code.NOT_IN_LIBRARY, "no7here0")
+                raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
         if find.picture is not None and not find.queries:
             find = find.model_copy(update={"queries": ("a",)})
         wanted = {word for text in (*find.queries, *find.like) for word in self._words(text)}
@@ -203,33 +205,37 @@ class FakeClient:
             hits += [_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
         hits.sort(key=lambda hit: -hit.score)
         end = find.offset + find.limit
-        return messages.Found(
+        return messages.SearchResults(
             hits=tuple(hits[find.offset : end]),
             next_offset=end if len(hits) > end else None,
             weak=self.weak,
             picture=find.picture,
         )
 
-    def _seen(self, asker: messages.Asker) -> list[FakeVideo]:
-        return [video for video in self.videos if video.space == asker.space and video.room in ("", asker.room)]
+    def _seen(self, caller: messages.Caller) -> list[FakeVideo]:
+        return [
+            video
+            for video in self.videos
+            if video.space == caller.space and video.private_channel in ("", caller.private_channel)
+        ]
 
-    def _admin(self, asker: messages.Asker) -> None:
-        if not asker.admin:
-            raise CallFailed(Code.ADMINS_ONLY, "n0adm1n0")
+    def _admin(self, caller: messages.Caller) -> None:
+        if not caller.is_admin:
+            raise CallFailedError(ErrorCode.ADMINS_ONLY, "n0adm1n0")
 
-    def _retrain(self, request: messages.Retrain) -> messages.Training:
+    def _retrain(self, request: messages.Retrain) -> messages.RetrainStarted:
         was, self.training = self.training, self.training if not request.begin else not request.cancel
         if request.cancel or not request.begin:
-            return messages.Training(job_id="retrain" if was else None)
-        return messages.Training(job_id="retrain", begun=not was)
+            return messages.RetrainStarted(job_id="retrain" if was else None)
+        return messages.RetrainStarted(job_id="retrain", begun=not was)
 
-    def _rollback(self) -> messages.Models:
+    def _rollback(self) -> messages.ModelList:
         if len(self.models) < 2:
-            raise CallFailed(Code.NO_OTHER_MODEL, "n00ther0")
+            raise CallFailedError(ErrorCode.NO_OTHER_MODEL, "n00ther0")
         live = next(number for number, each in enumerate(self.models) if each.live)
         to = min(live + 1, len(self.models) - 1)
         self.models = [each.model_copy(update={"live": number == to}) for number, each in enumerate(self.models)]
-        return messages.Models(generations=tuple(self.models))
+        return messages.ModelList(generations=tuple(self.models))
 
     def _words(self, text: str) -> list[str]:
         if not text.startswith("moment:"):
@@ -246,46 +252,46 @@ class FakeClient:
         if submit.local_files and link.startswith("file://"):
             pass
         elif "://" not in link:
-            raise CallFailed(Code.NOT_A_LINK, "n0tal1nk")
+            raise CallFailedError(ErrorCode.NOT_A_LINK, "n0tal1nk")
         elif not link.startswith(("http://", "https://")):
-            raise CallFailed(Code.SCHEME_REFUSED, "5cheme00")
+            raise CallFailedError(ErrorCode.SCHEME_REFUSED, "5cheme00")
         video_id = str(uuid.uuid5(uuid.NAMESPACE_URL, link))
         for video in self.videos:
-            if video.link == link and video.space == submit.asker.space and not video.waiting:
+            if video.link == link and video.space == submit.caller.space and not video.waiting:
                 indexed = messages.Indexed(link=link, title=video.title, status="already", moments=len(video.moments))
                 return messages.Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
         self._jobs[video_id] = (link, submit)
         return messages.Submitted(link=link, video_id=video_id, job_id=video_id)
 
-    def _library(self, request: messages.Library) -> messages.LibraryPage:
+    def _library(self, request: messages.ListLibrary) -> messages.LibraryPage:
         words = request.search.lower().split()
         entries = [
             _entry(video)
-            for video in self._seen(request.asker)
+            for video in self._seen(request.caller)
             if all(word in video.title.lower() for word in words)
-            and (not request.mine or video.submitter == request.asker.person)
+            and (not request.mine or video.submitter == request.caller.user_id)
         ]
         page = entries[request.offset : request.offset + request.limit]
         return messages.LibraryPage(entries=tuple(page), total=len(entries))
 
-    def _forget(self, request: messages.Forget) -> messages.Forgotten:
-        asker = request.asker
+    def _forget(self, request: messages.Forget) -> messages.ForgetResult:
+        caller = request.caller
         gone = [
             video
             for video in self.videos
-            if video.space == asker.space
+            if video.space == caller.space
             and (
                 video.link == request.link
-                or (request.mine and video.submitter == asker.person)
+                or (request.mine and video.submitter == caller.user_id)
                 or (request.message and video.message == request.message and video.link not in request.still)
             )
         ]
         if request.link and not gone:
-            raise CallFailed(Code.NOT_IN_LIBRARY, "no7here0")
-        if request.link and not asker.admin and all(video.submitter != asker.person for video in gone):
-            raise CallFailed(Code.NOT_YOURS, "n0ty0ur5")
+            raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
+        if request.link and not caller.is_admin and all(video.submitter != caller.user_id for video in gone):
+            raise CallFailedError(ErrorCode.NOT_YOURS, "n0ty0ur5")
         self.videos = [video for video in self.videos if video not in gone]
-        return messages.Forgotten(links=tuple(video.link for video in gone))
+        return messages.ForgetResult(links=tuple(video.link for video in gone))
 
 
 def generation(name: str, live: bool) -> messages.Generation:
@@ -311,7 +317,7 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> messages.Hit
         start_s=6 * number,
         end_s=6 * number + 6,
         score=max(0.0, min(1.0, score)),
-        why=(messages.Why(kind=kind, snippet=video.moments[number] if video.words_only else ""),),
+        why=(messages.MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else ""),),
         thumbnail=f"thumbnails/{video.id}.jpg",
         more=more,
         moment_id=video.moment_id(number),
@@ -330,7 +336,7 @@ def _entry(video: FakeVideo) -> messages.LibraryEntry:
         video_id=video.id,
         title=video.title,
         status="failed" if video.failed else status,
-        code=video.failed or (Code.BLOCKED if video.words_only else None),
+        code=video.failed or (ErrorCode.BLOCKED if video.words_only else None),
         moments=len(video.moments),
         duration_s=6 * len(video.moments),
         submitter=video.name or video.submitter,

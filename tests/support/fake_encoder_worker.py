@@ -18,7 +18,7 @@ from worker.model_cache import train_preset
 from worker.ops.logs import configure
 from worker.queue.app import make_app
 from worker.runtime.process import run_worker
-from worker.services import Parts
+from worker.services import Services
 from worker.settings import Settings
 
 LIGHT: Final = (sys.executable, "-m", "tests.support.fake_encoder_worker")
@@ -40,8 +40,8 @@ def load(*_: Any) -> ModelEncoder:
     return cast(ModelEncoder, GatedEncoder(gate=Path(gate[0])) if gate else FakeEncoder())
 
 
-def light_parts(settings: Settings, stopping: threading.Event) -> Parts:
-    return Parts(settings, make_app(settings), stopping, load, train_preset)
+def light_parts(settings: Settings, stopping: threading.Event) -> Services:
+    return Services(settings, make_app(settings), stopping, load, train_preset)
 
 
 def main() -> None:

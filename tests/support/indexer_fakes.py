@@ -15,9 +15,9 @@ from indexer.errors import StoreUnavailable
 from indexer.ports import Encoder
 from indexer.store.library import Library
 from indexer.store.moments import Near
-from indexer.store.records import Forgotten, VideoRecord
+from indexer.store.records import RemovedVideo, VideoRecord
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
-from indexer.vectors.vector_store import Points
+from indexer.vectors.vector_store import VectorStore
 
 SIZE = 8
 
@@ -65,7 +65,7 @@ def _is_an_encoder(fake: FakeEncoder) -> Encoder:
 class Between:
     """A store that lets something happen before one of its writes."""
 
-    def __init__(self, points: Points, nth: int, happen: Callable[[], object]) -> None:
+    def __init__(self, points: VectorStore, nth: int, happen: Callable[[], object]) -> None:
         self._points, self._left, self._happen = points, nth, happen
 
     def __getattr__(self, name: str) -> Any:
@@ -86,7 +86,7 @@ def crash() -> None:
     raise StoreUnavailable("pulled the plug")
 
 
-def opened(points: Points) -> Library:
+def opened(points: VectorStore) -> Library:
     library = Library(points)
     library.open("fake", SIZE, SIZE)
     return library
@@ -126,11 +126,26 @@ def some_moments(
 
 
 def submit(
-    library: Library, space: str, name: str, person: str = "ann", minute: int = 0, room: str = "", message: str = ""
+    library: Library,
+    space: str,
+    name: str,
+    user_id: str = "ann",
+    minute: int = 0,
+    private_channel: str = "",
+    message: str = "",
 ) -> VideoRecord:
     video = a_video(name)
     at = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
-    return library.submit(video.id, video.link, f"{video.link}?fetch", space, person, at, room=room, message=message)
+    return library.submit(
+        video.id,
+        video.link,
+        f"{video.link}?fetch",
+        space,
+        user_id,
+        at,
+        private_channel=private_channel,
+        message=message,
+    )
 
 
 def share(library: Library, space: str, name: str, *texts: str, title: str | None = None, **moments: Any) -> Video:
@@ -141,7 +156,7 @@ def share(library: Library, space: str, name: str, *texts: str, title: str | Non
     return video
 
 
-def gone(library: Library, forgotten: Forgotten) -> list[str]:
+def gone(library: Library, forgotten: RemovedVideo) -> list[str]:
     """Ends what was begun with `Library.forget`; ids of the videos that are gone altogether."""
     return [id for id in forgotten.video_ids if library.let_go(id)]
 

@@ -15,7 +15,7 @@ from indexer.types import Clip, Picture, QueryVectors, Vector
 from model.data.pairs import Pair
 from model.errors import Cancelled
 from model.evaluation.general_set import COLOURS
-from model.outcome import Curve, Outcome, Step, Trained
+from model.outcome import Curve, Step, Trained, TrainingOutcome
 from worker.settings import Settings
 
 SIZE = 128
@@ -96,7 +96,7 @@ class Teacher:
         adapter.mkdir(parents=True, exist_ok=True)
         (adapter / "adapter.json").write_text(json.dumps(self.adapter))
         curve: Curve = [(1, 1.0), (2, 0.5)]
-        return Trained(adapter, {"frame": Outcome(3, 3, curve, curve)})
+        return Trained(adapter, {"frame": TrainingOutcome(3, 3, curve, curve)})
 
 
 def load(settings: Settings, adapter: Path | None) -> Any:

@@ -12,17 +12,17 @@ import pytest
 import redis
 from celery import Celery
 
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from tests.support.echo_worker_process import toy_tasks
 from worker.client.queue_client import QueueClient
-from worker.protocol.messages import Asker
+from worker.protocol.messages import Caller
 from worker.queue.app import make_app
-from worker.queue.memory_backend import Results
+from worker.queue.memory_backend import MemoryResultStore
 from worker.queue.task_states import MemoryStates, RedisStates
 from worker.runtime.celery_worker import threads
 from worker.settings import Settings
 
-ASKER = Asker(space="local:test", person="ann")
+CALLER = Caller(space="local:test", user_id="ann")
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -36,13 +36,13 @@ class Queues:
     """Queues with workers on them: a sender, the embedded form's results, and what lets a waiting job go on."""
 
     sender: Celery
-    results: Results
+    results: MemoryResultStore
     let_go: Callable[[], object]
 
 
 @pytest.fixture
 def queues(queue_settings: Settings) -> Iterator[Queues]:
-    results, url = Results(), queue_settings.redis_url
+    results, url = MemoryResultStore(), queue_settings.redis_url
     sender = make_app(queue_settings, results)
     if url is not None:
         with toy_process(url.get_secret_value()), redis.Redis.from_url(url.get_secret_value()) as connection:
@@ -75,5 +75,5 @@ def toy_process(url: str) -> Iterator[None]:
 async def client(queues: Queues, queue_settings: Settings) -> AsyncIterator[QueueClient]:
     url = queue_settings.redis_url
     states = RedisStates(url.get_secret_value()) if url else MemoryStates(queues.results)
-    yield QueueClient(queues.sender, states, Blobs(queue_settings.blobs_address), queue_settings)
+    yield QueueClient(queues.sender, states, BlobStore(queue_settings.blobs_address), queue_settings)
     await states.close()

@@ -4,17 +4,17 @@ import threading
 
 import pytest
 
-from worker.leases import Claims, Leases, LeasesUnavailable, MemoryLeases, RedisLeases
+from worker.leases import JobLeases, LeaseStore, LeasesUnavailableError, MemoryLeaseStore, RedisLeaseStore
 
 
 @pytest.fixture(params=["memory", "redis"])
-def leases(request: pytest.FixtureRequest) -> Leases:
+def leases(request: pytest.FixtureRequest) -> LeaseStore:
     if request.param == "memory":
-        return MemoryLeases()
-    return RedisLeases(request.getfixturevalue("clean_redis"))
+        return MemoryLeaseStore()
+    return RedisLeaseStore(request.getfixturevalue("clean_redis"))
 
 
-def test_a_lease_has_one_holder(leases: Leases) -> None:
+def test_a_lease_has_one_holder(leases: LeaseStore) -> None:
     """A held lease can't be taken, by its own holder neither, until it is dropped."""
     assert leases.take("a", "x", 60)
     assert not leases.take("a", "y", 60)
@@ -23,7 +23,7 @@ def test_a_lease_has_one_holder(leases: Leases) -> None:
     assert leases.take("a", "y", 60)
 
 
-def test_only_the_holder_renews_and_drops(leases: Leases) -> None:
+def test_only_the_holder_renews_and_drops(leases: LeaseStore) -> None:
     """What somebody else holds is neither prolonged nor given back."""
     leases.take("a", "x", 60)
     assert not leases.renew("a", "y", 60)
@@ -32,7 +32,7 @@ def test_only_the_holder_renews_and_drops(leases: Leases) -> None:
     assert leases.renew("a", "x", 60)
 
 
-def test_a_lease_lapses(leases: Leases) -> None:
+def test_a_lease_lapses(leases: LeaseStore) -> None:
     """A holder that died loses the lease; it can't be renewed after that."""
     assert leases.take("a", "x", 60)
     assert leases.renew("a", "x", 0.001)
@@ -41,51 +41,51 @@ def test_a_lease_lapses(leases: Leases) -> None:
     assert not leases.renew("a", "x", 60)
 
 
-def test_a_video_is_queued_once(leases: Leases) -> None:
+def test_a_video_is_queued_once(leases: LeaseStore) -> None:
     """A second submission finds the job of the first; after its end the video can be queued again."""
-    claims = Claims(leases)
-    assert claims.queue("v")
-    assert not claims.queue("v")
-    claims.done("v")
-    assert claims.queue("v")
+    job_leases = JobLeases(leases)
+    assert job_leases.queue("v")
+    assert not job_leases.queue("v")
+    job_leases.done("v")
+    assert job_leases.queue("v")
 
 
-def test_a_copy_of_a_running_job_is_told(leases: Leases) -> None:
+def test_a_copy_of_a_running_job_is_told(leases: LeaseStore) -> None:
     """While a job runs, a second delivery of it learns so; afterwards it may run."""
-    claims = Claims(leases)
-    claims.queue("v")
-    with claims.running("v", "first") as mine, claims.running("v", "copy") as copy:
+    job_leases = JobLeases(leases)
+    job_leases.queue("v")
+    with job_leases.running("v", "first") as mine, job_leases.running("v", "copy") as copy:
         assert (mine, copy) == (True, False)
-    with claims.running("v", "later") as later:
+    with job_leases.running("v", "later") as later:
         assert later
 
 
-def test_a_claim_of_a_killed_sender_lapses(leases: Leases) -> None:
+def test_a_claim_of_a_killed_sender_lapses(leases: LeaseStore) -> None:
     """Who claimed a video and then sent nothing holds it for seconds; a job that was sent, for long."""
-    claims = Claims(leases, running_s=0.05)
-    assert claims.queue("v")
-    claims.queued("v")
-    claims.queue("w")
-    while not claims.queue("w"):
+    job_leases = JobLeases(leases, running_s=0.05)
+    assert job_leases.queue("v")
+    job_leases.queued("v")
+    job_leases.queue("w")
+    while not job_leases.queue("w"):
         pass
-    assert not claims.queue("v")
+    assert not job_leases.queue("v")
 
 
-def test_a_retry_s_claim_lapses_with_its_worker(leases: Leases) -> None:
+def test_a_retry_s_claim_lapses_with_its_worker(leases: LeaseStore) -> None:
     """A job that its worker keeps for a while is made again where it does not come back."""
-    claims = Claims(leases, running_s=0.05)
-    claims.queue("v")
-    claims.queued("v")
-    with claims.running("v", "first"):
-        claims.requeue("v", after_s=0.01)
-    while not claims.queue("v"):
+    job_leases = JobLeases(leases, running_s=0.05)
+    job_leases.queue("v")
+    job_leases.queued("v")
+    with job_leases.running("v", "first"):
+        job_leases.requeue("v", after_s=0.01)
+    while not job_leases.queue("v"):
         pass
 
 
 class Through:
     """The leases themselves, for something to happen on the way to them."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: LeaseStore) -> None:
         self.leases = leases
 
     def take(self, name: str, owner: str, seconds: float) -> bool:
@@ -101,7 +101,7 @@ class Through:
 class Watched(Through):
     """Tells when a lease was taken a second time."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: LeaseStore) -> None:
         super().__init__(leases)
         self.taken: list[str] = []
         self.again = threading.Event()
@@ -117,35 +117,35 @@ class Watched(Through):
 class Flaky(Through):
     """Redis is away for the second and the third renewal."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: LeaseStore) -> None:
         super().__init__(leases)
         self.renewals, self.outlived = 0, threading.Event()
 
     def renew(self, name: str, owner: str, seconds: float) -> bool:
         self.renewals += 1
         if self.renewals in (2, 3):
-            raise LeasesUnavailable
+            raise LeasesUnavailableError
         if self.renewals == 6:
             self.outlived.set()
         return super().renew(name, owner, seconds)
 
 
-def test_a_lost_lease_is_taken_anew(leases: Leases) -> None:
+def test_a_lost_lease_is_taken_anew(leases: LeaseStore) -> None:
     """A running job gets back what a jumping clock took, unless another has it by now."""
     watched = Watched(leases)
-    claims = Claims(watched, running_s=0.3)
-    with claims.running("v", "first"):
+    job_leases = JobLeases(watched, running_s=0.3)
+    with job_leases.running("v", "first"):
         leases.drop("run:v", "first")
         assert watched.again.wait(10)
-        assert claims.held("v", "first")
-    with claims.running("w", "first"):
+        assert job_leases.held("v", "first")
+    with job_leases.running("w", "first"):
         leases.drop("run:w", "first")
         assert leases.take("run:w", "second", 60)
-        assert not claims.held("w", "first")
+        assert not job_leases.held("w", "first")
 
 
-def test_renewing_outlives_an_outage(leases: Leases) -> None:
+def test_renewing_outlives_an_outage(leases: LeaseStore) -> None:
     """Redis away for a moment does not end the renewing."""
     flaky = Flaky(leases)
-    with Claims(flaky, running_s=0.3).running("v", "first"):
+    with JobLeases(flaky, running_s=0.3).running("v", "first"):
         assert flaky.outlived.wait(10)

@@ -14,17 +14,26 @@ from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailable
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from worker.client import relay
-from worker.ops.logs import incident, one_incident
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, Failed, Find, Indexed, Learned, Message, Request, Update
+from worker.ops.logs import bind_correlation_id, current_correlation_id
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import (
+    CallFailedError,
+    Find,
+    Indexed,
+    JobFailed,
+    Request,
+    RetrainFinished,
+    Update,
+    WireModel,
+)
 from worker.queue.app import make_app, waiting
 from worker.queue.signing import send
-from worker.queue.task_states import RedisStates, State, States
+from worker.queue.task_states import RedisStates, TaskState, TaskStates
 from worker.settings import Settings
 
-A = TypeVar("A", bound=Message)
+A = TypeVar("A", bound=WireModel)
 UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
 log = structlog.get_logger()
 
@@ -37,7 +46,7 @@ AWAY_S = 60.0
 class QueueClient:
     """Sends to the queues and hears of the states. Thousands of calls may wait at once: none holds a thread."""
 
-    def __init__(self, app: Celery, states: States, blobs: Blobs, settings: Settings) -> None:
+    def __init__(self, app: Celery, states: TaskStates, blobs: BlobStore, settings: Settings) -> None:
         self._app = app
         self._states = states
         self._blobs = blobs
@@ -46,8 +55,8 @@ class QueueClient:
         self._answered_s = 0.0
 
     async def call(self, request: Request[A]) -> A:
-        """The answer. Raises `CallFailed`: with the worker's code, or because none answered in time."""
-        with one_incident():
+        """The answer. Raises `CallFailedError`: with the worker's code, or because none answered in time."""
+        with bind_correlation_id():
             return await self._call(request, uuid.uuid4().hex)
 
     async def _call(self, request: Request[A], task_id: str) -> A:
@@ -64,15 +73,15 @@ class QueueClient:
         except TimeoutError as error:
             # Where others were answered meanwhile, somebody is at work.
             busy = self._answered_s > asked_s
-            raise _failure(Code.BUSY if busy else Code.NO_WORKER, task_id) from error
+            raise _failure(ErrorCode.BUSY if busy else ErrorCode.NO_WORKER, task_id) from error
         except (OperationalError, RedisError) as error:
-            raise _failure(Code.QUEUE_UNAVAILABLE, task_id) from error
+            raise _failure(ErrorCode.QUEUE_UNAVAILABLE, task_id) from error
         raise AssertionError("states never end by themselves")
 
     def _send(self, request: Request[A], task_id: str) -> None:
         weighs = PICTURE_WEIGHS if isinstance(request, Find) and request.picture else 1
         if weighs * waiting(self._app, "search") >= self._max_waiting:
-            raise _failure(Code.BUSY, task_id)
+            raise _failure(ErrorCode.BUSY, task_id)
         body = request.model_dump(mode="json")
         send(
             self._app,
@@ -85,7 +94,7 @@ class QueueClient:
         )
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
+        """The job's updates from now on; the last is `Indexed`, `RetrainFinished` or `JobFailed`."""
         away_since_s = None
         while True:
             try:
@@ -95,15 +104,15 @@ class QueueClient:
                         update = _update(state, job_id)
                         if update is not None:
                             yield update
-                        if isinstance(update, Indexed | Learned | Failed):
+                        if isinstance(update, Indexed | RetrainFinished | JobFailed):
                             return
             except RedisError as error:
                 log.warning("follow.interrupted", error=error, job=job_id)
                 now_s = time.monotonic()
                 away_since_s = away_since_s or now_s
                 if now_s - away_since_s > AWAY_S:
-                    failure = _failure(Code.QUEUE_UNAVAILABLE, job_id)
-                    yield Failed(code=failure.code, incident=failure.incident)
+                    failure = _failure(ErrorCode.QUEUE_UNAVAILABLE, job_id)
+                    yield JobFailed(code=failure.code, correlation_id=failure.correlation_id)
                     return
                 await asyncio.sleep(1)
 
@@ -115,30 +124,34 @@ class QueueClient:
             raise KeyError(key) from error
 
 
-def _answer(request: Request[A], state: State) -> A:
+def _answer(request: Request[A], state: TaskState) -> A:
     result = state["result"]
     if state["status"] != "SUCCESS":
-        raise _failure(Code.BUSY if state["status"] == "REVOKED" else Code.INTERNAL, str(state.get("task_id")))
+        raise _failure(
+            ErrorCode.BUSY if state["status"] == "REVOKED" else ErrorCode.INTERNAL, str(state.get("task_id"))
+        )
     if result.get("kind") == "failed":
-        failed = Failed.model_validate(result)
-        raise CallFailed(failed.code, failed.incident)
+        failed = JobFailed.model_validate(result)
+        raise CallFailedError(failed.code, failed.correlation_id)
     answer: A = request.answer.model_validate(result)  # type: ignore[assignment]  # each request names its own answer
     return answer
 
 
-def _update(state: State, job_id: str) -> Update | None:
+def _update(state: TaskState, job_id: str) -> Update | None:
     match state["status"]:
         case "PROGRESS" | "SUCCESS":
             return UPDATES.validate_python(state["result"])
         case "FAILURE" | "REVOKED":
-            return Failed(code=Code.INTERNAL, incident=_failure(Code.INTERNAL, job_id).incident)
+            return JobFailed(
+                code=ErrorCode.INTERNAL, correlation_id=_failure(ErrorCode.INTERNAL, job_id).correlation_id
+            )
         case _:
             return None
 
 
-def _failure(code: Code, task_id: str) -> CallFailed:
-    failure = CallFailed(code, incident())
-    log.warning("call.failed", code=code, incident=failure.incident, task_id=task_id)
+def _failure(code: ErrorCode, task_id: str) -> CallFailedError:
+    failure = CallFailedError(code, current_correlation_id())
+    log.warning("call.failed", code=code, correlation_id=failure.correlation_id, task_id=task_id)
     return failure
 
 
@@ -146,7 +159,7 @@ def _failure(code: Code, task_id: str) -> CallFailed:
 async def _through_redis(settings: Settings, url: str) -> AsyncIterator[QueueClient]:
     states = RedisStates(url)
     try:
-        yield QueueClient(make_app(settings), states, Blobs(settings.blobs_address), settings)
+        yield QueueClient(make_app(settings), states, BlobStore(settings.blobs_address), settings)
     finally:
         await states.close()
 

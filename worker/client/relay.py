@@ -18,19 +18,19 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import TypeAdapter
 
-from worker.ops.logs import incident, one_incident
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import REQUESTS, CallFailed, Failed, Message, Request, Update
+from worker.ops.logs import bind_correlation_id, current_correlation_id
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import REQUESTS, CallFailedError, JobFailed, Request, Update, WireModel
 from worker.settings import Settings
 
-A = TypeVar("A", bound=Message)
+A = TypeVar("A", bound=WireModel)
 UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
 BY_TASK = {request.task: request for request in REQUESTS}
 CONNECT_TIMEOUT_S = 2.0
 INCIDENT = "Reelseek-Incident"
 
 
-class NothingRuns(Exception):
+class NoRelayError(Exception):
     """No process owns this data folder now."""
 
 
@@ -51,10 +51,12 @@ class _Relay:
     async def call(self, request: web.Request) -> web.Response:
         body = BY_TASK[request.match_info["task"]].model_validate(await request.json())
         try:
-            with one_incident(request.headers.get(INCIDENT)):
+            with bind_correlation_id(request.headers.get(INCIDENT)):
                 answer = await self._client.call(body)
-        except CallFailed as failed:
-            return web.json_response(Failed(code=failed.code, incident=failed.incident).model_dump(mode="json"))
+        except CallFailedError as failed:
+            return web.json_response(
+                JobFailed(code=failed.code, correlation_id=failed.correlation_id).model_dump(mode="json")
+            )
         return web.json_response(answer.model_dump(mode="json"))
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
@@ -116,30 +118,32 @@ class RelayClient:
         """Whether there was nobody at the other end."""
 
     async def call(self, request: Request[A]) -> A:
-        """The answer. Raises `CallFailed`."""
+        """The answer. Raises `CallFailedError`."""
         try:
             async with self._session.post(
-                f"/call/{request.task}", json=request.model_dump(mode="json"), headers={INCIDENT: incident()}
+                f"/call/{request.task}",
+                json=request.model_dump(mode="json"),
+                headers={INCIDENT: current_correlation_id()},
             ) as response:
                 result = await response.json()
         except aiohttp.ClientError as error:
             self.lost = True
-            raise CallFailed(Code.NO_WORKER, incident()) from error
+            raise CallFailedError(ErrorCode.NO_WORKER, current_correlation_id()) from error
         if result.get("kind") == "failed":
-            failed = Failed.model_validate(result)
-            raise CallFailed(failed.code, failed.incident)
+            failed = JobFailed.model_validate(result)
+            raise CallFailedError(failed.code, failed.correlation_id)
         answer: A = request.answer.model_validate(result)  # type: ignore[assignment]  # each request names its own answer
         return answer
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
+        """The job's updates from now on; the last is `Indexed`, `Learned` or `JobFailed`."""
         try:
             async with self._session.get(f"/jobs/{job_id}") as response:
                 async for line in response.content:
                     yield UPDATES.validate_json(line)
         except aiohttp.ClientError:
             self.lost = True
-            yield Failed(code=Code.NO_WORKER, incident=incident())
+            yield JobFailed(code=ErrorCode.NO_WORKER, correlation_id=current_correlation_id())
 
     async def thumbnail(self, key: str) -> bytes:
         """A JPEG from the blob store. Raises `KeyError`, also when the owner is gone."""
@@ -152,14 +156,14 @@ class RelayClient:
 
 @asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[RelayClient]:
-    """A client of the process that owns this data folder. Raises `NothingRuns`."""
+    """A client of the process that owns this data folder. Raises `NoRelayError`."""
     try:
         found = json.loads(_address_file(settings).read_text())
         # A killed owner leaves its file behind.
         _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", found["port"]), CONNECT_TIMEOUT_S)
         writer.close()
     except (OSError, ValueError, TimeoutError) as error:
-        raise NothingRuns from error
+        raise NoRelayError from error
     async with aiohttp.ClientSession(
         f"http://127.0.0.1:{found['port']}",
         headers={"Authorization": f"Bearer {found['key']}"},

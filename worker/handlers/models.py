@@ -3,60 +3,62 @@
 from datetime import UTC, datetime
 
 from indexer.store.generations import GenerationRecord, Retraining, space_of
-from worker.handlers.spaces import Refusal, admins_only
+from worker.handlers.spaces import RequestRefusedError, admins_only
 from worker.jobs import retrain as retraining
 from worker.jobs import training_data
 from worker.jobs.index import send_missing
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 from worker.protocol.messages import (
-    Asker,
+    Caller,
     Generation,
-    Material,
-    Models,
+    ListModels,
+    ModelList,
     PreviewRetrain,
-    ReadModels,
     Retrain,
+    RetrainStarted,
     Rollback,
-    Training,
+    TrainingDataSummary,
 )
-from worker.services import Parts
+from worker.services import Services
 
 
-def preview_retrain(parts: Parts, request: PreviewRetrain) -> Material:
-    admins_only(request.asker)
-    return training_data.material(training_data.lessons(parts, _apart(parts, request.asker)))
+def preview_retrain(services: Services, request: PreviewRetrain) -> TrainingDataSummary:
+    admins_only(request.caller)
+    return training_data.material(training_data.lessons(services, _apart(services, request.caller)))
 
 
-def retrain(parts: Parts, request: Retrain) -> Training:
-    admins_only(request.asker)
-    space, running = _apart(parts, request.asker), parts.generations.retraining()
+def retrain(services: Services, request: Retrain) -> RetrainStarted:
+    admins_only(request.caller)
+    space, running = _apart(services, request.caller), services.generations.retraining()
     mine = running is not None and space in ("", running.space)
     job = retraining.job_id(space)
     if request.cancel:
-        return Training(job_id=job if mine and parts.generations.cancel() else None)
+        return RetrainStarted(job_id=job if mine and services.generations.cancel() else None)
     if mine:
-        retraining.send_retrain(parts)
-        return Training(job_id=job)
+        retraining.send_retrain(services)
+        return RetrainStarted(job_id=job)
     if not request.begin:
-        return Training(job_id=job if parts.app.AsyncResult(job).ready() else None)
-    if running is None and training_data.material(training_data.lessons(parts, space)).missing:
-        raise Refusal(Code.TOO_FEW_PAIRS)
-    if running is not None or parts.generations.retraining() is not None:  # begun elsewhere while lessons were counted
-        raise Refusal(Code.TRAINING_ELSEWHERE)
-    asker = request.asker
-    parts.generations.put_retraining(Retraining(asker.space, asker.person, datetime.now(UTC).isoformat()))
-    retraining.send_retrain(parts)
-    return Training(job_id=job, begun=True)
+        return RetrainStarted(job_id=job if services.app.AsyncResult(job).ready() else None)
+    if running is None and training_data.material(training_data.lessons(services, space)).missing:
+        raise RequestRefusedError(ErrorCode.TOO_FEW_PAIRS)
+    if (
+        running is not None or services.generations.retraining() is not None
+    ):  # begun elsewhere while lessons were counted
+        raise RequestRefusedError(ErrorCode.TRAINING_ELSEWHERE)
+    caller = request.caller
+    services.generations.put_retraining(Retraining(caller.space, caller.user_id, datetime.now(UTC).isoformat()))
+    retraining.send_retrain(services)
+    return RetrainStarted(job_id=job, begun=True)
 
 
-def read_models(parts: Parts, request: ReadModels) -> Models:
+def read_models(services: Services, request: ListModels) -> ModelList:
     """Those of the asker's space, and the installation's as far as the space searches them."""
-    space = _apart(parts, request.asker)
-    live, before = parts.library.generation(space), parts.library.before(space)
-    kept = [each for each in parts.generations.all() if each.space == space or each.name in (live, before)]
+    space = _apart(services, request.caller)
+    live, before = services.library.generation(space), services.library.before(space)
+    kept = [each for each in services.generations.all() if each.space == space or each.name in (live, before)]
     if live and all(record.name != live for record in kept):
-        kept = [GenerationRecord(live, parts.settings.preset, ""), *kept]
-    return Models(
+        kept = [GenerationRecord(live, services.settings.preset, ""), *kept]
+    return ModelList(
         generations=tuple(
             Generation(
                 name=record.name,
@@ -73,22 +75,22 @@ def read_models(parts: Parts, request: ReadModels) -> Models:
     )
 
 
-def rollback(parts: Parts, request: Rollback) -> Models:
+def rollback(services: Services, request: Rollback) -> ModelList:
     """Searches change at once; what was added since is embedded again for the model that is back."""
-    admins_only(request.asker)
-    space = _apart(parts, request.asker)
-    live, before = parts.library.generation(space), parts.library.before(space)
+    admins_only(request.caller)
+    space = _apart(services, request.caller)
+    live, before = services.library.generation(space), services.library.before(space)
     to = request.to or before
     if to is None or to not in (live, before):
-        raise Refusal(Code.NO_OTHER_MODEL)
-    parts.library.switch(to, space)
+        raise RequestRefusedError(ErrorCode.NO_OTHER_MODEL)
+    services.library.switch(to, space)
     if space_of(to):
-        send_missing(parts, to)
+        send_missing(services, to)
     elif not space:
-        retraining.send_catch_up(parts)
-    return read_models(parts, ReadModels(asker=request.asker))
+        retraining.send_catch_up(services)
+    return read_models(services, ListModels(caller=request.caller))
 
 
-def _apart(parts: Parts, asker: Asker) -> str:
+def _apart(services: Services, caller: Caller) -> str:
     """The asker's space where that has its adapter to itself; empty where all have one."""
-    return parts.settings.adapter_space(asker.space)
+    return services.settings.adapter_space(caller.space)

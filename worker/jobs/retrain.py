@@ -24,17 +24,17 @@ from indexer.errors import StoreUnavailable
 from indexer.ingest.reembed import embed_missing
 from indexer.store.generations import GenerationRecord, Retraining, slug, space_of
 from worker.jobs import training_data
-from worker.jobs.index import Stopping
-from worker.leases import LeasesUnavailable
-from worker.protocol.error_codes import Code, code_of
-from worker.protocol.messages import Failed, Learned, Learning, Noted, Update
+from worker.jobs.index import WorkerStoppingError
+from worker.leases import LeasesUnavailableError
+from worker.protocol.error_codes import ErrorCode, error_code_of
+from worker.protocol.messages import Ack, JobFailed, RetrainFinished, RetrainProgress, Update
 from worker.queue.app import waiting
 from worker.queue.signing import send
-from worker.services import Parts
+from worker.services import Services
 
 if TYPE_CHECKING:
     from model.data.pairs import Pair
-    from model.evaluation.promotion import Trial
+    from model.evaluation.promotion import PromotionTest
 
 TASK: Final = "reelseek.job.retrain"
 CATCH_UP: Final = "reelseek.job.catch_up"
@@ -50,15 +50,15 @@ Stage = Literal["gather", "train", "evaluate", "embed", "switch"]
 log = structlog.get_logger()
 
 
-class CancelledByAdmin(Exception):
+class CancelledByAdminError(Exception):
     """Somebody asked the retrain to end."""
 
 
-class Teller:
+class ProgressReporter:
     """Tells how far it is, not more often than a person can read it; raises where the job is to stop."""
 
-    def __init__(self, parts: Parts, task: Task, begin: Callable[[str], None]) -> None:
-        self._parts, self._task, self._begin = parts, task, begin
+    def __init__(self, services: Services, task: Task, begin: Callable[[str], None]) -> None:
+        self._parts, self._task, self._begin = services, task, begin
         self._told, self._told_s, self._quiet_until_s = "", 0.0, 0.0
         self._looked_s, self._cancelled = time.monotonic(), False
 
@@ -66,14 +66,14 @@ class Teller:
         self, stage: Stage, step: int = 0, steps: int = 0, loss: float | None = None, left_s: float | None = None
     ) -> None:
         if self._parts.stopping.is_set():
-            raise Stopping
+            raise WorkerStoppingError
         if self.cancelled():
-            raise CancelledByAdmin
+            raise CancelledByAdminError
         self._begin(stage)
         now_s = time.monotonic()
         if now_s >= self._quiet_until_s and (stage != self._told or now_s - self._told_s >= TELL_EVERY_S):
             self._told, self._told_s = stage, now_s
-            self._tell(Learning(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
+            self._tell(RetrainProgress(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
 
     def over(self, update: Update) -> None:
         """Tells what came of it."""
@@ -108,174 +108,174 @@ def job_id(space: str) -> str:
     return f"retrain-{slug(space)}" if space else "retrain"
 
 
-def send_retrain(parts: Parts) -> None:
+def send_retrain(services: Services) -> None:
     """Makes the job of the retrain that is on record unless it has one already."""
-    asked = parts.generations.retraining()
-    if asked is not None and parts.claims.queue(CLAIM):
-        job = job_id(parts.settings.adapter_space(asked.space))
+    asked = services.generations.retraining()
+    if asked is not None and services.leases.queue(CLAIM):
+        job = job_id(services.settings.adapter_space(asked.space))
         try:
-            parts.app.AsyncResult(job).forget()
-            send(parts.app, TASK, task_id=job, queue="train")
+            services.app.AsyncResult(job).forget()
+            send(services.app, TASK, task_id=job, queue="train")
         except BaseException:
-            parts.claims.done(CLAIM)
+            services.leases.done(CLAIM)
             raise
-        parts.claims.queued(CLAIM)
+        services.leases.queued(CLAIM)
 
 
-def resume(parts: Parts) -> None:
+def resume(services: Services) -> None:
     """Makes the job of a retrain whose worker died, perhaps with its message, or whose store was away."""
-    if parts.settings.redis_url is not None and not waiting(parts.app, "train"):
-        parts.claims.lost(CLAIM)
-    send_retrain(parts)
+    if services.settings.redis_url is not None and not waiting(services.app, "train"):
+        services.leases.lost(CLAIM)
+    send_retrain(services)
 
 
-def retrain(parts: Parts, task: Task, incident: str) -> Update:
+def retrain(services: Services, task: Task, correlation_id: str) -> Update:
     """Works on the retrain that is on record, unless somebody else does."""
     try:
-        return _run(parts, task, incident)
-    except LeasesUnavailable as away:
+        return _run(services, task, correlation_id)
+    except LeasesUnavailableError as away:
         raise Reject(str(away), requeue=True) from away
 
 
-def _run(parts: Parts, task: Task, incident: str) -> Update:
-    with parts.claims.running(CLAIM, uuid.uuid4().hex) as mine:
+def _run(services: Services, task: Task, correlation_id: str) -> Update:
+    with services.leases.running(CLAIM, uuid.uuid4().hex) as mine:
         if not mine:
             raise Ignore("a copy of this job is running")
-        asked = parts.generations.retraining()
-        _clear_folders(parts, asked)
+        asked = services.generations.retraining()
+        _clear_folders(services, asked)
         if asked is None:
             raise Ignore("a copy of this job ended it")
         try:
-            with parts.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
-                tell = Teller(parts, task, begin)
-                update = _outcome(parts, asked, tell, incident)
-            _forget_old(parts)
+            with services.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
+                tell = ProgressReporter(services, task, begin)
+                update = _outcome(services, asked, tell, correlation_id)
+            _forget_old(services)
             # Who follows it is told while the record still has it: a worker that dies in between tells nobody.
             tell.over(update)
-            parts.generations.end_retraining()
+            services.generations.end_retraining()
         except Exception as error:
-            if parts.stopping.is_set():
-                parts.claims.requeue(CLAIM)
+            if services.stopping.is_set():
+                services.leases.requeue(CLAIM)
                 log.info("retrain.given_back")
                 raise Reject("shutting down", requeue=True) from None
             if not isinstance(error, StoreUnavailable):
                 raise
             # It stays on record, and is gone on with once the store is back.
             log.warning("retrain.store_away", error=error)
-            parts.claims.done(CLAIM)
+            services.leases.done(CLAIM)
             raise Ignore("the store is away") from error
-        _clear_folders(parts)
-        parts.claims.done(CLAIM)
+        _clear_folders(services)
+        services.leases.done(CLAIM)
         return update
 
 
-def catch_up(parts: Parts) -> Noted:
+def catch_up(services: Services) -> Ack:
     """Embeds what only another generation has: videos that were added while this one was not searched."""
 
     def tell(done: int, of: int) -> None:
-        if parts.stopping.is_set():
-            raise Stopping
+        if services.stopping.is_set():
+            raise WorkerStoppingError
 
     try:
-        embed_missing(parts.library, parts.blobs, parts.models.current(), tell)
-    except Stopping:
+        embed_missing(services.library, services.blobs, services.models.current(), tell)
+    except WorkerStoppingError:
         raise Reject("shutting down", requeue=True) from None
-    return Noted()
+    return Ack()
 
 
-def send_catch_up(parts: Parts) -> None:
-    send(parts.app, CATCH_UP, queue="train")
+def send_catch_up(services: Services) -> None:
+    send(services.app, CATCH_UP, queue="train")
 
 
-def forget(parts: Parts, space: str) -> None:
+def forget(services: Services, space: str) -> None:
     """Takes a space's own models away, whatever was learnt from it, and a retrain that it asked for."""
-    asked = parts.generations.retraining()
+    asked = services.generations.retraining()
     if asked is not None and asked.space == space:
-        parts.generations.cancel()
-    parts.library.drop_own(space)
-    for record in parts.generations.all():
+        services.generations.cancel()
+    services.library.drop_own(space)
+    for record in services.generations.all():
         if record.space == space:
-            parts.generations.forget(record.name)
-    parts.blobs.delete_prefix(_home(space))
-    parts.models.tidy()
+            services.generations.forget(record.name)
+    services.blobs.delete_prefix(_home(space))
+    services.models.tidy()
 
 
 # ---- the way of a retrain ----
 
 
-def _outcome(parts: Parts, asked: Retraining, tell: Teller, incident: str) -> Update:
-    """How it ended. Raises `Stopping` and `StoreUnavailable`: then it has not."""
+def _outcome(services: Services, asked: Retraining, tell: ProgressReporter, correlation_id: str) -> Update:
+    """How it ended. Raises `WorkerStoppingError` and `StoreUnavailable`: then it has not."""
     try:
         if asked.cancelled:
-            return Learned(outcome="cancelled")
+            return RetrainFinished(outcome="cancelled")
         if asked.generation:
-            return _take_over(parts, asked.generation, tell)
-        return _learn(parts, asked, tell)
-    except CancelledByAdmin:
-        return Learned(outcome="cancelled")
-    except (Stopping, StoreUnavailable):
+            return _take_over(services, asked.generation, tell)
+        return _learn(services, asked, tell)
+    except CancelledByAdminError:
+        return RetrainFinished(outcome="cancelled")
+    except (WorkerStoppingError, StoreUnavailable):
         raise
     except Exception as error:
-        if parts.stopping.is_set():
+        if services.stopping.is_set():
             raise
-        log.warning("retrain.failed", code=code_of(error), exc_info=error)
-        return Failed(code=code_of(error), incident=incident)
+        log.warning("retrain.failed", code=error_code_of(error), exc_info=error)
+        return JobFailed(code=error_code_of(error), correlation_id=correlation_id)
 
 
-def _learn(parts: Parts, asked: Retraining, tell: Teller) -> Update:
+def _learn(services: Services, asked: Retraining, tell: ProgressReporter) -> Update:
     from model.errors import Cancelled
 
-    space = parts.settings.adapter_space(asked.space)
-    pairs = _pairs(parts, asked, tell)
+    space = services.settings.adapter_space(asked.space)
+    pairs = _pairs(services, asked, tell)
     if pairs is None:
-        return Failed(code=Code.TOO_FEW_PAIRS, incident="")
-    folder = _folder(parts, asked)
+        return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
+    folder = _folder(services, asked)
     try:
-        trained = parts.train(
-            parts.settings,
+        trained = services.train(
+            services.settings,
             pairs,
             folder / "train",
-            parts.models.adapter(parts.library.generation(space)),
+            services.models.adapter(services.library.generation(space)),
             lambda step: tell("train", step.step, step.steps, step.loss, step.seconds_left),
             tell.stopping,
         )
     except Cancelled as cancelled:
-        raise (Stopping if parts.stopping.is_set() else CancelledByAdmin) from cancelled
-    generation, tried, picture = _tried(parts, space, pairs, trained, folder, tell)
+        raise (WorkerStoppingError if services.stopping.is_set() else CancelledByAdminError) from cancelled
+    generation, tried, picture = _tried(services, space, pairs, trained, folder, tell)
     before, after = tried.base.text_to_image, tried.adapter.text_to_image
     figures: dict[str, Any] = {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}
     if not tried.verdict.better:
         found = {reason.finding for reason in tried.verdict.reasons}
         if "too_few" in found:
-            return Failed(code=Code.TOO_FEW_PAIRS, incident="")
-        return Learned(outcome="forgets" if "forgot" in found else "not_better", picture=picture, **figures)
-    _keep_base(parts)
+            return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
+        return RetrainFinished(outcome="forgets" if "forgot" in found else "not_better", picture=picture, **figures)
+    _keep_base(services)
     prefix = f"{_home(space)}adapters/{_plain(generation)}/"
-    parts.blobs.put_folder(prefix, trained.adapter)
-    made_at, preset = datetime.now(UTC).isoformat(), parts.settings.preset
-    parts.generations.put(GenerationRecord(generation, preset, made_at, prefix, **figures, space=space))
-    if not parts.generations.found_better(generation):
-        raise CancelledByAdmin
-    return _take_over(parts, generation, tell)
+    services.blobs.put_folder(prefix, trained.adapter)
+    made_at, preset = datetime.now(UTC).isoformat(), services.settings.preset
+    services.generations.put(GenerationRecord(generation, preset, made_at, prefix, **figures, space=space))
+    if not services.generations.found_better(generation):
+        raise CancelledByAdminError
+    return _take_over(services, generation, tell)
 
 
 def _tried(
-    parts: Parts, space: str, pairs: "list[Pair]", trained: Any, folder: Path, tell: Teller
-) -> "tuple[str, Trial, str]":
+    services: Services, space: str, pairs: "list[Pair]", trained: Any, folder: Path, tell: ProgressReporter
+) -> "tuple[str, PromotionTest, str]":
     """The new generation's name, how it stands against the one before, and the key of a picture of that."""
     from model.evaluation import general_set, report
     from model.evaluation.promotion import trial
 
-    adapter = parts.models.load(trained.adapter, space)
-    world = general_set.pairs(parts.settings.preset, folder / "general", parts.settings.parts_dir)
+    adapter = services.models.load(trained.adapter, space)
+    world = general_set.pairs(services.settings.preset, folder / "general", services.settings.parts_dir)
     held_out = [pair for pair in pairs if pair.split == "test"]
     rest = [pair for pair in pairs if pair.split != "test"]
-    base, tell_share = parts.models.current(space), lambda share: tell("evaluate", round(100 * share), 100)
+    base, tell_share = services.models.current(space), lambda share: tell("evaluate", round(100 * share), 100)
     tried = trial(base, adapter, held_out, world, tell_share, rest)
-    facts = {"preset": parts.settings.preset, "generation": adapter.generation}
+    facts = {"preset": services.settings.preset, "generation": adapter.generation}
     report.write(tried, trained.outcomes, facts, folder / "report")
     picture = _picture(adapter.generation)
-    parts.blobs.put_folder(picture.removesuffix(report.PICTURE), folder / "report")
+    services.blobs.put_folder(picture.removesuffix(report.PICTURE), folder / "report")
     return adapter.generation, tried, picture
 
 
@@ -295,18 +295,18 @@ def _plain(generation: str) -> str:
     return generation.partition("@")[0]
 
 
-def _take_over(parts: Parts, generation: str, tell: Teller) -> Learned:
+def _take_over(services: Services, generation: str, tell: ProgressReporter) -> RetrainFinished:
     """Embeds the library beside the old vectors, then switches in one step."""
-    made = parts.generations.get(generation)
+    made = services.generations.get(generation)
     if made is None:
         raise LookupError(f"no record of {generation}")
-    encoder = parts.models.load(parts.models.adapter(generation), made.space)
-    embed_missing(parts.library, parts.blobs, encoder, lambda done, of: tell("embed", done, of))
+    encoder = services.models.load(services.models.adapter(generation), made.space)
+    embed_missing(services.library, services.blobs, encoder, lambda done, of: tell("embed", done, of))
     tell("switch")
-    parts.library.switch(generation, made.space)
+    services.library.switch(generation, made.space)
     # Videos that were finished by the model before in the last moment.
-    embed_missing(parts.library, parts.blobs, encoder, lambda done, of: None)
-    return Learned(
+    embed_missing(services.library, services.blobs, encoder, lambda done, of: None)
+    return RetrainFinished(
         outcome="promoted",
         r5_before=made.r5_before,
         r5=made.r5,
@@ -315,71 +315,71 @@ def _take_over(parts: Parts, generation: str, tell: Teller) -> Learned:
     )
 
 
-def _keep_base(parts: Parts) -> None:
+def _keep_base(services: Services) -> None:
     """The generation that is searched stands in the list, too, also if no retrain made it."""
-    live = parts.library.generation()
-    if live and parts.generations.get(live) is None:
-        parts.generations.put(GenerationRecord(live, parts.settings.preset, datetime.now(UTC).isoformat()))
+    live = services.library.generation()
+    if live and services.generations.get(live) is None:
+        services.generations.put(GenerationRecord(live, services.settings.preset, datetime.now(UTC).isoformat()))
 
 
-def _forget_old(parts: Parts) -> None:
+def _forget_old(services: Services) -> None:
     """Keeps the generations that are searched and those before them, and lets go of the others."""
-    parts.library.drop_old()
-    for record in parts.generations.all():
-        if record.name not in (parts.library.generation(record.space), parts.library.before(record.space)):
-            parts.generations.forget(record.name)
+    services.library.drop_old()
+    for record in services.generations.all():
+        if record.name not in (services.library.generation(record.space), services.library.before(record.space)):
+            services.generations.forget(record.name)
             if record.adapter:
-                parts.blobs.delete_prefix(record.adapter)
+                services.blobs.delete_prefix(record.adapter)
 
 
-def _pairs(parts: Parts, asked: Retraining, tell: Teller) -> "list[Pair] | None":
+def _pairs(services: Services, asked: Retraining, tell: ProgressReporter) -> "list[Pair] | None":
     """Gathered once: a job that goes on must go on with the same. None: too few."""
     from model.data.cleaning import clean
     from model.data.pairs import Pair
 
-    folder = _folder(parts, asked)
+    folder = _folder(services, asked)
     file = folder / "pairs.json"
     if not file.exists():
         tell("gather")
-        found = training_data.lessons(parts, parts.settings.adapter_space(asked.space))
+        found = training_data.lessons(services, services.settings.adapter_space(asked.space))
         if training_data.material(found).missing:
             return None
         folder.mkdir(parents=True, exist_ok=True)
-        found = list(training_data.pictures(parts, found, folder / "pictures"))
+        found = list(training_data.pictures(services, found, folder / "pictures"))
         _write(file, found)
-    stored = [training_data.Lesson(**each) for each in json.loads(file.read_text(encoding="utf-8"))]
+    stored = [training_data.TrainingExample(**each) for each in json.loads(file.read_text(encoding="utf-8"))]
     pairs = [_pair(Pair, lesson, folder / "pictures") for lesson in stored]
     return list(clean(pairs).pairs)
 
 
-def _write(file: Path, found: list[training_data.Lesson]) -> None:
+def _write(file: Path, found: list[training_data.TrainingExample]) -> None:
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps([asdict(each) for each in found]), encoding="utf-8")
     partial.rename(file)
 
 
-def _pair(make: "Callable[..., Pair]", lesson: training_data.Lesson, folder: Path) -> "Pair":
+def _pair(make: "Callable[..., Pair]", lesson: training_data.TrainingExample, folder: Path) -> "Pair":
     return make(
         text=lesson.text,
         pictures=tuple(folder / key for key in lesson.pictures),
         source=lesson.video_id,
         kind=lesson.kind,
-        person=lesson.person,
+        user_id=lesson.user_id,
         against=tuple(tuple(folder / key for key in each) for each in lesson.against),
     )
 
 
-def _folder(parts: Parts, asked: Retraining) -> Path:
+def _folder(services: Services, asked: Retraining) -> Path:
     """Each retrain has its own: what another one gathered may be another space's."""
-    return _folders(parts) / uuid.uuid5(uuid.NAMESPACE_URL, f"{asked.space} {asked.at}").hex
+    return _folders(services) / uuid.uuid5(uuid.NAMESPACE_URL, f"{asked.space} {asked.at}").hex
 
 
-def _folders(parts: Parts) -> Path:
-    return parts.settings.data_dir / "work" / CLAIM
+def _folders(services: Services) -> Path:
+    return services.settings.data_dir / "work" / CLAIM
 
 
-def _clear_folders(parts: Parts, but: Retraining | None = None) -> None:
+def _clear_folders(services: Services, but: Retraining | None = None) -> None:
     """Deletes what retrains left on this machine, also those that another machine ended."""
-    for path in _folders(parts).glob("*"):
-        if but is None or path != _folder(parts, but):
+    for path in _folders(services).glob("*"):
+        if but is None or path != _folder(services, but):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -19,26 +19,26 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
 from indexer.store.moments import MOMENTS
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import Points, Where
-from worker.protocol.error_codes import Code
-from worker.runtime.embedded import InUse, owner_lock
+from indexer.vectors.vector_store import Filter, VectorStore
+from worker.protocol.error_codes import ErrorCode
+from worker.runtime.embedded import DataFolderInUseError, owner_lock
 from worker.services import open_points
 from worker.settings import Settings
 
 MANIFEST: Final = "manifest.json"
-FOUND: Final = Where({"status": ("indexed", "words_only"), "kind": "video"})
+FOUND: Final = Filter({"status": ("indexed", "words_only"), "kind": "video"})
 
 Form: TypeAlias = Literal["embedded", "server"]
 
 
-class BackupRefused(Exception):
+class BackupRefusedError(Exception):
     """Nothing whole was written, or nothing restored, for a reason that whoever runs Reelseek can mend."""
 
-    def __init__(self, code: Code, why: str) -> None:
+    def __init__(self, code: ErrorCode, why: str) -> None:
         super().__init__(f"{code}: {why}")
         self.code = code
 
@@ -71,25 +71,25 @@ class Manifest(BaseModel):
 
 
 def backup(settings: Settings, folder: Path) -> Manifest:
-    """Writes a backup into a new or empty folder. Raises `BackupRefused` and `IndexerError`."""
+    """Writes a backup into a new or empty folder. Raises `BackupRefusedError` and `IndexerError`."""
     try:
         return _backup(settings, folder)
     except OSError as error:
-        raise BackupRefused(Code.NOT_WRITTEN, str(error)) from error
+        raise BackupRefusedError(ErrorCode.NOT_WRITTEN, str(error)) from error
 
 
 def _backup(settings: Settings, folder: Path) -> Manifest:
     if folder.exists() and any(folder.iterdir()):
-        raise BackupRefused(Code.NOT_EMPTY, f"{folder} is not empty")
+        raise BackupRefusedError(ErrorCode.NOT_EMPTY, f"{folder} is not empty")
     (folder / "points").mkdir(parents=True)
     with _opened(settings) as points:
         aliases = {alias: name for alias, name in points.aliases().items() if name in _collections(points)}
         collections = _collections(points)
-        videos = points.count(RECORDS, Where({"kind": "video"})) if collections else 0
-        moments = points.count(MOMENTS, Where()) if MOMENTS in aliases else 0
+        videos = points.count(RECORDS, Filter({"kind": "video"})) if collections else 0
+        moments = points.count(MOMENTS, Filter()) if MOMENTS in aliases else 0
         for name in collections:
             points.save(name, folder / "points" / name)
-        blobs = Blobs(settings.blobs_address)
+        blobs = BlobStore(settings.blobs_address)
         for key in blobs.all_keys():
             _write(blobs, key, folder / "blobs" / key)
     manifest = Manifest(
@@ -109,12 +109,12 @@ def _backup(settings: Settings, folder: Path) -> Manifest:
 
 
 def restore(settings: Settings, folder: Path) -> Manifest:
-    """Takes a backup into empty stores. Raises `BackupRefused` before anything is changed, and `IndexerError`."""
+    """Takes a backup into empty stores. Raises `BackupRefusedError` before anything is changed, and `IndexerError`."""
     manifest = _checked(settings, folder)
     with _opened(settings) as points:
-        blobs = Blobs(settings.blobs_address)
-        if any(points.count(name, Where()) for name in _collections(points)) or next(blobs.all_keys(), None):
-            raise BackupRefused(Code.NOT_EMPTY, "the stores hold something")
+        blobs = BlobStore(settings.blobs_address)
+        if any(points.count(name, Filter()) for name in _collections(points)) or next(blobs.all_keys(), None):
+            raise BackupRefusedError(ErrorCode.NOT_EMPTY, "the stores hold something")
         for file in manifest.files:
             if file.path.startswith("blobs/"):
                 blobs.put(file.path.removeprefix("blobs/"), (folder / file.path).read_bytes())
@@ -128,39 +128,39 @@ def restore(settings: Settings, folder: Path) -> Manifest:
     return manifest
 
 
-def _settle(points: Points) -> None:
+def _settle(points: VectorStore) -> None:
     """Mends what changed while the backup was made: the records are right, and what they miss is indexed again."""
-    known = {stored.id for stored in points.scroll(RECORDS, Where({"kind": "video"}), ())}
+    known = {stored.id for stored in points.scroll(RECORDS, Filter({"kind": "video"}), ())}
     for name in _collections(points):
         if name != RECORDS:
-            kept = {each.payload["video_id"] for each in points.scroll(name, Where(), ("video_id",))}
+            kept = {each.payload["video_id"] for each in points.scroll(name, Filter(), ("video_id",))}
             if strange := kept - known:
-                points.delete(name, Where({"video_id": tuple(strange)}))
+                points.delete(name, Filter({"video_id": tuple(strange)}))
     live = points.resolve(MOMENTS)
     for stored in list(points.scroll(RECORDS, FOUND, ())) if live else ():
-        if not points.count(MOMENTS, Where({"video_id": stored.id, "open": "yes"})):
-            points.set_payload(RECORDS, Where(ids=(stored.id,)), {"status": "waiting"})
+        if not points.count(MOMENTS, Filter({"video_id": stored.id, "open": "yes"})):
+            points.set_payload(RECORDS, Filter(ids=(stored.id,)), {"status": "waiting"})
 
 
 # ---- the stores ----
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Points]:
+def _opened(settings: Settings) -> Iterator[VectorStore]:
     """Embedded, nobody else may have the data open meanwhile."""
     try:
         alone = owner_lock(settings) if _form(settings) == "embedded" else nullcontext()
         with alone, closing(open_points(settings)) as points:
             yield points
-    except InUse as error:
-        raise BackupRefused(Code.IN_USE, str(settings.data_dir)) from error
+    except DataFolderInUseError as error:
+        raise BackupRefusedError(ErrorCode.IN_USE, str(settings.data_dir)) from error
 
 
 def _form(settings: Settings) -> Form:
     return "embedded" if settings.qdrant_url is None else "server"
 
 
-def _collections(points: Points) -> list[str]:
+def _collections(points: VectorStore) -> list[str]:
     """Ours, the records first."""
     moments = [name for name in points.collections() if name.startswith(f"{MOMENTS}_")]
     return [*(name for name in points.collections() if name == RECORDS), *moments]
@@ -169,7 +169,7 @@ def _collections(points: Points) -> list[str]:
 # ---- the files ----
 
 
-def _write(blobs: Blobs, key: str, file: Path) -> None:
+def _write(blobs: BlobStore, key: str, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         file.write_bytes(blobs.get(key))
@@ -193,12 +193,14 @@ def _checked(settings: Settings, folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
-        raise BackupRefused(Code.BACKUP_DAMAGED, f"no manifest: {error}") from error
+        raise BackupRefusedError(ErrorCode.BACKUP_DAMAGED, f"no manifest: {error}") from error
     fits = (manifest.preset, manifest.form) == (settings.preset, _form(settings))
     if not fits or manifest.format > Manifest.FORMAT or manifest.schema_version > SCHEMA:
-        raise BackupRefused(Code.BACKUP_UNFIT, f"made by {manifest.reelseek}: {manifest.preset}, {manifest.form}")
+        raise BackupRefusedError(
+            ErrorCode.BACKUP_UNFIT, f"made by {manifest.reelseek}: {manifest.preset}, {manifest.form}"
+        )
     for file in manifest.files:
         path = folder / file.path
         if not path.is_file() or path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
-            raise BackupRefused(Code.BACKUP_DAMAGED, file.path)
+            raise BackupRefusedError(ErrorCode.BACKUP_DAMAGED, file.path)
     return manifest

@@ -31,11 +31,11 @@ STUCK_AFTER_S: Final = 60.0
 log = structlog.get_logger()
 
 
-class PortTaken(Exception):
+class PortTakenError(Exception):
     """The port of health and metrics can't be listened on."""
 
 
-class Pulse:
+class Heartbeat:
     """When something was last seen to happen, by a clock that does not jump."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,7 +62,7 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=ANSWER_WITHIN_S, socket_timeout=ANSWER_WITHIN_S)
-        self._away = Pulse()
+        self._away = Heartbeat()
 
     def answers(self) -> bool:
         try:
@@ -72,21 +72,21 @@ class Broker:
             return False
         return True
 
-    def turning(self, loop: Pulse) -> Check:
+    def turning(self, loop: Heartbeat) -> Check:
         """That a worker's loop turns, or waits for Redis, which is away or has just come back."""
         return lambda: not loop.stands_still() or not self.answers() or self._away.within(STUCK_AFTER_S)
 
 
 @contextmanager
 def serving(settings: Settings, metrics: Metrics, health: Checks, ready: Checks) -> Iterator[str | None]:
-    """Answers until the block ends; yields the address. None: the settings name no port. Raises `PortTaken`."""
+    """Answers until the block ends; yields the address. None: the settings name no port. Raises `PortTakenError`."""
     if settings.metrics_port is None:
         yield None
         return
     try:
         server = ThreadingHTTPServer((settings.metrics_host, settings.metrics_port), _handler(metrics, health, ready))
     except OSError as error:
-        raise PortTaken(f"{settings.metrics_host}:{settings.metrics_port}: {error.strerror}") from error
+        raise PortTakenError(f"{settings.metrics_host}:{settings.metrics_port}: {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, name="health")
     thread.start()
     address = f"http://{settings.metrics_host}:{server.server_port}"
@@ -100,12 +100,12 @@ def serving(settings: Settings, metrics: Metrics, health: Checks, ready: Checks)
 
 
 @dataclass(frozen=True)
-class Vitals:
+class FrontendHealth:
     """What a frontend shows of itself: metrics, that its loop turns, and that it is connected."""
 
     metrics: Metrics = field(default_factory=Metrics)
-    loop: Pulse = field(default_factory=Pulse)
-    connected: Pulse = field(default_factory=Pulse)
+    loop: Heartbeat = field(default_factory=Heartbeat)
+    connected: Heartbeat = field(default_factory=Heartbeat)
 
     @asynccontextmanager
     async def beating(self, is_connected: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
@@ -127,9 +127,9 @@ class Vitals:
 
 
 @contextmanager
-def frontend(settings: Settings) -> Iterator[Vitals]:
-    """Serves what a frontend shows until the block ends. Raises `PortTaken`."""
-    vitals = Vitals()
+def frontend(settings: Settings) -> Iterator[FrontendHealth]:
+    """Serves what a frontend shows until the block ends. Raises `PortTakenError`."""
+    vitals = FrontendHealth()
     ready: dict[str, Check] = {"connected": vitals.connected.beats}
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()

@@ -103,17 +103,17 @@ def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
 # ---- one id ----
 
 
-def incident() -> str:
-    """The id of what is being done, which a person is told where it fails; a new one outside of `one_incident`."""
-    bound: str | None = structlog.contextvars.get_contextvars().get("incident")
+def current_correlation_id() -> str:
+    """The id of what is being done, which a person is told where it fails; a new one outside of `bind_correlation_id`."""
+    bound: str | None = structlog.contextvars.get_contextvars().get("correlation_id")
     return bound or uuid.uuid4().hex[:8]
 
 
 @contextmanager
-def one_incident(given: str | None = None) -> Iterator[str]:
+def bind_correlation_id(given: str | None = None) -> Iterator[str]:
     """While inside, all that is logged, sent to workers and told has one id: the given one, or the one there is."""
-    found = given or incident()
-    with structlog.contextvars.bound_contextvars(incident=found):
+    found = given or current_correlation_id()
+    with structlog.contextvars.bound_contextvars(correlation_id=found):
         yield found
 
 

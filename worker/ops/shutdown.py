@@ -12,7 +12,7 @@ GRACE_S: Final = 25.0
 log = structlog.get_logger()
 
 
-def end_within(grace_s: float = GRACE_S) -> None:
+def exit_after_grace_period(grace_s: float = GRACE_S) -> None:
     """What is not done by then is left as a killed process leaves it: others take it up when its leases lapse."""
     timer = threading.Timer(grace_s, _end, [grace_s])
     timer.daemon = True

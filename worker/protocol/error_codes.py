@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Code(StrEnum):
+class ErrorCode(StrEnum):
     # the link
     NOT_A_LINK = "not_a_link"
     SCHEME_REFUSED = "scheme_refused"
@@ -54,7 +54,7 @@ class Code(StrEnum):
     INTERNAL = "internal"
 
 
-def code_of(error: BaseException) -> Code:
+def error_code_of(error: BaseException) -> ErrorCode:
     """The code that our own errors carry; anything else is a fault of ours."""
     code = getattr(error, "code", None)
-    return Code(code) if code in list(Code) else Code.INTERNAL
+    return ErrorCode(code) if code in list(ErrorCode) else ErrorCode.INTERNAL

@@ -1,7 +1,7 @@
 """What crosses the wire between frontends and workers, as JSON. Nothing else does.
 
 A frontend calls with a request and gets that request's answer. A submitted link becomes a job, whose updates are
-followed by its id until an `Indexed`, a `Learned` or a `Failed` comes.
+followed by its id until an `Indexed`, a `RetrainFinished` or a `JobFailed` comes.
 """
 
 import time
@@ -10,50 +10,50 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVa
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 
 MAX_QUERY_CHARS = 10_000
 MAX_PICTURE_BYTES = 8_000_000
 MAX_PICTURE_CHARS = 4 * MAX_PICTURE_BYTES // 3 + 4
 
 
-class Message(BaseModel):
+class WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-A = TypeVar("A", bound=Message, covariant=True)
+A = TypeVar("A", bound=WireModel, covariant=True)
 
 
-class Asker(Message):
+class Caller(WireModel):
     """Who asks, and from which space."""
 
     space: str = Field(pattern=r"^(discord|slack|local):[\w-]+$")
-    person: str
+    user_id: str
     """The platform's id: names change."""
     name: str = ""
     """As the others of the space know the person."""
-    room: str = Field(default="", pattern=r"^[\w-]*$")
+    private_channel: str = Field(default="", pattern=r"^[\w-]*$")
     """The private channel it is asked in; empty where all of the space may read along."""
-    admin: bool = False
+    is_admin: bool = False
     """As the platform says, asked anew each time."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """What may be found from here: what the whole space may see, and what this room put in."""
-        return (self.space, f"{self.space}/{self.room}") if self.room else (self.space,)
+        return (self.space, f"{self.space}/{self.private_channel}") if self.private_channel else (self.space,)
 
 
 # ---- answers ----
 
 
-class Why(Message):
+class MatchReason(WireModel):
     """The reason a moment was found: `looks` (frame), `motion`, or `words` with the matching snippet."""
 
     kind: Literal["looks", "motion", "words"]
     snippet: str = ""
 
 
-class Hit(Message):
+class Hit(WireModel):
     link: str
     moment_link: str
     title: str
@@ -61,7 +61,7 @@ class Hit(Message):
     end_s: float
     score: float
     """0 to 1: how likely this is what was meant, judged against the library itself."""
-    why: tuple[Why, ...]
+    why: tuple[MatchReason, ...]
     thumbnail: str | None
     """Key in the blob store."""
     more: int
@@ -75,7 +75,7 @@ class Hit(Message):
     """The pictures could not be had; found by title and description."""
 
 
-class Found(Message):
+class SearchResults(WireModel):
     hits: tuple[Hit, ...]
     next_offset: int | None = None
     weak: bool = False
@@ -84,7 +84,7 @@ class Found(Message):
     """The picture that was asked with, made small: enough to go on with."""
 
 
-class Submitted(Message):
+class Submitted(WireModel):
     """The link was taken; follow `job_id`. Links that need no work come back with `indexed` at once."""
 
     link: str
@@ -93,18 +93,18 @@ class Submitted(Message):
     indexed: "Indexed | None" = None
 
 
-class Stands(Message):
+class VideoStatus(WireModel):
     """How the job of a video ended, as the record has it; None: it has not."""
 
-    update: "Indexed | Failed | None"
+    update: "Indexed | JobFailed | None"
 
 
-class LibraryEntry(Message):
+class LibraryEntry(WireModel):
     link: str
     video_id: str
     title: str
     status: Literal["waiting", "indexed", "words_only", "failed"]
-    code: Code | None = None
+    code: ErrorCode | None = None
     moments: int
     duration_s: float | None
     submitter: str
@@ -112,20 +112,20 @@ class LibraryEntry(Message):
     thumbnail: str | None
 
 
-class LibraryPage(Message):
+class LibraryPage(WireModel):
     entries: tuple[LibraryEntry, ...]
     total: int
 
 
-class Forgotten(Message):
+class ForgetResult(WireModel):
     links: tuple[str, ...]
 
 
-class Noted(Message):
+class Ack(WireModel):
     """It was done; there is nothing to tell."""
 
 
-class SpaceSettings(Message):
+class SpaceSettings(WireModel):
     """What a space's admins have decided."""
 
     watched: tuple[str, ...] = ()
@@ -134,11 +134,11 @@ class SpaceSettings(Message):
     language: Literal["", "en", "ko", "zh"] = ""
     """Of what the whole space reads; empty: as the platform says."""
     answers: Literal["private", "public"] = "private"
-    rooms: Literal["closed", "open"] = "closed"
+    private_channels: Literal["closed", "open"] = "closed"
     """Whether links from private channels are found there only (`closed`) or in the whole space."""
 
 
-class Terms(Message):
+class RetentionPolicy(WireModel):
     """What the installation promises about what it keeps."""
 
     leave_grace_days: float
@@ -150,13 +150,13 @@ class Terms(Message):
     keep_frames_days: float | None = None
 
 
-class Crawled(Message):
+class PlaylistLinks(WireModel):
     """The links of a playlist, a channel or a feed, in its order."""
 
     links: tuple[str, ...]
 
 
-class Material(Message):
+class TrainingDataSummary(WireModel):
     """What a retrain would learn from."""
 
     pairs: int
@@ -168,7 +168,7 @@ class Material(Message):
     """How many more pairs are needed before it makes sense; 0: enough."""
 
 
-class Training(Message):
+class RetrainStarted(WireModel):
     """A retrain that was begun, and whether by this request; `job_id` can be followed."""
 
     job_id: str | None
@@ -176,7 +176,7 @@ class Training(Message):
     begun: bool = False
 
 
-class Generation(Message):
+class Generation(WireModel):
     """One state of the model: a preset with an adapter or none."""
 
     name: str
@@ -192,13 +192,13 @@ class Generation(Message):
     """How many there were."""
 
 
-class Models(Message):
+class ModelList(WireModel):
     """The generations that are kept, newest first."""
 
     generations: tuple[Generation, ...]
 
 
-class State(Message):
+class LibraryStatus(WireModel):
     preset: str
     generation: str
     videos: int
@@ -209,28 +209,28 @@ class State(Message):
 # ---- requests: each names its task and its answer ----
 
 
-class CallFailed(Exception):
+class CallFailedError(Exception):
     """A request that got no answer, raised in the caller."""
 
-    def __init__(self, code: Code, incident: str) -> None:
-        super().__init__(f"{code} ({incident})")
+    def __init__(self, code: ErrorCode, correlation_id: str) -> None:
+        super().__init__(f"{code} ({correlation_id})")
         self.code = code
-        self.incident = incident
+        self.correlation_id = correlation_id
 
 
-class Request(Message, Generic[A]):
+class Request(WireModel, Generic[A]):
     """A question to the workers whose answer is an `A`."""
 
     task: ClassVar[str]
-    answer: ClassVar[type[Message]]
-    asker: Asker
+    answer: ClassVar[type[WireModel]]
+    caller: Caller
 
 
-class Find(Request[Found]):
+class Find(Request[SearchResults]):
     """Moments for any of `queries`, towards the moments `like` and away from `unlike`, perhaps inside one video."""
 
     task = "find"
-    answer = Found
+    answer = SearchResults
     queries: tuple[Annotated[str, Field(max_length=MAX_QUERY_CHARS)], ...] = ()
     like: tuple[str, ...] = ()
     """Words, or the id of a moment written `moment:<id>`."""
@@ -256,7 +256,7 @@ class Submit(Request[Submitted]):
     """When that was asked, in seconds since 1970: a link that was forgotten since stays away."""
 
 
-class Library(Request[LibraryPage]):
+class ListLibrary(Request[LibraryPage]):
     task = "library"
     answer = LibraryPage
     limit: int = Field(default=20, ge=1, le=200)
@@ -266,23 +266,23 @@ class Library(Request[LibraryPage]):
     """Only what the asker submitted."""
 
 
-class Crawl(Request[Crawled]):
+class ListPlaylist(Request[PlaylistLinks]):
     """What a playlist, a channel or a feed holds; nothing is submitted yet. Admins only."""
 
     task = "crawl"
-    answer = Crawled
+    answer = PlaylistLinks
     link: str
     most: int = Field(default=50, ge=1, le=500)
 
 
-class Forget(Request[Forgotten]):
+class Forget(Request[ForgetResult]):
     """Takes back one link, everything the asker submitted (`mine`), or what a chat message held.
 
     A link is taken back by who submitted it, or by an admin.
     """
 
     task = "forget"
-    answer = Forgotten
+    answer = ForgetResult
     link: str | None = None
     mine: bool = False
     message: str = ""
@@ -295,22 +295,22 @@ class Forget(Request[Forgotten]):
 VoteKind: TypeAlias = Literal["up", "down", "opened", "shared"]
 
 
-class Vote(Request[Noted]):
+class RecordVote(Request[Ack]):
     """What a person thinks of a moment as the answer to a question. A later vote takes the place of an earlier one."""
 
     task = "vote"
-    answer = Noted
+    answer = Ack
     queries: tuple[Annotated[str, Field(max_length=MAX_QUERY_CHARS)], ...]
     moment_id: str
     kind: VoteKind
 
 
-class ReadTerms(Request[Terms]):
+class GetRetentionPolicy(Request[RetentionPolicy]):
     task = "read_terms"
-    answer = Terms
+    answer = RetentionPolicy
 
 
-class ReadSettings(Request[SpaceSettings]):
+class GetSettings(Request[SpaceSettings]):
     task = "read_settings"
     answer = SpaceSettings
 
@@ -323,104 +323,104 @@ class ChangeSettings(Request[SpaceSettings]):
     settings: SpaceSettings
 
 
-class Leave(Request[Noted]):
+class RecordBotRemoval(Request[Ack]):
     """The bot was removed from the space, whose data go after the installation's grace time; or it is `back`.
 
     Of two that come in the wrong order the one that happened later counts.
     """
 
     task = "leave"
-    answer = Noted
+    answer = Ack
     back: bool = False
     at: float = Field(default_factory=time.time)
     """When that happened, in seconds since 1970."""
 
 
-class PreviewRetrain(Request[Material]):
+class PreviewRetrain(Request[TrainingDataSummary]):
     """Admins only."""
 
     task = "preview_retrain"
-    answer = Material
+    answer = TrainingDataSummary
 
 
-class Retrain(Request[Training]):
+class Retrain(Request[RetrainStarted]):
     """Begins a retrain, or tells of the one that runs. Admins only.
 
     `cancel`: ends it at its next checkpoint. Without `begin`: tells also of the one that has just ended.
     """
 
     task = "retrain"
-    answer = Training
+    answer = RetrainStarted
     cancel: bool = False
     begin: bool = True
 
 
-class ReadModels(Request[Models]):
+class ListModels(Request[ModelList]):
     task = "read_models"
-    answer = Models
+    answer = ModelList
 
 
-class Rollback(Request[Models]):
+class Rollback(Request[ModelList]):
     """Back to the generation before, or to the one named by `to`. Admins only."""
 
     task = "rollback"
-    answer = Models
+    answer = ModelList
     to: str | None = None
 
 
-class Standing(Request[Stands]):
+class GetVideoStatus(Request[VideoStatus]):
     """How a submitted video stands, for who has heard nothing of its job for long. A lost job is made anew."""
 
     task = "standing"
-    answer = Stands
+    answer = VideoStatus
     video_id: str
 
 
-class Status(Request[State]):
+class GetStatus(Request[LibraryStatus]):
     task = "status"
-    answer = State
+    answer = LibraryStatus
 
 
 REQUESTS: tuple[type[Request[Any]], ...] = (
     Find,
     Submit,
-    Crawl,
-    Library,
+    ListPlaylist,
+    ListLibrary,
     Forget,
-    Status,
-    Vote,
-    ReadTerms,
-    ReadSettings,
+    GetStatus,
+    RecordVote,
+    GetRetentionPolicy,
+    GetSettings,
     ChangeSettings,
-    Leave,
+    RecordBotRemoval,
     PreviewRetrain,
     Retrain,
-    ReadModels,
+    ListModels,
     Rollback,
-    Standing,
+    GetVideoStatus,
 )
 
 
 # ---- updates of a job ----
 
 
-class Progress(Message):
+class IndexProgress(WireModel):
     kind: Literal["progress"] = "progress"
     stage: Literal["waiting", "fetch", "decode", "embed", "store"]
     done: float = Field(ge=0, le=1)
 
 
-class Indexed(Message):
+class Indexed(WireModel):
     kind: Literal["indexed"] = "indexed"
     link: str
     title: str
     status: Literal["indexed", "words_only", "already"]
-    code: Code | None = None
+    code: ErrorCode | None = None
     """Why only the words could be had."""
     moments: int
 
 
-class Learning(Message):
+class RetrainProgress(WireModel):
     """How far a retrain has come."""
 
     kind: Literal["learning"] = "learning"
@@ -431,7 +431,7 @@ class Learning(Message):
     left_s: float | None = None
 
 
-class Learned(Message):
+class RetrainFinished(WireModel):
     """How a retrain ended: `promoted`, or why not."""
 
     kind: Literal["learned"] = "learned"
@@ -443,11 +443,13 @@ class Learned(Message):
     """Key of the report's picture in the blob store."""
 
 
-class Failed(Message):
+class JobFailed(WireModel):
     kind: Literal["failed"] = "failed"
-    code: Code
-    incident: str
+    code: ErrorCode
+    correlation_id: str
     """Short id, in the log too."""
 
 
-Update: TypeAlias = Annotated[Progress | Indexed | Learning | Learned | Failed, Field(discriminator="kind")]
+Update: TypeAlias = Annotated[
+    IndexProgress | Indexed | RetrainProgress | RetrainFinished | JobFailed, Field(discriminator="kind")
+]

@@ -8,7 +8,7 @@ from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import ChannelError
 
-from worker.queue.memory_backend import Results
+from worker.queue.memory_backend import MemoryResultStore
 from worker.queue.signing import Signing
 from worker.settings import Settings
 
@@ -36,7 +36,7 @@ class _App(Celery):  # type: ignore[misc]  # celery has no types
         return super().send_task(*args, headers={**(headers or {}), SENT_AT: time.time()}, **options)
 
 
-def make_app(settings: Settings, results: Results | None = None) -> Celery:
+def make_app(settings: Settings, results: MemoryResultStore | None = None) -> Celery:
     """An application that can send tasks; `worker.runtime.tasks.register` makes it able to run them.
 
     Embedded, `results` is where the applications of this process share the states of their tasks.

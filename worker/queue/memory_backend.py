@@ -10,7 +10,7 @@ from celery.backends.base import KeyValueStoreBackend
 KEPT_RESULTS = 2_000
 
 
-class Results:
+class MemoryResultStore:
     """The newest states by key; each new one is handed to whoever listens to its key."""
 
     def __init__(self) -> None:
@@ -50,13 +50,13 @@ class Results:
 
 
 class MemoryBackend(KeyValueStoreBackend):  # type: ignore[misc]  # celery has no types
-    """Celery's view of the `Results` that its application was made with."""
+    """Celery's view of the `MemoryResultStore` that its application was made with."""
 
     supports_autoexpire = True
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app=app, **options)
-        self._results: Results = app.conf.memory_results
+        self._results: MemoryResultStore = app.conf.memory_results
 
     def get(self, key: str | bytes) -> str | None:
         return self._results.get(_text(key))

@@ -3,7 +3,7 @@
 from celery.backends.redis import RedisBackend
 
 
-class RedisResults(RedisBackend):  # type: ignore[misc]  # celery has no types
+class RedisResultBackend(RedisBackend):  # type: ignore[misc]  # celery has no types
     """Celery would subscribe to each task that is sent, for `AsyncResult.get`, and read none of what then comes."""
 
     def on_task_call(self, producer: object, task_id: str) -> None:

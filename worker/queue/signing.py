@@ -10,13 +10,13 @@ from typing import Any, Final
 from celery import Celery
 from itsdangerous import BadData, TimedSerializer
 
-from worker.ops.logs import incident
+from worker.ops.logs import current_correlation_id
 
 CLOCKS_S: Final = 60.0
 """So much may the clocks of two machines differ."""
 
 
-class Forged(Exception):
+class ForgedTaskError(Exception):
     """A task that was not signed with the installation's key, or for another task, or too long ago."""
 
 
@@ -26,25 +26,25 @@ class Signing:
     def __init__(self, key: str) -> None:
         self._key = key
 
-    def seal(self, task: str, incident: str, body: object) -> str:
+    def seal(self, task: str, current_correlation_id: str, body: object) -> str:
         """`body` is what JSON can hold."""
-        sealed = self._serializer(task).dumps([incident, body])
+        sealed = self._serializer(task).dumps([current_correlation_id, body])
         return sealed if isinstance(sealed, str) else sealed.decode()
 
     def open(self, task: str, sealed: object, max_age_s: float) -> tuple[str, Any]:
-        """The id and the body that were sealed for this very task. Raises `Forged`."""
+        """The id and the body that were sealed for this very task. Raises `ForgedTaskError`."""
         if not isinstance(sealed, str):
-            raise Forged("not signed")
+            raise ForgedTaskError("not signed")
         try:
-            (incident, body), signed_at = self._serializer(task).loads(sealed, return_timestamp=True)
+            (current_correlation_id, body), signed_at = self._serializer(task).loads(sealed, return_timestamp=True)
         except BadData as error:
             # Its words could hold what was signed.
-            raise Forged(type(error).__name__) from None
+            raise ForgedTaskError(type(error).__name__) from None
         # Not the library's own limit: it refuses what a clock that is ahead has signed.
         age_s = time.time() - signed_at.timestamp()
         if age_s > max_age_s + CLOCKS_S:
-            raise Forged(f"signed {age_s:.0f} s ago")
-        return incident, body
+            raise ForgedTaskError(f"signed {age_s:.0f} s ago")
+        return current_correlation_id, body
 
     def _serializer(self, task: str) -> TimedSerializer[str]:
         """The task's name goes into the key: what is sealed for one task is worth nothing for another."""
@@ -55,6 +55,6 @@ class Signing:
 
 def send(app: Celery, task: str, body: object = None, **options: Any) -> None:
     """Sends a signed task; `options` are Celery's."""
-    sealed = app.conf.signing.seal(task, incident(), body)
+    sealed = app.conf.signing.seal(task, current_correlation_id(), body)
     # Celery would put its own copy of what is said here into the message's headers.
     app.send_task(task, [sealed], argsrepr="(signed)", **options)

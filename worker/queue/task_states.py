@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeAlias
 import redis.asyncio as redis
 import structlog
 
-from worker.queue.memory_backend import Results
+from worker.queue.memory_backend import MemoryResultStore
 
-State: TypeAlias = dict[str, Any]
+TaskState: TypeAlias = dict[str, Any]
 """Celery's own: `status` and `result`."""
 
 log = structlog.get_logger()
@@ -31,10 +31,10 @@ def state_key(task_id: str) -> str:
     return f"celery-task-meta-{task_id}"
 
 
-class States(Protocol):
+class TaskStates(Protocol):
     """Where the states of tasks are heard of."""
 
-    def of(self, task_id: str) -> AsyncGenerator[State, None]:
+    def of(self, task_id: str) -> AsyncGenerator[TaskState, None]:
         """The state now, if there is one, and each that follows. Never ends by itself."""
         ...
 
@@ -48,10 +48,10 @@ class States(Protocol):
 class MemoryStates:
     """States of tasks that run in this process."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: MemoryResultStore) -> None:
         self._results = results
 
-    async def of(self, task_id: str) -> AsyncGenerator[State, None]:
+    async def of(self, task_id: str) -> AsyncGenerator[TaskState, None]:
         key = state_key(task_id)
         loop, arrived = asyncio.get_running_loop(), asyncio.Queue[str]()
 
@@ -89,7 +89,7 @@ class RedisStates:
         # redis-py's PubSub opens its connection at the first subscription, and not safely from several at once.
         self._subscribing = asyncio.Lock()
 
-    async def of(self, task_id: str) -> AsyncGenerator[State, None]:
+    async def of(self, task_id: str) -> AsyncGenerator[TaskState, None]:
         key = state_key(task_id)
         async with self._subscription(key) as arrived:
             last = None

@@ -12,7 +12,7 @@ from celery.worker import WorkController
 from celery.worker import state as celery_state
 from celery.worker.consumer import Consumer
 
-from worker.ops.shutdown import end_within
+from worker.ops.shutdown import exit_after_grace_period
 
 log = structlog.get_logger()
 
@@ -87,7 +87,7 @@ def work(
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     if celery_state.should_stop is None:
-        end_within()
+        exit_after_grace_period()
         celery_state.should_stop = 0
 
 

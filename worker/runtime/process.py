@@ -10,11 +10,11 @@ import structlog
 from indexer.vectors import qdrant_server
 from worker.jobs.index import resuming
 from worker.model_cache import Load, Train, load_preset, train_preset
-from worker.ops.health import ANSWER_WITHIN_S, Broker, Check, Checks, Pulse, serving
+from worker.ops.health import ANSWER_WITHIN_S, Broker, Check, Checks, Heartbeat, serving
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import work
-from worker.runtime.tasks import ROUNDS, register
-from worker.services import Parts
+from worker.runtime.tasks import PERIODIC_TASKS, register
+from worker.services import Services
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -33,26 +33,26 @@ def run_worker(
         os.nice(BACKGROUND_NICENESS)
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
-        parts = stack.enter_context(closing(Parts(settings, app, stopping, load, train)))
-        register(app, parts)
-        loop = Pulse()
-        stack.enter_context(serving(settings, parts.metrics, *_checks(parts, queues, loop)))
-        stack.enter_context(resuming(parts, [each for queue in queues for each in ROUNDS.get(queue, ())]))
+        services = stack.enter_context(closing(Services(settings, app, stopping, load, train)))
+        register(app, services)
+        loop = Heartbeat()
+        stack.enter_context(serving(settings, services.metrics, *_checks(services, queues, loop)))
+        stack.enter_context(resuming(services, [each for queue in queues for each in PERIODIC_TASKS.get(queue, ())]))
         if set(queues) & WITH_MODEL:
-            parts.models.current().texts(["warm up"])
+            services.models.current().texts(["warm up"])
         work(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping, loop.beat)
 
 
-def _checks(parts: Parts, queues: Sequence[str], loop: Pulse) -> tuple[Checks, Checks]:
+def _checks(services: Services, queues: Sequence[str], loop: Heartbeat) -> tuple[Checks, Checks]:
     """Whether the process lives, and whether it is ready."""
-    settings = parts.settings
+    settings = services.settings
     assert settings.redis_url is not None  # noqa: S101  # a worker process has one
     broker, url = Broker(settings.redis_url.get_secret_value()), settings.qdrant_url
-    parts.metrics.watch_queues(settings.redis_url.get_secret_value())
+    services.metrics.watch_queues(settings.redis_url.get_secret_value())
     ready: dict[str, Check] = {"redis": broker.answers, "consuming": loop.beats}
     if url is not None:
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
         ready["qdrant"] = lambda: qdrant_server.answers(url, key, ANSWER_WITHIN_S)
     if set(queues) & WITH_MODEL:
-        ready["model"] = lambda: parts.models.loaded
+        ready["model"] = lambda: services.models.loaded
     return {"loop": broker.turning(loop)}, ready

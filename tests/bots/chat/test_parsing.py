@@ -2,13 +2,13 @@
 
 import pytest
 
-from bots.chat.parsing import Chat, read
+from bots.chat.parsing import Conversation, read
 from bots.commands.registry import COMMANDS, Command
-from bots.commands.replies import Results, Sentence
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.commands.replies import Results, TextReply
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from tests.support.fake_client import GOAL, SNOW, FakeClient
-from worker.protocol.messages import Asker
+from worker.protocol.messages import Caller
 
 
 @pytest.mark.parametrize(
@@ -36,26 +36,26 @@ def test_read(line: str, means: tuple[str, str]) -> None:
 
 
 @pytest.fixture
-def chat(client: FakeClient, asker: Asker) -> Chat:
-    return Chat(client, asker)
+def chat(client: FakeClient, caller: Caller) -> Conversation:
+    return Conversation(client, caller)
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
-async def test_every_command_can_be_typed(chat: Chat, command: Command) -> None:
+async def test_every_command_can_be_typed(chat: Conversation, command: Command) -> None:
     """No command of the core is missing from the conversation."""
     replies = [reply async for reply in chat.say(f"/{command.name} {GOAL.link}")]
-    assert Sentence(say(Text.UNKNOWN_COMMAND, name=command.name), ok=False) not in replies
+    assert TextReply(translate(Msg.UNKNOWN_COMMAND, name=command.name), ok=False) not in replies
 
 
-async def test_an_unknown_command_says_so(chat: Chat) -> None:
+async def test_an_unknown_command_says_so(chat: Conversation) -> None:
     """A slip of the pen is told how to get help."""
     [reply] = [reply async for reply in chat.say("/fnid dog")]
-    assert isinstance(reply, Sentence)
+    assert isinstance(reply, TextReply)
     assert "fnid" in reply.text
     assert "/help" in reply.text
 
 
-async def test_more_goes_on_from_the_last_search(chat: Chat, client: FakeClient) -> None:
+async def test_more_goes_on_from_the_last_search(chat: Conversation, client: FakeClient) -> None:
     """`/more` shows the next page, and after the last one a sentence."""
     client.videos = [SNOW, *(GOAL for _ in range(5))]
     [first] = [reply async for reply in chat.say("dog")]
@@ -64,10 +64,10 @@ async def test_more_goes_on_from_the_last_search(chat: Chat, client: FakeClient)
     assert isinstance(first, Results)
     assert isinstance(second, Results)
     assert (len(first.cards), len(second.cards)) == (5, 1)
-    assert third == Sentence(say(Text.NO_MORE))
+    assert third == TextReply(translate(Msg.NO_MORE))
 
 
-async def test_boxes_steer_the_search(chat: Chat) -> None:
+async def test_boxes_steer_the_search(chat: Conversation) -> None:
     """What stands in the boxes beside the line goes with it."""
     [results] = [reply async for reply in chat.say("dog", unlike="crowd cheer")]
     assert isinstance(results, Results)

@@ -7,19 +7,29 @@ from dataclasses import replace
 import pytest
 import redis.asyncio
 
-from bots.chat.service import Front
-from bots.chat.store import Errand, desk
-from bots.commands.replies import Confirm, Forgot, Lesson, Options, Outcome, Reply, Results, Sentence, Work
-from bots.i18n.messages import Text
-from bots.i18n.translate import say, speaking
+from bots.chat.service import ChatService
+from bots.chat.store import ChatRequest, open_chat_store
+from bots.commands.replies import (
+    Confirmation,
+    IndexingProgress,
+    LinkOutcome,
+    Removed,
+    Reply,
+    Results,
+    SettingsView,
+    TextReply,
+    TrainingProgress,
+)
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate, use_locale
 from tests.conftest import becomes
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo, generation
 from tests.support.fake_platform import ANN, HERE, Screen, ask
 from worker.protocol import messages
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, CallFailed, Terms
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, CallFailedError, RetentionPolicy
 
-ADMIN = Asker(space="discord:1", person="zoe", admin=True)
+ADMIN = Caller(space="discord:1", user_id="zoe", is_admin=True)
 
 
 @pytest.fixture
@@ -27,90 +37,98 @@ def client() -> FakeClient:
     return FakeClient(videos=list(HERE))
 
 
-async def test_links_are_told_of_together_and_not_too_often(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_links_are_told_of_together_and_not_too_often(
+    front: ChatService, screen: Screen, client: FakeClient
+) -> None:
     """All links of one request are one reply that changes; its last state has every outcome."""
-    client.sites = {"http://a.example/2": Code.NOT_FOUND}
+    client.sites = {"http://a.example/2": ErrorCode.NOT_FOUND}
     links = [f"http://a.example/{number}" for number in range(3)]
     seen = await ask(front, screen, "index", links=links)
-    assert all(isinstance(reply, Work) for reply in seen)
+    assert all(isinstance(reply, IndexingProgress) for reply in seen)
     last = seen[-1]
-    assert isinstance(last, Work)
+    assert isinstance(last, IndexingProgress)
     assert last.over
-    assert sorted(line.status for line in last.lines if isinstance(line, Outcome)) == ["failed", "indexed", "indexed"]
+    assert sorted(line.status for line in last.lines if isinstance(line, LinkOutcome)) == [
+        "failed",
+        "indexed",
+        "indexed",
+    ]
     assert len(seen) < 9
 
 
 async def test_the_newest_progress_is_shown_though_nothing_follows(
-    front: Front, screen: Screen, client: FakeClient
+    front: ChatService, screen: Screen, client: FakeClient
 ) -> None:
     """What came too soon after an edit is shown once the next edit may be, and not only with the next progress."""
     client.gate = threading.Event()
     links = ["http://a.example/1", "http://a.example/2"]
     asked = asyncio.create_task(ask(front, screen, "index", links=links))
     async with asyncio.timeout(20):
-        while not (screen.seen and isinstance(work := screen.seen[-1], Work) and len(work.lines) == len(links)):
+        while not (
+            screen.seen and isinstance(work := screen.seen[-1], IndexingProgress) and len(work.lines) == len(links)
+        ):
             screen.any.clear()
             await screen.any.wait()
     client.gate.set()
     await asked
 
 
-async def test_who_asks_too_much_is_told_when_to_come_back(front: Front, screen: Screen) -> None:
+async def test_who_asks_too_much_is_told_when_to_come_back(front: ChatService, screen: Screen) -> None:
     """A sentence with seconds, and the question is not asked."""
     await ask(front, screen, "index", links=[f"http://a.example/{number}" for number in range(20)])
     [reply] = await ask(front, screen, "find", words="dog")
-    assert isinstance(reply, Sentence)
-    assert (reply.ok, reply.code) == (False, Code.TOO_MANY)
+    assert isinstance(reply, TextReply)
+    assert (reply.ok, reply.code) == (False, ErrorCode.TOO_MANY)
     assert "seconds" in reply.text
 
 
-async def test_a_picture_costs_more_than_words(front: Front, screen: Screen) -> None:
+async def test_a_picture_costs_more_than_words(front: ChatService, screen: Screen) -> None:
     """Of what may be asked in a minute, it takes five."""
     shown = [(await ask(front, screen, "find", words="", picture="cGljdHVyZQ=="))[0] for _ in range(5)]
-    assert [isinstance(reply, Sentence) for reply in shown] == [False] * 4 + [True]
+    assert [isinstance(reply, TextReply) for reply in shown] == [False] * 4 + [True]
 
 
-@pytest.mark.parametrize("code", [Code.QUEUE_UNAVAILABLE, Code.NO_WORKER, Code.STORE_UNAVAILABLE])
-async def test_what_fails_is_told(front: Front, screen: Screen, client: FakeClient, code: Code) -> None:
+@pytest.mark.parametrize("code", [ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER, ErrorCode.STORE_UNAVAILABLE])
+async def test_what_fails_is_told(front: ChatService, screen: Screen, client: FakeClient, code: ErrorCode) -> None:
     """Worker gone, queue gone, store gone: a sentence with a reference, and the errand is over."""
-    client.broken = CallFailed(code, "abcd1234")
+    client.broken = CallFailedError(code, "abcd1234")
     [reply] = await ask(front, screen, "find", words="dog")
-    assert reply == Sentence(say(code), ok=False, code=code, incident="abcd1234")
-    assert await front.desk.abandoned("discord") == []
+    assert reply == TextReply(translate(code), ok=False, code=code, correlation_id="abcd1234")
+    assert await front.chat_store.abandoned("discord") == []
 
 
-async def test_a_fault_of_ours_is_told(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_a_fault_of_ours_is_told(front: ChatService, screen: Screen, client: FakeClient) -> None:
     """An exception nobody foresaw is a sentence with a reference, too."""
     client.broken = RuntimeError("a fault of ours")
     [reply] = await ask(front, screen, "status")
-    assert isinstance(reply, Sentence)
-    assert (reply.code, len(reply.incident or "")) == (Code.INTERNAL, 8)
+    assert isinstance(reply, TextReply)
+    assert (reply.code, len(reply.correlation_id or "")) == (ErrorCode.INTERNAL, 8)
 
 
-async def test_a_platform_that_refuses_ends_nothing(front: Front, screen: Screen) -> None:
+async def test_a_platform_that_refuses_ends_nothing(front: ChatService, screen: Screen) -> None:
     """It is told once that something went wrong, and the errand is over: the same would be refused again."""
     screen.refuses = True
     _, told = await ask(front, screen, "status")
-    assert isinstance(told, Sentence)
-    assert (told.code, told.ok) == (Code.INTERNAL, False)
-    assert await front.desk.abandoned("discord") == []
+    assert isinstance(told, TextReply)
+    assert (told.code, told.ok) == (ErrorCode.INTERNAL, False)
+    assert await front.chat_store.abandoned("discord") == []
 
 
-async def test_answers_are_in_the_asker_s_language(front: Front, screen: Screen) -> None:
+async def test_answers_are_in_the_asker_s_language(front: ChatService, screen: Screen) -> None:
     """Each errand speaks its own."""
-    await front.serve(Errand("discord", "press", {"token": "x", "action": "next"}, ANN, "ko", {}), screen)
-    with speaking("ko"):
-        assert screen.seen == [Sentence(say(Text.TOO_OLD), ok=False)]
+    await front.serve(ChatRequest("discord", "press", {"token": "x", "action": "next"}, ANN, "ko", {}), screen)
+    with use_locale("ko"):
+        assert screen.seen == [TextReply(translate(Msg.TOO_OLD), ok=False)]
 
 
 async def test_what_another_process_left_is_answered(
-    front: Front, screen: Screen, client: FakeClient, clean_redis: str
+    front: ChatService, screen: Screen, client: FakeClient, clean_redis: str
 ) -> None:
     """A bot that was stopped while a video was worked on: the next one tells how it ended."""
     client.gate = threading.Event()
-    errand = Errand("discord", "index", {"links": ["http://a.example/1"]}, ANN, "en", {"channel": "5"})
-    async with desk(clean_redis, "20/minute", "100/minute") as other:
-        stopped = asyncio.create_task(Front(client, other).serve(errand, screen))
+    request = ChatRequest("discord", "index", {"links": ["http://a.example/1"]}, ANN, "en", {"channel": "5"})
+    async with open_chat_store(clean_redis, "20/minute", "100/minute") as other:
+        stopped = asyncio.create_task(ChatService(client, other).serve(request, screen))
         await screen.any.wait()
         stopped.cancel()
         await asyncio.gather(stopped, return_exceptions=True)
@@ -118,24 +136,24 @@ async def test_what_another_process_left_is_answered(
     over = asyncio.Event()
 
     class Next(Screen):
-        async def show(self, errand: Errand, reply: Reply) -> None:
-            await super().show(errand, reply)
-            if isinstance(reply, Work) and reply.over:
+        async def show(self, request: ChatRequest, reply: Reply) -> None:
+            await super().show(request, reply)
+            if isinstance(reply, IndexingProgress) and reply.over:
                 over.set()
 
     after = Next()
     async with front.picking_up("discord", after), asyncio.timeout(20):
         await over.wait()
     [outcome] = after.seen[-1].lines  # type: ignore[union-attr]
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, LinkOutcome)
     assert outcome.ok
 
 
-async def picked_up(front: Front, screen: Screen, redis_url: str, errand: Errand) -> list[Reply]:
+async def picked_up(front: ChatService, screen: Screen, redis_url: str, request: ChatRequest) -> list[Reply]:
     """What is shown for an errand that another process left."""
-    async with desk(redis_url, "20/minute", "100/minute") as other:
+    async with open_chat_store(redis_url, "20/minute", "100/minute") as other:
         with pytest.raises(RuntimeError):
-            async with other.held(errand):
+            async with other.held(request):
                 raise RuntimeError
     async with front.picking_up("discord", screen), redis.asyncio.Redis.from_url(redis_url) as connection:
 
@@ -146,32 +164,34 @@ async def picked_up(front: Front, screen: Screen, redis_url: str, errand: Errand
     return list(screen.seen)
 
 
-async def test_what_another_version_left_is_in_nobodys_way(front: Front, screen: Screen, clean_redis: str) -> None:
+async def test_what_another_version_left_is_in_nobodys_way(
+    front: ChatService, screen: Screen, clean_redis: str
+) -> None:
     """An errand that can't be read is let go of, one that nobody can do is told of, and the others are answered."""
-    unknown = Errand("discord", "fly", {}, ANN, "en", {})
+    unknown = ChatRequest("discord", "fly", {}, ANN, "en", {})
     async with redis.asyncio.Redis.from_url(clean_redis) as connection:
         await connection.set("reelseek:errand:old", '{"platform": "discord"}')
         await connection.sadd("reelseek:errands:discord", "old")  # type: ignore[misc]
     [told] = await picked_up(front, screen, clean_redis, unknown)
-    assert isinstance(told, Sentence)
-    assert told.code is Code.INTERNAL
-    assert await front.desk.abandoned("discord") == []
+    assert isinstance(told, TextReply)
+    assert told.code is ErrorCode.INTERNAL
+    assert await front.chat_store.abandoned("discord") == []
 
 
-async def test_leaving_is_tried_until_it_is_done(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_leaving_is_tried_until_it_is_done(front: ChatService, screen: Screen, client: FakeClient) -> None:
     """A space that was left while the workers were away is noted by whoever comes next; nobody is told."""
-    client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "")
+    client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "")
     assert await ask(front, screen, "leave", ADMIN) == []
     client.broken = None
-    [errand] = await front.desk.abandoned("discord")
-    assert errand.command == "leave"
-    await front.serve(errand, screen)
+    [request] = await front.chat_store.abandoned("discord")
+    assert request.command == "leave"
+    await front.serve(request, screen)
     assert client.left == {"discord:1"}
     await ask(front, screen, "leave", ADMIN, back=True)
     assert client.left == set()
 
 
-async def test_a_watched_message_s_links_follow_it(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_a_watched_message_s_links_follow_it(front: ChatService, screen: Screen, client: FakeClient) -> None:
     """Written, edited, deleted: the library has what the message has."""
     links = ["http://a.example/1", "http://a.example/2"]
 
@@ -189,18 +209,18 @@ async def test_a_watched_message_s_links_follow_it(front: Front, screen: Screen,
 # ---- settings ----
 
 
-async def test_settings_change_for_everybody_at_once(front: Front, screen: Screen) -> None:
+async def test_settings_change_for_everybody_at_once(front: ChatService, screen: Screen) -> None:
     """What was remembered of them is forgotten when they change."""
     assert (await front.settings(ANN)).answers == "private"
     [options] = await ask(front, screen, "settings", ADMIN, name="answers", value="public")
-    assert isinstance(options, Options)
-    assert options.text == say(Text.SETTING_CHANGED)
+    assert isinstance(options, SettingsView)
+    assert options.text == translate(Msg.SETTING_CHANGED)
     assert (await front.settings(ANN)).answers == "public"
 
 
-async def test_settings_have_defaults_while_nobody_answers(front: Front, client: FakeClient) -> None:
+async def test_settings_have_defaults_while_nobody_answers(front: ChatService, client: FakeClient) -> None:
     """An acknowledgement must not wait: then answers are private."""
-    client.broken = CallFailed(Code.NO_WORKER, "")
+    client.broken = CallFailedError(ErrorCode.NO_WORKER, "")
     assert await front.settings(ANN) == messages.SpaceSettings()
 
 
@@ -208,10 +228,12 @@ async def test_settings_have_defaults_while_nobody_answers(front: Front, client:
     ("args", "text"),
     [({"name": "colour", "value": "red"}, "colour"), ({"name": "answers", "value": "loud"}, "private, public")],
 )
-async def test_a_setting_that_can_not_be_is_told(front: Front, screen: Screen, args: dict[str, str], text: str) -> None:
+async def test_a_setting_that_can_not_be_is_told(
+    front: ChatService, screen: Screen, args: dict[str, str], text: str
+) -> None:
     """Which there are, and what each may be."""
     [reply] = await ask(front, screen, "settings", ADMIN, **args)
-    assert isinstance(reply, Sentence)
+    assert isinstance(reply, TextReply)
     assert not reply.ok
     assert text in reply.text
 
@@ -226,153 +248,155 @@ async def test_a_setting_that_can_not_be_is_told(front: Front, screen: Screen, a
         ("model", {"action": "rollback"}),
     ],
 )
-async def test_admins_only(front: Front, screen: Screen, command: str, args: dict[str, str]) -> None:
+async def test_admins_only(front: ChatService, screen: Screen, command: str, args: dict[str, str]) -> None:
     """Others read a sentence."""
     [reply] = await ask(front, screen, command, **args)
-    assert isinstance(reply, Sentence)
-    assert reply.code is Code.ADMINS_ONLY
+    assert isinstance(reply, TextReply)
+    assert reply.code is ErrorCode.ADMINS_ONLY
 
 
 # ---- retrain and model ----
 
 
-async def test_a_retrain_is_shown_asked_for_and_followed(front: Front, screen: Screen) -> None:
+async def test_a_retrain_is_shown_asked_for_and_followed(front: ChatService, screen: Screen) -> None:
     """What would be learnt from, a button, and then how it goes until its end with a picture."""
     [confirm] = await ask(front, screen, "retrain", ADMIN)
-    assert isinstance(confirm, Confirm)
+    assert isinstance(confirm, Confirmation)
     assert "120" in confirm.text
     lessons = await ask(front, screen, confirm.command, ADMIN, **confirm.args)
-    assert all(isinstance(lesson, Lesson) for lesson in lessons)
+    assert all(isinstance(lesson, TrainingProgress) for lesson in lessons)
     last = lessons[-1]
-    assert isinstance(last, Lesson)
+    assert isinstance(last, TrainingProgress)
     assert (last.over, last.picture) == (True, f"thumbnails/{SNOW.id}.jpg")
     assert "50 %" in last.text
     assert "60 %" in last.text
 
 
-async def test_a_second_retrain_is_told_of_the_first(front: Front, screen: Screen) -> None:
+async def test_a_second_retrain_is_told_of_the_first(front: ChatService, screen: Screen) -> None:
     """It follows the one that runs; cancelling is answered, too."""
     await ask(front, screen, "retrain", ADMIN, action="start")
     first = (await ask(front, screen, "retrain", ADMIN, action="start"))[0]
-    assert isinstance(first, Lesson)
-    assert first.text == say(Text.RETRAIN_RUNS)
-    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [Sentence(say(Text.RETRAIN_ENDS))]
-    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [Sentence(say(Text.RETRAIN_NONE))]
+    assert isinstance(first, TrainingProgress)
+    assert first.text == translate(Msg.RETRAIN_RUNS)
+    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [TextReply(translate(Msg.RETRAIN_ENDS))]
+    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [TextReply(translate(Msg.RETRAIN_NONE))]
 
 
 @pytest.mark.parametrize("training", [True, False])
 async def test_a_retrain_that_was_left_is_followed(
-    front: Front, screen: Screen, client: FakeClient, clean_redis: str, training: bool
+    front: ChatService, screen: Screen, client: FakeClient, clean_redis: str, training: bool
 ) -> None:
     """A bot was stopped while it followed one: the next one follows it, and begins no second one."""
     client.training = training
     told = await picked_up(
-        front, screen, clean_redis, Errand("discord", "retrain", {"action": "start"}, ADMIN, "en", {})
+        front, screen, clean_redis, ChatRequest("discord", "retrain", {"action": "start"}, ADMIN, "en", {})
     )
     if training:
-        assert isinstance(told[-1], Lesson)
+        assert isinstance(told[-1], TrainingProgress)
         assert told[-1].over
     else:
-        assert told == [Sentence(say(Text.RETRAIN_NONE))]
+        assert told == [TextReply(translate(Msg.RETRAIN_NONE))]
     assert client.training is training
 
 
 async def test_a_way_back_that_was_left_is_not_gone_twice(
-    front: Front, screen: Screen, client: FakeClient, clean_redis: str
+    front: ChatService, screen: Screen, client: FakeClient, clean_redis: str
 ) -> None:
     """Whether the process that ended had done it is told by the list."""
     new, old = generation("starter-1", live=True), generation("starter-0", live=False)
     client.models = [new, old]
     [told] = await picked_up(
-        front, screen, clean_redis, Errand("discord", "model", {"action": "rollback"}, ADMIN, "en", {})
+        front, screen, clean_redis, ChatRequest("discord", "model", {"action": "rollback"}, ADMIN, "en", {})
     )
-    assert isinstance(told, Sentence)
+    assert isinstance(told, TextReply)
     assert len(told.text.splitlines()) == 2
     assert client.models == [new, old]
 
 
 @pytest.mark.parametrize("args", [{"action": "rollbak"}, {"action": "promote"}])
 async def test_what_no_model_command_does_is_told(
-    front: Front, screen: Screen, client: FakeClient, args: dict[str, str]
+    front: ChatService, screen: Screen, client: FakeClient, args: dict[str, str]
 ) -> None:
     """A mistyped word changes nothing and names those there are."""
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
     [told] = await ask(front, screen, "model", ADMIN, **args)
-    assert isinstance(told, Sentence)
+    assert isinstance(told, TextReply)
     assert (told.ok, "promote NAME" in told.text, client.models[0].live) == (False, True, True)
 
 
 async def test_too_little_to_learn_from_says_how_much_is_missing(
-    front: Front, screen: Screen, client: FakeClient
+    front: ChatService, screen: Screen, client: FakeClient
 ) -> None:
     """The number, and how to get more."""
-    client.material = messages.Material(pairs=12, videos=2, people=1, kinds={"title": 12}, missing=88)
+    client.material = messages.TrainingDataSummary(pairs=12, videos=2, people=1, kinds={"title": 12}, missing=88)
     [reply] = await ask(front, screen, "retrain", ADMIN)
-    assert isinstance(reply, Sentence)
-    assert reply.code is Code.TOO_FEW_PAIRS
+    assert isinstance(reply, TextReply)
+    assert reply.code is ErrorCode.TOO_FEW_PAIRS
     assert "88" in reply.text
 
 
-async def test_models_are_listed_and_gone_back(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_models_are_listed_and_gone_back(front: ChatService, screen: Screen, client: FakeClient) -> None:
     """Each with its figures, the one in use marked; going back names the one that is in use then."""
     old = client.models[0].model_copy(update={"live": False})
     new = old.model_copy(update={"name": "starter-1", "live": True, "r5_before": 0.5, "r5": 0.6, "questions": 40})
     client.models = [new, old]
     [reply] = await ask(front, screen, "model", ADMIN)
-    assert isinstance(reply, Sentence)
+    assert isinstance(reply, TextReply)
     first, second = reply.text.splitlines()
-    assert all(part in first for part in ("starter-1", "60 %", say(Text.MODEL_LIVE)))
-    assert say(Text.MODEL_PLAIN) in second
+    assert all(part in first for part in ("starter-1", "60 %", translate(Msg.MODEL_LIVE)))
+    assert translate(Msg.MODEL_PLAIN) in second
     [back] = await ask(front, screen, "model", ADMIN, action="rollback")
-    assert back == Sentence(say(Text.ROLLED_BACK, name="starter-0"))
+    assert back == TextReply(translate(Msg.ROLLED_BACK, name="starter-0"))
 
 
-async def test_privacy_names_what_goes_with_time(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_privacy_names_what_goes_with_time(front: ChatService, screen: Screen, client: FakeClient) -> None:
     """Only where it does, and in each language."""
-    client.terms = Terms(
+    client.terms = RetentionPolicy(
         leave_grace_days=7, adapter_scope="space", keep_queries_days=2.5, keep_shown_days=2.5, keep_frames_days=90
     )
     for locale, words in (("en", "only one picture"), ("ko", "한 장만"), ("zh", "只保留一张")):
         screen.seen.clear()
-        await front.serve(Errand("discord", "privacy", {}, ANN, locale, {"channel": "5"}), screen)
+        await front.serve(ChatRequest("discord", "privacy", {}, ANN, locale, {"channel": "5"}), screen)
         [reply] = screen.seen
-        assert isinstance(reply, Sentence)
+        assert isinstance(reply, TextReply)
         assert reply.text.count("2.5") == 2
         assert "90" in reply.text
         assert words in reply.text
-    client.terms = Terms(leave_grace_days=7, adapter_scope="space")
+    client.terms = RetentionPolicy(leave_grace_days=7, adapter_scope="space")
     [reply] = await ask(front, screen, "privacy")
-    assert isinstance(reply, Sentence)
+    assert isinstance(reply, TextReply)
     assert "only one picture" not in reply.text
 
 
-async def test_privacy_names_what_is_kept_and_for_how_long(front: Front, screen: Screen) -> None:
+async def test_privacy_names_what_is_kept_and_for_how_long(front: ChatService, screen: Screen) -> None:
     """Who finds it, who learns from it, and when it goes."""
     [reply] = await ask(front, screen, "privacy")
-    assert isinstance(reply, Sentence)
-    assert all(part in reply.text for part in ("7 days", "forget mine", "private channel", say(Text.PRIVACY_TRAINING)))
+    assert isinstance(reply, TextReply)
+    assert all(
+        part in reply.text for part in ("7 days", "forget mine", "private channel", translate(Msg.PRIVACY_TRAINING))
+    )
 
 
-async def test_mine_are_forgotten(front: Front, screen: Screen, client: FakeClient) -> None:
+async def test_mine_are_forgotten(front: ChatService, screen: Screen, client: FakeClient) -> None:
     """All at once, and only mine."""
     client.videos = [replace(SNOW, space="discord:1", submitter="ann"), *HERE[1:]]
     [reply] = await ask(front, screen, "forget", mine=True)
-    assert isinstance(reply, Forgot)
+    assert isinstance(reply, Removed)
     assert reply.links == (SNOW.link,)
     [refused] = await ask(front, screen, "forget", link=GOAL.link)
-    assert isinstance(refused, Sentence)
-    assert refused.code is Code.NOT_YOURS
+    assert isinstance(refused, TextReply)
+    assert refused.code is ErrorCode.NOT_YOURS
 
 
 async def test_many_ask_at_once_and_each_is_answered_once(client: FakeClient, clean_redis: str) -> None:
     """200 people of one space: an answer or a sentence each, nobody two, nobody another space's."""
     client.videos.append(FakeVideo("https://video.example/theirs", "Theirs", ("a dog of others",), space="slack:2"))
-    async with desk(clean_redis, "20/minute", "150/minute") as one:
-        front, screens = Front(client, one), [Screen() for _ in range(200)]
-        people = [Asker(space="discord:1", person=str(number)) for number in range(200)]
+    async with open_chat_store(clean_redis, "20/minute", "150/minute") as one:
+        front, screens = ChatService(client, one), [Screen() for _ in range(200)]
+        people = [Caller(space="discord:1", user_id=str(number)) for number in range(200)]
         await asyncio.gather(
             *(
-                front.serve(Errand("discord", "find", {"words": "dog"}, person, "en", {}), screen)
+                front.serve(ChatRequest("discord", "find", {"words": "dog"}, person, "en", {}), screen)
                 for person, screen in zip(people, screens, strict=True)
             )
         )

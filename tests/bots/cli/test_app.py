@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bots.cli import app
-from bots.i18n.messages import Text
-from bots.i18n.translate import say, speaking
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate, use_locale
 from tests.support.fake_client import GOAL, SNOW, FakeClient, generation
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, Find, Submit
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, Find, Submit
 from worker.settings import Settings
 
 
@@ -51,7 +51,7 @@ def test_find_json(running: Settings, client: FakeClient) -> None:
             "more": 0,
         }
     ]
-    assert client.asked == [Find(asker=app.ASKER, queries=("dog",), in_link=SNOW.link, limit=1)]
+    assert client.asked == [Find(caller=app.CALLER, queries=("dog",), in_link=SNOW.link, limit=1)]
 
 
 def test_find_in_words(running: Settings) -> None:
@@ -60,21 +60,23 @@ def test_find_in_words(running: Settings) -> None:
     assert done.returncode == 0
     assert all(text in done.stdout for text in (SNOW.title, "0:12–0:18", f"{SNOW.link}#t=12", "looks like it"))
     nothing = reelseek("find", "zebra")
-    assert (nothing.returncode, nothing.stdout.strip()) == (0, say(Text.NO_HITS))
+    assert (nothing.returncode, nothing.stdout.strip()) == (0, translate(Msg.NO_HITS))
 
 
 def test_a_refused_search_is_no_success(running: Settings) -> None:
     """What was not done ends with a status other than 0 and says why, in JSON too."""
     done = reelseek("find", " ", "--json")
     assert done.returncode == 1
-    assert lines(done) == [{"code": "empty_query", "sentence": say(Code.EMPTY_QUERY), "incident": None}]
+    assert lines(done) == [
+        {"code": "empty_query", "sentence": translate(ErrorCode.EMPTY_QUERY), "correlation_id": None}
+    ]
 
 
 def test_index_json(running: Settings, client: FakeClient, tmp_path: Path) -> None:
     """Each link has one object, local files are links, and one failure makes the whole no success."""
     clip = tmp_path / "a clip.mp4"
     clip.touch()
-    client.sites = {"https://video.example/gone": Code.NOT_FOUND}
+    client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
     done = reelseek("index", "a clip.mp4", "https://video.example/gone", SNOW.link, "nonsense", "--json")
     assert done.returncode == 1
     answers = {answer.pop("link"): answer for answer in lines(done)}
@@ -89,10 +91,15 @@ def test_index_json(running: Settings, client: FakeClient, tmp_path: Path) -> No
         "https://video.example/gone": {
             "status": "failed",
             "code": "not_found",
-            "sentence": say(Code.NOT_FOUND),
+            "sentence": translate(ErrorCode.NOT_FOUND),
             "moments": 0,
         },
-        "nonsense": {"status": "failed", "code": "not_a_link", "sentence": say(Code.NOT_A_LINK), "moments": 0},
+        "nonsense": {
+            "status": "failed",
+            "code": "not_a_link",
+            "sentence": translate(ErrorCode.NOT_A_LINK),
+            "moments": 0,
+        },
     }
     assert all(isinstance(request, Submit) and request.local_files for request in client.asked)
 
@@ -108,10 +115,10 @@ def test_library_and_forget(running: Settings) -> None:
 
 def test_surprises_reach_the_log_not_the_person(running: Settings, client: FakeClient) -> None:
     """A failure shows a sentence and a reference; neither stream holds a traceback."""
-    client.broken = CallFailed(Code.STORE_UNAVAILABLE, "abc123")
+    client.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
     done = reelseek("library")
     assert done.returncode == 1
-    assert say(Code.STORE_UNAVAILABLE) in done.stdout
+    assert translate(ErrorCode.STORE_UNAVAILABLE) in done.stdout
     assert "abc123" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -147,8 +154,8 @@ def test_wrong_use_is_a_sentence(
 def test_the_language_of_the_environment(settings: Settings, env: dict[str, str], spoken: str) -> None:
     """The command line speaks the language that the environment names."""
     done = reelseek("library", REELSEEK_WEB_PORT="many", PYTHONUTF8="1", **env)
-    with speaking(spoken):
-        assert say(Text.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
+    with use_locale(spoken):
+        assert translate(Msg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -220,4 +227,4 @@ def test_a_backup_is_taken_back(settings: Settings, tmp_path: Path) -> None:
     back = reelseek("restore", str(tmp_path / "kept"), REELSEEK_DATA_DIR=str(tmp_path / "new"))
     assert (back.returncode, back.stdout) == (0, "Restored: 0 videos and 0 moments. Start Reelseek.\n")
     none = reelseek("restore", str(tmp_path / "nothing"))
-    assert (none.returncode, say(Code.BACKUP_DAMAGED) in none.stderr.replace("\n", " ")) == (1, True)
+    assert (none.returncode, translate(ErrorCode.BACKUP_DAMAGED) in none.stderr.replace("\n", " ")) == (1, True)

@@ -13,8 +13,8 @@ from rich.console import Console
 from bots.cli import console
 from bots.cli.render import Terminal
 from bots.commands.registry import COMMANDS, Command
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from tests.support.fake_client import GOAL, SNOW, FakeClient
 
 END = "\x04"
@@ -46,14 +46,14 @@ async def test_links_are_added(client: FakeClient) -> None:
 
 async def test_interrupt_leaves(client: FakeClient) -> None:
     """Ctrl-C at the prompt leaves as the end of the input does."""
-    assert say(Text.CONSOLE_HELLO).split()[0] in await typed(client, INTERRUPT)
+    assert translate(Msg.CONSOLE_HELLO).split()[0] in await typed(client, INTERRUPT)
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
 async def test_every_command_is_there(client: FakeClient, command: Command) -> None:
     """No command of the core is missing from the console, nor from what it completes."""
     seen = await typed(client, f"/{command.name} {GOAL.link}\n{END}")
-    assert say(Text.UNKNOWN_COMMAND, name=command.name) not in " ".join(seen.split())
+    assert translate(Msg.UNKNOWN_COMMAND, name=command.name) not in " ".join(seen.split())
     assert f"/{command.name}" in await typed(client, f"/help\n{END}")
 
 

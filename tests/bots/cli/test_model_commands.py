@@ -18,8 +18,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from bots.cli import app
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from model.presets import PRESETS
 from tests.support import tiny_models
 
@@ -220,7 +220,7 @@ def test_a_stopped_training_goes_on_where_it_was(here: Path, reelseek: Callable[
             run.write(RUN.format(steps=3))
         answer, notes = process.communicate(timeout=60)
     assert (process.returncode, answer) == (130, "")
-    assert say(Text.TRAIN_STOPPED) in notes
+    assert translate(Msg.TRAIN_STOPPED) in notes
     assert "Traceback" not in notes
     checkpoint = torch.load(here / "made" / "frame" / "checkpoint.pt", weights_only=True)
     assert checkpoint["state"]["step"] == 1

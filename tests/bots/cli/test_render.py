@@ -9,12 +9,12 @@ from rich.console import Console
 
 from bots.cli.render import Terminal, checked
 from bots.commands import search
-from bots.commands.replies import Guide, Outcome, Progress, Replies, Reply, Sentence
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.commands.replies import Help, LinkOutcome, LinkProgress, Replies, Reply, TextReply
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from tests.support.fake_client import SNOW, TALK, FakeClient, FakeVideo
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller
 
 
 @dataclass
@@ -37,52 +37,52 @@ async def these(*replies: Reply) -> Replies:
         yield reply
 
 
-async def test_results_say_all(client: FakeClient, asker: Asker) -> None:
+async def test_results_say_all(client: FakeClient, caller: Caller) -> None:
     """Each card shows its title, time, length, reason, further moments and link."""
     seen = screen()
-    assert await seen.terminal.show(search.find(client, asker, "dog, ships"))
+    assert await seen.terminal.show(search.find(client, caller, "dog, ships"))
     for text in ("1", SNOW.title, "0:00–0:06", "0:18", "looks like it", "1 more inside", f"{TALK.link}#t=0"):
         assert text in seen.answers()
 
 
-async def test_weak_results_say_so(client: FakeClient, asker: Asker) -> None:
+async def test_weak_results_say_so(client: FakeClient, caller: Caller) -> None:
     """Where nothing stands out, what is shown is called the nearest, and not the answer."""
     seen = screen()
-    await seen.terminal.show(search.find(client, asker, "dog"))
-    assert say(Text.WEAK) not in seen.answers()
+    await seen.terminal.show(search.find(client, caller, "dog"))
+    assert translate(Msg.WEAK) not in seen.answers()
     client.weak = True
-    await seen.terminal.show(search.find(client, asker, "dog"))
-    assert say(Text.WEAK) in seen.answers()
+    await seen.terminal.show(search.find(client, caller, "dog"))
+    assert translate(Msg.WEAK) in seen.answers()
 
 
-async def test_markup_in_titles_is_text(asker: Asker) -> None:
+async def test_markup_in_titles_is_text(caller: Caller) -> None:
     """What a stranger named a video is shown as it is."""
     seen = screen()
     await seen.terminal.show(
-        search.find(FakeClient([FakeVideo("https://v.example/x", "[red]a[/] [b", ("dog",))]), asker, "dog")
+        search.find(FakeClient([FakeVideo("https://v.example/x", "[red]a[/] [b", ("dog",))]), caller, "dog")
     )
     assert "[red]a[/] [b" in seen.answers()
 
 
-async def test_the_library_names_each_state(client: FakeClient, asker: Asker) -> None:
+async def test_the_library_names_each_state(client: FakeClient, caller: Caller) -> None:
     """A video that is not ready stands out, and the rest of a long library is counted."""
     seen = screen()
-    await seen.terminal.show(search.library(client, asker, limit=2))
+    await seen.terminal.show(search.library(client, caller, limit=2))
     assert "ready" in seen.answers()
-    assert say(Text.SOME_OF, shown=2, total="3 videos") in seen.answers()
+    assert translate(Msg.SOME_OF, shown=2, total="3 videos") in seen.answers()
 
 
 async def test_failure_shows_its_reference() -> None:
     """A failed command is told apart from a done one, and can be looked up."""
     seen = screen()
-    failed = Sentence(say(Code.BUSY), ok=False, code=Code.BUSY, incident="abc123")
-    assert not await seen.terminal.show(these(Sentence("fine"), failed, Sentence("fine")))
-    assert say(Text.REFERENCE, incident="abc123") in seen.answers()
+    failed = TextReply(translate(ErrorCode.BUSY), ok=False, code=ErrorCode.BUSY, correlation_id="abc123")
+    assert not await seen.terminal.show(these(TextReply("fine"), failed, TextReply("fine")))
+    assert translate(Msg.REFERENCE, correlation_id="abc123") in seen.answers()
 
 
 async def test_progress_stays_out_of_the_answers() -> None:
     """Progress is drawn where a person looks, and never where answers are piped to."""
-    replies = (Progress("https://v.example/x.mp4", "fetching", 0.4), Outcome("x", "indexed", "Added “x”.", 3))
+    replies = (LinkProgress("https://v.example/x.mp4", "fetching", 0.4), LinkOutcome("x", "indexed", "Added “x”.", 3))
     seen, piped = screen(notes_are_seen=True), screen()
     assert await seen.terminal.show(these(*replies))
     assert await piped.terminal.show(these(*replies))
@@ -94,7 +94,7 @@ async def test_progress_stays_out_of_the_answers() -> None:
 async def test_help_shows_commands() -> None:
     """Commands stand with their arguments and what they do."""
     seen = screen()
-    await seen.terminal.show(these(Guide((("find", "WORDS", "Find moments."),))))
+    await seen.terminal.show(these(Help((("find", "WORDS", "Find moments."),))))
     assert seen.answers().split() == ["/find", "WORDS", "Find", "moments."]
 
 

@@ -92,7 +92,7 @@ async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Ser
 async def test_the_missing_intent_in_the_persons_language(bot: Bot, server: Server) -> None:
     """Who speaks Korean reads that in Korean, too."""
     server.flags = 0
-    jisoo = Person(22, "Jisoo", admin=True, locale="ko")
+    jisoo = Person(22, "Jisoo", is_admin=True, locale="ko")
     asked = await server.command(jisoo, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
     told = texts(await server.answered(asked, "Message Content Intent"))
     assert any("가" <= letter <= "힣" for letter in told)
@@ -111,4 +111,4 @@ async def test_watching_connects_anew_where_it_may(bot: Bot, server: Server, cli
     await server.until(lambda: bot.is_closed())
     assert bot.again
     assert client.settings[SPACE].watched == (str(GUILD + CLIPS),)
-    assert isinstance(client.asked[-1], messages.ReadSettings)
+    assert isinstance(client.asked[-1], messages.GetSettings)

@@ -25,7 +25,7 @@ async def test_admins_commands_are_hidden_from_others(bot: Bot, server: Server) 
     """Discord shows a command of admins to those alone who may manage the server."""
     for command in server.commands:
         core = COMMANDS.get(command["name"])
-        expected = 1 << 5 if core and core.admin else None
+        expected = 1 << 5 if core and core.is_admin else None
         assert command.get("default_member_permissions") == expected, command["name"]
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bots.chat.service import Front
-from bots.chat.store import desk
+from bots.chat.service import ChatService
+from bots.chat.store import open_chat_store
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import SPACE, Clock, running
 from tests.conftest import becomes
@@ -15,8 +15,8 @@ from tests.support.discord.records import Fault
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, EVE, GUILD, OTHER_GUILD, Person, ephemeral, labels, texts
 from tests.support.fake_client import FakeClient
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, SpaceSettings
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, SpaceSettings
 
 NEW = "https://video.example/new"
 ORIGINAL = r"/messages/@original$"
@@ -135,7 +135,7 @@ async def test_a_token_that_discord_refuses_early(bot: Bot, server: Server) -> N
     assert ephemeral(await server.answered(theirs, "More like it"))
 
 
-async def test_a_restart_in_the_middle(front: Front, server: Server, client: FakeClient, clock: Clock) -> None:
+async def test_a_restart_in_the_middle(front: ChatService, server: Server, client: FakeClient, clock: Clock) -> None:
     """What a bot leaves unanswered the next one answers, in the same message; buttons of before work after."""
     client.gate = threading.Event()
     async with running(Bot(front, clock=clock), server):
@@ -151,7 +151,7 @@ async def test_a_restart_in_the_middle(front: Front, server: Server, client: Fak
     assert not server.posted
 
 
-async def test_a_stop_while_a_picture_comes(front: Front, server: Server, clock: Clock) -> None:
+async def test_a_stop_while_a_picture_comes(front: ChatService, server: Server, clock: Clock) -> None:
     """Whose picture was not here yet when the bot ended is told to try again: nobody could answer in its place."""
     server.cdn_does = "stand still"
     async with running(Bot(front, clock=clock), server):
@@ -162,7 +162,7 @@ async def test_a_stop_while_a_picture_comes(front: Front, server: Server, clock:
 
 async def test_the_workers_queue_is_gone(bot: Bot, server: Server, client: FakeClient) -> None:
     """Every command is answered with what to do, and works again when the queue is back."""
-    client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "beef0000")
+    client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
     for name, options in (("find", {"words": "dog"}), ("index", {"link": NEW}), ("library", {}), ("status", {})):
         said = texts(await server.answered(await server.command(ADA, name, **options), "cannot be reached"))
         assert "Reference beef0000" in said
@@ -173,8 +173,8 @@ async def test_the_workers_queue_is_gone(bot: Bot, server: Server, client: FakeC
 async def test_redis_is_gone(client: FakeClient, server: Server, clock: Clock) -> None:
     """Without Redis a question is still acknowledged and answered with a sentence."""
     async with (
-        desk("redis://127.0.0.1:1/0", "100/minute", "100/minute") as nowhere,
-        running(Bot(Front(client, nowhere), clock=clock), server),
+        open_chat_store("redis://127.0.0.1:1/0", "100/minute", "100/minute") as nowhere,
+        running(Bot(ChatService(client, nowhere), clock=clock), server),
     ):
         told = await server.answered(await server.command(ADA, "find", words="dog"), "cannot be reached")
     assert ephemeral(told)
@@ -200,8 +200,8 @@ async def test_two_hundred_at_once(bot: Bot, server: Server, client: FakeClient)
 async def test_who_asks_too_much_waits(client: FakeClient, clean_redis: str, server: Server, clock: Clock) -> None:
     """Over the limit a person reads when to try again; others are not held up."""
     async with (
-        desk(clean_redis, "2/minute", "100/minute") as strict,
-        running(Bot(Front(client, strict), clock=clock), server),
+        open_chat_store(clean_redis, "2/minute", "100/minute") as strict,
+        running(Bot(ChatService(client, strict), clock=clock), server),
     ):
         for _ in range(2):
             await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")

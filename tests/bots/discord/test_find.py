@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bots.discord.bot import Bot
-from bots.i18n.messages import Text
-from bots.i18n.translate import say
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from tests.bots.discord.conftest import SPACE
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOB, EVE, Person, ephemeral, labels, texts
@@ -20,7 +20,7 @@ FITS, NOT, LIKE, INSIDE, SHARE, NEXT, BACK = (
 )  # fmt: skip
 
 
-def last(client: FakeClient, kind: type[messages.Request[messages.Message]]) -> messages.Request[messages.Message]:
+def last(client: FakeClient, kind: type[messages.Request[messages.WireModel]]) -> messages.Request[messages.WireModel]:
     return next(each for each in reversed(client.asked) if isinstance(each, kind))
 
 
@@ -45,7 +45,7 @@ async def test_find_shows_cards(bot: Bot, server: Server) -> None:
 async def test_weak_results_say_so(bot: Bot, server: Server, client: FakeClient) -> None:
     """Where nothing stands out, what is shown is called the nearest, and not the answer."""
     client.weak = True
-    await server.answered(await server.command(ADA, "find", words="dog"), say(Text.WEAK))
+    await server.answered(await server.command(ADA, "find", words="dog"), translate(Msg.WEAK))
 
 
 async def test_every_part_of_a_question_arrives(bot: Bot, server: Server, client: FakeClient) -> None:
@@ -173,7 +173,7 @@ async def test_votes_are_noted(bot: Bot, server: Server, client: FakeClient, lab
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     await server.answered(await server.press(BOB, shown, label), "Thanks")
     vote = client.votes[-1]
-    assert (vote.asker.person, vote.queries, vote.moment_id, vote.kind) == (
+    assert (vote.caller.user_id, vote.queries, vote.moment_id, vote.kind) == (
         str(BOB.id),
         ("dog",),
         SNOW.moment_id(0),
@@ -219,6 +219,6 @@ async def test_the_persons_language(bot: Bot, server: Server, client: FakeClient
     minji = Person(21, "Minji", locale="ko")
     await server.answered(await server.command(minji, "find", words="xylophone"), "찾")
     client.settings[SPACE] = SpaceSettings(language="zh")
-    await bot.front.desk.forget_settings(SPACE)
+    await bot.front.chat_store.forget_settings(SPACE)
     told = await server.answered(await server.command(minji, "find", words="xylophone"))
     assert not any("가" <= letter <= "힣" for letter in texts(told))

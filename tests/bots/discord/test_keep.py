@@ -10,7 +10,7 @@ from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOB, SECRET, ephemeral, texts
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.protocol import messages
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 
 NEW = "https://video.example/new"
 
@@ -24,12 +24,17 @@ async def test_index_shows_its_way_in_one_message(server: Server, client: FakeCl
     done = await server.answered(asked, "Added")
     assert done["id"] == passing["id"]
     submit = next(each for each in client.asked if isinstance(each, messages.Submit))
-    assert (submit.asker.person, submit.asker.name, submit.asker.room, submit.link) == (str(ADA.id), "Ada", "", NEW)
+    assert (submit.caller.user_id, submit.caller.name, submit.caller.private_channel, submit.link) == (
+        str(ADA.id),
+        "Ada",
+        "",
+        NEW,
+    )
 
 
 async def test_several_links_each_have_a_line(bot: Bot, server: Server, client: FakeClient) -> None:
     """Every link ends with its own word, a failed one with what to do and the reference of the log."""
-    client.sites = {"https://video.example/gone": Code.NOT_FOUND}
+    client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
     links = f"{NEW} https://video.example/gone nonsense"
     asked = await server.command(ADA, "index", link=links)
     words = ("Added", "There is no video at that link", "Reference fa11ed00", "not a link")
@@ -39,7 +44,7 @@ async def test_several_links_each_have_a_line(bot: Bot, server: Server, client: 
 async def test_a_private_channel_is_a_room(bot: Bot, server: Server, client: FakeClient) -> None:
     """What is submitted where not everybody may read is put in from that room, and found there only."""
     await server.answered(await server.command(ADA, "index", link=NEW, channel=SECRET), "Added")
-    assert client.videos[0].room == str(int(SPACE.split(":")[1]) + SECRET)
+    assert client.videos[0].private_channel == str(int(SPACE.split(":")[1]) + SECRET)
     await server.answered(await server.command(ADA, "find", words="something", channel=SECRET), "new")
     await server.answered(await server.command(BOB, "find", words="something"), "Nothing found")
 

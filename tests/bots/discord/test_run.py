@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bots.chat.store import Desk, desk
-from bots.connect import Ended
+from bots.chat.store import ChatStore, open_chat_store
+from bots.connect import CommandError
 from bots.discord import run
 from bots.discord.check import check
 from bots.discord.guilds import NOTE
@@ -19,8 +19,8 @@ from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server, pointed_at
 from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, guild
 from tests.support.fake_client import FakeClient
-from worker.ops.health import Vitals
-from worker.protocol.messages import Leave, SpaceSettings
+from worker.ops.health import FrontendHealth
+from worker.protocol.messages import RecordBotRemoval, SpaceSettings
 from worker.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("no_dotenv")
@@ -42,7 +42,7 @@ def settings(**given: object) -> Settings:
 async def test_what_is_missing_is_one_sentence(server: Server, given: dict[str, str], said: str) -> None:
     """A missing or wrong token, and no Redis, each end with one sentence and status 2, within 5 seconds."""
     began = time.monotonic()
-    with pytest.raises(Ended, match=said) as ended:
+    with pytest.raises(CommandError, match=said) as ended:
         await run.run(settings(**given))
     assert ended.value.status == 2
     assert time.monotonic() - began < 5
@@ -51,7 +51,7 @@ async def test_what_is_missing_is_one_sentence(server: Server, given: dict[str, 
 
 async def test_discord_out_of_reach(server: Server) -> None:
     """That is one sentence too."""
-    with pointed_at("http://127.0.0.1:1"), pytest.raises(Ended, match="cannot be reached"):
+    with pointed_at("http://127.0.0.1:1"), pytest.raises(CommandError, match="cannot be reached"):
         await run.run(settings(discord_token=TOKEN, redis_url="redis://127.0.0.1:1/0"))
 
 
@@ -87,7 +87,7 @@ async def test_a_server_that_watches_is_read_from_the_start(
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
     for flags, reads in ((server.flags, True), (0, False)):
         server.flags = flags
-        async with desk(clean_redis, "100/minute", "100/minute") as kept:
+        async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
             serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
             count = len(server.identified)
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
@@ -99,7 +99,7 @@ async def test_a_server_that_watches_is_read_from_the_start(
 
 async def test_choosing_channels_connects_anew(server: Server, client: FakeClient, clean_redis: str) -> None:
     """After an admin has chosen the first watched channel, the same process hears it within seconds."""
-    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
         serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
         await server.until(lambda: server.identified)
         shown = await server.answered(await server.command(EVE, "settings"), "Who may add")
@@ -113,15 +113,15 @@ async def test_choosing_channels_connects_anew(server: Server, client: FakeClien
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def noted(kept: Desk) -> set[int]:
+async def noted(kept: ChatStore) -> set[int]:
     """The servers that the next start will compare with."""
     return set(map(int, (await kept.noted("", NOTE) or "").split()))
 
 
 @asynccontextmanager
-async def started(server: Server, client: FakeClient, kept: Desk) -> AsyncIterator[None]:
+async def started(server: Server, client: FakeClient, kept: ChatStore) -> AsyncIterator[None]:
     """A bot in the servers that Discord has now; ready, and done with comparing them."""
-    vitals = Vitals()
+    vitals = FrontendHealth()
     serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept, vitals=vitals))
 
     async def ready() -> bool:
@@ -136,7 +136,7 @@ async def started(server: Server, client: FakeClient, kept: Desk) -> AsyncIterat
 async def test_servers_come_and_go(server: Server, client: FakeClient, clean_redis: str) -> None:
     """Who removed the bot while it was away, and who added it again, is told to the workers at its next start."""
     left, other = client.left, f"discord:{OTHER_GUILD}"
-    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
         for guilds, expected in (([GUILD, OTHER_GUILD], set()), ([GUILD], {other}), ([GUILD, OTHER_GUILD], set())):
             server.guilds = list(guilds)
             count = len(server.identified)
@@ -150,7 +150,7 @@ async def test_servers_come_and_go(server: Server, client: FakeClient, clean_red
 
 async def test_removed_while_it_looks_on(server: Server, client: FakeClient, clean_redis: str) -> None:
     """GUILD_DELETE of a removal sends the space away; an outage does not."""
-    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
         serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
         await server.until(lambda: server.identified)
         await server.answered(await server.command(EVE, "status"), "videos")
@@ -170,7 +170,7 @@ async def test_back_after_a_removal_that_was_seen(server: Server, client: FakeCl
     async def gone() -> bool:
         return SPACE in client.left and await noted(kept) == set()
 
-    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
         async with started(server, client, kept):
             await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
             await becomes(gone)
@@ -185,7 +185,7 @@ async def test_removed_after_an_arrival_that_was_seen(server: Server, client: Fa
     async def arrived() -> bool:
         return await noted(kept) == {GUILD, *new}
 
-    async with desk(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
         async with started(server, client, kept):
             for each in new:
                 joined = {name: value for name, value in guild(each).items() if name != "unavailable"}
@@ -194,4 +194,4 @@ async def test_removed_after_an_arrival_that_was_seen(server: Server, client: Fa
         client.asked.clear()
         async with started(server, client, kept):
             assert client.left == {f"discord:{each}" for each in new}
-        assert sum(isinstance(each, Leave) for each in client.asked) == len(new)
+        assert sum(isinstance(each, RecordBotRemoval) for each in client.asked) == len(new)

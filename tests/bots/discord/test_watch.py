@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bots.chat.service import Front
+from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import SPACE, Clock, running
 from tests.conftest import becomes
@@ -13,15 +13,15 @@ from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD
 from tests.support.fake_client import FakeClient
 from worker.protocol import messages
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, SpaceSettings
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, SpaceSettings
 
 NEW, OTHER = "https://video.example/new", "https://video.example/other"
 WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 
 @pytest.fixture
-async def watching(front: Front, server: Server, clock: Clock) -> AsyncIterator[Bot]:
+async def watching(front: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
     """A bot that may read, in a server with one watched channel."""
     async with running(Bot(front, WATCHED, reads=True, clock=clock), server) as ready:
         yield ready
@@ -57,7 +57,7 @@ async def test_a_link_in_a_watched_channel_goes_in(watching: Bot, server: Server
 
 async def test_a_link_that_fails_is_told_under_its_message(watching: Bot, server: Server, client: FakeClient) -> None:
     """A reply says which and why, and pings nobody."""
-    client.sites = {NEW: Code.PRIVATE}
+    client.sites = {NEW: ErrorCode.PRIVATE}
     message = await server.write(ADA, NEW)
     told = (await server.until(lambda: server.posted))[0]
     assert "That video is private" in told["content"]
@@ -129,7 +129,7 @@ async def test_the_same_event_three_times(watching: Bot, server: Server, client:
 
 
 async def test_settings_that_could_not_be_read_at_the_start(
-    front: Front, server: Server, client: FakeClient, clock: Clock
+    front: ChatService, server: Server, client: FakeClient, clock: Clock
 ) -> None:
     """A bot that started before the workers learns later what is watched, and ends to connect with the intent."""
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
@@ -141,7 +141,7 @@ async def test_settings_that_could_not_be_read_at_the_start(
 
 
 async def test_settings_that_could_not_be_read_later(
-    front: Front, server: Server, client: FakeClient, clock: Clock
+    front: ChatService, server: Server, client: FakeClient, clock: Clock
 ) -> None:
     """Settings that could not be read after a change are looked at again, in the bot that was sure of all before."""
     bot = Bot(front, clock=clock, learn_every_s=0.1)
@@ -151,7 +151,7 @@ async def test_settings_that_could_not_be_read_later(
 
     async with running(bot, server):
         await bot.wait_until_ready()
-        client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "beef0000")
+        client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
         await server.answered(await server.command(EVE, "settings"), "cannot be reached")
         await becomes(unsure)
         client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))

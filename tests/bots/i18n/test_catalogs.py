@@ -12,15 +12,15 @@ from babel.messages import Catalog, Message
 from babel.messages.pofile import read_po
 
 import bots
-from bots.i18n.messages import SENTENCES, Text
-from bots.i18n.translate import LANGUAGES, count, date, language, say, speaking
+from bots.i18n.messages import ERROR_MESSAGES, Msg
+from bots.i18n.translate import LANGUAGES, count, date, language, translate, use_locale
 from bots.i18n.update_catalogs import PLURALS, stored, updated
-from worker.protocol.error_codes import Code
+from worker.protocol.error_codes import ErrorCode
 
 OTHERS = LANGUAGES[1:]
 SCRIPTS = {"ko": re.compile("[가-힣]"), "zh": re.compile("[\u4e00-\u9fff]")}
 """The letters of which a translation has some."""
-SAME_EVERYWHERE = {Text.MODEL_LINE}
+SAME_EVERYWHERE = {Msg.MODEL_LINE}
 """Blanks alone."""
 
 
@@ -57,7 +57,7 @@ def typed(sentence: str) -> list[str]:
 def test_every_sentence_is_there(catalogue: Catalog) -> None:
     """Whatever is said in English can be said in each language, and a catalogue holds nothing else."""
     plural = dict(PLURALS)
-    singular = {*SENTENCES.values(), *Text} - {*plural, *plural.values()}
+    singular = {*ERROR_MESSAGES.values(), *Msg} - {*plural, *plural.values()}
     wanted = {*map(str, singular), *((str(one), str(many)) for one, many in PLURALS)}
     assert {message.id for message in catalogue if message.id} == wanted
     assert not catalogue.obsolete
@@ -76,11 +76,11 @@ def test_translations_are_whole(catalogue: Catalog, spoken: str) -> None:
             assert english in SAME_EVERYWHERE or SCRIPTS[spoken].search(translated), english
 
 
-@pytest.mark.parametrize("code", Code)
-def test_failures_are_not_said_alike(spoken: str, code: Code) -> None:
+@pytest.mark.parametrize("code", ErrorCode)
+def test_failures_are_not_said_alike(spoken: str, code: ErrorCode) -> None:
     """In each language each failure has its own words."""
-    with speaking(spoken):
-        assert [other for other in Code if say(other) == say(code)] == [code]
+    with use_locale(spoken):
+        assert [other for other in ErrorCode if translate(other) == translate(code)] == [code]
 
 
 def test_everything_counted_has_a_plural() -> None:
@@ -90,15 +90,15 @@ def test_everything_counted_has_a_plural() -> None:
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
                 case ast.Call(func=ast.Name("count"), args=[_, ast.Attribute(attr=one), ast.Attribute(attr=many)]):
-                    counted.add((Text[one], Text[many]))
+                    counted.add((Msg[one], Msg[many]))
     assert counted == set(PLURALS)
 
 
 def test_names_of_commands_can_be_names(spoken: str) -> None:
     """A command's name is one word in small letters, as Discord wants it, and no two are the same."""
-    names = [text for text in Text if text.name.startswith("NAME_")]
-    with speaking(spoken):
-        said = [say(name) for name in names]
+    names = [text for text in Msg if text.name.startswith("NAME_")]
+    with use_locale(spoken):
+        said = [translate(name) for name in names]
     assert all(re.fullmatch(r"[-_\w]{1,32}", name) and name == name.lower() for name in said)
     assert len(set(said)) == len(names)
 
@@ -112,7 +112,7 @@ def test_the_catalogues_are_up_to_date(spoken: str) -> None:
 def test_a_new_language_begins_empty(spoken: str) -> None:
     """A catalogue that is not there yet is made with every sentence, as is one whose sentences are all others'."""
     new = updated(spoken, b"")
-    assert f'msgid "{Text.TAGLINE}"\nmsgstr ""' in new.decode()
+    assert f'msgid "{Msg.TAGLINE}"\nmsgstr ""' in new.decode()
     assert updated(spoken, b'msgid "Nobody says this"\nmsgstr "x"\n') == new
 
 
@@ -145,22 +145,22 @@ def test_the_nearest_language(locale: str, spoken: str) -> None:
 )
 def test_days_and_counts(spoken: str, day: str, one: str, many: str) -> None:
     """Days and numbers of things are written as each language writes them."""
-    with speaking(spoken):
+    with use_locale(spoken):
         assert date("2026-11-21T09:30:00+00:00") == day
-        assert count(1, Text.VIDEOS_ONE, Text.VIDEOS) == one
-        assert count(1204, Text.VIDEOS_ONE, Text.VIDEOS) == many
+        assert count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == one
+        assert count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == many
 
 
 def test_speaking_ends() -> None:
     """After a stretch in another language the one before is spoken again, even if something failed."""
-    with speaking("ko"):
-        with speaking("zh"):
-            assert say(Text.SEARCH) == "搜索"
-        assert say(Text.SEARCH) == "검색"
-        with pytest.raises(ZeroDivisionError), speaking("zh"):
+    with use_locale("ko"):
+        with use_locale("zh"):
+            assert translate(Msg.SEARCH) == "搜索"
+        assert translate(Msg.SEARCH) == "검색"
+        with pytest.raises(ZeroDivisionError), use_locale("zh"):
             _ = 1 / 0
-        assert say(Text.SEARCH) == "검색"
-    assert say(Text.SEARCH) == "Search"
+        assert translate(Msg.SEARCH) == "검색"
+    assert translate(Msg.SEARCH) == "Search"
 
 
 async def test_tasks_keep_the_language() -> None:
@@ -169,11 +169,11 @@ async def test_tasks_keep_the_language() -> None:
 
     async def tell() -> str:
         await ended.wait()
-        return await asyncio.to_thread(say, Text.SEARCH)
+        return await asyncio.to_thread(translate, Msg.SEARCH)
 
-    with speaking("ko"):
+    with use_locale("ko"):
         korean = asyncio.create_task(tell())
-    with speaking("zh"):
+    with use_locale("zh"):
         chinese = asyncio.create_task(tell())
     english = asyncio.create_task(tell())
     ended.set()

@@ -4,15 +4,15 @@ import string
 
 import pytest
 
-from bots.i18n.messages import SENTENCES, Text
-from bots.i18n.translate import clock, count, date, say, span
-from worker.protocol.error_codes import Code
+from bots.i18n.messages import ERROR_MESSAGES, Msg
+from bots.i18n.translate import clock, count, date, span, translate
+from worker.protocol.error_codes import ErrorCode
 
 
-@pytest.mark.parametrize("code", Code)
-def test_every_code_has_a_sentence(code: Code) -> None:
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_code_has_a_sentence(code: ErrorCode) -> None:
     """Whatever fails, there is a sentence that says so and, in a second one, what to do."""
-    sentence = say(code)
+    sentence = translate(code)
     assert sentence[0].isupper()
     assert sentence.endswith(".")
     assert len(sentence.split(". ")) >= 2
@@ -21,19 +21,19 @@ def test_every_code_has_a_sentence(code: Code) -> None:
 
 def test_no_two_codes_say_the_same() -> None:
     """Each failure has its own words."""
-    assert len(set(SENTENCES.values())) == len(Code)
+    assert len(set(ERROR_MESSAGES.values())) == len(ErrorCode)
 
 
 def test_a_playlist_names_the_crawl_command() -> None:
     """Who sends a playlist is told what takes one."""
-    assert "reelseek crawl" in say(Code.PLAYLIST_REFUSED)
+    assert "reelseek crawl" in translate(ErrorCode.PLAYLIST_REFUSED)
 
 
-@pytest.mark.parametrize("text", Text)
-def test_every_blank_is_named(text: Text) -> None:
+@pytest.mark.parametrize("text", Msg)
+def test_every_blank_is_named(text: Msg) -> None:
     """A text can be filled in by name, whatever is filled in."""
     blanks = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    assert "{x}" in say(text, **dict.fromkeys(blanks, "{x}")) or not blanks
+    assert "{x}" in translate(text, **dict.fromkeys(blanks, "{x}")) or not blanks
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_date(iso: str, written: str) -> None:
 
 def test_count() -> None:
     """One is said in the singular, and thousands are parted."""
-    assert count(1, Text.VIDEOS_ONE, Text.VIDEOS) == "1 video"
-    assert count(1204, Text.VIDEOS_ONE, Text.VIDEOS) == "1,204 videos"
+    assert count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1 video"
+    assert count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1,204 videos"

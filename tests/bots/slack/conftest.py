@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bots.chat.store import Desk, desk
+from bots.chat.store import ChatStore, open_chat_store
 from bots.slack.run import Serving, serving
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, TEAM
@@ -38,13 +38,15 @@ async def server() -> AsyncIterator[Slack]:
 
 
 @pytest.fixture
-async def kept(settings: Settings) -> AsyncIterator[Desk]:
+async def kept(settings: Settings) -> AsyncIterator[ChatStore]:
     assert settings.redis_url
-    async with desk(settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate) as opened:
+    async with open_chat_store(
+        settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate
+    ) as opened:
         yield opened
 
 
 @pytest.fixture
-async def app(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> AsyncIterator[Serving]:
+async def app(server: Slack, client: FakeClient, kept: ChatStore, settings: Settings) -> AsyncIterator[Serving]:
     async with serving(settings, client, kept, api=f"{server.address}/api/") as running:
         yield running

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bots.chat.store import Desk, desk
+from bots.chat.store import ChatStore, open_chat_store
 from bots.slack.run import Serving, serving
 from tests.bots.slack.conftest import SPACE
 from tests.bots.slack.test_find import ALL, ANN, BOB, asked
 from tests.conftest import becomes, free_port
 from tests.support.fake_client import FakeClient
 from tests.support.slack.server import Slack
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, SpaceSettings
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, SpaceSettings
 from worker.settings import Settings
 
 NEW = "https://video.example/new"
@@ -46,7 +46,12 @@ def clock() -> Clock:
 
 @asynccontextmanager
 async def started(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, clock: Clock | None = None, ping_s: float = 5
+    server: Slack,
+    client: FakeClient,
+    kept: ChatStore,
+    settings: Settings,
+    clock: Clock | None = None,
+    ping_s: float = 5,
 ) -> AsyncIterator[Serving]:
     """An app process."""
     api = f"{server.address}/api/"
@@ -65,7 +70,7 @@ def gate(client: FakeClient) -> Iterator[threading.Event]:
 
 
 async def test_a_silently_dead_socket_is_noticed(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
 ) -> None:
     """A connection that answers no ping any more is given up, and a new one made; then all works again."""
     async with started(server, client, kept, settings, ping_s=0.5):
@@ -82,7 +87,7 @@ async def test_a_silently_dead_socket_is_noticed(
 
 
 async def test_an_operator_sees_the_connection(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
 ) -> None:
     """Whether Slack reaches the app, what was acknowledged, and what was answered can be watched."""
     async with started(server, client, kept, settings, ping_s=0.5) as app:
@@ -113,7 +118,7 @@ async def test_slack_asks_for_a_new_connection(app: Serving, server: Slack, reas
 
 
 async def test_dropped_in_the_middle_of_an_answer(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, gate: threading.Event
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, gate: threading.Event
 ) -> None:
     """Work goes on while the connection is gone, and its last word is said once."""
     async with started(server, client, kept, settings, ping_s=0.5) as app:
@@ -135,7 +140,9 @@ async def test_the_same_event_three_times(app: Serving, server: Slack) -> None:
     assert len(server.to(ANN)) == 1
 
 
-async def test_two_processes_share_the_work(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> None:
+async def test_two_processes_share_the_work(
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
+) -> None:
     """An event that reaches two processes is answered by one."""
     async with started(server, client, kept, settings) as one, started(server, client, kept, settings) as two:
         await server.until(lambda: len(server.sockets) == 2)
@@ -150,7 +157,7 @@ async def test_two_processes_share_the_work(server: Slack, client: FakeClient, k
 
 async def test_no_worker_can_be_reached(app: Serving, server: Slack, client: FakeClient) -> None:
     """Where the queue is gone, the asker reads so, with a reference; and is served again when it is back."""
-    client.broken = CallFailed(Code.QUEUE_UNAVAILABLE, "beef0000")
+    client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
     assert "Reelseek cannot be reached right now" in (await asked(server, "dog")).text
     assert "Reference beef0000" in server.shown[-1].text
     client.broken = None
@@ -193,7 +200,7 @@ async def test_redis_goes_and_comes_back(
 ) -> None:
     """Without Redis the asker reads that it can't be reached; with it back, also the old buttons work."""
     async with (
-        desk(own_redis.url, "30/minute", "300/minute") as kept,
+        open_chat_store(own_redis.url, "30/minute", "300/minute") as kept,
         started(server, client, kept, settings),
     ):
         shown = await asked(server, "dog")
@@ -251,7 +258,7 @@ async def test_slack_does_not_say_who_asks(app: Serving, server: Slack) -> None:
 
 
 async def test_an_answer_after_16_minutes(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, clock: Clock, gate: threading.Event
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     """Slack still takes it where it was asked."""
     server.clock = clock
@@ -266,7 +273,7 @@ async def test_an_answer_after_16_minutes(
 
 
 async def test_an_answer_after_31_minutes(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, clock: Clock, gate: threading.Event
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     """Slack takes no answer any more: a normal message to the same place says whose it is, and rings for nobody."""
     server.clock = clock
@@ -281,7 +288,7 @@ async def test_an_answer_after_31_minutes(
 
 
 async def test_an_address_that_lapsed_early(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, clock: Clock
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, clock: Clock
 ) -> None:
     """An answer whose address Slack refuses before its time is not lost either."""
     server.clock = clock
@@ -297,7 +304,7 @@ async def test_an_address_that_lapsed_early(
 
 
 async def test_a_place_that_is_closed_to_the_bot(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, clock: Clock, gate: threading.Event
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     """Late, and where the bot may post nothing, the answer goes to the asker's own conversation with it."""
     server.clock = clock
@@ -312,7 +319,7 @@ async def test_a_place_that_is_closed_to_the_bot(
 
 
 async def test_a_restart_in_the_middle(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, gate: threading.Event
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, gate: threading.Event
 ) -> None:
     """What one process leaves unanswered the next one answers, once, by a normal message to the same place."""
     async with started(server, client, kept, settings):
@@ -328,7 +335,7 @@ async def test_a_restart_in_the_middle(
 
 
 async def test_an_end_before_it_is_known_who_asks(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
 ) -> None:
     """A command that was acknowledged, and no more, when the process was told to end is answered all the same, once."""
     server.held.add("users.info")

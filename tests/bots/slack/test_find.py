@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bots.chat.store import Desk
+from bots.chat.store import ChatStore
 from bots.slack.run import Serving, serving
 from tests.bots.slack.conftest import SPACE
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo
@@ -86,7 +86,7 @@ async def test_each_button_of_a_card(app: Serving, server: Slack, client: FakeCl
     await server.press(shown, shown.buttons("👎")[1])
     await server.until(lambda: len(client.votes) == 2 and len(server.to(BOB)) == 1 and len(server.to(ANN)) == 4)
     assert "Thanks" in server.to(BOB)[0].text
-    assert {(vote.asker.person, vote.kind, vote.queries, vote.moment_id) for vote in client.votes} == {
+    assert {(vote.caller.user_id, vote.kind, vote.queries, vote.moment_id) for vote in client.votes} == {
         (BOB, "up", ("dog",), SNOW.moment_id(0)),
         (ANN, "down", ("dog",), client.videos[1].moment_id(1)),
     }
@@ -100,7 +100,7 @@ async def test_an_opened_link_is_noted_and_nothing_said(app: Serving, server: Sl
     await app.bot.tasks.idle()
     (vote,) = client.votes
     seen = client.videos[1].moment_id(1)
-    assert (vote.asker.person, vote.kind, vote.queries, vote.moment_id) == (ANN, "opened", ("dog",), seen)
+    assert (vote.caller.user_id, vote.kind, vote.queries, vote.moment_id) == (ANN, "opened", ("dog",), seen)
     assert len(server.shown) == 1
 
 
@@ -147,7 +147,7 @@ async def test_a_mention_is_answered_in_its_thread(app: Serving, server: Slack, 
     (alone,) = await server.until(lambda: server.to(ANN))
     assert (alone.payload["thread_ts"], "Dogs in snow" in alone.text) == ("9.0", True)
     client.settings[SPACE] = SpaceSettings(answers="public")
-    await app.bot.front.desk.forget_settings(SPACE)
+    await app.bot.front.chat_store.forget_settings(SPACE)
     await server.event(event | {"text": "<@U0000BOT> dog"})
     (open_,) = await server.until(lambda: server.posted)
     assert open_.payload["thread_ts"] == "9.0"
@@ -220,7 +220,7 @@ async def test_everybody_reads_their_own_language(app: Serving, server: Slack, c
     """Labels and sentences are in the person's locale, or in the one that the space has chosen for all."""
     assert (await asked(server, "dog", user=KIM)).buttons("비슷한")
     client.settings[SPACE] = SpaceSettings(language="zh")
-    await app.bot.front.desk.forget_settings(SPACE)
+    await app.bot.front.chat_store.forget_settings(SPACE)
     assert "비슷한" not in (await asked(server, "dog", user=KIM)).text
     assert not (await asked(server, "dog")).buttons("More like this")
 
@@ -254,7 +254,7 @@ async def test_an_answer_waits_only_so_long_for_pictures(app: Serving, server: S
 
 async def test_a_private_channel_keeps_its_own(app: Serving, server: Slack, client: FakeClient) -> None:
     """What a private channel put in is found there, and in no other; nor is it told by a button pressed elsewhere."""
-    client.videos = [replace(film(1), room=SECRET)]
+    client.videos = [replace(film(1), private_channel=SECRET)]
     shown = await asked(server, "dog", channel=SECRET)
     assert "Film 1" in shown.text
     assert "Nothing found" in (await asked(server, "dog", channel=ALL)).text
@@ -266,7 +266,7 @@ async def test_a_private_channel_keeps_its_own(app: Serving, server: Slack, clie
 
 @pytest.fixture
 async def restarted(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
 ) -> AsyncIterator[tuple[Shown, Serving]]:
     """Results shown by an app that ended, and one that was started after it."""
     async with serving(settings, client, kept, api=f"{server.address}/api/"):

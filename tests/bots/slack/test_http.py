@@ -9,7 +9,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from bots.chat.store import Desk
+from bots.chat.store import ChatStore
 from bots.slack.run import PATH, Serving, serving
 from tests.bots.slack.conftest import SPACE
 from tests.bots.slack.test_faults import MENTION
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:Deprecat
 
 
 @pytest.fixture
-async def one(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> AsyncIterator[Serving]:
+async def one(server: Slack, client: FakeClient, kept: ChatStore, settings: Settings) -> AsyncIterator[Serving]:
     """The app of one workspace, over HTTP."""
     over_http = settings.model_copy(
         update={"slack_signing_secret": _secret(SIGNING_SECRET), "slack_app_token": None, "slack_port": 0}
@@ -37,7 +37,7 @@ async def one(server: Slack, client: FakeClient, kept: Desk, settings: Settings)
 
 
 @pytest.fixture
-async def many(server: Slack, client: FakeClient, kept: Desk, settings: Settings) -> AsyncIterator[Serving]:
+async def many(server: Slack, client: FakeClient, kept: ChatStore, settings: Settings) -> AsyncIterator[Serving]:
     """The app that workspaces install themselves."""
     server.tokens[OTHER_TOKEN] = OTHER_TEAM
     server.codes["other"] = OTHER_TOKEN
@@ -99,7 +99,7 @@ async def test_workspaces_install_the_app_themselves(many: Serving, server: Slac
     assert {call.token for call in server.called("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
     await server.command("dog", team="T0000003")
     await many.bot.tasks.idle()
-    assert {request.asker.space for request in client.asked} == {SPACE, f"slack:{OTHER_TEAM}"}
+    assert {request.caller.space for request in client.asked} == {SPACE, f"slack:{OTHER_TEAM}"}
 
 
 async def test_a_forged_installation_is_refused(many: Serving) -> None:

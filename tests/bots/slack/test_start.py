@@ -8,14 +8,14 @@ import aiohttp
 import pytest
 
 from bots.chat.background_tasks import tasks
-from bots.chat.service import Front
-from bots.chat.store import Desk, desk
-from bots.connect import Ended
+from bots.chat.service import ChatService
+from bots.chat.store import ChatStore, open_chat_store
+from bots.connect import CommandError
 from bots.slack.check import check
-from bots.slack.responder import SlackOutlet
+from bots.slack.responder import SlackResponder
 from bots.slack.run import SCOPES, run, serving
 from bots.slack.thumbnails import Pictures
-from bots.slack.workspaces import Teams
+from bots.slack.workspaces import WorkspaceClients
 from tests.bots.slack.conftest import SPACE
 from tests.conftest import free_port
 from tests.support.fake_client import FakeClient
@@ -42,33 +42,33 @@ def changed(settings: Settings, **values: Any) -> Settings:
     ],
 )
 async def test_a_missing_or_wrong_token(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings, values: dict[str, Any], said: str
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, values: dict[str, Any], said: str
 ) -> None:
     """One sentence and status 2, within 5 seconds."""
     began = time.monotonic()
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(CommandError) as ended:
         async with serving(changed(settings, **values), client, kept, api=f"{server.address}/api/"):
             pass
     assert (said in str(ended.value), ended.value.status) == (True, 2)
     assert time.monotonic() - began < 5
 
 
-async def test_slack_can_not_be_reached(client: FakeClient, kept: Desk, settings: Settings) -> None:
+async def test_slack_can_not_be_reached(client: FakeClient, kept: ChatStore, settings: Settings) -> None:
     """One sentence, within 5 seconds."""
-    with pytest.raises(Ended, match="Slack cannot be reached"):
+    with pytest.raises(CommandError, match="Slack cannot be reached"):
         async with serving(settings, client, kept, api=f"http://127.0.0.1:{free_port()}/api/"):
             pass
 
 
 async def test_a_chat_frontend_needs_redis(no_dotenv: None) -> None:
     """Without Redis one sentence says how to get one."""
-    with pytest.raises(Ended, match="docker compose up") as ended:
+    with pytest.raises(CommandError, match="docker compose up") as ended:
         await run(Settings())
     assert ended.value.status == 2
 
 
 async def test_a_start_tells_that_the_app_is_there(
-    server: Slack, client: FakeClient, kept: Desk, settings: Settings
+    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
 ) -> None:
     """A workspace that had removed the app and has it again keeps its data."""
     client.left.add(SPACE)
@@ -81,9 +81,13 @@ async def test_it_stops_at_once(clean_redis: str, client: FakeClient, server: Sl
     """At whichever moment of its start it is stopped; a library that swallowed the cancelling once made it stay."""
     async with aiohttp.ClientSession() as session:
         for moment in range(24):
-            async with asyncio.timeout(5), desk(clean_redis, "30/minute", "300/minute") as kept, tasks() as work:
-                outlet = SlackOutlet(Teams(session), Pictures(client, kept, work))
-                async with Front(client, kept).picking_up("slack", outlet):
+            async with (
+                asyncio.timeout(5),
+                open_chat_store(clean_redis, "30/minute", "300/minute") as kept,
+                tasks() as work,
+            ):
+                responder = SlackResponder(WorkspaceClients(session), Pictures(client, kept, work))
+                async with ChatService(client, kept).picking_up("slack", responder):
                     for _ in range(moment):
                         await asyncio.sleep(0)
 

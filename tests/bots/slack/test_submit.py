@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from bots.chat.store import Errand
-from bots.commands.replies import Outcome, Progress, Work
+from bots.chat.store import ChatRequest
+from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress
 from bots.slack.run import Serving
 from tests.bots.slack.conftest import SPACE
 from tests.support.fake_client import FakeClient
 from tests.support.slack.server import Slack
 from worker.protocol import messages
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, SpaceSettings
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, SpaceSettings
 
 ANN, BOB = "U0000ANN", "U0000BOB"
 ALL, SECRET = "C0000ALL", "G0000SEC"
@@ -89,7 +89,7 @@ async def test_links_sent_to_the_app_itself(app: Serving, server: Slack, gate: t
 
 async def test_a_failed_link_is_explained(app: Serving, server: Slack, client: FakeClient) -> None:
     """A link that can't be added is answered with why, which link, and a reference."""
-    client.sites = {NEW: Code.PRIVATE}
+    client.sites = {NEW: ErrorCode.PRIVATE}
     await server.command(f"index {NEW}")
     last = (await server.until(lambda: [each for each in server.to(ANN) if "⚠️" in each.text]))[0]
     assert "That video is private" in last.text
@@ -99,13 +99,13 @@ async def test_a_failed_link_is_explained(app: Serving, server: Slack, client: F
 
 async def test_alone_there_are_two_messages_at_most(app: Serving, server: Slack, client: FakeClient) -> None:
     """Alone, one is shown a work's begin and its end, whatever lies between; only its end where it is over at once."""
-    asker = Asker(space=SPACE, person=ANN, name="Ann")
+    caller = Caller(space=SPACE, user_id=ANN, name="Ann")
     place = {"how": "private", "channel": ALL, "url": server.response(ALL, ANN)}
-    errand = Errand("slack", "index", {"links": [NEW]}, asker, "en", place)
-    stages = [Work((Progress(NEW, stage, 0.5),)) for stage in ("fetching", "looking", "learning")]
-    with app.bot.outlet.heard(errand):
-        for reply in [*stages, Work((Outcome(NEW, "indexed", "Added."),), over=True)]:
-            await app.bot.outlet.show(errand, reply)
+    request = ChatRequest("slack", "index", {"links": [NEW]}, caller, "en", place)
+    stages = [IndexingProgress((LinkProgress(NEW, stage, 0.5),)) for stage in ("fetching", "looking", "learning")]
+    with app.bot.responder.heard(request):
+        for reply in [*stages, IndexingProgress((LinkOutcome(NEW, "indexed", "Added."),), over=True)]:
+            await app.bot.responder.show(request, reply)
     assert ["fetching" in server.shown[0].text, "Added." in server.shown[1].text] == [True, True]
     await server.command(f"index {client.videos[0].link}")
     await server.until(lambda: server.shown[2:])
@@ -147,7 +147,7 @@ async def test_a_watched_channel_adds_links_by_itself(app: Serving, server: Slac
 
 async def test_what_goes_wrong_is_told_to_the_author_alone(app: Serving, server: Slack, watched: FakeClient) -> None:
     """A link that fails is explained to who sent it; one that is no video at all is passed over."""
-    watched.sites = {NEW: Code.BLOCKED, OTHER: Code.NO_VIDEO}
+    watched.sites = {NEW: ErrorCode.BLOCKED, OTHER: ErrorCode.NO_VIDEO}
     await server.event(message(f"<{NEW}> <{OTHER}>"))
     (shown,) = await server.until(lambda: server.to(BOB))
     assert NEW in shown.text
@@ -175,7 +175,7 @@ async def test_a_deleted_message_counts_after_the_watch_has_ended(
     await server.event(message(f"<{NEW}>"))
     await server.until(lambda: server.reactions)
     watched.settings.clear()
-    await app.bot.front.desk.forget_settings(SPACE)
+    await app.bot.front.chat_store.forget_settings(SPACE)
     await server.event(message(f"<{OTHER}>", ts="7.5"))
     await server.event(change("message_deleted", previous_message=message(f"<{NEW}>")))
     await app.bot.tasks.idle()
@@ -189,4 +189,4 @@ async def test_only_admins_may_add_where_the_space_says_so(app: Serving, server:
     await server.event(message(f"<{OTHER}>", ts="7.2", user=BOB))
     await app.bot.tasks.idle()
     submits = [each for each in client.asked if isinstance(each, messages.Submit)]
-    assert {each.asker.person: each.asker.admin for each in submits} == {ANN: True, BOB: False}
+    assert {each.caller.user_id: each.caller.is_admin for each in submits} == {ANN: True, BOB: False}

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from bots.i18n.messages import Text
-from bots.i18n.translate import count, say, speaking
+from bots.i18n.messages import Msg
+from bots.i18n.translate import count, translate, use_locale
 from bots.web.serve import serving
 from tests.bots.conftest import in_thread
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.client import relay
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError
 from worker.settings import Settings
 
 FLAGS: Final = [
@@ -85,13 +85,13 @@ def page(browser: Browser, address: str, owner: FakeClient) -> Iterator[Page]:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
-        expect(page.locator(".rs-welcome h3")).to_have_text(say(Text.WELCOME_TITLE))
+        expect(page.locator(".rs-welcome h3")).to_have_text(translate(Msg.WELCOME_TITLE))
         yield page
         assert {urlsplit(url).hostname for url in asked if not url.startswith("data:")} <= {"127.0.0.1"}
 
 
 def ask(page: Page, words: str) -> None:
-    box = page.get_by_placeholder(say(Text.ASK_EXAMPLE))
+    box = page.get_by_placeholder(translate(Msg.ASK_EXAMPLE))
     box.fill(words)
     box.press("Enter")
 
@@ -113,12 +113,12 @@ def test_the_player_opens_at_the_moment(page: Page, owner: FakeClient, tmp_path:
     film(clip)
     owner.videos.append(FakeVideo(clip.as_uri(), "A film", ("black", "a fox jumps")))
     ask(page, "fox")
-    page.get_by_role("button", name=say(Text.PLAY)).click()
+    page.get_by_role("button", name=translate(Msg.PLAY)).click()
     video = page.locator("video")
     expect(video).to_be_visible()
     page.wait_for_function("document.querySelector('video').currentTime >= 6")
     assert video.evaluate("it => it.error") is None
-    page.get_by_role("button", name=say(Text.CLOSE)).click()
+    page.get_by_role("button", name=translate(Msg.CLOSE)).click()
     expect(video).to_have_count(0)
 
 
@@ -127,7 +127,7 @@ def test_a_link_shows_its_progress(page: Page, owner: FakeClient) -> None:
     owner.gate = threading.Event()
     ask(page, "https://video.example/new")
     bar = page.get_by_role("progressbar")
-    expect(page.get_by_text(f"https://video.example/new · {say(Text.FETCHING)}")).to_be_visible()
+    expect(page.get_by_text(f"https://video.example/new · {translate(Msg.FETCHING)}")).to_be_visible()
     expect(bar).to_have_count(1)
     ask(page, "cat")
     expect(page.locator(".rs-card", has_text=SNOW.title)).to_be_visible()
@@ -138,21 +138,21 @@ def test_a_link_shows_its_progress(page: Page, owner: FakeClient) -> None:
 
 def test_forget_asks_first(page: Page, owner: FakeClient) -> None:
     """A video leaves the library only after a second press."""
-    page.get_by_role("radio", name=say(Text.LIBRARY)).click()
+    page.get_by_role("radio", name=translate(Msg.LIBRARY)).click()
     page.locator(".rs-quiet", has_text="3 videos").wait_for()
     row = page.locator("[class*='st-key-shelf-']", has_text=GOAL.title)
-    row.get_by_role("button", name=say(Text.FORGET)).click()
+    row.get_by_role("button", name=translate(Msg.FORGET)).click()
     assert GOAL in owner.videos
-    page.get_by_test_id("stPopoverBody").get_by_role("button", name=say(Text.FORGET)).click()
+    page.get_by_test_id("stPopoverBody").get_by_role("button", name=translate(Msg.FORGET)).click()
     expect(page.locator(".rs-told")).to_contain_text("Forgotten")
     assert GOAL not in owner.videos
 
 
 def test_a_failure_shows_no_exception(page: Page, owner: FakeClient) -> None:
     """Whatever breaks, a visitor reads a sentence."""
-    owner.broken = CallFailed(Code.STORE_UNAVAILABLE, "abc123")
+    owner.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
     ask(page, "dog")
-    expect(page.locator(".rs-told")).to_contain_text(say(Code.STORE_UNAVAILABLE))
+    expect(page.locator(".rs-told")).to_contain_text(translate(ErrorCode.STORE_UNAVAILABLE))
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -171,21 +171,21 @@ def test_it_fits_a_phone(page: Page) -> None:
 def test_the_visitors_language(browser: Browser, address: str, owner: FakeClient) -> None:
     """A browser that asks for Korean gets it everywhere: while a link is added, in what became of it, and before."""
     owner.gate = threading.Event()
-    with browser.new_context(locale="ko-KR") as context, speaking("ko"):
+    with browser.new_context(locale="ko-KR") as context, use_locale("ko"):
         page = context.new_page()
         with page.expect_websocket() as socket:
             page.goto(address)
-        expect(page.locator(".rs-welcome h3")).to_have_text(say(Text.WELCOME_TITLE))
+        expect(page.locator(".rs-welcome h3")).to_have_text(translate(Msg.WELCOME_TITLE))
         ask(page, f"https://video.example/new {SNOW.link}")
-        expect(page.get_by_text(f"https://video.example/new · {say(Text.FETCHING)}")).to_be_visible()
+        expect(page.get_by_text(f"https://video.example/new · {translate(Msg.FETCHING)}")).to_be_visible()
         # What is in work is drawn again and again by itself, beside the script.
         for _ in range(20):
             socket.value.wait_for_event("framereceived")
-        expect(page.locator(".rs-told")).to_contain_text(count(3, Text.MOMENTS_ONE, Text.MOMENTS))
+        expect(page.locator(".rs-told")).to_contain_text(count(3, Msg.MOMENTS_ONE, Msg.MOMENTS))
         owner.gate.set()
-        expect(page.locator(".rs-told").last).to_contain_text(say(Text.INDEXED, title="new"))
-        page.get_by_role("radio", name=say(Text.HELP)).click()
-        expect(page.locator(".rs-guide")).to_contain_text(say(Text.FIND_HELP))
+        expect(page.locator(".rs-told").last).to_contain_text(translate(Msg.INDEXED, title="new"))
+        page.get_by_role("radio", name=translate(Msg.HELP)).click()
+        expect(page.locator(".rs-guide")).to_contain_text(translate(Msg.FIND_HELP))
 
 
 def test_the_page_waits_for_the_owner(browser: Browser, address: str, client: FakeClient, data_dir: Path) -> None:
@@ -193,7 +193,7 @@ def test_the_page_waits_for_the_owner(browser: Browser, address: str, client: Fa
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
-        expect(page.get_by_text(say(Text.STARTING), exact=True)).to_be_visible()
+        expect(page.get_by_text(translate(Msg.STARTING), exact=True)).to_be_visible()
         with in_thread(relay.serve(client, Settings())):
             expect(page.locator(".rs-card")).to_have_count(3)
 

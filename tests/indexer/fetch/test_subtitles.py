@@ -6,7 +6,7 @@ import pytest
 
 from indexer.fetch.subtitles import MAX_CAPTION_CHARS, MAX_CAPTIONS, Track, captions, pick_track
 from indexer.ingest.ingest import MAX_SAID_CHARS, _said
-from indexer.ingest.segmentation import Stretch
+from indexer.ingest.segmentation import Segment
 from indexer.types import Caption, Fetched
 from tests.support.indexer_fakes import a_video
 
@@ -117,5 +117,5 @@ def test_subtitles_without_end_are_cut() -> None:
 def test_a_moment_keeps_no_book() -> None:
     """Captions that all claim the whole video do not stand with each of its moments."""
     speech = tuple(Caption(0, 7200, "word " * 100) for _ in range(1000))
-    said = _said(a_video("goal"), Fetched(a_video("goal"), None, speech=speech), Stretch(0, 8, ()))
+    said = _said(a_video("goal"), Fetched(a_video("goal"), None, speech=speech), Segment(0, 8, ()))
     assert len(said["speech"]) == MAX_SAID_CHARS

@@ -9,8 +9,8 @@ import pytest
 
 from indexer.errors import StoreUnavailable
 from indexer.store.library import Library
-from indexer.vectors.edge import EdgePoints
-from indexer.vectors.vector_store import Points, Where
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer_fakes import (
     Between,
     a_video,
@@ -29,9 +29,9 @@ A, B = "discord:1", "slack:2"
 
 
 @pytest.fixture
-def edge_points(store_folder: Path) -> Iterator[Points]:
+def edge_points(store_folder: Path) -> Iterator[VectorStore]:
     """Enough where a test is about the order of the library's own steps."""
-    points = EdgePoints(store_folder)
+    points = EdgeVectorStore(store_folder)
     yield points
     points.close()
 
@@ -42,7 +42,7 @@ TEXTS = tuple(map(str, range(100)))
 
 
 @pytest.mark.parametrize("nth", WRITES)
-def test_a_crash_while_storing_leaves_nothing_half_found(edge_points: Points, nth: int) -> None:
+def test_a_crash_while_storing_leaves_nothing_half_found(edge_points: VectorStore, nth: int) -> None:
     """Whichever write fails, no part of the video is found alone; the job is made again and stores nothing twice."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     submit(library, A, "goal")
@@ -52,11 +52,11 @@ def test_a_crash_while_storing_leaves_nothing_half_found(edge_points: Points, nt
     assert len(library.waiting()) == 1
     assert library.put_moments(a_video("goal"), moments, "fake")
     assert findable(library, A) == ids_of("goal", 100)
-    assert edge_points.count("moments", Where()) == 100
+    assert edge_points.count("moments", Filter()) == 100
 
 
 @pytest.mark.parametrize("nth", WRITES)
-def test_a_crash_while_storing_again_does_not_lose_the_video(edge_points: Points, nth: int) -> None:
+def test_a_crash_while_storing_again_does_not_lose_the_video(edge_points: VectorStore, nth: int) -> None:
     """A video that was indexed before is found whole, or waits for its job again."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     share(library, A, "goal", *TEXTS)
@@ -67,7 +67,7 @@ def test_a_crash_while_storing_again_does_not_lose_the_video(edge_points: Points
 
 
 @pytest.mark.parametrize("nth", WRITES)
-def test_a_submission_that_comes_in_while_a_video_is_stored_counts(edge_points: Points, nth: int) -> None:
+def test_a_submission_that_comes_in_while_a_video_is_stored_counts(edge_points: VectorStore, nth: int) -> None:
     """Whenever the second space shares the video, both find all of it in the end."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     submit(library, A, "goal")
@@ -77,7 +77,7 @@ def test_a_submission_that_comes_in_while_a_video_is_stored_counts(edge_points: 
 
 
 @pytest.mark.parametrize("nth", WRITES)
-def test_a_video_that_is_forgotten_while_it_is_stored_stays_forgotten(edge_points: Points, nth: int) -> None:
+def test_a_video_that_is_forgotten_while_it_is_stored_stays_forgotten(edge_points: VectorStore, nth: int) -> None:
     """Nothing of it is kept, and whoever stores it is told so unless all was stored by then."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     submit(library, A, "goal")
@@ -85,11 +85,11 @@ def test_a_video_that_is_forgotten_while_it_is_stored_stays_forgotten(edge_point
     wanted = Library(between).put_moments(a_video("goal"), moments, "fake")
     assert wanted is (nth == len(WRITES))
     assert findable(library, A) == []
-    assert edge_points.count("moments", Where()) == edge_points.count("records", Where()) == 0
+    assert edge_points.count("moments", Filter()) == edge_points.count("records", Filter()) == 0
 
 
 @pytest.mark.parametrize("nth", range(1, 7))
-def test_a_video_that_is_shared_while_it_is_forgotten_is_not_lost(edge_points: Points, nth: int) -> None:
+def test_a_video_that_is_shared_while_it_is_forgotten_is_not_lost(edge_points: VectorStore, nth: int) -> None:
     """The space that shares it finds it, or it waits for a job; nothing of it is then given up."""
     library = opened(edge_points)
     share(library, A, "goal")
@@ -121,7 +121,7 @@ def test_a_worker_killed_while_storing_leaves_whole_videos_only(store_folder: Pa
     done = [int(next(worker.stdout)) for _ in range(3)]
     worker.kill()
     worker.communicate()
-    points = EdgePoints(store_folder)
+    points = EdgeVectorStore(store_folder)
     library = opened(points)
     reached = set(findable_all(points))
     for n in range(50):
@@ -130,9 +130,9 @@ def test_a_worker_killed_while_storing_leaves_whole_videos_only(store_folder: Pa
     for record in library.waiting():
         video = a_video(record.link.rpartition("/")[2])
         library.put_moments(video, some_moments(video, *map(str, range(130))), "fake")
-    assert points.count("moments", Where()) == len(findable_all(points)) == 130 * library.counts(A).videos
+    assert points.count("moments", Filter()) == len(findable_all(points)) == 130 * library.counts(A).videos
     points.close()
 
 
-def findable_all(points: Points) -> list[str]:
-    return [stored.id for stored in points.scroll("moments", Where({"spaces": A}), ())]
+def findable_all(points: VectorStore) -> list[str]:
+    return [stored.id for stored in points.scroll("moments", Filter({"spaces": A}), ())]

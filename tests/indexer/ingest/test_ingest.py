@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from indexer.errors import Corrupt
-from indexer.ingest.ingest import Ingest
+from indexer.ingest.ingest import IngestPipeline
 from indexer.ports import Progress
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
 from indexer.types import Decoded, Fetched, SampledFrame
 from tests.support.indexer_fakes import FakeEncoder, a_video, submit
@@ -30,11 +30,11 @@ class TakenOver:
         return Decoded(1.0, (SampledFrame(0.0, frame),))
 
 
-def test_a_decoder_that_was_taken_over_hands_nothing_on(library: Library, blobs: Blobs, tmp_path: Path) -> None:
+def test_a_decoder_that_was_taken_over_hands_nothing_on(library: Library, blobs: BlobStore, tmp_path: Path) -> None:
     """Only a small JPEG is opened outside its child; anything else ends the job, and nothing is kept of it."""
     folder = tmp_path / "work"
     folder.mkdir()
-    ingest = Ingest(HasItAlready(), TakenOver(), FakeEncoder(), library, Blobs(str(tmp_path / "blobs")))
+    ingest = IngestPipeline(HasItAlready(), TakenOver(), FakeEncoder(), library, BlobStore(str(tmp_path / "blobs")))
     with pytest.raises(Corrupt):
         ingest(submit(library, "discord:1", "goal"), folder, lambda stage, share: None)
     assert list(ingest.blobs.all_keys()) == []

@@ -9,10 +9,10 @@ from PIL import Image
 from indexer.ingest.ingest import mean_vector
 from indexer.ingest.reembed import embed_missing
 from indexer.search.search import find
-from indexer.store.blobs import Blobs
-from indexer.store.generations import GenerationRecord, Generations, Retraining
+from indexer.store.blobs import BlobStore
+from indexer.store.generations import GenerationRecord, GenerationStore, Retraining
 from indexer.store.library import Library
-from indexer.vectors.vector_store import Points, Where
+from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer_fakes import Between, FakeEncoder, a_video, some_moments, submit, video_id
 
 A = "discord:1"
@@ -25,7 +25,7 @@ def picture(colour: str) -> bytes:
     return file.getvalue()
 
 
-def share(library: Library, blobs: Blobs, name: str, colours: tuple[str, ...] = ("red", "blue")) -> None:
+def share(library: Library, blobs: BlobStore, name: str, colours: tuple[str, ...] = ("red", "blue")) -> None:
     """A video of one moment whose pictures have these colours."""
     submit(library, A, name)
     video = a_video(name)
@@ -36,7 +36,7 @@ def share(library: Library, blobs: Blobs, name: str, colours: tuple[str, ...] = 
     assert library.put_moments(video, [moment], "fake")
 
 
-def test_a_switch_changes_who_answers_and_nothing_else(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_switch_changes_who_answers_and_nothing_else(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """After it the same videos are found, by vectors that the other model made of the kept pictures."""
     for name in ("goal", "dog"):
         share(library, blobs, name)
@@ -46,14 +46,14 @@ def test_a_switch_changes_who_answers_and_nothing_else(library: Library, blobs: 
     assert library.generation() == "fake"
     library.switch("next")
     assert len(find(library, NEXT, A, ["goal"]).hits) == 2
-    [moment] = points.scroll("moments_next", Where({"video_id": video_id("goal")}))
+    [moment] = points.scroll("moments_next", Filter({"video_id": video_id("goal")}))
     [stored] = points.retrieve("moments_next", [moment.id], dense=True)
     pictures = [np.asarray(Image.open(io.BytesIO(picture(colour)))) for colour in ("red", "blue")]
     np.testing.assert_allclose(stored.dense["frame"], mean_vector(NEXT.frames(pictures)), atol=1e-5)
     assert stored.payload["generation"] == "next"
 
 
-def test_who_was_stopped_goes_on(library: Library, blobs: Blobs) -> None:
+def test_who_was_stopped_goes_on(library: Library, blobs: BlobStore) -> None:
     """What is done already is not done again."""
     for name in ("goal", "dog", "cat"):
         share(library, blobs, name)
@@ -69,7 +69,7 @@ def test_who_was_stopped_goes_on(library: Library, blobs: Blobs) -> None:
     assert library.missing("next") == []
 
 
-def test_a_video_without_pictures_keeps_its_words(library: Library, blobs: Blobs) -> None:
+def test_a_video_without_pictures_keeps_its_words(library: Library, blobs: BlobStore) -> None:
     """What is gone from the blob store can't be looked at again, but is found by its words."""
     share(library, blobs, "goal")
     blobs.delete_prefix(f"videos/{video_id('goal')}/")
@@ -79,7 +79,7 @@ def test_a_video_without_pictures_keeps_its_words(library: Library, blobs: Blobs
 
 
 @pytest.mark.parametrize("broken", [b"", picture("red")[:400]], ids=["empty", "cut off"])
-def test_a_picture_that_cannot_be_read_is_as_good_as_gone(library: Library, blobs: Blobs, broken: bytes) -> None:
+def test_a_picture_that_cannot_be_read_is_as_good_as_gone(library: Library, blobs: BlobStore, broken: bytes) -> None:
     """After a power cut a file may be there without its content: the others are looked at, and nothing fails."""
     share(library, blobs, "goal")
     share(library, blobs, "dog")
@@ -92,10 +92,10 @@ def test_a_picture_that_cannot_be_read_is_as_good_as_gone(library: Library, blob
     np.testing.assert_allclose(stored.dense["frame"], NEXT.frames([blue])[0], atol=1e-5)
 
 
-def test_generations_are_on_record(points: Points) -> None:
+def test_generations_are_on_record(points: VectorStore) -> None:
     """Newest first, with what they were made of."""
     Library(points)
-    generations = Generations(points)
+    generations = GenerationStore(points)
     first = GenerationRecord("one", "starter", "2026-01-01T00:00:00+00:00")
     second = GenerationRecord("two", "starter", "2026-01-02T00:00:00+00:00", "adapters/two/", 0.5, 0.6, 40)
     generations.put(first)
@@ -106,10 +106,10 @@ def test_generations_are_on_record(points: Points) -> None:
     assert generations.get("one") is None
 
 
-def test_one_retrain_is_on_record_until_it_ends(points: Points) -> None:
+def test_one_retrain_is_on_record_until_it_ends(points: VectorStore) -> None:
     """It can be asked to end, and only while there is one."""
     Library(points)
-    generations = Generations(points)
+    generations = GenerationStore(points)
     assert not generations.cancel()
     asked = Retraining(A, "ann", "2026-01-01T00:00:00+00:00")
     generations.put_retraining(asked)
@@ -122,23 +122,23 @@ def test_one_retrain_is_on_record_until_it_ends(points: Points) -> None:
     assert generations.retraining() is None
 
 
-def test_who_cancels_at_the_last_moment_is_heard(points: Points) -> None:
+def test_who_cancels_at_the_last_moment_is_heard(points: VectorStore) -> None:
     """A worker that finds its model better while an admin cancels goes by what is on record afterwards."""
     Library(points)
-    admin = Generations(points)
+    admin = GenerationStore(points)
     admin.put_retraining(Retraining(A, "ann", "2026-01-01T00:00:00+00:00"))
-    worker = Generations(Between(points, 1, lambda: admin.cancel()))
+    worker = GenerationStore(Between(points, 1, lambda: admin.cancel()))
     assert not worker.found_better("next")
     found = admin.retraining()
     assert found is not None
     assert found.cancelled
 
 
-def test_who_cancels_what_just_ended_brings_nothing_back(points: Points) -> None:
+def test_who_cancels_what_just_ended_brings_nothing_back(points: VectorStore) -> None:
     """Nothing is on record of a retrain that is over."""
     Library(points)
-    worker = Generations(points)
+    worker = GenerationStore(points)
     worker.put_retraining(Retraining(A, "ann", "2026-01-01T00:00:00+00:00"))
-    admin = Generations(Between(points, 1, worker.end_retraining))
+    admin = GenerationStore(Between(points, 1, worker.end_retraining))
     assert not admin.cancel()
     assert worker.retraining() is None

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import GenerationMismatch
-from indexer.search.search import Hit, Page, Why, find
+from indexer.search.search import HitReason, MomentHit, Page, find
 from indexer.store.library import Library
-from indexer.vectors.edge import EdgePoints
-from indexer.vectors.vector_store import Points
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.vector_store import VectorStore
 from tests.support.indexer_fakes import SIZE, FakeEncoder, a_video, moment_id, opened, share, submit, video_id
 
 A, B = "discord:1", "slack:2"
@@ -20,16 +20,16 @@ ENCODER = FakeEncoder()
 @pytest.fixture
 def edge_library(store_folder: Path) -> Iterator[Library]:
     """Enough where a test is about ranking alone."""
-    points = EdgePoints(store_folder)
+    points = EdgeVectorStore(store_folder)
     yield opened(points)
     points.close()
 
 
-def names(hits: tuple[Hit, ...]) -> list[str]:
+def names(hits: tuple[MomentHit, ...]) -> list[str]:
     return [hit.link.rpartition("/")[2] for hit in hits]
 
 
-def kinds(hit: Hit) -> list[str]:
+def kinds(hit: MomentHit) -> list[str]:
     return [why.kind for why in hit.why]
 
 
@@ -37,7 +37,7 @@ def test_a_hit_tells_all_that_a_card_shows(library: Library) -> None:
     """The moment's place, the video's facts, who shared it here, why it was found, and how many more there are."""
     video = share(library, A, "goal", "crowd cheering", "ball net", title="Derby: the ball, the net")
     (hit,) = find(library, ENCODER, A, ["ball net"]).hits
-    assert hit == Hit(
+    assert hit == MomentHit(
         moment_id=moment_id(video, 1),
         video_id=video.id,
         link=video.link,
@@ -55,9 +55,9 @@ def test_a_hit_tells_all_that_a_card_shows(library: Library) -> None:
     )
     assert hit.score == pytest.approx(1.0, abs=0.01)
     assert sorted(hit.why, key=lambda why: why.kind) == [
-        Why("looks"),
-        Why("motion"),
-        Why("words", "Derby: the ball, the net"),
+        HitReason("looks"),
+        HitReason("motion"),
+        HitReason("words", "Derby: the ball, the net"),
     ]
 
 
@@ -136,7 +136,7 @@ def test_the_rare_word_of_a_question_counts(edge_library: Library) -> None:
     share(edge_library, A, "unicycle", "nothing like it", title="Unicycle championship")
     page = find(edge_library, ENCODER, A, ["man unicycle"], limit=3)
     (hit,) = (hit for hit in page.hits if names((hit,)) == ["unicycle"])
-    assert Why("words", "Unicycle championship") in hit.why
+    assert HitReason("words", "Unicycle championship") in hit.why
 
 
 def test_a_score_tells_what_stands_out(library: Library) -> None:
@@ -229,7 +229,7 @@ def test_a_question_stays_in_its_space(library: Library) -> None:
 def test_each_space_sees_its_own_submitter(library: Library) -> None:
     """Of a video that two spaces share, each is told who shared it there."""
     share(library, A, "goal", "dog")
-    submit(library, B, "goal", person="bob", minute=9)
+    submit(library, B, "goal", user_id="bob", minute=9)
     submitters = [find(library, ENCODER, space, ["dog"]).hits[0].submitter for space in (A, B)]
     assert submitters == ["ann", "bob"]
 
@@ -237,7 +237,7 @@ def test_each_space_sees_its_own_submitter(library: Library) -> None:
 # ---- generations ----
 
 
-def test_an_empty_library_answers_with_nothing(points: Points) -> None:
+def test_an_empty_library_answers_with_nothing(points: VectorStore) -> None:
     """Before the first video is stored, a question is answered all the same."""
     assert find(Library(points), ENCODER, A, ["dog"]).hits == ()
 

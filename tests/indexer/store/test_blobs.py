@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from indexer.errors import StoreUnavailable
-from indexer.store.blobs import Blobs, video_prefix
+from indexer.store.blobs import BlobStore, video_prefix
 
 
 @contextmanager
@@ -40,17 +40,17 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     match request.param:
         case "folder":
-            return Blobs(str(tmp_path / "blobs"))
+            return BlobStore(str(tmp_path / "blobs"))
         case "memory":
-            return Blobs(f"memory://{uuid.uuid4().hex}")
+            return BlobStore(f"memory://{uuid.uuid4().hex}")
         case _:
-            return Blobs(f"{request.getfixturevalue('s3')}/{uuid.uuid4().hex}")
+            return BlobStore(f"{request.getfixturevalue('s3')}/{uuid.uuid4().hex}")
 
 
-def test_a_blob_comes_back_as_it_was_put(blobs: Blobs) -> None:
+def test_a_blob_comes_back_as_it_was_put(blobs: BlobStore) -> None:
     """Bytes are bytes; a second put replaces the first."""
     blobs.put("videos/a/0.jpg", b"\x00\xff")
     blobs.put("videos/a/0.jpg", b"\x01")
@@ -61,14 +61,14 @@ def test_a_blob_comes_back_as_it_was_put(blobs: Blobs) -> None:
     "key", ["videos/a/1.jpg", "videos/a", "videos/a/0.jpg/x", "", "/etc/passwd", "../secret", "videos/../../x", "a//b",
             "videos/a/..", ".hidden", "a\\b", "a\x00b", "s3://bucket/x", "a/", "눈.jpg"],
 )  # fmt: skip
-def test_what_is_no_blob_is_a_key_error(blobs: Blobs, key: str) -> None:
+def test_what_is_no_blob_is_a_key_error(blobs: BlobStore, key: str) -> None:
     """Missing keys, folders, and keys that would lead out of the store."""
     blobs.put("videos/a/0.jpg", b"x")
     with pytest.raises(KeyError):
         blobs.get(key)
 
 
-def test_nothing_is_written_outside_the_store(blobs: Blobs) -> None:
+def test_nothing_is_written_outside_the_store(blobs: BlobStore) -> None:
     """A key that is none is refused."""
     with pytest.raises(ValueError, match="not a key"):
         blobs.put("../secret", b"x")
@@ -76,7 +76,7 @@ def test_nothing_is_written_outside_the_store(blobs: Blobs) -> None:
         blobs.delete_prefix("../")
 
 
-def test_a_video_s_blobs_go_together_and_alone(blobs: Blobs) -> None:
+def test_a_video_s_blobs_go_together_and_alone(blobs: BlobStore) -> None:
     """Deleting a prefix leaves everything beside it, and may be repeated."""
     for key in ("videos/a/0.jpg", "videos/a/frames/1.jpg", "videos/ab/0.jpg"):
         blobs.put(key, b"x")
@@ -90,16 +90,16 @@ def test_a_video_s_blobs_go_together_and_alone(blobs: Blobs) -> None:
 
 def test_a_blob_has_an_address(tmp_path: Path) -> None:
     """A path where it is a file of this machine, an address with its scheme elsewhere."""
-    assert Blobs(str(tmp_path)).url("videos/a/0.jpg") == str(tmp_path / "videos/a/0.jpg")
-    assert Blobs("memory://shop").url("videos/a/0.jpg") == "memory:///shop/videos/a/0.jpg"
+    assert BlobStore(str(tmp_path)).url("videos/a/0.jpg") == str(tmp_path / "videos/a/0.jpg")
+    assert BlobStore("memory://shop").url("videos/a/0.jpg") == "memory:///shop/videos/a/0.jpg"
 
 
 def test_an_s3_that_is_away_is_an_outage() -> None:
     """Whatever is asked of it, that is told as `StoreUnavailable`; so is a bucket that is not there."""
     with s3_server() as (server, address):
         with pytest.raises(StoreUnavailable):
-            Blobs("s3://none/x").put("videos/a/0.jpg", b"x")
-        blobs = Blobs(f"{address}/x")
+            BlobStore("s3://none/x").put("videos/a/0.jpg", b"x")
+        blobs = BlobStore(f"{address}/x")
         blobs.put("videos/a/0.jpg", b"x")
         server.stop()
         for asked in (
@@ -116,7 +116,7 @@ def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
     """A folder that cannot be made is told as `StoreUnavailable`."""
     (tmp_path / "blobs").write_text("a file")
     with pytest.raises(StoreUnavailable):
-        Blobs(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
+        BlobStore(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
 
 
 WRITER = """
@@ -132,7 +132,7 @@ while True:
 
 def test_nobody_sees_half_a_blob(tmp_path: Path) -> None:
     """Neither while it is written anew, nor after its writer was killed; what that one leaves behind is no blob."""
-    blobs = Blobs(str(tmp_path))
+    blobs = BlobStore(str(tmp_path))
     blobs.put("videos/a/0.jpg", b"a" * 2**18)
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as writer:
@@ -152,7 +152,7 @@ def test_nobody_sees_half_a_blob(tmp_path: Path) -> None:
 
 def test_a_blob_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     """The blob there was stays, and so does the room on the disk."""
-    blobs = Blobs(str(tmp_path))
+    blobs = BlobStore(str(tmp_path))
     blobs.put("videos/a/0.jpg", b"x")
     with pytest.raises(StoreUnavailable):
         blobs.put("videos/a", b"x")

@@ -8,10 +8,10 @@ from PIL import Image
 from indexer.errors import GenerationMismatch
 from indexer.ingest.reembed import embed_anew, embed_missing
 from indexer.search.search import Page, find
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from indexer.store.generations import own_name, space_of
 from indexer.store.library import Library
-from indexer.vectors.vector_store import Points, Where
+from indexer.vectors.vector_store import Filter, VectorStore
 from tests.indexer.conftest import OpenPoints
 from tests.support.indexer_fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
 
@@ -20,7 +20,7 @@ BASE = FakeEncoder()
 OWN = FakeEncoder(own_name("next", A))
 
 
-def share(library: Library, blobs: Blobs, space: str, name: str, *texts: str) -> None:
+def share(library: Library, blobs: BlobStore, space: str, name: str, *texts: str) -> None:
     """A video with one kept picture, in each of its moments."""
     submit(library, space, name)
     video, file = a_video(name), io.BytesIO()
@@ -30,7 +30,7 @@ def share(library: Library, blobs: Blobs, space: str, name: str, *texts: str) ->
     assert library.put_moments(video, moments, "fake")
 
 
-def promote(library: Library, blobs: Blobs, encoder: FakeEncoder = OWN) -> None:
+def promote(library: Library, blobs: BlobStore, encoder: FakeEncoder = OWN) -> None:
     """As a retrain of the space does."""
     embed_missing(library, blobs, encoder, lambda done, of: None)
     library.switch(encoder.generation, A)
@@ -46,9 +46,9 @@ def names(page: Page) -> list[str]:
     return sorted(hit.title for hit in page.hits)
 
 
-def owned(points: Points) -> list[str]:
+def owned(points: VectorStore) -> list[str]:
     """Titles of what the space's own collection holds, whoever may find it."""
-    return sorted(each.payload["title"] for each in points.scroll(f"moments_{OWN.generation}", Where()))
+    return sorted(each.payload["title"] for each in points.scroll(f"moments_{OWN.generation}", Filter()))
 
 
 def test_the_name_tells_whose_it_is() -> None:
@@ -57,7 +57,9 @@ def test_the_name_tells_whose_it_is() -> None:
     assert (space_of(OWN.generation), space_of("next")) == (A, "")
 
 
-def test_a_space_has_its_own_and_the_others_notice_nothing(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_space_has_its_own_and_the_others_notice_nothing(
+    library: Library, blobs: BlobStore, points: VectorStore
+) -> None:
     """It holds only what the space may find; another space's answers are the same to the last bit."""
     share(library, blobs, A, "goal")
     share(library, blobs, B, "dog")
@@ -73,7 +75,7 @@ def test_a_space_has_its_own_and_the_others_notice_nothing(library: Library, blo
     assert library.own_generations() == [OWN.generation]
 
 
-def test_going_back_and_forth(open_points: OpenPoints, blobs: Blobs) -> None:
+def test_going_back_and_forth(open_points: OpenPoints, blobs: BlobStore) -> None:
     """Back to the installation's answers to the last bit, and to its own again, also after a restart."""
     library = Library(open_points())
     library.open("fake", SIZE, SIZE)
@@ -90,7 +92,7 @@ def test_going_back_and_forth(open_points: OpenPoints, blobs: Blobs) -> None:
     assert names(asked(library, A)) == ["goal"]
 
 
-def test_a_later_one_takes_the_place_of_the_earlier(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_later_one_takes_the_place_of_the_earlier(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """Two of a space's own are kept; one that is neither searched nor the one before is asked in vain."""
     share(library, blobs, A, "goal")
     promote(library, blobs)
@@ -102,7 +104,7 @@ def test_a_later_one_takes_the_place_of_the_earlier(library: Library, blobs: Blo
         library.nearest(OWN.generation, A, [])
 
 
-def test_what_comes_later_is_missing_until_it_is_embedded(library: Library, blobs: Blobs) -> None:
+def test_what_comes_later_is_missing_until_it_is_embedded(library: Library, blobs: BlobStore) -> None:
     """New to all, or new to the space only: on record as missing, whoever was killed, and then found."""
     share(library, blobs, B, "dog")
     share(library, blobs, A, "goal")
@@ -119,12 +121,12 @@ def test_what_comes_later_is_missing_until_it_is_embedded(library: Library, blob
     assert names(asked(library, A)) == ["cat", "dog", "goal"]
 
 
-def test_what_the_space_forgets_goes_out_of_it(library: Library, blobs: Blobs, points: Points) -> None:
+def test_what_the_space_forgets_goes_out_of_it(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """Also where another space keeps the video; a room's video stays the room's."""
     for name in ("goal", "dog"):
         share(library, blobs, A, name)
         submit(library, B, name)
-    submit(library, A, "cat", room="55")
+    submit(library, A, "cat", private_channel="55")
     share(library, blobs, B, "cat")
     promote(library, blobs)
     assert owned(points) == ["cat", "dog", "goal"]
@@ -136,7 +138,7 @@ def test_what_the_space_forgets_goes_out_of_it(library: Library, blobs: Blobs, p
     assert owned(points) == []
 
 
-def test_forgotten_while_it_is_embedded(library: Library, blobs: Blobs, points: Points) -> None:
+def test_forgotten_while_it_is_embedded(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """A video that the space took back meanwhile stays away from its own generation."""
     share(library, blobs, A, "goal")
     submit(library, B, "goal")
@@ -146,7 +148,9 @@ def test_forgotten_while_it_is_embedded(library: Library, blobs: Blobs, points: 
     assert owned(points) == []
 
 
-def test_a_video_that_is_indexed_again_is_embedded_again(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_video_that_is_indexed_again_is_embedded_again(
+    library: Library, blobs: BlobStore, points: VectorStore
+) -> None:
     """Its old moments are gone from every generation."""
     share(library, blobs, A, "goal", "goal", "kick")
     promote(library, blobs)
@@ -154,7 +158,9 @@ def test_a_video_that_is_indexed_again_is_embedded_again(library: Library, blobs
     assert (owned(points), library.missing(OWN.generation)) == ([], [video_id("goal")])
 
 
-def test_when_a_space_leaves_nothing_of_its_own_is_left(library: Library, blobs: Blobs, points: Points) -> None:
+def test_when_a_space_leaves_nothing_of_its_own_is_left(
+    library: Library, blobs: BlobStore, points: VectorStore
+) -> None:
     """Neither collections nor aliases; the installation's is searched if it comes back."""
     share(library, blobs, A, "goal")
     promote(library, blobs)

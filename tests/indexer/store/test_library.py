@@ -5,8 +5,8 @@ import pytest
 from indexer.errors import GenerationMismatch
 from indexer.store.library import Library
 from indexer.store.moments import Near
-from indexer.store.records import Forgotten
-from indexer.vectors.vector_store import Points, Where
+from indexer.store.records import RemovedVideo
+from indexer.vectors.vector_store import Filter, VectorStore
 from tests.indexer.conftest import OpenPoints
 from tests.support.indexer_fakes import (
     SIZE,
@@ -50,7 +50,7 @@ def test_the_same_link_twice_is_one_submission(library: Library) -> None:
     submit(library, A, "goal", "ann", minute=1)
     submit(library, A, "goal", "bob", minute=2)
     (entry,), total = library.entries(A, limit=10)
-    assert (total, entry.submission.person, entry.submission.at) == (1, "ann", "2026-01-01T12:01:00+00:00")
+    assert (total, entry.submission.user_id, entry.submission.at) == (1, "ann", "2026-01-01T12:01:00+00:00")
     assert len(library.waiting()) == 1
 
 
@@ -77,12 +77,12 @@ def test_a_video_of_which_only_words_could_be_had_says_why(library: Library) -> 
     assert moment.payload["words_only"] is True
 
 
-def test_a_second_space_finds_a_video_without_a_second_job(library: Library, points: Points) -> None:
+def test_a_second_space_finds_a_video_without_a_second_job(library: Library, points: VectorStore) -> None:
     """Two spaces share one set of points."""
     share(library, A, "goal", "kick", "cheer")
     assert submit(library, B, "goal").status == "indexed"
     assert findable(library, A) == findable(library, B) == ids_of("goal", 2)
-    assert points.count("moments", Where()) == 2
+    assert points.count("moments", Filter()) == 2
 
 
 def test_a_failed_video_keeps_its_code_and_can_be_tried_again(library: Library) -> None:
@@ -104,12 +104,12 @@ def test_a_late_failure_spoils_nothing(library: Library) -> None:
     assert findable(library, A) == ids_of("goal")
 
 
-def test_storing_again_replaces_what_was_there(library: Library, points: Points) -> None:
+def test_storing_again_replaces_what_was_there(library: Library, points: VectorStore) -> None:
     """Moments that the new cut no longer has are gone, and none is stored twice."""
     share(library, A, "goal", "one", "two", "three")
     share(library, A, "goal", "one", "two")
     assert findable(library, A) == ids_of("goal", 2)
-    assert points.count("moments", Where()) == 2
+    assert points.count("moments", Filter()) == 2
 
 
 # ---- taking back ----
@@ -120,34 +120,34 @@ def test_forgetting_in_one_space_keeps_the_other_one_s(library: Library) -> None
     share(library, A, "goal")
     submit(library, B, "goal")
     forgotten = library.forget(A, video_id("goal"))
-    assert forgotten == Forgotten((a_video("goal").link,), (video_id("goal"),))
+    assert forgotten == RemovedVideo((a_video("goal").link,), (video_id("goal"),))
     assert gone(library, forgotten) == library.leaving() == []
     assert findable(library, A) == []
     assert findable(library, B) == ids_of("goal")
 
 
-def test_the_last_space_takes_everything_along(library: Library, points: Points) -> None:
+def test_the_last_space_takes_everything_along(library: Library, points: VectorStore) -> None:
     """It is found no more at once; let go of, it leaves no point and no record."""
     share(library, A, "goal", "kick", "cheer")
     forgotten = library.forget(A, video_id("goal"))
     assert findable(library, A) == []
     assert [each.video_id for each in library.leaving()] == [video_id("goal")]
     assert gone(library, forgotten) == [video_id("goal")]
-    assert points.count("moments", Where()) == points.count("records", Where()) == 0
-    assert library.forget(A, video_id("goal")) == Forgotten()
+    assert points.count("moments", Filter()) == points.count("records", Filter()) == 0
+    assert library.forget(A, video_id("goal")) == RemovedVideo()
 
 
 def test_a_space_cannot_forget_what_another_one_shared(library: Library) -> None:
     """Forgetting a video that is not in one's space changes nothing."""
     share(library, A, "goal")
-    assert library.forget(B, video_id("goal")) == Forgotten()
+    assert library.forget(B, video_id("goal")) == RemovedVideo()
     assert findable(library, A) == ids_of("goal")
 
 
 def test_a_person_takes_back_their_own(library: Library) -> None:
     """What others shared in the space, and what the person shared elsewhere, stays."""
-    for space, name, person in ((A, "x", "ann"), (A, "y", "bob"), (A, "z", "ann"), (B, "z", "ann")):
-        submit(library, space, name, person)
+    for space, name, user_id in ((A, "x", "ann"), (A, "y", "bob"), (A, "z", "ann"), (B, "z", "ann")):
+        submit(library, space, name, user_id)
         library.put_moments(a_video(name), some_moments(a_video(name), name), "fake")
     forgotten = library.forget_mine(A, "ann")
     assert sorted(forgotten.links) == [a_video("x").link, a_video("z").link]
@@ -185,17 +185,17 @@ def test_a_job_of_the_generation_before_is_done_again(library: Library) -> None:
     assert [each.video_id for each in library.waiting()] == [video_id("goal")]
 
 
-def test_what_was_forgotten_is_not_embedded_anew(library: Library, points: Points) -> None:
+def test_what_was_forgotten_is_not_embedded_anew(library: Library, points: VectorStore) -> None:
     """A video taken back while another generation embeds it stays away."""
     share(library, A, "goal")
     library.open("next", SIZE, SIZE)
     kept = library.kept(video_id("goal"), but="next")
     library.forget(A, video_id("goal"))
     library.put_anew(video_id("goal"), "next", [(each, {"frame": meaning("x")}) for each in kept])
-    assert points.count("moments_next", Where()) == 0
+    assert points.count("moments_next", Filter()) == 0
 
 
-def test_only_two_generations_are_kept(library: Library, points: Points) -> None:
+def test_only_two_generations_are_kept(library: Library, points: VectorStore) -> None:
     """The one that is searched and the one before; older ones are deleted."""
     for name in ("next", "third"):
         library.open(name, SIZE, SIZE)
@@ -204,13 +204,13 @@ def test_only_two_generations_are_kept(library: Library, points: Points) -> None
     assert points.collections() == ("moments_next", "moments_third", "records")
 
 
-def test_what_a_space_forgets_is_gone_from_every_generation(library: Library, points: Points) -> None:
+def test_what_a_space_forgets_is_gone_from_every_generation(library: Library, points: VectorStore) -> None:
     """One that is not searched now is no hiding place."""
     library.open("next", SIZE, SIZE)
     share(library, A, "goal")
     anew(library, "goal", "next")
     gone(library, library.forget(A, video_id("goal")))
-    assert points.count("moments_fake", Where()) == points.count("moments_next", Where()) == 0
+    assert points.count("moments_fake", Filter()) == points.count("moments_next", Filter()) == 0
 
 
 # ---- what a space sees ----

@@ -12,8 +12,8 @@ IN_ROOM = (A, f"{A}/55")
 IN_ANOTHER = (A, f"{A}/66")
 
 
-def share(library: Library, name: str, room: str = "", person: str = "ann", message: str = "") -> None:
-    submit(library, A, name, person, room=room, message=message)
+def share(library: Library, name: str, private_channel: str = "", user_id: str = "ann", message: str = "") -> None:
+    submit(library, A, name, user_id, private_channel=private_channel, message=message)
     assert library.put_moments(a_video(name), some_moments(a_video(name), name), "fake")
 
 
@@ -29,7 +29,7 @@ def ids(*names: str) -> set[str]:
 def test_a_room_s_video_is_found_in_that_room_only(library: Library) -> None:
     """Those who can't read the channel neither find the video nor see it listed."""
     share(library, "open")
-    share(library, "secret", room="55")
+    share(library, "secret", private_channel="55")
     assert findable(library, IN_ROOM) == ids("open", "secret")
     assert findable(library, A) == findable(library, IN_ANOTHER) == ids("open")
     assert [entry.video.title for entry in library.entries(A, limit=10)[0]] == ["open"]
@@ -42,7 +42,7 @@ def test_a_room_s_video_is_found_in_that_room_only(library: Library) -> None:
 
 def test_shared_openly_later_it_is_found_by_all(library: Library) -> None:
     """The same link, given where everybody reads, opens the video; taken back there, it is the room's alone again."""
-    share(library, "clip", room="55")
+    share(library, "clip", private_channel="55")
     submit(library, A, "clip", "bob")
     assert findable(library, A) == ids("clip")
     assert library.entries(IN_ROOM, limit=10)[1] == 1
@@ -53,18 +53,18 @@ def test_shared_openly_later_it_is_found_by_all(library: Library) -> None:
 
 def test_only_who_added_it_takes_it_out(library: Library) -> None:
     """Others are refused, and an admin (nobody in particular) is not."""
-    share(library, "clip", person="ann")
+    share(library, "clip", user_id="ann")
     with pytest.raises(NotYours):
-        library.forget(A, video_id("clip"), person="bob")
+        library.forget(A, video_id("clip"), user_id="bob")
     assert findable(library, A) == ids("clip")
-    assert library.forget(A, video_id("clip"), person="ann").links == (a_video("clip").link,)
+    assert library.forget(A, video_id("clip"), user_id="ann").links == (a_video("clip").link,)
 
 
 def test_mine_are_mine_in_every_room(library: Library) -> None:
     """`forget mine` reaches what a person added in private channels, too, and nobody else's."""
-    share(library, "one", room="55", person="ann")
-    share(library, "two", person="ann")
-    share(library, "three", person="bob")
+    share(library, "one", private_channel="55", user_id="ann")
+    share(library, "two", user_id="ann")
+    share(library, "three", user_id="bob")
     assert len(library.forget_mine(A, "ann").links) == 2
     assert findable(library, IN_ROOM) == ids("three")
 
@@ -80,7 +80,7 @@ def test_a_message_takes_its_links_along(library: Library) -> None:
 
 def test_a_left_space_keeps_nothing(library: Library) -> None:
     """All rooms of a space go with it; another space's share in a video stays."""
-    share(library, "room", room="55")
+    share(library, "room", private_channel="55")
     share(library, "open")
     submit(library, "slack:2", "open")
     gone(library, library.forget_space(A))

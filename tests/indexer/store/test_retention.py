@@ -8,12 +8,12 @@ from PIL import Image
 
 from indexer.ingest.reembed import embed_missing
 from indexer.search.search import find
-from indexer.store.blobs import Blobs
+from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
 from indexer.store.payloads import moment_point
 from indexer.store.retention import forget_votes, thin
-from indexer.store.spaces import Spaces, Vote
-from indexer.vectors.vector_store import Points, Where
+from indexer.store.spaces import SpaceStore, VoteRecord
+from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer_fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
 
 A, B = "discord:1", "slack:2"
@@ -21,7 +21,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When `submit` says that it happened, and minutes after it."""
 
 
-def share(library: Library, blobs: Blobs, name: str) -> list[str]:
+def share(library: Library, blobs: BlobStore, name: str) -> list[str]:
     """A video of one moment of three frames, the second of which is its thumbnail. Their keys."""
     submit(library, A, name)
     video = a_video(name)
@@ -34,11 +34,11 @@ def share(library: Library, blobs: Blobs, name: str) -> list[str]:
     return keys
 
 
-def left(blobs: Blobs) -> set[str]:
+def left(blobs: BlobStore) -> set[str]:
     return set(blobs.all_keys())
 
 
-def test_old_frames_go_and_thumbnails_stay(library: Library, blobs: Blobs, points: Points) -> None:
+def test_old_frames_go_and_thumbnails_stay(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """Of what nobody submitted lately one frame a moment is left; done twice, nothing more goes."""
     keys = share(library, blobs, "goal")
     assert thin(points, blobs, NOON) == 0
@@ -49,7 +49,9 @@ def test_old_frames_go_and_thumbnails_stay(library: Library, blobs: Blobs, point
     assert moment.payload["frames"] == [keys[1]]
 
 
-def test_a_video_that_was_submitted_again_is_kept_whole(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_video_that_was_submitted_again_is_kept_whole(
+    library: Library, blobs: BlobStore, points: VectorStore
+) -> None:
     """The last submission counts, whichever space's it is."""
     keys = share(library, blobs, "goal")
     submit(library, B, "goal", minute=5)
@@ -57,7 +59,7 @@ def test_a_video_that_was_submitted_again_is_kept_whole(library: Library, blobs:
     assert left(blobs) == set(keys)
 
 
-def test_a_frame_that_moments_share_stays(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_frame_that_moments_share_stays(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """Where a still stays a later moment shows the same frame; another generation may show another one."""
     submit(library, A, "slides")
     video = a_video("slides")
@@ -79,7 +81,7 @@ def test_a_frame_that_moments_share_stays(library: Library, blobs: Blobs, points
     assert frames == {(0.0, first), (5.0, still)}
 
 
-def test_who_was_stopped_in_the_middle_ends_it_later(library: Library, blobs: Blobs, points: Points) -> None:
+def test_who_was_stopped_in_the_middle_ends_it_later(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """A frame that is gone already is no obstacle."""
     keys = share(library, blobs, "goal")
     blobs.delete(keys[0])
@@ -87,7 +89,7 @@ def test_who_was_stopped_in_the_middle_ends_it_later(library: Library, blobs: Bl
     assert left(blobs) == {keys[1]}
 
 
-def test_a_later_generation_still_has_the_video(library: Library, blobs: Blobs, points: Points) -> None:
+def test_a_later_generation_still_has_the_video(library: Library, blobs: BlobStore, points: VectorStore) -> None:
     """From the thumbnail it is embedded anew, and found by its looks; without any picture by its words."""
     for name in ("goal", "dog"):
         keys = share(library, blobs, name)
@@ -99,18 +101,20 @@ def test_a_later_generation_still_has_the_video(library: Library, blobs: Blobs, 
     assert {hit.title for hit in find(library, later, A, ["goal", "dog"]).hits} == {"goal", "dog"}
     vectors = {
         stored.payload["title"]: set(stored.dense)
-        for each in points.scroll("moments_later", Where())
+        for each in points.scroll("moments_later", Filter())
         for stored in points.retrieve("moments_later", [each.id], dense=True)
     }
     assert vectors == {"goal": {"frame", "motion"}, "dog": set()}
 
 
-def test_old_votes_go_with_their_words(library: Library, points: Points) -> None:
+def test_old_votes_go_with_their_words(library: Library, points: VectorStore) -> None:
     """Those of the time since stay."""
-    spaces = Spaces(points)
+    spaces = SpaceStore(points)
     for hour in (12, 13):
         spaces.vote(
-            Vote(A, "ann", (f"asked at {hour}",), video_id("goal"), 0.0, 5.0, "up", f"2026-01-01T{hour}:00:00+00:00")
+            VoteRecord(
+                A, "ann", (f"asked at {hour}",), video_id("goal"), 0.0, 5.0, "up", f"2026-01-01T{hour}:00:00+00:00"
+            )
         )
     assert forget_votes(points, NOON + timedelta(minutes=30)) == 1
     assert [vote.queries for vote in spaces.votes()] == [("asked at 13",)]

@@ -6,23 +6,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexer.store.library import Library
-from indexer.store.spaces import Spaces, Vote
-from indexer.vectors.vector_store import Points
+from indexer.store.spaces import SpaceStore, VoteRecord
+from indexer.vectors.vector_store import VectorStore
 from tests.support.indexer_fakes import submit, video_id
 
 A, B = "discord:1", "slack:2"
 GOAL = video_id("goal")
-VOTE = Vote(A, "ann", ("a goal",), GOAL, 0.0, 5.0, "up", "2026-01-01T12:00:00+00:00")
+VOTE = VoteRecord(A, "ann", ("a goal",), GOAL, 0.0, 5.0, "up", "2026-01-01T12:00:00+00:00")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def spaces(points: Points) -> Spaces:
+def spaces(points: VectorStore) -> SpaceStore:
     Library(points)
-    return Spaces(points)
+    return SpaceStore(points)
 
 
-def test_settings_are_each_space_s_own(spaces: Spaces) -> None:
+def test_settings_are_each_space_s_own(spaces: SpaceStore) -> None:
     """What one space decides changes nothing for another, and lasts."""
     assert spaces.settings(A) == {}
     spaces.put_settings(A, {"language": "ko", "watched": ["5"]})
@@ -31,20 +31,20 @@ def test_settings_are_each_space_s_own(spaces: Spaces) -> None:
     assert spaces.settings(B) == {}
 
 
-def test_a_later_vote_takes_the_place_of_the_earlier(spaces: Spaces) -> None:
+def test_a_later_vote_takes_the_place_of_the_earlier(spaces: SpaceStore) -> None:
     """Up and then down is down; sharing stands beside it, and so does another person's vote."""
     spaces.vote(VOTE)
     spaces.vote(replace(VOTE, kind="down"))
     spaces.vote(replace(VOTE, kind="shared"))
-    spaces.vote(replace(VOTE, person="bob"))
-    assert sorted((vote.person, vote.kind) for vote in spaces.votes(A)) == [
+    spaces.vote(replace(VOTE, user_id="bob"))
+    assert sorted((vote.user_id, vote.kind) for vote in spaces.votes(A)) == [
         ("ann", "down"),
         ("ann", "shared"),
         ("bob", "up"),
     ]
 
 
-def test_votes_are_each_space_s_own(spaces: Spaces) -> None:
+def test_votes_are_each_space_s_own(spaces: SpaceStore) -> None:
     """A space's votes are asked for alone, or all together."""
     spaces.vote(VOTE)
     spaces.vote(replace(VOTE, space=B))
@@ -52,17 +52,17 @@ def test_votes_are_each_space_s_own(spaces: Spaces) -> None:
     assert len(spaces.votes()) == 2
 
 
-def test_votes_go_with_the_person(spaces: Spaces) -> None:
+def test_votes_go_with_the_person(spaces: SpaceStore) -> None:
     """Nothing is left of who takes their things back."""
     spaces.vote(VOTE)
-    spaces.vote(replace(VOTE, person="bob"))
+    spaces.vote(replace(VOTE, user_id="bob"))
     spaces.forget_person(A, "ann")
-    assert [vote.person for vote in spaces.votes(A)] == ["bob"]
+    assert [vote.user_id for vote in spaces.votes(A)] == ["bob"]
 
 
-def test_votes_go_with_the_video(points: Points) -> None:
+def test_votes_go_with_the_video(points: VectorStore) -> None:
     """Those of the space that takes it back go, and at last those of the other; votes on other videos stay."""
-    library, spaces = Library(points), Spaces(points)
+    library, spaces = Library(points), SpaceStore(points)
     other = replace(VOTE, video_id=video_id("kick"))
     for space in (A, B):
         submit(library, space, "goal")
@@ -74,7 +74,7 @@ def test_votes_go_with_the_video(points: Points) -> None:
     assert spaces.votes() == [other]
 
 
-def test_a_space_that_was_left_is_due_after_its_grace(spaces: Spaces) -> None:
+def test_a_space_that_was_left_is_due_after_its_grace(spaces: SpaceStore) -> None:
     """Told twice the first time counts; come back, it is not due."""
     spaces.put_settings(A, {"language": "ko"})
     spaces.leave(A, NOON)
@@ -86,7 +86,7 @@ def test_a_space_that_was_left_is_due_after_its_grace(spaces: Spaces) -> None:
     assert spaces.settings(A) == {"language": "ko"}
 
 
-def test_what_happened_later_counts(spaces: Spaces) -> None:
+def test_what_happened_later_counts(spaces: SpaceStore) -> None:
     """Told in the wrong order, a space that is back is not due, and one that was left again is."""
     early, late = NOON, NOON + timedelta(hours=1)
     spaces.come_back(A, late)
@@ -97,7 +97,7 @@ def test_what_happened_later_counts(spaces: Spaces) -> None:
     assert spaces.left_before(NOON + timedelta(days=9)) == [B]
 
 
-def test_a_forgotten_space_leaves_nothing(spaces: Spaces) -> None:
+def test_a_forgotten_space_leaves_nothing(spaces: SpaceStore) -> None:
     """Settings and votes are gone, and it is not due again."""
     spaces.put_settings(A, {"language": "ko"})
     spaces.vote(VOTE)

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.store.library import Library
-from indexer.vectors.edge import EdgePoints
+from indexer.vectors.edge import EdgeVectorStore
 from tests.support.indexer_fakes import a_video, findable, gone, ids_of, opened, some_moments, submit, video_id
 
 
 @pytest.fixture(scope="module")
 def shared_library(fast_folder: Path) -> Any:
-    points = EdgePoints(fast_folder / "walls")
+    points = EdgeVectorStore(fast_folder / "walls")
     yield opened(points)
     points.close()
 
@@ -45,8 +45,8 @@ class Model:
             self.stored.pop(name, None)
             self.failed.discard(name)
 
-    def submit(self, space: str, name: str, person: str) -> None:
-        self.submitted.setdefault((space, name), person)
+    def submit(self, space: str, name: str, user_id: str) -> None:
+        self.submitted.setdefault((space, name), user_id)
         self.failed.discard(name)
 
     def store(self, name: str, count: int) -> None:
@@ -60,8 +60,8 @@ class Model:
     def forget(self, space: str, name: str) -> None:
         self.submitted.pop((space, name), None)
 
-    def forget_mine(self, space: str, person: str) -> None:
-        self.submitted = {key: by for key, by in self.submitted.items() if (key[0], by) != (space, person)}
+    def forget_mine(self, space: str, user_id: str) -> None:
+        self.submitted = {key: by for key, by in self.submitted.items() if (key[0], by) != (space, user_id)}
 
     def findable(self, space: str, prefix: str) -> list[str]:
         names = [name for of, name in self.submitted if of == space and name in self.stored]
@@ -77,8 +77,8 @@ class Real:
     def step(self, kind: str, *args: Any) -> None:
         getattr(self, kind)(*args)
 
-    def submit(self, space: str, name: str, person: str) -> None:
-        submit(self.library, space + self.run, self.run + name, person)
+    def submit(self, space: str, name: str, user_id: str) -> None:
+        submit(self.library, space + self.run, self.run + name, user_id)
 
     def store(self, name: str, count: int) -> None:
         video = a_video(self.run + name)
@@ -90,8 +90,8 @@ class Real:
     def forget(self, space: str, name: str) -> None:
         gone(self.library, self.library.forget(space + self.run, video_id(self.run + name)))
 
-    def forget_mine(self, space: str, person: str) -> None:
-        gone(self.library, self.library.forget_mine(space + self.run, person))
+    def forget_mine(self, space: str, user_id: str) -> None:
+        gone(self.library, self.library.forget_mine(space + self.run, user_id))
 
 
 @settings(max_examples=150, deadline=None)
@@ -107,5 +107,5 @@ def test_a_space_finds_what_it_shared_and_nothing_else(shared_library: Library, 
             assert findable(shared_library, space + run) == model.findable(space, run)
             entries, total = shared_library.entries(space + run, limit=10)
             shared = {(video_id(run + name), by) for (of, name), by in model.submitted.items() if of == space}
-            assert {(entry.video.video_id, entry.submission.person) for entry in entries} == shared
+            assert {(entry.video.video_id, entry.submission.user_id) for entry in entries} == shared
             assert total == len(shared)

@@ -252,11 +252,11 @@ def test_no_video_and_no_person_outweighs(tmp_path: Path) -> None:
     assert len(cleaned.pairs) == 60
     assert cleaned.pairs[0] == many[0]
     assert cleaned.pairs[-1] == many[-1]
-    busy = [replace(pair, text=f"thing {i}", source=f"s{i}", person="ann") for i in range(300)]
+    busy = [replace(pair, text=f"thing {i}", source=f"s{i}", user_id="ann") for i in range(300)]
     others = [replace(pair, text=f"other {i}", source=f"o{i}") for i in range(100)]
     kept = clean([*busy, *others]).pairs
-    assert sum(pair.person == "ann" for pair in kept) == 100
-    assert sum(not pair.person for pair in kept) == 100
+    assert sum(pair.user_id == "ann" for pair in kept) == 100
+    assert sum(not pair.user_id for pair in kept) == 100
 
 
 def test_a_broken_picture_is_named(tmp_path: Path) -> None:

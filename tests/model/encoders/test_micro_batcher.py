@@ -8,7 +8,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from model.encoders.micro_batcher import MAX_BATCH, Batcher
+from model.encoders.micro_batcher import MAX_BATCH, MicroBatcher
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from tests.support import tiny_models
 
@@ -45,8 +45,8 @@ def slow() -> SlowEncoder:
 
 
 @pytest.fixture
-def batcher(slow: SlowEncoder) -> Iterator[Batcher]:
-    with closing(Batcher(slow)) as made:
+def batcher(slow: SlowEncoder) -> Iterator[MicroBatcher]:
+    with closing(MicroBatcher(slow)) as made:
         yield made
         slow.go.set()
 
@@ -55,7 +55,7 @@ def numbers(answers: Sequence["Future[TextVectors]"]) -> list[float]:
     return [float(answer.result(10).frame[0]) for answer in answers]
 
 
-def test_what_waits_becomes_one_batch(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_what_waits_becomes_one_batch(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """Twenty searches that arrive while one runs are one more call, and each gets its own answer."""
     first = batcher.submit(["100"])
     assert slow.started.wait(10)
@@ -66,7 +66,7 @@ def test_what_waits_becomes_one_batch(slow: SlowEncoder, batcher: Batcher) -> No
     assert len(slow.calls) == 2
 
 
-def test_many_threads(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_many_threads(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """Searches from many threads each get their own answer, and each text is encoded once."""
     with ThreadPoolExecutor(16) as threads:
         asked = [threads.submit(batcher.texts, [str(i)]) for i in range(16)]
@@ -76,14 +76,14 @@ def test_many_threads(slow: SlowEncoder, batcher: Batcher) -> None:
     assert sorted(text for texts in slow.calls for text in texts) == sorted(str(i) for i in range(16))
 
 
-def test_an_idle_one_starts_at_once(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_an_idle_one_starts_at_once(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """A lone search is encoded without any other arriving."""
     slow.go.set()
     assert numbers(batcher.submit(["7", "8"])) == [7, 8]
     assert slow.calls == [["7", "8"]]
 
 
-def test_a_batch_is_bounded(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_a_batch_is_bounded(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """More than a batch holds is encoded in several calls, and still all are answered."""
     batcher.submit(["0"])
     assert slow.started.wait(10)
@@ -93,7 +93,7 @@ def test_a_batch_is_bounded(slow: SlowEncoder, batcher: Batcher) -> None:
     assert [len(texts) for texts in slow.calls] == [1, MAX_BATCH, 5]
 
 
-def test_errors_reach_their_callers(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_errors_reach_their_callers(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """A failed batch fails for its callers, and the next one works."""
     slow.go.set()
     with pytest.raises(ValueError, match="bad text"):
@@ -101,14 +101,14 @@ def test_errors_reach_their_callers(slow: SlowEncoder, batcher: Batcher) -> None
     assert numbers(batcher.submit(["3"])) == [3]
 
 
-def test_a_short_answer_is_an_error(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_a_short_answer_is_an_error(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """An encoder that gives fewer vectors than texts fails its callers instead of leaving one waiting."""
     slow.go.set()
     with pytest.raises(ValueError, match="shorter"):
         numbers(batcher.submit(["1", "lost"]))
 
 
-def test_closing_answers_who_waits(slow: SlowEncoder, batcher: Batcher) -> None:
+def test_closing_answers_who_waits(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """Closing lets the running and the waiting searches end, and refuses new ones."""
     answers = batcher.submit(["1"])
     assert slow.started.wait(10)
@@ -121,7 +121,7 @@ def test_closing_answers_who_waits(slow: SlowEncoder, batcher: Batcher) -> None:
         batcher.texts(["3"])
 
 
-def test_it_is_an_encoder(batcher: Batcher) -> None:
+def test_it_is_an_encoder(batcher: MicroBatcher) -> None:
     """It stands in wherever an encoder does: pictures and clips go straight through."""
     encoder: Encoder = batcher
     assert (encoder.generation, encoder.frame_size, encoder.motion_size) == ("slow-1", 1, 3)

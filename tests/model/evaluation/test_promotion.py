@@ -9,7 +9,7 @@ from PIL import Image
 from model.data.pairs import Pair
 from model.evaluation import general_set, promotion
 from model.evaluation.compare import Comparison, Difference, Encoded, compare
-from model.evaluation.promotion import LEAST_SOURCES, MARGIN, Finding, judge, trial
+from model.evaluation.promotion import LEAST_SOURCES, MARGIN, Criterion, judge, trial
 from model.starter import artifacts
 from tests.model.evaluation.test_compare import ByColour
 
@@ -29,22 +29,22 @@ SAME = comparison(-0.01, 0.01)
 @pytest.mark.parametrize(
     ("held_out", "world", "better", "findings"),
     [
-        (comparison(0.001, 0.2), SAME, True, {Finding.BETTER, Finding.KEPT}),
-        (comparison(0.0, 0.2), SAME, False, {Finding.NOT_BETTER, Finding.KEPT}),
-        (comparison(-0.2, -0.1), SAME, False, {Finding.NOT_BETTER, Finding.KEPT}),
-        (comparison(0.1, 0.2), comparison(-MARGIN, 0.01), True, {Finding.BETTER, Finding.KEPT}),
-        (comparison(0.1, 0.2), comparison(-MARGIN - 0.001, 0.3), False, {Finding.BETTER, Finding.FORGOT}),
+        (comparison(0.001, 0.2), SAME, True, {Criterion.BETTER, Criterion.KEPT}),
+        (comparison(0.0, 0.2), SAME, False, {Criterion.NOT_BETTER, Criterion.KEPT}),
+        (comparison(-0.2, -0.1), SAME, False, {Criterion.NOT_BETTER, Criterion.KEPT}),
+        (comparison(0.1, 0.2), comparison(-MARGIN, 0.01), True, {Criterion.BETTER, Criterion.KEPT}),
+        (comparison(0.1, 0.2), comparison(-MARGIN - 0.001, 0.3), False, {Criterion.BETTER, Criterion.FORGOT}),
         (
             comparison(0.1, 0.2, back=(-0.2, -0.1)),
             SAME,
             False,
-            {Finding.BETTER, Finding.WORSE_BACK, Finding.KEPT},
+            {Criterion.BETTER, Criterion.WORSE_BACK, Criterion.KEPT},
         ),
-        (comparison(0.1, 0.2, sources=LEAST_SOURCES - 1), SAME, False, {Finding.TOO_FEW, Finding.KEPT}),
+        (comparison(0.1, 0.2, sources=LEAST_SOURCES - 1), SAME, False, {Criterion.TOO_FEW, Criterion.KEPT}),
     ],
 )
 def test_only_what_is_surely_better_and_forgets_nothing_is_promoted(
-    held_out: Comparison, world: Comparison, better: bool, findings: set[Finding]
+    held_out: Comparison, world: Comparison, better: bool, findings: set[Criterion]
 ) -> None:
     """Each bound at its edge; the reasons name all that was found, with their figures."""
     verdict = judge(held_out, world)
@@ -93,7 +93,11 @@ def test_a_trial_asks_both_models_of_both_sets(tmp_path: Path) -> None:
     assert seen == sorted(seen)
     assert seen[-1] == 1
     reverse = trial(ByColour(), Blind(), pairs, pairs).verdict
-    assert {reason.finding for reason in reverse.reasons} == {Finding.NOT_BETTER, Finding.WORSE_BACK, Finding.FORGOT}
+    assert {reason.finding for reason in reverse.reasons} == {
+        Criterion.NOT_BETTER,
+        Criterion.WORSE_BACK,
+        Criterion.FORGOT,
+    }
 
 
 def test_what_is_held_out_is_looked_for_in_the_whole_library(tmp_path: Path) -> None:

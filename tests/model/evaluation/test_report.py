@@ -12,25 +12,25 @@ from PIL import Image
 
 from model.evaluation import report
 from model.evaluation.compare import compare
-from model.evaluation.promotion import Trial, judge
-from model.outcome import Outcome
+from model.evaluation.promotion import PromotionTest, judge
+from model.outcome import TrainingOutcome
 from tests.model.evaluation.test_compare import encoded
 
 
 @pytest.fixture(scope="module")
-def trial() -> Trial:
+def trial() -> PromotionTest:
     base, adapter = encoded(0, 0.6), encoded(0, 0.3)
     held_out, general = compare(base, adapter), compare(base, base)
-    return Trial(base.report(), adapter.report(), held_out, general, judge(held_out, general))
+    return PromotionTest(base.report(), adapter.report(), held_out, general, judge(held_out, general))
 
 
 OUTCOMES = {
-    "frame": Outcome(50, 25, [(i, 4 / i) for i in range(1, 51)], [(0, 0.5), (25, 0.6), (50, 0.55)]),
-    "motion": Outcome(1, 0, [(1, 3.0)], []),
+    "frame": TrainingOutcome(50, 25, [(i, 4 / i) for i in range(1, 51)], [(0, 0.5), (25, 0.6), (50, 0.55)]),
+    "motion": TrainingOutcome(1, 0, [(1, 3.0)], []),
 }
 
 
-def test_a_report_is_read_back_with_all_its_figures(trial: Trial, tmp_path: Path) -> None:
+def test_a_report_is_read_back_with_all_its_figures(trial: PromotionTest, tmp_path: Path) -> None:
     """Verdict, both reports, intervals and curves are in the JSON, and what was said besides."""
     report.write(trial, OUTCOMES, {"preset": "starter"}, tmp_path / "new")
     found = json.loads((tmp_path / "new" / report.JSON).read_text())
@@ -41,7 +41,7 @@ def test_a_report_is_read_back_with_all_its_figures(trial: Trial, tmp_path: Path
     assert found["training"]["frame"]["validation"][1] == [25, 0.6]
 
 
-def test_the_picture_is_one_of_its_size_and_shows_what_changed(trial: Trial, tmp_path: Path) -> None:
+def test_the_picture_is_one_of_its_size_and_shows_what_changed(trial: PromotionTest, tmp_path: Path) -> None:
     """1,200 by 800 pixels on a light ground; a verdict the other way gives another picture."""
     report.write(trial, OUTCOMES, {}, tmp_path)
     with Image.open(tmp_path / report.PICTURE) as image:
@@ -56,9 +56,9 @@ def test_the_picture_is_one_of_its_size_and_shows_what_changed(trial: Trial, tmp
     assert not changed[100:].any()
 
 
-def test_a_run_without_any_curve_has_a_picture_too(trial: Trial, tmp_path: Path) -> None:
+def test_a_run_without_any_curve_has_a_picture_too(trial: PromotionTest, tmp_path: Path) -> None:
     """A run stopped early, or without validation pairs, is reported as well."""
-    report.write(trial, {"frame": Outcome(0, 0, [], [])}, {}, tmp_path)
+    report.write(trial, {"frame": TrainingOutcome(0, 0, [], [])}, {}, tmp_path)
     assert (tmp_path / report.PICTURE).stat().st_size > 10_000
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from model.config import Augment
+from model.config import AugmentConfig
 from model.training.augment import changed
 from tests.support import tiny_models
 
-MILD = Augment(views=2, least_area=0.6, jitter=0.3, blur=1.0)
+MILD = AugmentConfig(views=2, least_area=0.6, jitter=0.3, blur=1.0)
 
 
 def test_view_0_is_the_picture() -> None:
@@ -41,7 +41,7 @@ def test_left_stays_left_unless_asked() -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[:, 32:] = 255
 
-    def left_brighter(augment: Augment) -> int:
+    def left_brighter(augment: AugmentConfig) -> int:
         views = [changed(picture, view, augment, seed=0).mean((0, 2)) for view in range(1, 30)]
         return sum(bool(columns[0] > columns[-1]) for columns in views)
 

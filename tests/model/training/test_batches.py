@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.config import Run, read_run
+from model.config import TrainingConfig, read_run
 from model.data.pairs import Pair
 from model.training import batches
 from model.training.batches import Material
@@ -29,7 +29,7 @@ def material() -> Material:
 
 
 @pytest.fixture
-def run() -> Run:
+def run() -> TrainingConfig:
     return read_run().model_copy(update={"batch": 4, "texts": 3, "text_views": 2})
 
 
@@ -41,7 +41,7 @@ def test_of_one_split_only(material: Material) -> None:
     assert all((material.clip_of[texts] == i).all() for i, texts in enumerate(material.texts_of))
 
 
-def test_a_step_is_the_same_again(material: Material, run: Run) -> None:
+def test_a_step_is_the_same_again(material: Material, run: TrainingConfig) -> None:
     """The same seed and step give the same batch; another seed another one."""
     one, same = batches.batch(run, material, 5), batches.batch(run, material, 5)
     assert all(np.array_equal(getattr(one, name), getattr(same, name)) for name in ("clips", "texts", "own", "views"))
@@ -49,7 +49,7 @@ def test_a_step_is_the_same_again(material: Material, run: Run) -> None:
     assert not np.array_equal(one.texts, other.texts)
 
 
-def test_each_text_stands_beside_its_own(material: Material, run: Run) -> None:
+def test_each_text_stands_beside_its_own(material: Material, run: TrainingConfig) -> None:
     """`own` names the column of each text; each clip has three texts, in two views, different where it has three."""
     for step in range(6):
         batch = batches.batch(run, material, step)
@@ -59,14 +59,14 @@ def test_each_text_stands_beside_its_own(material: Material, run: Run) -> None:
             assert len(set(batch.texts[batch.own == column])) == min(3, number + 1)
 
 
-def test_an_epoch_shows_each_clip_once(material: Material, run: Run) -> None:
+def test_an_epoch_shows_each_clip_once(material: Material, run: TrainingConfig) -> None:
     """Two batches of four and no clip twice; the next epoch has another order."""
     epochs = [[batches.batch(run, material, 2 * epoch + i).clips[:4].tolist() for i in range(2)] for epoch in range(2)]
     assert all(len({*epoch[0], *epoch[1]}) == 8 for epoch in epochs)
     assert epochs[0] != epochs[1]
 
 
-def test_what_was_voted_down_stands_against(material: Material, run: Run) -> None:
+def test_what_was_voted_down_stands_against(material: Material, run: TrainingConfig) -> None:
     """Wherever text 0 is, the picture voted down for it is one more column, and nowhere else."""
     for step in range(12):
         batch = batches.batch(run, material, step)

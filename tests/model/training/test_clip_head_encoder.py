@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from model.config import Head, Run, read_run
+from model.config import ClipHeadConfig, TrainingConfig, read_run
 from model.data.pairs import Pair
 from model.errors import AdapterMismatch, Cancelled
 from model.ports import Clip, Picture, TextVectors, Vector
-from model.training.clip_head_encoder import FILE, padded, teach, worn
+from model.training.clip_head_encoder import FILE, padded, teach, with_clip_head
 
 SIZE = 8
 FORTH, BACK = ("red", "blue"), ("blue", "red")
@@ -64,14 +64,14 @@ def pairs(tmp_path: Path) -> list[Pair]:
 
 
 def taught(pairs: Sequence[Pair], folder: Path, kind: str = "lstm") -> Path:
-    stated = Head.model_validate({"kind": kind, "steps": 60, "rate": 1e-2})
+    stated = ClipHeadConfig.model_validate({"kind": kind, "steps": 60, "rate": 1e-2})
     teach(stated, pairs, Colours(), folder, seed=0, progress=lambda done, of: None, stopping=lambda: False)
     return folder
 
 
 def test_a_taught_head_serves_from_the_adapters_folder(pairs: list[Pair], tmp_path: Path) -> None:
     """The clip that ends as the text says is nearer, although both have the same frames; it is another generation."""
-    plain, encoder = Colours(), worn(Colours(), taught(pairs, tmp_path))
+    plain, encoder = Colours(), with_clip_head(Colours(), taught(pairs, tmp_path))
     red, blue = plain.frames([np.full((1, 1, 3), c, np.uint8) for c in ((255, 0, 0), (0, 0, 255))])
     clips = encoder.clips([Shown(np.stack([blue, red])), Shown(np.stack([red, blue]))])
     near = clips @ np.stack([text.motion for text in encoder.texts(["red", "blue"]) if text.motion is not None]).T
@@ -88,7 +88,7 @@ def test_the_same_pairs_give_the_same_generation(pairs: list[Pair], tmp_path: Pa
     for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        names.add(worn(Colours(), taught(pairs, folder)).generation)
+        names.add(with_clip_head(Colours(), taught(pairs, folder)).generation)
     assert len(names) == 1
 
 
@@ -96,8 +96,8 @@ def test_without_a_head_nothing_changes(pairs: list[Pair], tmp_path: Path) -> No
     """No adapter, an adapter without a head, and pairs without a clip leave the encoder as it is."""
     photographs = [Pair(pair.text, pair.pictures[:1], pair.source, stated="train") for pair in pairs]
     plain = Colours()
-    assert worn(plain, None) is plain
-    assert worn(plain, taught(photographs, tmp_path)) is plain
+    assert with_clip_head(plain, None) is plain
+    assert with_clip_head(plain, taught(photographs, tmp_path)) is plain
 
 
 def test_a_preset_with_a_clip_model_takes_no_head(pairs: list[Pair], tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_preset_with_a_clip_model_takes_no_head(pairs: list[Pair], tmp_path: P
     encoder = Colours()
     encoder.motion_size = SIZE
     with pytest.raises(AdapterMismatch):
-        worn(encoder, folder)
+        with_clip_head(encoder, folder)
     with pytest.raises(AdapterMismatch, match=r"head\.kind"):
         teach(read_run().head, pairs, encoder, tmp_path, seed=0, progress=lambda done, of: None, stopping=lambda: False)
 
@@ -116,7 +116,7 @@ def test_a_head_of_another_size_is_refused(pairs: list[Pair], tmp_path: Path) ->
     encoder = Colours()
     encoder.frame_size = SIZE + 8
     with pytest.raises(AdapterMismatch, match=FILE):
-        worn(encoder, taught(pairs, tmp_path))
+        with_clip_head(encoder, taught(pairs, tmp_path))
 
 
 def test_it_stops_when_asked(pairs: list[Pair], tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_the_tight_head_is_no_choice() -> None:
     """It gives no vector that an index could hold, so a run file that names it is refused."""
     stated = read_run().model_dump()
     with pytest.raises(ValidationError, match="transformer"):
-        Run.model_validate({**stated, "head": {**stated["head"], "kind": "tight"}})
+        TrainingConfig.model_validate({**stated, "head": {**stated["head"], "kind": "tight"}})
 
 
 def test_padding_keeps_order_and_counts() -> None:

@@ -14,10 +14,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from model.config import Run, read_run
+from model.config import TrainingConfig, read_run
 from model.data.pairs import Pair
 from model.encoders import hub, lora
-from model.encoders.clip import HubEncoder, Tower
+from model.encoders.clip import HubEncoder, HubTower
 from model.encoders.preprocess import Preprocess
 from model.errors import AdapterMismatch, Cancelled
 from model.evaluation.compare import encode
@@ -79,7 +79,7 @@ def pairs(root: Path) -> list[Pair]:
     return [*some, *(replace(pair, stated="validation") for pair in some)]
 
 
-def small(**changes: object) -> Run:
+def small(**changes: object) -> TrainingConfig:
     """The shipped run, for 16 pictures."""
     stated = read_run()
     run = {
@@ -92,7 +92,7 @@ def small(**changes: object) -> Run:
         "map_rate": 1e-2,
         "texts": 1,
     }
-    return Run.model_validate({**stated.model_dump(), **run, "map_dropout": 0.1, **changes})
+    return TrainingConfig.model_validate({**stated.model_dump(), **run, "map_dropout": 0.1, **changes})
 
 
 def sentences(texts: list[str]) -> torch.Tensor:
@@ -102,10 +102,10 @@ def sentences(texts: list[str]) -> torch.Tensor:
 
 
 @pytest.fixture
-def starter_towers(root: Path) -> Callable[[Run, Path], dict[str, Loading]]:
+def starter_towers(root: Path) -> Callable[[TrainingConfig, Path], dict[str, Loading]]:
     """The starter's kind, tiny: three layers, of which the run adapts some."""
 
-    def build(run: Run, folder: Path) -> dict[str, Loading]:
+    def build(run: TrainingConfig, folder: Path) -> dict[str, Loading]:
         def load() -> StarterTowers:
             torch.manual_seed(0)
             vision = {**tiny_models._VISION, "num_hidden_layers": 3, "projection_dim": SIZE}
@@ -121,8 +121,8 @@ def starter_towers(root: Path) -> Callable[[Run, Path], dict[str, Loading]]:
 
 
 @pytest.fixture
-def fit(starter_towers: Callable[[Run, Path], dict[str, Loading]]) -> Callable[..., object]:
-    def fit(run: Run, pairs: list[Pair], folder: Path, watcher: Watcher) -> object:
+def fit(starter_towers: Callable[[TrainingConfig, Path], dict[str, Loading]]) -> Callable[..., object]:
+    def fit(run: TrainingConfig, pairs: list[Pair], folder: Path, watcher: Watcher) -> object:
         loading = starter_towers(run, folder)
         return train_towers(
             run,
@@ -192,7 +192,7 @@ def test_cancel_stops_at_the_next_checkpoint(fit, pairs: list[Pair], tmp_path: P
 
 def test_the_summary_tells_no_text(fit, pairs: list[Pair], tmp_path: Path) -> None:
     """`adapter.json` has the run, the models, counts and curves; no text, source, person or path of a pair."""
-    mine = [replace(pair, person="someone") for pair in pairs]
+    mine = [replace(pair, user_id="someone") for pair in pairs]
     fit(small(steps=2), mine, tmp_path, Watcher())
     told = (tmp_path / "adapter" / "adapter.json").read_text()
     summary = json.loads(told)
@@ -255,7 +255,7 @@ def test_a_run_that_fits_no_layer_is_refused(root: Path) -> None:
         hub_towers(root, "clip", run)()
 
 
-def hub_towers(root: Path, name: str, run: Run, part: Path | None = None) -> Loading:
+def hub_towers(root: Path, name: str, run: TrainingConfig, part: Path | None = None) -> Loading:
     return lambda: HubTowers(hub.read(root / name, f"tiny/{name}@1"), run, part)
 
 
@@ -366,7 +366,7 @@ def test_the_best_step_is_chosen_by_the_figure_that_judges(root: Path, tmp_path:
         progress=Watcher().progress,
         stopping=lambda: False,
     )
-    tower = Tower(hub.read(root / "clip", "tiny/clip@1"), torch.device("cpu"), torch.float32)
+    tower = HubTower(hub.read(root / "clip", "tiny/clip@1"), torch.device("cpu"), torch.float32)
     judged = encode(looked_at, HubEncoder("tiny", tower, None)).report().text_to_image
     assert judged.queries == 6
     assert trained.outcomes["frame"].validation[0][1] == pytest.approx(judged.mrr, abs=0.01)

@@ -13,7 +13,7 @@ class Asked:
 
     id: int
     token: str
-    person: Person
+    user_id: Person
     at: float
     kind: int
     guild: int

@@ -251,7 +251,7 @@ class Rest(Gateway):
             message["message_reference"] = body["message_reference"]
         if asked is not None:
             message["interaction_metadata"] = {
-                "id": str(asked.id), "type": asked.kind, "user": asked.person.user,
+                "id": str(asked.id), "type": asked.kind, "user": asked.user_id.user,
                 "authorizing_integration_owners": {"0": str(asked.guild)},
             }  # fmt: skip
         return message

@@ -15,7 +15,7 @@ STAMP: Final = "2026-11-21T10:00:00.000000+00:00"
 class Person:
     id: int
     name: str
-    admin: bool = False
+    is_admin: bool = False
     locale: str = "en-US"
 
     @property
@@ -25,12 +25,12 @@ class Person:
 
     @property
     def member(self) -> dict[str, Any]:
-        permissions = VIEW | (MANAGE_GUILD if self.admin else 0)
-        return {"user": self.user, "nick": None, "roles": [str(ADMINS)] if self.admin else [], "joined_at": STAMP,
+        permissions = VIEW | (MANAGE_GUILD if self.is_admin else 0)
+        return {"user": self.user, "nick": None, "roles": [str(ADMINS)] if self.is_admin else [], "joined_at": STAMP,
                 "deaf": False, "mute": False, "flags": 0, "avatar": None, "permissions": str(permissions)}  # fmt: skip
 
 
-ADA, BOB, EVE = Person(11, "Ada"), Person(12, "Bob"), Person(13, "Eve", admin=True)
+ADA, BOB, EVE = Person(11, "Ada"), Person(12, "Bob"), Person(13, "Eve", is_admin=True)
 GUILD, OTHER_GUILD = 7 * 10**17, 8 * 10**17
 ADMINS: Final = 71
 GENERAL, SECRET, CLIPS = 101, 102, 103

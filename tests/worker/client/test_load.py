@@ -6,24 +6,24 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from tests.worker.conftest import ASKER, toy_process
+from tests.worker.conftest import CALLER, toy_process
 from worker.client.queue_client import QueueClient, connect
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import CallFailed, Status
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import CallFailedError, GetStatus
 from worker.settings import Settings
 
 ASKED, WAITING, TIMEOUT_S = 600, 300, 3.0
 SENDERS = 32
 """Threads that may look at the queue at the same time, and each find room for one more."""
-SLOW = Status(asker=ASKER.model_copy(update={"person": "slow"}))
+SLOW = GetStatus(caller=CALLER.model_copy(update={"user_id": "slow"}))
 
 
-async def ended(client: QueueClient) -> tuple[Code | None, float]:
+async def ended(client: QueueClient) -> tuple[ErrorCode | None, float]:
     """How a question ended, and after how many seconds."""
     began_s = time.monotonic()
     try:
         await client.call(SLOW)
-    except CallFailed as failed:
+    except CallFailedError as failed:
         return failed.code, time.monotonic() - began_s
     return None, time.monotonic() - began_s
 
@@ -46,7 +46,7 @@ async def test_each_question_ends_by_its_deadline(clean_redis: str, tmp_path: Pa
             asking = asyncio.gather(*(ended(client) for _ in range(ASKED)))
             most = await longest(redis, asking)
             ends = await asking
-            assert {code for code, _ in ends} == {None, Code.BUSY}
+            assert {code for code, _ in ends} == {None, ErrorCode.BUSY}
             assert max(took_s for _, took_s in ends) < TIMEOUT_S + 2
             assert most <= WAITING + SENDERS
             # What is too late by now is thrown away, not worked off first.

@@ -11,17 +11,17 @@ import pytest
 
 from tests.conftest import free_port
 from tests.support.echo_worker_process import INDEXED
-from tests.worker.conftest import ASKER, Queues
+from tests.worker.conftest import CALLER, Queues
 from worker.client import relay
 from worker.client.queue_client import QueueClient, connect
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, CallFailed, Progress, Status
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, CallFailedError, GetStatus, IndexProgress
 from worker.queue.signing import send
 from worker.settings import Settings
 
 
-def asking(person: str) -> Status:
-    return Status(asker=Asker(space="local:test", person=person))
+def asking(user_id: str) -> GetStatus:
+    return GetStatus(caller=Caller(space="local:test", user_id=user_id))
 
 
 async def test_call_answers(client: QueueClient) -> None:
@@ -38,16 +38,16 @@ async def test_a_thousand_calls_wait_without_threads(client: QueueClient) -> Non
 
 async def test_refusal_crosses_as_a_code(client: QueueClient) -> None:
     """A worker's refusal arrives with its code and its incident."""
-    with pytest.raises(CallFailed) as failed:
+    with pytest.raises(CallFailedError) as failed:
         await client.call(asking("refused"))
-    assert (failed.value.code, failed.value.incident) == (Code.NOT_IN_LIBRARY, "abc")
+    assert (failed.value.code, failed.value.correlation_id) == (ErrorCode.NOT_IN_LIBRARY, "abc")
 
 
 async def test_a_broken_task_is_an_internal_failure(client: QueueClient) -> None:
     """A task that raises is answered with `internal`, never with its traceback."""
-    with pytest.raises(CallFailed) as failed:
+    with pytest.raises(CallFailedError) as failed:
         await client.call(asking("broken"))
-    assert failed.value.code is Code.INTERNAL
+    assert failed.value.code is ErrorCode.INTERNAL
     assert "fault" not in str(failed.value)
 
 
@@ -59,7 +59,7 @@ async def test_follow_tells_progress_then_the_end(client: QueueClient, queues: Q
         async for update in following:
             updates.append(update)
             queues.let_go()
-    assert updates == [Progress(stage="fetch", done=0.5), INDEXED]
+    assert updates == [IndexProgress(stage="fetch", done=0.5), INDEXED]
     assert [update async for update in client.follow("job")] == [INDEXED]
 
 
@@ -67,18 +67,18 @@ async def test_without_a_worker_the_caller_is_told(tmp_path: Path, clean_redis: 
     """If nobody works on the queue the call ends in time with `no_worker`."""
     settings = Settings(data_dir=tmp_path, redis_url=clean_redis, search_timeout_s=0.3)
     async with connect(settings) as client:
-        with pytest.raises(CallFailed) as failed:
+        with pytest.raises(CallFailedError) as failed:
             await client.call(asking("x"))
-    assert failed.value.code is Code.NO_WORKER
+    assert failed.value.code is ErrorCode.NO_WORKER
 
 
 async def test_without_redis_the_caller_is_told(tmp_path: Path) -> None:
     """If Redis is gone the call ends with `queue_unavailable`."""
     settings = Settings(data_dir=tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0", search_timeout_s=10)
     async with connect(settings) as client:
-        with pytest.raises(CallFailed) as failed:
+        with pytest.raises(CallFailedError) as failed:
             await client.call(asking("x"))
-    assert failed.value.code is Code.QUEUE_UNAVAILABLE
+    assert failed.value.code is ErrorCode.QUEUE_UNAVAILABLE
 
 
 class TestRelay:
@@ -92,9 +92,9 @@ class TestRelay:
         """Answers and refusals pass unchanged."""
         async with relay.serve(client, queue_settings), connect(queue_settings) as other:
             assert (await other.call(asking("starter"))).videos == 1
-            with pytest.raises(CallFailed) as failed:
+            with pytest.raises(CallFailedError) as failed:
                 await other.call(asking("refused"))
-        assert failed.value.code is Code.NOT_IN_LIBRARY
+        assert failed.value.code is ErrorCode.NOT_IN_LIBRARY
 
     async def test_follow_passes(self, client: QueueClient, queues: Queues, queue_settings: Settings) -> None:
         """Updates pass one by one, while the job runs."""
@@ -104,7 +104,7 @@ class TestRelay:
             async for update in other.follow("job"):
                 updates.append(update)
                 queues.let_go()
-        assert updates == [Progress(stage="fetch", done=0.5), INDEXED]
+        assert updates == [IndexProgress(stage="fetch", done=0.5), INDEXED]
 
     async def test_thumbnail_passes(self, client: QueueClient, queue_settings: Settings) -> None:
         """A stored picture comes whole; one that is not there is a `KeyError`."""
@@ -119,13 +119,13 @@ class TestRelay:
         owner = AsyncExitStack()
         await owner.enter_async_context(relay.serve(client, queue_settings))
         async with connect(queue_settings) as other:
-            with pytest.raises(CallFailed):
+            with pytest.raises(CallFailedError):
                 await other.call(asking("refused"))
             assert not other.lost
             await owner.aclose()
-            with pytest.raises(CallFailed) as failed:
+            with pytest.raises(CallFailedError) as failed:
                 await other.call(asking("starter"))
-        assert failed.value.code is Code.NO_WORKER
+        assert failed.value.code is ErrorCode.NO_WORKER
         assert other.lost
 
     async def test_only_this_user_may_come_in(self, client: QueueClient, queue_settings: Settings) -> None:
@@ -141,17 +141,17 @@ class TestRelay:
     async def test_no_owner_no_relay(self, tmp_path: Path) -> None:
         """Without an owner, or with the remains of a killed one, connecting says so."""
         settings = Settings(data_dir=tmp_path)
-        with pytest.raises(relay.NothingRuns):
+        with pytest.raises(relay.NoRelayError):
             async with connect(settings):
                 pass
         (tmp_path / "owner.json").write_text(f'{{"port": {free_port()}, "key": "k"}}')
-        with pytest.raises(relay.NothingRuns):
+        with pytest.raises(relay.NoRelayError):
             async with connect(settings):
                 pass
 
 
 def test_asker_must_name_a_space() -> None:
     """A message without a well-formed space is no message."""
-    assert ASKER.space == "local:test"
+    assert CALLER.space == "local:test"
     with pytest.raises(ValueError, match="space"):
-        Asker(space="everyone", person="ann")
+        Caller(space="everyone", user_id="ann")

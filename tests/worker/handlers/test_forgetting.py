@@ -14,36 +14,38 @@ import redis
 from indexer.errors import StoreUnavailable
 from indexer.store.blobs import video_prefix
 from indexer.store.library import Library
-from indexer.store.spaces import Vote
-from indexer.vectors.vector_store import Where
+from indexer.store.spaces import VoteRecord
+from indexer.vectors.vector_store import Filter
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer_fakes import Between, FakeEncoder, a_video, crash, some_moments
 from worker import user_data
 from worker.handlers.library import ANSWERS
-from worker.handlers.spaces import Refusal, finish_leaving
+from worker.handlers.spaces import RequestRefusedError, finish_leaving
 from worker.model_cache import train_preset
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, Forget, Submit, Submitted
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, Forget, Submit, Submitted
 from worker.queue.app import make_app
-from worker.queue.memory_backend import Results
-from worker.services import Parts
+from worker.queue.memory_backend import MemoryResultStore
+from worker.services import Services
 from worker.settings import Settings
-from worker.user_data import RedisTraces
+from worker.user_data import RedisUserDataKeys
 
-ANN = Asker(space="discord:1", person="ann")
-CAT = Asker(space="slack:2", person="cat")
+ANN = Caller(space="discord:1", user_id="ann")
+CAT = Caller(space="slack:2", user_id="cat")
 LINK = "http://127.0.0.1/goal.mp4"
 WRITES, TO_LEAVE = 6, 2
 """So often the store is written to while its last space takes a video back, and until it is out of the space."""
 
 
 @pytest.fixture
-def parts(tmp_path: Path, clean_redis: str) -> Iterator[Parts]:
+def services(tmp_path: Path, clean_redis: str) -> Iterator[Services]:
     settings = Settings(data_dir=tmp_path, allow_networks=("127.0.0.0/8",))
     load: Any = lambda *_: cast(ModelEncoder, FakeEncoder())  # noqa: E731
-    with closing(Parts(settings, make_app(settings, Results()), threading.Event(), load, train_preset)) as one:
+    with closing(
+        Services(settings, make_app(settings, MemoryResultStore()), threading.Event(), load, train_preset)
+    ) as one:
         one.library.open("fake", 8, 8)
-        one.traces = RedisTraces(clean_redis)
+        one.user_data = RedisUserDataKeys(clean_redis)
         yield one
 
 
@@ -53,21 +55,21 @@ def connection(clean_redis: str) -> Iterator["redis.Redis[bytes]"]:
         yield one
 
 
-def submit(parts: Parts, asker: Asker, at: float) -> Submitted:
-    return cast(Submitted, ANSWERS[Submit.task](parts, Submit(asker=asker, link=LINK, at=at)))
+def submit(services: Services, caller: Caller, at: float) -> Submitted:
+    return cast(Submitted, ANSWERS[Submit.task](services, Submit(caller=caller, link=LINK, at=at)))
 
 
-def forget(parts: Parts, asker: Asker, at: float) -> None:
-    ANSWERS[Forget.task](parts, Forget(asker=asker, link=LINK, at=at))
+def forget(services: Services, caller: Caller, at: float) -> None:
+    ANSWERS[Forget.task](services, Forget(caller=caller, link=LINK, at=at))
 
 
-def lived_with(parts: Parts, connection: "redis.Redis[bytes]") -> str:
+def lived_with(services: Services, connection: "redis.Redis[bytes]") -> str:
     """A video that was added, looked at and voted on; its id."""
-    id = submit(parts, ANN, at=1).video_id
+    id = submit(services, ANN, at=1).video_id
     video = replace(a_video("goal"), id=id, link=LINK)
-    parts.library.put_moments(video, some_moments(video, "goal"), "fake")
-    parts.blobs.put(f"{video_prefix(id)}0.jpg", b"picture")
-    parts.spaces.vote(Vote(ANN.space, "bob", ("goal",), id, 0.0, 5.0, "up", datetime.now(UTC).isoformat()))
+    services.library.put_moments(video, some_moments(video, "goal"), "fake")
+    services.blobs.put(f"{video_prefix(id)}0.jpg", b"picture")
+    services.spaces.vote(VoteRecord(ANN.space, "bob", ("goal",), id, 0.0, 5.0, "up", datetime.now(UTC).isoformat()))
     shown(connection, "before")
     return id
 
@@ -77,15 +79,15 @@ def shown(connection: "redis.Redis[bytes]", token: str) -> None:
     connection.set(user_data.key(ANN.space, "bob", "shown", token), f'{{"cards": [{{"link": "{LINK}"}}]}}')
 
 
-def left(parts: Parts, connection: "redis.Redis[bytes]", video_id: str) -> list[str]:
+def left(services: Services, connection: "redis.Redis[bytes]", video_id: str) -> list[str]:
     """What is still stored of the video, anywhere."""
-    moments = parts.points.scroll("moments", Where({"video_id": video_id}), ())
-    records = [each for each in parts.points.scroll("records", Where()) if video_id in str(each)]
+    moments = services.points.scroll("moments", Filter({"video_id": video_id}), ())
+    records = [each for each in services.points.scroll("records", Filter()) if video_id in str(each)]
     kept = [key.decode() for key in connection.scan_iter() if LINK.encode() in (connection.get(key) or b"")]
-    return [*(each.id for each in (*moments, *records)), *parts.blobs.names(video_prefix(video_id)), *kept]
+    return [*(each.id for each in (*moments, *records)), *services.blobs.names(video_prefix(video_id)), *kept]
 
 
-class Dying(RedisTraces):
+class Dying(RedisUserDataKeys):
     """The worker is killed when it comes to delete what people were shown."""
 
     def forget_links(self, space: str | None, links: Sequence[str]) -> None:
@@ -93,38 +95,42 @@ class Dying(RedisTraces):
 
 
 @pytest.mark.parametrize("nth", range(1, WRITES + 1))
-def test_a_forgetting_that_was_cut_short_is_ended(parts: Parts, connection: "redis.Redis[bytes]", nth: int) -> None:
+def test_a_forgetting_that_was_cut_short_is_ended(
+    services: Services, connection: "redis.Redis[bytes]", nth: int
+) -> None:
     """A worker that was killed once the video was out of the space leaves the rest to the next round."""
-    video_id, library = lived_with(parts, connection), parts.library
-    parts.library = Library(Between(parts.points, nth, crash))
+    video_id, library = lived_with(services, connection), services.library
+    services.library = Library(Between(services.points, nth, crash))
     with pytest.raises(StoreUnavailable):
-        forget(parts, ANN, at=2)
-    parts.library = library
+        forget(services, ANN, at=2)
+    services.library = library
     shown(connection, "between")
-    finish_leaving(parts)
-    assert library.has(ANN.space, video_id) is bool(left(parts, connection, video_id)) is (nth <= TO_LEAVE)
+    finish_leaving(services)
+    assert library.has(ANN.space, video_id) is bool(left(services, connection, video_id)) is (nth <= TO_LEAVE)
 
 
 def test_what_was_shown_goes_though_the_worker_dies(
-    parts: Parts, connection: "redis.Redis[bytes]", clean_redis: str
+    services: Services, connection: "redis.Redis[bytes]", clean_redis: str
 ) -> None:
     """The record lets go of a video only when nothing else of it is left."""
-    video_id = lived_with(parts, connection)
-    kept, parts.traces = parts.traces, Dying(clean_redis)
+    video_id = lived_with(services, connection)
+    kept, services.user_data = services.user_data, Dying(clean_redis)
     with suppress(StoreUnavailable):
-        forget(parts, ANN, at=2)
-    parts.traces = kept
-    assert user_data.key(ANN.space, "bob", "shown", "before") in left(parts, connection, video_id)
-    finish_leaving(parts)
-    assert left(parts, connection, video_id) == []
+        forget(services, ANN, at=2)
+    services.user_data = kept
+    assert user_data.key(ANN.space, "bob", "shown", "before") in left(services, connection, video_id)
+    finish_leaving(services)
+    assert left(services, connection, video_id) == []
 
 
-def test_what_was_asked_before_it_was_forgotten_stays_away(parts: Parts, connection: "redis.Redis[bytes]") -> None:
+def test_what_was_asked_before_it_was_forgotten_stays_away(
+    services: Services, connection: "redis.Redis[bytes]"
+) -> None:
     """A frontend that died may have left the link to the next, which comes too late; other spaces are not meant."""
-    lived_with(parts, connection)
-    forget(parts, ANN, at=10)
-    with pytest.raises(Refusal) as refused:
-        submit(parts, ANN, at=9)
-    assert refused.value.code is Code.NOT_IN_LIBRARY
-    assert submit(parts, CAT, at=9).job_id
-    assert submit(parts, ANN, at=11).job_id
+    lived_with(services, connection)
+    forget(services, ANN, at=10)
+    with pytest.raises(RequestRefusedError) as refused:
+        submit(services, ANN, at=9)
+    assert refused.value.code is ErrorCode.NOT_IN_LIBRARY
+    assert submit(services, CAT, at=9).job_id
+    assert submit(services, ANN, at=11).job_id

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias, cast
 import pytest
 
 from indexer.store.generations import GenerationRecord
-from indexer.store.spaces import Vote
-from indexer.vectors.vector_store import Where
+from indexer.store.spaces import VoteRecord
+from indexer.vectors.vector_store import Filter
 from model.ports import Encoder as ModelEncoder
 from tests.conftest import free_port
 from tests.indexer.conftest import fast_folder
@@ -21,20 +21,20 @@ from tests.support.indexer_fakes import FakeEncoder, a_video, some_moments, subm
 from tests.support.qdrant import qdrant_binary, qdrant_server, qdrant_url
 from worker.handlers.library import ANSWERS
 from worker.model_cache import train_preset
-from worker.ops.backup import MANIFEST, BackupRefused, backup, restore
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import Asker, Find, Library
+from worker.ops.backup import MANIFEST, BackupRefusedError, backup, restore
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import Caller, Find, ListLibrary
 from worker.queue.app import make_app
-from worker.queue.memory_backend import Results
+from worker.queue.memory_backend import MemoryResultStore
 from worker.runtime.embedded import owner_lock
-from worker.services import Parts
+from worker.services import Services
 from worker.settings import Settings
 
 __all__ = ["fast_folder", "qdrant_url"]
 
 A = "discord:1"
-ANN = Asker(space=A, person="ann")
-IN_ROOM = Asker(space=A, person="ann", room="55")
+ANN = Caller(space=A, user_id="ann")
+IN_ROOM = Caller(space=A, user_id="ann", private_channel="55")
 MadeSettings: TypeAlias = Callable[[str], Settings]
 
 
@@ -55,73 +55,82 @@ def settings(request: pytest.FixtureRequest, folder: Path) -> Iterator[MadeSetti
     with qdrant_server(qdrant_binary(), folder / "second", free_port()) as second:
         urls = {"old": request.getfixturevalue("qdrant_url"), "new": second}
         yield lambda name: Settings(data_dir=folder / name, qdrant_url=urls[name])
-        with opened(Settings(data_dir=folder / "old", qdrant_url=urls["old"])) as parts:
-            for collection in parts.points.collections():
-                parts.points.drop(collection)
+        with opened(Settings(data_dir=folder / "old", qdrant_url=urls["old"])) as services:
+            for collection in services.points.collections():
+                services.points.drop(collection)
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Parts]:
+def opened(settings: Settings) -> Iterator[Services]:
     load: Any = lambda *_: cast(ModelEncoder, FakeEncoder())  # noqa: E731
-    with closing(Parts(settings, make_app(settings, Results()), threading.Event(), load, train_preset)) as parts:
-        yield parts
+    with closing(
+        Services(settings, make_app(settings, MemoryResultStore()), threading.Event(), load, train_preset)
+    ) as services:
+        yield services
 
 
-def fill(parts: Parts) -> None:
+def fill(services: Services) -> None:
     """Videos of a space and of a room in it, one that waits, a vote, settings, a generation with its adapter."""
-    for name, room in (("goal", ""), ("dog in snow", ""), ("secret goal", "55")):
-        submit(parts.library, A, name, room=room)
+    for name, private_channel in (("goal", ""), ("dog in snow", ""), ("secret goal", "55")):
+        submit(services.library, A, name, private_channel=private_channel)
         video = a_video(name)
-        parts.library.open("fake", 8, 8)
-        assert parts.library.put_moments(video, some_moments(video, name, f"{name} again"), "fake")
-        parts.blobs.put(f"videos/{video.id}/0.jpg", name.encode())
-    submit(parts.library, A, "waiting")
-    parts.spaces.put_settings(A, {"language": "ko"})
-    parts.spaces.vote(Vote(A, "ann", ("a goal",), video_id("goal"), 0.0, 5.0, "up", "2026-01-01T12:00:00+00:00"))
-    parts.generations.put(GenerationRecord("fake", "starter", "2026-01-01", "adapters/fake/"))
-    parts.blobs.put("adapters/fake/adapter.bin", b"weights")
+        services.library.open("fake", 8, 8)
+        assert services.library.put_moments(video, some_moments(video, name, f"{name} again"), "fake")
+        services.blobs.put(f"videos/{video.id}/0.jpg", name.encode())
+    submit(services.library, A, "waiting")
+    services.spaces.put_settings(A, {"language": "ko"})
+    services.spaces.vote(
+        VoteRecord(A, "ann", ("a goal",), video_id("goal"), 0.0, 5.0, "up", "2026-01-01T12:00:00+00:00")
+    )
+    services.generations.put(GenerationRecord("fake", "starter", "2026-01-01", "adapters/fake/"))
+    services.blobs.put("adapters/fake/adapter.bin", b"weights")
 
 
-def seen(parts: Parts) -> list[Any]:
+def seen(services: Services) -> list[Any]:
     """All that can be asked of it."""
-    finds = [Find(asker=who, queries=(words,)) for who in (ANN, IN_ROOM) for words in ("goal", "snow", "dog, goal")]
-    requests = [*finds, Library(asker=ANN), Library(asker=IN_ROOM)]
-    answers = [ANSWERS[request.task](parts, request).model_dump() for request in requests]
-    kept = [parts.spaces.votes(), parts.spaces.settings(A), parts.generations.all(), parts.library.generation()]
-    return [*answers, *kept, {key: parts.blobs.get(key) for key in parts.blobs.all_keys()}]
+    finds = [Find(caller=who, queries=(words,)) for who in (ANN, IN_ROOM) for words in ("goal", "snow", "dog, goal")]
+    requests = [*finds, ListLibrary(caller=ANN), ListLibrary(caller=IN_ROOM)]
+    answers = [ANSWERS[request.task](services, request).model_dump() for request in requests]
+    kept = [
+        services.spaces.votes(),
+        services.spaces.settings(A),
+        services.generations.all(),
+        services.library.generation(),
+    ]
+    return [*answers, *kept, {key: services.blobs.get(key) for key in services.blobs.all_keys()}]
 
 
 def test_what_is_restored_answers_as_before(settings: MadeSettings, folder: Path) -> None:
     """Searches give identical hits and scores, and records, votes, settings, generations and blobs are the same."""
-    with opened(settings("old")) as parts:
-        fill(parts)
-        before = seen(parts)
+    with opened(settings("old")) as services:
+        fill(services)
+        before = seen(services)
     made = backup(settings("old"), folder / "backup")
     assert (made.videos, made.moments) == (4, 6)
     restore(settings("new"), folder / "backup")
-    with opened(settings("new")) as parts:
-        assert seen(parts) == before
-        assert [record.video_id for record in parts.library.waiting()] == [video_id("waiting")]
+    with opened(settings("new")) as services:
+        assert seen(services) == before
+        assert [record.video_id for record in services.library.waiting()] == [video_id("waiting")]
         # It goes on as it was: what is added is found, what is forgotten is gone.
-        submit(parts.library, A, "new goal")
+        submit(services.library, A, "new goal")
         video = a_video("new goal")
-        assert parts.library.put_moments(video, some_moments(video, "new goal"), "fake")
-        parts.library.forget_mine(A, "ann")
-        assert parts.library.entries(A, limit=10) == ([], 0)
+        assert services.library.put_moments(video, some_moments(video, "new goal"), "fake")
+        services.library.forget_mine(A, "ann")
+        assert services.library.entries(A, limit=10) == ([], 0)
 
 
 def test_what_changed_meanwhile_is_mended(folder: Path) -> None:
     """A video that the records have and the moments miss is indexed again; moments of none are taken out."""
     settings = Settings(data_dir=folder / "old")
-    with opened(settings) as parts:
-        fill(parts)
-        parts.points.delete("moments_fake", Where({"video_id": video_id("goal")}))
-        parts.points.delete("records", Where(ids=(video_id("dog in snow"),)))
+    with opened(settings) as services:
+        fill(services)
+        services.points.delete("moments_fake", Filter({"video_id": video_id("goal")}))
+        services.points.delete("records", Filter(ids=(video_id("dog in snow"),)))
     backup(settings, folder / "backup")
     restore(Settings(data_dir=folder / "new"), folder / "backup")
-    with opened(Settings(data_dir=folder / "new")) as parts:
-        assert {each.video_id for each in parts.library.waiting()} == {video_id("goal"), video_id("waiting")}
-        assert parts.library.kept(video_id("dog in snow"), but="") == []
+    with opened(Settings(data_dir=folder / "new")) as services:
+        assert {each.video_id for each in services.library.waiting()} == {video_id("goal"), video_id("waiting")}
+        assert services.library.kept(video_id("dog in snow"), but="") == []
 
 
 # ---- what is refused ----
@@ -132,8 +141,8 @@ def whole(fast_folder: Path) -> Iterator[Path]:
     """A backup of an embedded library."""
     with tempfile.TemporaryDirectory(dir=fast_folder) as folder:
         settings = Settings(data_dir=Path(folder) / "old")
-        with opened(settings) as parts:
-            fill(parts)
+        with opened(settings) as services:
+            fill(services)
         backup(settings, Path(folder) / "backup")
         yield Path(folder) / "backup"
 
@@ -144,8 +153,8 @@ def made(whole: Path, folder: Path) -> Path:
     return shutil.copytree(whole, folder / "backup")
 
 
-def refused(settings: Settings, folder: Path) -> Code:
-    with pytest.raises(BackupRefused) as refusal:
+def refused(settings: Settings, folder: Path) -> ErrorCode:
+    with pytest.raises(BackupRefusedError) as refusal:
         restore(settings, folder)
     return refusal.value.code
 
@@ -171,7 +180,7 @@ def test_a_damaged_backup_is_refused(made: Path, folder: Path, damage: Callable[
     """Before anything is written, whichever file it is."""
     damage(made)
     new = Settings(data_dir=folder / "new")
-    assert refused(new, made) is Code.BACKUP_DAMAGED
+    assert refused(new, made) is ErrorCode.BACKUP_DAMAGED
     assert not new.data_dir.exists()
 
 
@@ -184,31 +193,31 @@ def test_an_unfit_backup_is_refused(made: Path, folder: Path, change: dict[str, 
     """Of another preset, another kind of store, or a later version."""
     manifest = json.loads((made / MANIFEST).read_text())
     (made / MANIFEST).write_text(json.dumps(manifest | change))
-    assert refused(Settings(data_dir=folder / "new"), made) is Code.BACKUP_UNFIT
+    assert refused(Settings(data_dir=folder / "new"), made) is ErrorCode.BACKUP_UNFIT
 
 
 def test_a_library_that_holds_something_is_left_alone(made: Path, folder: Path) -> None:
     """A restore takes nobody's place; and no backup is written over another."""
     new = Settings(data_dir=folder / "new")
-    with opened(new) as parts:
-        submit(parts.library, A, "new")
-    assert refused(new, made) is Code.NOT_EMPTY
-    with pytest.raises(BackupRefused) as refusal:
+    with opened(new) as services:
+        submit(services.library, A, "new")
+    assert refused(new, made) is ErrorCode.NOT_EMPTY
+    with pytest.raises(BackupRefusedError) as refusal:
         backup(new, made)
-    assert refusal.value.code is Code.NOT_EMPTY
+    assert refusal.value.code is ErrorCode.NOT_EMPTY
 
 
 def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:
     """As one is that belongs to somebody else."""
     (folder / "file").touch()
-    with pytest.raises(BackupRefused) as refusal:
+    with pytest.raises(BackupRefusedError) as refusal:
         backup(Settings(data_dir=folder / "old"), folder / "file" / "backup")
-    assert refusal.value.code is Code.NOT_WRITTEN
+    assert refusal.value.code is ErrorCode.NOT_WRITTEN
 
 
 def test_a_running_installation_is_left_alone(made: Path, folder: Path) -> None:
     """Embedded, one process has the data; a backup waits until it is stopped."""
     settings = Settings(data_dir=folder / "old")
-    with owner_lock(settings), pytest.raises(BackupRefused) as refusal:
+    with owner_lock(settings), pytest.raises(BackupRefusedError) as refusal:
         backup(settings, folder / "another")
-    assert refusal.value.code is Code.IN_USE
+    assert refusal.value.code is ErrorCode.IN_USE

@@ -6,11 +6,11 @@ import pytest
 
 from model.evaluation import published
 from tests.conftest import free_port
-from worker.ops.doctor import Check, check
+from worker.ops.doctor import DoctorCheck, check
 from worker.settings import Settings
 
 
-def by_name(settings: Settings) -> dict[str, Check]:
+def by_name(settings: Settings) -> dict[str, DoctorCheck]:
     return {each.name: each for each in check(settings)}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import free_port
-from worker.ops.health import STUCK_AFTER_S, Broker, Check, PortTaken, Pulse, serving
+from worker.ops.health import STUCK_AFTER_S, Broker, Check, Heartbeat, PortTakenError, serving
 from worker.ops.metrics import Metrics
 from worker.settings import Settings
 
@@ -61,14 +61,14 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=str(port)), serving(settings(tmp_path, port), Metrics(), {}, {}):
+        with pytest.raises(PortTakenError, match=str(port)), serving(settings(tmp_path, port), Metrics(), {}, {}):
             pass
 
 
 def test_a_pulse_stands_still_only_once_it_has_begun() -> None:
     """A process that is still starting is not stuck; one whose loop has ended is."""
     now = 0.0
-    pulse = Pulse(lambda: now)
+    pulse = Heartbeat(lambda: now)
     assert (pulse.beats(), pulse.stands_still()) == (False, False)
     pulse.beat()
     assert (pulse.beats(), pulse.stands_still()) == (True, False)
@@ -79,7 +79,7 @@ def test_a_pulse_stands_still_only_once_it_has_begun() -> None:
 def test_a_worker_that_waits_for_redis_lives(clean_redis: str) -> None:
     """A loop that stands still is stuck, but not while Redis is away: it waits for it."""
     now = 0.0
-    loop = Pulse(lambda: now)
+    loop = Heartbeat(lambda: now)
     loop.beat()
     now = STUCK_AFTER_S + 1
     assert not Broker(clean_redis).turning(loop)()

@@ -37,7 +37,7 @@ def work(tmp_path: Path, metrics: Metrics) -> Iterator[Callable[[str], None]]:
     def task(_task: Task, what: str) -> dict[str, Any]:
         match what:
             case "refuse":
-                return {"kind": "failed", "code": "not_found", "incident": "abc"}
+                return {"kind": "failed", "code": "not_found", "correlation_id": "abc"}
             case "copy":
                 raise Ignore("a copy of this job is running")
             case "break":

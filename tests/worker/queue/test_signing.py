@@ -13,10 +13,10 @@ from tests.support.processes import REELSEEK, Process, running
 from worker.jobs.index import TASK as INDEX
 from worker.jobs.retrain import CATCH_UP
 from worker.jobs.retrain import TASK as RETRAIN
-from worker.protocol.error_codes import Code
-from worker.protocol.messages import REQUESTS, Asker, ChangeSettings, Failed, ReadSettings, SpaceSettings
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.messages import REQUESTS, Caller, ChangeSettings, GetSettings, JobFailed, SpaceSettings
 from worker.queue.app import make_app
-from worker.queue.signing import Forged, Signing
+from worker.queue.signing import ForgedTaskError, Signing
 from worker.settings import Settings
 
 NAME = f"reelseek.{ChangeSettings.task}"
@@ -41,8 +41,8 @@ class Installation:
     @property
     def submitters(self) -> str:
         """What the space has decided."""
-        name = f"reelseek.{ReadSettings.task}"
-        read = ReadSettings(asker=Asker(space="local:test", person="ann")).model_dump(mode="json")
+        name = f"reelseek.{GetSettings.task}"
+        read = GetSettings(caller=Caller(space="local:test", user_id="ann")).model_dump(mode="json")
         return SpaceSettings.model_validate(self.answer(name, Signing(KEY).seal(name, "1", read))).submitters
 
 
@@ -57,58 +57,58 @@ def installation(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> It
         yield Installation(app, worker)
 
 
-def body(admin: bool) -> dict[str, Any]:
+def body(is_admin: bool) -> dict[str, Any]:
     """What an admin may ask for, and others may not."""
-    asker = Asker(space="local:test", person="eve", admin=admin)
-    return ChangeSettings(asker=asker, settings=SpaceSettings(submitters="admins")).model_dump(mode="json")
+    caller = Caller(space="local:test", user_id="eve", is_admin=is_admin)
+    return ChangeSettings(caller=caller, settings=SpaceSettings(submitters="admins")).model_dump(mode="json")
 
 
 FORGERIES = {
-    "no key": lambda: body(admin=True),
+    "no key": lambda: body(is_admin=True),
     "words": lambda: "not signed",
-    "another key": lambda: Signing(OTHER_KEY).seal(NAME, "1", body(admin=True)),
-    "signed for another task": lambda: Signing(KEY).seal("reelseek.status", "1", body(admin=True)),
-    "another asker": lambda: Signing(KEY).seal(NAME, "1", body(admin=False)).replace("false", "true"),
+    "another key": lambda: Signing(OTHER_KEY).seal(NAME, "1", body(is_admin=True)),
+    "signed for another task": lambda: Signing(KEY).seal("reelseek.status", "1", body(is_admin=True)),
+    "another asker": lambda: Signing(KEY).seal(NAME, "1", body(is_admin=False)).replace("false", "true"),
 }
 
 
 @pytest.mark.parametrize("how", FORGERIES)
 def test_a_forged_task_changes_nothing(installation: Installation, how: str) -> None:
     """It is refused with a code, and the log has the id that the answer carries."""
-    answer = Failed.model_validate(installation.answer(NAME, FORGERIES[how]()))
-    assert answer.code is Code.FORGED
+    answer = JobFailed.model_validate(installation.answer(NAME, FORGERIES[how]()))
+    assert answer.code is ErrorCode.FORGED
     assert installation.submitters == "everyone"
-    assert "task.forged" in installation.worker.wait_for(answer.incident)
+    assert "task.forged" in installation.worker.wait_for(answer.correlation_id)
 
 
 def test_a_message_that_comes_again_is_not_done_again(installation: Installation) -> None:
     """Delivered once more after something else was decided, it does not undo that."""
 
     def decided(submitters: str) -> str:
-        asker = Asker(space="local:again", person="eve", admin=True)
+        caller = Caller(space="local:again", user_id="eve", is_admin=True)
         settings = SpaceSettings.model_validate({"submitters": submitters})
-        return Signing(KEY).seal(NAME, "1", ChangeSettings(asker=asker, settings=settings).model_dump(mode="json"))
+        return Signing(KEY).seal(NAME, "1", ChangeSettings(caller=caller, settings=settings).model_dump(mode="json"))
 
     first = decided("admins")
     installation.answer(NAME, first, task_id="once")
     installation.answer(NAME, decided("everyone"))
     installation.app.send_task(NAME, [first], task_id="once", queue="train")
-    read = ReadSettings(asker=Asker(space="local:again", person="ann")).model_dump(mode="json")
-    name = f"reelseek.{ReadSettings.task}"
+    read = GetSettings(caller=Caller(space="local:again", user_id="ann")).model_dump(mode="json")
+    name = f"reelseek.{GetSettings.task}"
     assert installation.answer(name, Signing(KEY).seal(name, "1", read))["submitters"] == "everyone"
 
 
 @pytest.mark.parametrize("task", [*(f"reelseek.{each.task}" for each in REQUESTS), INDEX, RETRAIN, CATCH_UP])
 def test_every_task_wants_a_signature(installation: Installation, task: str) -> None:
     """Requests and jobs alike."""
-    assert installation.answer(task, "video")["code"] == Code.FORGED
-    assert installation.answer(task)["code"] == Code.FORGED
+    assert installation.answer(task, "video")["code"] == ErrorCode.FORGED
+    assert installation.answer(task)["code"] == ErrorCode.FORGED
 
 
 def test_what_is_signed_is_done(installation: Installation) -> None:
     """The same bodies, signed: somebody is refused as no admin, an admin is not."""
-    sealed = {admin: Signing(KEY).seal(NAME, "1", body(admin)) for admin in (False, True)}
-    assert installation.answer(NAME, sealed[False])["code"] == Code.ADMINS_ONLY
+    sealed = {is_admin: Signing(KEY).seal(NAME, "1", body(is_admin)) for is_admin in (False, True)}
+    assert installation.answer(NAME, sealed[False])["code"] == ErrorCode.ADMINS_ONLY
     assert installation.answer(NAME, sealed[True])["submitters"] == "admins"
     assert installation.submitters == "admins"
 
@@ -117,7 +117,7 @@ def test_a_signature_grows_old() -> None:
     """What was signed too long ago is refused, whatever two clocks differ, and what it held is not said."""
     sealed = Signing(KEY).seal(NAME, "1", "a secret")
     assert Signing(KEY).open(NAME, sealed, 0.0) == ("1", "a secret")
-    with pytest.raises(Forged) as refused:
+    with pytest.raises(ForgedTaskError) as refused:
         Signing(KEY).open(NAME, sealed, -120.0)
     assert "secret" not in str(refused.value)
 
