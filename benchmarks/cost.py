@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 from rich.progress import track
 
-from indexer.link.canonical import local_file
+from indexer.link.canonical import link_to_local_file
 from indexer.store.library import Library
 from indexer.types import Moment, Video
 from indexer.vectors.qdrant_server import QdrantVectorStore
@@ -76,7 +76,7 @@ def index(video: Path, data: Path, minutes: float) -> None:
     hours = minutes / 60
     with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
         services.models.current().texts(["warm up"])
-        link = local_file(video.as_uri())
+        link = link_to_local_file(video.as_uri())
         record = services.library.submit(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
         stages: list[tuple[str, float, float]] = []
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 from aiohttp import web
 
 from indexer.decode.decoder import PyAvDecoder
-from indexer.ingest.segmentation import cut
+from indexer.ingest.segmentation import cut_into_segments
 from tests.support.media import BLUE, GREEN, RED, WHITE, video
 from tests.support.site import Site
 
@@ -137,7 +137,7 @@ def clips(folder: Path, files: int, rng: random.Random) -> list[Clip]:
         pictures = folder / f"{number}"
         pictures.mkdir()
         decoded = decoder.decode(path, pictures, lambda *_: None)
-        made.append(Clip(path.read_bytes(), len(cut(decoded)), len(decoded.frames)))
+        made.append(Clip(path.read_bytes(), len(cut_into_segments(decoded)), len(decoded.frames)))
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from benchmarks.faults_plan import Clip, Plan
-from indexer.link.canonical import canonical
+from indexer.link.canonical import canonicalize
 from indexer.store.library import Library
 from indexer.store.moments import MOMENTS
 from indexer.store.records import RECORDS, VideoRecord
@@ -81,7 +81,7 @@ def read(points: VectorStore, data: Path, connection: "redis.Redis[str]") -> Sto
 
 def check(plan: Plan, links: Sequence[str], clips: Sequence[Clip], ledger: Ledger, stores: Stores) -> Iterator[str]:
     """What is wrong, a line each."""
-    ids = [canonical(link).video_id for link in links]
+    ids = [canonicalize(link).video_id for link in links]
     yield from (f"a record that nobody asked for: {id}" for id in stores.records.keys() - set(ids))
     for link, id in enumerate(ids):
         for wrong in _of_link(ledger, link, id, clips[plan.clips[link]], stores):

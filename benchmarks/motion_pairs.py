@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from indexer.decode.decoder import PyAvDecoder
-from indexer.ingest.segmentation import cut
+from indexer.ingest.segmentation import cut_into_segments
 from indexer.search.fusion import Listed, fuse
 from indexer.types import Clip, Vector
 from model.ports import Encoder, Picture, TextVectors
@@ -83,7 +83,7 @@ def moment(file: Path) -> list[Picture]:
     decoder = PyAvDecoder(max_pixels=10**8, max_duration_s=600, timeout_s=120, memory_limit_bytes=4 * 1024**3)
     with tempfile.TemporaryDirectory() as folder:
         decoded = decoder.decode(file, Path(folder), lambda _stage, _share: None)
-        frames = max(cut(decoded), key=lambda stretch: len(stretch.frames)).frames
+        frames = max(cut_into_segments(decoded), key=lambda stretch: len(stretch.frames)).frames
         chosen = [frames[i].path for i in np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)]
         return [np.asarray(Image.open(path).convert("RGB")) for path in chosen]
 

@@ -30,7 +30,7 @@ import torch
 from bots.commands import admin
 from bots.commands import search as core
 from bots.commands.replies import LinkOutcome, Replies, TextReply, TrainingProgress
-from indexer.link.canonical import file_path, local_file
+from indexer.link.canonical import file_url_to_path, link_to_local_file
 from indexer.store.generations import GenerationRecord
 from model.config import DEFAULT, read_run
 from model.data.pairs import split
@@ -95,7 +95,7 @@ async def answers(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
     for link, words in queries(folder):
         answer = await client.call(Find(caller=CALLER, queries=(words,), limit=5))
         found.append(answer.model_dump())
-        for which in ("all", "held out") if split(local_file(str(file_path(link))).video_id) == "test" else ("all",):
+        for which in ("all", "held out") if split(link_to_local_file(str(file_url_to_path(link))).video_id) == "test" else ("all",):
             right[which][0] += 1
             for most in (1, 5):
                 right[which][most] += any(hit.link == link for hit in answer.hits[:most])

@@ -44,108 +44,108 @@ class IndexerError(Exception):
     transient: ClassVar[bool] = False
 
 
-class LinkRefused(IndexerError):
+class LinkRefusedError(IndexerError):
     code = "not_a_link"
 
 
-class NotALink(LinkRefused):
+class NotALinkError(LinkRefusedError):
     code = "not_a_link"
 
 
-class SchemeRefused(LinkRefused):
+class SchemeRefusedError(LinkRefusedError):
     code = "scheme_refused"
 
 
-class AddressRefused(LinkRefused):
+class AddressRefusedError(LinkRefusedError):
     code = "address_refused"
 
 
-class PlaylistRefused(LinkRefused):
+class PlaylistRefusedError(LinkRefusedError):
     code = "playlist_refused"
 
 
-class FetchFailed(IndexerError):
+class FetchError(IndexerError):
     code = "fetch_failed"
 
 
-class NotFound(FetchFailed):
+class VideoNotFoundError(FetchError):
     code = "not_found"
 
 
-class NoVideo(FetchFailed):
+class NoVideoError(FetchError):
     code = "no_video"
 
 
-class TooLong(FetchFailed):
+class TooLongError(FetchError):
     code = "too_long"
 
 
-class TooLarge(FetchFailed):
+class TooLargeError(FetchError):
     code = "too_large"
 
 
-class LiveStream(FetchFailed):
+class LiveStreamError(FetchError):
     code = "live_stream"
 
 
-class Blocked(FetchFailed):
+class BlockedVideoError(FetchError):
     code = "blocked"
 
 
-class Private(FetchFailed):
+class PrivateVideoError(FetchError):
     code = "private"
 
 
-class Unreachable(FetchFailed):
+class SiteUnreachableError(FetchError):
     code = "unreachable"
     transient = True
 
 
-class OutOfTime(FetchFailed):
+class FetchDeadlineError(FetchError):
     code = "timed_out"
 
 
-class TimedOut(FetchFailed):
+class SiteTimeoutError(FetchError):
     code = "timed_out"
     transient = True
 
 
-class DecodeFailed(IndexerError):
+class DecodeError(IndexerError):
     code = "corrupt"
 
 
-class Corrupt(DecodeFailed):
+class CorruptFileError(DecodeError):
     code = "corrupt"
 
 
-class EmptyFile(DecodeFailed):
+class EmptyFileError(DecodeError):
     code = "empty_file"
 
 
-class NoPictures(DecodeFailed):
+class NoPicturesError(DecodeError):
     code = "no_pictures"
 
 
-class TooManyPixels(DecodeFailed):
+class TooManyPixelsError(DecodeError):
     code = "too_many_pixels"
 
 
-class NotAPicture(IndexerError):
+class NotAPictureError(IndexerError):
     code = "not_a_picture"
 
 
-class NotYours(IndexerError):
+class NotSubmitterError(IndexerError):
     code = "not_yours"
 
 
-class GenerationMismatch(IndexerError):
+class GenerationMismatchError(IndexerError):
     code = "model_mismatch"
 
 
-class NewerStore(IndexerError):
+class NewerStoreError(IndexerError):
     code = "store_newer"
 
 
-class StoreUnavailable(IndexerError):
+class StoreUnavailableError(IndexerError):
     code = "store_unavailable"
     transient = True

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from indexer.errors import Corrupt, NotAPicture
+from indexer.errors import CorruptFileError, NotAPictureError
 from indexer.types import LONGEST_SIDE, SHORT_SIDE, Picture
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
@@ -29,8 +29,8 @@ _one_at_a_time = Lock()
 """Searches share a worker, and each picture may take some hundred megabytes."""
 
 
-def read(data: bytes) -> tuple[Picture, bytes]:
-    """The picture (height, width, 3), and the same as a small JPEG. Raises `NotAPicture`.
+def read_query_picture(data: bytes) -> tuple[Picture, bytes]:
+    """The picture (height, width, 3), and the same as a small JPEG. Raises `NotAPictureError`.
 
     It is decoded in this process: one at a time, and in 600 MB at most.
     """
@@ -38,20 +38,20 @@ def read(data: bytes) -> tuple[Picture, bytes]:
         with _one_at_a_time, Image.open(io.BytesIO(data), formats=FORMATS) as image:
             small = _small(image, data.count(_START_OF_SCAN))
     except _UNREADABLE as error:
-        raise NotAPicture(str(error)) from error
+        raise NotAPictureError(str(error)) from error
     file = io.BytesIO()
     small.save(file, "JPEG", quality=90)
     return np.asarray(small), file.getvalue()
 
 
 def _small(image: Image.Image, scans: int) -> Image.Image:
-    """Raises `NotAPicture` by the header, before anything is unpacked."""
+    """Raises `NotAPictureError` by the header, before anything is unpacked."""
     whole = image.size
     image.draft("RGB", (2 * SIDE, 2 * SIDE))
     if _pixels(whole) > MAX_WHOLE_PIXELS or _pixels(image.size) > MAX_PIXELS:
-        raise NotAPicture(f"{whole[0]}×{whole[1]} pixels")
+        raise NotAPictureError(f"{whole[0]}×{whole[1]} pixels")
     if image.format in ("JPEG", "MPO") and scans > MAX_SCANS:
-        raise NotAPicture(f"a JPEG of {scans} scans")
+        raise NotAPictureError(f"a JPEG of {scans} scans")
     # A palette or a single bit can't be averaged. What is RGB already would be copied in its full size.
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     rgb.thumbnail((SIDE, SIDE))
@@ -59,19 +59,19 @@ def _small(image: Image.Image, scans: int) -> Image.Image:
 
 
 def read_frame(data: bytes) -> Picture:
-    """A frame that the decoding child wrote. Raises `Corrupt` for anything that `indexer.decode.decode_worker` would not write:
+    """A frame that the decoding child wrote. Raises `CorruptFileError` for anything that `indexer.decode.decode_worker` would not write:
     whoever takes that child over by a file may write what he likes.
     """
     scans = data.count(_START_OF_SCAN)
     if len(data) > MAX_FRAME_BYTES or scans > MAX_SCANS:
-        raise Corrupt(f"a frame of {len(data)} bytes and {scans} scans")
+        raise CorruptFileError(f"a frame of {len(data)} bytes and {scans} scans")
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             if min(image.size) > SHORT_SIDE or max(image.size) > LONGEST_SIDE:
-                raise Corrupt(f"a frame of {image.width}×{image.height} pixels")
+                raise CorruptFileError(f"a frame of {image.width}×{image.height} pixels")
             return np.asarray(image.convert("RGB"))
     except _UNREADABLE as error:
-        raise Corrupt(str(error)) from error
+        raise CorruptFileError(str(error)) from error
 
 
 def _pixels(size: tuple[int, int]) -> int:

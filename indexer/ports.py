@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from indexer.types import Clip, Decoded, Fetched, Picture, Vector
+from indexer.types import Clip, DecodeResult, FetchResult, Picture, Vector
 
-Progress: TypeAlias = Callable[[str, float], None]
+StageProgressCallback: TypeAlias = Callable[[str, float], None]
 """Called with the stage ("fetch", "decode", "embed", "store") and the share done of it, 0 to 1."""
 
-Timed: TypeAlias = Callable[[str], AbstractContextManager[None]]
+StageTimer: TypeAlias = Callable[[str], AbstractContextManager[None]]
 """Measures what is done inside, as one stage ("encode", "nearest", "fuse", "gather") of a search."""
 
 
@@ -52,10 +52,10 @@ class Encoder(Protocol):
 class Fetcher(Protocol):
     """Gets a link's words and its smallest serving file. Raises `LinkRefused` and `FetchFailed`."""
 
-    def fetch(self, link: str, folder: Path, progress: Progress) -> Fetched: ...
+    def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult: ...
 
 
 class Decoder(Protocol):
     """Samples a file's pictures into `folder`. Raises `DecodeFailed`."""
 
-    def decode(self, media: Path, folder: Path, progress: Progress) -> Decoded: ...
+    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult: ...

@@ -42,7 +42,7 @@ class Video:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """What a link gave. Without `media` only the words and the thumbnail could be had, for the reason `missing`."""
 
     video: Video
@@ -63,7 +63,7 @@ class SampledFrame:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodeResult:
     """The pictures of a video, in order of time, and where its shots begin (without 0)."""
 
     duration_s: float

@@ -8,7 +8,7 @@ from celery import Celery
 from indexer.decode.decoder import PyAvDecoder
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import IngestPipeline
-from indexer.sandbox.guard import Guard
+from indexer.sandbox.guard import SsrfGuard
 from indexer.store.blobs import BlobStore
 from indexer.store.generations import GenerationStore
 from indexer.store.library import Library
@@ -36,7 +36,7 @@ class Services:
         self.spaces = SpaceStore(self.points)
         self.generations = GenerationStore(self.points)
         self.blobs = BlobStore(settings.blobs_address)
-        self.guard = Guard(settings.allow_networks, settings.fetch_proxy)
+        self.guard = SsrfGuard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
         self.leases = JobLeases(RedisLeaseStore(redis_url) if redis_url else MemoryLeaseStore())
         self.user_data: UserDataKeys = RedisUserDataKeys(redis_url) if redis_url else NoUserDataKeys()

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import redis
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 
 AT_ONCE: Final = 1000
 KEEP_ERRAND_S: Final = 7 * 86400
@@ -71,7 +71,7 @@ class NoUserDataKeys:
 
 
 class RedisUserDataKeys:
-    """Those in Redis. Raises `StoreUnavailable`."""
+    """Those in Redis. Raises `StoreUnavailableError`."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=5)
@@ -113,4 +113,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise StoreUnavailable(str(error)) from error
+        raise StoreUnavailableError(str(error)) from error

@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from indexer.decode.shots import ShotDetector
-from indexer.errors import Corrupt, EmptyFile, NoPictures, TooLong, TooManyPixels
-from indexer.sandbox.child import Share, serve
-from indexer.sandbox.guard import close_off
+from indexer.errors import CorruptFileError, EmptyFileError, NoPicturesError, TooLongError, TooManyPixelsError
+from indexer.sandbox.child import ProgressCallback, serve_request
+from indexer.sandbox.guard import forbid_network_and_exec
 from indexer.types import LONGEST_SIDE, SHORT_SIDE
 
 JPEG_QUALITY = 90
@@ -51,11 +51,11 @@ class Sampled:
     duration_s: float = 0.0
 
 
-def decode(request: dict[str, Any], share: Share) -> dict[str, Any]:
-    """`request` holds media, folder, max_pixels, max_duration_s. Raises `DecodeFailed` and `TooLong`."""
+def decode(request: dict[str, Any], share: ProgressCallback) -> dict[str, Any]:
+    """`request` holds media, folder, max_pixels, max_duration_s. Raises `DecodeFailed` and `TooLongError`."""
     media = Path(request["media"])
     if media.stat().st_size == 0:
-        raise EmptyFile(str(media))
+        raise EmptyFileError(str(media))
     try:
         sampled = _sample(request, lambda _, at_s, due_s: at_s >= due_s, share)
         least = min(LEAST_FRAMES, sampled.seen)
@@ -63,13 +63,13 @@ def decode(request: dict[str, Any], share: Share) -> dict[str, Any]:
             picked = {i * sampled.seen // least for i in range(least)}
             sampled = _sample(request, lambda index, _, __: index in picked, share)
     except MemoryError as error:
-        raise TooManyPixels(f"more memory than allowed: {error}") from error
+        raise TooManyPixelsError(f"more memory than allowed: {error}") from error
     if not sampled.frames:
-        raise Corrupt("no picture could be decoded")
+        raise CorruptFileError("no picture could be decoded")
     return {"duration_s": sampled.duration_s, "frames": sampled.frames, "cuts_s": sampled.cuts_s}
 
 
-def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool], share: Share) -> Sampled:
+def _sample(request: dict[str, Any], wanted: Callable[[int, float, float], bool], share: ProgressCallback) -> Sampled:
     """One pass. `wanted` is asked with a frame's number, its second, and the second at which one is due."""
     folder, sampled, detector, writer = Path(request["folder"]), Sampled(), ShotDetector(), _Writer()
     with Path(request["media"]).open("rb") as file, _open(file) as container:
@@ -107,7 +107,7 @@ def _open(file: IO[bytes]) -> InputContainer:
     try:
         return av.open(file, "r", options=_ONLY_THIS_FILE, metadata_errors="ignore")
     except (av.error.FFmpegError, OSError) as error:  # the latter from a seek to where no file reaches
-        raise Corrupt(str(error)) from error
+        raise CorruptFileError(str(error)) from error
 
 
 def _pictures(container: InputContainer) -> VideoStream:
@@ -115,11 +115,11 @@ def _pictures(container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None:
-                raise Corrupt("no decoder for its pictures")
+                raise CorruptFileError("no decoder for its pictures")
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = _THREADS
             return stream
-    raise NoPictures("no stream of pictures")
+    raise NoPicturesError("no stream of pictures")
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
@@ -146,20 +146,20 @@ def _check_still(container: InputContainer, file: IO[bytes], max_pixels: int) ->
         with Image.open(file, formats=_STILL_FORMATS) as picture:
             _check_pixels(*picture.size, max_pixels)
     except Image.DecompressionBombError as error:
-        raise TooManyPixels(str(error)) from error
+        raise TooManyPixelsError(str(error)) from error
     except OSError as error:
-        raise Corrupt(str(error)) from error
+        raise CorruptFileError(str(error)) from error
     file.seek(at)
 
 
 def _check_pixels(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
-        raise TooManyPixels(f"{width}×{height} pixels")
+        raise TooManyPixelsError(f"{width}×{height} pixels")
 
 
 def _check_duration(seconds: float, max_duration_s: float) -> None:
     if seconds > max_duration_s:
-        raise TooLong(f"{seconds:.0f} s")
+        raise TooLongError(f"{seconds:.0f} s")
 
 
 class _Clock:
@@ -221,5 +221,5 @@ class _Writer:
 
 
 if __name__ == "__main__":
-    close_off()
-    serve(decode)
+    forbid_network_and_exec()
+    serve_request(decode)

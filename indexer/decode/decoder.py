@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from indexer.errors import Corrupt
-from indexer.ports import Progress
-from indexer.sandbox.child import Limits
-from indexer.sandbox.parent import ChildDied, ChildTimedOut, run
-from indexer.types import Decoded, SampledFrame
+from indexer.errors import CorruptFileError
+from indexer.ports import StageProgressCallback
+from indexer.sandbox.child import ResourceLimits
+from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
+from indexer.types import DecodeResult, SampledFrame
 
 _MAX_PICTURE_FILE_BYTES = 64 * 1024**2
 _PROGRAM_BYTES = 1024**3
@@ -25,7 +25,7 @@ class PyAvDecoder:
     memory_limit_bytes: int
     stopping: Event | None = None
 
-    def decode(self, media: Path, folder: Path, progress: Progress) -> Decoded:
+    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
         """Raises `DecodeFailed`, or `TooLong` where the site did not say how long the video is."""
         request = {
             "media": str(media.resolve()),
@@ -34,10 +34,10 @@ class PyAvDecoder:
             "max_duration_s": self.max_duration_s,
         }
         memory_bytes = self.memory_limit_bytes
-        limits = Limits(self.timeout_s, memory_bytes, _MAX_PICTURE_FILE_BYTES, memory_bytes + _PROGRAM_BYTES)
+        limits = ResourceLimits(self.timeout_s, memory_bytes, _MAX_PICTURE_FILE_BYTES, memory_bytes + _PROGRAM_BYTES)
         progress("decode", 0.0)
         try:
-            found = run(
+            found = run_child(
                 "indexer.decode.decode_worker",
                 request,
                 limits,
@@ -45,10 +45,10 @@ class PyAvDecoder:
                 lambda share: progress("decode", share),
                 self.stopping,
             )
-        except (ChildDied, ChildTimedOut) as error:  # a file that crashes or stalls the decoder will do so again
-            raise Corrupt(str(error)) from error
+        except (ChildCrashedError, ChildTimeoutError) as error:  # a file that crashes or stalls the decoder will do so again
+            raise CorruptFileError(str(error)) from error
         progress("decode", 1.0)
-        return Decoded(
+        return DecodeResult(
             duration_s=found["duration_s"],
             frames=tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in found["frames"]),
             cuts_s=tuple(found["cuts_s"]),

@@ -24,21 +24,21 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import (
-    Blocked,
+    BlockedVideoError,
     IndexerError,
-    LiveStream,
-    NoPictures,
-    NoVideo,
-    PlaylistRefused,
-    Private,
-    TooLarge,
-    TooLong,
+    LiveStreamError,
+    NoPicturesError,
+    NoVideoError,
+    PlaylistRefusedError,
+    PrivateVideoError,
+    TooLargeError,
+    TooLongError,
 )
-from indexer.fetch.site_errors import meaning, meaning_of_words
-from indexer.fetch.subtitles import MAX_SPEECH_BYTES, captions, pick_track
-from indexer.fetch.ytdlp_internals import keep_to_limits, keep_to_python
-from indexer.sandbox.child import Share, serve
-from indexer.sandbox.guard import Guard, install_guard
+from indexer.fetch.site_errors import classify, classify_messages
+from indexer.fetch.subtitles import MAX_SPEECH_BYTES, choose_track, parse_captions
+from indexer.fetch.ytdlp_internals import disable_native_transports, limit_traffic
+from indexer.sandbox.child import ProgressCallback, serve_request
+from indexer.sandbox.guard import SsrfGuard, install_audit_hook
 from indexer.types import Caption
 
 # One file with pictures, around 360p: the largest up to it, else the smallest above; under 240 only where that is all.
@@ -63,7 +63,7 @@ _OEMBED = {
 Info = dict[str, Any]
 
 
-class Listener:
+class YtDlpLogger:
     """The logger yt-dlp talks to. What it warned of tells later why there is no video."""
 
     def __init__(self) -> None:
@@ -80,26 +80,26 @@ class Listener:
         print(f"ERROR: {message}")
 
 
-def fetch(request: Info, share: Share) -> Info:
-    """`request` as `indexer.fetch.fetcher` makes it. Raises `LinkRefused`, `FetchFailed`, `NoPictures`."""
+def fetch(request: Info, share: ProgressCallback) -> Info:
+    """`request` as `indexer.fetch.fetcher` makes it. Raises `LinkRefused`, `FetchFailed`, `NoPicturesError`."""
     networks = tuple(ip_network(network) for network in request["allow_networks"])
-    runtime = find_runtime()
-    refused = install_guard(Guard(networks, request["proxy"]), frozenset({runtime} if runtime else ()))
+    runtime = find_js_runtime()
+    refused = install_audit_hook(SsrfGuard(networks, request["proxy"]), frozenset({runtime} if runtime else ()))
     try:
         answer = _fetch(request, share, runtime)
     except (YoutubeDLError, IndexerError, OSError, MemoryError) as error:
-        raise (refused[0] if refused else meaning(error)) from error
+        raise (refused[0] if refused else classify(error)) from error
     if refused:  # what the page embeds was refused, and yt-dlp did without
         raise refused[0]
     return answer
 
 
-def find_runtime() -> str | None:
+def find_js_runtime() -> str | None:
     """Deno, from the environment's own scripts or the system."""
     return shutil.which("deno", path=sysconfig.get_path("scripts")) or shutil.which("deno")
 
 
-def options(request: Info, runtime: str | None, listener: Listener) -> Info:
+def build_ydl_options(request: Info, runtime: str | None, listener: YtDlpLogger) -> Info:
     folder = Path(request["folder"])
     cookies = folder / "cookies.txt"
     if request["cookies_file"]:  # yt-dlp writes them back when it closes
@@ -126,13 +126,13 @@ def options(request: Info, runtime: str | None, listener: Listener) -> Info:
     }
 
 
-def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
-    listener = Listener()
-    with yt_dlp.YoutubeDL(options(request, runtime, listener)) as ydl:
-        keep_to_python(ydl)
-        keep_to_limits(ydl, request["max_bytes"])
+def _fetch(request: Info, share: ProgressCallback, runtime: str | None) -> Info:
+    listener = YtDlpLogger()
+    with yt_dlp.YoutubeDL(build_ydl_options(request, runtime, listener)) as ydl:
+        disable_native_transports(ydl)
+        limit_traffic(ydl, request["max_bytes"])
         try:
-            info = describe(ydl, request["url"])
+            info = extract_info(ydl, request["url"])
         except (YoutubeDLError, IndexerError) as error:
             return _without_video(ydl, request, _reason(error, listener))
         _check(info, request)
@@ -142,10 +142,10 @@ def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
         try:
             answer["media"] = _media(ydl, info, request, listener, share)
         except (YoutubeDLError, IndexerError) as error:
-            reason = meaning(error)
+            reason = classify(error)
             if not info.get("fulltitle"):  # yt-dlp made the title up
                 return _without_video(ydl, request, reason)
-            if not isinstance(reason, (Blocked, Private)):
+            if not isinstance(reason, (BlockedVideoError, PrivateVideoError)):
                 raise reason from error
             answer["missing"] = reason.code
         return answer
@@ -154,27 +154,27 @@ def _fetch(request: Info, share: Share, runtime: str | None) -> Info:
 # ---- what the link leads to ----
 
 
-def describe(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
-    """One video's description without its file. Raises yt-dlp's errors and `PlaylistRefused`."""
+def extract_info(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
+    """One video's description without its file. Raises yt-dlp's errors and `PlaylistRefusedError`."""
     info: Info = ydl.extract_info(url, download=False)
     if info.get("_type", "video") not in ("playlist", "multi_video"):
         return info
     entries = list(itertools.islice(info.get("entries") or (), 2))
     if not entries:
-        raise NoVideo(f"an empty list at {url}")
+        raise NoVideoError(f"an empty list at {url}")
     if len(entries) > 1:
-        raise PlaylistRefused(f"more than one video at {url}")
+        raise PlaylistRefusedError(f"more than one video at {url}")
     only: Info = ydl.process_ie_result(entries[0], download=False)
     return only
 
 
 def _check(info: Info, request: Info) -> None:
     if info.get("live_status") in _LIVE:
-        raise LiveStream(info["live_status"])
+        raise LiveStreamError(info["live_status"])
     if (info.get("duration") or 0) > request["max_duration_s"]:
-        raise TooLong(f"{info['duration']} s")
+        raise TooLongError(f"{info['duration']} s")
     if (info.get("filesize") or 0) > request["max_bytes"]:
-        raise TooLarge(f"{info['filesize']} bytes")
+        raise TooLargeError(f"{info['filesize']} bytes")
 
 
 def _words(info: Info, request: Info) -> Info:
@@ -218,7 +218,7 @@ def _published(info: Info) -> str | None:
 # ---- its files ----
 
 
-def _media(ydl: yt_dlp.YoutubeDL, info: Info, request: Info, listener: Listener, share: Share) -> str:
+def _media(ydl: yt_dlp.YoutubeDL, info: Info, request: Info, listener: YtDlpLogger, share: ProgressCallback) -> str:
     """The name of the downloaded file."""
     if not info.get("url"):
         raise _why_nothing(info, listener)
@@ -226,18 +226,18 @@ def _media(ydl: yt_dlp.YoutubeDL, info: Info, request: Info, listener: Listener,
     ydl.add_progress_hook(_limit_bytes(request["max_bytes"], media, share))
     ydl.dl(str(media), info)
     if not media.is_file():
-        raise meaning_of_words(listener.warnings)
+        raise classify_messages(listener.warnings)
     return media.name
 
 
-def _why_nothing(info: Info, listener: Listener) -> IndexerError:
+def _why_nothing(info: Info, listener: YtDlpLogger) -> IndexerError:
     formats = info.get("formats") or []
     if any(each.get("vcodec") == "none" != each.get("acodec") for each in formats):
-        return NoPictures("sound only")
-    return meaning_of_words(listener.warnings)
+        return NoPicturesError("sound only")
+    return classify_messages(listener.warnings)
 
 
-def _limit_bytes(max_bytes: int, file: Path, share: Share) -> Callable[[Mapping[str, Any]], None]:
+def _limit_bytes(max_bytes: int, file: Path, share: ProgressCallback) -> Callable[[Mapping[str, Any]], None]:
     """Counts what really arrives of a file, in however many pieces: what a site says of its size may be wrong."""
 
     def hook(status: Mapping[str, Any]) -> None:
@@ -245,7 +245,7 @@ def _limit_bytes(max_bytes: int, file: Path, share: Share) -> Callable[[Mapping[
             return
         arrived, total = status.get("downloaded_bytes") or 0, status.get("total_bytes") or 0
         if max(arrived, total) > max_bytes:
-            raise TooLarge(f"{max(arrived, total)} bytes")
+            raise TooLargeError(f"{max(arrived, total)} bytes")
         expected = total or status.get("total_bytes_estimate")
         if expected:
             share(arrived / expected)
@@ -257,7 +257,7 @@ def _read(ydl: yt_dlp.YoutubeDL, url: str, max_bytes: int) -> bytes:
     with ydl.urlopen(url) as response:
         body: bytes = response.read(max_bytes + 1)
     if len(body) > max_bytes:
-        raise TooLarge(f"{url}: more than {max_bytes} bytes")
+        raise TooLargeError(f"{url}: more than {max_bytes} bytes")
     return body
 
 
@@ -268,7 +268,7 @@ def _thumbnail(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> str | None:
         try:
             small = _small(_read(ydl, url, _MAX_THUMBNAIL_BYTES))
             small.save(Path(request["folder"]) / "thumbnail.jpg", quality=90)
-        except (RequestError, TooLarge, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (RequestError, TooLargeError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             print(f"no thumbnail from {url}: {error}")
         else:
             return "thumbnail.jpg"
@@ -276,10 +276,10 @@ def _thumbnail(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> str | None:
 
 
 def _small(picture: bytes) -> Image.Image:
-    """Raises `TooLarge` by the picture's header, before it is unpacked."""
+    """Raises `TooLargeError` by the picture's header, before it is unpacked."""
     with Image.open(io.BytesIO(picture), formats=_THUMBNAIL_FORMATS) as opened:
         if opened.width * opened.height > _MAX_THUMBNAIL_PIXELS:
-            raise TooLarge(f"{opened.width}×{opened.height} pixels")
+            raise TooLargeError(f"{opened.width}×{opened.height} pixels")
         opened.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
         small = opened.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
@@ -288,7 +288,7 @@ def _small(picture: bytes) -> Image.Image:
 
 def _speech(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> list[tuple[float, float, str]]:
     """Like the thumbnail: worth having, but its lack fails nothing."""
-    track = pick_track(info)
+    track = choose_track(info)
     if track is None:
         return []
     path = Path(request["folder"]) / "speech"
@@ -297,8 +297,8 @@ def _speech(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> list[tuple[floa
         ydl.dl(str(path), {"http_headers": info.get("http_headers"), **track.source}, subtitle=True)
         with path.open("rb") as file:
             text = file.read(MAX_SPEECH_BYTES).decode("utf-8-sig", errors="replace")
-        return [astuple(caption) for caption in captions(text, track)]
-    except (YoutubeDLError, TooLarge, OSError, ValueError) as error:
+        return [astuple(caption) for caption in parse_captions(text, track)]
+    except (YoutubeDLError, TooLargeError, OSError, ValueError) as error:
         print(f"no speech: {error}")
         return []
 
@@ -306,17 +306,17 @@ def _speech(ydl: yt_dlp.YoutubeDL, info: Info, request: Info) -> list[tuple[floa
 # ---- words only ----
 
 
-def _reason(error: Exception, listener: Listener) -> IndexerError:
+def _reason(error: Exception, listener: YtDlpLogger) -> IndexerError:
     """A page that refuses its stream counts as one without a video for yt-dlp, with a warning of the refusal."""
-    reason, warned = meaning(error), meaning_of_words(listener.warnings)
-    return warned if isinstance(reason, NoVideo) and isinstance(warned, (Blocked, Private)) else reason
+    reason, warned = classify(error), classify_messages(listener.warnings)
+    return warned if isinstance(reason, NoVideoError) and isinstance(warned, (BlockedVideoError, PrivateVideoError)) else reason
 
 
 def _without_video(ydl: yt_dlp.YoutubeDL, request: Info, reason: IndexerError) -> Info:
     """What the page tells of a video that it does not hand over. Raises the reason where it tells nothing."""
-    if not isinstance(reason, (Blocked, Private)):
+    if not isinstance(reason, (BlockedVideoError, PrivateVideoError)):
         raise reason
-    info = told_by_page(ydl, request["url"])
+    info = page_metadata(ydl, request["url"])
     if not info:
         raise reason
     answer = _words(info, request)
@@ -325,24 +325,24 @@ def _without_video(ydl: yt_dlp.YoutubeDL, request: Info, reason: IndexerError) -
     return answer
 
 
-def told_by_page(ydl: yt_dlp.YoutubeDL, url: str) -> Info | None:
+def page_metadata(ydl: yt_dlp.YoutubeDL, url: str) -> Info | None:
     """Title, description and thumbnail of a page; None without at least a title."""
     endpoint = _OEMBED.get(urlsplit(url).netloc)
     try:
-        told = from_oembed(ydl, endpoint + quote(url, safe="")) if endpoint else from_open_graph(ydl, url)
-    except (YoutubeDLError, TooLarge, ValueError, AttributeError) as error:
+        told = metadata_from_oembed(ydl, endpoint + quote(url, safe="")) if endpoint else metadata_from_open_graph(ydl, url)
+    except (YoutubeDLError, TooLargeError, ValueError, AttributeError) as error:
         print(f"the page tells nothing: {error}")
         return None
     return told if told["title"] else None
 
 
-def from_oembed(ydl: yt_dlp.YoutubeDL, endpoint: str) -> Info:
+def metadata_from_oembed(ydl: yt_dlp.YoutubeDL, endpoint: str) -> Info:
     """https://oembed.com, for sites that hide their pages from servers but not this."""
     told = json.loads(_read(ydl, endpoint, _MAX_PAGE_BYTES))
     return {"title": told.get("title"), "thumbnails": _pictures(told.get("thumbnail_url"))}
 
 
-def from_open_graph(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
+def metadata_from_open_graph(ydl: yt_dlp.YoutubeDL, url: str) -> Info:
     """https://ogp.me, as in the page's head."""
     page, reader = _read(ydl, url, _MAX_PAGE_BYTES).decode(errors="replace"), ydl.get_info_extractor("Generic")
     return {
@@ -357,4 +357,4 @@ def _pictures(url: str | None) -> list[Info]:
 
 
 if __name__ == "__main__":
-    serve(fetch)
+    serve_request(fetch)

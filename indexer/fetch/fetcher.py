@@ -6,13 +6,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from indexer.errors import FetchFailed, OutOfTime
-from indexer.link.canonical import Link, canonical, file_path, local_file
-from indexer.ports import Progress
-from indexer.sandbox.child import Limits
-from indexer.sandbox.guard import Guard, Networks, Resolve, resolve_name
-from indexer.sandbox.parent import ChildDied, ChildTimedOut, run
-from indexer.types import Caption, Fetched, Video
+from indexer.errors import FetchDeadlineError, FetchError
+from indexer.link.canonical import Link, canonicalize, file_url_to_path, link_to_local_file
+from indexer.ports import StageProgressCallback
+from indexer.sandbox.child import ResourceLimits
+from indexer.sandbox.guard import HostResolver, Networks, SsrfGuard, resolve_host
+from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
+from indexer.types import Caption, FetchResult, Video
 
 _BYTES_OVER_LIMIT = 16 * 1024**2
 """The file-size limit of the system is only the backstop of the one that counts what arrives."""
@@ -30,20 +30,20 @@ class YtDlpFetcher:
     speech: bool = True
     cookies_file: Path | None = None
     proxy: str | None = None
-    resolve: Resolve = resolve_name
+    resolve: HostResolver = resolve_host
     stopping: Event | None = None
 
-    def fetch(self, link: str, folder: Path, progress: Progress) -> Fetched:
+    def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
         """`link` from outside was refused before if it names a file; here a `file://` address is one of the operator's.
 
-        Raises `LinkRefused`, `FetchFailed`, or `NoPictures` where a site offers sound only.
+        Raises `LinkRefused`, `FetchError`, or `NoPictures` where a site offers sound only.
         """
         if link.startswith("file://"):
-            return _local(local_file(link))
-        found = canonical(link)
-        Guard(self.allow_networks, self.proxy, self.resolve).check_url(found.fetch_url)
+            return _local(link_to_local_file(link))
+        found = canonicalize(link)
+        SsrfGuard(self.allow_networks, self.proxy, self.resolve).check_url(found.fetch_url)
         progress("fetch", 0.0)
-        limits = Limits(self.timeout_s, self.memory_limit_bytes, self.max_bytes + _BYTES_OVER_LIMIT)
+        limits = ResourceLimits(self.timeout_s, self.memory_limit_bytes, self.max_bytes + _BYTES_OVER_LIMIT)
         request = self._request(found.fetch_url, folder)
         answer = self._run(
             "indexer.fetch.fetch_worker", request, limits, folder, lambda share: progress("fetch", share)
@@ -52,22 +52,22 @@ class YtDlpFetcher:
         return _fetched(found, folder, answer)
 
     def links(self, link: str, folder: Path, most: int) -> list[str]:
-        """The videos of a playlist, a channel or a feed. Raises `LinkRefused`, `FetchFailed`."""
-        Guard(self.allow_networks, self.proxy, self.resolve).check_url(link)
-        limits = Limits(self.timeout_s, self.memory_limit_bytes, _BYTES_OVER_LIMIT)
+        """The videos of a playlist, a channel or a feed. Raises `LinkRefused`, `FetchError`."""
+        SsrfGuard(self.allow_networks, self.proxy, self.resolve).check_url(link)
+        limits = ResourceLimits(self.timeout_s, self.memory_limit_bytes, _BYTES_OVER_LIMIT)
         request = self._request(link, folder) | {"most": most}
         answer = self._run("indexer.fetch.playlist_worker", request, limits, folder, lambda share: None)
         return list(answer["links"])
 
     def _run(
-        self, module: str, request: dict[str, Any], limits: Limits, folder: Path, share: Callable[[float], None]
+        self, module: str, request: dict[str, Any], limits: ResourceLimits, folder: Path, share: Callable[[float], None]
     ) -> Mapping[str, Any]:
         try:
-            return run(module, request, limits, folder, share, self.stopping)
-        except ChildTimedOut as error:
-            raise OutOfTime(str(error)) from error
-        except ChildDied as error:
-            raise FetchFailed(str(error)) from error
+            return run_child(module, request, limits, folder, share, self.stopping)
+        except ChildTimeoutError as error:
+            raise FetchDeadlineError(str(error)) from error
+        except ChildCrashedError as error:
+            raise FetchError(str(error)) from error
 
     def _request(self, url: str, folder: Path) -> dict[str, Any]:
         return {
@@ -82,17 +82,17 @@ class YtDlpFetcher:
         }
 
 
-def _local(link: Link) -> Fetched:
-    media = file_path(link.url)
+def _local(link: Link) -> FetchResult:
+    media = file_url_to_path(link.url)
     title = media.stem.replace("_", " ").replace("-", " ").strip()
-    return Fetched(Video(link.video_id, link.url, title or media.name), media)
+    return FetchResult(Video(link.video_id, link.url, title or media.name), media)
 
 
-def _fetched(link: Link, folder: Path, answer: Mapping[str, Any]) -> Fetched:
+def _fetched(link: Link, folder: Path, answer: Mapping[str, Any]) -> FetchResult:
     def file(name: str | None) -> Path | None:
         return folder / Path(name).name if name else None
 
-    return Fetched(
+    return FetchResult(
         video=Video(
             link.video_id, link.url, answer["title"], answer["description"], answer["duration_s"], answer["published"]
         ),

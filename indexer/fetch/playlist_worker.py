@@ -9,35 +9,35 @@ from ipaddress import ip_network
 import yt_dlp
 from yt_dlp.utils import YoutubeDLError
 
-from indexer.errors import IndexerError, NoVideo
-from indexer.fetch.fetch_worker import Info, Listener, find_runtime, options
-from indexer.fetch.site_errors import meaning
-from indexer.fetch.ytdlp_internals import keep_to_limits, keep_to_python
-from indexer.sandbox.child import Share, serve
-from indexer.sandbox.guard import Guard, install_guard
+from indexer.errors import IndexerError, NoVideoError
+from indexer.fetch.fetch_worker import Info, YtDlpLogger, build_ydl_options, find_js_runtime
+from indexer.fetch.site_errors import classify
+from indexer.fetch.ytdlp_internals import disable_native_transports, limit_traffic
+from indexer.sandbox.child import ProgressCallback, serve_request
+from indexer.sandbox.guard import SsrfGuard, install_audit_hook
 
 
-def listed(request: Info, share: Share) -> Info:
+def list_playlist(request: Info, share: ProgressCallback) -> Info:
     """`request` as `YtDlpFetcher` makes it, with `most`. Raises `LinkRefused`, `FetchFailed`."""
     networks = tuple(ip_network(network) for network in request["allow_networks"])
-    runtime = find_runtime()
-    refused = install_guard(Guard(networks, request["proxy"]), frozenset({runtime} if runtime else ()))
+    runtime = find_js_runtime()
+    refused = install_audit_hook(SsrfGuard(networks, request["proxy"]), frozenset({runtime} if runtime else ()))
     try:
         return {"links": _links(request, runtime)}
     except (YoutubeDLError, IndexerError, OSError, MemoryError) as error:
-        raise (refused[0] if refused else meaning(error)) from error
+        raise (refused[0] if refused else classify(error)) from error
 
 
 def _links(request: Info, runtime: str | None) -> list[str]:
     wanted = {"noplaylist": False, "playlistend": request["most"], "extract_flat": True}
-    with yt_dlp.YoutubeDL(options(request, runtime, Listener()) | wanted) as ydl:
-        keep_to_python(ydl)
-        keep_to_limits(ydl, 0)
+    with yt_dlp.YoutubeDL(build_ydl_options(request, runtime, YtDlpLogger()) | wanted) as ydl:
+        disable_native_transports(ydl)
+        limit_traffic(ydl, 0)
         info = ydl.extract_info(request["url"], download=False)
         found = (each.get("webpage_url") or each.get("url") for each in _videos(ydl, info))
         links = list(itertools.islice(dict.fromkeys(filter(None, found)), request["most"]))
     if not links:
-        raise NoVideo(f"an empty list at {request['url']}")
+        raise NoVideoError(f"an empty list at {request['url']}")
     return links
 
 
@@ -55,4 +55,4 @@ def _is_list(entry: Info) -> bool:
 
 
 if __name__ == "__main__":
-    serve(listed)
+    serve_request(list_playlist)

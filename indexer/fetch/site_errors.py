@@ -11,54 +11,54 @@ from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive
 
 from indexer.errors import (
     DISK_FULL,
-    Blocked,
-    EmptyFile,
-    FetchFailed,
+    BlockedVideoError,
+    EmptyFileError,
+    FetchError,
     IndexerError,
-    LiveStream,
-    NotFound,
-    NoVideo,
-    Private,
-    StoreUnavailable,
-    TimedOut,
-    TooLarge,
-    Unreachable,
+    LiveStreamError,
+    NoVideoError,
+    PrivateVideoError,
+    SiteTimeoutError,
+    SiteUnreachableError,
+    StoreUnavailableError,
+    TooLargeError,
+    VideoNotFoundError,
 )
 
-_BY_STATUS: dict[int, type[FetchFailed]] = {
-    HTTPStatus.UNAUTHORIZED: Private,
-    HTTPStatus.PAYMENT_REQUIRED: Private,
-    HTTPStatus.FORBIDDEN: Blocked,
-    HTTPStatus.NOT_FOUND: NotFound,
-    HTTPStatus.REQUEST_TIMEOUT: TimedOut,
-    HTTPStatus.GONE: NotFound,
-    HTTPStatus.TOO_MANY_REQUESTS: Blocked,
-    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS: Blocked,
+_BY_STATUS: dict[int, type[FetchError]] = {
+    HTTPStatus.UNAUTHORIZED: PrivateVideoError,
+    HTTPStatus.PAYMENT_REQUIRED: PrivateVideoError,
+    HTTPStatus.FORBIDDEN: BlockedVideoError,
+    HTTPStatus.NOT_FOUND: VideoNotFoundError,
+    HTTPStatus.REQUEST_TIMEOUT: SiteTimeoutError,
+    HTTPStatus.GONE: VideoNotFoundError,
+    HTTPStatus.TOO_MANY_REQUESTS: BlockedVideoError,
+    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS: BlockedVideoError,
 }
-_BY_CLASS: dict[type[BaseException], type[FetchFailed]] = {
-    MemoryError: TooLarge,
-    TimeoutError: TimedOut,
-    UnsupportedError: NoVideo,
-    GeoRestrictedError: Blocked,
-    UserNotLive: LiveStream,
+_BY_CLASS: dict[type[BaseException], type[FetchError]] = {
+    MemoryError: TooLargeError,
+    TimeoutError: SiteTimeoutError,
+    UnsupportedError: NoVideoError,
+    GeoRestrictedError: BlockedVideoError,
+    UserNotLive: LiveStreamError,
 }
-_BY_WORDS: tuple[tuple[Pattern[str], type[FetchFailed]], ...] = tuple(
-    (re.compile(words, re.IGNORECASE), meaning)
-    for words, meaning in (
-        (r"not a bot|captcha|rate.?limit|too many requests|geo.?restrict|your (country|location|region)|drm", Blocked),
-        (r"unusual traffic|cloudflare|ip address is blocked", Blocked),
-        (r"live event|premieres? in|upcoming|not currently live|is offline|live stream", LiveStream),
-        (r"\bprivate\b|members.only|log.?in|sign.?in|registered users|age.restrict|subscri|premium|password", Private),
-        (r"timed out", TimedOut),
-        (r"unavailable|not available|not exist|removed|deleted|terminated|not found|(in|un)complete.*id", NotFound),
-        (r"no video formats|no video could be found|unable to extract", NoVideo),
+_BY_WORDS: tuple[tuple[Pattern[str], type[FetchError]], ...] = tuple(
+    (re.compile(words, re.IGNORECASE), classify)
+    for words, classify in (
+        (r"not a bot|captcha|rate.?limit|too many requests|geo.?restrict|your (country|location|region)|drm", BlockedVideoError),
+        (r"unusual traffic|cloudflare|ip address is blocked", BlockedVideoError),
+        (r"live event|premieres? in|upcoming|not currently live|is offline|live stream", LiveStreamError),
+        (r"\bprivate\b|members.only|log.?in|sign.?in|registered users|age.restrict|subscri|premium|password", PrivateVideoError),
+        (r"timed out", SiteTimeoutError),
+        (r"unavailable|not available|not exist|removed|deleted|terminated|not found|(in|un)complete.*id", VideoNotFoundError),
+        (r"no video formats|no video could be found|unable to extract", NoVideoError),
     )
 )
 _EMPTY = re.compile("did not get any data blocks", re.IGNORECASE)
 _STATUS = re.compile(r"HTTP Error (\d{3})")
 
 
-def meaning(error: BaseException) -> IndexerError:
+def classify(error: BaseException) -> IndexerError:
     """The error of ours that an exception stands for, with its words."""
     for cause in _causes(error):
         if isinstance(cause, IndexerError):
@@ -69,33 +69,33 @@ def meaning(error: BaseException) -> IndexerError:
             if isinstance(cause, kind):
                 return known(str(error) or kind.__name__)
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
-            return TooLarge(str(error))
+            return TooLargeError(str(error))
         if isinstance(cause, OSError) and cause.errno in DISK_FULL:
-            return StoreUnavailable(str(error))
+            return StoreUnavailableError(str(error))
     if _EMPTY.search(str(error)):
-        return EmptyFile(str(error))
-    by_words = meaning_of_words([str(error)])
+        return EmptyFileError(str(error))
+    by_words = classify_messages([str(error)])
     transport = any(isinstance(cause, TransportError) for cause in _causes(error))
-    return Unreachable(str(error)) if transport and not isinstance(by_words, TimedOut) else by_words
+    return SiteUnreachableError(str(error)) if transport and not isinstance(by_words, SiteTimeoutError) else by_words
 
 
-def meaning_of_words(said: Iterable[str]) -> FetchFailed:
+def classify_messages(said: Iterable[str]) -> FetchError:
     """The first warning that gives a reason; without one, there was no video."""
     said = list(said)
     for words in said:
         if status := _STATUS.search(words):
             return _by_status(int(status[1]))(words)
         for pattern, known in _BY_WORDS:
-            if known is not NoVideo and pattern.search(words):
+            if known is not NoVideoError and pattern.search(words):
                 return known(words)
     everything = "; ".join(said)
-    return NoVideo(everything) if _BY_WORDS[-1][0].search(everything) else FetchFailed(everything)
+    return NoVideoError(everything) if _BY_WORDS[-1][0].search(everything) else FetchError(everything)
 
 
-def _by_status(status: int) -> type[FetchFailed]:
+def _by_status(status: int) -> type[FetchError]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Unreachable
-    return _BY_STATUS.get(status, FetchFailed)
+        return SiteUnreachableError
+    return _BY_STATUS.get(status, FetchError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

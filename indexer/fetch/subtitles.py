@@ -23,14 +23,14 @@ _INLINE = re.compile(r"<(?:\d+:)?\d+:\d+[.,]\d+>|</?c[^>]*>")
 
 
 @dataclass(frozen=True)
-class Track:
+class SubtitleTrack:
     """One file of subtitles, as yt-dlp describes it. `automatic`: written by a machine, line rolling after line."""
 
     source: Mapping[str, Any]
     automatic: bool
 
 
-def pick_track(info: Mapping[str, Any]) -> Track | None:
+def choose_track(info: Mapping[str, Any]) -> SubtitleTrack | None:
     """What people wrote before what a machine heard; the video's own language before English, Korean, Chinese."""
     own = (info.get("language") or "").split("-")[0]
     wanted = [own, *_LANGUAGES] if own else [*_LANGUAGES]
@@ -42,7 +42,7 @@ def pick_track(info: Mapping[str, Any]) -> Track | None:
             for extension in _FORMATS:
                 for source in tracks[name]:
                     if source.get("ext") == extension and source.get("url"):
-                        return Track(source, automatic)
+                        return SubtitleTrack(source, automatic)
     return None
 
 
@@ -55,7 +55,7 @@ def _rank(name: str, wanted: list[str]) -> tuple[int, int]:
     return (wanted.index(language) if language in wanted else len(wanted)), 0 if heard else len(name)
 
 
-def captions(text: str, track: Track) -> tuple[Caption, ...]:
+def parse_captions(text: str, track: SubtitleTrack) -> tuple[Caption, ...]:
     """The captions of a subtitle file. Raises `ValueError` for a text that is none."""
     try:
         events = pysubs2.SSAFile.from_string(_INLINE.sub("", text), format_=track.source["ext"])

@@ -5,7 +5,7 @@ from typing import Any
 import yt_dlp
 from yt_dlp.networking.exceptions import HTTPError
 
-from indexer.errors import TooLarge
+from indexer.errors import TooLargeError
 
 _MAX_READ_BYTES = 32 * 1024**2
 """Of one page or manifest that yt-dlp reads at once."""
@@ -16,7 +16,7 @@ _SEEN_BY_GUARD = frozenset({"Urllib", "Requests", "Websockets"})
 _SCHEMES = frozenset({"http", "https", "data", "ws", "wss"})
 
 
-def keep_to_python(ydl: yt_dlp.YoutubeDL) -> None:
+def disable_native_transports(ydl: yt_dlp.YoutubeDL) -> None:
     """The guard does not see what connects in native code (curl_cffi), so yt-dlp does without. Nor is FTP spoken."""
     handlers = ydl._request_director.handlers
     for name in handlers.keys() - _SEEN_BY_GUARD:
@@ -25,10 +25,10 @@ def keep_to_python(ydl: yt_dlp.YoutubeDL) -> None:
         handler._SUPPORTED_URL_SCHEMES = tuple(_SCHEMES.intersection(handler._SUPPORTED_URL_SCHEMES))
 
 
-def keep_to_limits(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
+def limit_traffic(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
     """Counts requests, and what really arrives of their answers, unpacked: a small page may unpack to a large one.
 
-    Over a limit, whoever reads gets `TooLarge`.
+    Over a limit, whoever reads gets `TooLargeError`.
     """
     send, bytes_left, requests_left = ydl._request_director.send, max_bytes + _BYTES_BESIDE_MEDIA, MAX_REQUESTS
 
@@ -36,7 +36,7 @@ def keep_to_limits(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
         nonlocal requests_left
         requests_left -= 1
         if requests_left < 0:
-            raise TooLarge(f"more than {MAX_REQUESTS} requests")
+            raise TooLargeError(f"more than {MAX_REQUESTS} requests")
         try:
             return counted(send(request))
         except HTTPError as refused:
@@ -53,7 +53,7 @@ def keep_to_limits(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
             bytes_left -= len(body)
             if len(body) > most:
                 response.close()
-                raise TooLarge(f"more than {most} bytes")
+                raise TooLargeError(f"more than {most} bytes")
             return body
 
         response.read = counted_read

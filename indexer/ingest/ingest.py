@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from indexer.images import read_frame
-from indexer.ingest.segmentation import Segment, cut, moment_id
-from indexer.ports import Decoder, Encoder, Fetcher, Progress
+from indexer.ingest.segmentation import Segment, cut_into_segments, moment_id
+from indexer.ports import Decoder, Encoder, Fetcher, StageProgressCallback
 from indexer.store.blobs import BlobStore, video_prefix
 from indexer.store.library import Library
 from indexer.store.records import VideoRecord
-from indexer.types import Caption, Clip, Decoded, Fetched, Moment, SampledFrame, Vector, Video
+from indexer.types import Caption, Clip, DecodeResult, FetchResult, Moment, SampledFrame, Vector, Video
 
 BATCH_FRAMES = 32
 MAX_SAID_CHARS = 4000
@@ -29,7 +29,7 @@ class IngestPipeline:
     library: Library
     blobs: BlobStore
 
-    def __call__(self, record: VideoRecord, folder: Path, progress: Progress) -> VideoRecord | None:
+    def __call__(self, record: VideoRecord, folder: Path, progress: StageProgressCallback) -> VideoRecord | None:
         """Makes a waiting video searchable; twice, even at once, changes nothing. None: nobody wants it any more.
 
         One that another run of its job has failed meanwhile stays so.
@@ -54,21 +54,21 @@ class IngestPipeline:
             self.blobs.delete_prefix(video_prefix(video.id))
         return self.library.video(video.id)
 
-    def _decode(self, fetched: Fetched, folder: Path, progress: Progress) -> Decoded:
+    def _decode(self, fetched: FetchResult, folder: Path, progress: StageProgressCallback) -> DecodeResult:
         """Without a file, the site's own thumbnail is the one picture of the video."""
         source = fetched.media or fetched.thumbnail
         if source is None:
-            return Decoded(duration_s=0.0, frames=())
+            return DecodeResult(duration_s=0.0, frames=())
         pictures = folder / "frames"
         pictures.mkdir()
         decoded = self.decoder.decode(source, pictures, progress)
         return decoded if fetched.media else replace(decoded, duration_s=0.0)
 
-    def _moments(self, video: Video, fetched: Fetched, decoded: Decoded, progress: Progress) -> Iterator[Moment]:
+    def _moments(self, video: Video, fetched: FetchResult, decoded: DecodeResult, progress: StageProgressCallback) -> Iterator[Moment]:
         if not decoded.frames:
             yield self._without_pictures(video)
             return
-        stretches = cut(decoded)
+        stretches = cut_into_segments(decoded)
         done = 0
         progress("embed", 0.0)
         for group in _groups(stretches):
@@ -76,7 +76,7 @@ class IngestPipeline:
             done += len(group)
             progress("embed", done / len(stretches))
 
-    def _embed(self, video: Video, fetched: Fetched, stretches: Sequence[Segment]) -> Iterator[Moment]:
+    def _embed(self, video: Video, fetched: FetchResult, stretches: Sequence[Segment]) -> Iterator[Moment]:
         """One batch of whole stretches: their frame vectors in one call, then their clip vectors."""
         pictures = [[read_frame(each.path.read_bytes()) for each in stretch.frames] for stretch in stretches]
         vectors = self.encoder.frames([picture for stretch in pictures for picture in stretch])
@@ -138,7 +138,7 @@ def _groups(stretches: Sequence[Segment]) -> Iterator[list[Segment]]:
         yield group
 
 
-def _said(video: Video, fetched: Fetched, stretch: Segment) -> dict[str, str]:
+def _said(video: Video, fetched: FetchResult, stretch: Segment) -> dict[str, str]:
     """Description, and the chapter titles and speech that this stretch overlaps."""
     heard = {
         "description": video.description,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from indexer.errors import Corrupt
+from indexer.errors import CorruptFileError
 from indexer.images import read_frame
 from indexer.ingest.ingest import mean_vector
 from indexer.ports import Encoder
@@ -18,7 +18,7 @@ from indexer.vectors.vector_store import StoredPoint
 BATCH_FRAMES = 32
 
 
-def embed_missing(library: Library, blobs: BlobStore, encoder: Encoder, progress: Callable[[int, int], None]) -> None:
+def reembed_missing(library: Library, blobs: BlobStore, encoder: Encoder, progress: Callable[[int, int], None]) -> None:
     """Gives every video that can be found the moments of the encoder's generation, too; of a space's own generation,
     those that this space may find.
 
@@ -29,11 +29,11 @@ def embed_missing(library: Library, blobs: BlobStore, encoder: Encoder, progress
     missing = library.missing(encoder.generation)
     for done, video_id in enumerate(missing):
         progress(done, len(missing))
-        embed_anew(library, blobs, encoder, video_id)
+        reembed_video(library, blobs, encoder, video_id)
     progress(len(missing), len(missing))
 
 
-def embed_anew(library: Library, blobs: BlobStore, encoder: Encoder, video_id: str) -> None:
+def reembed_video(library: Library, blobs: BlobStore, encoder: Encoder, video_id: str) -> None:
     """Gives one video the moments of the encoder's generation, which is open, too."""
     kept = library.kept(video_id, but=encoder.generation)
     library.put_anew(video_id, encoder.generation, list(zip(kept, _vectors(blobs, encoder, kept), strict=True)))
@@ -72,6 +72,6 @@ def _pictures(blobs: BlobStore, payload: Mapping[str, Any]) -> list[Picture]:
     found = []
     for key in payload.get("frames", ()):
         # One that a power cut left half-written is as good as gone.
-        with suppress(KeyError, Corrupt):
+        with suppress(KeyError, CorruptFileError):
             found.append(read_frame(blobs.get(key)))
     return found

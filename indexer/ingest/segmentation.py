@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from indexer.types import Decoded, SampledFrame
+from indexer.types import DecodeResult, SampledFrame
 
 LONGEST_S = 8.0
 SHORT_S = 1.5
@@ -22,7 +22,7 @@ class Segment:
     frames: tuple[SampledFrame, ...]
 
 
-def cut(decoded: Decoded, longest_s: float = LONGEST_S) -> list[Segment]:
+def cut_into_segments(decoded: DecodeResult, longest_s: float = LONGEST_S) -> list[Segment]:
     """Stretches that follow each other from 0 to the end, each with a frame or more.
 
     Where no frame was sampled (a still that stays), a stretch shows the last frame before it.

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from yarl import URL
 
-from indexer.errors import NotALink, PlaylistRefused, SchemeRefused
+from indexer.errors import NotALinkError, PlaylistRefusedError, SchemeRefusedError
 
 MAX_LINK_CHARS = 4096
 
@@ -48,39 +48,39 @@ class Link:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, self.url))
 
 
-def canonical(link: str) -> Link:
-    """The canonical form of a link from outside. Raises `NotALink`, `SchemeRefused`, `PlaylistRefused`."""
+def canonicalize(link: str) -> Link:
+    """The canonical form of a link from outside. Raises `NotALinkError`, `SchemeRefusedError`, `PlaylistRefusedError`."""
     text = _web_address(link)
     try:
         url = URL(text).with_fragment(None)
     except (ValueError, UnicodeError) as error:
-        raise NotALink(f"{error}: {text!r}") from error
+        raise NotALinkError(f"{error}: {text!r}") from error
     if not url.raw_host:
-        raise NotALink(f"no host: {text!r}")
+        raise NotALinkError(f"no host: {text!r}")
     for site in (_youtube, _vimeo, _twitch):
         if known := site(url):
             return known
     return _discord(url, text) or Link(str(_without(url, _is_tracker(url))), text.partition("#")[0])
 
 
-def local_file(path: str) -> Link:
-    """A file of this machine, by its path or `file://` address; for the command line only. Raises `NotALink`."""
-    found = file_path(path) if path.lower().startswith("file:") else Path(path).expanduser()
+def link_to_local_file(path: str) -> Link:
+    """A file of this machine, by its path or `file://` address; for the command line only. Raises `NotALinkError`."""
+    found = file_url_to_path(path) if path.lower().startswith("file:") else Path(path).expanduser()
     if not found.is_file():
-        raise NotALink(f"no such file: {found}")
+        raise NotALinkError(f"no such file: {found}")
     url = found.resolve().as_uri()
     return Link(url, url)
 
 
-def file_path(url: str) -> Path:
+def file_url_to_path(url: str) -> Path:
     """The path behind a `file://` address."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise NotALink(f"a file of another machine: {url!r}")
+        raise NotALinkError(f"a file of another machine: {url!r}")
     return Path(url2pathname(parts.path))
 
 
-def moment_link(canonical_url: str, start_s: float) -> str:
+def link_to_second(canonical_url: str, start_s: float) -> str:
     """The link that opens a video at a second, in its site's own way."""
     second = int(start_s)
     if second <= 0:
@@ -100,14 +100,14 @@ def _web_address(link: str) -> str:
     if wrapped := _WRAPPED.match(text):
         text = next(part for part in wrapped.groups() if part).strip()
     if len(text) > MAX_LINK_CHARS or re.search(r"[\s\\\x00-\x20\x7f]", text):
-        raise NotALink(f"not one address: {text[:200]!r}")
+        raise NotALinkError(f"not one address: {text[:200]!r}")
     if _BARE.match(text):
         return f"https://{text}"
     scheme = _SCHEME.match(text)
     if not scheme:
-        raise NotALink(f"no address: {text[:200]!r}")
+        raise NotALinkError(f"no address: {text[:200]!r}")
     if scheme[1].lower() not in ("http", "https"):
-        raise SchemeRefused(f"{scheme[1]}: is not http(s)")
+        raise SchemeRefusedError(f"{scheme[1]}: is not http(s)")
     return text
 
 
@@ -126,13 +126,13 @@ def _youtube(url: URL) -> Link | None:
     if host not in ("youtube.com", "youtube-nocookie.com", "youtubekids.com"):
         return None
     if url.path == "/redirect" and "q" in url.query:
-        return canonical(url.query["q"])
+        return canonicalize(url.query["q"])
     if url.path == "/attribution_link" and "u" in url.query:
-        return canonical(f"https://www.youtube.com/{url.query['u'].lstrip('/')}")
+        return canonicalize(f"https://www.youtube.com/{url.query['u'].lstrip('/')}")
     if found := _youtube_video(_youtube_id(url)):
         return found
     if _YOUTUBE_LISTS.match(url.path) or "list" in url.query:
-        raise PlaylistRefused(str(url))
+        raise PlaylistRefusedError(str(url))
     return None
 
 

@@ -18,18 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from indexer.errors import DISK_FULL, IndexerError, StoreUnavailable
+from indexer.errors import DISK_FULL, IndexerError, StoreUnavailableError
 
-Share: TypeAlias = Callable[[float], None]
+ProgressCallback: TypeAlias = Callable[[float], None]
 """Called with the share of the work done, 0 to 1."""
-Work: TypeAlias = Callable[[dict[str, Any], Share], dict[str, Any]]
+ChildWork: TypeAlias = Callable[[dict[str, Any], ProgressCallback], dict[str, Any]]
 
 _MAX_OPEN_FILES = 256
 _PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """Of one child: wall-clock seconds (and twice as many of CPU), bytes of memory, bytes of one file it writes.
 
     `address_bytes` holds what memory alone does not: shared mappings. None where a JavaScript runtime has to run, which
@@ -42,12 +42,12 @@ class Limits:
     address_bytes: int | None = None
 
 
-def serve(work: Work) -> None:
+def serve_request(work: ChildWork) -> None:
     """The life of a child process: one request, one answer."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         message = json.loads(sys.stdin.buffer.readline())
-        _limit(Limits(**message["limits"]))
+        _limit(ResourceLimits(**message["limits"]))
         _step_down()
         threading.Thread(target=_end_with_parent, daemon=True).start()
         try:
@@ -57,12 +57,12 @@ def serve(work: Work) -> None:
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            answer = {"error": StoreUnavailable.code, "message": str(error)}
+            answer = {"error": StoreUnavailableError.code, "message": str(error)}
         sys.stdout.flush()  # the parent kills us once it has its answer
         _tell(answers, answer)
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: ResourceLimits) -> None:
     """RLIMIT_DATA is what is used, RLIMIT_AS what is reserved. Not RLIMIT_NPROC: it counts all threads of our user."""
     wanted = {
         resource.RLIMIT_CPU: int(2 * limits.timeout_s) + 1,
@@ -96,7 +96,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _shares(answers: IO[str]) -> Share:
+def _shares(answers: IO[str]) -> ProgressCallback:
     told = -1.0
 
     def tell(share: float) -> None:

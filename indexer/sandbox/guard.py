@@ -1,6 +1,6 @@
 """A submitted link is hostile: which addresses it may reach, and which programs may run for it.
 
-An address is looked at twice. `Guard.check_url` refuses early and in words; `install_guard`, inside the child that
+An address is looked at twice. `SsrfGuard.check_url` refuses early and in words; `install_audit_hook`, inside the child that
 fetches, looks at every connection that is really made, so that redirects and names that change their address are
 covered too. With a proxy the operator chose, the child reaches nothing but the proxy; it is the proxy that connects
 then, and has to refuse private addresses itself.
@@ -18,12 +18,18 @@ from typing import Any, TypeAlias
 
 from yarl import URL
 
-from indexer.errors import AddressRefused, NotALink, NotFound, SchemeRefused, Unreachable
+from indexer.errors import (
+    AddressRefusedError,
+    NotALinkError,
+    SchemeRefusedError,
+    SiteUnreachableError,
+    VideoNotFoundError,
+)
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
-Resolve: TypeAlias = Callable[[str], Iterable[str]]
-"""All addresses of a host name. Raises `NotFound` or `Unreachable`."""
+HostResolver: TypeAlias = Callable[[str], Iterable[str]]
+"""All addresses of a host name. Raises `VideoNotFoundError` or `SiteUnreachableError`."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _PUBLIC_BUT_INTERNAL = (
@@ -41,54 +47,54 @@ _RUNS_PROGRAM = frozenset({"subprocess.Popen", "os.posix_spawn"})
 _STARTS_PROCESS = frozenset({"os.exec", "os.fork", "os.forkpty", "os.spawn", "os.system", "os.startfile", "pty.spawn"})
 
 
-def resolve_name(host: str) -> list[str]:
-    """The system's resolver. A name that does not exist is `NotFound`; a resolver that fails may answer later."""
+def resolve_host(host: str) -> list[str]:
+    """The system's resolver. A name that does not exist is `VideoNotFoundError`; a resolver that fails may answer later."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         missing = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-        raise (NotFound if error.errno in missing else Unreachable)(f"{host}: {error}") from error
+        raise (VideoNotFoundError if error.errno in missing else SiteUnreachableError)(f"{host}: {error}") from error
     except UnicodeError as error:
-        raise NotALink(f"{host}: {error}") from error
+        raise NotALinkError(f"{host}: {error}") from error
     return [str(address[4][0]) for address in found]
 
 
 @dataclass(frozen=True)
-class Guard:
+class SsrfGuard:
     """`allow_networks` are reachable although not public; `proxy` is an address the operator chose."""
 
     allow_networks: Networks = ()
     proxy: str | None = None
-    resolve: Resolve = resolve_name
+    resolve: HostResolver = resolve_host
 
     def check_url(self, url: str) -> None:
-        """Raises `SchemeRefused`, `NotALink`, `AddressRefused`, `NotFound` or `Unreachable`."""
+        """Raises `SchemeRefusedError`, `NotALinkError`, `AddressRefusedError`, `VideoNotFoundError` or `SiteUnreachableError`."""
         try:
             parts = URL(url)
         except ValueError as error:
-            raise NotALink(f"{error}: {url!r}") from error
+            raise NotALinkError(f"{error}: {url!r}") from error
         if parts.scheme not in ("http", "https"):
-            raise SchemeRefused(f"{parts.scheme}: is not http(s)")
+            raise SchemeRefusedError(f"{parts.scheme}: is not http(s)")
         if not parts.raw_host:
-            raise NotALink(f"no host: {url!r}")
+            raise NotALinkError(f"no host: {url!r}")
         if parts.user is not None or parts.password is not None:
-            raise AddressRefused(f"a link with a user name hides its host {parts.raw_host}")
+            raise AddressRefusedError(f"a link with a user name hides its host {parts.raw_host}")
         self.check_port(parts.port or 0)
         for address in self._addresses(parts.raw_host):
             self.check_address(address)
 
     def check_port(self, port: int) -> None:
-        """Raises `AddressRefused`."""
+        """Raises `AddressRefusedError`."""
         if port not in _WEB_PORTS and (port < _FIRST_FREE_PORT or port in _BLOCKED_PORTS):
-            raise AddressRefused(f"no web site is served on port {port}")
+            raise AddressRefusedError(f"no web site is served on port {port}")
 
     def check_address(self, address: Address) -> None:
-        """Raises `AddressRefused`."""
+        """Raises `AddressRefusedError`."""
         inner = _embedded(address)
         if any(a in network for network in self.allow_networks for a in (address, inner)):
             return
         if not _is_public(inner):
-            raise AddressRefused(f"{address} is not public")
+            raise AddressRefusedError(f"{address} is not public")
 
     def _addresses(self, host: str) -> list[Address]:
         literal = _literal(host)
@@ -96,27 +102,27 @@ class Guard:
             return [literal]
         try:
             return [ip_address(found) for found in self.resolve(host)]
-        except (NotFound, Unreachable):
+        except (VideoNotFoundError, SiteUnreachableError):
             if self.proxy:  # where only the proxy resolves names, nothing is known here
                 return []
             raise
 
 
-def install_guard(guard: Guard, programs: frozenset[str] = frozenset()) -> list[AddressRefused]:
+def install_audit_hook(guard: SsrfGuard, programs: frozenset[str] = frozenset()) -> list[AddressRefusedError]:
     """Makes this process refuse, for the rest of its life, connections to addresses `guard` refuses and every program
     not in `programs` (absolute paths).
 
     The list returned collects the refused connections: a library may wrap the error, but not unmake it. Sockets
     that native code opens are not seen; the caller keeps such code from the network.
     """
-    refused: list[AddressRefused] = []
+    refused: list[AddressRefusedError] = []
     proxies = _endpoints(guard)
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event in _CONNECTS and args[1] is not None:
             try:
                 _check_connection(guard, proxies, args[0], args[1])
-            except AddressRefused as error:
+            except AddressRefusedError as error:
                 refused.append(error)
                 raise
         elif event in _STARTS_PROCESS or (event in _RUNS_PROGRAM and str(args[0]) not in programs):
@@ -126,7 +132,7 @@ def install_guard(guard: Guard, programs: frozenset[str] = frozenset()) -> list[
     return refused
 
 
-def close_off() -> None:
+def forbid_network_and_exec() -> None:
     """Makes this process unable to connect to anything or to start a program, for the rest of its life."""
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -136,23 +142,23 @@ def close_off() -> None:
     sys.addaudithook(hook)
 
 
-def _check_connection(guard: Guard, proxies: frozenset[tuple[str, int]], sock: socket.socket, target: Any) -> None:
+def _check_connection(guard: SsrfGuard, proxies: frozenset[tuple[str, int]], sock: socket.socket, target: Any) -> None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        raise AddressRefused(f"a socket of family {sock.family}")
+        raise AddressRefusedError(f"a socket of family {sock.family}")
     try:
         address = ip_address(target[0])
     except ValueError as error:  # a name here would be resolved after this look at it
-        raise AddressRefused(f"{target[0]!r} is no address") from error
+        raise AddressRefusedError(f"{target[0]!r} is no address") from error
     if guard.proxy:
         if (str(address), target[1]) not in proxies:
-            raise AddressRefused(f"{address} port {target[1]} is not the proxy")
+            raise AddressRefusedError(f"{address} port {target[1]} is not the proxy")
         return
     guard.check_port(target[1])
     guard.check_address(address)
 
 
-def _endpoints(guard: Guard) -> frozenset[tuple[str, int]]:
-    """Address and port of the proxy. Raises `Unreachable`, whatever is wrong with its name: no link is to blame."""
+def _endpoints(guard: SsrfGuard) -> frozenset[tuple[str, int]]:
+    """Address and port of the proxy. Raises `SiteUnreachableError`, whatever is wrong with its name: no link is to blame."""
     if not guard.proxy:
         return frozenset()
     url = URL(guard.proxy)
@@ -160,8 +166,8 @@ def _endpoints(guard: Guard) -> frozenset[tuple[str, int]]:
     literal = _literal(host)
     try:
         found = [str(literal)] if literal else guard.resolve(host)
-    except (NotFound, NotALink) as error:
-        raise Unreachable(f"the proxy: {error}") from error
+    except (VideoNotFoundError, NotALinkError) as error:
+        raise SiteUnreachableError(f"the proxy: {error}") from error
     return frozenset((address, port) for address in found)
 
 

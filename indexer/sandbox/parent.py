@@ -17,7 +17,7 @@ from typing import IO, Any
 import structlog
 
 from indexer.errors import IndexerError
-from indexer.sandbox.child import Limits, Share
+from indexer.sandbox.child import ProgressCallback, ResourceLimits
 
 log = structlog.get_logger()
 
@@ -28,25 +28,25 @@ _LOOK_EVERY_S = 0.2
 _PASSED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-class ChildTimedOut(Exception):
+class ChildTimeoutError(Exception):
     """The child was killed because its time was up."""
 
 
-class ChildDied(Exception):
+class ChildCrashedError(Exception):
     """The child ended without an answer: a crash, or a limit of the system."""
 
 
-def run(
+def run_child(
     module: str,
     request: Mapping[str, Any],
-    limits: Limits,
+    limits: ResourceLimits,
     folder: Path,
-    on_share: Share,
+    on_share: ProgressCallback,
     stopping: threading.Event | None = None,
 ) -> dict[str, Any]:
     """The result of `module`'s work. `folder` is its working and home folder; once `stopping` is set it is killed.
 
-    Raises `ChildTimedOut`, `ChildDied`, or the `IndexerError` that the child raised.
+    Raises `ChildTimeoutError`, `ChildCrashedError`, or the `IndexerError` that the child raised.
     """
     with tempfile.TemporaryFile() as said, _start(module, folder, said) as process:
         ended, timed_out = threading.Event(), threading.Event()
@@ -65,9 +65,9 @@ def run(
         words = _tail(said)
     log.debug("child_ended", module=module, said=words)
     if timed_out.is_set():
-        raise ChildTimedOut(f"{module} took more than {limits.timeout_s:.0f} s")
+        raise ChildTimeoutError(f"{module} took more than {limits.timeout_s:.0f} s")
     if answer is None:
-        raise ChildDied(f"{module} ended with status {process.returncode}: {words}")
+        raise ChildCrashedError(f"{module} ended with status {process.returncode}: {words}")
     if "error" in answer:
         raise _error_class(answer["error"])(answer["message"])
     result: dict[str, Any] = answer["result"]
@@ -98,7 +98,7 @@ def _start(module: str, folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes
     )
 
 
-def _talk(process: subprocess.Popen[bytes], message: Mapping[str, Any], on_share: Share) -> dict[str, Any] | None:
+def _talk(process: subprocess.Popen[bytes], message: Mapping[str, Any], on_share: ProgressCallback) -> dict[str, Any] | None:
     """Hands the message over and listens until the answer; None: the child ended without one."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101

@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 
 from indexer.lexical import query_words, snippet
-from indexer.ports import Encoder, Timed
+from indexer.ports import Encoder, StageTimer
 from indexer.search.calibration import WEAK, likelihood
 from indexer.search.fusion import Fused, Listed, fuse
 from indexer.store.library import Library
@@ -137,7 +137,7 @@ def find(
     video_id: str | None = None,
     limit: int = 5,
     offset: int = 0,
-    timed: Timed = lambda stage: nullcontext(),
+    timed: StageTimer = lambda stage: nullcontext(),
 ) -> Page:
     """Moments for any of `texts`, best for all of them, towards `like` and `picture` and away from `unlike`.
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import fsspec
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 
 _NAME = r"[\w-][\w.-]*"
 ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -27,7 +27,7 @@ def video_prefix(video_id: str) -> str:
 class BlobStore:
     """Bytes by key (`videos/<id>/0.jpg`). `url` is a folder or an fsspec address (`s3://bucket/path`).
 
-    Raises `StoreUnavailable` when the store fails.
+    Raises `StoreUnavailableError` when the store fails.
     """
 
     def __init__(self, url: str) -> None:
@@ -124,7 +124,7 @@ def _reached(*absent: type[OSError]) -> Iterator[None]:
     except absent:
         raise
     except Exception as error:
-        raise StoreUnavailable(str(error)) from error
+        raise StoreUnavailableError(str(error)) from error
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from indexer.errors import GenerationMismatch, NotYours
+from indexer.errors import GenerationMismatchError, NotSubmitterError
 from indexer.lexical import document_words
 from indexer.store.generations import space_of
 from indexer.store.migrations import upgrade
@@ -118,7 +118,7 @@ class Library(MomentStore):
             self._drop(record)
             return False
         if generation != self.generation():
-            raise GenerationMismatch(
+            raise GenerationMismatchError(
                 f"{video.id} was embedded by {generation}, but {self.generation()} is searched now"
             )
         self._change(video.id, **outcome_of(video, moments, code))
@@ -200,12 +200,12 @@ class Library(MomentStore):
     def forget(self, scopes: Scopes, video_id: str, user_id: str | None = None) -> RemovedVideo:
         """Takes a video out of a space, which finds it no more. Once all else of it is gone, `let_go` ends it.
 
-        With a `user_id` only what that one submitted: raises `NotYours` where others did.
+        With a `user_id` only what that one submitted: raises `NotSubmitterError` where others did.
         """
         submissions = self._submissions(scopes, [video_id])
         own = [each for each in submissions if user_id in (None, each.user_id)]
         if submissions and not own:
-            raise NotYours(f"{user_id} did not submit {video_id}")
+            raise NotSubmitterError(f"{user_id} did not submit {video_id}")
         return self._take_back(video_id, own)
 
     def forget_mine(self, space: str, user_id: str) -> RemovedVideo:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from indexer.errors import GenerationMismatch
+from indexer.errors import GenerationMismatchError
 from indexer.store.generations import slug, space_of
 from indexer.store.records import Scopes, each_scope
 from indexer.types import Vector
@@ -148,7 +148,7 @@ class MomentStore:
     ) -> list[list[ScoredPoint]]:
         """The moments nearest to each vector that the space may see, best first, each with its `video_id`.
 
-        Raises `GenerationMismatch` where `generation` is neither the one that is searched now nor the one before.
+        Raises `GenerationMismatchError` where `generation` is neither the one that is searched now nor the one before.
         """
         match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
         match |= {"video_id": video_id} if video_id else {}
@@ -156,7 +156,7 @@ class MomentStore:
         queries = [VectorQuery(each.vector, each.using, where, each.limit, ("video_id",)) for each in lists]
         space = space_of(generation)
         if generation != self.generation(space) and generation != self.before(space):
-            raise GenerationMismatch(f"asked for {generation}, but {self.generation(space)} is searched now")
+            raise GenerationMismatchError(f"asked for {generation}, but {self.generation(space)} is searched now")
         return self._points.nearest(collection_of(generation), queries)
 
     def sample(self, generation: str, scopes: Scopes, vectors: Mapping[Using, Vector]) -> dict[Using, Vector]:

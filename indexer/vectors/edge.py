@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import qdrant_edge as qe
 
-from indexer.errors import IndexerError, StoreUnavailable
+from indexer.errors import IndexerError, StoreUnavailableError
 from indexer.types import Vector
 from indexer.vectors.vector_store import (
     Filter,
@@ -45,7 +45,7 @@ R = TypeVar("R")
 
 
 class EdgeVectorStore:
-    """`Points` in a folder of this machine. Raises `StoreUnavailable` when another process owns the folder."""
+    """`Points` in a folder of this machine. Raises `StoreUnavailableError` when another process owns the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "collections"
@@ -226,7 +226,7 @@ def _translated() -> Iterator[None]:
         if type(error) is not Exception:
             raise
         if str(error).startswith("Service"):
-            raise StoreUnavailable(str(error)) from error
+            raise StoreUnavailableError(str(error)) from error
         raise IndexerError(str(error)) from error
 
 

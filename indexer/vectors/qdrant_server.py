@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from indexer.errors import IndexerError, StoreUnavailable
+from indexer.errors import IndexerError, StoreUnavailableError
 from indexer.vectors.vector_store import (
     Filter,
     Match,
@@ -151,7 +151,7 @@ class QdrantVectorStore:
                 for part in answer.iter_bytes():
                     file.write(part)
         except httpx.HTTPError as error:
-            raise StoreUnavailable(str(error)) from error
+            raise StoreUnavailableError(str(error)) from error
         finally:
             self._file("DELETE", snapshot)
 
@@ -164,7 +164,7 @@ class QdrantVectorStore:
         try:
             return self._files.request(method, address, **body).raise_for_status()
         except httpx.HTTPError as error:
-            raise StoreUnavailable(str(error)) from error
+            raise StoreUnavailableError(str(error)) from error
 
     def close(self) -> None:
         self._client.close()
@@ -191,7 +191,7 @@ def _translated(error: Exception) -> IndexerError:
         or error.status_code in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS)
     ):
         return IndexerError(str(error))
-    return StoreUnavailable(str(error))
+    return StoreUnavailableError(str(error))
 
 
 def _point(point: NewPoint) -> models.PointStruct:

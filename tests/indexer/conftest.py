@@ -12,7 +12,7 @@ import pytest
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
-from indexer.types import Fetched
+from indexer.types import FetchResult
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import VectorStore
@@ -25,7 +25,7 @@ __all__ = ["qdrant_url", "site"]
 
 OpenPoints: TypeAlias = Callable[[], VectorStore]
 
-Fetch: TypeAlias = Callable[..., Fetched]
+Fetch: TypeAlias = Callable[..., FetchResult]
 
 RAM = Path("/dev/shm")
 LOOPBACK = ip_network("127.0.0.1/32")
@@ -90,7 +90,7 @@ def fetch(tmp_path: Path) -> Fetch:
     folder = tmp_path / "work"
     folder.mkdir()
 
-    def go(link: str, **changed: Any) -> Fetched:
+    def go(link: str, **changed: Any) -> FetchResult:
         limits = {"max_duration_s": 7200.0, "max_bytes": 10**7, "timeout_s": 60.0, "memory_limit_bytes": 1024**3}
         fetcher = YtDlpFetcher(**{**limits, "allow_networks": (LOOPBACK,), **changed})
         return fetcher.fetch(link, folder, lambda stage, share: None)

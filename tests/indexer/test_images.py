@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from indexer.errors import Corrupt, NotAPicture
-from indexer.images import MAX_SCANS, SIDE, read, read_frame
+from indexer.errors import CorruptFileError, NotAPictureError
+from indexer.images import MAX_SCANS, SIDE, read_frame, read_query_picture
 
 
 def encoded(kind: str, size: tuple[int, int] = (640, 360), mode: str = "RGB", **options: object) -> bytes:
@@ -28,10 +28,10 @@ def many_scans(picture: bytes) -> bytes:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_what_people_send_is_read(kind: str) -> None:
     """Each kind becomes an RGB picture that is no larger than what a model looks at."""
-    picture, small = read(encoded(kind))
+    picture, small = read_query_picture(encoded(kind))
     assert (picture.dtype, picture.shape) == (np.uint8, (252, SIDE, 3))
     assert picture[0, 0, 0] > 200
-    again, _ = read(small)
+    again, _ = read_query_picture(small)
     assert again.shape == picture.shape
 
 
@@ -50,15 +50,15 @@ def test_what_people_send_is_read(kind: str) -> None:
 )
 def test_anything_else_is_refused(data: bytes) -> None:
     """Nothing but a plain error comes of it."""
-    with pytest.raises(NotAPicture):
-        read(data)
+    with pytest.raises(NotAPictureError):
+        read_query_picture(data)
 
 
 def test_a_phone_s_largest_pictures_are_read() -> None:
     """A JPEG becomes smaller while it is unpacked, so it may be larger than others; it stands upright."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    picture, _ = read(encoded("JPEG", (9248, 6936), exif=exif))
+    picture, _ = read_query_picture(encoded("JPEG", (9248, 6936), exif=exif))
     assert picture.shape == (SIDE, 336, 3)
 
 
@@ -106,5 +106,5 @@ def test_frames_of_all_sizes_are_read(size: tuple[int, int]) -> None:
 )
 def test_what_no_decoder_of_ours_wrote_is_no_frame(data: bytes) -> None:
     """Half of a file, or what a decoder that was taken over left in its place."""
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptFileError):
         read_frame(data)

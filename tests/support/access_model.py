@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from indexer.link.canonical import canonical
+from indexer.link.canonical import canonicalize
 from tests.support.indexer_fakes import a_video, moment_id
 from worker.protocol.messages import Caller, SpaceSettings, WireModel
 
@@ -19,7 +19,7 @@ def link_of(name: str) -> str:
 
 
 def id_of(name: str) -> str:
-    return canonical(link_of(name)).video_id
+    return canonicalize(link_of(name)).video_id
 
 
 def moments_of(name: str) -> list[str]:

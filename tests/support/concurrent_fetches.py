@@ -13,14 +13,14 @@ import yt_dlp
 
 from indexer.errors import IndexerError
 from indexer.fetch.fetch_worker import fetch
-from indexer.fetch.playlist_worker import listed
-from indexer.sandbox.child import Limits, Share, serve
-from indexer.sandbox.parent import run
+from indexer.fetch.playlist_worker import list_playlist
+from indexer.sandbox.child import ProgressCallback, ResourceLimits, serve_request
+from indexer.sandbox.parent import run_child
 
 FEW = 2
 LOOPBACK = "127.0.0.1/32"
 """All that may be reached: the tests' site is there, and their trap everywhere else on this machine."""
-LIMITS = Limits(timeout_s=60, memory_bytes=1024**3, file_bytes=32 * 1024**2)
+LIMITS = ResourceLimits(timeout_s=60, memory_bytes=1024**3, file_bytes=32 * 1024**2)
 
 
 def request(url: str, folder: Path, **changed: Any) -> dict[str, Any]:
@@ -39,13 +39,13 @@ def request(url: str, folder: Path, **changed: Any) -> dict[str, Any]:
     }
 
 
-def fetched(requests: list[dict[str, Any]], folder: Path, limits: Limits = LIMITS) -> list[dict[str, Any]]:
+def fetched(requests: list[dict[str, Any]], folder: Path, limits: ResourceLimits = LIMITS) -> list[dict[str, Any]]:
     """How each ended."""
-    ended = run("tests.support.concurrent_fetches", {"requests": requests}, limits, folder, lambda share: None)["ended"]
+    ended = run_child("tests.support.concurrent_fetches", {"requests": requests}, limits, folder, lambda share: None)["ended"]
     return list(ended)
 
 
-def work(request: dict[str, Any], share: Share) -> dict[str, Any]:
+def work(request: dict[str, Any], share: ProgressCallback) -> dict[str, Any]:
     if len(request["requests"]) > FEW:
         with yt_dlp.YoutubeDL({"quiet": True}) as ydl:
             for site in ydl._ies.values():
@@ -69,7 +69,7 @@ def _forked(request: dict[str, Any]) -> dict[str, Any]:
 
 def _ended(request: dict[str, Any]) -> dict[str, Any]:
     try:
-        return listed(request, lambda _: None) if "most" in request else fetch(request, lambda _: None)
+        return list_playlist(request, lambda _: None) if "most" in request else fetch(request, lambda _: None)
     except IndexerError as error:
         return {"error": type(error).__name__}
     except Exception as error:  # where a child of one link dies, and the job is told so
@@ -77,4 +77,4 @@ def _ended(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(work)
+    serve_request(work)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.ports import Encoder
 from indexer.store.library import Library
 from indexer.store.moments import Near
@@ -83,7 +83,7 @@ class Between:
 
 
 def crash() -> None:
-    raise StoreUnavailable("pulled the plug")
+    raise StoreUnavailableError("pulled the plug")
 
 
 def opened(points: VectorStore) -> Library:

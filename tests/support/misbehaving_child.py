@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from indexer import errors
-from indexer.sandbox.child import Share, serve
+from indexer.sandbox.child import ProgressCallback, serve_request
 
 
-def work(request: dict[str, Any], share: Share) -> dict[str, Any]:
+def work(request: dict[str, Any], share: ProgressCallback) -> dict[str, Any]:
     job, _, detail = request["job"].partition(" ")
     return {"found": JOBS[job](detail, share)}
 
 
-def count(detail: str, share: Share) -> int:
+def count(detail: str, share: ProgressCallback) -> int:
     for step in range(1001):
         share(step / 1000)
     return step
 
 
-def fail(detail: str, share: Share) -> None:
+def fail(detail: str, share: ProgressCallback) -> None:
     raise getattr(errors, detail)("for a reason")
 
 
-def nonsense(detail: str, share: Share) -> None:
+def nonsense(detail: str, share: ProgressCallback) -> None:
     """Onto every open file, the parent's pipe among them."""
     for number in range(3, 20):
         with suppress(OSError):
@@ -36,7 +36,7 @@ def nonsense(detail: str, share: Share) -> None:
     os._exit(0)
 
 
-def wait(detail: str, share: Share) -> None:
+def wait(detail: str, share: ProgressCallback) -> None:
     """For ever, and with a program of its own; both hold the pipe `alive` open as long as they live."""
     alive = os.open("alive", os.O_WRONLY)
     with subprocess.Popen(["sleep", "600"], pass_fds=[alive]) as sleeper:
@@ -44,7 +44,7 @@ def wait(detail: str, share: Share) -> None:
         sleeper.wait()
 
 
-def allocate(detail: str, share: Share) -> str:
+def allocate(detail: str, share: ProgressCallback) -> str:
     try:
         bytearray(1024**3)
     except MemoryError as error:
@@ -52,7 +52,7 @@ def allocate(detail: str, share: Share) -> str:
     return "allocated"
 
 
-def share_memory(detail: str, share: Share) -> str:
+def share_memory(detail: str, share: ProgressCallback) -> str:
     """A mapping that is no private memory, which the limit on memory alone does not see."""
     try:
         mmap.mmap(-1, 4 * 1024**3).close()
@@ -61,13 +61,13 @@ def share_memory(detail: str, share: Share) -> str:
     return "mapped"
 
 
-def burn(detail: str, share: Share) -> None:
+def burn(detail: str, share: ProgressCallback) -> None:
     share(0)
     while True:
         pass
 
 
-def open_many(detail: str, share: Share) -> int:
+def open_many(detail: str, share: ProgressCallback) -> int:
     opened = []
     with suppress(OSError):
         while len(opened) < 10_000:
@@ -75,12 +75,12 @@ def open_many(detail: str, share: Share) -> int:
     return len(opened)
 
 
-def standing(detail: str, share: Share) -> list[str]:
+def standing(detail: str, share: ProgressCallback) -> list[str]:
     status = Path("/proc/self/status").read_text()
     return [status.split("NoNewPrivs:")[1].split()[0], Path("/proc/self/oom_score_adj").read_text().strip()]
 
 
-def write(detail: str, share: Share) -> str:
+def write(detail: str, share: ProgressCallback) -> str:
     try:
         Path("big").write_bytes(bytes(2 * 1024**2))
     except OSError as error:
@@ -88,13 +88,13 @@ def write(detail: str, share: Share) -> str:
     return "written"
 
 
-def take(detail: str, share: Share) -> str:
+def take(detail: str, share: ProgressCallback) -> str:
     import colorsys
 
     return str(colorsys.__file__)
 
 
-def say(detail: str, share: Share) -> str:
+def say(detail: str, share: ProgressCallback) -> str:
     print('{"result": "printed by a library"}')
     os.write(1, b'{"result": "written by a library"}\n')
     return "printed"
@@ -120,4 +120,4 @@ JOBS = {
 }
 
 if __name__ == "__main__":
-    serve(work)
+    serve_request(work)

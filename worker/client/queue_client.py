@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import BlobStore
 from worker.client import relay
 from worker.ops.logs import bind_correlation_id, current_correlation_id
@@ -120,7 +120,7 @@ class QueueClient:
         """A JPEG from the blob store. Raises `KeyError`, also when the store is away: answers do without pictures."""
         try:
             return await asyncio.to_thread(self._blobs.get, key)
-        except StoreUnavailable as error:
+        except StoreUnavailableError as error:
             raise KeyError(key) from error
 
 

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from indexer import images
-from indexer.errors import NotALink
-from indexer.link.canonical import Link, canonical, local_file, moment_link
+from indexer.errors import NotALinkError
+from indexer.link.canonical import Link, canonicalize, link_to_local_file, link_to_second
 from indexer.search.search import find as search
 from indexer.store.records import VideoRecord
 from indexer.types import Picture
@@ -73,7 +73,7 @@ def _picture(encoded: str | None) -> tuple[Picture | None, str | None]:
     if encoded is None:
         return None, None
     try:
-        picture, small = images.read(b64decode(encoded, validate=True))
+        picture, small = images.read_query_picture(b64decode(encoded, validate=True))
     except ValueError as error:
         raise RequestRefusedError(ErrorCode.NOT_A_PICTURE) from error
     return picture, b64encode(small).decode()
@@ -82,7 +82,7 @@ def _picture(encoded: str | None) -> tuple[Picture | None, str | None]:
 def _hit(hit: Any) -> Hit:
     fields = asdict(hit)
     fields["why"] = tuple(MatchReason(**why) for why in fields["why"])
-    return Hit(**fields, moment_link=moment_link(hit.link, hit.start_s))
+    return Hit(**fields, moment_link=link_to_second(hit.link, hit.start_s))
 
 
 def submit(services: Services, request: Submit) -> Submitted:
@@ -132,8 +132,8 @@ def crawl(services: Services, request: ListPlaylist) -> PlaylistLinks:
 def _taken(services: Services, request: Submit) -> Link:
     """Only the command line may name a file; everything else must pass the guard before anything is recorded."""
     if request.local_files and request.link.startswith("file://"):
-        return local_file(request.link)
-    link = canonical(request.link)
+        return link_to_local_file(request.link)
+    link = canonicalize(request.link)
     services.guard.check_url(link.fetch_url)
     return link
 
@@ -207,7 +207,7 @@ def _known(services: Services, caller: Caller, link: str) -> str:
     """The id of a video that the asker may see."""
     try:
         video_id = decisions.video_id(link)
-    except NotALink as error:
+    except NotALinkError as error:
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY) from error
     if not services.library.has(caller.scopes, video_id):
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)

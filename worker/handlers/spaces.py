@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from indexer.errors import NotALink
-from indexer.link.canonical import Link, canonical, file_path
+from indexer.errors import NotALinkError
+from indexer.link.canonical import Link, canonicalize, file_url_to_path
 from indexer.store.blobs import video_prefix
 from indexer.store.records import RemovedVideo
 from indexer.store.retention import forget_votes, thin
@@ -153,12 +153,12 @@ def video_ids(links: Sequence[str]) -> list[str]:
     """Of those that are links."""
     ids = []
     for link in links:
-        with suppress(NotALink):
+        with suppress(NotALinkError):
             ids.append(video_id(link))
     return ids
 
 
 def video_id(link: str) -> str:
     # A file may be gone by now, and can be forgotten all the same.
-    url = file_path(link).resolve().as_uri() if link.startswith("file://") else canonical(link).url
+    url = file_url_to_path(link).resolve().as_uri() if link.startswith("file://") else canonicalize(link).url
     return Link(url, url).video_id

@@ -14,8 +14,8 @@ from celery.exceptions import BackendError, Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from indexer.errors import IndexerError, StoreUnavailable
-from indexer.ingest.reembed import embed_anew
+from indexer.errors import IndexerError, StoreUnavailableError
+from indexer.ingest.reembed import reembed_video
 from indexer.store.blobs import video_prefix
 from indexer.store.records import VideoRecord
 from worker.leases import LeasesUnavailableError
@@ -166,7 +166,7 @@ def _ingest(services: Services, record: VideoRecord, progress: Callable[[str, fl
 
             return services.ingest()(record, folder, heard)
     except OSError as error:
-        raise StoreUnavailable(f"the work folder: {error}") from error
+        raise StoreUnavailableError(f"the work folder: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
@@ -176,8 +176,8 @@ def _ingest(services: Services, record: VideoRecord, progress: Callable[[str, fl
 def _embed_own(services: Services, space: str, video_id: str) -> None:
     """What is wrong with one space's model is no fault of the video: others find it, and a later round tries again."""
     try:
-        embed_anew(services.library, services.blobs, services.models.current(space), video_id)
-    except StoreUnavailable:
+        reembed_video(services.library, services.blobs, services.models.current(space), video_id)
+    except StoreUnavailableError:
         raise
     except Exception:
         log.exception("index.own_failed", video_id=video_id, space=space)
@@ -225,7 +225,7 @@ def _failed(
             return outcome(record, correlation_id)
         services.blobs.delete_prefix(video_prefix(video_id))
         services.library.fail(video_id, code)
-    except StoreUnavailable as away:
+    except StoreUnavailableError as away:
         raise _again(services, task, video_id, RETRY_AFTER_S[-1]) from away
     services.leases.done(video_id)
     return JobFailed(code=code, correlation_id=correlation_id)

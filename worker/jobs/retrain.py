@@ -20,8 +20,8 @@ from celery.exceptions import Ignore, Reject
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from indexer.errors import StoreUnavailable
-from indexer.ingest.reembed import embed_missing
+from indexer.errors import StoreUnavailableError
+from indexer.ingest.reembed import reembed_missing
 from indexer.store.generations import GenerationRecord, Retraining, slug, space_of
 from worker.jobs import training_data
 from worker.jobs.index import WorkerStoppingError
@@ -93,7 +93,7 @@ class ProgressReporter:
             self._looked_s = now_s
             try:
                 running = self._parts.generations.retraining()
-            except StoreUnavailable as error:
+            except StoreUnavailableError as error:
                 log.warning("retrain.not_looked", error=error)
                 return False
             self._cancelled = running is None or running.cancelled
@@ -158,7 +158,7 @@ def _run(services: Services, task: Task, correlation_id: str) -> Update:
                 services.leases.requeue(CLAIM)
                 log.info("retrain.given_back")
                 raise Reject("shutting down", requeue=True) from None
-            if not isinstance(error, StoreUnavailable):
+            if not isinstance(error, StoreUnavailableError):
                 raise
             # It stays on record, and is gone on with once the store is back.
             log.warning("retrain.store_away", error=error)
@@ -177,7 +177,7 @@ def catch_up(services: Services) -> Ack:
             raise WorkerStoppingError
 
     try:
-        embed_missing(services.library, services.blobs, services.models.current(), tell)
+        reembed_missing(services.library, services.blobs, services.models.current(), tell)
     except WorkerStoppingError:
         raise Reject("shutting down", requeue=True) from None
     return Ack()
@@ -204,7 +204,7 @@ def forget(services: Services, space: str) -> None:
 
 
 def _outcome(services: Services, asked: Retraining, tell: ProgressReporter, correlation_id: str) -> Update:
-    """How it ended. Raises `WorkerStoppingError` and `StoreUnavailable`: then it has not."""
+    """How it ended. Raises `WorkerStoppingError` and `StoreUnavailableError`: then it has not."""
     try:
         if asked.cancelled:
             return RetrainFinished(outcome="cancelled")
@@ -213,7 +213,7 @@ def _outcome(services: Services, asked: Retraining, tell: ProgressReporter, corr
         return _learn(services, asked, tell)
     except CancelledByAdminError:
         return RetrainFinished(outcome="cancelled")
-    except (WorkerStoppingError, StoreUnavailable):
+    except (WorkerStoppingError, StoreUnavailableError):
         raise
     except Exception as error:
         if services.stopping.is_set():
@@ -301,11 +301,11 @@ def _take_over(services: Services, generation: str, tell: ProgressReporter) -> R
     if made is None:
         raise LookupError(f"no record of {generation}")
     encoder = services.models.load(services.models.adapter(generation), made.space)
-    embed_missing(services.library, services.blobs, encoder, lambda done, of: tell("embed", done, of))
+    reembed_missing(services.library, services.blobs, encoder, lambda done, of: tell("embed", done, of))
     tell("switch")
     services.library.switch(generation, made.space)
     # Videos that were finished by the model before in the last moment.
-    embed_missing(services.library, services.blobs, encoder, lambda done, of: None)
+    reembed_missing(services.library, services.blobs, encoder, lambda done, of: None)
     return RetrainFinished(
         outcome="promoted",
         r5_before=made.r5_before,

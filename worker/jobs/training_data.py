@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from indexer.errors import Corrupt
+from indexer.errors import CorruptFileError
 from indexer.images import read_frame
 from indexer.store.spaces import VoteRecord
 from indexer.vectors.vector_store import StoredPoint
@@ -76,7 +76,7 @@ def _written(services: Services, key: str, file: Path) -> bool:
         try:
             data = services.blobs.get(key)
             read_frame(data)
-        except (KeyError, Corrupt):
+        except (KeyError, CorruptFileError):
             return False
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

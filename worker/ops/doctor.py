@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import fsspec
 import redis
 
-from indexer.errors import StoreUnavailable
-from indexer.fetch.fetch_worker import find_runtime
+from indexer.errors import StoreUnavailableError
+from indexer.fetch.fetch_worker import find_js_runtime
 from model.errors import PartsMissing
 from model.evaluation import published
 from model.starter.artifacts import default_folder, fetching, sample_files, tower_folder
@@ -94,7 +94,7 @@ def _blobs(settings: Settings) -> DoctorCheck:
 
 
 def _youtube(_settings: Settings) -> DoctorCheck:
-    runtime = find_runtime()
+    runtime = find_js_runtime()
     return DoctorCheck(
         "YouTube", runtime is not None, f"yt-dlp runs YouTube's scripts with {runtime}", "Run `pip install deno`."
     )
@@ -122,7 +122,7 @@ def _qdrant(settings: Settings) -> DoctorCheck:
     points = QdrantVectorStore(str(settings.qdrant_url), key.get_secret_value() if key else None)
     try:
         return DoctorCheck("Qdrant", True, f"{len(points.collections())} collections at {settings.qdrant_url}")
-    except StoreUnavailable as error:
+    except StoreUnavailableError as error:
         return DoctorCheck(
             "Qdrant", False, str(error), "Start Qdrant, or correct REELSEEK_QDRANT_URL and REELSEEK_QDRANT_API_KEY."
         )

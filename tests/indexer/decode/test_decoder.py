@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from indexer.decode.decoder import PyAvDecoder
-from indexer.errors import Corrupt, EmptyFile, NoPictures, TooLong, TooManyPixels
-from indexer.types import Decoded
+from indexer.errors import CorruptFileError, EmptyFileError, NoPicturesError, TooLongError, TooManyPixelsError
+from indexer.types import DecodeResult
 from tests.support import media
 from tests.support.media import BLUE, GREEN, RED
 from tests.support.site import Site
@@ -21,20 +21,20 @@ from tests.support.site import Site
 LIMITS = {"max_pixels": 7680 * 4320, "max_duration_s": 3600.0, "timeout_s": 60.0, "memory_limit_bytes": 1024**3}
 
 
-def decode(file: Path, **limits: float) -> Decoded:
+def decode(file: Path, **limits: float) -> DecodeResult:
     folder = file.parent / f"{file.name}.frames"
     folder.mkdir()
     return PyAvDecoder(**{**LIMITS, **limits}).decode(file, folder, lambda stage, share: None)  # type: ignore[arg-type]
 
 
-def colour(decoded: Decoded, index: int) -> tuple[int, ...]:
+def colour(decoded: DecodeResult, index: int) -> tuple[int, ...]:
     """The main colour of a frame, rounded to what JPEG keeps."""
     with Image.open(decoded.frames[index].path) as picture:
         pixel = picture.convert("RGB").getpixel((picture.width // 2, picture.height - 2))
     return tuple(round(value / 60) for value in pixel)
 
 
-def seconds(decoded: Decoded) -> list[float]:
+def seconds(decoded: DecodeResult) -> list[float]:
     return [frame.at_s for frame in decoded.frames]
 
 
@@ -200,34 +200,34 @@ def write(path: Path, content: bytes) -> Path:
 
 def test_an_empty_file_is_told(tmp_path: Path) -> None:
     """Zero bytes are their own failure."""
-    with pytest.raises(EmptyFile):
+    with pytest.raises(EmptyFileError):
         decode(write(tmp_path / "a.mp4", b""))
 
 
 @pytest.mark.parametrize("make", [media.sound, media.song_with_cover])
 def test_sound_only_has_no_pictures(tmp_path: Path, make: object) -> None:
     """Audio is told as such, and the cover of a song is no picture of a video."""
-    with pytest.raises(NoPictures):
+    with pytest.raises(NoPicturesError):
         decode(make(tmp_path / "a.mp3"))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("content", [b"hello " * 500, b"<!doctype html><title>404</title>", os.urandom(20_000)])
 def test_what_is_no_video_is_corrupt(tmp_path: Path, content: bytes) -> None:
     """Text, a web page and noise named .mp4 decode to nothing."""
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptFileError):
         decode(write(tmp_path / "a.mp4", content))
 
 
 def test_a_zip_named_as_a_video_is_corrupt(tmp_path: Path) -> None:
     """The name of a file counts for nothing."""
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptFileError):
         decode(media.packed(tmp_path / "a.mp4"))
 
 
 def test_a_file_that_lost_its_index_is_corrupt(tmp_path: Path) -> None:
     """The first half of an mp4 whose index stood at its end can't be read."""
     path = media.video(tmp_path / "a.mp4", 4)
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptFileError):
         decode(write(path, path.read_bytes()[: path.stat().st_size // 2]))
 
 
@@ -243,7 +243,7 @@ def test_damage_in_the_middle_costs_only_what_it_hit(tmp_path: Path) -> None:
 
 def test_pictures_over_the_limit_are_refused(tmp_path: Path) -> None:
     """A picture of more pixels than allowed is its own failure."""
-    with pytest.raises(TooManyPixels):
+    with pytest.raises(TooManyPixelsError):
         decode(media.video(tmp_path / "a.mkv", 0.2, size=(640, 360), codec="ffv1"), max_pixels=640 * 360 - 1)
 
 
@@ -253,38 +253,38 @@ def test_pictures_that_grow_over_the_limit_are_refused(tmp_path: Path) -> None:
         media.video(tmp_path / f"{width}.ts", 2, size=(width, 48), codec="libx264", container="mpegts").read_bytes()
         for width in (64, 640)
     )
-    with pytest.raises(TooManyPixels):
+    with pytest.raises(TooManyPixelsError):
         decode(write(tmp_path / "a.ts", small + large), max_pixels=64 * 48)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     """A picture of 2.5 gigapixels in a few kilobytes is refused by its header."""
-    with pytest.raises(TooManyPixels):
+    with pytest.raises(TooManyPixelsError):
         decode(media.huge_png(tmp_path / "a.png"))
 
 
 def test_the_memory_limit_holds(tmp_path: Path) -> None:
     """Pictures that are allowed but do not fit end in a refusal, not in a machine without memory."""
     path = media.video(tmp_path / "a.mkv", 0.1, size=(7680, 4320), codec="mjpeg")
-    with pytest.raises(TooManyPixels):
+    with pytest.raises(TooManyPixelsError):
         decode(path, memory_limit_bytes=96 * 1024**2)
 
 
 def test_a_long_video_is_refused(tmp_path: Path) -> None:
     """Where no site told the duration, the file does."""
-    with pytest.raises(TooLong):
+    with pytest.raises(TooLongError):
         decode(media.video(tmp_path / "a.mp4", 6), max_duration_s=5.0)
 
 
 def test_a_long_video_that_tells_no_duration_is_refused(tmp_path: Path) -> None:
     """A stream that claims nothing is measured while it decodes."""
-    with pytest.raises(TooLong):
+    with pytest.raises(TooLongError):
         decode(media.video(tmp_path / "a.m4v", 60, container="m4v"), max_duration_s=1.0)
 
 
 def test_a_decoder_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """Past its time the child is killed, and the file counts as bad."""
-    with pytest.raises(Corrupt, match="took more than"):
+    with pytest.raises(CorruptFileError, match="took more than"):
         decode(media.video(tmp_path / "a.mp4", 2), timeout_s=0.01)
 
 
@@ -307,7 +307,7 @@ def test_a_playlist_opens_nothing(tmp_path: Path, site: Site, kind: str, extensi
     served = site.put("/inner.mp4", inner.read_bytes(), kind="video/mp4")
     for number, target in enumerate((inner.as_uri(), "inner.mp4", served)):
         text = PLAYLISTS[kind].format(target=target, port=served.split(":")[2].split("/")[0])
-        with pytest.raises(Corrupt):
+        with pytest.raises(CorruptFileError):
             decode(write(tmp_path / f"{number}.{extension}", text.encode()))
     assert site.asked == []
 

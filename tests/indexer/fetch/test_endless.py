@@ -10,7 +10,7 @@ from aiohttp import web
 from yt_dlp import YoutubeDL
 from yt_dlp.networking.exceptions import HTTPError
 
-from indexer.errors import TooLarge
+from indexer.errors import TooLargeError
 from indexer.fetch import fetch_worker, ytdlp_internals
 from tests.support import media
 from tests.support.concurrent_fetches import LIMITS, fetched, request
@@ -62,9 +62,9 @@ def test_what_never_ends_is_ended(site: Site, clip: bytes, tmp_path: Path) -> No
     requests = [request(link, tmp_path / str(number)) for number, link in enumerate(links.values())]
     ended = dict(zip(links, fetched(requests, tmp_path, replace(LIMITS, memory_bytes=512 * 1024**2)), strict=True))
     assert {name: ended[name]["error"] for name in ("page", "packed page", "packed manifest")} == {
-        "page": "TooLarge",
-        "packed page": "TooLarge",
-        "packed manifest": "TooLarge",
+        "page": "TooLargeError",
+        "packed page": "TooLargeError",
+        "packed manifest": "TooLargeError",
     }
     assert all("error" in each for each in ended.values())
 
@@ -106,7 +106,7 @@ def test_many_pieces_never_lie_about(site: Site, tmp_path: Path) -> None:
 @pytest.fixture
 def ydl(tmp_path: Path) -> Iterator[YoutubeDL]:
     """yt-dlp as the child has it, in this process."""
-    with YoutubeDL(fetch_worker.options(request("", tmp_path), None, fetch_worker.Listener())) as opened:
+    with YoutubeDL(fetch_worker.build_ydl_options(request("", tmp_path), None, fetch_worker.YtDlpLogger())) as opened:
         yield opened
 
 
@@ -114,10 +114,10 @@ def test_requests_are_counted(site: Site, ydl: YoutubeDL, monkeypatch: pytest.Mo
     """A manifest of a million pieces neither keeps us busy for ever nor makes us a nuisance to whom it names."""
     monkeypatch.setattr(ytdlp_internals, "MAX_REQUESTS", 20)
     address = site.put("/s.ts", b"x")
-    ytdlp_internals.keep_to_limits(ydl, 10**7)
+    ytdlp_internals.limit_traffic(ydl, 10**7)
     for _ in range(20):
         ydl.urlopen(address).read()
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         ydl.urlopen(address)
     assert len(site.asked) == 20
 
@@ -126,11 +126,11 @@ def test_bytes_are_counted_over_all_answers(site: Site, ydl: YoutubeDL, monkeypa
     """However many answers they come in, and those of refusals too."""
     monkeypatch.setattr(ytdlp_internals, "_BYTES_BESIDE_MEDIA", 0)
     address, refusal = site.put("/s.ts", b"x" * 50_000), site.put("/gone", b"x", status=404)
-    ytdlp_internals.keep_to_limits(ydl, 120_000)
+    ytdlp_internals.limit_traffic(ydl, 120_000)
     assert [len(ydl.urlopen(address).read()) for _ in range(2)] == [50_000] * 2
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         ydl.urlopen(address).read()
     with pytest.raises(HTTPError) as refused:
         ydl.urlopen(refusal)
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         refused.value.response.read()

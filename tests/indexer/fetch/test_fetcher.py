@@ -14,8 +14,8 @@ from PIL import Image
 from yt_dlp import YoutubeDL
 
 from indexer.errors import (
-    Blocked,
-    NotFound,
+    BlockedVideoError,
+    VideoNotFoundError,
 )
 from indexer.fetch import fetch_worker, ytdlp_internals
 from indexer.fetch.fetcher import YtDlpFetcher
@@ -174,7 +174,7 @@ def test_a_refused_manifest_leaves_the_words(fetch: Fetch, site: Site) -> None:
 
 def test_without_words_a_refusal_is_a_failure(fetch: Fetch, site: Site) -> None:
     """A page that refuses itself gives nothing to index, whatever its refusal says."""
-    with pytest.raises(Blocked):
+    with pytest.raises(BlockedVideoError):
         fetch(site.put("/watch", page(og(title="Denied")), status=403))
 
 
@@ -182,29 +182,29 @@ def test_without_words_a_refusal_is_a_failure(fetch: Fetch, site: Site) -> None:
 def ydl(tmp_path: Path) -> Iterator[YoutubeDL]:
     """yt-dlp as the child has it, in this process."""
     request = {"folder": str(tmp_path), "cookies_file": None, "proxy": None}
-    with YoutubeDL(fetch_worker.options(request, None, fetch_worker.Listener())) as opened:
+    with YoutubeDL(fetch_worker.build_ydl_options(request, None, fetch_worker.YtDlpLogger())) as opened:
         yield opened
 
 
 def test_a_page_tells_of_its_video(ydl: YoutubeDL, site: Site) -> None:
     """OpenGraph gives title, description and picture; a page without a title tells nothing."""
     tags = og(title="A &amp; B", description="Dogs", image="https://x.example/t.jpg")
-    told = fetch_worker.told_by_page(ydl, site.put("/watch", page(tags)))
+    told = fetch_worker.page_metadata(ydl, site.put("/watch", page(tags)))
     assert told == {"title": "A & B", "description": "Dogs", "thumbnails": [{"url": "https://x.example/t.jpg"}]}
-    assert fetch_worker.told_by_page(ydl, site.put("/login", page(title="Log in"))) is None
-    assert fetch_worker.told_by_page(ydl, site.put("/denied", page(tags), status=403)) is None
+    assert fetch_worker.page_metadata(ydl, site.put("/login", page(title="Log in"))) is None
+    assert fetch_worker.page_metadata(ydl, site.put("/denied", page(tags), status=403)) is None
 
 
 def test_oembed_tells_of_a_video(ydl: YoutubeDL, site: Site) -> None:
     """Where a site keeps its page from servers, its oEmbed answer stands in."""
     body = json.dumps({"title": "A talk", "thumbnail_url": "https://x.example/t.jpg", "author_name": "Someone"})
-    told = fetch_worker.from_oembed(ydl, site.put("/oembed", body, kind="application/json"))
+    told = fetch_worker.metadata_from_oembed(ydl, site.put("/oembed", body, kind="application/json"))
     assert told == {"title": "A talk", "thumbnails": [{"url": "https://x.example/t.jpg"}]}
 
 
 def test_only_connections_that_python_makes_are_used(ydl: YoutubeDL) -> None:
     """A handler in native code would go past the guard; those that are left have all been looked at."""
-    ytdlp_internals.keep_to_python(ydl)
+    ytdlp_internals.disable_native_transports(ydl)
     assert {*ydl._request_director.handlers} <= {"Urllib", "Requests", "Websockets"}
     assert "Urllib" in ydl._request_director.handlers
 
@@ -231,7 +231,7 @@ def test_cookies_reach_their_site_and_stay_as_they_are(fetch: Fetch, site: Site,
 
 def test_a_proxy_gets_all_requests(fetch: Fetch, site: Site) -> None:
     """With a proxy set, a site is reached through it, though the proxy's own address is private."""
-    with pytest.raises(NotFound):
+    with pytest.raises(VideoNotFoundError):
         fetch("http://video.example/v.mp4", proxy=site.base, allow_networks=(), resolve=lambda host: ["93.184.216.34"])
     assert site.asked == ["/v.mp4"]
 

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from yt_dlp.extractor.youtube.jsc._builtin.deno import DenoJCP
 
-from indexer.errors import AddressRefused
-from indexer.fetch.fetch_worker import find_runtime
-from indexer.sandbox.guard import Guard
+from indexer.errors import AddressRefusedError
+from indexer.fetch.fetch_worker import find_js_runtime
+from indexer.sandbox.guard import SsrfGuard
 from tests.support import media
 from tests.support.concurrent_fetches import LOOPBACK, fetched, request
 from tests.support.pages import M3U8, hls, og, page
@@ -130,8 +130,8 @@ def test_the_trap_would_have_noticed(trap: Trap, tmp_path: Path) -> None:
 @pytest.mark.parametrize("port", [1, 22, 25, 110, 143, 465, 587, 993, 6000, 6667, 10080])
 def test_a_port_of_another_service_is_refused(port: int) -> None:
     """A link makes us speak to no mail server, shell or chat of anybody; in an allowed network neither."""
-    for guard in (Guard(), Guard((ip_network("93.184.216.34/32"),))):
-        with pytest.raises(AddressRefused):
+    for guard in (SsrfGuard(), SsrfGuard((ip_network("93.184.216.34/32"),))):
+        with pytest.raises(AddressRefusedError):
             guard.check_url(f"http://93.184.216.34:{port}/")
 
 
@@ -143,7 +143,7 @@ def test_the_ports_of_web_sites_pass() -> None:
         "http://93.184.216.34:8080/",
         "https://8.8.8.8:8443/",
     ):
-        Guard().check_url(url)
+        SsrfGuard().check_url(url)
 
 
 # ---- every place in which a page can name an address ----
@@ -208,7 +208,7 @@ def test_whatever_a_page_names_is_not_asked(site: Site, trap: Trap, clip: bytes,
     told = {name: each.get("error") for name, each in zip(links, ended, strict=False)}
     assert {name for name, error in told.items() if error != "AddressRefused"} <= {"ftp", "file"}
     assert all(told.values())
-    assert ended[-1] == {"error": "AddressRefused"}
+    assert ended[-1] == {"error": "AddressRefusedError"}
 
 
 # ---- the operator's proxy ----
@@ -259,7 +259,7 @@ for address in (("127.0.0.2", port), ("127.0.0.1", port), ("93.184.216.34", 443)
 socket.create_connection(("127.0.0.1", int(proxy.rpartition(":")[2])))
 """
     told = subprocess.check_output([sys.executable, "-c", code, site.base, str(trap.port)], text=True)
-    assert told.split() == ["AddressRefused"] * 3
+    assert told.split() == ["AddressRefusedError"] * 3
     assert not trap.sprung()
 
 
@@ -294,7 +294,7 @@ def test_the_runtime_has_no_rights(trap: Trap, tmp_path: Path) -> None:
         f"try {{ await ({each}); console.log('DONE', {index}) }} catch (e) {{ console.log('refused') }}\n"
         for index, each in enumerate(tries)
     )
-    runtime = find_runtime()
+    runtime = find_js_runtime()
     assert runtime is not None
     command = [runtime, "run", *DenoJCP._DENO_BASE_OPTIONS, "--no-npm", "--cached-only", "-"]
     told = subprocess.run(command, input=script, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.errors import AddressRefused, NotFound, NoVideo
+from indexer.errors import AddressRefusedError, NoVideoError, VideoNotFoundError
 from indexer.fetch.fetcher import YtDlpFetcher
 from tests.support.site import Site
 
@@ -33,13 +33,13 @@ def test_a_feed_is_listed_in_order(site: Site, tmp_path: Path) -> None:
 
 def test_an_empty_feed_holds_no_video(site: Site, tmp_path: Path) -> None:
     """A list of nothing is told as such, and so is a page that is not there."""
-    with pytest.raises(NoVideo):
+    with pytest.raises(NoVideoError):
         links(site.put("/feed.xml", feed(), kind="application/rss+xml"), tmp_path)
-    with pytest.raises(NotFound):
+    with pytest.raises(VideoNotFoundError):
         links(f"{site.base}/nothing.xml", tmp_path)
 
 
 def test_the_guard_stands_here_too(site: Site, tmp_path: Path) -> None:
     """A list at a private address is refused before anything is asked."""
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefusedError):
         links(site.put("/feed.xml", feed("http://a.example/1")), tmp_path, allowed=False)

@@ -10,23 +10,23 @@ import pytest
 from aiohttp import web
 
 from indexer.errors import (
-    AddressRefused,
-    FetchFailed,
+    AddressRefusedError,
+    FetchDeadlineError,
+    FetchError,
     IndexerError,
-    LiveStream,
-    NoPictures,
-    NotALink,
-    NotFound,
-    NoVideo,
-    OutOfTime,
-    PlaylistRefused,
-    SchemeRefused,
-    TooLarge,
-    TooLong,
-    Unreachable,
+    LiveStreamError,
+    NoPicturesError,
+    NotALinkError,
+    NoVideoError,
+    PlaylistRefusedError,
+    SchemeRefusedError,
+    SiteUnreachableError,
+    TooLargeError,
+    TooLongError,
+    VideoNotFoundError,
 )
-from tests.conftest import free_port
 from tests.indexer.conftest import Fetch
+from tests.support.network import free_port
 from tests.support.pages import linked_data, og, page
 from tests.support.site import Site
 
@@ -36,13 +36,13 @@ from tests.support.site import Site
 @pytest.mark.parametrize(
     ("link", "error"),
     [
-        ("hello", NotALink),
-        ("ftp://127.0.0.1/a.mp4", SchemeRefused),
-        ("http://127.0.0.2/a.mp4", AddressRefused),
-        ("http://2130706434/a.mp4", AddressRefused),
-        ("http://[::ffff:10.0.0.1]/a.mp4", AddressRefused),
-        ("http://169.254.169.254/latest/meta-data", AddressRefused),
-        ("https://www.youtube.com/playlist?list=PL1", PlaylistRefused),
+        ("hello", NotALinkError),
+        ("ftp://127.0.0.1/a.mp4", SchemeRefusedError),
+        ("http://127.0.0.2/a.mp4", AddressRefusedError),
+        ("http://2130706434/a.mp4", AddressRefusedError),
+        ("http://[::ffff:10.0.0.1]/a.mp4", AddressRefusedError),
+        ("http://169.254.169.254/latest/meta-data", AddressRefusedError),
+        ("https://www.youtube.com/playlist?list=PL1", PlaylistRefusedError),
     ],
 )
 def test_a_bad_link_starts_nothing(fetch: Fetch, tmp_path: Path, link: str, error: type[IndexerError]) -> None:
@@ -54,7 +54,7 @@ def test_a_bad_link_starts_nothing(fetch: Fetch, tmp_path: Path, link: str, erro
 
 def test_a_name_that_leads_inside_is_refused(fetch: Fetch) -> None:
     """A public name with a private address is refused by that address."""
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefusedError):
         fetch("https://inner.example/a.mp4", resolve=lambda host: ["8.8.8.8", "10.0.0.1"])
 
 
@@ -64,7 +64,7 @@ def test_a_name_that_leads_inside_is_refused(fetch: Fetch) -> None:
 def test_a_redirect_to_a_private_address_is_refused(fetch: Fetch, site: Site) -> None:
     """The connection that is really made is looked at, not only the link."""
     inside = site.base.replace("127.0.0.1", "127.0.0.2")
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefusedError):
         fetch(site.redirect("/s", f"{inside}/secret.mp4"))
     assert "/secret.mp4" not in site.asked
 
@@ -73,7 +73,7 @@ def test_a_name_that_changes_its_address_is_refused(fetch: Fetch, site: Site) ->
     """Public when it was looked at, private when it is used (DNS rebinding): refused."""
     site.put("/a.mp4", b"x", kind="video/mp4")
     link = site.url("/a.mp4").replace("127.0.0.1", "localhost")
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefusedError):
         fetch(link, resolve=lambda host: ["93.184.216.34"], allow_networks=())
     assert site.asked == []
 
@@ -90,7 +90,7 @@ def test_what_a_page_embeds_is_looked_at_too(fetch: Fetch, site: Site, clip: byt
         "image": site.put("/look", page(og(video=site.url("/v.mp4"), image=inside + ".jpg"))),
         "segment": site.url("/v.m3u8"),
     }[where]
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefusedError):
         fetch(link)
 
 
@@ -98,7 +98,7 @@ def test_what_a_page_embeds_is_looked_at_too(fetch: Fetch, site: Site, clip: byt
 def test_a_manifest_never_reads_a_file_of_this_machine(fetch: Fetch, site: Site, target: str) -> None:
     """A stream made of `file://` addresses is not put together."""
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2,\n{target}\n#EXT-X-ENDLIST\n"
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchError):
         fetch(site.put("/v.m3u8", playlist, kind="application/vnd.apple.mpegurl"))
 
 
@@ -108,33 +108,33 @@ def test_a_manifest_never_reads_a_file_of_this_machine(fetch: Fetch, site: Site,
 def test_a_page_that_is_gone_is_told(fetch: Fetch, site: Site) -> None:
     """404 and 410 are: not found."""
     for status in (404, 410):
-        with pytest.raises(NotFound):
+        with pytest.raises(VideoNotFoundError):
             fetch(site.put("/gone", page(), status=status))
 
 
 def test_a_page_without_a_video_is_told(fetch: Fetch, site: Site) -> None:
     """HTML that shows no video is its own failure, also with OpenGraph words."""
-    with pytest.raises(NoVideo):
+    with pytest.raises(NoVideoError):
         fetch(site.put("/article", page(og(title="News", description="No video here"))))
 
 
 def test_an_empty_list_has_no_video(fetch: Fetch, site: Site) -> None:
     """A feed without entries is no playlist to crawl."""
-    with pytest.raises(NoVideo):
+    with pytest.raises(NoVideoError):
         fetch(site.put("/feed", "<rss><channel><title>All</title></channel></rss>", kind="text/xml"))
 
 
 def test_a_site_that_fails_may_be_asked_again(fetch: Fetch, site: Site) -> None:
     """A 503 and a closed port are transient."""
-    with pytest.raises(Unreachable):
+    with pytest.raises(SiteUnreachableError):
         fetch(site.put("/busy", page(), status=503))
-    with pytest.raises(Unreachable):
+    with pytest.raises(SiteUnreachableError):
         fetch(f"http://127.0.0.1:{free_port()}/a.mp4")
 
 
 def test_sound_only_has_no_pictures(fetch: Fetch, site: Site) -> None:
     """A site that offers audio is told so before anything is downloaded."""
-    with pytest.raises(NoPictures):
+    with pytest.raises(NoPicturesError):
         fetch(site.put("/song.mp3", b"ID3", kind="audio/mpeg"))
 
 
@@ -143,14 +143,14 @@ def test_several_videos_are_a_playlist(fetch: Fetch, site: Site, clip: bytes) ->
     for name in ("a", "b", "c"):
         site.put(f"/{name}.mp4", clip, kind="video/mp4")
     videos = "".join(f'<video src="/{name}.mp4"></video>' for name in "abc")
-    with pytest.raises(PlaylistRefused):
+    with pytest.raises(PlaylistRefusedError):
         fetch(site.put("/watch", page(videos)))
 
 
 def test_a_live_stream_is_refused(fetch: Fetch, site: Site) -> None:
     """A stream that has no end yet is no video."""
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:2,\na.ts\n"
-    with pytest.raises(LiveStream):
+    with pytest.raises(LiveStreamError):
         fetch(site.put("/live.m3u8", playlist, kind="application/vnd.apple.mpegurl"))
 
 
@@ -160,7 +160,7 @@ def test_a_live_stream_is_refused(fetch: Fetch, site: Site) -> None:
 def test_a_three_hour_video_is_refused(fetch: Fetch, site: Site) -> None:
     """What the site tells of the duration is enough; the video is not downloaded."""
     tags = linked_data(duration="PT3H", contentUrl=site.stream("/v.mp4", endless))
-    with pytest.raises(TooLong):
+    with pytest.raises(TooLongError):
         fetch(site.put("/watch", page(tags)))
 
 
@@ -171,13 +171,13 @@ async def endless() -> AsyncIterator[bytes]:
 
 def test_a_twenty_gigabyte_video_is_refused(fetch: Fetch, site: Site) -> None:
     """A length over the limit is refused when it is told, not when it has arrived."""
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         fetch(site.stream("/v.mp4", endless, length=20 * 10**9))
 
 
 def test_a_video_that_tells_no_length_is_counted(fetch: Fetch, site: Site, tmp_path: Path) -> None:
     """Chunks without end are cut off at the limit."""
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         fetch(site.stream("/v.mp4", endless), max_bytes=300_000)
     assert sum(file.stat().st_size for file in (tmp_path / "work").rglob("*") if file.is_file()) < 3_000_000
 
@@ -186,7 +186,7 @@ def test_many_segments_are_counted_together(fetch: Fetch, site: Site) -> None:
     """A stream of small pieces has the same limit as a file."""
     site.put("/s.ts", b"\0" * 100_000, kind="video/mp2t")
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n" + "#EXTINF:2,\ns.ts\n" * 50 + "#EXT-X-ENDLIST\n"
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         fetch(site.put("/v.m3u8", playlist, kind="application/vnd.apple.mpegurl"), max_bytes=400_000)
     assert site.asked.count("/s.ts") < 10
 
@@ -198,7 +198,7 @@ def test_a_slow_site_is_timed_out(fetch: Fetch, site: Site) -> None:
         yield b"\0"
         await asyncio.Event().wait()
 
-    with pytest.raises(OutOfTime) as raised:
+    with pytest.raises(FetchDeadlineError) as raised:
         fetch(site.stream("/v.mp4", drip, length=1000), timeout_s=4)
     assert not raised.value.transient
 
@@ -211,5 +211,5 @@ def test_a_page_that_unpacks_to_gigabytes_is_stopped(fetch: Fetch, site: Site) -
         return web.Response(body=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "text/html"})
 
     site.answers["/bomb"] = answer
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchError):
         fetch(site.url("/bomb"), memory_limit_bytes=256 * 1024**2)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from indexer.fetch.subtitles import MAX_CAPTION_CHARS, MAX_CAPTIONS, Track, captions, pick_track
+from indexer.fetch.subtitles import MAX_CAPTION_CHARS, MAX_CAPTIONS, SubtitleTrack, choose_track, parse_captions
 from indexer.ingest.ingest import MAX_SAID_CHARS, _said
 from indexer.ingest.segmentation import Segment
-from indexer.types import Caption, Fetched
+from indexer.types import Caption, FetchResult
 from tests.support.indexer_fakes import a_video
 
 ROLLING = """WEBVTT
@@ -37,7 +37,7 @@ def tracks(*names: str, ext: str = "vtt") -> dict[str, list[dict[str, str]]]:
 
 
 def picked(**info: Any) -> str | None:
-    track = pick_track(info)
+    track = choose_track(info)
     return track.source["url"] if track else None
 
 
@@ -81,12 +81,12 @@ def test_only_formats_that_can_be_read_are_taken() -> None:
 def test_captions_have_times_and_plain_text() -> None:
     """Tags are dropped and entities resolved."""
     text = "WEBVTT\n\n00:01.000 --> 00:02.500\n<v Ann>The <i>dog</i> &amp; I\nrun\n"
-    assert captions(text, Track({"ext": "vtt"}, automatic=False)) == (Caption(1.0, 2.5, "The dog & I\nrun"),)
+    assert parse_captions(text, SubtitleTrack({"ext": "vtt"}, automatic=False)) == (Caption(1.0, 2.5, "The dog & I\nrun"),)
 
 
 def test_rolling_captions_say_each_line_once() -> None:
     """A machine's captions repeat the last line above the new one; each is kept where it first stood."""
-    assert captions(ROLLING, Track({"ext": "vtt"}, automatic=True)) == (
+    assert parse_captions(ROLLING, SubtitleTrack({"ext": "vtt"}, automatic=True)) == (
         Caption(0.16, 1.99, "hello and welcome"),
         Caption(2.0, 4.07, "to this talk"),
     )
@@ -95,13 +95,13 @@ def test_rolling_captions_say_each_line_once() -> None:
 def test_a_refrain_that_people_wrote_stays() -> None:
     """Only a machine's repetition is taken out."""
     text = "1\n00:00:01,000 --> 00:00:02,000\nla la\n\n2\n00:00:02,000 --> 00:00:03,000\nla la\n"
-    assert [each.text for each in captions(text, Track({"ext": "srt"}, automatic=False))] == ["la la", "la la"]
+    assert [each.text for each in parse_captions(text, SubtitleTrack({"ext": "srt"}, automatic=False))] == ["la la", "la la"]
 
 
 @pytest.mark.parametrize("ext", ["srt", "vtt"])
 def test_what_is_no_subtitle_gives_none(ext: str) -> None:
     """A web page in place of a subtitle file has no captions."""
-    assert captions("<html>not found</html>", Track({"ext": ext}, automatic=False)) == ()
+    assert parse_captions("<html>not found</html>", SubtitleTrack({"ext": ext}, automatic=False)) == ()
 
 
 def test_subtitles_without_end_are_cut() -> None:
@@ -109,7 +109,7 @@ def test_subtitles_without_end_are_cut() -> None:
     lines = (
         f"{number % 60:02}:00.000 --> 59:59.000\n{'a' * 2000 if not number else 'b'}\n" for number in range(20_100)
     )
-    found = captions("WEBVTT\n\n" + "\n".join(lines), Track({"ext": "vtt"}, automatic=False))
+    found = parse_captions("WEBVTT\n\n" + "\n".join(lines), SubtitleTrack({"ext": "vtt"}, automatic=False))
     assert len(found) == MAX_CAPTIONS
     assert max(len(caption.text) for caption in found) == MAX_CAPTION_CHARS
 
@@ -117,5 +117,5 @@ def test_subtitles_without_end_are_cut() -> None:
 def test_a_moment_keeps_no_book() -> None:
     """Captions that all claim the whole video do not stand with each of its moments."""
     speech = tuple(Caption(0, 7200, "word " * 100) for _ in range(1000))
-    said = _said(a_video("goal"), Fetched(a_video("goal"), None, speech=speech), Segment(0, 8, ()))
+    said = _said(a_video("goal"), FetchResult(a_video("goal"), None, speech=speech), Segment(0, 8, ()))
     assert len(said["speech"]) == MAX_SAID_CHARS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.store.library import Library
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import Filter, VectorStore
@@ -46,7 +46,7 @@ def test_a_crash_while_storing_leaves_nothing_half_found(edge_points: VectorStor
     """Whichever write fails, no part of the video is found alone; the job is made again and stores nothing twice."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     submit(library, A, "goal")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         Library(Between(edge_points, nth, crash)).put_moments(a_video("goal"), moments, "fake")
     assert findable(library, A) == ([] if nth < len(WRITES) else ids_of("goal", 100))
     assert len(library.waiting()) == 1
@@ -60,7 +60,7 @@ def test_a_crash_while_storing_again_does_not_lose_the_video(edge_points: Vector
     """A video that was indexed before is found whole, or waits for its job again."""
     library, moments = opened(edge_points), some_moments(a_video("goal"), *TEXTS)
     share(library, A, "goal", *TEXTS)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         Library(Between(edge_points, nth, crash)).put_moments(a_video("goal"), moments, "fake")
     found = findable(library, A)
     assert found == ids_of("goal", 100) or (found == [] and library.waiting())

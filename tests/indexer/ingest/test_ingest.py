@@ -5,29 +5,29 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from indexer.errors import Corrupt
+from indexer.errors import CorruptFileError
 from indexer.ingest.ingest import IngestPipeline
-from indexer.ports import Progress
+from indexer.ports import StageProgressCallback
 from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
-from indexer.types import Decoded, Fetched, SampledFrame
+from indexer.types import DecodeResult, FetchResult, SampledFrame
 from tests.support.indexer_fakes import FakeEncoder, a_video, submit
 
 
 class HasItAlready:
     """A fetcher that has the file already."""
 
-    def fetch(self, link: str, folder: Path, progress: Progress) -> Fetched:
-        return Fetched(a_video("goal"), folder / "media")
+    def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
+        return FetchResult(a_video("goal"), folder / "media")
 
 
 class TakenOver:
     """A decoder whose child wrote something else under the name of a frame."""
 
-    def decode(self, media: Path, folder: Path, progress: Progress) -> Decoded:
+    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
         frame = folder / "000000.jpg"
         Image.new("RGB", (64, 64)).save(frame, "TIFF")
-        return Decoded(1.0, (SampledFrame(0.0, frame),))
+        return DecodeResult(1.0, (SampledFrame(0.0, frame),))
 
 
 def test_a_decoder_that_was_taken_over_hands_nothing_on(library: Library, blobs: BlobStore, tmp_path: Path) -> None:
@@ -35,6 +35,6 @@ def test_a_decoder_that_was_taken_over_hands_nothing_on(library: Library, blobs:
     folder = tmp_path / "work"
     folder.mkdir()
     ingest = IngestPipeline(HasItAlready(), TakenOver(), FakeEncoder(), library, BlobStore(str(tmp_path / "blobs")))
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptFileError):
         ingest(submit(library, "discord:1", "goal"), folder, lambda stage, share: None)
     assert list(ingest.blobs.all_keys()) == []

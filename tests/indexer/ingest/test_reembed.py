@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from indexer.ingest.ingest import mean_vector
-from indexer.ingest.reembed import embed_missing
+from indexer.ingest.reembed import reembed_missing
 from indexer.search.search import find
 from indexer.store.blobs import BlobStore
 from indexer.store.generations import GenerationRecord, GenerationStore, Retraining
@@ -41,7 +41,7 @@ def test_a_switch_changes_who_answers_and_nothing_else(library: Library, blobs: 
     for name in ("goal", "dog"):
         share(library, blobs, name)
     told: list[tuple[int, int]] = []
-    embed_missing(library, blobs, NEXT, lambda done, of: told.append((done, of)))
+    reembed_missing(library, blobs, NEXT, lambda done, of: told.append((done, of)))
     assert told == [(0, 2), (1, 2), (2, 2)]
     assert library.generation() == "fake"
     library.switch("next")
@@ -63,9 +63,9 @@ def test_who_was_stopped_goes_on(library: Library, blobs: BlobStore) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        embed_missing(library, blobs, NEXT, stop)
+        reembed_missing(library, blobs, NEXT, stop)
     assert len(library.missing("next")) == 1
-    embed_missing(library, blobs, NEXT, lambda done, of: None)
+    reembed_missing(library, blobs, NEXT, lambda done, of: None)
     assert library.missing("next") == []
 
 
@@ -73,7 +73,7 @@ def test_a_video_without_pictures_keeps_its_words(library: Library, blobs: BlobS
     """What is gone from the blob store can't be looked at again, but is found by its words."""
     share(library, blobs, "goal")
     blobs.delete_prefix(f"videos/{video_id('goal')}/")
-    embed_missing(library, blobs, NEXT, lambda done, of: None)
+    reembed_missing(library, blobs, NEXT, lambda done, of: None)
     library.switch("next")
     assert [hit.title for hit in find(library, NEXT, A, ["goal"]).hits] == ["goal"]
 
@@ -84,7 +84,7 @@ def test_a_picture_that_cannot_be_read_is_as_good_as_gone(library: Library, blob
     share(library, blobs, "goal")
     share(library, blobs, "dog")
     blobs.put(f"videos/{video_id('goal')}/0.jpg", broken)
-    embed_missing(library, blobs, NEXT, lambda done, of: None)
+    reembed_missing(library, blobs, NEXT, lambda done, of: None)
     assert library.missing("next") == []
     [moment] = library.kept(video_id("goal"), but="fake")
     [stored] = library.moments("next", A, [moment.id], vectors=True)

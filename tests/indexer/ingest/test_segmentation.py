@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.ingest.segmentation import cut, moment_id
-from indexer.types import Decoded, SampledFrame
+from indexer.ingest.segmentation import cut_into_segments, moment_id
+from indexer.types import DecodeResult, SampledFrame
 
 
-def decoded(duration_s: float, cuts_s: tuple[float, ...] = (), every_s: float = 1.0) -> Decoded:
+def decoded(duration_s: float, cuts_s: tuple[float, ...] = (), every_s: float = 1.0) -> DecodeResult:
     count = max(1, int(duration_s / every_s))
     frames = tuple(SampledFrame(index * every_s, Path(f"{index}.jpg")) for index in range(count))
-    return Decoded(duration_s, frames, cuts_s)
+    return DecodeResult(duration_s, frames, cuts_s)
 
 
-def ranges(found: Decoded, longest_s: float = 8.0) -> list[tuple[float, float]]:
-    return [(stretch.start_s, stretch.end_s) for stretch in cut(found, longest_s)]
+def ranges(found: DecodeResult, longest_s: float = 8.0) -> list[tuple[float, float]]:
+    return [(stretch.start_s, stretch.end_s) for stretch in cut_into_segments(found, longest_s)]
 
 
 def test_shots_are_the_borders() -> None:
@@ -46,14 +46,14 @@ def test_a_short_shot_stays_alone_where_joining_would_be_too_long() -> None:
 
 def test_each_frame_is_in_the_moment_it_is_seen_in() -> None:
     """A frame at a border belongs to what begins there."""
-    first, second = cut(decoded(12, (6.0,)))
+    first, second = cut_into_segments(decoded(12, (6.0,)))
     assert [frame.at_s for frame in first.frames] == [0, 1, 2, 3, 4, 5]
     assert [frame.at_s for frame in second.frames] == [6, 7, 8, 9, 10, 11]
 
 
 def test_a_still_that_stays_is_seen_in_all_its_moments() -> None:
     """A slide shown for half a minute has one frame; every moment of it shows that frame."""
-    stretches = cut(decoded(30, every_s=30))
+    stretches = cut_into_segments(decoded(30, every_s=30))
     assert len(stretches) == 4
     assert {stretch.frames[0].at_s for stretch in stretches} == {0}
 
@@ -65,7 +65,7 @@ def test_a_single_picture_is_one_moment() -> None:
 
 def test_nothing_decoded_is_no_moment() -> None:
     """Without pictures there is nothing to cut."""
-    assert cut(Decoded(10, ())) == []
+    assert cut_into_segments(DecodeResult(10, ())) == []
 
 
 times = st.floats(0, 500, allow_nan=False)
@@ -76,7 +76,7 @@ times = st.floats(0, 500, allow_nan=False)
 def test_moments_tile_the_video(duration_s: float, cuts_s: list[float], at_s: list[float], longest_s: float) -> None:
     """Without gap or overlap from 0 to the end, none too long, each with a frame, no frame lost."""
     frames = tuple(SampledFrame(at, Path("x.jpg")) for at in sorted(set(at_s)))
-    found = cut(Decoded(duration_s, frames, tuple(sorted(cuts_s))), longest_s)
+    found = cut_into_segments(DecodeResult(duration_s, frames, tuple(sorted(cuts_s))), longest_s)
     assert found[0].start_s == 0
     assert found[-1].end_s == duration_s
     assert all(before.end_s == after.start_s for before, after in pairwise(found))
@@ -90,8 +90,8 @@ def test_moments_tile_the_video(duration_s: float, cuts_s: list[float], at_s: li
 def test_starts_are_ids_of_their_own(duration_s: float, cuts_s: list[float]) -> None:
     """No two moments of a video share an id, and cutting again gives the same ones."""
     video_id = str(uuid.uuid4())
-    found = [moment_id(video_id, each.start_s) for each in cut(decoded(duration_s, tuple(sorted(cuts_s))))]
-    again = [moment_id(video_id, each.start_s) for each in cut(decoded(duration_s, tuple(sorted(cuts_s))))]
+    found = [moment_id(video_id, each.start_s) for each in cut_into_segments(decoded(duration_s, tuple(sorted(cuts_s))))]
+    again = [moment_id(video_id, each.start_s) for each in cut_into_segments(decoded(duration_s, tuple(sorted(cuts_s))))]
     assert len(set(found)) == len(found)
     assert found == again
 

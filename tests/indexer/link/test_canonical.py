@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.errors import LinkRefused, NotALink, PlaylistRefused, SchemeRefused
-from indexer.link.canonical import canonical, file_path, local_file, moment_link
+from indexer.errors import LinkRefusedError, NotALinkError, PlaylistRefusedError, SchemeRefusedError
+from indexer.link.canonical import canonicalize, file_url_to_path, link_to_local_file, link_to_second
 
 VIDEO = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
@@ -41,7 +41,7 @@ YOUTUBE = [
 @pytest.mark.parametrize("link", YOUTUBE)
 def test_youtube_in_all_its_forms_is_one_video(link: str) -> None:
     """However a YouTube video is linked, its identity is its watch page."""
-    assert canonical(link).url == VIDEO
+    assert canonicalize(link).url == VIDEO
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_youtube_in_all_its_forms_is_one_video(link: str) -> None:
 )
 def test_the_forms_of_a_page_are_one(link: str, url: str) -> None:
     """Other sites have one form too; trackers and fragments are dropped, the rest of the query stays in its order."""
-    assert canonical(link).url == url
+    assert canonicalize(link).url == url
 
 
 def test_a_discord_attachment_keeps_its_signature_only_for_fetching() -> None:
     """Two copies of an attachment's link, signed at different times, are one video, and each is fetched as signed."""
-    first = canonical("https://cdn.discordapp.com/attachments/1/2/cat.mp4?ex=6a&is=6b&hm=6c&")
-    second = canonical("https://media.discordapp.net/attachments/1/2/cat.mp4?ex=7a&is=7b&hm=7c")
+    first = canonicalize("https://cdn.discordapp.com/attachments/1/2/cat.mp4?ex=6a&is=6b&hm=6c&")
+    second = canonicalize("https://media.discordapp.net/attachments/1/2/cat.mp4?ex=7a&is=7b&hm=7c")
     assert first.video_id == second.video_id
     assert first.url == "https://cdn.discordapp.com/attachments/1/2/cat.mp4"
     assert first.fetch_url.endswith("?ex=6a&is=6b&hm=6c&")
@@ -83,7 +83,7 @@ def test_a_discord_attachment_keeps_its_signature_only_for_fetching() -> None:
 
 def test_what_is_fetched_is_what_was_pasted() -> None:
     """A page's own spelling and trackers reach its server; only the fragment, which yt-dlp would read, does not."""
-    assert canonical("https://Example.com/%7Ea?utm_x=1#__x").fetch_url == "https://Example.com/%7Ea?utm_x=1"
+    assert canonicalize("https://Example.com/%7Ea?utm_x=1#__x").fetch_url == "https://Example.com/%7Ea?utm_x=1"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_what_is_fetched_is_what_was_pasted() -> None:
 )
 def test_what_is_no_link_is_told(link: str) -> None:
     """Words, files and broken addresses are no links."""
-    with pytest.raises(NotALink):
-        canonical(link)
+    with pytest.raises(NotALinkError):
+        canonicalize(link)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_what_is_no_link_is_told(link: str) -> None:
 )
 def test_only_web_addresses_pass(link: str) -> None:
     """Every scheme but http and https is refused as such."""
-    with pytest.raises(SchemeRefused):
-        canonical(link)
+    with pytest.raises(SchemeRefusedError):
+        canonicalize(link)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_only_web_addresses_pass(link: str) -> None:
 )
 def test_lists_of_videos_are_refused(path: str) -> None:
     """A playlist, a channel or a search is not one video."""
-    with pytest.raises(PlaylistRefused):
-        canonical(f"https://www.youtube.com{path}")
+    with pytest.raises(PlaylistRefusedError):
+        canonicalize(f"https://www.youtube.com{path}")
 
 
 @pytest.mark.parametrize(
@@ -154,28 +154,28 @@ def test_lists_of_videos_are_refused(path: str) -> None:
 )
 def test_a_moment_link_opens_at_the_second(url: str, start_s: float, link: str) -> None:
     """Each site is told the second in its own way; the beginning needs none."""
-    assert moment_link(url, start_s) == link
+    assert link_to_second(url, start_s) == link
 
 
 def test_a_moment_link_is_still_its_video() -> None:
     """Pasting a moment's link back names the video it is of."""
     for url in (VIDEO, "https://vimeo.com/1", "https://www.twitch.tv/videos/1", "https://example.com/a.mp4?x=1"):
-        assert canonical(moment_link(url, 90)).url == url
+        assert canonicalize(link_to_second(url, 90)).url == url
 
 
 def test_a_local_file_by_path_and_by_address_is_one(tmp_path: Path) -> None:
     """On the command line a path and its `file://` address are the same video, blanks and all."""
     file = tmp_path / "my cat.mp4"
     file.write_bytes(b"x")
-    assert local_file(str(file)) == local_file(file.as_uri())
-    assert file_path(local_file(str(file)).url) == file
+    assert link_to_local_file(str(file)) == link_to_local_file(file.as_uri())
+    assert file_url_to_path(link_to_local_file(str(file)).url) == file
 
 
 @pytest.mark.parametrize("path", ["nowhere.mp4", "file:///nowhere/at/all.mp4", "file://server/share/a.mp4", "/"])
 def test_a_missing_file_is_no_link(path: str) -> None:
     """What is not a file of this machine is told so."""
-    with pytest.raises(NotALink):
-        local_file(path)
+    with pytest.raises(NotALinkError):
+        link_to_local_file(path)
 
 
 hosts = st.sampled_from(
@@ -198,16 +198,16 @@ def test_canonical_is_a_fixed_point(host: str, path: list[str], query: list[tupl
     """The canonical form of a canonical form is itself, whatever a link is made of."""
     link = f"http://{host}/{'/'.join(path)}?{'&'.join(f'{key}={value}' for key, value in query)}#{fragment}"
     try:
-        once = canonical(link)
-    except LinkRefused:
+        once = canonicalize(link)
+    except LinkRefusedError:
         return
-    assert canonical(once.url).url == once.url
-    assert canonical(once.fetch_url).url == once.url
+    assert canonicalize(once.url).url == once.url
+    assert canonicalize(once.fetch_url).url == once.url
 
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=60))
 def test_any_text_is_a_link_or_refused(text: str) -> None:
     """Whatever is pasted, the answer is a link or a refusal, never a crash."""
-    with suppress(LinkRefused):
-        assert canonical(text).url.startswith("http")
+    with suppress(LinkRefusedError):
+        assert canonicalize(text).url.startswith("http")

@@ -11,8 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.errors import AddressRefused, NotALink, NotFound, SchemeRefused, Unreachable
-from indexer.sandbox.guard import Guard, resolve_name
+from indexer.errors import (
+    AddressRefusedError,
+    NotALinkError,
+    SchemeRefusedError,
+    SiteUnreachableError,
+    VideoNotFoundError,
+)
+from indexer.sandbox.guard import SsrfGuard, resolve_host
 
 PRIVATE = [
     "127.0.0.1",
@@ -60,22 +66,22 @@ PRIVATE = [
 ]
 
 
-def names(found: dict[str, Iterable[str]]) -> Guard:
+def names(found: dict[str, Iterable[str]]) -> SsrfGuard:
     """A guard whose resolver knows just these names."""
-    return Guard(resolve=lambda host: found[host])
+    return SsrfGuard(resolve=lambda host: found[host])
 
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_a_private_address_is_refused_in_every_spelling(host: str) -> None:
     """Loopback, private, link-local, metadata and reserved addresses never pass, however they are written."""
-    with pytest.raises(AddressRefused):
-        Guard().check_url(f"http://{host}/latest/meta-data")
+    with pytest.raises(AddressRefusedError):
+        SsrfGuard().check_url(f"http://{host}/latest/meta-data")
 
 
 @pytest.mark.parametrize("host", ["93.184.216.34", "[2606:4700::6810:85e5]", "[64:ff9b::8.8.8.8]", "[::ffff:8.8.8.8]"])
 def test_a_public_address_passes(host: str) -> None:
     """What is public passes, also as IPv6 form of a public IPv4 address."""
-    Guard().check_url(f"https://{host}:8443/a")
+    SsrfGuard().check_url(f"https://{host}:8443/a")
 
 
 def test_a_name_is_as_private_as_what_it_resolves_to() -> None:
@@ -83,49 +89,49 @@ def test_a_name_is_as_private_as_what_it_resolves_to() -> None:
     guard = names({"inner.example": ["10.0.0.1"], "mixed.example": ["8.8.8.8", "::1"], "outer.example": ["8.8.8.8"]})
     guard.check_url("https://outer.example/")
     for host in ("inner.example", "mixed.example"):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(AddressRefusedError):
             guard.check_url(f"https://{host}/")
 
 
 def test_localhost_is_refused_by_the_systems_own_resolver() -> None:
     """The name that every machine resolves to itself does not pass."""
-    with pytest.raises(AddressRefused):
-        Guard().check_url("http://localhost/")
+    with pytest.raises(AddressRefusedError):
+        SsrfGuard().check_url("http://localhost/")
 
 
 def test_a_name_that_does_not_exist_is_told() -> None:
     """`.invalid` never exists: not found where the resolver says so, unreachable where it does not answer."""
-    with pytest.raises((NotFound, Unreachable)):
-        Guard().check_url("https://no-such-host.invalid/")
+    with pytest.raises((VideoNotFoundError, SiteUnreachableError)):
+        SsrfGuard().check_url("https://no-such-host.invalid/")
 
 
 @pytest.mark.parametrize("label", ["a" * 64, "a..b", "..."])
 def test_a_name_that_can_not_be_is_no_link(label: str) -> None:
     """What no resolver takes as a name is told, not crashed on."""
-    with pytest.raises((NotALink, NotFound)):
-        resolve_name(f"{label}.example")
+    with pytest.raises((NotALinkError, VideoNotFoundError)):
+        resolve_host(f"{label}.example")
 
 
 def test_a_user_name_in_a_link_is_refused() -> None:
     """`https://site@elsewhere/` reads like another host than it is."""
-    with pytest.raises(AddressRefused):
-        Guard().check_url("https://youtube.com:pw@93.184.216.34/")
+    with pytest.raises(AddressRefusedError):
+        SsrfGuard().check_url("https://youtube.com:pw@93.184.216.34/")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://93.184.216.34/", "gopher://93.184.216.34/"])
 def test_other_schemes_are_refused(url: str) -> None:
     """Only http and https are looked at further."""
-    with pytest.raises(SchemeRefused):
-        Guard().check_url(url)
+    with pytest.raises(SchemeRefusedError):
+        SsrfGuard().check_url(url)
 
 
 def test_the_operators_networks_pass_and_nothing_beside_them() -> None:
     """An allowed network is reachable, mapped to IPv6 too; its neighbour is not."""
-    guard = Guard((ip_network("10.1.2.0/24"), ip_network("fd12::/16")))
+    guard = SsrfGuard((ip_network("10.1.2.0/24"), ip_network("fd12::/16")))
     for host in ("10.1.2.9", "[::ffff:10.1.2.9]", "[fd12::5]"):
         guard.check_url(f"http://{host}/")
     for host in ("10.1.3.9", "[fd13::5]", "127.0.0.1"):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(AddressRefusedError):
             guard.check_url(f"http://{host}/")
 
 
@@ -135,12 +141,12 @@ def test_behind_a_proxy_an_unknown_name_is_left_to_it() -> None:
     def resolve(host: str) -> list[str]:
         if host == "inner.example":
             return ["10.0.0.1"]
-        raise Unreachable(host)
+        raise SiteUnreachableError(host)
 
-    guard = Guard(proxy="http://proxy.example:3128", resolve=resolve)
+    guard = SsrfGuard(proxy="http://proxy.example:3128", resolve=resolve)
     guard.check_url("https://outer.example/")
     for host in ("inner.example", "127.0.0.1"):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(AddressRefusedError):
             guard.check_url(f"https://{host}/")
 
 
@@ -150,8 +156,8 @@ def test_no_address_python_calls_private_passes(address: object) -> None:
     """Whatever address comes: what passes is global, or an IPv6 form of an IPv4 address that is."""
     found = ip_address(str(address))
     try:
-        Guard().check_address(found)
-    except AddressRefused:
+        SsrfGuard().check_address(found)
+    except AddressRefusedError:
         return
     inner = ip_address(int(found) & 0xFFFFFFFF) if found in ip_network("64:ff9b::/96") else found
     assert inner.is_global or getattr(found, "sixtofour", None) or getattr(found, "ipv4_mapped", None)

@@ -13,27 +13,27 @@ from typing import Any
 
 import pytest
 
-from indexer.errors import IndexerError, NotALink, TooManyPixels
-from indexer.sandbox.child import Limits
-from indexer.sandbox.parent import ChildDied, ChildTimedOut, run
+from indexer.errors import IndexerError, NotALinkError, TooManyPixelsError
+from indexer.sandbox.child import ResourceLimits
+from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
 
-LIMITS = Limits(timeout_s=60, memory_bytes=512 * 1024**2, file_bytes=1024**2)
+LIMITS = ResourceLimits(timeout_s=60, memory_bytes=512 * 1024**2, file_bytes=1024**2)
 
 
-def do(folder: Path, job: str, limits: Limits = LIMITS) -> Any:
-    return run("tests.support.misbehaving_child", {"job": job}, limits, folder, lambda share: None)["found"]
+def do(folder: Path, job: str, limits: ResourceLimits = LIMITS) -> Any:
+    return run_child("tests.support.misbehaving_child", {"job": job}, limits, folder, lambda share: None)["found"]
 
 
 def test_work_is_done_and_told(tmp_path: Path) -> None:
     """Shares come in order, each told once, and then the result."""
     shares: list[float] = []
-    answer = run("tests.support.misbehaving_child", {"job": "count"}, LIMITS, tmp_path, shares.append)
+    answer = run_child("tests.support.misbehaving_child", {"job": "count"}, LIMITS, tmp_path, shares.append)
     assert answer == {"found": 1000}
     assert shares == sorted(set(shares))
     assert 50 < len(shares) <= 101
 
 
-@pytest.mark.parametrize("error", [NotALink, TooManyPixels, IndexerError])
+@pytest.mark.parametrize("error", [NotALinkError, TooManyPixelsError, IndexerError])
 def test_an_error_crosses_as_itself(tmp_path: Path, error: type[IndexerError]) -> None:
     """What the child raises on purpose is raised here, class and words."""
     with pytest.raises(error, match="for a reason") as raised:
@@ -46,13 +46,13 @@ def test_an_error_crosses_as_itself(tmp_path: Path, error: type[IndexerError]) -
 )
 def test_a_child_that_ends_without_an_answer_is_told(tmp_path: Path, job: str, words: str) -> None:
     """A crash, a bug and an exit each say what happened."""
-    with pytest.raises(ChildDied, match=words):
+    with pytest.raises(ChildCrashedError, match=words):
         do(tmp_path, job)
 
 
 def test_a_child_that_writes_nonsense_is_told(tmp_path: Path) -> None:
     """An answer that is none is no answer."""
-    with pytest.raises(ChildDied):
+    with pytest.raises(ChildCrashedError):
         do(tmp_path, "nonsense")
 
 
@@ -78,16 +78,16 @@ def assert_all_gone(alive: int) -> None:
 
 def test_time_is_limited(tmp_path: Path, alive: int) -> None:
     """A child that waits for ever is killed, with what it started."""
-    with pytest.raises(ChildTimedOut):
-        do(tmp_path, "wait", Limits(3, LIMITS.memory_bytes, LIMITS.file_bytes))
+    with pytest.raises(ChildTimeoutError):
+        do(tmp_path, "wait", ResourceLimits(3, LIMITS.memory_bytes, LIMITS.file_bytes))
     assert_all_gone(alive)
 
 
 def test_a_child_is_killed_when_all_is_to_end(tmp_path: Path, alive: int) -> None:
     """Once told, nobody waits for a child that would take for ever; it goes with what it started."""
     stopping = threading.Event()
-    with pytest.raises(ChildDied):
-        run(
+    with pytest.raises(ChildCrashedError):
+        run_child(
             "tests.support.misbehaving_child", {"job": "wait"}, LIMITS, tmp_path, lambda share: stopping.set(), stopping
         )
     assert_all_gone(alive)
@@ -134,7 +134,7 @@ def test_computing_time_is_limited(tmp_path: Path) -> None:
 
 def test_a_crash_is_one_failed_job(tmp_path: Path) -> None:
     """A decoder that crashes takes nobody along: the next child answers."""
-    with pytest.raises(ChildDied):
+    with pytest.raises(ChildCrashedError):
         do(tmp_path, "crash")
     assert do(tmp_path, "count") == 1000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.errors import GenerationMismatch
+from indexer.errors import GenerationMismatchError
 from indexer.search.search import HitReason, MomentHit, Page, find
 from indexer.store.library import Library
 from indexer.vectors.edge import EdgeVectorStore
@@ -246,14 +246,14 @@ def test_vectors_of_two_generations_never_meet(library: Library) -> None:
     """Each encoder searches its own vectors; one whose turn has not come, or is over, is told so."""
     share(library, A, "goal", "dog")
     library.open("next", SIZE, None)
-    with pytest.raises(GenerationMismatch):
+    with pytest.raises(GenerationMismatchError):
         find(library, FakeEncoder("next", motion_size=None), A, ["dog"])
     library.switch("next")
     assert find(library, ENCODER, A, ["dog"]).hits
     assert find(library, FakeEncoder("next", motion_size=None), A, ["dog"]).hits == ()
     library.open("third", SIZE, None)
     library.switch("third")
-    with pytest.raises(GenerationMismatch):
+    with pytest.raises(GenerationMismatchError):
         find(library, ENCODER, A, ["dog"])
 
 

@@ -11,7 +11,7 @@ import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import BlobStore, video_prefix
 
 
@@ -95,9 +95,9 @@ def test_a_blob_has_an_address(tmp_path: Path) -> None:
 
 
 def test_an_s3_that_is_away_is_an_outage() -> None:
-    """Whatever is asked of it, that is told as `StoreUnavailable`; so is a bucket that is not there."""
+    """Whatever is asked of it, that is told as `StoreUnavailableError`; so is a bucket that is not there."""
     with s3_server() as (server, address):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             BlobStore("s3://none/x").put("videos/a/0.jpg", b"x")
         blobs = BlobStore(f"{address}/x")
         blobs.put("videos/a/0.jpg", b"x")
@@ -108,14 +108,14 @@ def test_an_s3_that_is_away_is_an_outage() -> None:
             lambda: blobs.delete("videos/a/0.jpg"),
             lambda: blobs.names("videos/"),
         ):
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailableError):
                 asked()
 
 
 def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
-    """A folder that cannot be made is told as `StoreUnavailable`."""
+    """A folder that cannot be made is told as `StoreUnavailableError`."""
     (tmp_path / "blobs").write_text("a file")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         BlobStore(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
 
 
@@ -154,6 +154,6 @@ def test_a_blob_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     """The blob there was stays, and so does the room on the disk."""
     blobs = BlobStore(str(tmp_path))
     blobs.put("videos/a/0.jpg", b"x")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         blobs.put("videos/a", b"x")
     assert [each.name for each in (tmp_path / "videos").iterdir()] == ["a"]

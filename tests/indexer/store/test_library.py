@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.errors import GenerationMismatch
+from indexer.errors import GenerationMismatchError
 from indexer.store.library import Library
 from indexer.store.moments import Near
 from indexer.store.records import RemovedVideo
@@ -167,7 +167,7 @@ def test_the_first_generation_is_searched_and_others_wait(library: Library) -> N
     assert library.missing("next") == [video_id("goal")]
     anew(library, "goal", "next")
     assert library.missing("next") == []
-    with pytest.raises(GenerationMismatch):
+    with pytest.raises(GenerationMismatchError):
         library.nearest("next", A, [Near("frame", meaning("x"), 10)])
     library.switch("next")
     assert (library.generation(), library.before()) == ("next", "fake")
@@ -180,7 +180,7 @@ def test_a_job_of_the_generation_before_is_done_again(library: Library) -> None:
     submit(library, A, "goal")
     library.open("next", SIZE, SIZE)
     library.switch("next")
-    with pytest.raises(GenerationMismatch):
+    with pytest.raises(GenerationMismatchError):
         library.put_moments(a_video("goal"), some_moments(a_video("goal"), "x"), "fake")
     assert [each.video_id for each in library.waiting()] == [video_id("goal")]
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from indexer.errors import NewerStore
+from indexer.errors import NewerStoreError
 from indexer.search.search import find
 from indexer.store.library import Library
 from indexer.store.records import RECORDS, SCHEMA, Submission, VideoRecord
@@ -62,7 +62,7 @@ def test_a_store_of_a_later_version_is_left_alone(open_points: OpenPoints) -> No
     points = open_points()
     points.point_alias(f"schema_{SCHEMA + 3}", RECORDS)
     before = list(points.scroll(RECORDS, Filter()))
-    with pytest.raises(NewerStore) as refused:
+    with pytest.raises(NewerStoreError) as refused:
         Library(points)
     assert refused.value.code == "store_newer"
     assert list(points.scroll(RECORDS, Filter())) == before

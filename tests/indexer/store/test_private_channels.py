@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.errors import NotYours
+from indexer.errors import NotSubmitterError
 from indexer.store.library import Library
 from indexer.store.moments import Near
 from tests.support.indexer_fakes import a_video, gone, meaning, moment_id, some_moments, submit, video_id
@@ -54,7 +54,7 @@ def test_shared_openly_later_it_is_found_by_all(library: Library) -> None:
 def test_only_who_added_it_takes_it_out(library: Library) -> None:
     """Others are refused, and an admin (nobody in particular) is not."""
     share(library, "clip", user_id="ann")
-    with pytest.raises(NotYours):
+    with pytest.raises(NotSubmitterError):
         library.forget(A, video_id("clip"), user_id="bob")
     assert findable(library, A) == ids("clip")
     assert library.forget(A, video_id("clip"), user_id="ann").links == (a_video("clip").link,)

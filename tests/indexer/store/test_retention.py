@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 
-from indexer.ingest.reembed import embed_missing
+from indexer.ingest.reembed import reembed_missing
 from indexer.search.search import find
 from indexer.store.blobs import BlobStore
 from indexer.store.library import Library
@@ -96,7 +96,7 @@ def test_a_later_generation_still_has_the_video(library: Library, blobs: BlobSto
     thin(points, blobs, NOON + timedelta(seconds=1))
     blobs.delete(keys[1])
     later = FakeEncoder("later")
-    embed_missing(library, blobs, later, lambda done, of: None)
+    reembed_missing(library, blobs, later, lambda done, of: None)
     library.switch("later")
     assert {hit.title for hit in find(library, later, A, ["goal", "dog"]).hits} == {"goal", "dog"}
     vectors = {

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import video_prefix
 from indexer.store.library import Library
 from indexer.store.spaces import VoteRecord
@@ -101,7 +101,7 @@ def test_a_forgetting_that_was_cut_short_is_ended(
     """A worker that was killed once the video was out of the space leaves the rest to the next round."""
     video_id, library = lived_with(services, connection), services.library
     services.library = Library(Between(services.points, nth, crash))
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         forget(services, ANN, at=2)
     services.library = library
     shown(connection, "between")
@@ -115,7 +115,7 @@ def test_what_was_shown_goes_though_the_worker_dies(
     """The record lets go of a video only when nothing else of it is left."""
     video_id = lived_with(services, connection)
     kept, services.user_data = services.user_data, Dying(clean_redis)
-    with suppress(StoreUnavailable):
+    with suppress(StoreUnavailableError):
         forget(services, ANN, at=2)
     services.user_data = kept
     assert user_data.key(ANN.space, "bob", "shown", "before") in left(services, connection, video_id)

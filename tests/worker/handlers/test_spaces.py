@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import pytest
 from PIL import Image
 
-from indexer.errors import NotAPicture, NotYours
+from indexer.errors import NotAPictureError, NotSubmitterError
 from indexer.store.moments import MOMENTS
 from indexer.vectors.vector_store import Filter
 from model.ports import Encoder as ModelEncoder
@@ -150,7 +150,7 @@ def test_forgetting_is_for_who_added_it_and_admins(services: Services) -> None:
     link = share(services, "goal")
     [hit] = call(services, Find(caller=ANN, queries=("goal",))).hits
     call(services, RecordVote(caller=BOB, queries=("goal",), moment_id=hit.moment_id, kind="up"))
-    with pytest.raises(NotYours):
+    with pytest.raises(NotSubmitterError):
         call(services, Forget(caller=BOB, link=link))
     assert call(services, Forget(caller=ADMIN, link=link)).links == (link,)
     assert found(services, ANN) == []
@@ -197,7 +197,7 @@ def test_a_picture_finds_what_looks_like_it(services: Services) -> None:
     assert call(services, Find(caller=ANN, queries=("goal",), picture=answer.picture)).hits
     with pytest.raises(RequestRefusedError):
         call(services, Find(caller=ANN, picture="§§§"))
-    with pytest.raises(NotAPicture):
+    with pytest.raises(NotAPictureError):
         call(services, Find(caller=ANN, picture="aGVsbG8="))
 
 

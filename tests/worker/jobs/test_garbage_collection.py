@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import video_prefix
 from indexer.store.library import Library
 from indexer.vectors.vector_store import Filter
@@ -46,7 +46,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 def killed_while_forgotten(services: Services) -> None:
     """Forgotten before a batch of moments is stored; the worker dies before the next."""
     forgetting = Between(services.points, 3, lambda: gone(services.library, services.library.forget(SPACE, GOAL.id)))
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         Library(Between(forgetting, 4, crash)).put_moments(GOAL, some_moments(GOAL, *TEXTS), "fake")
     assert services.points.count("moments", Filter({"video_id": GOAL.id})) == 64
 
@@ -76,7 +76,7 @@ def test_a_running_job_is_left_alone(services: Services) -> None:
 
 def test_a_waiting_video_keeps_what_it_has(services: Services) -> None:
     """Its job is made again, and begins with what lies there."""
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         Library(Between(services.points, 4, crash)).put_moments(GOAL, some_moments(GOAL, *TEXTS), "fake")
     garbage_collection.clear(services)
     assert stored(services, GOAL.id) == (64, ["0.jpg"], True)

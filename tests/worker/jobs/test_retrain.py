@@ -16,7 +16,7 @@ from celery.exceptions import Ignore, Reject
 from PIL import Image
 from redis.exceptions import RedisError
 
-from indexer.errors import StoreUnavailable
+from indexer.errors import StoreUnavailableError
 from indexer.types import Moment
 from tests.support.indexer_fakes import a_video, moment_id
 from tests.support.toy_model import SIZE, Student, Teacher, load, numbered
@@ -292,7 +292,7 @@ def test_a_store_that_is_away_ends_nothing(services: Services, teacher: Teacher)
 
     def away(step: int) -> None:
         teacher.stops = lambda step: None
-        raise StoreUnavailable("away")
+        raise StoreUnavailableError("away")
 
     teacher.stops = away
     ask(services)
