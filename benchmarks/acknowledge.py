@@ -24,11 +24,11 @@ from aiohttp import web
 from bots.chat.store import open_chat_store
 from bots.discord import run as discord_bot
 from bots.slack import run as slack_bot
-from tests.conftest import free_port
 from tests.support.clips import clip
 from tests.support.discord import server as discord_server
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.world import Person
+from tests.support.network import free_port
 from tests.support.processes import REELSEEK, ROOT, Process, reelseek, running
 from tests.support.slack import methods as slack_methods
 from tests.support.slack import server as slack_server

@@ -29,9 +29,9 @@ from indexer.store.library import Library
 from indexer.types import Moment, Vector, Video
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from model.ports import Encoder
-from tests.conftest import SIGNING_KEY, free_port
 from tests.support.clips import clip
-from tests.support.processes import REELSEEK, Process, running
+from tests.support.network import free_port
+from tests.support.processes import REELSEEK, SIGNING_KEY, Process, running
 from tests.support.qdrant import BINARY, qdrant_server
 from worker.client.queue_client import QueueClient, connect
 from worker.model_cache import load_preset

@@ -1,58 +1,103 @@
-"""What all tests share: real servers on free ports, and the rule that CI skips nothing."""
+"""What all tests share: their level, a real Redis, and the rule that CI skips nothing."""
 
-import asyncio
 import os
 import shutil
-import socket
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import redis
 from hypothesis import settings
 
+from tests.support.network import free_port
+from tests.support.processes import SIGNING_KEY
+
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
-SIGNING_KEY = "0123456789abcdef" * 4
-SLOW_ROOMS = ("whole", "worker", "model")
+LEVELS = ("unit", "integration", "e2e")
+"""Markers. A module's own marker wins; else `tests/e2e` is e2e, and what uses one of the following is integration."""
+
+INTEGRATION_FIXTURES = {
+    "app",  # Slack's bot, connected
+    "bot",  # Discord's bot, connected
+    "browser",
+    "clean_redis",
+    "qdrant_url",
+    "redis_url",
+    "server",  # the local Discord or Slack
+    "site",
+}
+INTEGRATION_PARAMETERS = {("open_points", "server"), ("queue_settings", "redis")}
+"""A parametrized fixture, and its parameter that needs a server."""
+INTEGRATION_IMPORTS = (
+    "aiohttp.web",
+    "indexer.decode.decoder",
+    "indexer.fetch.fetcher",
+    "indexer.sandbox.parent",
+    "moto.server",
+    "playwright",
+    "subprocess",
+    "tests.support.concurrent_fetches",
+    "tests.support.network",
+    "tests.support.processes",
+    "tests.support.qdrant",
+    "tests.support.redis",
+    "tests.support.site",
+)
+"""A test module that imports one of these, or something from it, starts a child process or a local server."""
+
+SLOW_FOLDERS = ("e2e", "worker", "model")
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def level_of(item: pytest.Item) -> str:
+    """Return the level of a test: its own marker, or what its folder, fixtures and imports say."""
+    own = [level for level in LEVELS if item.get_closest_marker(level)]
+    if own:
+        return own[0]
+    if "e2e" in item.path.parts:
+        return "e2e"
+    callspec = getattr(item, "callspec", None)
+    parameters = {(name, value) for name, value in (callspec.params.items() if callspec else ()) if str(value) == value}
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if fixtures & INTEGRATION_FIXTURES or parameters & INTEGRATION_PARAMETERS or _imports_server(item):
+        return "integration"
+    return "unit"
 
 
-async def becomes(what: Callable[[], Awaitable[bool]]) -> None:
-    """Returns once `what` is true; looks often enough to see what passes quickly."""
-    async with asyncio.timeout(20):
-        while not await what():  # noqa: ASYNC110  # nobody tells of it
-            await asyncio.sleep(0)
+def _imports_server(item: pytest.Item) -> bool:
+    module = getattr(item, "module", None)
+    return any(
+        name == listed or name.startswith(f"{listed}.")
+        for value in vars(module).values()
+        for name in [value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))]
+        for listed in INTEGRATION_IMPORTS
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The rooms with the longest tests begin, so that at the end no core waits for the last of them."""
+    """Mark each test with its level; put slow folders first, so that at the end no core waits for the last of them."""
+    for item in items:
+        item.add_marker(level_of(item))
+    items.sort(key=_start_order)
 
-    def place(item: pytest.Item) -> int:
-        return next((place for place, room in enumerate(SLOW_ROOMS) if room in item.path.parts), len(SLOW_ROOMS))
 
-    items.sort(key=place)
+def _start_order(item: pytest.Item) -> int:
+    return next((order for order, folder in enumerate(SLOW_FOLDERS) if folder in item.path.parts), len(SLOW_FOLDERS))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def english() -> Iterator[None]:
-    """The commands that tests start speak English, whatever this machine speaks."""
+def english_locale() -> Iterator[None]:
+    """Let the commands that tests start speak English, whatever the locale of this machine."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LC_ALL", "C.UTF-8")
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_signing_key() -> Iterator[None]:
-    """All that tests start is of one installation."""
+def shared_signing_key() -> Iterator[None]:
+    """Give all processes that tests start one signing key, as those of one installation have."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("REELSEEK_SIGNING_KEY", SIGNING_KEY)
         yield
@@ -60,7 +105,7 @@ def one_signing_key() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Redis of this test run, with the append-only file that operators are told to use."""
+    """Start a real Redis for this run, with the append-only file that docker-compose.yml sets. Yield its address."""
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed")
@@ -79,7 +124,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def clean_redis(redis_url: str) -> str:
-    """The Redis of this run, empty."""
+    """Empty the Redis of this run. Return its address."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     return redis_url
@@ -87,12 +132,12 @@ def clean_redis(redis_url: str) -> str:
 
 @pytest.fixture
 def no_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings come from the test alone, not from the developer's `.env`."""
+    """Change to an empty folder, so that the developer's `.env` is not read."""
     monkeypatch.chdir(tmp_path)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Where `REELSEEK_TEST_ALL` is set (CI), a skipped test is a failed run."""
+    """Fail the run if tests were skipped and `REELSEEK_TEST_ALL` is set, as CI does."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if (
         os.environ.get("REELSEEK_TEST_ALL")

@@ -17,8 +17,8 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from tests.conftest import free_port
 from tests.support.clips import clip
+from tests.support.network import free_port
 from tests.support.processes import REELSEEK, ROOT, Process, json_lines, reelseek, running
 from tests.support.qdrant import qdrant_binary, qdrant_server
 from worker.settings import Settings

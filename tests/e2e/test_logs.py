@@ -13,14 +13,13 @@ from bots.chat.service import ChatService
 from bots.chat.store import open_chat_store
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import running as connected
-from tests.conftest import SIGNING_KEY
 from tests.e2e.conftest import Site
 from tests.support.clips import clip
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server, serving
 from tests.support.discord.world import ADA, SECRET, texts
 from tests.support.fake_encoder_worker import LIGHT
-from tests.support.processes import Process, json_lines, working
+from tests.support.processes import SIGNING_KEY, Process, json_lines, working
 from worker.client.queue_client import connect
 from worker.ops.logs import configure
 from worker.settings import Settings

@@ -15,12 +15,12 @@ from bots.discord.bot import Bot
 from bots.i18n.translate import translate
 from bots.slack.run import serving as serving_slack
 from tests.bots.discord.conftest import running as connected
-from tests.conftest import free_port
 from tests.e2e.conftest import Site
 from tests.support.clips import clip
 from tests.support.discord.server import serving as serving_discord
 from tests.support.discord.world import ADA, texts
 from tests.support.fake_encoder_worker import LIGHT
+from tests.support.network import free_port
 from tests.support.processes import running
 from tests.support.qdrant import qdrant_binary, qdrant_server
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN

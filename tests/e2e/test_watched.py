@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests.support.network import free_port
 from tests.support.processes import REELSEEK, Process, running
 from tests.support.qdrant import qdrant_binary, qdrant_server
 

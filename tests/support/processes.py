@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tests.conftest import SIGNING_KEY
-
+SIGNING_KEY = "0123456789abcdef" * 4
 ROOT = Path(__file__).parents[2]
 END_WITHIN_S = 30
 LOOPBACK = '["127.0.0.1/32"]'

@@ -9,7 +9,7 @@ import redis
 
 from bots.chat.store import ChatRequest, ChatStore, StoredResults, open_chat_store
 from bots.commands.replies import Results, Search
-from tests.conftest import free_port
+from tests.support.network import free_port
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.messages import Caller, CallFailedError, SpaceSettings
 

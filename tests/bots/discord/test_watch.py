@@ -7,11 +7,11 @@ import pytest
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import SPACE, Clock, running
-from tests.conftest import becomes
 from tests.support.discord.records import Fault
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD
 from tests.support.fake_client import FakeClient
+from tests.support.waiting import wait_until
 from worker.protocol import messages
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.messages import CallFailedError, SpaceSettings
@@ -153,7 +153,7 @@ async def test_settings_that_could_not_be_read_later(
         await bot.wait_until_ready()
         client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
         await server.answered(await server.command(EVE, "settings"), "cannot be reached")
-        await becomes(unsure)
+        await wait_until(unsure)
         client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
         server.faults.append(Fault("GET", "/applications/@me", 403, {"code": 0, "message": "no"}))
         client.broken = None

@@ -17,8 +17,8 @@ from bots.slack.run import SCOPES, run, serving
 from bots.slack.thumbnails import Pictures
 from bots.slack.workspaces import WorkspaceClients
 from tests.bots.slack.conftest import SPACE
-from tests.conftest import free_port
 from tests.support.fake_client import FakeClient
+from tests.support.network import free_port
 from tests.support.slack.server import Slack
 from worker.settings import Settings
 

@@ -15,9 +15,9 @@ from indexer.store.generations import GenerationRecord
 from indexer.store.spaces import VoteRecord
 from indexer.vectors.vector_store import Filter
 from model.ports import Encoder as ModelEncoder
-from tests.conftest import free_port
 from tests.indexer.conftest import fast_folder
 from tests.support.indexer_fakes import FakeEncoder, a_video, some_moments, submit, video_id
+from tests.support.network import free_port
 from tests.support.qdrant import qdrant_binary, qdrant_server, qdrant_url
 from worker.handlers.library import ANSWERS
 from worker.model_cache import train_preset

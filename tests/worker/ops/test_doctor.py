@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model.evaluation import published
-from tests.conftest import free_port
+from tests.support.network import free_port
 from worker.ops.doctor import DoctorCheck, check
 from worker.settings import Settings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests.support.network import free_port
 from worker.ops.health import STUCK_AFTER_S, Broker, Check, Heartbeat, PortTakenError, serving
 from worker.ops.metrics import Metrics
 from worker.settings import Settings

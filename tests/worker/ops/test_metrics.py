@@ -13,7 +13,7 @@ import yaml
 from celery import Task
 from celery.exceptions import Ignore
 
-from tests.conftest import free_port
+from tests.support.network import free_port
 from worker.ops.metrics import Metrics
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import threads
