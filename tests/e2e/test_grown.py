@@ -26,7 +26,7 @@ from worker.settings import Settings
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SECRET = "a-long-password-0123456789abcdef"
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = {name: service for name, service in COMPOSE["services"].items() if service.get("image") == "reelseek"}
+OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith("reelseek-")}
 
 
 @pytest.fixture
