@@ -1,29 +1,39 @@
-# Two commands: `make run` starts Reelseek on this machine, `make test` proves it.
+# Two commands: `make run` starts Reelseek on this machine, `make test` checks and tests it. `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
+# One thread per process: torch's threads spin while they wait, and three test processes leave them no idle core.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?=
 
-.PHONY: run test check lint audit env test-env lock
+.PHONY: help run test test-fast format lint audit check env test-env lock
 
-run: env
+help:  ## List the commands.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+run: env  ## Start Reelseek on this machine: worker, sample clips, web chat.
 	$(BIN)/reelseek up
 
-# One thread a process: torch's spin while they wait for each other, and three processes leave them no core to wait on.
-test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+test: lint  ## Lint, then run all tests. Tests whose server is not installed are skipped.
+	$(PYTEST) $(PYTEST_ARGS)
 
-# All that can be said of the code and of what it stands on without running it. Needs a network, for the audit.
-check: lint audit
+test-fast: test-env  ## Run the unit tests: no server, no browser, no child process.
+	$(PYTEST) -m unit $(PYTEST_ARGS)
 
-# Security rules among them (ruff's S).
-lint: test-env
+format: test-env  ## Format the code and sort its imports.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: test-env  ## Check format, style and security rules (ruff), types (mypy) and imports (import-linter).
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Known faults of what the lock files name; asks osv.dev. A package that can't be looked up is a failure, too.
-audit: test-env
+# A package that osv.dev does not know is a failure, too.
+audit: test-env  ## Look for known vulnerabilities of the locked packages. Needs a network.
 	$(BIN)/pip-audit --strict --no-deps --disable-pip -s osv -r requirements.lock -r requirements-test.lock
+
+check: lint audit  ## Lint and audit.
 
 env: .venv/ready
 test-env: .venv/ready-test
@@ -39,12 +49,13 @@ test-env: .venv/ready-test
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.lock
 	touch $@
 
-# The exact versions, from the ranges in pyproject.toml. A machine's own build of torch is no part of them.
-lock:
+# A local build of torch has a suffix, and CUDA's packages depend on the machine: neither belongs in a lock file.
+FREEZE := .venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton'
+lock:  ## Resolve the ranges of pyproject.toml into requirements.lock (all extras) and requirements-test.lock.
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet --editable .
-	.venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton' > requirements.lock
-	.venv-lock/bin/pip install --quiet --editable '.[test]'
-	.venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton' | grep -vxFf requirements.lock > requirements-test.lock
+	.venv-lock/bin/pip install --quiet --editable '.[all]'
+	$(FREEZE) > requirements.lock
+	.venv-lock/bin/pip install --quiet --editable '.[all,test]'
+	$(FREEZE) | grep -vxFf requirements.lock > requirements-test.lock
 	rm -rf .venv-lock
