@@ -1,7 +1,7 @@
-"""What Redis keeps of a space and its people between questions: named so that it goes with them.
+"""Redis keys that hold data of a space or a user, named so that they can be deleted per user or per space.
 
-Chat frontends write it (`bots.chat.store`); the worker that forgets a person or a space deletes it. Limits are not among it:
-forgetting is no way around them, and they lapse by themselves.
+Chat frontends write them (`bots.chat`); the worker that forgets a user or a space deletes them. Rate limits are
+not among them: forgetting must not lift a limit, and limits expire by themselves.
 """
 
 import hashlib
@@ -14,102 +14,105 @@ import redis
 
 from indexer.errors import StoreUnavailableError
 
-AT_ONCE: Final = 1000
-KEEP_ERRAND_S: Final = 7 * 86400
-"""How long a frontend's unanswered errand may be picked up by the next."""
-MARK_CHARS: Final = 6
+CHAT_REQUEST_TTL_S: Final = 7 * 86400
+"""How long another process may still answer a chat request that a frontend left unanswered."""
+USER_HASH_CHARS: Final = 6
+
+_SCAN_COUNT: Final = 1000
 
 
-def key(space: str, user_id: str, kind: str, name: str) -> str:
-    """The Redis key of something that is kept; without a `user_id` it is the whole space's."""
-    return key_by_mark(space, mark(user_id), kind, name)
+def make_key(space: str, user_id: str | None, kind: str, name: str) -> str:
+    """Return the Redis key of a user's data, or of the whole space's without a `user_id`."""
+    return make_key_by_hash(space, hash_user(user_id) if user_id else "", kind, name)
 
 
-def key_by_mark(space: str, mark: str, kind: str, name: str) -> str:
-    return f"reelseek:of:{space}:{mark}:{kind}:{name}"
+def make_key_by_hash(space: str, user_hash: str, kind: str, name: str) -> str:
+    """Return the Redis key of the data of the user with this hash, or of the whole space's if it is empty."""
+    return f"reelseek:of:{space}:{user_hash}:{kind}:{name}"
 
 
-def mark(user_id: str) -> str:
-    """Stands for a person in keys and tokens, in `MARK_CHARS` characters; empty for nobody."""
-    return urlsafe_b64encode(hashlib.sha256(user_id.encode()).digest())[:MARK_CHARS].decode() if user_id else ""
+def hash_user(user_id: str) -> str:
+    """Return the `USER_HASH_CHARS` characters that stand for a user in keys and tokens."""
+    return urlsafe_b64encode(hashlib.sha256(user_id.encode()).digest())[:USER_HASH_CHARS].decode()
 
 
 class UserDataKeys(Protocol):
-    """Where they are deleted."""
+    """What a worker deletes and reads of them."""
 
-    def forget(self, space: str, user_id: str = "") -> None:
-        """Deletes what is kept of a person in a space, or without a `user_id` of all the space."""
+    def delete(self, space: str, user_id: str | None = None) -> None:
+        """Delete the data of a user in a space, or of the whole space without a `user_id`."""
         ...
 
-    def forget_links(self, space: str | None, links: Sequence[str]) -> None:
-        """Deletes what is kept in a space, or in all, and names one of these links: results that somebody was shown."""
+    def delete_with_links(self, space: str | None, links: Sequence[str]) -> None:
+        """Delete the data of a space, or of all spaces, that name one of these links: results shown in a chat."""
         ...
 
-    def took_back(self, space: str, video_ids: Sequence[str], at: float) -> None:
-        """Notes when a space took videos back, in seconds since 1970, for as long as an errand may lie unanswered."""
+    def record_removal(self, space: str, video_ids: Sequence[str], at: float) -> None:
+        """Record when a space removed videos (Unix time), for as long as a chat request can stay unanswered."""
         ...
 
-    def taken_back_at(self, space: str, video_id: str) -> float:
-        """When a space last took a video back; 0 where that is long ago."""
+    def removed_at(self, space: str, video_id: str) -> float | None:
+        """Return when a space last removed a video (Unix time); None if it did not, or long ago."""
         ...
 
 
 class NoUserDataKeys:
-    """Embedded, nothing of the kind is kept, and no errand outlives its process."""
+    """Used by the embedded form, which keeps no such data: no chat request outlives its process."""
 
-    def forget(self, space: str, user_id: str = "") -> None:
+    def delete(self, space: str, user_id: str | None = None) -> None:
         pass
 
-    def forget_links(self, space: str | None, links: Sequence[str]) -> None:
+    def delete_with_links(self, space: str | None, links: Sequence[str]) -> None:
         pass
 
-    def took_back(self, space: str, video_ids: Sequence[str], at: float) -> None:
+    def record_removal(self, space: str, video_ids: Sequence[str], at: float) -> None:
         pass
 
-    def taken_back_at(self, space: str, video_id: str) -> float:
-        return 0.0
+    def removed_at(self, space: str, video_id: str) -> float | None:
+        return None
 
 
 class RedisUserDataKeys:
-    """Those in Redis. Raises `StoreUnavailableError`."""
+    """User data in Redis. Every method may raise `StoreUnavailableError`."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_connect_timeout=5)
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
 
-    def forget(self, space: str, user_id: str = "") -> None:
-        with _translated():
-            for key in self._keys(space, mark(user_id) or "*"):
+    def delete(self, space: str, user_id: str | None = None) -> None:
+        with _unavailable_on_redis_error():
+            for key in self._scan(space, hash_user(user_id) if user_id else "*"):
                 self._redis.unlink(key)
 
-    def forget_links(self, space: str | None, links: Sequence[str]) -> None:
+    def delete_with_links(self, space: str | None, links: Sequence[str]) -> None:
         texts = [link.encode() for link in links]
-        with _translated():
-            for key in self._keys(space or "*", "*") if texts else ():
+        with _unavailable_on_redis_error():
+            for key in self._scan(space or "*", "*") if texts else ():
                 value = self._redis.get(key) or b""
                 if any(text in value for text in texts):
                     self._redis.unlink(key)
 
-    def took_back(self, space: str, video_ids: Sequence[str], at: float) -> None:
-        with _translated():
+    def record_removal(self, space: str, video_ids: Sequence[str], at: float) -> None:
+        with _unavailable_on_redis_error():
             for video_id in video_ids:
-                self._redis.set(_taken_back(space, video_id), at, ex=KEEP_ERRAND_S)
+                self._redis.set(_removal_key(space, video_id), at, ex=CHAT_REQUEST_TTL_S)
 
-    def taken_back_at(self, space: str, video_id: str) -> float:
-        with _translated():
-            return float(self._redis.get(_taken_back(space, video_id)) or 0.0)
+    def removed_at(self, space: str, video_id: str) -> float | None:
+        with _unavailable_on_redis_error():
+            at = self._redis.get(_removal_key(space, video_id))
+        return None if at is None else float(at)
 
-    def _keys(self, space: str, mark: str) -> Iterator[bytes]:
-        # Neither a space nor a mark has characters that mean something in a pattern.
-        return self._redis.scan_iter(match=key_by_mark(space, mark, "*", "*"), count=AT_ONCE)
+    def _scan(self, space: str, user_hash: str) -> Iterator[bytes]:
+        # Neither a space nor a hash contains characters that have a meaning in a pattern.
+        return self._redis.scan_iter(match=make_key_by_hash(space, user_hash, "*", "*"), count=_SCAN_COUNT)
 
 
-def _taken_back(space: str, video_id: str) -> str:
-    """Tells whoever reads it nothing of the video."""
-    return key(space, "", "taken_back", hashlib.sha256(f"{space}/{video_id}".encode()).hexdigest()[:32])
+def _removal_key(space: str, video_id: str) -> str:
+    """Return a key that reveals nothing about the video."""
+    return make_key(space, None, "removed", hashlib.sha256(f"{space}/{video_id}".encode()).hexdigest()[:32])
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _unavailable_on_redis_error() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:

@@ -6,7 +6,8 @@ from typing import Final
 
 from indexer.link.canonical import canonicalize
 from tests.support.indexer_fakes import a_video, moment_id
-from worker.protocol.messages import Caller, SpaceSettings, WireModel
+from worker.protocol.base import Caller, WireModel
+from worker.protocol.spaces import SpaceSettings
 
 SPACES: Final = ("discord:1", "slack:2")
 VIDEOS: Final = ("v0", "v1", "v2")
@@ -44,7 +45,7 @@ class Wish:
 
     name: str
     space: str
-    private_channel: str
+    private_channel: str | None
     user_id: str
     message: str
 
@@ -53,7 +54,7 @@ class Wish:
 class World:
     """What people did, and what follows from it."""
 
-    wishes: dict[tuple[str, str, str], Wish] = field(default_factory=dict)
+    wishes: dict[tuple[str, str | None, str], Wish] = field(default_factory=dict)
     """By space, room and video: the first who asked there counts."""
     indexed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
@@ -65,7 +66,7 @@ class World:
         return self.decided.get(space, SpaceSettings())
 
     def submit(self, caller: Caller, name: str, message: str) -> None:
-        private_channel = caller.private_channel if self.settings(caller.space).private_channels == "closed" else ""
+        private_channel = caller.private_channel if self.settings(caller.space).private_channels == "closed" else None
         self.wishes.setdefault(
             (caller.space, private_channel, name), Wish(name, caller.space, private_channel, caller.user_id, message)
         )
@@ -79,7 +80,7 @@ class World:
         return [
             each
             for each in self.wishes.values()
-            if each.space == caller.space and each.private_channel in ("", caller.private_channel)
+            if each.space == caller.space and each.private_channel in (None, caller.private_channel)
         ]
 
     def forget(self, which: Callable[[Wish], bool]) -> set[str]:

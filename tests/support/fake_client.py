@@ -10,9 +10,43 @@ from typing import TypeVar, cast
 
 from PIL import Image
 
-from worker.protocol import messages
+from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, Request, Update, WireModel
+from worker.protocol.library import (
+    Forget,
+    ForgetResult,
+    GetStatus,
+    GetVideoStatus,
+    LibraryEntry,
+    LibraryListing,
+    LibraryStatus,
+    ListLibrary,
+    ListPlaylist,
+    PlaylistLinks,
+    Submit,
+    Submitted,
+    VideoStatus,
+)
+from worker.protocol.models import (
+    Generation,
+    ListModels,
+    ModelList,
+    PreviewRetrain,
+    Retrain,
+    RetrainStarted,
+    Rollback,
+    TrainingDataSummary,
+)
+from worker.protocol.search import Find, Hit, MatchReason, RecordVote, SearchResults
+from worker.protocol.spaces import (
+    ChangeSettings,
+    GetRetentionPolicy,
+    GetSettings,
+    RecordBotRemoval,
+    RetentionPolicy,
+    SpaceSettings,
+)
+from worker.protocol.updates import Indexed, IndexProgress, JobFailed, RetrainFinished, RetrainProgress, Update
 
 A = TypeVar("A", bound=WireModel)
 
@@ -30,9 +64,9 @@ class FakeVideo:
     thumbnail: bytes | None = None
     failed: ErrorCode | None = None
     words_only: bool = False
-    private_channel: str = ""
+    private_channel: str | None = None
     name: str = ""
-    message: str = ""
+    message_id: str | None = None
     waiting: bool = False
     """Submitted, and not looked at yet."""
 
@@ -65,22 +99,20 @@ class FakeClient:
     """Calls are answered once it is set."""
     lose_thumbnails: bool = False
     asked: list[Request[WireModel]] = field(default_factory=list)
-    settings: dict[str, messages.SpaceSettings] = field(default_factory=dict)
-    votes: list[messages.RecordVote] = field(default_factory=list)
-    terms: messages.RetentionPolicy = field(
-        default_factory=lambda: messages.RetentionPolicy(leave_grace_days=7, adapter_scope="space")
-    )
+    settings: dict[str, SpaceSettings] = field(default_factory=dict)
+    votes: list[RecordVote] = field(default_factory=list)
+    terms: RetentionPolicy = field(default_factory=lambda: RetentionPolicy(leave_grace_days=7, adapter_scope="space"))
     left: set[str] = field(default_factory=set)
-    material: messages.TrainingDataSummary = field(
-        default_factory=lambda: messages.TrainingDataSummary(
-            pairs=120, videos=9, people=3, kinds={"title": 100, "vote": 20}, missing=0
+    material: TrainingDataSummary = field(
+        default_factory=lambda: TrainingDataSummary(
+            pairs=120, videos=9, users=3, pairs_by_kind={"title": 100, "vote": 20}, missing_pairs=0
         )
     )
     training: bool = False
     weak: bool = False
     """Nothing that is found stands out."""
-    models: list[messages.Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
-    _jobs: dict[str, tuple[str, messages.Submit]] = field(default_factory=dict)
+    models: list[Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
+    _jobs: dict[str, tuple[str, Submit]] = field(default_factory=dict)
 
     async def call(self, request: Request[A]) -> A:
         self.asked.append(cast(Request[WireModel], request))
@@ -91,49 +123,49 @@ class FakeClient:
         if self.broken:
             raise self.broken
         match request:
-            case messages.Find():
+            case Find():
                 answer: WireModel = self._find(request)
-            case messages.Submit():
+            case Submit():
                 answer = self._submit(request)
-            case messages.ListPlaylist():
-                answer = messages.PlaylistLinks(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.most))))
-            case messages.ListLibrary():
+            case ListPlaylist():
+                answer = PlaylistLinks(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.max_links))))
+            case ListLibrary():
                 answer = self._library(request)
-            case messages.Forget():
+            case Forget():
                 answer = self._forget(request)
-            case messages.RecordVote():
+            case RecordVote():
                 self.votes.append(request)
-                answer = messages.Ack()
-            case messages.GetRetentionPolicy():
+                answer = Ack()
+            case GetRetentionPolicy():
                 answer = self.terms
-            case messages.GetSettings():
-                answer = self.settings.get(request.caller.space, messages.SpaceSettings())
-            case messages.ChangeSettings():
+            case GetSettings():
+                answer = self.settings.get(request.caller.space, SpaceSettings())
+            case ChangeSettings():
                 self._admin(request.caller)
                 answer = self.settings[request.caller.space] = request.settings
-            case messages.RecordBotRemoval():
-                (self.left.discard if request.back else self.left.add)(request.caller.space)
-                answer = messages.Ack()
-            case messages.PreviewRetrain():
+            case RecordBotRemoval():
+                (self.left.discard if request.is_back else self.left.add)(request.caller.space)
+                answer = Ack()
+            case PreviewRetrain():
                 self._admin(request.caller)
                 answer = self.material
-            case messages.Retrain():
+            case Retrain():
                 self._admin(request.caller)
                 answer = self._retrain(request)
-            case messages.ListModels():
-                answer = messages.ModelList(generations=tuple(self.models))
-            case messages.Rollback():
+            case ListModels():
+                answer = ModelList(generations=tuple(self.models))
+            case Rollback():
                 self._admin(request.caller)
                 answer = self._rollback()
-            case messages.GetVideoStatus():
+            case GetVideoStatus():
                 found = next((video for video in self.videos if video.id == request.video_id), None)
-                ended = found and messages.Indexed(
+                ended = found and Indexed(
                     link=found.link, title=found.title, status="indexed", moments=len(found.moments)
                 )
-                answer = messages.VideoStatus(update=ended)
-            case messages.GetStatus():
+                answer = VideoStatus(update=ended)
+            case GetStatus():
                 moments = sum(len(video.moments) for video in self.videos)
-                answer = messages.LibraryStatus(
+                answer = LibraryStatus(
                     preset="starter", generation="fake", videos=len(self.videos), moments=moments, waiting=0
                 )
             case _:
@@ -142,34 +174,34 @@ class FakeClient:
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         if job_id == "retrain":
-            yield messages.RetrainProgress(stage="train", step=5, steps=10, loss=1.25, left_s=65)
+            yield RetrainProgress(stage="train", step=5, steps=10, loss=1.25, left_s=65)
             if self.gate:
                 await asyncio.to_thread(self.gate.wait)
-            yield messages.RetrainFinished(
+            yield RetrainFinished(
                 outcome="promoted", r5_before=0.5, r5=0.6, questions=40, picture=f"thumbnails/{SNOW.id}.jpg"
             )
             return
         link, submit = self._jobs[job_id]
-        yield messages.IndexProgress(stage="fetch", done=0.5)
+        yield IndexProgress(stage="fetch", done=0.5)
         if self.gate:
             await asyncio.to_thread(self.gate.wait)
         site = self.sites.get(link, FakeVideo(link, submit.title or link.rsplit("/", 1)[-1], ("something",)))
         if isinstance(site, ErrorCode):
-            yield messages.JobFailed(code=site, correlation_id="fa11ed00")
+            yield JobFailed(code=site, correlation_id="fa11ed00")
             return
-        yield messages.IndexProgress(stage="embed", done=0.5)
+        yield IndexProgress(stage="embed", done=0.5)
         caller = submit.caller
         video = replace(
             site,
             space=caller.space,
             private_channel=caller.private_channel,
             submitter=caller.user_id,
-            name=caller.name,
-            message=submit.message,
+            name=caller.display_name,
+            message_id=submit.message_id,
             title=submit.title or site.title,
         )
         self.videos.insert(0, video)
-        yield messages.Indexed(
+        yield Indexed(
             link=link,
             title=video.title,
             status="words_only" if video.words_only else "indexed",
@@ -183,7 +215,7 @@ class FakeClient:
                 return video.thumbnail or picture((90, 120, 150))
         raise KeyError(key)
 
-    def _find(self, find: messages.Find) -> messages.SearchResults:
+    def _find(self, find: Find) -> SearchResults:
         shelf = self._seen(find.caller)
         if find.in_link is not None:
             shelf = [video for video in shelf if video.link == find.in_link]
@@ -205,37 +237,37 @@ class FakeClient:
             hits += [_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
         hits.sort(key=lambda hit: -hit.score)
         end = find.offset + find.limit
-        return messages.SearchResults(
+        return SearchResults(
             hits=tuple(hits[find.offset : end]),
             next_offset=end if len(hits) > end else None,
             weak=self.weak,
             picture=find.picture,
         )
 
-    def _seen(self, caller: messages.Caller) -> list[FakeVideo]:
+    def _seen(self, caller: Caller) -> list[FakeVideo]:
         return [
             video
             for video in self.videos
-            if video.space == caller.space and video.private_channel in ("", caller.private_channel)
+            if video.space == caller.space and video.private_channel in (None, caller.private_channel)
         ]
 
-    def _admin(self, caller: messages.Caller) -> None:
+    def _admin(self, caller: Caller) -> None:
         if not caller.is_admin:
             raise CallFailedError(ErrorCode.ADMINS_ONLY, "n0adm1n0")
 
-    def _retrain(self, request: messages.Retrain) -> messages.RetrainStarted:
-        was, self.training = self.training, self.training if not request.begin else not request.cancel
-        if request.cancel or not request.begin:
-            return messages.RetrainStarted(job_id="retrain" if was else None)
-        return messages.RetrainStarted(job_id="retrain", begun=not was)
+    def _retrain(self, request: Retrain) -> RetrainStarted:
+        was, self.training = self.training, self.training if not request.start else not request.cancel
+        if request.cancel or not request.start:
+            return RetrainStarted(job_id="retrain" if was else None)
+        return RetrainStarted(job_id="retrain", is_new=not was)
 
-    def _rollback(self) -> messages.ModelList:
+    def _rollback(self) -> ModelList:
         if len(self.models) < 2:
             raise CallFailedError(ErrorCode.NO_OTHER_MODEL, "n00ther0")
         live = next(number for number, each in enumerate(self.models) if each.live)
         to = min(live + 1, len(self.models) - 1)
         self.models = [each.model_copy(update={"live": number == to}) for number, each in enumerate(self.models)]
-        return messages.ModelList(generations=tuple(self.models))
+        return ModelList(generations=tuple(self.models))
 
     def _words(self, text: str) -> list[str]:
         if not text.startswith("moment:"):
@@ -247,7 +279,7 @@ class FakeClient:
         }
         return moments.get(text, "").split()
 
-    def _submit(self, submit: messages.Submit) -> messages.Submitted:
+    def _submit(self, submit: Submit) -> Submitted:
         link = submit.link
         if submit.local_files and link.startswith("file://"):
             pass
@@ -258,23 +290,23 @@ class FakeClient:
         video_id = str(uuid.uuid5(uuid.NAMESPACE_URL, link))
         for video in self.videos:
             if video.link == link and video.space == submit.caller.space and not video.waiting:
-                indexed = messages.Indexed(link=link, title=video.title, status="already", moments=len(video.moments))
-                return messages.Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
+                indexed = Indexed(link=link, title=video.title, status="already", moments=len(video.moments))
+                return Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
         self._jobs[video_id] = (link, submit)
-        return messages.Submitted(link=link, video_id=video_id, job_id=video_id)
+        return Submitted(link=link, video_id=video_id, job_id=video_id)
 
-    def _library(self, request: messages.ListLibrary) -> messages.LibraryPage:
-        words = request.search.lower().split()
+    def _library(self, request: ListLibrary) -> LibraryListing:
+        words = (request.search or "").lower().split()
         entries = [
             _entry(video)
             for video in self._seen(request.caller)
             if all(word in video.title.lower() for word in words)
-            and (not request.mine or video.submitter == request.caller.user_id)
+            and (not request.only_own or video.submitter == request.caller.user_id)
         ]
         page = entries[request.offset : request.offset + request.limit]
-        return messages.LibraryPage(entries=tuple(page), total=len(entries))
+        return LibraryListing(entries=tuple(page), total=len(entries))
 
-    def _forget(self, request: messages.Forget) -> messages.ForgetResult:
+    def _forget(self, request: Forget) -> ForgetResult:
         caller = request.caller
         gone = [
             video
@@ -282,8 +314,8 @@ class FakeClient:
             if video.space == caller.space
             and (
                 video.link == request.link
-                or (request.mine and video.submitter == caller.user_id)
-                or (request.message and video.message == request.message and video.link not in request.still)
+                or (request.only_own and video.submitter == caller.user_id)
+                or (request.message_id and video.message_id == request.message_id and video.link not in request.kept_links)
             )
         ]
         if request.link and not gone:
@@ -291,14 +323,12 @@ class FakeClient:
         if request.link and not caller.is_admin and all(video.submitter != caller.user_id for video in gone):
             raise CallFailedError(ErrorCode.NOT_YOURS, "n0ty0ur5")
         self.videos = [video for video in self.videos if video not in gone]
-        return messages.ForgetResult(links=tuple(video.link for video in gone))
+        return ForgetResult(links=tuple(video.link for video in gone))
 
 
-def generation(name: str, live: bool) -> messages.Generation:
+def generation(name: str, live: bool) -> Generation:
     """A model as it came."""
-    return messages.Generation(
-        name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live
-    )
+    return Generation(name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live)
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:
@@ -308,16 +338,16 @@ def picture(colour: tuple[int, int, int]) -> bytes:
     return file.getvalue()
 
 
-def _hit(video: FakeVideo, number: int, score: float, more: int) -> messages.Hit:
+def _hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
     kind = "words" if video.words_only else "looks"
-    return messages.Hit(
+    return Hit(
         link=video.link,
         moment_link=f"{video.link}#t={6 * number}",
         title=video.title,
         start_s=6 * number,
         end_s=6 * number + 6,
         score=max(0.0, min(1.0, score)),
-        why=(messages.MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else ""),),
+        why=(MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else ""),),
         thumbnail=f"thumbnails/{video.id}.jpg",
         more=more,
         moment_id=video.moment_id(number),
@@ -329,9 +359,9 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> messages.Hit
     )
 
 
-def _entry(video: FakeVideo) -> messages.LibraryEntry:
+def _entry(video: FakeVideo) -> LibraryEntry:
     status = "words_only" if video.words_only else "waiting" if video.waiting else "indexed"
-    return messages.LibraryEntry(
+    return LibraryEntry(
         link=video.link,
         video_id=video.id,
         title=video.title,

@@ -1,0 +1,28 @@
+"""The list of all requests."""
+
+from typing import Any
+
+from worker.protocol.base import Request
+from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, Submit
+from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
+from worker.protocol.search import Find, RecordVote
+from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
+
+REQUESTS: tuple[type[Request[Any]], ...] = (
+    Find,
+    RecordVote,
+    Submit,
+    GetVideoStatus,
+    ListPlaylist,
+    ListLibrary,
+    Forget,
+    GetStatus,
+    GetSettings,
+    ChangeSettings,
+    GetRetentionPolicy,
+    RecordBotRemoval,
+    PreviewRetrain,
+    Retrain,
+    ListModels,
+    Rollback,
+)

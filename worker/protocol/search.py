@@ -1,0 +1,83 @@
+"""Requests about hits: search, and votes on what was found."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from worker.protocol.base import Ack, Request, WireModel
+
+MAX_QUERY_CHARS = 10_000
+MAX_PICTURE_BYTES = 8_000_000
+MAX_PICTURE_CHARS = 4 * MAX_PICTURE_BYTES // 3 + 4
+"""Length of `MAX_PICTURE_BYTES` in base64."""
+
+
+class MatchReason(WireModel):
+    """The reason a moment was found: `looks` (frame), `motion`, or `words` with the matching snippet."""
+
+    kind: Literal["looks", "motion", "words"]
+    snippet: str = ""
+
+
+class Hit(WireModel):
+    link: str
+    moment_link: str
+    title: str
+    start_s: float
+    end_s: float
+    score: float
+    """0 to 1: how likely this is what was meant, judged against the library itself."""
+    why: tuple[MatchReason, ...]
+    thumbnail: str | None
+    """Key in the blob store."""
+    more: int
+    """How many more moments of the same video matched."""
+    moment_id: str
+    video_id: str
+    duration_s: float | None
+    submitter: str
+    submitted_at: str
+    words_only: bool = False
+    """The pictures could not be had; found by title and description."""
+
+
+class SearchResults(WireModel):
+    """One page of hits, best first."""
+
+    hits: tuple[Hit, ...]
+    next_offset: int | None = None
+    """Offset of the next page; None: this is the last one."""
+    weak: bool = False
+    """No hit stands out from the rest of the library, so it probably does not contain what the query means."""
+    picture: str | None = None
+    """The query's picture, reduced to the size that further pages need."""
+
+
+class Find(Request[SearchResults]):
+    """Search for moments that match any of `queries`, are similar to `like` and different from `unlike`."""
+
+    task = "find"
+    answer = SearchResults
+    queries: tuple[Annotated[str, Field(max_length=MAX_QUERY_CHARS)], ...] = ()
+    like: tuple[str, ...] = ()
+    """Each is words, or the id of a moment written `moment:<id>`."""
+    unlike: tuple[str, ...] = ()
+    picture: str | None = Field(default=None, max_length=MAX_PICTURE_CHARS)
+    """A picture (JPEG, PNG, WebP or GIF, in base64) that the moment looks like."""
+    in_link: str | None = None
+    """Search only in the video with this link."""
+    limit: int = Field(default=5, ge=1, le=50)
+    offset: int = Field(default=0, ge=0)
+
+
+VoteKind: TypeAlias = Literal["up", "down", "opened", "shared"]
+
+
+class RecordVote(Request[Ack]):
+    """Record what a user thinks of a moment as an answer to a query. A later vote replaces an earlier one."""
+
+    task = "record_vote"
+    answer = Ack
+    queries: tuple[Annotated[str, Field(max_length=MAX_QUERY_CHARS)], ...]
+    moment_id: str
+    kind: VoteKind

@@ -1,0 +1,102 @@
+"""Updates of a job, in the order in which they are published. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from indexer.stages import IndexStage
+from worker.protocol.base import WireModel
+from worker.protocol.error_codes import ErrorCode
+
+
+class IndexProgress(WireModel):
+    """Progress of an index job."""
+
+    kind: Literal["indexing_progress"] = "indexing_progress"
+    stage: IndexStage
+    done: float = Field(ge=0, le=1)
+    """Share of the stage that is done."""
+
+
+class IndexOutcome(StrEnum):
+    """How a submission ended."""
+
+    INDEXED = "indexed"
+    WORDS_ONLY = "words_only"
+    """Only title, description and speech; the pictures could not be fetched or decoded."""
+    ALREADY = "already"
+    """It was in the library before."""
+
+
+class Indexed(WireModel):
+    """The video can be found now."""
+
+    kind: Literal["indexed"] = "indexed"
+    link: str
+    title: str
+    status: IndexOutcome
+    code: ErrorCode | None = None
+    """The reason if only the words could be indexed."""
+    moments: int
+
+
+class RetrainStage(StrEnum):
+    """Stages of a retrain, in order."""
+
+    GATHER = "gather"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    EMBED = "embed"
+    SWITCH = "switch"
+
+
+class RetrainProgress(WireModel):
+    """Progress of a retrain."""
+
+    kind: Literal["retrain_progress"] = "retrain_progress"
+    stage: RetrainStage
+    step: int = 0
+    steps: int = 0
+    """Number of steps of the stage; 0 if it has none."""
+    loss: float | None = None
+    left_s: float | None = None
+    """Estimated remaining time."""
+
+
+class RetrainOutcome(StrEnum):
+    """How a retrain ended. Only a promoted generation is searched."""
+
+    PROMOTED = "promoted"
+    NOT_BETTER = "not_better"
+    FORGETS = "forgets"
+    """Better on the space's videos but worse in general."""
+    CANCELLED = "cancelled"
+
+
+class RetrainFinished(WireModel):
+    """The result of a retrain."""
+
+    kind: Literal["retrain_finished"] = "retrain_finished"
+    outcome: RetrainOutcome
+    r5_before: float | None = None
+    """Recall at 5 on held-out questions, before and after."""
+    r5: float | None = None
+    questions: int = 0
+    """Number of held-out questions."""
+    picture: str | None = None
+    """Key of the report's picture in the blob store."""
+
+
+class JobFailed(WireModel):
+    """A job or a request failed."""
+
+    kind: Literal["failed"] = "failed"
+    code: ErrorCode
+    correlation_id: str
+    """Short id that the log lines of the job have too."""
+
+
+Update: TypeAlias = Annotated[
+    IndexProgress | Indexed | RetrainProgress | RetrainFinished | JobFailed, Field(discriminator="kind")
+]
