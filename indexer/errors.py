@@ -1,34 +1,34 @@
-"""What can go wrong between a link and its moments.
+"""Exceptions of the indexer, from the link to the store.
 
 IndexerError
-├── LinkRefused            the link itself; nothing was fetched
-│   ├── NotALink
-│   ├── SchemeRefused      file://, ftp://, …
-│   ├── AddressRefused     a private, loopback, link-local or metadata address
-│   └── PlaylistRefused
-├── FetchFailed            the site
-│   ├── NotFound
-│   ├── NoVideo            a page without a video
-│   ├── TooLong
-│   ├── TooLarge
-│   ├── LiveStream
-│   ├── Blocked            the site refuses this address, or asks for a login
-│   ├── Private
-│   ├── OutOfTime          all the time there was; it would be again
-│   ├── Unreachable        transient
-│   └── TimedOut           transient
-├── DecodeFailed           the file
-│   ├── Corrupt
-│   ├── EmptyFile
-│   ├── NoPictures         sound only
-│   └── TooManyPixels      a picture larger than the limit, or a decompression bomb
-├── NotAPicture            what was sent to search with
-├── NotYours               somebody else's submission
-├── GenerationMismatch     the encoder is of another generation than the one that is searched
-├── NewerStore             the store was written by a later version
-└── StoreUnavailable       transient
+├── LinkRefusedError              the link itself is refused; nothing was fetched
+│   ├── NotALinkError
+│   ├── SchemeRefusedError        file://, ftp://, …
+│   ├── AddressRefusedError       a private, loopback, link-local or metadata address (SSRF)
+│   └── PlaylistRefusedError      more than one video
+├── FetchError                    the site did not deliver
+│   ├── VideoNotFoundError
+│   ├── NoVideoError              a page without a video
+│   ├── TooLongError
+│   ├── TooLargeError
+│   ├── LiveStreamError
+│   ├── BlockedVideoError         the site blocks this address, or asks for a login
+│   ├── PrivateVideoError
+│   ├── FetchDeadlineError        the whole time limit was used up; a retry would take as long
+│   ├── SiteUnreachableError      transient
+│   └── SiteTimeoutError          transient
+├── DecodeError                   the file cannot be decoded
+│   ├── CorruptFileError
+│   ├── EmptyFileError
+│   ├── NoPicturesError           sound only
+│   └── TooManyPixelsError        a picture over the pixel limit, or a decompression bomb
+├── NotAPictureError              the attachment of a search is not a readable picture
+├── NotSubmitterError             the submission belongs to another user
+├── GenerationMismatchError       the encoder and the searched collection are of different generations
+├── NewerStoreError               the store was written by a later version
+└── StoreUnavailableError         transient
 
-Each class carries the `code` under which it crosses the wire; `transient` ones are worth another try.
+`code` is the error code that is sent to frontends. `transient` errors are worth a retry.
 """
 
 import errno
@@ -38,7 +38,7 @@ DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class IndexerError(Exception):
-    """Base of everything this package raises on purpose. The message is for the log, never for a person."""
+    """Base class. The message is for the log; users see the sentence that belongs to `code`."""
 
     code: ClassVar[str] = "internal"
     transient: ClassVar[bool] = False

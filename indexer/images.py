@@ -1,4 +1,4 @@
-"""Pictures that strangers may have made: what somebody searches with, and frames out of the decoding child."""
+"""Safe decoding of untrusted pictures: query attachments, and frames from the decoder's child process."""
 
 import io
 from threading import Lock
@@ -8,35 +8,42 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from indexer.errors import CorruptFileError, NotAPictureError
-from indexer.types import LONGEST_SIDE, SHORT_SIDE, Picture
+from indexer.types import MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX, Picture
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
-SIDE: Final = 448
-"""Of the picture that is gone on with: as much as any preset looks at."""
+QUERY_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
+QUERY_SIDE_PX: Final = 448
+"""Maximum side of the picture that is passed on. No preset uses more."""
 
 MAX_PIXELS: Final = 4096**2
-"""That are unpacked. A JPEG is made smaller on the way, so one of a phone may have more. 16 bytes each at most."""
-MAX_WHOLE_PIXELS: Final = 70_000_000
-"""Of a JPEG before that: a progressive one is kept whole nevertheless, with up to 8 bytes for each."""
-MAX_SCANS: Final = 32
-"""Of a JPEG: a progressive one has about ten. Each takes a few bytes of the file, and time for the whole picture."""
-MAX_FRAME_BYTES: Final = 3 * SHORT_SIDE * LONGEST_SIDE
+"""Maximum number of pixels to unpack, at up to 16 bytes each. A larger JPEG is scaled down while it is
+unpacked.
+"""
+MAX_JPEG_PIXELS: Final = 70_000_000
+"""Maximum number of pixels of a JPEG before it is scaled. A progressive one is buffered whole, up to 8 bytes
+each.
+"""
+MAX_JPEG_SCANS: Final = 32
+"""Maximum number of scans. A progressive JPEG has about ten; each costs a few bytes and a pass over the
+picture.
+"""
+MAX_FRAME_BYTES: Final = 3 * MAX_SHORT_SIDE_PX * MAX_LONG_SIDE_PX
 
 _START_OF_SCAN: Final = b"\xff\xda"
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
-_one_at_a_time = Lock()
-"""Searches share a worker, and each picture may take some hundred megabytes."""
+_decode_lock = Lock()
+"""Searches share a worker, and decoding one picture may take some hundred megabytes."""
 
 
 def read_query_picture(data: bytes) -> tuple[Picture, bytes]:
-    """The picture (height, width, 3), and the same as a small JPEG. Raises `NotAPictureError`.
+    """Decode a picture that a user sent, and scale it down to `QUERY_SIDE_PX`.
 
-    It is decoded in this process: one at a time, and in 600 MB at most.
+    Returns the picture (height, width, 3) and the same picture as a small JPEG. Raises `NotAPictureError`.
+    Decodes in this process, one picture at a time, in at most 600 MB.
     """
     try:
-        with _one_at_a_time, Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            small = _small(image, data.count(_START_OF_SCAN))
+        with _decode_lock, Image.open(io.BytesIO(data), formats=QUERY_FORMATS) as image:
+            small = _shrink(image, data.count(_START_OF_SCAN))
     except _UNREADABLE as error:
         raise NotAPictureError(str(error)) from error
     file = io.BytesIO()
@@ -44,35 +51,42 @@ def read_query_picture(data: bytes) -> tuple[Picture, bytes]:
     return np.asarray(small), file.getvalue()
 
 
-def _small(image: Image.Image, scans: int) -> Image.Image:
-    """Raises `NotAPictureError` by the header, before anything is unpacked."""
-    whole = image.size
-    image.draft("RGB", (2 * SIDE, 2 * SIDE))
-    if _pixels(whole) > MAX_WHOLE_PIXELS or _pixels(image.size) > MAX_PIXELS:
-        raise NotAPictureError(f"{whole[0]}×{whole[1]} pixels")
-    if image.format in ("JPEG", "MPO") and scans > MAX_SCANS:
+def _shrink(image: Image.Image, scans: int) -> Image.Image:
+    """Scale a picture down and turn it upright.
+
+    Raises `NotAPictureError` if its header exceeds a limit, before any pixel is unpacked.
+    """
+    original_size = image.size
+    image.draft("RGB", (2 * QUERY_SIDE_PX, 2 * QUERY_SIDE_PX))
+    if _count_pixels(original_size) > MAX_JPEG_PIXELS or _count_pixels(image.size) > MAX_PIXELS:
+        raise NotAPictureError(f"{original_size[0]}×{original_size[1]} pixels")
+    if image.format in ("JPEG", "MPO") and scans > MAX_JPEG_SCANS:
         raise NotAPictureError(f"a JPEG of {scans} scans")
-    # A palette or a single bit can't be averaged. What is RGB already would be copied in its full size.
+    # Palette and 1-bit pictures cannot be averaged. An RGB picture is not converted: that would copy it at
+    # full size.
     rgb = image if image.mode == "RGB" else image.convert("RGB")
-    rgb.thumbnail((SIDE, SIDE))
+    rgb.thumbnail((QUERY_SIDE_PX, QUERY_SIDE_PX))
     return ImageOps.exif_transpose(rgb)
 
 
 def read_frame(data: bytes) -> Picture:
-    """A frame that the decoding child wrote. Raises `CorruptFileError` for anything that `indexer.decode.decode_worker` would not write:
-    whoever takes that child over by a file may write what he likes.
+    """Decode a frame that `indexer.decode.decode_worker` wrote, as (height, width, 3).
+
+    A hostile video may have taken over that child process, so the file is untrusted. Raises
+    `CorruptFileError` for a file that the decoder would not write: another format, larger, or with more
+    scans.
     """
     scans = data.count(_START_OF_SCAN)
-    if len(data) > MAX_FRAME_BYTES or scans > MAX_SCANS:
+    if len(data) > MAX_FRAME_BYTES or scans > MAX_JPEG_SCANS:
         raise CorruptFileError(f"a frame of {len(data)} bytes and {scans} scans")
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            if min(image.size) > SHORT_SIDE or max(image.size) > LONGEST_SIDE:
+            if min(image.size) > MAX_SHORT_SIDE_PX or max(image.size) > MAX_LONG_SIDE_PX:
                 raise CorruptFileError(f"a frame of {image.width}×{image.height} pixels")
             return np.asarray(image.convert("RGB"))
     except _UNREADABLE as error:
         raise CorruptFileError(str(error)) from error
 
 
-def _pixels(size: tuple[int, int]) -> int:
+def _count_pixels(size: tuple[int, int]) -> int:
     return size[0] * size[1]

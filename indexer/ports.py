@@ -1,21 +1,25 @@
-"""What the indexer needs of others. `worker.services` hands the real parts in."""
+"""Interfaces that the indexer needs from others. `worker.services` passes in the implementations."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from indexer.stages import IndexStage, SearchStage
 from indexer.types import Clip, DecodeResult, FetchResult, Picture, Vector
 
-StageProgressCallback: TypeAlias = Callable[[str, float], None]
-"""Called with the stage ("fetch", "decode", "embed", "store") and the share done of it, 0 to 1."""
+StageProgressCallback: TypeAlias = Callable[[IndexStage, float], None]
+"""Called with the current stage and the share of it that is done, 0 to 1."""
 
-StageTimer: TypeAlias = Callable[[str], AbstractContextManager[None]]
-"""Measures what is done inside, as one stage ("encode", "nearest", "fuse", "gather") of a search."""
+StageTimer: TypeAlias = Callable[[SearchStage], AbstractContextManager[None]]
+"""Returns a context manager that measures the time of one stage of a search."""
 
 
 class TextVectors(Protocol):
-    """One text in the spaces of the stored vectors; `indexer.types.QueryVectors` is one."""
+    """One text as vectors, in the same vector spaces as the stored moments.
+
+    See `indexer.types.QueryVectors`.
+    """
 
     @property
     def frame(self) -> Vector: ...
@@ -25,7 +29,7 @@ class TextVectors(Protocol):
 
 
 class Encoder(Protocol):
-    """Turns words and pictures into unit vectors of one generation."""
+    """Embed texts, pictures and clips as unit vectors of one generation."""
 
     @property
     def generation(self) -> str: ...
@@ -35,27 +39,34 @@ class Encoder(Protocol):
 
     @property
     def motion_size(self) -> int | None:
-        """None: this generation has no motion vectors."""
+        """Dimensions of a motion vector, or None if this generation has no motion vectors."""
         ...
 
     def texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
-        """(n, frame_size)"""
+        """Return frame vectors of shape (n, frame_size)."""
         ...
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
-        """(n, motion_size); only called where `motion_size` is set."""
+        """Return motion vectors of shape (n, motion_size). Only called if `motion_size` is set."""
         ...
 
 
 class Fetcher(Protocol):
-    """Gets a link's words and its smallest serving file. Raises `LinkRefused` and `FetchFailed`."""
+    """Source of videos on the web."""
 
-    def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult: ...
+    def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
+        """Download a link's metadata and its smallest sufficient file.
+
+        Raises `LinkRefusedError`, `FetchError`.
+        """
+        ...
 
 
 class Decoder(Protocol):
-    """Samples a file's pictures into `folder`. Raises `DecodeFailed`."""
+    """Decoder of video files."""
 
-    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult: ...
+    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
+        """Sample frames of a file into `folder`. Raises `DecodeError`."""
+        ...

@@ -1,4 +1,4 @@
-"""The words of the glossary as values: a video, what was fetched of it, its frames and its moments."""
+"""Value types of the indexer: videos, fetched files, frames, moments, and the stages of the work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,15 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """One RGB picture (height, width, 3)."""
 
-SHORT_SIDE: Final = 288
-LONGEST_SIDE: Final = 4 * SHORT_SIDE
-"""Of a frame in pixels, at most."""
+MAX_SHORT_SIDE_PX: Final = 288
+"""Maximum of the short side of a frame, in pixels."""
+MAX_LONG_SIDE_PX: Final = 4 * MAX_SHORT_SIDE_PX
+"""Maximum of the long side of a frame, in pixels."""
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A stretch of speech or a chapter, in seconds of the video."""
+    """Text with its range in the video, in seconds: a line of speech or a chapter title."""
 
     start_s: float
     end_s: float
@@ -30,7 +31,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Video:
-    """One canonical link and what its site says of it."""
+    """One canonical link with the metadata that its site gives."""
 
     id: str
     link: str
@@ -43,20 +44,23 @@ class Video:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What a link gave. Without `media` only the words and the thumbnail could be had, for the reason `missing`."""
+    """Metadata and files of a link.
+
+    Without `media`, only the metadata and perhaps the thumbnail were available.
+    """
 
     video: Video
     media: Path | None
     thumbnail: Path | None = None
     speech: tuple[Caption, ...] = ()
     chapters: tuple[Caption, ...] = ()
-    missing: str | None = None
-    """The code of the failure (`blocked`, `private`) behind an absent `media`."""
+    media_error_code: str | None = None
+    """Error code that explains an absent `media` (`blocked`, `private`)."""
 
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One picture kept of a video, as a JPEG file."""
+    """One frame of a video, kept as a JPEG file."""
 
     at_s: float
     path: Path
@@ -64,7 +68,7 @@ class SampledFrame:
 
 @dataclass(frozen=True)
 class DecodeResult:
-    """The pictures of a video, in order of time, and where its shots begin (without 0)."""
+    """Sampled frames of a video in time order, and the start of each shot but the first."""
 
     duration_s: float
     frames: tuple[SampledFrame, ...]
@@ -73,7 +77,7 @@ class DecodeResult:
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch of one video: the unit that is embedded, stored and found."""
+    """Range of one video: the unit that is embedded, stored and found."""
 
     id: str
     video_id: str
@@ -82,18 +86,19 @@ class Moment:
     thumbnail: str | None
     """Key in the blob store."""
     words: str
-    """Title, description and speech of this stretch."""
+    """Title, description and speech of this range, for lexical search."""
     frame: Vector | None
     motion: Vector | None = None
     frames: tuple[str, ...] = ()
-    """Keys of its pictures in the blob store, in order: vectors can be made anew from them."""
-    said: Mapping[str, str] = field(default_factory=dict)
-    """Its words by where they are from: `description`, `chapter`, `speech`."""
+    """Keys of its frames in the blob store, in time order. A new generation re-embeds the moment from them.
+    """
+    text_by_source: Mapping[str, str] = field(default_factory=dict)
+    """The same text without the title, by its source: `description`, `chapter`, `speech`."""
 
 
 @dataclass(frozen=True)
 class QueryVectors:
-    """One query in the spaces of the stored vectors."""
+    """One query as vectors, in the same vector spaces as the stored moments."""
 
     frame: Vector
     motion: Vector | None = None
@@ -101,7 +106,7 @@ class QueryVectors:
 
 @dataclass(frozen=True)
 class Clip:
-    """The pictures of one moment with the frame vectors (n, d) already made of them."""
+    """Pictures of one moment with their frame vectors (n, d), as input for a motion vector."""
 
     pictures: tuple[Picture, ...]
     frame_vectors: Vector = field(repr=False)

@@ -1,4 +1,4 @@
-"""Samples a file's pictures in a child process that has no network: `indexer.decode.decode_worker` does the work."""
+"""Decoder adapter: runs `indexer.decode.decode_worker` in a sandboxed child process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +8,23 @@ from indexer.errors import CorruptFileError
 from indexer.ports import StageProgressCallback
 from indexer.sandbox.child import ResourceLimits
 from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
+from indexer.stages import IndexStage
 from indexer.types import DecodeResult, SampledFrame
 
-_MAX_PICTURE_FILE_BYTES = 64 * 1024**2
-_PROGRAM_BYTES = 1024**3
-"""Addresses that the child's code and its threads' stacks take beside its memory: 370 MB at the most seen."""
+_MAX_FRAME_FILE_BYTES = 64 * 1024**2
+_CODE_ADDRESS_BYTES = 1024**3
+"""Address space for the child's code and thread stacks, in addition to its memory. At most 370 MB were
+measured.
+"""
 
 
 @dataclass(frozen=True)
 class PyAvDecoder:
-    """An `indexer.ports.Decoder`. `max_pixels` is of one picture, width times height."""
+    """Implementation of `indexer.ports.Decoder` with PyAV.
+
+    `max_pixels` limits the width times the height of each picture. Setting the event `stopping` kills the
+    child.
+    """
 
     max_pixels: int
     max_duration_s: float
@@ -26,7 +33,10 @@ class PyAvDecoder:
     stopping: Event | None = None
 
     def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
-        """Raises `DecodeFailed`, or `TooLong` where the site did not say how long the video is."""
+        """Sample frames of `media` into `folder`.
+
+        Raises `DecodeError`, or `TooLongError` if the video is over the limit and its site gave no duration.
+        """
         request = {
             "media": str(media.resolve()),
             "folder": str(folder.resolve()),
@@ -34,22 +44,22 @@ class PyAvDecoder:
             "max_duration_s": self.max_duration_s,
         }
         memory_bytes = self.memory_limit_bytes
-        limits = ResourceLimits(self.timeout_s, memory_bytes, _MAX_PICTURE_FILE_BYTES, memory_bytes + _PROGRAM_BYTES)
-        progress("decode", 0.0)
+        limits = ResourceLimits(self.timeout_s, memory_bytes, _MAX_FRAME_FILE_BYTES, memory_bytes + _CODE_ADDRESS_BYTES)
+        progress(IndexStage.DECODE, 0.0)
         try:
-            found = run_child(
+            result = run_child(
                 "indexer.decode.decode_worker",
                 request,
                 limits,
                 folder,
-                lambda share: progress("decode", share),
+                lambda share: progress(IndexStage.DECODE, share),
                 self.stopping,
             )
-        except (ChildCrashedError, ChildTimeoutError) as error:  # a file that crashes or stalls the decoder will do so again
+        except (ChildCrashedError, ChildTimeoutError) as error:  # not transient: the same file would do it again
             raise CorruptFileError(str(error)) from error
-        progress("decode", 1.0)
+        progress(IndexStage.DECODE, 1.0)
         return DecodeResult(
-            duration_s=found["duration_s"],
-            frames=tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in found["frames"]),
-            cuts_s=tuple(found["cuts_s"]),
+            duration_s=result["duration_s"],
+            frames=tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in result["frames"]),
+            cuts_s=tuple(result["cuts_s"]),
         )

@@ -1,8 +1,8 @@
-"""The life of a child process with limits: one request, one answer. `indexer.sandbox.parent` is the parent's end.
+"""Child end of the sandbox: a process with resource limits that does one piece of work and ends.
 
-The parent writes one JSON line and keeps the pipe open; the child writes JSON lines: shares of the work done, then one
-result or one error. The child ends when that pipe closes, so none outlives its parent. What it or a library prints goes
-to its standard error, which the parent reads when something went wrong.
+The parent (`indexer.sandbox.parent`) writes one JSON line to standard input and keeps the pipe open. The
+child writes JSON lines: progress, then one result or one error. The child ends when that pipe closes, so it
+never outlives its parent. Anything that libraries print goes to standard error, which the parent logs.
 """
 
 import ctypes
@@ -21,19 +21,23 @@ from typing import IO, Any, TypeAlias
 from indexer.errors import DISK_FULL, IndexerError, StoreUnavailableError
 
 ProgressCallback: TypeAlias = Callable[[float], None]
-"""Called with the share of the work done, 0 to 1."""
+"""Called with the share of the work that is done, 0 to 1."""
 ChildWork: TypeAlias = Callable[[dict[str, Any], ProgressCallback], dict[str, Any]]
+"""Function that the child runs: takes the request and returns the result, both JSON."""
 
 _MAX_OPEN_FILES = 256
+_MIN_PROGRESS_STEP = 0.01
 _PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """Of one child: wall-clock seconds (and twice as many of CPU), bytes of memory, bytes of one file it writes.
+    """Resource limits of one child process.
 
-    `address_bytes` holds what memory alone does not: shared mappings. None where a JavaScript runtime has to run, which
-    reserves far more than it uses.
+    `timeout_s` is wall-clock time; CPU time is limited to twice that. `memory_bytes` limits private memory
+    and `file_bytes` the size of each file that it writes. `address_bytes` limits the address space, which
+    also covers shared mappings. It is None if a JavaScript runtime has to run, because that reserves far more
+    than it uses.
     """
 
     timeout_s: float
@@ -43,27 +47,35 @@ class ResourceLimits:
 
 
 def serve_request(work: ChildWork) -> None:
-    """The life of a child process: one request, one answer."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+    """Run `work` on the request from standard input, under the limits in it, and write the result.
+
+    An `IndexerError` or a full disk is sent as an error. Any other exception ends the process with a
+    traceback.
+    """
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as responses:
         os.dup2(2, 1)
         message = json.loads(sys.stdin.buffer.readline())
-        _limit(ResourceLimits(**message["limits"]))
-        _step_down()
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        _apply_limits(ResourceLimits(**message["limits"]))
+        _drop_privileges()
+        threading.Thread(target=_exit_with_parent, daemon=True).start()
         try:
-            answer: dict[str, Any] = {"result": work(message["request"], _shares(answers))}
+            response: dict[str, Any] = {"result": work(message["request"], _progress_writer(responses))}
         except IndexerError as error:
-            answer = {"error": error.code, "message": str(error)}
+            response = {"error": error.code, "message": str(error)}
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            answer = {"error": StoreUnavailableError.code, "message": str(error)}
-        sys.stdout.flush()  # the parent kills us once it has its answer
-        _tell(answers, answer)
+            response = {"error": StoreUnavailableError.code, "message": str(error)}
+        sys.stdout.flush()  # the parent kills this process once it has the response
+        _write_message(responses, response)
 
 
-def _limit(limits: ResourceLimits) -> None:
-    """RLIMIT_DATA is what is used, RLIMIT_AS what is reserved. Not RLIMIT_NPROC: it counts all threads of our user."""
+def _apply_limits(limits: ResourceLimits) -> None:
+    """Set the rlimits of this process, never above the hard limits that it already has.
+
+    RLIMIT_DATA limits the memory in use, RLIMIT_AS the reserved addresses. RLIMIT_NPROC would count all
+    threads of the user, so it is not set.
+    """
     wanted = {
         resource.RLIMIT_CPU: int(2 * limits.timeout_s) + 1,
         resource.RLIMIT_DATA: limits.memory_bytes,
@@ -75,40 +87,41 @@ def _limit(limits: ResourceLimits) -> None:
         wanted[resource.RLIMIT_AS] = limits.address_bytes
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (least, least))
+        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (limit, limit))
 
 
-def _step_down() -> None:
-    """On Linux: no program that is started gains rights, and where memory runs out, this process is the first to go."""
+def _drop_privileges() -> None:
+    """On Linux, set `no_new_privs` and make this process the first that the OOM killer ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _end_with_parent() -> None:
-    """Blocks until the parent's end of the pipe closes, which it does however the parent ends."""
+def _exit_with_parent() -> None:
+    """Block until the parent's end of the pipe closes, then kill this process and all that it started."""
     while os.read(0, 1):
         pass
-    with suppress(ProcessLookupError):  # by our own id: a group that someone else leads is none of ours to kill
+    with suppress(ProcessLookupError):  # only if this process leads a group: others' groups are left alone
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
-def _shares(answers: IO[str]) -> ProgressCallback:
-    told = -1.0
+def _progress_writer(responses: IO[str]) -> ProgressCallback:
+    """Return a callback that writes progress to the parent if it grew by at least one percent."""
+    last_share = -1.0
 
-    def tell(share: float) -> None:
-        nonlocal told
+    def write_progress(share: float) -> None:
+        nonlocal last_share
         share = min(max(share, 0.0), 1.0)
-        if share >= told + 0.01:
-            told = share
-            _tell(answers, {"share": share})
+        if share >= last_share + _MIN_PROGRESS_STEP:
+            last_share = share
+            _write_message(responses, {"share": share})
 
-    return tell
+    return write_progress
 
 
-def _tell(answers: IO[str], message: Mapping[str, Any]) -> None:
-    answers.write(json.dumps(message) + "\n")
-    answers.flush()
+def _write_message(responses: IO[str], message: Mapping[str, Any]) -> None:
+    responses.write(json.dumps(message) + "\n")
+    responses.flush()

@@ -1,4 +1,8 @@
-"""Runs `indexer.fetch.fetch_worker` and `indexer.decode.decode_worker` as child processes: the parent's end of `indexer.sandbox.child`."""
+"""Parent end of the sandbox: runs one piece of work in a child process with resource limits and a timeout.
+
+`indexer.sandbox.child` is the child end. `indexer.fetch.fetch_worker`, `indexer.fetch.playlist_worker` and
+`indexer.decode.decode_worker` are the modules that run in such a process.
+"""
 
 import json
 import os
@@ -22,18 +26,18 @@ from indexer.sandbox.child import ProgressCallback, ResourceLimits
 log = structlog.get_logger()
 
 _MAX_LINE_BYTES = 64 * 1024**2
-_LOG_TAIL_BYTES = 4000
-_LAST_WORDS_S = 5.0
-_LOOK_EVERY_S = 0.2
-_PASSED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_STDERR_TAIL_BYTES = 4000
+_EXIT_GRACE_S = 5.0
+_POLL_INTERVAL_S = 0.2
+_ENVIRONMENT_ALLOWLIST = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class ChildTimeoutError(Exception):
-    """The child was killed because its time was up."""
+    """The child process was killed because it exceeded its timeout."""
 
 
 class ChildCrashedError(Exception):
-    """The child ended without an answer: a crash, or a limit of the system."""
+    """The child process ended without a response: it crashed, hit a resource limit, or was stopped."""
 
 
 def run_child(
@@ -41,50 +45,54 @@ def run_child(
     request: Mapping[str, Any],
     limits: ResourceLimits,
     folder: Path,
-    on_share: ProgressCallback,
+    on_progress: ProgressCallback,
     stopping: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """The result of `module`'s work. `folder` is its working and home folder; once `stopping` is set it is killed.
+    """Run `module` in a child process and return its result.
 
-    Raises `ChildTimeoutError`, `ChildCrashedError`, or the `IndexerError` that the child raised.
+    `folder` is the child's working and home directory. Setting the event `stopping` kills the child. Raises
+    `ChildTimeoutError`, `ChildCrashedError`, or the `IndexerError` that the child raised.
     """
-    with tempfile.TemporaryFile() as said, _start(module, folder, said) as process:
+    with tempfile.TemporaryFile() as stderr, _start(module, folder, stderr) as process:
         ended, timed_out = threading.Event(), threading.Event()
-        watch = threading.Thread(target=_watch, args=(process, limits.timeout_s, ended, timed_out, stopping))
-        watch.start()
+        watchdog = threading.Thread(
+            target=_kill_on_timeout, args=(process, limits.timeout_s, ended, timed_out, stopping)
+        )
+        watchdog.start()
         try:
-            answer = _talk(process, {"limits": asdict(limits), "request": request}, on_share)
-            if answer is None:
+            response = _exchange(process, {"limits": asdict(limits), "request": request}, on_progress)
+            if response is None:
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(_LAST_WORDS_S)
+                    process.wait(_EXIT_GRACE_S)
         finally:
             ended.set()
-            watch.join()
-            _kill(process)
+            watchdog.join()
+            _kill_group(process)
             process.wait()
-        words = _tail(said)
-    log.debug("child_ended", module=module, said=words)
+        stderr_tail = _read_tail(stderr)
+    log.debug("sandbox.child_ended", module=module, stderr=stderr_tail)
     if timed_out.is_set():
         raise ChildTimeoutError(f"{module} took more than {limits.timeout_s:.0f} s")
-    if answer is None:
-        raise ChildCrashedError(f"{module} ended with status {process.returncode}: {words}")
-    if "error" in answer:
-        raise _error_class(answer["error"])(answer["message"])
-    result: dict[str, Any] = answer["result"]
+    if response is None:
+        raise ChildCrashedError(f"{module} ended with status {process.returncode}: {stderr_tail}")
+    if "error" in response:
+        raise _error_class(response["error"])(response["message"])
+    result: dict[str, Any] = response["result"]
     return result
 
 
-def _start(module: str, folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Nothing of our environment goes along but what is needed: it may hold tokens.
+def _start(module: str, folder: Path, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the child with an allow-listed environment: this process's own may hold tokens.
 
-    -P keeps `folder`, where hostile files land, off the import path.
+    The option -P keeps `folder`, which receives hostile files, off the import path. The child leads its own
+    process group.
     """
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment = {name: os.environ[name] for name in _ENVIRONMENT_ALLOWLIST if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=said,
+        stderr=stderr,
         cwd=folder,
         env=environment
         | {
@@ -98,57 +106,59 @@ def _start(module: str, folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes
     )
 
 
-def _talk(process: subprocess.Popen[bytes], message: Mapping[str, Any], on_share: ProgressCallback) -> dict[str, Any] | None:
-    """Hands the message over and listens until the answer; None: the child ended without one."""
+def _exchange(
+    process: subprocess.Popen[bytes], message: Mapping[str, Any], on_progress: ProgressCallback
+) -> dict[str, Any] | None:
+    """Send the message and read progress until the response. Return None if the child ended without one."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
-    with suppress(BrokenPipeError):  # a child that died at once is told apart below
+    with suppress(BrokenPipeError):  # the child died at once; the missing response is handled below
         os.write(process.stdin.fileno(), json.dumps(message).encode() + b"\n")
     while line := process.stdout.readline(_MAX_LINE_BYTES):
         try:
-            heard: dict[str, Any] = json.loads(line)
+            received: dict[str, Any] = json.loads(line)
         except ValueError:
             return None
-        if "share" not in heard:
-            return heard
-        on_share(heard["share"])
+        if "share" not in received:
+            return received
+        on_progress(received["share"])
     return None
 
 
-def _watch(
+def _kill_on_timeout(
     process: subprocess.Popen[bytes],
     timeout_s: float,
     ended: threading.Event,
     timed_out: threading.Event,
     stopping: threading.Event | None,
 ) -> None:
-    """Kills the child when its time is up, or when this process is to end."""
-    until_s = time.monotonic() + timeout_s
-    while not ended.wait(min(_LOOK_EVERY_S, max(0.0, until_s - time.monotonic()))):
-        if time.monotonic() >= until_s:
+    """Wait until the child ended. Kill it if the timeout passes first or if `stopping` is set."""
+    deadline_s = time.monotonic() + timeout_s
+    while not ended.wait(min(_POLL_INTERVAL_S, max(0.0, deadline_s - time.monotonic()))):
+        if time.monotonic() >= deadline_s:
             timed_out.set()
         if timed_out.is_set() or (stopping is not None and stopping.is_set()):
-            _kill(process)
+            _kill_group(process)
             return
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """The child and whatever it started; those outlive it where it crashed."""
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill the child and the processes that it started, which outlive it if it crashed."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _tail(said: IO[bytes]) -> str:
-    said.seek(max(0, said.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-    return said.read().decode(errors="replace").strip()
+def _read_tail(stderr: IO[bytes]) -> str:
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES))
+    return stderr.read().decode(errors="replace").strip()
 
 
 def _error_class(code: str) -> type[IndexerError]:
-    """The most special class of a code: some share theirs with their base."""
+    """Return the exception class with this code, the most derived one if a base class has the same code."""
     by_code: dict[str, type[IndexerError]] = {}
     waiting: list[type[IndexerError]] = [IndexerError]
     while waiting:
-        found = waiting.pop(0)
-        by_code[found.code] = found
-        waiting.extend(found.__subclasses__())
+        cls = waiting.pop(0)
+        by_code[cls.code] = cls
+        waiting.extend(cls.__subclasses__())
     return by_code[code]

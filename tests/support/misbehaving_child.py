@@ -1,10 +1,11 @@
-"""A child process that does as it is told, for the tests of `indexer.sandbox.parent`: python -m tests.support.misbehaving_child."""
+"""Child process for the tests of `indexer.sandbox.parent`: runs the action that the request names."""
 
 import mmap
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,38 +14,38 @@ from indexer import errors
 from indexer.sandbox.child import ProgressCallback, serve_request
 
 
-def work(request: dict[str, Any], share: ProgressCallback) -> dict[str, Any]:
-    job, _, detail = request["job"].partition(" ")
-    return {"found": JOBS[job](detail, share)}
+def run_action(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    action, _, argument = request["action"].partition(" ")
+    return {"output": ACTIONS[action](argument, progress)}
 
 
-def count(detail: str, share: ProgressCallback) -> int:
+def count(argument: str, progress: ProgressCallback) -> int:
     for step in range(1001):
-        share(step / 1000)
+        progress(step / 1000)
     return step
 
 
-def fail(detail: str, share: ProgressCallback) -> None:
-    raise getattr(errors, detail)("for a reason")
+def raise_error(argument: str, progress: ProgressCallback) -> None:
+    raise getattr(errors, argument)("for a reason")
 
 
-def nonsense(detail: str, share: ProgressCallback) -> None:
-    """Onto every open file, the parent's pipe among them."""
+def write_invalid_json(argument: str, progress: ProgressCallback) -> None:
+    """Write to every open file, which includes the pipe to the parent."""
     for number in range(3, 20):
         with suppress(OSError):
             os.write(number, b"{nonsense\n")
     os._exit(0)
 
 
-def wait(detail: str, share: ProgressCallback) -> None:
-    """For ever, and with a program of its own; both hold the pipe `alive` open as long as they live."""
+def wait(argument: str, progress: ProgressCallback) -> None:
+    """Wait forever and start a program that does too. Both hold the pipe `alive` open until they end."""
     alive = os.open("alive", os.O_WRONLY)
     with subprocess.Popen(["sleep", "600"], pass_fds=[alive]) as sleeper:
-        share(0)
+        progress(0)
         sleeper.wait()
 
 
-def allocate(detail: str, share: ProgressCallback) -> str:
+def allocate(argument: str, progress: ProgressCallback) -> str:
     try:
         bytearray(1024**3)
     except MemoryError as error:
@@ -52,8 +53,8 @@ def allocate(detail: str, share: ProgressCallback) -> str:
     return "allocated"
 
 
-def share_memory(detail: str, share: ProgressCallback) -> str:
-    """A mapping that is no private memory, which the limit on memory alone does not see."""
+def map_shared_memory(argument: str, progress: ProgressCallback) -> str:
+    """Create a shared mapping, which RLIMIT_DATA does not count."""
     try:
         mmap.mmap(-1, 4 * 1024**3).close()
     except OSError as error:
@@ -61,13 +62,13 @@ def share_memory(detail: str, share: ProgressCallback) -> str:
     return "mapped"
 
 
-def burn(detail: str, share: ProgressCallback) -> None:
-    share(0)
+def burn_cpu(argument: str, progress: ProgressCallback) -> None:
+    progress(0)
     while True:
         pass
 
 
-def open_many(detail: str, share: ProgressCallback) -> int:
+def open_many_files(argument: str, progress: ProgressCallback) -> int:
     opened = []
     with suppress(OSError):
         while len(opened) < 10_000:
@@ -75,12 +76,12 @@ def open_many(detail: str, share: ProgressCallback) -> int:
     return len(opened)
 
 
-def standing(detail: str, share: ProgressCallback) -> list[str]:
+def read_privileges(argument: str, progress: ProgressCallback) -> list[str]:
     status = Path("/proc/self/status").read_text()
     return [status.split("NoNewPrivs:")[1].split()[0], Path("/proc/self/oom_score_adj").read_text().strip()]
 
 
-def write(detail: str, share: ProgressCallback) -> str:
+def write_large_file(argument: str, progress: ProgressCallback) -> str:
     try:
         Path("big").write_bytes(bytes(2 * 1024**2))
     except OSError as error:
@@ -88,36 +89,36 @@ def write(detail: str, share: ProgressCallback) -> str:
     return "written"
 
 
-def take(detail: str, share: ProgressCallback) -> str:
+def import_colorsys(argument: str, progress: ProgressCallback) -> str:
     import colorsys
 
     return str(colorsys.__file__)
 
 
-def say(detail: str, share: ProgressCallback) -> str:
+def print_like_a_library(argument: str, progress: ProgressCallback) -> str:
     print('{"result": "printed by a library"}')
     os.write(1, b'{"result": "written by a library"}\n')
     return "printed"
 
 
-JOBS = {
+ACTIONS: dict[str, Callable[[str, ProgressCallback], Any]] = {
     "count": count,
-    "raise": fail,
-    "crash": lambda detail, share: os.kill(os.getpid(), signal.SIGSEGV),
-    "bug": lambda detail, share: 1 / 0,
-    "leave": lambda detail, share: sys.exit(3),
-    "nonsense": nonsense,
-    "print": say,
+    "raise": raise_error,
+    "crash": lambda argument, progress: os.kill(os.getpid(), signal.SIGSEGV),
+    "bug": lambda argument, progress: 1 / 0,
+    "exit": lambda argument, progress: sys.exit(3),
+    "write_invalid_json": write_invalid_json,
+    "print": print_like_a_library,
     "wait": wait,
     "allocate": allocate,
-    "share_memory": share_memory,
-    "burn": burn,
-    "open_many": open_many,
-    "standing": standing,
-    "write": write,
-    "environment": lambda detail, share: dict(os.environ),
-    "import": take,
+    "map_shared_memory": map_shared_memory,
+    "burn_cpu": burn_cpu,
+    "open_many_files": open_many_files,
+    "read_privileges": read_privileges,
+    "write_large_file": write_large_file,
+    "read_environment": lambda argument, progress: dict(os.environ),
+    "import_colorsys": import_colorsys,
 }
 
 if __name__ == "__main__":
-    serve_request(work)
+    serve_request(run_action)

@@ -1,4 +1,4 @@
-"""The guard: no private address in any spelling, at the first look or at the connection; no program but one."""
+"""Tests of the SSRF guard and the audit hook: no private address, no program but one."""
 
 import json
 import socket
@@ -66,67 +66,68 @@ PRIVATE = [
 ]
 
 
-def names(found: dict[str, Iterable[str]]) -> SsrfGuard:
-    """A guard whose resolver knows just these names."""
-    return SsrfGuard(resolve=lambda host: found[host])
+def guard_resolving(addresses: dict[str, Iterable[str]]) -> SsrfGuard:
+    """Return a guard whose resolver knows only these names."""
+    return SsrfGuard(resolve=lambda host: addresses[host])
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_a_private_address_is_refused_in_every_spelling(host: str) -> None:
-    """Loopback, private, link-local, metadata and reserved addresses never pass, however they are written."""
+def test_ssrf_guard_refuses_private_address_in_every_spelling(host: str) -> None:
+    """Loopback, private, link-local, metadata and reserved addresses are refused in every notation."""
     with pytest.raises(AddressRefusedError):
         SsrfGuard().check_url(f"http://{host}/latest/meta-data")
 
 
 @pytest.mark.parametrize("host", ["93.184.216.34", "[2606:4700::6810:85e5]", "[64:ff9b::8.8.8.8]", "[::ffff:8.8.8.8]"])
-def test_a_public_address_passes(host: str) -> None:
-    """What is public passes, also as IPv6 form of a public IPv4 address."""
+def test_ssrf_guard_allows_public_address(host: str) -> None:
+    """Public addresses are allowed, also IPv6 forms of a public IPv4 address."""
     SsrfGuard().check_url(f"https://{host}:8443/a")
 
 
-def test_a_name_is_as_private_as_what_it_resolves_to() -> None:
-    """One private address among a name's addresses refuses the name."""
-    guard = names({"inner.example": ["10.0.0.1"], "mixed.example": ["8.8.8.8", "::1"], "outer.example": ["8.8.8.8"]})
+def test_ssrf_guard_refuses_name_with_a_private_address() -> None:
+    """One private address among the addresses of a name is enough."""
+    guard = guard_resolving(
+        {"inner.example": ["10.0.0.1"], "mixed.example": ["8.8.8.8", "::1"], "outer.example": ["8.8.8.8"]}
+    )
     guard.check_url("https://outer.example/")
     for host in ("inner.example", "mixed.example"):
         with pytest.raises(AddressRefusedError):
             guard.check_url(f"https://{host}/")
 
 
-def test_localhost_is_refused_by_the_systems_own_resolver() -> None:
-    """The name that every machine resolves to itself does not pass."""
+def test_ssrf_guard_refuses_localhost() -> None:
+    """With the system's own resolver."""
     with pytest.raises(AddressRefusedError):
         SsrfGuard().check_url("http://localhost/")
 
 
-def test_a_name_that_does_not_exist_is_told() -> None:
-    """`.invalid` never exists: not found where the resolver says so, unreachable where it does not answer."""
+def test_ssrf_guard_with_unknown_name_raises_not_found() -> None:
+    """`.invalid` never exists: not found if the resolver says so, unreachable if it does not respond."""
     with pytest.raises((VideoNotFoundError, SiteUnreachableError)):
         SsrfGuard().check_url("https://no-such-host.invalid/")
 
 
 @pytest.mark.parametrize("label", ["a" * 64, "a..b", "..."])
-def test_a_name_that_can_not_be_is_no_link(label: str) -> None:
-    """What no resolver takes as a name is told, not crashed on."""
+def test_resolve_host_with_invalid_name_raises_indexer_error(label: str) -> None:
+    """A name that no resolver accepts is an `IndexerError`, not a crash."""
     with pytest.raises((NotALinkError, VideoNotFoundError)):
         resolve_host(f"{label}.example")
 
 
-def test_a_user_name_in_a_link_is_refused() -> None:
-    """`https://site@elsewhere/` reads like another host than it is."""
+def test_ssrf_guard_refuses_user_name_in_link() -> None:
+    """`https://site@elsewhere/` looks like a link to another host."""
     with pytest.raises(AddressRefusedError):
         SsrfGuard().check_url("https://youtube.com:pw@93.184.216.34/")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://93.184.216.34/", "gopher://93.184.216.34/"])
-def test_other_schemes_are_refused(url: str) -> None:
-    """Only http and https are looked at further."""
+def test_ssrf_guard_refuses_other_schemes(url: str) -> None:
     with pytest.raises(SchemeRefusedError):
         SsrfGuard().check_url(url)
 
 
-def test_the_operators_networks_pass_and_nothing_beside_them() -> None:
-    """An allowed network is reachable, mapped to IPv6 too; its neighbour is not."""
+def test_ssrf_guard_allows_only_configured_private_networks() -> None:
+    """An allowed network is reachable, also mapped to IPv6; its neighbour is not."""
     guard = SsrfGuard((ip_network("10.1.2.0/24"), ip_network("fd12::/16")))
     for host in ("10.1.2.9", "[::ffff:10.1.2.9]", "[fd12::5]"):
         guard.check_url(f"http://{host}/")
@@ -135,8 +136,8 @@ def test_the_operators_networks_pass_and_nothing_beside_them() -> None:
             guard.check_url(f"http://{host}/")
 
 
-def test_behind_a_proxy_an_unknown_name_is_left_to_it() -> None:
-    """Where only the proxy resolves names, a name passes here; an address or a name known as private does not."""
+def test_ssrf_guard_with_proxy_allows_unresolvable_name() -> None:
+    """Only the proxy may be able to resolve names. Known private names and addresses are still refused."""
 
     def resolve(host: str) -> list[str]:
         if host == "inner.example":
@@ -150,10 +151,10 @@ def test_behind_a_proxy_an_unknown_name_is_left_to_it() -> None:
             guard.check_url(f"https://{host}/")
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # no failure on a busy machine
 @given(st.ip_addresses())
-def test_no_address_python_calls_private_passes(address: object) -> None:
-    """Whatever address comes: what passes is global, or an IPv6 form of an IPv4 address that is."""
+def test_ssrf_guard_never_allows_address_that_is_not_global(address: object) -> None:
+    """Every allowed address is global, or an IPv6 form of an IPv4 address."""
     found = ip_address(str(address))
     try:
         SsrfGuard().check_address(found)
@@ -163,45 +164,47 @@ def test_no_address_python_calls_private_passes(address: object) -> None:
     assert inner.is_global or getattr(found, "sixtofour", None) or getattr(found, "ipv4_mapped", None)
 
 
-# ---- inside a process that is guarded ----
+# ---- audit hooks, inside a child process ----
 
 
-def guarded(install: str, act: str) -> str:
-    """The name of the error that `act` ends with in a process of its own, and what was recorded of it."""
+def run_hooked(install: str, action: str) -> str:
+    """Run `install` and then `action` in a child process. Return the error's name and the number of records."""
     code = f"""
 import json, os, socket, subprocess, sys
 from ipaddress import ip_network
-from indexer.sandbox.guard import Guard, close_off, install_guard
-noted = {install}
+from indexer.sandbox.guard import SsrfGuard, forbid_network_and_exec, install_audit_hook
+recorded = {install}
 try:
-    {act}
+    {action}
 except BaseException as error:
-    print(json.dumps([type(error).__name__, len(noted or [])]))
+    print(json.dumps([type(error).__name__, len(recorded or [])]))
 else:
-    print(json.dumps(["done", len(noted or [])]))
+    print(json.dumps(["done", len(recorded or [])]))
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    name, noted = json.loads(said)
-    return f"{name} {noted}"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    name, count = json.loads(output)
+    return f"{name} {count}"
 
 
 @pytest.fixture
 def port() -> Iterable[int]:
-    """Somebody who listens on loopback."""
+    """Return a port on loopback that accepts connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
-def test_a_connection_to_a_private_address_is_refused_and_noted(port: int) -> None:
-    """The hook sees the address really connected to, also when a library swallows its refusal."""
+def test_audit_hook_refuses_and_records_private_connection(port: int) -> None:
+    """The hook checks the address of the real connection. The record survives a library that swallows the error."""
     connect = f"socket.create_connection(('127.0.0.1', {port}))"
-    assert guarded("install_guard(Guard())", connect) == "AddressRefused 1"
-    assert guarded("install_guard(Guard((ip_network('127.0.0.1/32'),)))", connect) == "done 0"
-    assert guarded("install_guard(Guard((ip_network('127.0.0.2/32'),)))", connect) == "AddressRefused 1"
+    assert run_hooked("install_audit_hook(SsrfGuard())", connect) == "AddressRefusedError 1"
+    assert run_hooked("install_audit_hook(SsrfGuard((ip_network('127.0.0.1/32'),)))", connect) == "done 0"
+    assert (
+        run_hooked("install_audit_hook(SsrfGuard((ip_network('127.0.0.2/32'),)))", connect) == "AddressRefusedError 1"
+    )
 
 
 @pytest.mark.parametrize(
-    "act",
+    "action",
     [
         "socket.socket().connect(('localhost', 1))",
         "socket.socket().connect_ex(('169.254.169.254', 80))",
@@ -211,20 +214,20 @@ def test_a_connection_to_a_private_address_is_refused_and_noted(port: int) -> No
         "socket.socket(socket.AF_UNIX).connect('/run/docker.sock')",
     ],
 )
-def test_every_way_of_connecting_is_seen(act: str) -> None:
-    """Names, datagrams and sockets of the machine itself are refused like addresses."""
-    assert guarded("install_guard(Guard())", act) == "AddressRefused 1"
+def test_audit_hook_covers_every_kind_of_connection(action: str) -> None:
+    """Host names, datagrams and Unix sockets are refused, too."""
+    assert run_hooked("install_audit_hook(SsrfGuard())", action) == "AddressRefusedError 1"
 
 
-def test_the_operators_proxy_may_be_private(port: int) -> None:
-    """A proxy on a private address is reached; its neighbours are not."""
-    install = f"install_guard(Guard(proxy='http://localhost:{port}', resolve=lambda host: ['127.0.0.1']))"
-    assert guarded(install, f"socket.create_connection(('127.0.0.1', {port}))") == "done 0"
-    assert guarded(install, "socket.create_connection(('127.0.0.1', 1))") == "AddressRefused 1"
+def test_audit_hook_allows_private_proxy_only(port: int) -> None:
+    """A proxy on a private address is reachable; its neighbours are not."""
+    install = f"install_audit_hook(SsrfGuard(proxy='http://localhost:{port}', resolve=lambda host: ['127.0.0.1']))"
+    assert run_hooked(install, f"socket.create_connection(('127.0.0.1', {port}))") == "done 0"
+    assert run_hooked(install, "socket.create_connection(('127.0.0.1', 1))") == "AddressRefusedError 1"
 
 
 @pytest.mark.parametrize(
-    "act",
+    "action",
     [
         "subprocess.run(['true'])",
         "subprocess.run('true', shell=True)",
@@ -235,20 +238,23 @@ def test_the_operators_proxy_may_be_private(port: int) -> None:
         "os.fork()",
     ],
 )
-def test_no_program_is_started(act: str) -> None:
-    """Nothing a site sends can make a program run, in either kind of child."""
-    assert guarded("install_guard(Guard())", act) == "PermissionError 0"
-    assert guarded("close_off()", act) == "PermissionError 0"
+def test_audit_hook_refuses_programs(action: str) -> None:
+    """No program can be started, in either kind of child."""
+    assert run_hooked("install_audit_hook(SsrfGuard())", action) == "PermissionError 0"
+    assert run_hooked("forbid_network_and_exec()", action) == "PermissionError 0"
 
 
-def test_the_allowed_program_runs() -> None:
-    """The JavaScript runtime is started by its full path, and only so."""
-    install = "install_guard(Guard(), frozenset({sys.executable}))"
-    assert guarded(install, "subprocess.run([sys.executable, '-c', ''], check=True)") == "done 0"
-    assert guarded(install, "subprocess.run(['python3', '-c', ''], check=True)") == "PermissionError 0"
+def test_audit_hook_allows_listed_program_by_full_path() -> None:
+    """The JavaScript runtime is allowed by its absolute path only."""
+    install = "install_audit_hook(SsrfGuard(), frozenset({sys.executable}))"
+    assert run_hooked(install, "subprocess.run([sys.executable, '-c', ''], check=True)") == "done 0"
+    assert run_hooked(install, "subprocess.run(['python3', '-c', ''], check=True)") == "PermissionError 0"
 
 
-def test_a_closed_off_process_reaches_nothing(port: int) -> None:
-    """The decoder's child connects to no address at all, public or not."""
+def test_forbid_network_and_exec_refuses_every_connection(port: int) -> None:
+    """The decoder's child can connect to no address, public or not."""
     for host in ("127.0.0.1", "93.184.216.34"):
-        assert guarded("close_off()", f"socket.create_connection(('{host}', {port}), timeout=5)") == "PermissionError 0"
+        assert (
+            run_hooked("forbid_network_and_exec()", f"socket.create_connection(('{host}', {port}), timeout=5)")
+            == "PermissionError 0"
+        )

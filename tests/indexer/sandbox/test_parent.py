@@ -1,4 +1,4 @@
-"""A child process with limits: it answers, fails in our words, or is gone, and never outlives its parent."""
+"""Tests of the sandbox: a child process returns a result or an error, keeps its limits, and ends with its parent."""
 
 import json
 import os
@@ -17,156 +17,157 @@ from indexer.errors import IndexerError, NotALinkError, TooManyPixelsError
 from indexer.sandbox.child import ResourceLimits
 from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
 
+CHILD = "tests.support.misbehaving_child"
 LIMITS = ResourceLimits(timeout_s=60, memory_bytes=512 * 1024**2, file_bytes=1024**2)
 
 
-def do(folder: Path, job: str, limits: ResourceLimits = LIMITS) -> Any:
-    return run_child("tests.support.misbehaving_child", {"job": job}, limits, folder, lambda share: None)["found"]
+def run_action(folder: Path, action: str, limits: ResourceLimits = LIMITS) -> Any:
+    return run_child(CHILD, {"action": action}, limits, folder, lambda share: None)["output"]
 
 
-def test_work_is_done_and_told(tmp_path: Path) -> None:
-    """Shares come in order, each told once, and then the result."""
+def test_run_child_returns_result_and_reports_progress(tmp_path: Path) -> None:
+    """Progress is increasing, each value is reported once, and then the result is returned."""
     shares: list[float] = []
-    answer = run_child("tests.support.misbehaving_child", {"job": "count"}, LIMITS, tmp_path, shares.append)
-    assert answer == {"found": 1000}
+    answer = run_child(CHILD, {"action": "count"}, LIMITS, tmp_path, shares.append)
+    assert answer == {"output": 1000}
     assert shares == sorted(set(shares))
     assert 50 < len(shares) <= 101
 
 
 @pytest.mark.parametrize("error", [NotALinkError, TooManyPixelsError, IndexerError])
-def test_an_error_crosses_as_itself(tmp_path: Path, error: type[IndexerError]) -> None:
-    """What the child raises on purpose is raised here, class and words."""
+def test_indexer_error_of_child_is_raised_in_parent(tmp_path: Path, error: type[IndexerError]) -> None:
+    """An error of the child is raised with the same class and message."""
     with pytest.raises(error, match="for a reason") as raised:
-        do(tmp_path, f"raise {error.__name__}")
+        run_action(tmp_path, f"raise {error.__name__}")
     assert type(raised.value) is error
 
 
 @pytest.mark.parametrize(
-    ("job", "words"), [("crash", "SIGSEGV|-11"), ("bug", "ZeroDivisionError"), ("leave", "status 3")]
+    ("action", "cause"), [("crash", "SIGSEGV|-11"), ("bug", "ZeroDivisionError"), ("exit", "status 3")]
 )
-def test_a_child_that_ends_without_an_answer_is_told(tmp_path: Path, job: str, words: str) -> None:
-    """A crash, a bug and an exit each say what happened."""
-    with pytest.raises(ChildCrashedError, match=words):
-        do(tmp_path, job)
+def test_child_without_response_raises_crashed_error(tmp_path: Path, action: str, cause: str) -> None:
+    """A crash, a bug and an exit each give their cause."""
+    with pytest.raises(ChildCrashedError, match=cause):
+        run_action(tmp_path, action)
 
 
-def test_a_child_that_writes_nonsense_is_told(tmp_path: Path) -> None:
-    """An answer that is none is no answer."""
+def test_invalid_response_raises_crashed_error(tmp_path: Path) -> None:
+    """A response that is not JSON counts as no response."""
     with pytest.raises(ChildCrashedError):
-        do(tmp_path, "nonsense")
+        run_action(tmp_path, "write_invalid_json")
 
 
-def test_what_is_printed_is_no_answer(tmp_path: Path) -> None:
-    """A library that prints to standard output does not disturb."""
-    assert do(tmp_path, "print") == "printed"
+def test_output_of_libraries_is_not_a_response(tmp_path: Path) -> None:
+    """A library that prints to standard output does not disturb the protocol."""
+    assert run_action(tmp_path, "print") == "printed"
 
 
 @pytest.fixture
 def alive(tmp_path: Path) -> Iterator[int]:
-    """A pipe that the job `wait` and what it starts hold open; it can be read from when all of them are gone."""
+    """Return a pipe that the action `wait` and its program hold open. It reads as closed once they are gone."""
     os.mkfifo(tmp_path / "alive")
     pipe = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
     yield pipe
     os.close(pipe)
 
 
-def assert_all_gone(alive: int) -> None:
-    """Waits for it; a process that stays runs into the test's own time-out."""
+def wait_until_all_ended(alive: int) -> None:
+    """Wait until every process has closed the pipe. A surviving process makes the test time out."""
     os.set_blocking(alive, True)
     assert os.read(alive, 1) == b""
 
 
-def test_time_is_limited(tmp_path: Path, alive: int) -> None:
-    """A child that waits for ever is killed, with what it started."""
+def test_timeout_kills_child_and_its_processes(tmp_path: Path, alive: int) -> None:
+    """A child that never ends is killed, with the program that it started."""
     with pytest.raises(ChildTimeoutError):
-        do(tmp_path, "wait", ResourceLimits(3, LIMITS.memory_bytes, LIMITS.file_bytes))
-    assert_all_gone(alive)
+        run_action(tmp_path, "wait", ResourceLimits(3, LIMITS.memory_bytes, LIMITS.file_bytes))
+    wait_until_all_ended(alive)
 
 
-def test_a_child_is_killed_when_all_is_to_end(tmp_path: Path, alive: int) -> None:
-    """Once told, nobody waits for a child that would take for ever; it goes with what it started."""
+def test_stopping_event_kills_child_and_its_processes(tmp_path: Path, alive: int) -> None:
+    """Shutdown does not wait for a running child: it is killed, with the program that it started."""
     stopping = threading.Event()
     with pytest.raises(ChildCrashedError):
-        run_child(
-            "tests.support.misbehaving_child", {"job": "wait"}, LIMITS, tmp_path, lambda share: stopping.set(), stopping
-        )
-    assert_all_gone(alive)
+        run_child(CHILD, {"action": "wait"}, LIMITS, tmp_path, lambda share: stopping.set(), stopping)
+    wait_until_all_ended(alive)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_DATA")
-def test_memory_is_limited(tmp_path: Path) -> None:
-    """Memory beyond the limit is refused to the child."""
-    assert do(tmp_path, "allocate") == "MemoryError"
+def test_memory_limit_is_enforced(tmp_path: Path) -> None:
+    """An allocation over the limit fails in the child."""
+    assert run_action(tmp_path, "allocate") == "MemoryError"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_AS")
-def test_address_space_is_limited(tmp_path: Path) -> None:
-    """Where no JavaScript runtime has to run, shared mappings do not get past the limit on memory either."""
-    assert do(tmp_path, "share_memory", replace(LIMITS, address_bytes=2 * 1024**3)) == "OSError"
-    assert do(tmp_path, "share_memory") == "mapped"
+def test_address_space_limit_covers_shared_mappings(tmp_path: Path) -> None:
+    """With `address_bytes`, shared mappings cannot exceed the limit either."""
+    assert run_action(tmp_path, "map_shared_memory", replace(LIMITS, address_bytes=2 * 1024**3)) == "OSError"
+    assert run_action(tmp_path, "map_shared_memory") == "mapped"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these are Linux's own")
-def test_a_child_gains_no_rights_and_goes_first(tmp_path: Path) -> None:
-    """No program gives it more rights, and a machine without memory ends it before the worker."""
-    assert do(tmp_path, "standing") == ["1", "1000"]
+def test_child_has_no_new_privileges_and_is_killed_first(tmp_path: Path) -> None:
+    """`no_new_privs` is set, and the OOM killer ends the child before the worker."""
+    assert run_action(tmp_path, "read_privileges") == ["1", "1000"]
 
 
-def test_open_files_are_limited(tmp_path: Path) -> None:
-    """A child runs out of its own open files, not out of the machine's."""
-    assert 100 < do(tmp_path, "open_many") < 256
+def test_open_files_limit_is_enforced(tmp_path: Path) -> None:
+    """A child runs out of its own open files before the machine does."""
+    assert 100 < run_action(tmp_path, "open_many_files") < 256
 
 
-def test_computing_time_is_limited(tmp_path: Path) -> None:
-    """Should nobody stop the clock, the system does: here without the parent's timer."""
+def test_cpu_time_limit_is_enforced_without_parent_timer(tmp_path: Path) -> None:
+    """If the parent does not kill the child, the CPU limit does."""
     limits = {"timeout_s": 0.1, "memory_bytes": LIMITS.memory_bytes, "file_bytes": LIMITS.file_bytes}
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.misbehaving_child"],
+        [sys.executable, "-m", CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as child:
         assert child.stdin is not None
-        child.stdin.write(json.dumps({"limits": limits, "request": {"job": "burn"}}) + "\n")
+        child.stdin.write(json.dumps({"limits": limits, "request": {"action": "burn_cpu"}}) + "\n")
         child.stdin.flush()
         assert child.wait(60) in (-signal.SIGXCPU, -signal.SIGKILL)
 
 
-def test_a_crash_is_one_failed_job(tmp_path: Path) -> None:
-    """A decoder that crashes takes nobody along: the next child answers."""
+def test_child_after_a_crash_works(tmp_path: Path) -> None:
+    """A crashed decoder costs one job: the next child works."""
     with pytest.raises(ChildCrashedError):
-        do(tmp_path, "crash")
-    assert do(tmp_path, "count") == 1000
+        run_action(tmp_path, "crash")
+    assert run_action(tmp_path, "count") == 1000
 
 
-def test_files_are_limited(tmp_path: Path) -> None:
-    """A file beyond the limit is not written."""
-    assert do(tmp_path, "write") == "OSError"
+def test_file_size_limit_is_enforced(tmp_path: Path) -> None:
+    """A file over the limit is not written."""
+    assert run_action(tmp_path, "write_large_file") == "OSError"
     assert (tmp_path / "big").stat().st_size <= LIMITS.file_bytes
 
 
-def test_a_child_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of our environment only what it needs goes along: no token, and a home of its own."""
+def test_child_environment_contains_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only allow-listed variables reach the child, and a home of its own."""
     monkeypatch.setenv("REELSEEK_DISCORD_TOKEN", "secret")
-    environment = do(tmp_path, "environment")
+    environment = run_action(tmp_path, "read_environment")
     assert "secret" not in environment.values()
     assert environment["HOME"] == str(tmp_path)
 
 
-def test_a_file_in_the_folder_is_not_imported(tmp_path: Path) -> None:
-    """A download named like a module does not become one."""
+def test_file_in_working_folder_is_not_imported(tmp_path: Path) -> None:
+    """A download that is named like a module is not imported."""
     (tmp_path / "colorsys.py").write_text("raise SystemExit('imported')")
-    assert "tmp" not in do(tmp_path, "import")
+    assert "tmp" not in run_action(tmp_path, "import_colorsys")
 
 
-def test_a_child_ends_with_its_parent(tmp_path: Path, alive: int) -> None:
-    """A worker that is killed leaves no child at work."""
-    code = (
-        "import sys; from pathlib import Path; from indexer.sandbox.parent import run; from indexer.sandbox.child import Limits\n"
-        f"run('tests.support.misbehaving_child', {{'job': 'wait'}}, Limits(600, 2**29, 2**20), Path({str(tmp_path)!r}), print)"
-    )
+def test_child_ends_when_parent_is_killed(tmp_path: Path, alive: int) -> None:
+    """A killed worker leaves no child process."""
+    code = f"""
+from pathlib import Path
+from indexer.sandbox.child import ResourceLimits
+from indexer.sandbox.parent import run_child
+run_child({CHILD!r}, {{"action": "wait"}}, ResourceLimits(600, 2**29, 2**20), Path({str(tmp_path)!r}), print)
+"""
     with subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline().startswith("0")
         parent.kill()
-    assert_all_gone(alive)
+    wait_until_all_ended(alive)

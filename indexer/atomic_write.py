@@ -1,0 +1,26 @@
+"""Atomic file writes: a reader sees the old content or the new one, even if the writer is killed."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_atomically(path: Path, data: bytes, *, fsync: bool = False) -> None:
+    """Write `data` to a temporary file in the same folder and rename it to `path`.
+
+    The temporary name begins with a dot, so that folder listings can leave out files of a killed process.
+    With `fsync`, the content is on the disk before the rename and survives a power cut; without it, the file
+    may be empty or truncated after one. Raises `OSError`, and then removes the temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if fsync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
