@@ -29,13 +29,14 @@ INTEGRATION_FIXTURES = {
     "server",  # the local Discord or Slack
     "site",
 }
-INTEGRATION_PARAMETERS = {("open_points", "server"), ("queue_settings", "redis")}
-"""A parametrized fixture, and its parameter that needs a server."""
+INTEGRATION_PARAMETERS = {"redis", "server"}
+"""Parameters of fixtures that have a form in process and one with a server."""
 INTEGRATION_IMPORTS = (
     "aiohttp.web",
     "indexer.decode.decoder",
     "indexer.fetch.fetcher",
     "indexer.sandbox.parent",
+    "model.starter.encoder",  # the real model
     "moto.server",
     "playwright",
     "subprocess",
@@ -45,8 +46,10 @@ INTEGRATION_IMPORTS = (
     "tests.support.qdrant",
     "tests.support.redis",
     "tests.support.site",
+    "tests.support.toy_model",  # whole retrains
+    "worker.runtime.embedded",  # the whole product in process
 )
-"""A test module that imports one of these, or something from it, starts a child process or a local server."""
+"""A test module that imports one of these, or something from it, starts a child process, a server or a long job."""
 
 SLOW_FOLDERS = ("e2e", "worker", "model")
 
@@ -59,7 +62,7 @@ def level_of(item: pytest.Item) -> str:
     if "e2e" in item.path.parts:
         return "e2e"
     callspec = getattr(item, "callspec", None)
-    parameters = {(name, value) for name, value in (callspec.params.items() if callspec else ()) if str(value) == value}
+    parameters = {value for value in (callspec.params.values() if callspec else ()) if isinstance(value, str)}
     fixtures = set(getattr(item, "fixturenames", ()))
     if fixtures & INTEGRATION_FIXTURES or parameters & INTEGRATION_PARAMETERS or _imports_server(item):
         return "integration"
@@ -105,7 +108,13 @@ def shared_signing_key() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a real Redis for this run, with the append-only file that docker-compose.yml sets. Yield its address."""
+    """Start a real Redis for this run, with the append-only file that docker-compose.yml sets. Yield its address.
+
+    `REELSEEK_TEST_REDIS` names a server that runs already; tests empty it, so only one test process may use it.
+    """
+    if given := os.environ.get("REELSEEK_TEST_REDIS"):
+        yield f"{given}/0"
+        return
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed")

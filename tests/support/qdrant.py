@@ -52,6 +52,10 @@ def qdrant_server(binary: str, folder: Path, port: int) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def qdrant_url(fast_folder: Path) -> Iterator[str]:
+    """Start a Qdrant server for this run, or use the one that `REELSEEK_TEST_QDRANT_URL` names. Yield its address."""
+    if given := os.environ.get("REELSEEK_TEST_QDRANT_URL"):
+        yield given
+        return
     folder = fast_folder / "qdrant"
     folder.mkdir()
     with qdrant_server(qdrant_binary(), folder, free_port()) as url:
