@@ -1,4 +1,4 @@
-"""Which models a worker uses: those whose generations are searched, the installation's and spaces' own."""
+"""The models that a worker has in memory: those of the installation's generation and of spaces' own generations."""
 
 from __future__ import annotations
 
@@ -7,36 +7,40 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
 from indexer.store.blobs import BlobStore
-from indexer.store.generations import GenerationStore, own_name, space_of
-from indexer.store.library import Library
+from indexer.store.generation_id import GenerationId
+from indexer.store.generations import GenerationStore
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.data.pairs import Pair
     from model.encoders.micro_batcher import MicroBatcher
-    from model.outcome import Step, Trained
+    from model.outcome import TrainedAdapter, TrainingStep
     from model.ports import Encoder as ModelEncoder
 
 Load: TypeAlias = "Callable[[Settings, Path | None], ModelEncoder]"
+"""Loads an encoder, with the adapter in a folder or without one. Raises `ModelError`."""
 Train: TypeAlias = (
-    "Callable[[Settings, Sequence[Pair], Path, Path | None, Callable[[Step], None], Callable[[], bool]], Trained]"
+    "Callable[[Settings, Sequence[Pair], Path, Path | None, Callable[[TrainingStep], None], Callable[[], bool]],"
+    " TrainedAdapter]"
 )
-log = structlog.get_logger()
+"""Trains an adapter; the parameters are those of `train_preset`. Raises `ModelError`."""
 
-MOST_LOADED = 3
-"""Models in memory at once: the one that was longest of no use goes."""
+MAX_LOADED: Final = 3
+"""Models in memory at once; the least recently used one is evicted."""
+
+log = structlog.get_logger()
 
 
 def load_preset(settings: Settings, adapter: Path | None = None) -> ModelEncoder:
-    """The encoder that the settings name, with an adapter's folder merged in. Raises `ModelError`."""
-    from model.presets import load_encoder
+    """Load the encoder of the settings' preset, with the adapter in a folder merged in. Raises `ModelError`."""
+    from model.loader import load_encoder
 
-    return load_encoder(settings.preset, device=settings.device, adapter=adapter, parts_dir=settings.parts_dir)
+    return load_encoder(settings.preset, device=settings.device, adapter=adapter, artifacts_dir=settings.parts_dir)
 
 
 def train_preset(
@@ -44,145 +48,172 @@ def train_preset(
     pairs: Sequence[Pair],
     folder: Path,
     base_adapter: Path | None,
-    progress: Callable[[Step], None],
-    stopping: Callable[[], bool],
-) -> Trained:
-    """Trains an adapter of the settings' preset, from `base_adapter` on. Raises `ModelError`."""
-    from model.config import DEFAULT, read_run
-    from model.training.train import train
+    on_progress: Callable[[TrainingStep], None],
+    is_cancelled: Callable[[], bool],
+) -> TrainedAdapter:
+    """Train an adapter of the settings' preset in `folder`, starting from `base_adapter`. Raises `ModelError`."""
+    from model.config import DEFAULT_CONFIG, read_training_config
+    from model.training.train import TrainingRun, train
 
-    return train(
-        read_run(settings.retrain_run or DEFAULT),
-        pairs,
+    run = TrainingRun(
+        config=read_training_config(settings.retrain_run or DEFAULT_CONFIG),
+        pairs=pairs,
         preset=settings.preset,
         device=settings.device,
-        parts_dir=settings.parts_dir,
+        artifacts_dir=settings.parts_dir,
         folder=folder,
         base_adapter=base_adapter,
-        progress=progress,
-        stopping=stopping,
+        on_progress=on_progress,
+        is_cancelled=is_cancelled,
     )
+    return train(run)
 
 
-class _Own:
-    """A space's own model: as it is loaded, but of a generation that no other space has."""
+class _SpaceEncoder:
+    """The encoder of a space's own model. Its generation has the space in its name, so that it is the space's alone."""
 
     def __init__(self, encoder: ModelEncoder, space: str) -> None:
-        self.generation = own_name(encoder.generation, space)
-        self.frame_size, self.motion_size = encoder.frame_size, encoder.motion_size
-        self.texts, self.frames, self.clips = encoder.texts, encoder.frames, encoder.clips
+        self.generation = str(GenerationId(encoder.generation, space))
+        self.frame_size = encoder.frame_size
+        self.motion_size = encoder.motion_size
+        self.texts = encoder.texts
+        self.frames = encoder.frames
+        self.clips = encoder.clips
 
 
 class ModelCache:
-    """Loads a model when it is first needed, and another one when another generation is searched.
+    """An LRU cache of loaded models, by the generation that is searched. All methods are thread-safe.
 
-    None is closed while somebody uses it: one that goes is only let go of, and ends with its last user.
+    A model that is evicted is not closed: its current users keep it, and its memory is freed after the last of them.
     """
 
     def __init__(
         self,
         settings: Settings,
         load: Load,
-        library: Library,
         generations: GenerationStore,
         blobs: BlobStore,
         on_batch: Callable[[str, int], None],
     ) -> None:
-        self._settings, self._load = settings, load
-        self._library, self._generations, self._blobs = library, generations, blobs
+        self._settings = settings
+        self._load = load
+        self._generations = generations
+        self._blobs = blobs
         self._on_batch = on_batch
-        self._loaded: OrderedDict[str | None, MicroBatcher] = OrderedDict()
-        """By the generation that was asked for, last used last. None: before there was one."""
+        self._loaded: OrderedDict[GenerationId | None, MicroBatcher] = OrderedDict()
+        """By the generation that was requested, least recently used first. The key None: none existed yet."""
         self._lock = threading.Lock()
-        self._loading = threading.Lock()
-        self._refresher: threading.Thread | None = None
+        self._load_lock = threading.Lock()
+        self._background_load: threading.Thread | None = None
 
     @property
-    def loaded(self) -> bool:
+    def is_loaded(self) -> bool:
+        """Whether at least one model is in memory."""
         return bool(self._loaded)
 
-    def current(self, space: str = "") -> MicroBatcher:
-        """The model of the generation that is searched now; waits for it to be loaded. Raises `ModelError`."""
-        live = self._library.generation(self._settings.adapter_space(space))
-        ready = self._ready(live)
-        if ready is not None:
-            return ready
-        with self._loading:
-            return self._ready(live) or self._add(live)
+    def current(self, space: str | None = None) -> MicroBatcher:
+        """Return the model of the generation that a space, or the installation (None), searches now.
 
-    def serving(self, space: str = "") -> MicroBatcher:
-        """A model that searches can go on with: that of the generation before, while the next one is being loaded."""
-        apart = self._settings.adapter_space(space)
-        ready = self._ready(self._library.generation(apart))
-        if ready is not None:
-            return ready
-        before = self._library.before(apart)
-        former = self._ready(before) if before else None
-        if former is None:
+        Waits until it is loaded. Raises `ModelError`.
+        """
+        live = self._live(space)
+        model = self._cached(live)
+        if model is not None:
+            return model
+        with self._load_lock:
+            return self._cached(live) or self._load_and_cache(live)
+
+    def serving(self, space: str) -> MicroBatcher:
+        """Return a model for searches of a space that is available without waiting, if there is one.
+
+        While the model of a new generation is being loaded, this is the one of the previous generation, whose vectors
+        are still stored. Raises `ModelError`.
+        """
+        model = self._cached(self._live(space))
+        if model is not None:
+            return model
+        previous = self._generations.previous(self._settings.adapter_scope_of(space))
+        previous_model = self._cached(previous) if previous else None
+        if previous_model is None:
             return self.current(space)
-        if self._refresher is None or not self._refresher.is_alive():
-            self._refresher = threading.Thread(target=self._refresh, args=(space,), name="load-model")
-            self._refresher.start()
-        return former
+        if self._background_load is None or not self._background_load.is_alive():
+            self._background_load = threading.Thread(target=self._load_in_background, args=(space,), name="load-model")
+            self._background_load.start()
+        return previous_model
 
-    def load(self, adapter: Path | None, space: str = "") -> ModelEncoder:
-        """A model that nobody else uses; with a `space`, of this space's own generation. Raises `ModelError`."""
+    def load(self, adapter: Path | None, space: str | None = None) -> ModelEncoder:
+        """Load a model outside the cache, for a space's own generation if `space` is given. Raises `ModelError`."""
         encoder = self._load(self._settings, adapter)
-        return _Own(encoder, space) if adapter and space else encoder
+        return _SpaceEncoder(encoder, space) if adapter and space else encoder
 
-    def adapter(self, generation: str | None) -> Path | None:
-        """The folder of a generation's adapter on this machine; None: it has none, or is of another preset."""
-        record = self._generations.get(generation) if generation else None
+    def adapter(self, generation: GenerationId | None) -> Path | None:
+        """Return the local folder of a generation's adapter, and download it first if needed.
+
+        Returns None if the generation has no adapter, or belongs to another preset.
+        """
+        record = self._generations.get_record(generation) if generation else None
         if record is None or record.adapter is None or record.preset != self._settings.preset:
             return None
-        folder = self._settings.data_dir / "adapters" / record.name
+        folder = self._adapters_dir / str(record.generation)
         if not folder.exists():
-            partial = folder.with_name(f"{folder.name}.{threading.get_ident()}")
-            shutil.rmtree(partial, ignore_errors=True)
-            self._blobs.get_folder(record.adapter, partial)
-            try:
-                partial.rename(folder)
-            except OSError:
-                # Another process was faster.
-                shutil.rmtree(partial)
+            self._download(record.adapter, folder)
         return folder
 
-    def tidy(self) -> None:
-        """Deletes adapters on this machine that are no longer on record, but for what another thread just fetches."""
-        known = {record.name for record in self._generations.all()}
-        for folder in (self._settings.data_dir / "adapters").glob("*"):
+    def _download(self, prefix: str, folder: Path) -> None:
+        """Download an adapter so that its folder appears only when it is complete."""
+        partial = folder.with_name(f"{folder.name}.{threading.get_ident()}")
+        shutil.rmtree(partial, ignore_errors=True)
+        self._blobs.get_folder(prefix, partial)
+        try:
+            partial.rename(folder)
+        except OSError:
+            # Another process has downloaded it meanwhile.
+            shutil.rmtree(partial)
+
+    def delete_unused_adapters(self) -> None:
+        """Delete adapters on this machine that have no record, but not those that are being downloaded."""
+        known = {str(record.generation) for record in self._generations.records()}
+        for folder in self._adapters_dir.glob("*"):
             if not known & {folder.name, folder.name.rpartition(".")[0]}:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        if self._refresher is not None:
-            self._refresher.join()
-        for batcher in self._loaded.values():
-            batcher.close()
+        """Wait for a model that is being loaded, and close all models."""
+        if self._background_load is not None:
+            self._background_load.join()
+        for model in self._loaded.values():
+            model.close()
 
-    def _refresh(self, space: str) -> None:
+    @property
+    def _adapters_dir(self) -> Path:
+        return self._settings.data_dir / "adapters"
+
+    def _live(self, space: str | None) -> GenerationId | None:
+        return self._generations.live(self._settings.adapter_scope_of(space) if space else None)
+
+    def _load_in_background(self, space: str) -> None:
         try:
             self.current(space)
         except Exception:
             log.exception("model.load_failed")
 
-    def _ready(self, generation: str | None) -> MicroBatcher | None:
+    def _cached(self, generation: GenerationId | None) -> MicroBatcher | None:
         with self._lock:
-            for name, model in self._loaded.items():
-                if generation in (name, model.generation):
-                    self._loaded.move_to_end(name)
+            for key, model in self._loaded.items():
+                if key == generation or (generation and model.generation == str(generation)):
+                    self._loaded.move_to_end(key)
                     return model
         return None
 
-    def _add(self, live: str | None) -> MicroBatcher:
-        # torch takes seconds to import: a refused link or a listing never waits for it.
+    def _load_and_cache(self, live: GenerationId | None) -> MicroBatcher:
+        # Importing torch takes seconds, which requests that need no model do without.
         from model.encoders.micro_batcher import MicroBatcher
 
-        model = MicroBatcher(self.load(self.adapter(live), space_of(live or "")), self._on_batch)
+        model = MicroBatcher(self.load(self.adapter(live), live.space if live else None), self._on_batch)
         with self._lock:
             self._loaded[live] = model
-            while len(self._loaded) > MOST_LOADED:
+            while len(self._loaded) > MAX_LOADED:
                 self._loaded.popitem(last=False)
-        self.tidy()
+        self.delete_unused_adapters()
         log.info("model.loaded", generation=model.generation)
         return model

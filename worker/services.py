@@ -1,7 +1,6 @@
-"""The composition root: everything a worker needs, built once from the settings and handed on."""
+"""Composition root of the workers: builds every service once from the settings."""
 
 import threading
-from pathlib import Path
 
 from celery import Celery
 
@@ -10,20 +9,26 @@ from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import IngestPipeline
 from indexer.sandbox.guard import SsrfGuard
 from indexer.store.blobs import BlobStore
-from indexer.store.generations import GenerationStore
-from indexer.store.library import Library
-from indexer.store.spaces import SpaceStore
-from indexer.vectors.edge import EdgeVectorStore
+from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import VectorStore
-from worker.leases import JobLeases, MemoryLeaseStore, RedisLeaseStore
+from worker.job_leases import JobLeases
+from worker.jobs.cleanup import SpaceRemoval, VideoRemoval
+from worker.jobs.garbage_collection import GarbageCollector
+from worker.jobs.index import IndexJob
+from worker.jobs.index_queue import IndexQueue
+from worker.jobs.retrain import RetrainJob
+from worker.jobs.retrain_queue import RetrainQueue
+from worker.leases import MemoryLeaseStore, RedisLeaseStore
 from worker.model_cache import Load, ModelCache, Train
 from worker.ops.metrics import Metrics
+from worker.redis_client import LEASES, redis_client
 from worker.settings import Settings
 from worker.user_data import NoUserDataKeys, RedisUserDataKeys, UserDataKeys
+from worker.vector_store import open_vector_store
 
 
 class Services:
-    """What the tasks of one process work with."""
+    """The services of one process. Stores and caches are attributes; methods build the jobs that use them."""
 
     def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load, train: Train) -> None:
         self.settings = settings
@@ -31,16 +36,75 @@ class Services:
         self.train = train
         self.stopping = stopping
         self.metrics = Metrics()
-        self.points: VectorStore = open_points(settings)
-        self.library = Library(self.points)
-        self.spaces = SpaceStore(self.points)
-        self.generations = GenerationStore(self.points)
+        self.vectors: VectorStore = open_vector_store(settings)
+        self.stores: Stores = open_stores(self.vectors)
         self.blobs = BlobStore(settings.blobs_address)
         self.guard = SsrfGuard(settings.allow_networks, settings.fetch_proxy)
         redis_url = settings.redis_url and settings.redis_url.get_secret_value()
-        self.leases = JobLeases(RedisLeaseStore(redis_url) if redis_url else MemoryLeaseStore())
-        self.user_data: UserDataKeys = RedisUserDataKeys(redis_url) if redis_url else NoUserDataKeys()
-        self.models = ModelCache(settings, load, self.library, self.generations, self.blobs, self.metrics.batch)
+        self.leases = JobLeases(RedisLeaseStore(redis_client(redis_url, LEASES)) if redis_url else MemoryLeaseStore())
+        self.user_data: UserDataKeys = RedisUserDataKeys(redis_client(redis_url)) if redis_url else NoUserDataKeys()
+        self.models = ModelCache(settings, load, self.stores.generations, self.blobs, self.metrics.observe_batch)
+
+    def index_queue(self) -> IndexQueue:
+        return IndexQueue(
+            settings=self.settings,
+            app=self.app,
+            leases=self.leases,
+            videos=self.stores.videos,
+            generations=self.stores.generations,
+            reembedding=self.stores.reembedding,
+        )
+
+    def index_job(self) -> IndexJob:
+        return IndexJob(
+            settings=self.settings,
+            stores=self.stores,
+            blobs=self.blobs,
+            models=self.models,
+            metrics=self.metrics,
+            leases=self.leases,
+            queue=self.index_queue(),
+            stopping=self.stopping,
+            build_pipeline=self.ingest_pipeline,
+        )
+
+    def retrain_queue(self) -> RetrainQueue:
+        return RetrainQueue(self.settings, self.app, self.leases, self.stores.retrains)
+
+    def retrain_job(self) -> RetrainJob:
+        return RetrainJob(
+            settings=self.settings,
+            stores=self.stores,
+            blobs=self.blobs,
+            models=self.models,
+            train=self.train,
+            metrics=self.metrics,
+            leases=self.leases,
+            stopping=self.stopping,
+        )
+
+    def video_removal(self) -> VideoRemoval:
+        return VideoRemoval(self.stores.removals, self.blobs, self.user_data, self.index_queue())
+
+    def space_removal(self) -> SpaceRemoval:
+        return SpaceRemoval(
+            settings=self.settings,
+            stores=self.stores,
+            blobs=self.blobs,
+            models=self.models,
+            user_data=self.user_data,
+            videos=self.video_removal(),
+        )
+
+    def garbage_collector(self) -> GarbageCollector:
+        return GarbageCollector(
+            data_dir=self.settings.data_dir,
+            videos=self.stores.videos,
+            publisher=self.stores.publisher,
+            removals=self.stores.removals,
+            blobs=self.blobs,
+            leases=self.leases,
+        )
 
     def fetcher(self) -> YtDlpFetcher:
         settings = self.settings
@@ -50,13 +114,13 @@ class Services:
             timeout_s=settings.fetch_timeout_s,
             memory_limit_bytes=settings.memory_limit_bytes,
             allow_networks=settings.allow_networks,
-            speech=settings.speech,
+            wants_speech=settings.speech,
             cookies_file=settings.cookies_file,
             proxy=settings.fetch_proxy,
             stopping=self.stopping,
         )
 
-    def ingest(self) -> IngestPipeline:
+    def ingest_pipeline(self) -> IngestPipeline:
         settings = self.settings
         return IngestPipeline(
             fetcher=self.fetcher(),
@@ -68,26 +132,12 @@ class Services:
                 stopping=self.stopping,
             ),
             encoder=self.models.current(),
-            library=self.library,
+            generations=self.stores.generations,
+            videos=self.stores.videos,
+            publisher=self.stores.publisher,
             blobs=self.blobs,
         )
 
     def close(self) -> None:
         self.models.close()
-        self.points.close()
-
-
-def open_points(settings: Settings) -> VectorStore:
-    """The store that the settings name."""
-    if settings.qdrant_url is None:
-        return EdgeVectorStore(settings.data_dir / "vectors")
-    # Its client takes a second to import, which the embedded form does without.
-    from indexer.vectors.qdrant_server import QdrantVectorStore
-
-    key = settings.qdrant_api_key
-    return QdrantVectorStore(settings.qdrant_url, key.get_secret_value() if key else None)
-
-
-def work_folder(settings: Settings, video_id: str) -> Path:
-    """Where one job keeps its files while it runs. One video has one job, so a killed one's remains are found again."""
-    return settings.data_dir / "work" / video_id
+        self.vectors.close()

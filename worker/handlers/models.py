@@ -1,15 +1,18 @@
-"""What a worker answers where an admin lets the search learn, or goes back."""
+"""Handlers of a space's models: retraining, listing the generations, and rolling back."""
 
 from datetime import UTC, datetime
 
-from indexer.store.generations import GenerationRecord, Retraining, space_of
-from worker.handlers.spaces import RequestRefusedError, admins_only
-from worker.jobs import retrain as retraining
-from worker.jobs import training_data
-from worker.jobs.index import send_missing
+from indexer.store.generation_id import GenerationId
+from indexer.store.generations import GenerationStore
+from indexer.store.records import GenerationRecord, RetrainRecord
+from indexer.store.stores import Stores
+from worker.handlers.access import require_admin
+from worker.handlers.errors import RequestRefusedError
+from worker.jobs.index_queue import IndexQueue
+from worker.jobs.retrain_queue import RetrainQueue
+from worker.jobs.training_data import collect_examples, summarize
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import (
-    Caller,
+from worker.protocol.models import (
     Generation,
     ListModels,
     ModelList,
@@ -19,78 +22,91 @@ from worker.protocol.messages import (
     Rollback,
     TrainingDataSummary,
 )
-from worker.services import Services
+from worker.settings import Settings
 
 
-def preview_retrain(services: Services, request: PreviewRetrain) -> TrainingDataSummary:
-    admins_only(request.caller)
-    return training_data.material(training_data.lessons(services, _apart(services, request.caller)))
+def preview_retrain(settings: Settings, stores: Stores, request: PreviewRetrain) -> TrainingDataSummary:
+    """Summarize what a retrain would learn from. Raises `RequestRefusedError` if the caller is not an admin."""
+    require_admin(request.caller)
+    return summarize(collect_examples(stores, settings.adapter_scope_of(request.caller.space)))
 
 
-def retrain(services: Services, request: Retrain) -> RetrainStarted:
-    admins_only(request.caller)
-    space, running = _apart(services, request.caller), services.generations.retraining()
-    mine = running is not None and space in ("", running.space)
-    job = retraining.job_id(space)
+def retrain(settings: Settings, stores: Stores, retrain_queue: RetrainQueue, request: Retrain) -> RetrainStarted:
+    """Start a retrain of the caller's model, return the one that is running, or cancel it.
+
+    Only one retrain runs in an installation at a time. Raises `RequestRefusedError` if the caller is not an admin,
+    if there is too little training data, or if another space's retrain is running.
+    """
+    require_admin(request.caller)
+    retrains, space = stores.retrains, settings.adapter_scope_of(request.caller.space)
+    running = retrains.current()
+    is_own = running is not None and space in (None, running.space)
+    job_id = retrain_queue.job_id(space)
     if request.cancel:
-        return RetrainStarted(job_id=job if mine and services.generations.cancel() else None)
-    if mine:
-        retraining.send_retrain(services)
-        return RetrainStarted(job_id=job)
-    if not request.begin:
-        return RetrainStarted(job_id=job if services.app.AsyncResult(job).ready() else None)
-    if running is None and training_data.material(training_data.lessons(services, space)).missing:
+        return RetrainStarted(job_id=job_id if is_own and retrains.cancel() else None)
+    if is_own:
+        retrain_queue.enqueue()
+        return RetrainStarted(job_id=job_id)
+    if not request.start:
+        return RetrainStarted(job_id=job_id if retrain_queue.has_result(job_id) else None)
+    if running is None and summarize(collect_examples(stores, space)).missing_pairs:
         raise RequestRefusedError(ErrorCode.TOO_FEW_PAIRS)
-    if (
-        running is not None or services.generations.retraining() is not None
-    ):  # begun elsewhere while lessons were counted
+    # Another space may have started one while the examples were collected.
+    if running is not None or retrains.current() is not None:
         raise RequestRefusedError(ErrorCode.TRAINING_ELSEWHERE)
     caller = request.caller
-    services.generations.put_retraining(Retraining(caller.space, caller.user_id, datetime.now(UTC).isoformat()))
-    retraining.send_retrain(services)
-    return RetrainStarted(job_id=job, begun=True)
+    retrains.put(RetrainRecord(caller.space, caller.user_id, datetime.now(UTC).isoformat()))
+    retrain_queue.enqueue()
+    return RetrainStarted(job_id=job_id, is_new=True)
 
 
-def read_models(services: Services, request: ListModels) -> ModelList:
-    """Those of the asker's space, and the installation's as far as the space searches them."""
-    space = _apart(services, request.caller)
-    live, before = services.library.generation(space), services.library.before(space)
-    kept = [each for each in services.generations.all() if each.space == space or each.name in (live, before)]
-    if live and all(record.name != live for record in kept):
-        kept = [GenerationRecord(live, services.settings.preset, ""), *kept]
-    return ModelList(
-        generations=tuple(
-            Generation(
-                name=record.name,
-                preset=record.preset,
-                adapter=record.adapter,
-                made_at=record.made_at,
-                live=record.name == live,
-                r5_before=record.r5_before,
-                r5=record.r5,
-                questions=record.questions,
-            )
-            for record in kept
-        )
+def list_models(settings: Settings, generations: GenerationStore, request: ListModels) -> ModelList:
+    """List the generations of the caller's space, and those of the installation that the space searches."""
+    space = settings.adapter_scope_of(request.caller.space)
+    live, previous = generations.live(space), generations.previous(space)
+    records = [
+        record
+        for record in generations.records()
+        if record.generation.space == space or record.generation in (live, previous)
+    ]
+    if live and all(record.generation != live for record in records):
+        records = [GenerationRecord(live, settings.preset, ""), *records]
+    return ModelList(generations=tuple(_to_message(record, live) for record in records))
+
+
+def _to_message(record: GenerationRecord, live: GenerationId | None) -> Generation:
+    return Generation(
+        name=str(record.generation),
+        preset=record.preset,
+        adapter=record.adapter,
+        made_at=record.made_at,
+        live=record.generation == live,
+        r5_before=record.r5_before,
+        r5=record.r5,
+        questions=record.questions,
     )
 
 
-def rollback(services: Services, request: Rollback) -> ModelList:
-    """Searches change at once; what was added since is embedded again for the model that is back."""
-    admins_only(request.caller)
-    space = _apart(services, request.caller)
-    live, before = services.library.generation(space), services.library.before(space)
-    to = request.to or before
-    if to is None or to not in (live, before):
+def rollback(
+    settings: Settings,
+    generations: GenerationStore,
+    index_queue: IndexQueue,
+    retrain_queue: RetrainQueue,
+    request: Rollback,
+) -> ModelList:
+    """Switch searches back to the previous generation at once, and re-embed the videos added since for it.
+
+    Raises `RequestRefusedError` if the caller is not an admin, or if there is no such generation to return to.
+    """
+    require_admin(request.caller)
+    space = settings.adapter_scope_of(request.caller.space)
+    live, previous = generations.live(space), generations.previous(space)
+    target = GenerationId.parse(request.to) if request.to else previous
+    if target is None or target not in (live, previous):
         raise RequestRefusedError(ErrorCode.NO_OTHER_MODEL)
-    services.library.switch(to, space)
-    if space_of(to):
-        send_missing(services, to)
+    generations.switch_to(target, space)
+    if target.space:
+        index_queue.enqueue_missing(target)
     elif not space:
-        retraining.send_catch_up(services)
-    return read_models(services, ListModels(caller=request.caller))
-
-
-def _apart(services: Services, caller: Caller) -> str:
-    """The asker's space where that has its adapter to itself; empty where all have one."""
-    return services.settings.adapter_space(caller.space)
+        retrain_queue.enqueue_catch_up()
+    return list_models(settings, generations, ListModels(caller=request.caller))

@@ -1,24 +1,17 @@
-"""What a worker answers where a space decides, votes, or leaves; and how what hung on its videos is taken away."""
+"""Handlers of a space's settings and votes, and of the bot's removal from it."""
 
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import structlog
-
-from indexer.errors import NotALinkError
-from indexer.link.canonical import Link, canonicalize, file_url_to_path
-from indexer.store.blobs import video_prefix
-from indexer.store.records import RemovedVideo
-from indexer.store.retention import forget_votes, thin
-from indexer.store.spaces import VoteRecord
-from worker.jobs import retrain
-from worker.jobs.index import job_id
-from worker.protocol import messages
+from indexer.store.generations import GenerationStore
+from indexer.store.moments import MomentStore
+from indexer.store.records import VoteRecord
+from indexer.store.spaces import SpaceStore
+from worker.handlers.access import require_admin
+from worker.handlers.errors import RequestRefusedError
+from worker.protocol.base import Ack
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import (
-    Ack,
-    Caller,
+from worker.protocol.search import RecordVote
+from worker.protocol.spaces import (
     ChangeSettings,
     GetRetentionPolicy,
     GetSettings,
@@ -26,139 +19,66 @@ from worker.protocol.messages import (
     RetentionPolicy,
     SpaceSettings,
 )
-from worker.services import Services
+from worker.settings import Settings
 
-RETAIN_EVERY_S = 3600.0
-
-log = structlog.get_logger()
+SECONDS_PER_DAY = 86400
 
 
-class RequestRefusedError(Exception):
-    """A request that can't be done, for a reason the asker can mend."""
-
-    def __init__(self, code: ErrorCode) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-def vote(services: Services, request: messages.RecordVote) -> Ack:
-    caller, generation = request.caller, services.library.generation()
-    moments = services.library.moments(generation, caller.scopes, [request.moment_id]) if generation else []
-    if not moments:
+def record_vote(spaces: SpaceStore, generations: GenerationStore, moments: MomentStore, request: RecordVote) -> Ack:
+    """Store the caller's vote on a moment. Raises `RequestRefusedError` if the caller cannot see the moment."""
+    caller, generation = request.caller, generations.live()
+    visible = moments.get(generation, caller.scopes, [request.moment_id]) if generation else []
+    if not visible:
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
-    seen = moments[0].payload
-    services.spaces.vote(
+    moment = visible[0].payload
+    spaces.put_vote(
         VoteRecord(
             space=caller.space,
             user_id=caller.user_id,
             queries=request.queries,
-            video_id=seen["video_id"],
-            start_s=seen["start_s"],
-            end_s=seen["end_s"],
-            kind=request.kind,
+            video_id=moment["video_id"],
+            start_s=moment["start_s"],
+            end_s=moment["end_s"],
+            vote=request.kind,
             at=datetime.now(UTC).isoformat(),
         )
     )
     return Ack()
 
 
-def read_terms(services: Services, request: GetRetentionPolicy) -> RetentionPolicy:
-    settings = services.settings
+def get_retention_policy(settings: Settings, request: GetRetentionPolicy) -> RetentionPolicy:
+    """Return how long this installation keeps data."""
     return RetentionPolicy(
         leave_grace_days=settings.leave_grace_days,
         adapter_scope=settings.adapter_scope,
         keep_queries_days=settings.keep_queries_days,
-        keep_shown_days=settings.keep_shown_s / 86400,
+        keep_shown_days=settings.keep_shown_s / SECONDS_PER_DAY,
         keep_frames_days=settings.keep_frames_days,
     )
 
 
-def read_settings(services: Services, request: GetSettings) -> SpaceSettings:
-    return space_settings(services, request.caller.space)
+def get_settings(spaces: SpaceStore, request: GetSettings) -> SpaceSettings:
+    """Return the settings of the caller's space."""
+    return load_settings(spaces, request.caller.space)
 
 
-def change_settings(services: Services, request: ChangeSettings) -> SpaceSettings:
-    admins_only(request.caller)
-    services.spaces.put_settings(request.caller.space, request.settings.model_dump(mode="json"))
-    return space_settings(services, request.caller.space)
+def change_settings(spaces: SpaceStore, request: ChangeSettings) -> SpaceSettings:
+    """Store the settings of the caller's space. Raises `RequestRefusedError` if the caller is not an admin."""
+    require_admin(request.caller)
+    spaces.put_settings(request.caller.space, request.settings.model_dump(mode="json"))
+    return load_settings(spaces, request.caller.space)
 
 
-def space_settings(services: Services, space: str) -> SpaceSettings:
-    return SpaceSettings.model_validate(services.spaces.settings(space))
+def load_settings(spaces: SpaceStore, space: str) -> SpaceSettings:
+    """Return the settings of a space; defaults apply until an admin changes them."""
+    return SpaceSettings.model_validate(spaces.get_settings(space))
 
 
-def leave(services: Services, request: RecordBotRemoval) -> Ack:
-    note = services.spaces.come_back if request.back else services.spaces.leave
-    note(request.caller.space, datetime.fromtimestamp(request.at, UTC))
+def record_bot_removal(spaces: SpaceStore, request: RecordBotRemoval) -> Ack:
+    """Record that the bot was removed from the caller's space, or that it is back."""
+    at = datetime.fromtimestamp(request.at, UTC)
+    if request.is_back:
+        spaces.record_bot_return(request.caller.space, at)
+    else:
+        spaces.record_bot_removal(request.caller.space, at)
     return Ack()
-
-
-def admins_only(caller: Caller) -> None:
-    if not caller.is_admin:
-        log.warning("admin.refused", space=caller.space, user_id=caller.user_id)
-        raise RequestRefusedError(ErrorCode.ADMINS_ONLY)
-
-
-def forget_left(services: Services, now: datetime | None = None) -> None:
-    """Deletes everything of the spaces that were left longer ago than the grace time."""
-    now = now or datetime.now(UTC)
-    for space in services.spaces.left_before(now - timedelta(days=services.settings.leave_grace_days)):
-        clear(services, space, services.library.forget_space(space), now.timestamp())
-        retrain.forget(services, space)
-        services.user_data.forget(space)
-        services.spaces.forget(space)
-        log.info("space.forgotten", space=space)
-
-
-def retain(services: Services, now: datetime | None = None) -> None:
-    """Lets go of what the installation keeps for a time only."""
-    settings, now = services.settings, now or datetime.now(UTC)
-    if not services.leases.due("retention", RETAIN_EVERY_S):
-        return
-    if settings.keep_queries_days is not None:
-        votes = forget_votes(services.points, now - timedelta(days=settings.keep_queries_days))
-        log.info("votes.forgotten", votes=votes)
-    if settings.keep_frames_days is not None:
-        videos = thin(services.points, services.blobs, now - timedelta(days=settings.keep_frames_days))
-        log.info("frames.forgotten", videos=videos)
-
-
-def finish_leaving(services: Services) -> None:
-    """Ends what a worker began that was killed while a space took a video back."""
-    for record in services.library.leaving():
-        services.library.close(record.video_id)
-        # Which space it was is not known any more.
-        services.user_data.forget_links(None, [record.link])
-        _let_go(services, record.video_id)
-
-
-def clear(services: Services, space: str, forgotten: RemovedVideo, at: float) -> None:
-    """Takes away what hung on videos that are no longer in a space: whoever takes them back asked for it `at` a time.
-
-    The record lets go of them last, so that another worker ends this if it is cut short (`finish_leaving`).
-    """
-    services.user_data.took_back(space, forgotten.video_ids, at)
-    services.user_data.forget_links(space, forgotten.links)
-    for video_id in forgotten.video_ids:
-        _let_go(services, video_id)
-
-
-def _let_go(services: Services, video_id: str) -> None:
-    if services.library.let_go(video_id):
-        services.blobs.delete_prefix(video_prefix(video_id))
-        services.app.AsyncResult(job_id(video_id)).forget()
-
-
-def video_ids(links: Sequence[str]) -> list[str]:
-    """Of those that are links."""
-    ids = []
-    for link in links:
-        with suppress(NotALinkError):
-            ids.append(video_id(link))
-    return ids
-
-
-def video_id(link: str) -> str:
-    # A file may be gone by now, and can be forgotten all the same.
-    url = file_url_to_path(link).resolve().as_uri() if link.startswith("file://") else canonicalize(link).url
-    return Link(url, url).video_id

@@ -1,70 +1,82 @@
-"""What killed jobs left behind of videos that nobody wants any more.
+"""Garbage collection of what killed jobs left behind.
 
-A video may be forgotten while its job runs. The job then takes away what it stored; where its worker is killed before,
-no job is made again, as nothing waits, and what lies there is found by nobody but this round.
+A video can be removed while its index job runs; the job then deletes what it stored. If its worker is killed before
+that, no job is queued again, because no video waits for one, and only this collection finds the remains.
 """
 
 import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
-from indexer.store.blobs import video_prefix
-from worker.services import Services, work_folder
+from indexer.store.blobs import BlobStore, video_prefix
+from indexer.store.publishing import MomentPublisher
+from indexer.store.records import IndexStatus
+from indexer.store.removals import RemovalStore
+from indexer.store.videos import VideoStore
+from worker.job_leases import JobLeases
+from worker.jobs.work_dirs import video_work_dir, work_root
 
-EVERY_S = 3600.0
+STORES_EVERY_S = 3600.0
+"""How often one worker of all looks through the stores, which can be large."""
 
 _VIDEO_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 log = structlog.get_logger()
 
 
-def clear(services: Services) -> None:
-    """Deletes the work folders of this machine that no job needs, and now and then what is stored of forgotten videos.
+@dataclass(frozen=True)
+class GarbageCollector:
+    """Deletes work folders without a job, and stored data without a video. A video whose job runs is left alone."""
 
-    Nothing is touched while a job of its video runs.
-    """
-    _clear_folders(services)
-    if services.leases.due("leftovers", EVERY_S):
-        _clear_stores(services)
+    data_dir: Path
+    videos: VideoStore
+    publisher: MomentPublisher
+    removals: RemovalStore
+    blobs: BlobStore
+    leases: JobLeases
 
+    def collect(self) -> None:
+        """Clean the work folders of this machine, and the shared stores if that is due."""
+        self._collect_work_dirs()
+        if self.leases.acquire_turn("leftovers", STORES_EVERY_S):
+            self._collect_stored()
 
-def _clear_folders(services: Services) -> None:
-    """A waiting video's folder is its next job's to empty."""
-    root = services.settings.data_dir / "work"
-    for video_id in _video_ids(folder.name for folder in root.glob("*")):
-        if _waits(services, video_id):
-            continue
-        with _alone(services, video_id) as mine:
-            if mine and not _waits(services, video_id):
-                shutil.rmtree(work_folder(services.settings, video_id), ignore_errors=True)
-                log.info("leftovers.folder", video_id=video_id)
+    def _collect_work_dirs(self) -> None:
+        """Delete work folders, except those of videos that wait: their next job empties them."""
+        for video_id in _video_ids(path.name for path in work_root(self.data_dir).glob("*")):
+            if self._is_waiting(video_id):
+                continue
+            with self._no_job(video_id) as has_no_job:
+                if has_no_job and not self._is_waiting(video_id):
+                    shutil.rmtree(video_work_dir(self.data_dir, video_id), ignore_errors=True)
+                    log.info("garbage.work_dir_deleted", video_id=video_id)
 
+    def _collect_stored(self) -> None:
+        """Delete the moments and blobs of videos that have no record."""
+        with_blobs = _video_ids(self.blobs.list_names("videos/"))
+        for video_id in self.videos.unknown({*with_blobs, *self.publisher.unpublished_videos()}):
+            with self._no_job(video_id) as has_no_job:
+                if has_no_job and self.removals.delete_orphan(video_id):
+                    self.blobs.delete_prefix(video_prefix(video_id))
+                    log.info("garbage.video_deleted", video_id=video_id)
 
-def _clear_stores(services: Services) -> None:
-    with_blobs = _video_ids(services.blobs.names("videos/"))
-    for video_id in services.library.not_on_record({*with_blobs, *services.library.closed()}):
-        with _alone(services, video_id) as mine:
-            if mine and services.library.drop_stray(video_id):
-                services.blobs.delete_prefix(video_prefix(video_id))
-                log.info("leftovers.video", video_id=video_id)
+    @contextmanager
+    def _no_job(self, video_id: str) -> Iterator[bool]:
+        """Keep jobs of a video from starting during the block. Yields False if one is running."""
+        with self.leases.hold(video_id, "leftovers") as is_held:
+            yield is_held
+        if is_held:
+            # Without this, a submission would get its job only after the lease has expired.
+            self.leases.release_job(video_id)
 
-
-@contextmanager
-def _alone(services: Services, video_id: str) -> Iterator[bool]:
-    """Keeps jobs of a video away meanwhile. False: one runs."""
-    with services.leases.running(video_id, "leftovers") as mine:
-        yield mine
-    if mine:
-        # Whoever submits the video from now on gets a job at once, not when the lease lapses.
-        services.leases.done(video_id)
-
-
-def _waits(services: Services, video_id: str) -> bool:
-    record = services.library.video(video_id)
-    return record is not None and record.status == "waiting"
+    def _is_waiting(self, video_id: str) -> bool:
+        record = self.videos.get(video_id)
+        return record is not None and record.status == IndexStatus.WAITING
 
 
 def _video_ids(names: Iterable[str]) -> set[str]:

@@ -1,255 +1,192 @@
-"""The index job: one for each waiting video, made again from the store's record when its worker died."""
+"""The index job: it makes one submitted video searchable. It is idempotent; a copy of it changes nothing."""
 
 import shutil
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from celery import Task
-from celery.exceptions import BackendError, Ignore, Reject, Retry
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from celery.exceptions import Ignore, Reject, Retry
 
 from indexer.errors import IndexerError, StoreUnavailableError
+from indexer.ingest.ingest import IngestPipeline
 from indexer.ingest.reembed import reembed_video
-from indexer.store.blobs import video_prefix
-from indexer.store.records import VideoRecord
+from indexer.stages import IndexStage
+from indexer.store.blobs import BlobStore, video_prefix
+from indexer.store.records import IndexStatus, VideoRecord
+from indexer.store.stores import Stores
+from worker.job_leases import JobLeases
+from worker.jobs.errors import WorkerStoppingError
+from worker.jobs.index_queue import IndexQueue
+from worker.jobs.progress import ProgressPublisher
+from worker.jobs.work_dirs import video_work_dir
 from worker.leases import LeasesUnavailableError
+from worker.model_cache import ModelCache
+from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.messages import Indexed, IndexProgress, JobFailed, Update
-from worker.queue.app import waiting
-from worker.queue.signing import send
-from worker.services import Services, work_folder
+from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, JobFailed, Update
+from worker.settings import Settings
+
+RETRY_AFTER_S = (3, 20)
+"""The waits before the retries after a transient error; there is one retry for each."""
+PROGRESS_EVERY_S = 0.5
 
 log = structlog.get_logger()
 
-RETRY_AFTER_S = (3, 20)
-PROGRESS_EVERY_S = 0.5
-RESUME_EVERY_S = 30.0
-TASK = "reelseek.index"
 
+@dataclass(frozen=True)
+class IndexJob:
+    """Runs index jobs. `build_pipeline` makes the pipeline of one run, from the fetch to the stored moments."""
 
-class WorkerStoppingError(Exception):
-    """The worker is being shut down: the job goes back to its queue."""
+    settings: Settings
+    stores: Stores
+    blobs: BlobStore
+    models: ModelCache
+    metrics: Metrics
+    leases: JobLeases
+    queue: IndexQueue
+    stopping: threading.Event
+    build_pipeline: Callable[[], IngestPipeline]
 
+    def __call__(self, task: Task, video_id: str, correlation_id: str) -> Update:
+        """Index a video, unless another worker does or it is done, and return how that ended.
 
-def job_id(video_id: str) -> str:
-    """One video has one job, so whoever submits it follows the same one."""
-    return f"index-{video_id}"
-
-
-def send_index(services: Services, video_id: str) -> str:
-    """Makes the job of a waiting video unless it has one already. Returns its id."""
-    job = job_id(video_id)
-    if services.leases.queue(video_id):
+        Raises Celery's `Ignore` if there is nothing to report, `Retry` after a transient error, and `Reject` to put
+        the message back if the worker is shutting down or Redis cannot be reached.
+        """
         try:
-            services.app.AsyncResult(job).forget()
-            send(services.app, TASK, video_id, task_id=job, queue="index")
-        except BaseException:
-            # Nothing was queued, so the next to ask may try.
-            services.leases.done(video_id)
+            return self._run(task, video_id, correlation_id)
+        except LeasesUnavailableError as error:
+            raise Reject(str(error), requeue=True) from error
+
+    def _run(self, task: Task, video_id: str, correlation_id: str) -> Update:
+        owner = uuid.uuid4().hex
+        with self.leases.hold(video_id, owner) as is_held:
+            if not is_held:
+                # Not `Reject`: Celery would record that as the job's failure, for all who follow the running copy.
+                raise Ignore("a copy of this job is running")
+            try:
+                record = self._index(task, video_id)
+            except Exception as error:
+                if self.stopping.is_set():  # A child process that was killed by the shutdown can fail in any way.
+                    self.leases.requeue(video_id)
+                    log.info("index.requeued", video_id=video_id)
+                    raise Reject("shutting down", requeue=True) from None
+                return self._handle_error(task, video_id, error, correlation_id, owner)
+            if record is not None and record.status == IndexStatus.WAITING:
+                # The video was removed and then submitted again while the job ran.
+                raise self._retry(task, video_id, 0)
+            self.leases.release_job(video_id)
+            return index_outcome(record, correlation_id)
+
+    def _index(self, task: Task, video_id: str) -> VideoRecord | None:
+        """Do what is left to do for a video. Raises `IndexerError`, `WorkerStoppingError`."""
+        record = self.stores.videos.get(video_id)
+        if record is None or record.status != IndexStatus.WAITING:
+            # A copy of a job whose worker was killed after its last write.
+            shutil.rmtree(video_work_dir(self.settings.data_dir, video_id), ignore_errors=True)
+        else:
+            record = self._ingest(record, self._progress_callback(task))
+        for space in self.queue.spaces_missing_video(video_id):
+            self._embed_for_space(space, video_id)
+        return record
+
+    def _ingest(self, record: VideoRecord, progress: Callable[[IndexStage, float], None]) -> VideoRecord | None:
+        """Run the pipeline in a folder of this run alone, since a stalled copy may wake and go on in its own.
+
+        Raises `IndexerError`, also if the work folder cannot be written.
+        """
+        video_dir = video_work_dir(self.settings.data_dir, record.video_id)
+        shutil.rmtree(video_dir, ignore_errors=True)
+        run_dir = video_dir / uuid.uuid4().hex
+        try:
+            run_dir.mkdir(parents=True)
+            with self.metrics.time_stages("index") as begin_stage:
+
+                def report(stage: IndexStage, done: float) -> None:
+                    begin_stage(stage)
+                    progress(stage, done)
+
+                return self.build_pipeline()(record, run_dir, report)
+        except OSError as error:
+            raise StoreUnavailableError(f"the work folder: {error}") from error
+        finally:
+            shutil.rmtree(run_dir, ignore_errors=True)
+            with suppress(OSError):
+                video_dir.rmdir()
+
+    def _embed_for_space(self, space: str, video_id: str) -> None:
+        """Embed a video with a space's own model.
+
+        If that model fails, the job does not: other spaces find the video, and `requeue_lost_jobs` tries again.
+        """
+        try:
+            stores = self.stores
+            reembed_video(stores.moments, stores.reembedding, self.blobs, self.models.current(space), video_id)
+        except StoreUnavailableError:
             raise
-        services.leases.queued(video_id)
-    return job
+        except Exception:
+            log.exception("index.space_model_failed", video_id=video_id, space=space)
 
+    def _progress_callback(self, task: Task) -> Callable[[IndexStage, float], None]:
+        publisher = ProgressPublisher(task, PROGRESS_EVERY_S)
 
-def resume(services: Services) -> None:
-    """Makes the jobs of all videos that wait, or that a space's own generation lacks; those that have one keep it.
+        def report(stage: IndexStage, done: float) -> None:
+            if self.stopping.is_set():
+                raise WorkerStoppingError
+            publisher.publish_progress(IndexProgress(stage=stage, done=min(max(done, 0.0), 1.0)))
 
-    Where no message waits, a queued job's was taken by a worker that died with it, or is about to run: then its copy
-    does nothing. Embedded, a message dies with its process.
-    """
-    anew = services.settings.redis_url is not None and not waiting(services.app, "index")
-    for record in services.library.waiting():
-        _resume(services, record.video_id, anew)
-    if services.settings.adapter_scope == "space":
-        for generation in services.library.own_generations():
-            for video_id in services.library.missing(generation):
-                _resume(services, video_id, anew)
+        return report
 
-
-def send_missing(services: Services, generation: str) -> None:
-    """Makes the jobs of the videos that a generation lacks."""
-    for video_id in services.library.missing(generation):
-        send_index(services, video_id)
-
-
-def _resume(services: Services, video_id: str, anew: bool) -> None:
-    if anew:
-        services.leases.lost(video_id)
-    send_index(services, video_id)
-
-
-def lacking(services: Services, video_id: str) -> list[str]:
-    """Spaces whose own generation still lacks a video that they may find."""
-    return services.library.lacking(video_id) if services.settings.adapter_scope == "space" else []
-
-
-@contextmanager
-def resuming(
-    services: Services, rounds: Sequence[Callable[[Services], None]], every_s: float = RESUME_EVERY_S
-) -> Iterator[None]:
-    """Makes the `rounds` at once and again and again: a killed worker's job is taken up by whichever is left."""
-    ended = threading.Event()
-
-    def loop() -> None:
-        while True:
-            for each in rounds:
-                try:
-                    each(services)
-                except Exception:
-                    log.exception("resume.failed")
-            if ended.wait(every_s):
-                return
-
-    thread = threading.Thread(target=loop, name="resume")
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def index(services: Services, task: Task, video_id: str, correlation_id: str) -> Update:
-    """Works on one video unless somebody else does, or nothing is left to do."""
-    try:
-        return _index(services, task, video_id, correlation_id)
-    except LeasesUnavailableError as away:
-        raise Reject(str(away), requeue=True) from away
-
-
-def _index(services: Services, task: Task, video_id: str, correlation_id: str) -> Update:
-    owner = uuid.uuid4().hex
-    with services.leases.running(video_id, owner) as mine:
-        if not mine:
-            # Not `Reject`: Celery would record that as this job's failure, for all who follow the copy that runs.
-            raise Ignore("a copy of this job is running")
+    def _handle_error(
+        self, task: Task, video_id: str, error: Exception, correlation_id: str, owner: str
+    ) -> Indexed | JobFailed:
+        """Retry after a transient error, later each time; record any other failure, and only then report it."""
+        attempt, code = task.request.retries, error_code_of(error)
+        log.warning("index.failed", video_id=video_id, code=code, attempt=attempt, exc_info=error)
+        if not self.leases.is_held(video_id, owner):
+            raise Ignore("another worker has taken over this job")
+        if isinstance(error, IndexerError) and error.transient and attempt < len(RETRY_AFTER_S):
+            raise self._retry(task, video_id, RETRY_AFTER_S[attempt])
         try:
-            record = services.library.video(video_id)
-            if record is None or record.status != "waiting":
-                # A copy of a job whose worker was killed when all was done but this.
-                shutil.rmtree(work_folder(services.settings, video_id), ignore_errors=True)
-            else:
-                record = _ingest(services, record, _reporter(services, task))
-            for space in lacking(services, video_id):
-                _embed_own(services, space, video_id)
-        except Exception as error:
-            if services.stopping.is_set():  # a child that was killed for it may fail in any way
-                services.leases.requeue(video_id)
-                log.info("index.given_back", video_id=video_id)
-                raise Reject("shutting down", requeue=True) from None
-            return _failed(services, task, video_id, error, correlation_id, owner)
-        if record is not None and record.status == "waiting":
-            # Nobody wanted it any more, and then somebody did.
-            raise _again(services, task, video_id, 0)
-        services.leases.done(video_id)
-        return outcome(record, correlation_id)
+            record = self.stores.videos.get(video_id)
+            if record is not None and record.status != IndexStatus.WAITING:
+                # Another worker finished the job while this one was stalled.
+                return index_outcome(record, correlation_id)
+            self.blobs.delete_prefix(video_prefix(video_id))
+            self.stores.publisher.record_failure(video_id, code)
+        except StoreUnavailableError as unavailable:
+            raise self._retry(task, video_id, RETRY_AFTER_S[-1]) from unavailable
+        self.leases.release_job(video_id)
+        return JobFailed(code=code, correlation_id=correlation_id)
+
+    def _retry(self, task: Task, video_id: str, after_s: float) -> Retry | Ignore:
+        """Return the exception to raise so that the job runs again after `after_s` seconds."""
+        self.leases.requeue(video_id, after_s)
+        ProgressPublisher(task, PROGRESS_EVERY_S).publish(IndexProgress(stage=IndexStage.WAITING, done=0.0))
+        try:
+            return task.retry(countdown=after_s, throw=False)
+        except Reject:
+            return Ignore("the queue is unavailable; the record says that the video waits for its job")
 
 
-def _ingest(services: Services, record: VideoRecord, progress: Callable[[str, float], None]) -> VideoRecord | None:
-    """Raises `IndexerError`. The folder is this run's own: one that stood still may wake and go on in its own."""
-    of_video = work_folder(services.settings, record.video_id)
-    shutil.rmtree(of_video, ignore_errors=True)
-    folder = of_video / uuid.uuid4().hex
-    try:
-        folder.mkdir(parents=True)
-        with services.metrics.stages("index") as begin:
-
-            def heard(stage: str, done: float) -> None:
-                begin(stage)
-                progress(stage, done)
-
-            return services.ingest()(record, folder, heard)
-    except OSError as error:
-        raise StoreUnavailableError(f"the work folder: {error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            of_video.rmdir()
-
-
-def _embed_own(services: Services, space: str, video_id: str) -> None:
-    """What is wrong with one space's model is no fault of the video: others find it, and a later round tries again."""
-    try:
-        reembed_video(services.library, services.blobs, services.models.current(space), video_id)
-    except StoreUnavailableError:
-        raise
-    except Exception:
-        log.exception("index.own_failed", video_id=video_id, space=space)
-
-
-def _reporter(services: Services, task: Task) -> Callable[[str, float], None]:
-    """Publishes progress, not more often than a person can read it."""
-    last = ("", 0.0)
-
-    def report(stage: str, done: float) -> None:
-        nonlocal last
-        if services.stopping.is_set():
-            raise WorkerStoppingError
-        now_s = time.monotonic()
-        if stage != last[0] or now_s - last[1] >= PROGRESS_EVERY_S:
-            last = (stage, now_s)
-            _publish(task, stage, done)
-
-    return report
-
-
-def _publish(task: Task, stage: Any, done: float) -> None:
-    update = IndexProgress(stage=stage, done=min(max(done, 0.0), 1.0))
-    try:
-        task.update_state(state="PROGRESS", meta=update.model_dump(mode="json"))
-    except (RedisError, OperationalError, BackendError) as error:
-        # The job goes on without an audience.
-        log.warning("progress.not_told", error=error)
-
-
-def _failed(
-    services: Services, task: Task, video_id: str, error: Exception, correlation_id: str, owner: str
-) -> Indexed | JobFailed:
-    """Transient faults are tried again, later each time; the others are told, once they are on record."""
-    attempt, code = task.request.retries, error_code_of(error)
-    log.warning("index.failed", video_id=video_id, code=code, attempt=attempt, exc_info=error)
-    if not services.leases.held(video_id, owner):
-        raise Ignore("another worker has taken this job over")
-    if isinstance(error, IndexerError) and error.transient and attempt < len(RETRY_AFTER_S):
-        raise _again(services, task, video_id, RETRY_AFTER_S[attempt])
-    try:
-        record = services.library.video(video_id)
-        if record is not None and record.status != "waiting":
-            # Another worker has ended this job while this one stood still.
-            return outcome(record, correlation_id)
-        services.blobs.delete_prefix(video_prefix(video_id))
-        services.library.fail(video_id, code)
-    except StoreUnavailableError as away:
-        raise _again(services, task, video_id, RETRY_AFTER_S[-1]) from away
-    services.leases.done(video_id)
-    return JobFailed(code=code, correlation_id=correlation_id)
-
-
-def _again(services: Services, task: Task, video_id: str, after_s: float) -> Retry | Ignore:
-    """What to raise so that the job runs again."""
-    services.leases.requeue(video_id, after_s)
-    _publish(task, "waiting", 0.0)
-    try:
-        return task.retry(countdown=after_s, throw=False)
-    except Reject:
-        return Ignore("the queue is away; the record knows that the video waits")
-
-
-def outcome(record: VideoRecord | None, correlation_id: str) -> Indexed | JobFailed:
-    """How a video's job ended, as the record has it."""
-    if record is None or record.status == "failed":
+def index_outcome(record: VideoRecord | None, correlation_id: str) -> Indexed | JobFailed:
+    """Describe how a video's index job ended according to its record."""
+    if record is None or record.status == IndexStatus.FAILED:
         code = ErrorCode(record.code) if record and record.code else ErrorCode.NOT_IN_LIBRARY
         return JobFailed(code=code, correlation_id=correlation_id)
+    return describe_indexed(record)
+
+
+def describe_indexed(record: VideoRecord) -> Indexed:
+    """Describe a video that was indexed."""
     return Indexed(
         link=record.link,
         title=record.title,
-        status="words_only" if record.status == "words_only" else "indexed",
+        status=IndexOutcome.WORDS_ONLY if record.status == IndexStatus.WORDS_ONLY else IndexOutcome.INDEXED,
         code=ErrorCode(record.code) if record.code else None,
         moments=record.moments,
     )

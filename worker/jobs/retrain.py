@@ -1,385 +1,193 @@
-"""The retrain job: what a community has taught becomes an adapter, is judged, and takes over only if it is better.
+"""The retrain job: it trains an adapter on a space's data and rolls it out only if it is better than the current model.
 
-It goes on where it was: gathered pairs and checkpoints lie in the work folder, and once an adapter was found better,
-the record says so, and what is left is to embed the library anew.
+A killed job is continued by another worker: training examples and checkpoints are kept in the work folder, and once
+an adapter was judged better, the record says so and only the rollout is left.
 """
 
-import json
-import shutil
-import time
+import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailableError
-from indexer.ingest.reembed import reembed_missing
-from indexer.store.generations import GenerationRecord, Retraining, slug, space_of
-from worker.jobs import training_data
-from worker.jobs.index import WorkerStoppingError
+from indexer.store.blobs import BlobStore
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import GenerationRecord, RetrainRecord
+from indexer.store.stores import Stores
+from worker.job_leases import JobLeases
+from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
+from worker.jobs.model_blobs import adapter_prefix, report_picture_key
+from worker.jobs.promotion import JudgedAdapter, judge_adapter
+from worker.jobs.retrain_progress import CHECK_CANCELLED_EVERY_S, ProgressReporter
+from worker.jobs.retrain_queue import RETRAIN_LEASE
+from worker.jobs.rollout import delete_unused_generations, record_base_generation, roll_out
+from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
+from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
 from worker.leases import LeasesUnavailableError
+from worker.model_cache import ModelCache, Train
+from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.messages import Ack, JobFailed, RetrainFinished, RetrainProgress, Update
-from worker.queue.app import waiting
-from worker.queue.signing import send
-from worker.services import Services
+from worker.protocol.updates import JobFailed, RetrainFinished, RetrainOutcome, RetrainStage, Update
+from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.data.pairs import Pair
-    from model.evaluation.promotion import PromotionTest
+    from model.outcome import TrainedAdapter
 
-TASK: Final = "reelseek.job.retrain"
-CATCH_UP: Final = "reelseek.job.catch_up"
-CLAIM: Final = "retrain"
-"""There is one at a time in an installation, whichever space asked."""
-TELL_EVERY_S: Final = 1.0
-TELL_AGAIN_S: Final = 60.0
-"""After this long where nobody could be told: a try may take Celery as long as twenty steps."""
-LOOK_EVERY_S: Final = 5.0
-"""How often the record is asked whether somebody cancelled."""
-
-Stage = Literal["gather", "train", "evaluate", "embed", "switch"]
 log = structlog.get_logger()
 
 
-class CancelledByAdminError(Exception):
-    """Somebody asked the retrain to end."""
+@dataclass(frozen=True)
+class RetrainJob:
+    """Runs the recorded retrain. `train` trains an adapter."""
 
+    settings: Settings
+    stores: Stores
+    blobs: BlobStore
+    models: ModelCache
+    train: Train
+    metrics: Metrics
+    leases: JobLeases
+    stopping: threading.Event
+    check_cancelled_every_s: float = CHECK_CANCELLED_EVERY_S
 
-class ProgressReporter:
-    """Tells how far it is, not more often than a person can read it; raises where the job is to stop."""
+    def __call__(self, task: Task, correlation_id: str) -> Update:
+        """Work on the recorded retrain, unless another worker does, and return how it ended.
 
-    def __init__(self, services: Services, task: Task, begin: Callable[[str], None]) -> None:
-        self._parts, self._task, self._begin = services, task, begin
-        self._told, self._told_s, self._quiet_until_s = "", 0.0, 0.0
-        self._looked_s, self._cancelled = time.monotonic(), False
-
-    def __call__(
-        self, stage: Stage, step: int = 0, steps: int = 0, loss: float | None = None, left_s: float | None = None
-    ) -> None:
-        if self._parts.stopping.is_set():
-            raise WorkerStoppingError
-        if self.cancelled():
-            raise CancelledByAdminError
-        self._begin(stage)
-        now_s = time.monotonic()
-        if now_s >= self._quiet_until_s and (stage != self._told or now_s - self._told_s >= TELL_EVERY_S):
-            self._told, self._told_s = stage, now_s
-            self._tell(RetrainProgress(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
-
-    def over(self, update: Update) -> None:
-        """Tells what came of it."""
-        self._tell(update, "SUCCESS")
-
-    def _tell(self, update: Update, state: str = "PROGRESS") -> None:
-        """The job does not end because nobody can be told of it."""
+        Raises Celery's `Ignore` if there is nothing to report, and `Reject` to put the message back if the worker is
+        shutting down or Redis cannot be reached.
+        """
         try:
-            self._task.update_state(state=state, meta=update.model_dump(mode="json"))
-        except (OperationalError, RedisError) as error:
-            self._quiet_until_s = time.monotonic() + TELL_AGAIN_S
-            log.warning("retrain.not_told", error=error)
+            return self._run(task, correlation_id)
+        except LeasesUnavailableError as error:
+            raise Reject(str(error), requeue=True) from error
 
-    def cancelled(self) -> bool:
-        now_s = time.monotonic()
-        if not self._cancelled and now_s - self._looked_s >= LOOK_EVERY_S:
-            self._looked_s = now_s
+    def _run(self, task: Task, correlation_id: str) -> Update:
+        with self.leases.hold(RETRAIN_LEASE, uuid.uuid4().hex) as is_held:
+            if not is_held:
+                raise Ignore("a copy of this job is running")
+            retrain = self.stores.retrains.current()
+            clear_retrain_work_dirs(self.settings.data_dir, keep=retrain)
+            if retrain is None:
+                raise Ignore("the retrain has ended; this job is a copy")
             try:
-                running = self._parts.generations.retraining()
-            except StoreUnavailableError as error:
-                log.warning("retrain.not_looked", error=error)
-                return False
-            self._cancelled = running is None or running.cancelled
-        return self._cancelled
+                update = self._finish(task, retrain, correlation_id)
+            except Exception as error:
+                if self.stopping.is_set():
+                    self.leases.requeue(RETRAIN_LEASE)
+                    log.info("retrain.requeued")
+                    raise Reject("shutting down", requeue=True) from None
+                if not isinstance(error, StoreUnavailableError):
+                    raise
+                # The retrain stays on record, and is queued again once the store is back.
+                log.warning("retrain.store_unavailable", error=error)
+                self.leases.release_job(RETRAIN_LEASE)
+                raise Ignore("the store is unavailable") from error
+            clear_retrain_work_dirs(self.settings.data_dir)
+            self.leases.release_job(RETRAIN_LEASE)
+            return update
 
-    def stopping(self) -> bool:
-        return self._parts.stopping.is_set() or self.cancelled()
-
-
-def job_id(space: str) -> str:
-    """Of the retrain of a space's own model, or of the installation's: nobody follows another space's."""
-    return f"retrain-{slug(space)}" if space else "retrain"
-
-
-def send_retrain(services: Services) -> None:
-    """Makes the job of the retrain that is on record unless it has one already."""
-    asked = services.generations.retraining()
-    if asked is not None and services.leases.queue(CLAIM):
-        job = job_id(services.settings.adapter_space(asked.space))
-        try:
-            services.app.AsyncResult(job).forget()
-            send(services.app, TASK, task_id=job, queue="train")
-        except BaseException:
-            services.leases.done(CLAIM)
-            raise
-        services.leases.queued(CLAIM)
-
-
-def resume(services: Services) -> None:
-    """Makes the job of a retrain whose worker died, perhaps with its message, or whose store was away."""
-    if services.settings.redis_url is not None and not waiting(services.app, "train"):
-        services.leases.lost(CLAIM)
-    send_retrain(services)
-
-
-def retrain(services: Services, task: Task, correlation_id: str) -> Update:
-    """Works on the retrain that is on record, unless somebody else does."""
-    try:
-        return _run(services, task, correlation_id)
-    except LeasesUnavailableError as away:
-        raise Reject(str(away), requeue=True) from away
-
-
-def _run(services: Services, task: Task, correlation_id: str) -> Update:
-    with services.leases.running(CLAIM, uuid.uuid4().hex) as mine:
-        if not mine:
-            raise Ignore("a copy of this job is running")
-        asked = services.generations.retraining()
-        _clear_folders(services, asked)
-        if asked is None:
-            raise Ignore("a copy of this job ended it")
-        try:
-            with services.metrics.stages(TASK.removeprefix("reelseek.")) as begin:
-                tell = ProgressReporter(services, task, begin)
-                update = _outcome(services, asked, tell, correlation_id)
-            _forget_old(services)
-            # Who follows it is told while the record still has it: a worker that dies in between tells nobody.
-            tell.over(update)
-            services.generations.end_retraining()
-        except Exception as error:
-            if services.stopping.is_set():
-                services.leases.requeue(CLAIM)
-                log.info("retrain.given_back")
-                raise Reject("shutting down", requeue=True) from None
-            if not isinstance(error, StoreUnavailableError):
-                raise
-            # It stays on record, and is gone on with once the store is back.
-            log.warning("retrain.store_away", error=error)
-            services.leases.done(CLAIM)
-            raise Ignore("the store is away") from error
-        _clear_folders(services)
-        services.leases.done(CLAIM)
+    def _finish(self, task: Task, retrain: RetrainRecord, correlation_id: str) -> Update:
+        """Bring the retrain to its end, publish the outcome, and delete the record."""
+        with self.metrics.time_stages("job.retrain") as begin_stage:
+            report = ProgressReporter(
+                task, self.stores.retrains, self.stopping, begin_stage, self.check_cancelled_every_s
+            )
+            update = self._outcome(retrain, report, correlation_id)
+        delete_unused_generations(self.stores.generations, self.blobs)
+        # The outcome is published before the record is deleted. If the worker died in between in the other order,
+        # those who follow the job would never get it.
+        report.publish_outcome(update)
+        self.stores.retrains.finish()
         return update
 
+    def _outcome(self, retrain: RetrainRecord, report: ProgressReporter, correlation_id: str) -> Update:
+        """Return how the retrain ended.
 
-def catch_up(services: Services) -> Ack:
-    """Embeds what only another generation has: videos that were added while this one was not searched."""
-
-    def tell(done: int, of: int) -> None:
-        if services.stopping.is_set():
-            raise WorkerStoppingError
-
-    try:
-        reembed_missing(services.library, services.blobs, services.models.current(), tell)
-    except WorkerStoppingError:
-        raise Reject("shutting down", requeue=True) from None
-    return Ack()
-
-
-def send_catch_up(services: Services) -> None:
-    send(services.app, CATCH_UP, queue="train")
-
-
-def forget(services: Services, space: str) -> None:
-    """Takes a space's own models away, whatever was learnt from it, and a retrain that it asked for."""
-    asked = services.generations.retraining()
-    if asked is not None and asked.space == space:
-        services.generations.cancel()
-    services.library.drop_own(space)
-    for record in services.generations.all():
-        if record.space == space:
-            services.generations.forget(record.name)
-    services.blobs.delete_prefix(_home(space))
-    services.models.tidy()
-
-
-# ---- the way of a retrain ----
-
-
-def _outcome(services: Services, asked: Retraining, tell: ProgressReporter, correlation_id: str) -> Update:
-    """How it ended. Raises `WorkerStoppingError` and `StoreUnavailableError`: then it has not."""
-    try:
-        if asked.cancelled:
-            return RetrainFinished(outcome="cancelled")
-        if asked.generation:
-            return _take_over(services, asked.generation, tell)
-        return _learn(services, asked, tell)
-    except CancelledByAdminError:
-        return RetrainFinished(outcome="cancelled")
-    except (WorkerStoppingError, StoreUnavailableError):
-        raise
-    except Exception as error:
-        if services.stopping.is_set():
+        Raises `WorkerStoppingError`, `StoreUnavailableError`, and during a shutdown any error: then it has not ended.
+        """
+        try:
+            if retrain.cancelled:
+                return RetrainFinished(outcome=RetrainOutcome.CANCELLED)
+            if retrain.generation:
+                return self._roll_out(retrain.generation, report)
+            return self._train_and_judge(retrain, report)
+        except CancelledByAdminError:
+            return RetrainFinished(outcome=RetrainOutcome.CANCELLED)
+        except (WorkerStoppingError, StoreUnavailableError):
             raise
-        log.warning("retrain.failed", code=error_code_of(error), exc_info=error)
-        return JobFailed(code=error_code_of(error), correlation_id=correlation_id)
+        except Exception as error:
+            if self.stopping.is_set():
+                raise
+            log.warning("retrain.failed", code=error_code_of(error), exc_info=error)
+            return JobFailed(code=error_code_of(error), correlation_id=correlation_id)
 
-
-def _learn(services: Services, asked: Retraining, tell: ProgressReporter) -> Update:
-    from model.errors import Cancelled
-
-    space = services.settings.adapter_space(asked.space)
-    pairs = _pairs(services, asked, tell)
-    if pairs is None:
-        return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
-    folder = _folder(services, asked)
-    try:
-        trained = services.train(
-            services.settings,
-            pairs,
-            folder / "train",
-            services.models.adapter(services.library.generation(space)),
-            lambda step: tell("train", step.step, step.steps, step.loss, step.seconds_left),
-            tell.stopping,
-        )
-    except Cancelled as cancelled:
-        raise (WorkerStoppingError if services.stopping.is_set() else CancelledByAdminError) from cancelled
-    generation, tried, picture = _tried(services, space, pairs, trained, folder, tell)
-    before, after = tried.base.text_to_image, tried.adapter.text_to_image
-    figures: dict[str, Any] = {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}
-    if not tried.verdict.better:
-        found = {reason.finding for reason in tried.verdict.reasons}
-        if "too_few" in found:
+    def _train_and_judge(self, retrain: RetrainRecord, report: ProgressReporter) -> Update:
+        space = self.settings.adapter_scope_of(retrain.space)
+        folder = retrain_work_dir(self.settings.data_dir, retrain)
+        if not has_gathered_examples(folder):
+            report(RetrainStage.GATHER)
+            if not gather_examples(self.stores, self.blobs, space, folder):
+                return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
+        pairs = load_pairs(folder)
+        trained = self._train(space, pairs, folder, report)
+        judged = judge_adapter(self.settings, self.models, self.blobs, space, pairs, trained, folder, report)
+        verdict = judged.verdict
+        if verdict == "too_few_pairs":
             return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
-        return RetrainFinished(outcome="forgets" if "forgot" in found else "not_better", picture=picture, **figures)
-    _keep_base(services)
-    prefix = f"{_home(space)}adapters/{_plain(generation)}/"
-    services.blobs.put_folder(prefix, trained.adapter)
-    made_at, preset = datetime.now(UTC).isoformat(), services.settings.preset
-    services.generations.put(GenerationRecord(generation, preset, made_at, prefix, **figures, space=space))
-    if not services.generations.found_better(generation):
-        raise CancelledByAdminError
-    return _take_over(services, generation, tell)
+        if verdict != "better":
+            return RetrainFinished(
+                outcome=RetrainOutcome(verdict), picture=report_picture_key(judged.generation), **_figures(judged)
+            )
+        self._record_better(judged, trained)
+        return self._roll_out(judged.generation, report)
+
+    def _train(
+        self, space: str | None, pairs: "list[Pair]", folder: Path, report: ProgressReporter
+    ) -> "TrainedAdapter":
+        """Train on top of the current adapter. Raises `WorkerStoppingError`, `CancelledByAdminError`, `ModelError`."""
+        from model.errors import TrainingCancelledError
+
+        try:
+            return self.train(
+                self.settings,
+                pairs,
+                folder / "train",
+                self.models.adapter(self.stores.generations.live(space)),
+                lambda step: report(RetrainStage.TRAIN, step.step, step.steps, step.loss, step.seconds_left),
+                report.must_stop,
+            )
+        except TrainingCancelledError as error:
+            raise (WorkerStoppingError if self.stopping.is_set() else CancelledByAdminError) from error
+
+    def _record_better(self, judged: JudgedAdapter, trained: "TrainedAdapter") -> None:
+        """Store the adapter, and record that only its rollout is left. Raises `CancelledByAdminError`."""
+        record_base_generation(self.stores.generations, self.settings.preset)
+        prefix = adapter_prefix(judged.generation)
+        self.blobs.put_folder(prefix, trained.adapter)
+        self.stores.generations.put_record(
+            GenerationRecord(
+                judged.generation,
+                self.settings.preset,
+                datetime.now(UTC).isoformat(),
+                prefix,
+                **_figures(judged),
+            )
+        )
+        if not self.stores.retrains.record_better(judged.generation):
+            raise CancelledByAdminError
+
+    def _roll_out(self, generation: GenerationId, report: ProgressReporter) -> RetrainFinished:
+        return roll_out(self.stores, self.blobs, self.models, generation, report)
 
 
-def _tried(
-    services: Services, space: str, pairs: "list[Pair]", trained: Any, folder: Path, tell: ProgressReporter
-) -> "tuple[str, PromotionTest, str]":
-    """The new generation's name, how it stands against the one before, and the key of a picture of that."""
-    from model.evaluation import general_set, report
-    from model.evaluation.promotion import trial
-
-    adapter = services.models.load(trained.adapter, space)
-    world = general_set.pairs(services.settings.preset, folder / "general", services.settings.parts_dir)
-    held_out = [pair for pair in pairs if pair.split == "test"]
-    rest = [pair for pair in pairs if pair.split != "test"]
-    base, tell_share = services.models.current(space), lambda share: tell("evaluate", round(100 * share), 100)
-    tried = trial(base, adapter, held_out, world, tell_share, rest)
-    facts = {"preset": services.settings.preset, "generation": adapter.generation}
-    report.write(tried, trained.outcomes, facts, folder / "report")
-    picture = _picture(adapter.generation)
-    services.blobs.put_folder(picture.removesuffix(report.PICTURE), folder / "report")
-    return adapter.generation, tried, picture
-
-
-def _picture(generation: str) -> str:
-    """The key of the report's picture, beside which lies the rest of it."""
-    from model.evaluation import report
-
-    return f"{_home(space_of(generation))}reports/{_plain(generation)}/{report.PICTURE}"
-
-
-def _home(space: str) -> str:
-    """Under which lie the blobs that go when a space leaves; empty: those of the installation."""
-    return f"spaces/{slug(space)}/" if space else ""
-
-
-def _plain(generation: str) -> str:
-    return generation.partition("@")[0]
-
-
-def _take_over(services: Services, generation: str, tell: ProgressReporter) -> RetrainFinished:
-    """Embeds the library beside the old vectors, then switches in one step."""
-    made = services.generations.get(generation)
-    if made is None:
-        raise LookupError(f"no record of {generation}")
-    encoder = services.models.load(services.models.adapter(generation), made.space)
-    reembed_missing(services.library, services.blobs, encoder, lambda done, of: tell("embed", done, of))
-    tell("switch")
-    services.library.switch(generation, made.space)
-    # Videos that were finished by the model before in the last moment.
-    reembed_missing(services.library, services.blobs, encoder, lambda done, of: None)
-    return RetrainFinished(
-        outcome="promoted",
-        r5_before=made.r5_before,
-        r5=made.r5,
-        questions=made.questions,
-        picture=_picture(generation),
-    )
-
-
-def _keep_base(services: Services) -> None:
-    """The generation that is searched stands in the list, too, also if no retrain made it."""
-    live = services.library.generation()
-    if live and services.generations.get(live) is None:
-        services.generations.put(GenerationRecord(live, services.settings.preset, datetime.now(UTC).isoformat()))
-
-
-def _forget_old(services: Services) -> None:
-    """Keeps the generations that are searched and those before them, and lets go of the others."""
-    services.library.drop_old()
-    for record in services.generations.all():
-        if record.name not in (services.library.generation(record.space), services.library.before(record.space)):
-            services.generations.forget(record.name)
-            if record.adapter:
-                services.blobs.delete_prefix(record.adapter)
-
-
-def _pairs(services: Services, asked: Retraining, tell: ProgressReporter) -> "list[Pair] | None":
-    """Gathered once: a job that goes on must go on with the same. None: too few."""
-    from model.data.cleaning import clean
-    from model.data.pairs import Pair
-
-    folder = _folder(services, asked)
-    file = folder / "pairs.json"
-    if not file.exists():
-        tell("gather")
-        found = training_data.lessons(services, services.settings.adapter_space(asked.space))
-        if training_data.material(found).missing:
-            return None
-        folder.mkdir(parents=True, exist_ok=True)
-        found = list(training_data.pictures(services, found, folder / "pictures"))
-        _write(file, found)
-    stored = [training_data.TrainingExample(**each) for each in json.loads(file.read_text(encoding="utf-8"))]
-    pairs = [_pair(Pair, lesson, folder / "pictures") for lesson in stored]
-    return list(clean(pairs).pairs)
-
-
-def _write(file: Path, found: list[training_data.TrainingExample]) -> None:
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps([asdict(each) for each in found]), encoding="utf-8")
-    partial.rename(file)
-
-
-def _pair(make: "Callable[..., Pair]", lesson: training_data.TrainingExample, folder: Path) -> "Pair":
-    return make(
-        text=lesson.text,
-        pictures=tuple(folder / key for key in lesson.pictures),
-        source=lesson.video_id,
-        kind=lesson.kind,
-        user_id=lesson.user_id,
-        against=tuple(tuple(folder / key for key in each) for each in lesson.against),
-    )
-
-
-def _folder(services: Services, asked: Retraining) -> Path:
-    """Each retrain has its own: what another one gathered may be another space's."""
-    return _folders(services) / uuid.uuid5(uuid.NAMESPACE_URL, f"{asked.space} {asked.at}").hex
-
-
-def _folders(services: Services) -> Path:
-    return services.settings.data_dir / "work" / CLAIM
-
-
-def _clear_folders(services: Services, but: Retraining | None = None) -> None:
-    """Deletes what retrains left on this machine, also those that another machine ended."""
-    for path in _folders(services).glob("*"):
-        if but is None or path != _folder(services, but):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _figures(judged: JudgedAdapter) -> dict[str, Any]:
+    """Return recall at 5 on the held-out pairs, of the current model and of the adapter, and how many there are."""
+    before, after = judged.test.base.text_to_image, judged.test.adapter.text_to_image
+    return {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}

@@ -1,121 +1,193 @@
-"""What a retrain can learn from: the words of videos with their pictures, and what people thought of answers."""
+"""Training data of a retrain: texts of videos with pictures of their moments, and votes on hits."""
 
+import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from indexer.atomic_write import write_atomically
 from indexer.errors import CorruptFileError
 from indexer.images import read_frame
-from indexer.store.spaces import VoteRecord
+from indexer.store.blobs import BlobStore
+from indexer.store.records import VoteRecord
+from indexer.store.stores import Stores
 from indexer.vectors.vector_store import StoredPoint
-from worker.protocol.messages import TrainingDataSummary
-from worker.services import Services
+from worker.protocol.models import TrainingDataSummary
 
-LEAST_PAIRS: Final = 100
-LEAST_HELD_OUT: Final = 6
-"""Videos that must be held out, or nothing can be told of what was learnt (`model.evaluation.promotion`); of ten about one is."""
-MOMENTS_OF_A_VIDEO: Final = 8
-"""Title and description are of the whole video: they go with no more than this many of its moments."""
+if TYPE_CHECKING:
+    from model.data.pairs import Pair, PairKind
 
-_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
+MIN_PAIRS: Final = 100
+MIN_HELD_OUT_VIDEOS: Final = 6
+"""With fewer held-out videos no adapter can be judged (`model.evaluation.promotion`). About one
+video of ten is held out.
+"""
+MAX_MOMENTS_PER_VIDEO: Final = 8
+"""Title and description describe the whole video, so they are paired with no more than this number of its moments."""
+
+_OWN_TEXTS: "Final[tuple[PairKind, ...]]" = ("chapter", "speech")
+"""Texts that belong to a single moment."""
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """A text and the pictures of a moment, as keys of blobs; `model.data.pairs` has the same with files."""
+    """A text and the pictures of a moment as blob keys; `model.data.pairs.Pair` has the same as files."""
 
     text: str
     pictures: tuple[str, ...]
     video_id: str
-    kind: str
+    kind: "PairKind"
+    """Source of the text: `title`, `description`, `chapter`, `speech` or `vote`."""
     user_id: str
-    against: tuple[tuple[str, ...], ...] = ()
+    hard_negatives: tuple[tuple[str, ...], ...] = ()
+    """Pictures of moments that were voted down for the same text."""
 
 
-def lessons(services: Services, space: str) -> list[TrainingExample]:
-    """All of a space, or of all spaces where that is empty, but for texts that say nothing."""
-    from model.data.cleaning import says_something
+def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]:
+    """Collect the examples of a space, or of all spaces (None), without uninformative texts."""
+    from model.data.cleaning import is_informative
 
-    people = services.library.submitters(space)
-    moments = {id: services.library.kept(id, but="") for id in sorted(people)}
-    said = [lesson for id, own in moments.items() for lesson in _said(own, people[id])]
-    found = [*said, *_voted(services.spaces.votes(space), moments)]
-    return [lesson for lesson in found if says_something(lesson.text)]
+    submitters = stores.submissions.submitters(space)
+    moments = {video_id: stores.moments.of_video(video_id) for video_id in sorted(submitters)}
+    examples = [
+        *(example for video_id, own in moments.items() for example in _from_texts(own, submitters[video_id])),
+        *_from_votes(stores.spaces.votes(space), moments),
+    ]
+    return [example for example in examples if is_informative(example.text)]
 
 
-def material(found: Sequence[TrainingExample]) -> TrainingDataSummary:
-    """What there is, and how much is missing."""
-    from model.data.pairs import split
+def summarize(examples: Sequence[TrainingExample]) -> TrainingDataSummary:
+    """Count the examples, and how many more pairs a retrain needs."""
+    from model.data.pairs import assign_split
 
-    videos = {each.video_id for each in found}
-    held_out = sum(split(id) == "test" for id in videos)
-    missing = max(LEAST_PAIRS - len(found), 10 * (LEAST_HELD_OUT - held_out), 0)
+    videos = {example.video_id for example in examples}
+    held_out = sum(assign_split(video_id) == "test" for video_id in videos)
     return TrainingDataSummary(
-        pairs=len(found),
+        pairs=len(examples),
         videos=len(videos),
-        people=len({each.user_id for each in found}),
-        kinds=Counter(each.kind for each in found),
-        missing=missing,
+        users=len({example.user_id for example in examples}),
+        pairs_by_kind=Counter(example.kind for example in examples),
+        missing_pairs=max(MIN_PAIRS - len(examples), 10 * (MIN_HELD_OUT_VIDEOS - held_out), 0),
     )
 
 
-def pictures(services: Services, found: Sequence[TrainingExample], folder: Path) -> Iterator[TrainingExample]:
-    """The lessons whose pictures can all still be read, after writing them into `folder` under their keys."""
-    for lesson in found:
-        keys = [*lesson.pictures, *(key for each in lesson.against for key in each)]
-        if all(_written(services, key, folder / key) for key in keys):
-            yield lesson
+def has_gathered_examples(folder: Path) -> bool:
+    """Return whether `gather_examples` has succeeded in `folder`."""
+    return _examples_file(folder).exists()
 
 
-def _written(services: Services, key: str, file: Path) -> bool:
-    if not file.exists():
-        try:
-            data = services.blobs.get(key)
-            read_frame(data)
-        except (KeyError, CorruptFileError):
-            return False
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+def gather_examples(stores: Stores, blobs: BlobStore, space: str | None, folder: Path) -> bool:
+    """Collect the examples of a retrain in `folder`, with their pictures. Returns False if there are too few.
+
+    This is done once per retrain: a job that another worker continues must train on the same examples.
+    """
+    examples = collect_examples(stores, space)
+    if summarize(examples).missing_pairs:
+        return False
+    examples = list(_download_pictures(blobs, examples, _picture_dir(folder)))
+    write_atomically(_examples_file(folder), json.dumps([asdict(example) for example in examples]).encode())
     return True
 
 
-def _said(moments: Sequence[StoredPoint], user_id: str) -> Iterator[TrainingExample]:
-    """Words of the whole video go with moments from all along it, those of a stretch with that stretch."""
-    shown = [each for each in sorted(moments, key=lambda each: each.payload["start_s"]) if each.payload.get("frames")]
-    for moment in shown[:: math.ceil(len(shown) / MOMENTS_OF_A_VIDEO) or 1]:
-        payload = moment.payload
-        description = _SENTENCE.split(payload["said"].get("description", "").strip())[0]
-        for kind, text in (("title", payload["title"]), ("description", description)):
-            if text:
-                yield _lesson(text, payload, kind, user_id)
-    for moment in shown:
-        for kind in ("chapter", "speech"):
-            if text := moment.payload["said"].get(kind):
-                yield _lesson(text, moment.payload, kind, user_id)
+def load_pairs(folder: Path) -> "list[Pair]":
+    """Return the gathered examples as cleaned pairs."""
+    from model.data.cleaning import clean_pairs
+
+    stored = json.loads(_examples_file(folder).read_text(encoding="utf-8"))
+    return list(clean_pairs([_to_pair(TrainingExample(**fields), _picture_dir(folder)) for fields in stored]).pairs)
 
 
-def _lesson(text: str, payload: Mapping[str, Any], kind: str, user_id: str) -> TrainingExample:
-    return TrainingExample(text, tuple(payload["frames"]), payload["video_id"], kind, user_id)
+def _examples_file(folder: Path) -> Path:
+    return folder / "examples.json"
 
 
-def _voted(votes: Sequence[VoteRecord], moments: Mapping[str, Sequence[StoredPoint]]) -> Iterator[TrainingExample]:
-    """A question and what was good for it; what was bad for the same question stands against it."""
-    seen = [(vote, _shown(vote, moments)) for vote in votes]
-    bad: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for vote, frames in seen:
-        if vote.kind == "down" and frames:
-            bad.setdefault(vote.queries, []).append(frames)
-    for vote, frames in seen:
-        if vote.kind != "down" and frames and vote.queries:
-            against = tuple(each for each in bad.get(vote.queries, ()) if each != frames)
-            yield TrainingExample(", ".join(vote.queries), frames, vote.video_id, "vote", vote.user_id, against)
+def _picture_dir(folder: Path) -> Path:
+    return folder / "pictures"
 
 
-def _shown(vote: VoteRecord, moments: Mapping[str, Sequence[StoredPoint]]) -> tuple[str, ...]:
+def _to_pair(example: TrainingExample, picture_dir: Path) -> "Pair":
+    from model.data.pairs import Pair
+
+    return Pair(
+        text=example.text,
+        pictures=tuple(picture_dir / key for key in example.pictures),
+        source=example.video_id,
+        kind=example.kind,
+        user_id=example.user_id,
+        hard_negatives=tuple(tuple(picture_dir / key for key in clip) for clip in example.hard_negatives),
+    )
+
+
+def _download_pictures(
+    blobs: BlobStore, examples: Sequence[TrainingExample], picture_dir: Path
+) -> Iterator[TrainingExample]:
+    """Write pictures to `picture_dir` under their keys, and yield the examples whose pictures can all be read."""
+    for example in examples:
+        keys = [*example.pictures, *(key for clip in example.hard_negatives for key in clip)]
+        if all(_download_picture(blobs, key, picture_dir / key) for key in keys):
+            yield example
+
+
+def _download_picture(blobs: BlobStore, key: str, file: Path) -> bool:
+    """Write a picture to `file`. Returns False if it is missing or corrupt."""
+    if not file.exists():
+        try:
+            data = blobs.get(key)
+            read_frame(data)
+        except (KeyError, CorruptFileError):
+            return False
+        write_atomically(file, data)
+    return True
+
+
+def _from_texts(moments: Sequence[StoredPoint], user_id: str) -> Iterator[TrainingExample]:
+    """Yield the examples of one video.
+
+    Title and description go with moments from all parts of the video, chapter and speech with their own moment.
+    """
+    in_order = sorted(moments, key=lambda moment: float(moment.payload["start_s"]))
+    payloads = [moment.payload for moment in in_order if moment.payload.get("frames")]
+    for payload in payloads[:: math.ceil(len(payloads) / MAX_MOMENTS_PER_VIDEO) or 1]:
+        yield from _examples(payload, {"title": payload["title"], "description": _description(payload)}, user_id)
+    for payload in payloads:
+        yield from _examples(payload, {kind: payload["text_by_source"].get(kind, "") for kind in _OWN_TEXTS}, user_id)
+
+
+def _description(payload: Mapping[str, Any]) -> str:
+    """Return the first sentence of the video's description; empty if it has none."""
+    return _SENTENCE_END.split(payload["text_by_source"].get("description", "").strip())[0]
+
+
+def _examples(payload: Mapping[str, Any], texts: "Mapping[PairKind, str]", user_id: str) -> Iterator[TrainingExample]:
+    """Pair a moment with each text that is not empty."""
+    for kind, text in texts.items():
+        if text:
+            yield TrainingExample(text, tuple(payload["frames"]), payload["video_id"], kind, user_id)
+
+
+def _from_votes(votes: Sequence[VoteRecord], moments: Mapping[str, Sequence[StoredPoint]]) -> Iterator[TrainingExample]:
+    """Yield a query with each moment that a user liked for it.
+
+    Moments that were voted down for the same query become its hard negatives.
+    """
+    with_frames = [(vote, frames) for vote in votes if (frames := _frames_of(vote, moments))]
+    voted_down: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for vote, frames in with_frames:
+        if vote.vote == "down":
+            voted_down.setdefault(vote.queries, []).append(frames)
+    for vote, frames in with_frames:
+        if vote.vote != "down" and vote.queries:
+            negatives = tuple(each for each in voted_down.get(vote.queries, ()) if each != frames)
+            yield TrainingExample(", ".join(vote.queries), frames, vote.video_id, "vote", vote.user_id, negatives)
+
+
+def _frames_of(vote: VoteRecord, moments: Mapping[str, Sequence[StoredPoint]]) -> tuple[str, ...]:
+    """Return the blob keys of the pictures of the moment that the vote is on; empty if the moment is gone."""
     for moment in moments.get(vote.video_id, ()):
         if moment.payload["start_s"] == vote.start_s:
             return tuple(moment.payload.get("frames", ()))

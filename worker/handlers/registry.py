@@ -1,0 +1,42 @@
+"""The table of handlers: which function answers which request, and with which services."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+from worker.handlers import library, models, search, spaces
+from worker.protocol.base import Request, WireModel
+from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, Submit
+from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
+from worker.protocol.search import Find, RecordVote
+from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
+from worker.services import Services
+
+Handler: TypeAlias = Callable[[Any], WireModel]
+
+
+def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
+    """Bind every request to its handler and to the services that this handler uses."""
+    settings, stores, user_data = services.settings, services.stores, services.user_data
+    submissions, generations = stores.submissions, stores.generations
+    index_queue, retrain_queue = services.index_queue(), services.retrain_queue()
+    return {
+        Find: partial(search.find, stores.moments, submissions, services.models, services.metrics),
+        Submit: partial(library.submit, submissions, stores.spaces, user_data, services.guard, index_queue),
+        GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue),
+        ListPlaylist: partial(library.list_playlist, services.fetcher(), settings.search_timeout_s),
+        ListLibrary: partial(library.list_library, submissions),
+        Forget: partial(
+            library.forget, submissions, stores.removals, stores.spaces, user_data, services.video_removal()
+        ),
+        GetStatus: partial(library.get_status, submissions, generations, settings),
+        RecordVote: partial(spaces.record_vote, stores.spaces, generations, stores.moments),
+        GetRetentionPolicy: partial(spaces.get_retention_policy, settings),
+        GetSettings: partial(spaces.get_settings, stores.spaces),
+        ChangeSettings: partial(spaces.change_settings, stores.spaces),
+        RecordBotRemoval: partial(spaces.record_bot_removal, stores.spaces),
+        PreviewRetrain: partial(models.preview_retrain, settings, stores),
+        Retrain: partial(models.retrain, settings, stores, retrain_queue),
+        ListModels: partial(models.list_models, settings, generations),
+        Rollback: partial(models.rollback, settings, generations, index_queue, retrain_queue),
+    }

@@ -1,0 +1,60 @@
+"""Handler of searches."""
+
+from base64 import b64decode, b64encode
+
+from indexer.images import read_query_picture
+from indexer.search.query import SearchQuery
+from indexer.search.search import find_moments
+from indexer.store.moments import MomentStore
+from indexer.store.submissions import SubmissionStore
+from indexer.types import Picture
+from worker.handlers.access import require_visible_video
+from worker.handlers.errors import RequestRefusedError
+from worker.model_cache import ModelCache
+from worker.ops.metrics import Metrics
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.search import Find, SearchResults
+
+
+def find(
+    moments: MomentStore, submissions: SubmissionStore, models: ModelCache, metrics: Metrics, request: Find
+) -> SearchResults:
+    """Search the videos that the caller can see.
+
+    Raises `RequestRefusedError` if nothing was asked for, if the picture cannot be read, or if the video to search
+    in is not visible to the caller.
+    """
+    caller = request.caller
+    queries = [query.strip() for query in request.queries if query.strip()]
+    if not (queries or request.like or request.picture):
+        raise RequestRefusedError(ErrorCode.EMPTY_QUERY)
+    picture, thumbnail = _decode_picture(request.picture)
+    with metrics.time_search_stage("whole"):
+        query = SearchQuery(
+            scopes=caller.scopes,
+            texts=queries,
+            like=request.like,
+            unlike=request.unlike,
+            picture=picture,
+            video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
+            limit=request.limit,
+            offset=request.offset,
+        )
+        page = find_moments(moments, submissions, models.serving(caller.space), query, metrics.time_search_stage)
+    return SearchResults(
+        hits=page.hits,
+        next_offset=page.next_offset,
+        weak=page.is_weak and not request.offset,
+        picture=thumbnail,
+    )
+
+
+def _decode_picture(encoded: str | None) -> tuple[Picture | None, str | None]:
+    """Return the query picture, and a small copy in base64 with which the caller can ask for the next page."""
+    if encoded is None:
+        return None, None
+    try:
+        picture, thumbnail = read_query_picture(b64decode(encoded, validate=True))
+    except ValueError as error:
+        raise RequestRefusedError(ErrorCode.NOT_A_PICTURE) from error
+    return picture, b64encode(thumbnail).decode()

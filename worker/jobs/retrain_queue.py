@@ -1,0 +1,62 @@
+"""Queueing of the retrain job. At most one retrain runs in an installation at a time."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from celery import Celery
+
+from indexer.store.generation_id import space_slug
+from indexer.store.retrains import RetrainStore
+from worker.job_leases import JobLeases
+from worker.protocol.queues import CATCH_UP_TASK, RETRAIN_TASK
+from worker.queue.app import count_waiting
+from worker.queue.signing import send_signed
+from worker.settings import Settings
+
+RETRAIN_LEASE: Final = "retrain"
+
+
+@dataclass(frozen=True)
+class RetrainQueue:
+    """Sends retrain jobs to the queue `train`."""
+
+    settings: Settings
+    app: Celery
+    leases: JobLeases
+    retrains: RetrainStore
+
+    @staticmethod
+    def job_id(space: str | None) -> str:
+        """Return the id of the retrain job of a space's own model, or of the installation's.
+
+        It contains the space, so that a space cannot follow the retrain of another one.
+        """
+        return f"retrain-{space_slug(space)}" if space else "retrain"
+
+    def enqueue(self) -> None:
+        """Send the job of the recorded retrain, if there is one, unless it is queued or running."""
+        retrain = self.retrains.current()
+        if retrain is not None and self.leases.try_queue(RETRAIN_LEASE):
+            job_id = self.job_id(self.settings.adapter_scope_of(retrain.space))
+            try:
+                self.app.AsyncResult(job_id).forget()
+                send_signed(self.app, RETRAIN_TASK, task_id=job_id, queue="train")
+            except BaseException:
+                # Nothing was sent, so the next caller may try again.
+                self.leases.release_job(RETRAIN_LEASE)
+                raise
+            self.leases.confirm_queued(RETRAIN_LEASE)
+
+    def enqueue_catch_up(self) -> None:
+        """Send the job that re-embeds the videos that the current generation of the installation misses."""
+        send_signed(self.app, CATCH_UP_TASK, queue="train")
+
+    def requeue_lost_jobs(self) -> None:
+        """Send the job of the recorded retrain again if its worker died, or gave up because the store was away."""
+        if self.settings.redis_url is not None and not count_waiting(self.app, "train"):
+            self.leases.release_lost(RETRAIN_LEASE)
+        self.enqueue()
+
+    def has_result(self, job_id: str) -> bool:
+        """Return whether the result backend still has the outcome of a job."""
+        return bool(self.app.AsyncResult(job_id).ready())

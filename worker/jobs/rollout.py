@@ -1,0 +1,94 @@
+"""Rollout of generations: re-embedding the library, switching searches to the new vectors, and deleting old ones."""
+
+import threading
+from datetime import UTC, datetime
+from functools import partial
+
+from celery.exceptions import Reject
+
+from indexer.ingest.reembed import reembed_missing
+from indexer.store.blobs import BlobStore
+from indexer.store.generation_id import GenerationId
+from indexer.store.generations import GenerationStore
+from indexer.store.records import GenerationRecord
+from indexer.store.stores import Stores
+from worker.jobs.errors import WorkerStoppingError
+from worker.jobs.model_blobs import report_picture_key, space_prefix
+from worker.jobs.retrain_progress import ProgressReporter
+from worker.model_cache import ModelCache
+from worker.protocol.base import Ack
+from worker.protocol.updates import RetrainFinished, RetrainOutcome, RetrainStage
+
+
+def roll_out(
+    stores: Stores, blobs: BlobStore, models: ModelCache, generation: GenerationId, report: ProgressReporter
+) -> RetrainFinished:
+    """Re-embed the library beside the old vectors, then switch searches to the new ones in one step.
+
+    Raises `LookupError` if the generation has no record.
+    """
+    record = stores.generations.get_record(generation)
+    if record is None:
+        raise LookupError(f"no record of generation {generation}")
+    encoder = models.load(models.adapter(generation), generation.space)
+    reembed = partial(reembed_missing, stores.generations, stores.moments, stores.reembedding, blobs, encoder)
+    reembed(lambda done, total: report(RetrainStage.EMBED, done, total))
+    report(RetrainStage.SWITCH)
+    stores.generations.switch_to(generation, generation.space)
+    # Index jobs that ended just before the switch used the previous model.
+    reembed(lambda done, total: None)
+    return RetrainFinished(
+        outcome=RetrainOutcome.PROMOTED,
+        r5_before=record.r5_before,
+        r5=record.r5,
+        questions=record.questions,
+        picture=report_picture_key(generation),
+    )
+
+
+def catch_up(stores: Stores, blobs: BlobStore, models: ModelCache, stopping: threading.Event) -> Ack:
+    """Re-embed the videos that were added while another generation was searched.
+
+    Raises `Reject` to put the message back if the worker is shutting down.
+    """
+
+    def stop_if_asked(done: int, total: int) -> None:
+        if stopping.is_set():
+            raise WorkerStoppingError
+
+    try:
+        reembed_missing(stores.generations, stores.moments, stores.reembedding, blobs, models.current(), stop_if_asked)
+    except WorkerStoppingError:
+        raise Reject("shutting down", requeue=True) from None
+    return Ack()
+
+
+def record_base_generation(generations: GenerationStore, preset: str) -> None:
+    """Record the generation that the installation searches if no retrain made it, so that it is listed, too."""
+    live = generations.live()
+    if live and generations.get_record(live) is None:
+        generations.put_record(GenerationRecord(live, preset, datetime.now(UTC).isoformat()))
+
+
+def delete_unused_generations(generations: GenerationStore, blobs: BlobStore) -> None:
+    """Delete all generations but those that are searched and the ones before them."""
+    generations.delete_unused()
+    for record in generations.records():
+        space = record.generation.space
+        if record.generation not in (generations.live(space), generations.previous(space)):
+            generations.delete_record(record.generation)
+            if record.adapter:
+                blobs.delete_prefix(record.adapter)
+
+
+def delete_space_models(stores: Stores, blobs: BlobStore, models: ModelCache, space: str) -> None:
+    """Delete all that was learned from a space: its models, their reports, and a retrain that it asked for."""
+    retrain = stores.retrains.current()
+    if retrain is not None and retrain.space == space:
+        stores.retrains.cancel()
+    stores.generations.delete_of_space(space)
+    for record in stores.generations.records():
+        if record.generation.space == space:
+            stores.generations.delete_record(record.generation)
+    blobs.delete_prefix(space_prefix(space))
+    models.delete_unused_adapters()
