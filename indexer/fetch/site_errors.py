@@ -1,4 +1,4 @@
-"""What a site's failure means, out of what yt-dlp raises and warns of."""
+"""Classification of site failures: maps exceptions and warnings of yt-dlp to `IndexerError` classes."""
 
 import errno
 import re
@@ -42,70 +42,86 @@ _BY_CLASS: dict[type[BaseException], type[FetchError]] = {
     GeoRestrictedError: BlockedVideoError,
     UserNotLive: LiveStreamError,
 }
-_BY_WORDS: tuple[tuple[Pattern[str], type[FetchError]], ...] = tuple(
-    (re.compile(words, re.IGNORECASE), classify)
-    for words, classify in (
-        (r"not a bot|captcha|rate.?limit|too many requests|geo.?restrict|your (country|location|region)|drm", BlockedVideoError),
+_BY_MESSAGE: tuple[tuple[Pattern[str], type[FetchError]], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), error_class)
+    for pattern, error_class in (
+        (
+            r"not a bot|captcha|rate.?limit|too many requests|geo.?restrict|your (country|location|region)|drm",
+            BlockedVideoError,
+        ),
         (r"unusual traffic|cloudflare|ip address is blocked", BlockedVideoError),
         (r"live event|premieres? in|upcoming|not currently live|is offline|live stream", LiveStreamError),
-        (r"\bprivate\b|members.only|log.?in|sign.?in|registered users|age.restrict|subscri|premium|password", PrivateVideoError),
+        (
+            r"\bprivate\b|members.only|log.?in|sign.?in|registered users|age.restrict|subscri|premium|password",
+            PrivateVideoError,
+        ),
         (r"timed out", SiteTimeoutError),
-        (r"unavailable|not available|not exist|removed|deleted|terminated|not found|(in|un)complete.*id", VideoNotFoundError),
+        (
+            r"unavailable|not available|not exist|removed|deleted|terminated|not found|(in|un)complete.*id",
+            VideoNotFoundError,
+        ),
         (r"no video formats|no video could be found|unable to extract", NoVideoError),
     )
 )
-_EMPTY = re.compile("did not get any data blocks", re.IGNORECASE)
+_NO_DATA = re.compile("did not get any data blocks", re.IGNORECASE)
 _STATUS = re.compile(r"HTTP Error (\d{3})")
 
 
 def classify(error: BaseException) -> IndexerError:
-    """The error of ours that an exception stands for, with its words."""
-    for cause in _causes(error):
+    """Return the `IndexerError` for an exception, by its causes first and by its message last."""
+    for cause in _iter_causes(error):
         if isinstance(cause, IndexerError):
             return cause
         if isinstance(cause, HTTPError):
-            return _by_status(cause.status)(str(error))
-        for kind, known in _BY_CLASS.items():
-            if isinstance(cause, kind):
-                return known(str(error) or kind.__name__)
+            return _class_by_status(cause.status)(str(error))
+        for cause_class, error_class in _BY_CLASS.items():
+            if isinstance(cause, cause_class):
+                return error_class(str(error) or cause_class.__name__)
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return TooLargeError(str(error))
         if isinstance(cause, OSError) and cause.errno in DISK_FULL:
             return StoreUnavailableError(str(error))
-    if _EMPTY.search(str(error)):
+    if _NO_DATA.search(str(error)):
         return EmptyFileError(str(error))
-    by_words = classify_messages([str(error)])
-    transport = any(isinstance(cause, TransportError) for cause in _causes(error))
-    return SiteUnreachableError(str(error)) if transport and not isinstance(by_words, SiteTimeoutError) else by_words
+    by_message = classify_messages([str(error)])
+    is_transport = any(isinstance(cause, TransportError) for cause in _iter_causes(error))
+    if is_transport and not isinstance(by_message, SiteTimeoutError):
+        return SiteUnreachableError(str(error))
+    return by_message
 
 
-def classify_messages(said: Iterable[str]) -> FetchError:
-    """The first warning that gives a reason; without one, there was no video."""
-    said = list(said)
-    for words in said:
-        if status := _STATUS.search(words):
-            return _by_status(int(status[1]))(words)
-        for pattern, known in _BY_WORDS:
-            if known is not NoVideoError and pattern.search(words):
-                return known(words)
-    everything = "; ".join(said)
-    return NoVideoError(everything) if _BY_WORDS[-1][0].search(everything) else FetchError(everything)
+def classify_messages(messages: Iterable[str]) -> FetchError:
+    """Return the error for the first message that gives a reason.
+
+    `NoVideoError` is a consequence and not a reason, so it is returned only if no message gives another
+    reason.
+    """
+    messages = list(messages)
+    for message in messages:
+        if status := _STATUS.search(message):
+            return _class_by_status(int(status[1]))(message)
+        for pattern, error_class in _BY_MESSAGE:
+            if error_class is not NoVideoError and pattern.search(message):
+                return error_class(message)
+    joined = "; ".join(messages)
+    return NoVideoError(joined) if _BY_MESSAGE[-1][0].search(joined) else FetchError(joined)
 
 
-def _by_status(status: int) -> type[FetchError]:
+def _class_by_status(status: int) -> type[FetchError]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SiteUnreachableError
     return _BY_STATUS.get(status, FetchError)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and all that it was raised from, wrapped or handled; yt-dlp keeps some in its own fields."""
+def _iter_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and all its causes and contexts. yt-dlp keeps some causes in fields of its own."""
     waiting, seen = [error], set()
     while waiting:
-        found = waiting.pop(0)
-        if id(found) in seen:
+        current = waiting.pop(0)
+        if id(current) in seen:
             continue
-        seen.add(id(found))
-        yield found
-        kept = (getattr(found, "cause", None), *(getattr(found, "exc_info", None) or ()))
-        waiting.extend(each for each in (*kept, found.__cause__, found.__context__) if isinstance(each, BaseException))
+        seen.add(id(current))
+        yield current
+        own_fields = (getattr(current, "cause", None), *(getattr(current, "exc_info", None) or ()))
+        causes = (*own_fields, current.__cause__, current.__context__)
+        waiting.extend(cause for cause in causes if isinstance(cause, BaseException))

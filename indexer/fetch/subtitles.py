@@ -1,4 +1,4 @@
-"""What is said in a video: which of a site's subtitle tracks to take, and its text as captions."""
+"""Subtitles of a video: chooses one of a site's tracks and parses it into captions."""
 
 import html
 import re
@@ -12,68 +12,79 @@ from pysubs2.exceptions import Pysubs2Error
 
 from indexer.types import Caption
 
-MAX_SPEECH_BYTES = 8 * 1024**2
+MAX_SUBTITLE_BYTES = 8 * 1024**2
 MAX_CAPTIONS = 20_000
 MAX_CAPTION_CHARS = 1000
 
 _FORMATS = ("srt", "vtt")
 _LANGUAGES = ("en", "ko", "zh")
-_NO_SPEECH = frozenset({"live_chat", "danmaku", "rechat", "comments"})
-_INLINE = re.compile(r"<(?:\d+:)?\d+:\d+[.,]\d+>|</?c[^>]*>")
+_NOT_SPEECH = frozenset({"live_chat", "danmaku", "rechat", "comments"})
+_INLINE_TAGS = re.compile(r"<(?:\d+:)?\d+:\d+[.,]\d+>|</?c[^>]*>")
 
 
 @dataclass(frozen=True)
 class SubtitleTrack:
-    """One file of subtitles, as yt-dlp describes it. `automatic`: written by a machine, line rolling after line."""
+    """One subtitle file. `source` is yt-dlp's description of it.
+
+    `is_automatic` marks machine-made captions, which repeat each line under the next one.
+    """
 
     source: Mapping[str, Any]
-    automatic: bool
+    is_automatic: bool
 
 
 def choose_track(info: Mapping[str, Any]) -> SubtitleTrack | None:
-    """What people wrote before what a machine heard; the video's own language before English, Korean, Chinese."""
+    """Choose a track of a video that yt-dlp described, or None.
+
+    Subtitles that people wrote come before machine-made ones. Then the video's own language comes first, and
+    English, Korean and Chinese after it.
+    """
     own = (info.get("language") or "").split("-")[0]
-    wanted = [own, *_LANGUAGES] if own else [*_LANGUAGES]
-    for kind, automatic in (("subtitles", False), ("automatic_captions", True)):
-        tracks = {name: formats for name, formats in (info.get(kind) or {}).items() if name not in _NO_SPEECH}
-        for name in sorted(tracks, key=lambda name: _rank(name, wanted)):
-            if _rank(name, wanted)[0] >= len(wanted) and automatic:
-                break  # in a language no one asked for, a translation of a guess
+    languages = [own, *_LANGUAGES] if own else [*_LANGUAGES]
+    for kind, is_automatic in (("subtitles", False), ("automatic_captions", True)):
+        tracks = {name: formats for name, formats in (info.get(kind) or {}).items() if name not in _NOT_SPEECH}
+        for name in sorted(tracks, key=lambda name: _rank(name, languages)):
+            if _rank(name, languages)[0] >= len(languages) and is_automatic:
+                break  # a machine translation of machine-made captions, into a language that is not supported
             for extension in _FORMATS:
                 for source in tracks[name]:
                     if source.get("ext") == extension and source.get("url"):
-                        return SubtitleTrack(source, automatic)
+                        return SubtitleTrack(source, is_automatic)
     return None
 
 
-def _rank(name: str, wanted: list[str]) -> tuple[int, int]:
-    """`-orig` marks what was heard, among its own translations."""
+def _rank(name: str, languages: list[str]) -> tuple[int, int]:
+    """Return the sort key of a track. The suffix `-orig` marks the spoken language among its translations."""
     language = name.split("-")[0]
-    heard = name.endswith("-orig")
-    if heard and language not in wanted:
+    is_original = name.endswith("-orig")
+    if is_original and language not in languages:
         return 0, 0
-    return (wanted.index(language) if language in wanted else len(wanted)), 0 if heard else len(name)
+    position = languages.index(language) if language in languages else len(languages)
+    return position, 0 if is_original else len(name)
 
 
 def parse_captions(text: str, track: SubtitleTrack) -> tuple[Caption, ...]:
-    """The captions of a subtitle file. Raises `ValueError` for a text that is none."""
+    """Return the captions of a subtitle file.
+
+    Raises `ValueError` if the text is not in the track's format.
+    """
     try:
-        events = pysubs2.SSAFile.from_string(_INLINE.sub("", text), format_=track.source["ext"])
+        events = pysubs2.SSAFile.from_string(_INLINE_TAGS.sub("", text), format_=track.source["ext"])
     except (Pysubs2Error, LookupError) as error:
         raise ValueError(f"no subtitles: {error}") from error
-    said = (Caption(e.start / 1000, e.end / 1000, html.unescape(e.plaintext).strip()) for e in events)
-    texts = _unrolled(said) if track.automatic else (caption for caption in said if caption.text)
+    captions = (Caption(e.start / 1000, e.end / 1000, html.unescape(e.plaintext).strip()) for e in events)
+    lines = _deduplicate_lines(captions) if track.is_automatic else (caption for caption in captions if caption.text)
     return tuple(
-        Caption(each.start_s, each.end_s, each.text[:MAX_CAPTION_CHARS]) for each in islice(texts, MAX_CAPTIONS)
+        Caption(each.start_s, each.end_s, each.text[:MAX_CAPTION_CHARS]) for each in islice(lines, MAX_CAPTIONS)
     )
 
 
-def _unrolled(rolling: Iterator[Caption]) -> Iterator[Caption]:
-    """Machine captions show a line again under the next one; each line is kept where it first stood."""
-    before: list[str] = []
-    for caption in rolling:
+def _deduplicate_lines(captions: Iterator[Caption]) -> Iterator[Caption]:
+    """Yield each line of rolling captions once, with the time of its first appearance."""
+    previous: list[str] = []
+    for caption in captions:
         lines = [line.strip() for line in caption.text.splitlines() if line.strip()]
-        new = [line for line in lines if line not in before]
+        new = [line for line in lines if line not in previous]
         if new:
             yield Caption(caption.start_s, caption.end_s, " ".join(new))
-        before = lines or before
+        previous = lines or previous

@@ -1,4 +1,4 @@
-"""Playlists, channels and feeds, listed over a real web site on loopback."""
+"""Tests of listing playlists, channels and feeds on a real web site on loopback."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,34 +12,34 @@ from tests.support.site import Site
 LOOPBACK = ip_network("127.0.0.1/32")
 
 
-def links(link: str, folder: Path, most: int = 50, allowed: bool = True) -> list[str]:
-    networks = (LOOPBACK,) if allowed else ()
+def list_links(link: str, folder: Path, max_links: int = 50, *, is_allowed: bool = True) -> list[str]:
+    networks = (LOOPBACK,) if is_allowed else ()
     fetcher = YtDlpFetcher(7200.0, 10**7, timeout_s=60.0, memory_limit_bytes=1024**3, allow_networks=networks)
-    return fetcher.links(link, folder, most)
+    return fetcher.list_links(link, folder, max_links)
 
 
-def feed(*urls: str) -> str:
+def rss_feed(*urls: str) -> str:
     items = "".join(f"<item><title>{url}</title><link>{url}</link></item>" for url in urls)
     return f'<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>'
 
 
-def test_a_feed_is_listed_in_order(site: Site, tmp_path: Path) -> None:
-    """Each video's own link, as many as were asked for, without fetching any of them."""
+def test_list_links_returns_links_of_feed_in_order(site: Site, tmp_path: Path) -> None:
+    """At most `max_links`, and no video is fetched."""
     urls = [f"{site.base}/{name}.mp4" for name in "abcd"]
-    link = site.put("/feed.xml", feed(*urls), kind="application/rss+xml")
-    assert links(link, tmp_path) == urls
-    assert links(link, tmp_path, most=2) == urls[:2]
+    link = site.put("/feed.xml", rss_feed(*urls), kind="application/rss+xml")
+    assert list_links(link, tmp_path) == urls
+    assert list_links(link, tmp_path, max_links=2) == urls[:2]
 
 
-def test_an_empty_feed_holds_no_video(site: Site, tmp_path: Path) -> None:
-    """A list of nothing is told as such, and so is a page that is not there."""
+def test_list_links_of_empty_feed_raises_no_video(site: Site, tmp_path: Path) -> None:
+    """A missing page raises another error."""
     with pytest.raises(NoVideoError):
-        links(site.put("/feed.xml", feed(), kind="application/rss+xml"), tmp_path)
+        list_links(site.put("/feed.xml", rss_feed(), kind="application/rss+xml"), tmp_path)
     with pytest.raises(VideoNotFoundError):
-        links(f"{site.base}/nothing.xml", tmp_path)
+        list_links(f"{site.base}/nothing.xml", tmp_path)
 
 
-def test_the_guard_stands_here_too(site: Site, tmp_path: Path) -> None:
-    """A list at a private address is refused before anything is asked."""
+def test_list_links_refuses_private_address(site: Site, tmp_path: Path) -> None:
+    """Before any request is sent."""
     with pytest.raises(AddressRefusedError):
-        links(site.put("/feed.xml", feed("http://a.example/1")), tmp_path, allowed=False)
+        list_links(site.put("/feed.xml", rss_feed("http://a.example/1")), tmp_path, is_allowed=False)

@@ -1,4 +1,4 @@
-"""What sites and yt-dlp say, and which of our errors it is."""
+"""Tests of the classification of yt-dlp's exceptions and warnings as `IndexerError`."""
 
 import errno
 
@@ -20,13 +20,13 @@ from indexer.errors import (
 from indexer.fetch.site_errors import classify, classify_messages
 
 
-def wrapped(error: BaseException) -> DownloadError:
-    """As yt-dlp raises it: inside an error of its own."""
+def wrap(error: BaseException) -> DownloadError:
+    """Wrap an exception as yt-dlp does."""
     return DownloadError(f"ERROR: {error}", (type(error), error, None))
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("message", "error"),
     [
         ("Sign in to confirm you’re not a bot. Use --cookies-from-browser", BlockedVideoError),
         ("The uploader has not made this video available in your country", BlockedVideoError),
@@ -47,13 +47,13 @@ def wrapped(error: BaseException) -> DownloadError:
         ("HTTP Error 404: Not Found", VideoNotFoundError),
         ("HTTP Error 503: Service Unavailable", SiteUnreachableError),
         ("No video formats found!", NoVideoError),
-        ("something nobody foresaw", FetchError),
+        ("an unknown message", FetchError),
     ],
 )
-def test_a_sites_words_have_a_meaning(said: str, error: type[FetchError]) -> None:
-    """The same words mean the same, raised or warned of."""
-    assert type(classify(wrapped(ExtractorError(said, expected=True)))) is error
-    assert type(classify_messages(["Falling back on generic information extractor", said])) is error
+def test_classify_maps_message_to_error(message: str, error: type[FetchError]) -> None:
+    """A message is classified alike as an exception and as a warning."""
+    assert type(classify(wrap(ExtractorError(message, expected=True)))) is error
+    assert type(classify_messages(["Falling back on generic information extractor", message])) is error
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_a_sites_words_have_a_meaning(said: str, error: type[FetchError]) -> Non
         (TooLargeError("12 bytes"), TooLargeError),
     ],
 )
-def test_an_error_has_the_meaning_of_its_cause(cause: BaseException, error: type[FetchError]) -> None:
-    """However yt-dlp wraps it."""
-    assert type(classify(wrapped(ExtractorError("Unable to download", cause=cause)))) is error
-    assert type(classify(wrapped(cause))) is error
+def test_classify_maps_cause_to_error(cause: BaseException, error: type[FetchError]) -> None:
+    """However yt-dlp wraps the cause."""
+    assert type(classify(wrap(ExtractorError("Unable to download", cause=cause)))) is error
+    assert type(classify(wrap(cause))) is error
 
 
-def test_the_first_reason_counts() -> None:
-    """That there are no formats is what follows from a reason, not the reason."""
-    said = ["No video formats found!", "Private video", "HTTP Error 503", "Requested format is not available"]
-    assert type(classify_messages(said)) is PrivateVideoError
+def test_classify_messages_returns_first_reason() -> None:
+    """Missing formats are a consequence of a reason, not the reason."""
+    messages = ["No video formats found!", "Private video", "HTTP Error 503", "Requested format is not available"]
+    assert type(classify_messages(messages)) is PrivateVideoError
