@@ -1,97 +1,119 @@
-"""A naive model of who wants and sees which video: sets and dictionaries, and what an answer tells of."""
+"""A simple model of which videos each user may see: sets and dictionaries, compared with the worker's answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from indexer.link.canonical import canonicalize
-from tests.support.indexer_fakes import a_video, moment_id
+from tests.support.indexer_fakes import make_video, moment_id
+from tests.support.worker_services import local_link
 from worker.protocol.base import Caller, WireModel
 from worker.protocol.spaces import SpaceSettings
 
 SPACES: Final = ("discord:1", "slack:2")
 VIDEOS: Final = ("v0", "v1", "v2")
-MOMENTS: Final = 2
-"""Of each video."""
+MOMENTS_PER_VIDEO: Final = 2
 
 
 def link_of(name: str) -> str:
-    return f"http://127.0.0.1/{name}.mp4"
+    return local_link(name)
 
 
-def id_of(name: str) -> str:
+def video_id_of(name: str) -> str:
     return canonicalize(link_of(name)).video_id
 
 
-def moments_of(name: str) -> list[str]:
-    return [moment_id(replace(a_video(name), id=id_of(name)), number) for number in range(MOMENTS)]
+def moment_ids_of(name: str) -> list[str]:
+    video = replace(make_video(name), id=video_id_of(name))
+    return [moment_id(video, number) for number in range(MOMENTS_PER_VIDEO)]
 
 
-def told(answer: WireModel) -> set[str]:
-    """The videos that an answer says anything of."""
+def mentioned_videos(answer: WireModel) -> set[str]:
+    """Return the names of the videos whose link, id, title or moments the answer contains."""
     text = answer.model_dump_json()
-    marks = {name: (link_of(name), id_of(name), f"title of {name}", *moments_of(name)) for name in VIDEOS}
+    marks = {name: (link_of(name), video_id_of(name), f"title of {name}", *moment_ids_of(name)) for name in VIDEOS}
     return {name for name, own in marks.items() if any(mark in text for mark in own)}
 
 
-def named(answer: WireModel) -> set[str]:
-    """The spaces that an answer says anything of: people are called by them, and ask with their names."""
-    return {space for space in SPACES if f"of {space}" in answer.model_dump_json()}
+def mentioned_spaces(answer: WireModel) -> set[str]:
+    """Return the spaces that the answer contains. Display names, queries and watched channels end with `of <space>`."""
+    text = answer.model_dump_json()
+    return {space for space in SPACES if f"of {space}" in text}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """That a video is wanted, by whom, and where."""
+class ModelSubmission:
+    """A video that is wanted in a space, or in a private channel of it."""
 
     name: str
     space: str
     private_channel: str | None
     user_id: str
-    message: str
+    message_id: str | None
+
+
+@dataclass(frozen=True)
+class ModelVote:
+    """A vote on a moment of a video."""
+
+    space: str
+    user_id: str
+    name: str
 
 
 @dataclass
-class World:
-    """What people did, and what follows from it."""
+class AccessModel:
+    """The state of all spaces after the requests so far."""
 
-    wishes: dict[tuple[str, str | None, str], Wish] = field(default_factory=dict)
-    """By space, room and video: the first who asked there counts."""
+    submissions: dict[tuple[str, str | None, str], ModelSubmission] = field(default_factory=dict)
+    """By space, private channel and video: the first submission counts."""
     indexed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
-    votes: set[tuple[str, str, str]] = field(default_factory=set)
-    """Space, person, video."""
-    decided: dict[str, SpaceSettings] = field(default_factory=dict)
+    votes: set[ModelVote] = field(default_factory=set)
+    changed_settings: dict[str, SpaceSettings] = field(default_factory=dict)
 
     def settings(self, space: str) -> SpaceSettings:
-        return self.decided.get(space, SpaceSettings())
+        return self.changed_settings.get(space, SpaceSettings())
 
-    def submit(self, caller: Caller, name: str, message: str) -> None:
-        private_channel = caller.private_channel if self.settings(caller.space).private_channels == "closed" else None
-        self.wishes.setdefault(
-            (caller.space, private_channel, name), Wish(name, caller.space, private_channel, caller.user_id, message)
-        )
+    def submit(self, caller: Caller, name: str, message_id: str | None) -> None:
+        is_closed = self.settings(caller.space).private_channels == "closed"
+        private_channel = caller.private_channel if is_closed else None
+        submission = ModelSubmission(name, caller.space, private_channel, caller.user_id, message_id)
+        self.submissions.setdefault((caller.space, private_channel, name), submission)
         self.failed.discard(name)
 
     def waiting(self) -> set[str]:
-        return {wish.name for wish in self.wishes.values()} - self.indexed - self.failed
+        """Return the submitted videos that are neither indexed nor failed."""
+        return {submission.name for submission in self.submissions.values()} - self.indexed - self.failed
 
-    def seen(self, caller: Caller) -> list[Wish]:
-        """The wishes that somebody may know of who asks from there."""
+    def visible(self, caller: Caller) -> list[ModelSubmission]:
+        """Return the submissions that the caller may see."""
         return [
-            each
-            for each in self.wishes.values()
-            if each.space == caller.space and each.private_channel in (None, caller.private_channel)
+            submission
+            for submission in self.submissions.values()
+            if submission.space == caller.space and submission.private_channel in (None, caller.private_channel)
         ]
 
-    def forget(self, which: Callable[[Wish], bool]) -> set[str]:
-        """Takes wishes back; the videos they were for. What nobody wants any more is gone."""
-        taken = {key: wish for key, wish in self.wishes.items() if which(wish)}
-        for key in taken:
-            del self.wishes[key]
-        gone = {(wish.space, wish.name) for wish in taken.values()}
-        gone -= {(wish.space, wish.name) for wish in self.wishes.values()}
-        self.votes = {vote for vote in self.votes if (vote[0], vote[2]) not in gone}
-        wanted = {wish.name for wish in self.wishes.values()}
+    def visible_names(self, caller: Caller) -> set[str]:
+        """Return the names of the videos that the caller may see."""
+        return {submission.name for submission in self.visible(caller)}
+
+    def findable_names(self, caller: Caller) -> set[str]:
+        """Return the names of the videos that a search by the caller may find."""
+        return self.visible_names(caller) & self.indexed
+
+    def remove(self, matches: Callable[[ModelSubmission], bool]) -> set[str]:
+        """Remove submissions, and all data that no space needs any more. Returns the names of their videos."""
+        removed = {key: submission for key, submission in self.submissions.items() if matches(submission)}
+        for key in removed:
+            del self.submissions[key]
+        remaining = {(submission.space, submission.name) for submission in self.submissions.values()}
+        departed = {(submission.space, submission.name) for submission in removed.values()} - remaining
+        self.remove_votes(lambda vote: (vote.space, vote.name) in departed)
+        wanted = {submission.name for submission in self.submissions.values()}
         self.indexed &= wanted
         self.failed &= wanted
-        return {wish.name for wish in taken.values()}
+        return {submission.name for submission in removed.values()}
+
+    def remove_votes(self, matches: Callable[[ModelVote], bool]) -> None:
+        self.votes = {vote for vote in self.votes if not matches(vote)}

@@ -1,21 +1,20 @@
-"""Spaces are walls: whatever was done before, no answer holds what its asker's space, or room, did not put in.
+"""Tenancy: no answer contains what another space, or another private channel, has submitted.
 
-Random requests of every kind go to the worker's answers over a real store, beside a model of sets and dictionaries that
-knows who may see what. `python -m pytest tests/worker/handlers/test_tenancy.py --hypothesis-profile=long` takes its time.
+Hypothesis sends random requests of every kind to the handlers over a real store, and compares the answers with a
+simple model of who may see what. For a long run:
+`python -m pytest tests/worker/handlers/test_tenancy.py --hypothesis-profile=long`.
 """
 
 import base64
 import io
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -32,318 +31,359 @@ from PIL import Image
 
 from indexer.errors import IndexerError
 from indexer.vectors.vector_store import Filter
-from model.ports import Encoder as ModelEncoder
-from tests.indexer.conftest import fast_folder
-from tests.support.access_model import MOMENTS, SPACES, VIDEOS, World, id_of, link_of, moments_of, named, told
-from tests.support.indexer_fakes import FakeEncoder, a_video, some_moments
-from tests.support.qdrant import qdrant_url
-from worker.handlers.library import ANSWERS
-from worker.handlers.spaces import RequestRefusedError, forget_left
-from worker.model_cache import train_preset
-from worker.protocol import messages
+from tests.support.access_model import (
+    MOMENTS_PER_VIDEO,
+    SPACES,
+    VIDEOS,
+    AccessModel,
+    ModelVote,
+    link_of,
+    mentioned_spaces,
+    mentioned_videos,
+    moment_ids_of,
+    video_id_of,
+)
+from tests.support.indexer_fakes import make_moments, make_video
+from tests.support.worker_services import FAKE, create_fake_generation, handle, open_services
+from worker.handlers.errors import RequestRefusedError
+from worker.protocol.base import Ack, Caller, Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.messages import REQUESTS, Caller, Request, SpaceSettings, WireModel
-from worker.queue.app import make_app
-from worker.queue.memory_backend import MemoryResultStore
+from worker.protocol.library import (
+    Forget,
+    ForgetResult,
+    GetStatus,
+    GetVideoStatus,
+    LibraryListing,
+    LibraryStatus,
+    ListLibrary,
+    ListPlaylist,
+    Submit,
+    Submitted,
+)
+from worker.protocol.models import ListModels, ModelList, PreviewRetrain, Retrain, Rollback, TrainingDataSummary
+from worker.protocol.requests import REQUESTS
+from worker.protocol.search import Find, RecordVote, SearchResults, VoteKind
+from worker.protocol.spaces import (
+    ChangeSettings,
+    GetRetentionPolicy,
+    GetSettings,
+    RecordBotRemoval,
+    RetentionPolicy,
+    SpaceSettings,
+)
 from worker.services import Services
 from worker.settings import Settings
 
-__all__ = ["fast_folder", "qdrant_url"]
-
 A = TypeVar("A", bound=WireModel)
-ROOMS: Final = ("", "55", "66")
-PEOPLE: Final = ("ann", "bob")
-CHAT_MESSAGES: Final = ("", "m1", "m2")
-FEW: Final = 3
-"""Stories on a Qdrant server, which takes its time; too few to ask everything."""
-EVERYWHERE: Final = [
+PRIVATE_CHANNELS: Final = (None, "55", "66")
+USERS: Final = ("ann", "bob")
+MESSAGE_IDS: Final = (None, "m1", "m2")
+SERVER_EXAMPLES: Final = 3
+"""Runs on a Qdrant server, which is slow; too few to contain every kind of request."""
+OBSERVERS: Final = [
     Caller(space=space, user_id="eve", private_channel=private_channel)
-    for space, private_channel in product(SPACES, ROOMS)
+    for space, private_channel in product(SPACES, PRIVATE_CHANNELS)
 ]
+"""A user in every place that requests can come from."""
 
 
-def a_picture() -> str:
+def encoded_picture() -> str:
     file = io.BytesIO()
     Image.new("RGB", (32, 32), "red").save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
-class Walls(RuleBasedStateMachine):
-    """A worker's answers beside the model. A step is one request, or one thing that happens to the worker."""
+def make_caller(space: str, user_id: str, private_channel: str | None, is_admin: bool) -> Caller:
+    return Caller(
+        space=space,
+        user_id=user_id,
+        display_name=f"{user_id} of {space}",
+        private_channel=private_channel,
+        is_admin=is_admin,
+    )
+
+
+class TenancyMachine(RuleBasedStateMachine):
+    """The handlers, compared with the model. A step is one request, or one event in the worker."""
 
     services: ClassVar[Services]
-    asked: ClassVar[set[type[Request[Any]]]]
+    sent: ClassVar[set[type[Request[Any]]]]
     """Kinds of requests that were sent, in any run."""
 
     def __init__(self) -> None:
         super().__init__()
-        points = self.services.points
-        for collection in points.collections():
-            points.delete(collection, Filter())
+        vectors = self.services.vectors
+        for collection in vectors.collections():
+            vectors.delete(collection, Filter())
         self.services.blobs.delete_prefix("videos/")
-        self.world = World()
+        self.model = AccessModel()
 
-    def call(self, request: Request[A], may_tell: set[str] | None = None) -> A | ErrorCode:
-        """The answer, or why there is none. Without `may_tell`, it may tell of what the asker sees after it."""
-        self.asked.add(type(request))
+    def send(self, request: Request[A], also_mentionable: set[str] | None = None) -> A | ErrorCode:
+        """Return the answer, or the code of the error.
+
+        The answer may mention the videos that the caller sees afterwards, and those in `also_mentionable`.
+        """
+        self.sent.add(type(request))
         try:
-            answer = cast(A, ANSWERS[request.task](self.services, request))
-        except (RequestRefusedError, IndexerError) as refused:
-            return error_code_of(refused)
-        assert told(answer) <= ({each.name for each in self.world.seen(request.caller)} | (may_tell or set()))
-        assert named(answer) <= {request.caller.space}
+            answer = handle(self.services, request)
+        except (RequestRefusedError, IndexerError) as error:
+            return error_code_of(error)
+        assert mentioned_videos(answer) <= self.model.visible_names(request.caller) | (also_mentionable or set())
+        assert mentioned_spaces(answer) <= {request.caller.space}
         return answer
 
-    askers = st.builds(
-        lambda space, user_id, private_channel, admin: Caller(
-            space=space, user_id=user_id, name=f"{user_id} of {space}", private_channel=private_channel, is_admin=admin
-        ),
-        st.sampled_from(SPACES),
-        st.sampled_from(PEOPLE),
-        st.sampled_from(ROOMS),
-        st.booleans(),
+    callers = st.builds(
+        make_caller, st.sampled_from(SPACES), st.sampled_from(USERS), st.sampled_from(PRIVATE_CHANNELS), st.booleans()
     )
     videos = st.sampled_from(VIDEOS)
 
-    # ---- links come and go ----
+    # ---- submissions and removals ----
 
-    @initialize(shared=st.lists(st.tuples(askers, videos), min_size=4, max_size=8))
-    def share(self, shared: list[tuple[Caller, str]]) -> None:
-        """Most runs are about videos that are there already."""
-        for caller, name in shared:
+    @initialize(submissions=st.lists(st.tuples(callers, videos), min_size=4, max_size=8))
+    def start_with_indexed_videos(self, submissions: list[tuple[Caller, str]]) -> None:
+        for caller, name in submissions:
             self.submit(caller, name, "m1")
-            if name in self.world.waiting():
-                self._indexed(name)
+            if name in self.model.waiting():
+                self._finish_indexing(name)
 
-    @rule(caller=askers, name=videos, message=st.sampled_from(CHAT_MESSAGES))
-    def submit(self, caller: Caller, name: str, message: str) -> None:
-        known = name in {each.name for each in self.world.seen(caller)}
-        refused = self.world.settings(caller.space).submitters == "admins" and not caller.is_admin
-        if not refused:
-            self.world.submit(caller, name, message)
-        answer = self.call(messages.Submit(caller=caller, link=link_of(name), message=message))
-        if refused:
+    @rule(caller=callers, name=videos, message_id=st.sampled_from(MESSAGE_IDS))
+    def submit(self, caller: Caller, name: str, message_id: str | None) -> None:
+        was_visible = name in self.model.visible_names(caller)
+        is_refused = self.model.settings(caller.space).submitters == "admins" and not caller.is_admin
+        if not is_refused:
+            self.model.submit(caller, name, message_id)
+        answer = self.send(Submit(caller=caller, link=link_of(name), message_id=message_id))
+        if is_refused:
             assert answer is ErrorCode.SUBMITTERS_ONLY
             return
-        assert isinstance(answer, messages.Submitted)
-        assert (answer.job_id is None) == (name in self.world.indexed)
-        # Nobody learns from it that somebody else had the video before.
-        assert answer.indexed is None or (answer.indexed.status == "already") == known
+        assert isinstance(answer, Submitted)
+        assert (answer.job_id is None) == (name in self.model.indexed)
+        # The answer must not reveal that another space has the video.
+        assert answer.indexed is None or (answer.indexed.status == "already") == was_visible
 
-    @precondition(lambda self: self.world.waiting())
+    @precondition(lambda self: self.model.waiting())
     @rule(data=st.data())
-    def index(self, data: st.DataObject) -> None:
-        """A worker is done with a video."""
-        self._indexed(data.draw(st.sampled_from(sorted(self.world.waiting()))))
+    def finish_indexing(self, data: st.DataObject) -> None:
+        """A worker finishes the index job of a video."""
+        self._finish_indexing(data.draw(st.sampled_from(sorted(self.model.waiting()))))
 
-    def _indexed(self, name: str) -> None:
-        video = replace(a_video(name), id=id_of(name), link=link_of(name), title=f"title of {name}")
-        self.services.library.open("fake", 8, 8)
+    def _finish_indexing(self, name: str) -> None:
+        video = replace(make_video(name), id=video_id_of(name), link=link_of(name), title=f"title of {name}")
+        create_fake_generation(self.services)
         self.services.blobs.put(f"videos/{video.id}/0.jpg", b"a picture")
-        moments = some_moments(video, *[f"clip {name} {number}" for number in range(MOMENTS)])
-        assert self.services.library.put_moments(video, moments, "fake")
-        self.world.indexed.add(name)
+        moments = make_moments(video, *[f"clip {name} {number}" for number in range(MOMENTS_PER_VIDEO)])
+        assert self.services.stores.publisher.publish_moments(video, moments, FAKE)
+        self.model.indexed.add(name)
 
-    @precondition(lambda self: self.world.waiting())
+    @precondition(lambda self: self.model.waiting())
     @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.world.waiting())))
-        self.services.library.fail(id_of(name), ErrorCode.NOT_FOUND)
-        self.world.failed.add(name)
+    def fail_indexing(self, data: st.DataObject) -> None:
+        """The index job of a video fails."""
+        name = data.draw(st.sampled_from(sorted(self.model.waiting())))
+        self.services.stores.publisher.record_failure(video_id_of(name), ErrorCode.NOT_FOUND)
+        self.model.failed.add(name)
 
-    @rule(caller=askers, name=videos)
-    def forget(self, caller: Caller, name: str) -> None:
-        here = [each for each in self.world.seen(caller) if each.name == name]
-        own = [each for each in here if caller.is_admin or each.user_id == caller.user_id]
+    @rule(caller=callers, name=videos)
+    def forget_link(self, caller: Caller, name: str) -> None:
+        visible = [submission for submission in self.model.visible(caller) if submission.name == name]
+        own = [submission for submission in visible if caller.is_admin or submission.user_id == caller.user_id]
         if own:
-            self.world.forget(lambda wish: wish in own)
-        answer = self.call(messages.Forget(caller=caller, link=link_of(name)), {name})
+            self.model.remove(lambda submission: submission in own)
+        answer = self.send(Forget(caller=caller, link=link_of(name)), {name})
         if own:
-            assert isinstance(answer, messages.ForgetResult)
+            assert isinstance(answer, ForgetResult)
         else:
-            assert answer is (ErrorCode.NOT_YOURS if here else ErrorCode.NOT_IN_LIBRARY)
+            assert answer is (ErrorCode.NOT_YOURS if visible else ErrorCode.NOT_IN_LIBRARY)
 
-    @rule(caller=askers)
-    def forget_mine(self, caller: Caller) -> None:
-        gone = self.world.forget(lambda wish: (wish.space, wish.user_id) == (caller.space, caller.user_id))
-        self.world.votes = {vote for vote in self.world.votes if vote[:2] != (caller.space, caller.user_id)}
-        assert isinstance(self.call(messages.Forget(caller=caller, mine=True), gone), messages.ForgetResult)
+    @rule(caller=callers)
+    def forget_own(self, caller: Caller) -> None:
+        user = (caller.space, caller.user_id)
+        removed = self.model.remove(lambda submission: (submission.space, submission.user_id) == user)
+        self.model.remove_votes(lambda vote: (vote.space, vote.user_id) == user)
+        assert isinstance(self.send(Forget(caller=caller, only_own=True), removed), ForgetResult)
 
-    @rule(caller=askers, message=st.sampled_from(CHAT_MESSAGES[1:]), still=st.sets(videos, max_size=2))
-    def edit_message(self, caller: Caller, message: str, still: set[str]) -> None:
-        gone = self.world.forget(
-            lambda wish: (wish.space, wish.message) == (caller.space, message) and wish.name not in still
+    @rule(caller=callers, message_id=st.sampled_from(MESSAGE_IDS[1:]), kept=st.sets(videos, max_size=2))
+    def edit_message(self, caller: Caller, message_id: str, kept: set[str]) -> None:
+        """A chat message is edited, and still contains the links of `kept`."""
+        message = (caller.space, message_id)
+        removed = self.model.remove(
+            lambda submission: (submission.space, submission.message_id) == message and submission.name not in kept
         )
-        links = tuple(map(link_of, sorted(still)))
-        answer = self.call(messages.Forget(caller=caller, message=message, still=links), gone)
-        assert isinstance(answer, messages.ForgetResult)
+        links = tuple(map(link_of, sorted(kept)))
+        answer = self.send(Forget(caller=caller, message_id=message_id, kept_links=links), removed)
+        assert isinstance(answer, ForgetResult)
 
     # ---- searches ----
 
     @rule(
-        caller=askers,
+        caller=callers,
         words=st.sampled_from(["clip", "v0", "title of v1"]),
-        how=st.fixed_dictionaries(
+        options=st.fixed_dictionaries(
             {},
             optional={
-                "like": st.tuples(st.sampled_from(["snow", *[f"moment:{moments_of(name)[0]}" for name in VIDEOS]])),
-                "unlike": st.tuples(st.sampled_from([f"moment:{moments_of(name)[1]}" for name in VIDEOS])),
-                "picture": st.just(a_picture()),
+                "like": st.tuples(st.sampled_from(["snow", *[f"moment:{moment_ids_of(name)[0]}" for name in VIDEOS]])),
+                "unlike": st.tuples(st.sampled_from([f"moment:{moment_ids_of(name)[1]}" for name in VIDEOS])),
+                "picture": st.just(encoded_picture()),
                 "limit": st.integers(1, 3),
                 "offset": st.integers(0, 2),
             },
         ),
     )
-    def find(self, caller: Caller, words: str, how: dict[str, Any]) -> None:
-        answer = self.call(messages.Find(caller=caller, queries=(words,), **how))
-        assert isinstance(answer, messages.SearchResults)
+    def find(self, caller: Caller, words: str, options: dict[str, Any]) -> None:
+        answer = self.send(Find(caller=caller, queries=(words,), **options))
+        assert isinstance(answer, SearchResults)
 
-    @rule(caller=askers, name=videos)
-    def find_like_a_moment(self, caller: Caller, name: str) -> None:
-        """A moment that the asker can't see is like nothing at all."""
-        like = tuple(f"moment:{id}" for id in moments_of(name))
-        answer = self.call(messages.Find(caller=caller, like=like, limit=50))
-        assert isinstance(answer, messages.SearchResults)
-        others = self.findable(caller) - {name}
-        assert told(answer) == (others if name in self.findable(caller) else set())
+    @rule(caller=callers, name=videos)
+    def find_similar_to_moment(self, caller: Caller, name: str) -> None:
+        """A moment that the caller cannot see finds nothing."""
+        like = tuple(f"moment:{moment_id}" for moment_id in moment_ids_of(name))
+        answer = self.send(Find(caller=caller, like=like, limit=50))
+        assert isinstance(answer, SearchResults)
+        findable = self.model.findable_names(caller)
+        assert mentioned_videos(answer) == (findable - {name} if name in findable else set())
 
-    @rule(caller=askers, name=videos)
-    def find_inside(self, caller: Caller, name: str) -> None:
-        answer = self.call(messages.Find(caller=caller, queries=("clip",), in_link=link_of(name)))
-        if name not in {each.name for each in self.world.seen(caller)}:
-            assert answer is ErrorCode.NOT_IN_LIBRARY
-        else:
-            assert isinstance(answer, messages.SearchResults)
-            assert told(answer) == self.findable(caller) & {name}
-
-    @rule(caller=askers, name=videos)
-    def ask_how_it_stands(self, caller: Caller, name: str) -> None:
-        stands = self.call(messages.GetVideoStatus(caller=caller, video_id=id_of(name)))
-        known = name in {each.name for each in self.world.seen(caller)}
-        assert (stands is ErrorCode.NOT_IN_LIBRARY) is not known
-
-    @rule(caller=askers, typed=st.sampled_from(["", "v1", "TITLE", link_of("v2"), "nothing"]), mine=st.booleans())
-    def list_videos(self, caller: Caller, typed: str, mine: bool) -> None:
-        """The library, and what is suggested while somebody types."""
-        answer = self.call(messages.ListLibrary(caller=caller, search=typed, mine=mine, limit=200))
-        assert isinstance(answer, messages.LibraryPage)
-        wishes = [each for each in self.world.seen(caller) if not mine or each.user_id == caller.user_id]
-        titles = {each.name: f"title of {each.name}" if each.name in self.world.indexed else "" for each in wishes}
-        fitting = {name for name, title in titles.items() if typed.casefold() in f"{title} {link_of(name)}"}
-        assert told(answer) == fitting
-        assert answer.total == len(answer.entries) == len(fitting)
-
-    @rule(caller=askers, name=videos, kind=st.sampled_from(["up", "down", "opened", "shared"]))
-    def vote(self, caller: Caller, name: str, kind: Any) -> None:
-        request = messages.RecordVote(
-            caller=caller, queries=(f"asked of {caller.space}",), moment_id=moments_of(name)[0], kind=kind
-        )
-        answer = self.call(request)
-        if name in self.findable(caller):
-            assert isinstance(answer, messages.Ack)
-            self.world.votes.add((caller.space, caller.user_id, name))
+    @rule(caller=callers, name=videos)
+    def find_in_video(self, caller: Caller, name: str) -> None:
+        answer = self.send(Find(caller=caller, queries=("clip",), in_link=link_of(name)))
+        if name in self.model.visible_names(caller):
+            assert isinstance(answer, SearchResults)
+            assert mentioned_videos(answer) == self.model.findable_names(caller) & {name}
         else:
             assert answer is ErrorCode.NOT_IN_LIBRARY
 
-    # ---- what spaces decide ----
+    @rule(caller=callers, name=videos)
+    def get_video_status(self, caller: Caller, name: str) -> None:
+        answer = self.send(GetVideoStatus(caller=caller, video_id=video_id_of(name)))
+        assert (answer is ErrorCode.NOT_IN_LIBRARY) is (name not in self.model.visible_names(caller))
 
     @rule(
-        caller=askers,
+        caller=callers, typed=st.sampled_from([None, "v1", "TITLE", link_of("v2"), "nothing"]), only_own=st.booleans()
+    )
+    def list_videos(self, caller: Caller, typed: str | None, only_own: bool) -> None:
+        """The library, and the suggestions while a user types."""
+        answer = self.send(ListLibrary(caller=caller, search=typed, only_own=only_own, limit=200))
+        assert isinstance(answer, LibraryListing)
+        names = {
+            submission.name
+            for submission in self.model.visible(caller)
+            if not only_own or submission.user_id == caller.user_id
+        }
+        titles = {name: f"title of {name}" if name in self.model.indexed else "" for name in names}
+        expected = {name for name, title in titles.items() if (typed or "").casefold() in f"{title} {link_of(name)}"}
+        assert mentioned_videos(answer) == expected
+        assert answer.total == len(answer.entries) == len(expected)
+
+    @rule(caller=callers, name=videos, kind=st.sampled_from(["up", "down", "opened", "shared"]))
+    def vote(self, caller: Caller, name: str, kind: VoteKind) -> None:
+        request = RecordVote(
+            caller=caller, queries=(f"query of {caller.space}",), moment_id=moment_ids_of(name)[0], kind=kind
+        )
+        answer = self.send(request)
+        if name in self.model.findable_names(caller):
+            assert isinstance(answer, Ack)
+            self.model.votes.add(ModelVote(caller.space, caller.user_id, name))
+        else:
+            assert answer is ErrorCode.NOT_IN_LIBRARY
+
+    # ---- settings, departures and all other requests ----
+
+    @rule(
+        caller=callers,
         submitters=st.sampled_from(["everyone", "admins"]),
         private_channels=st.sampled_from(["closed", "open"]),
     )
-    def decide(self, caller: Caller, submitters: Any, private_channels: Any) -> None:
+    def change_settings(self, caller: Caller, submitters: Any, private_channels: Any) -> None:
         wanted = SpaceSettings(
-            submitters=submitters, private_channels=private_channels, watched=(f"of {caller.space}",)
+            submitters=submitters, private_channels=private_channels, watched=(f"channel of {caller.space}",)
         )
-        answer = self.call(messages.ChangeSettings(caller=caller, settings=wanted))
+        answer = self.send(ChangeSettings(caller=caller, settings=wanted))
         if caller.is_admin:
-            self.world.decided[caller.space] = wanted
+            self.model.changed_settings[caller.space] = wanted
         assert answer == (wanted if caller.is_admin else ErrorCode.ADMINS_ONLY)
 
-    @rule(caller=askers, then=st.sampled_from(["back", "grace", "gone"]))
-    def leave(self, caller: Caller, then: str) -> None:
-        self.call(messages.RecordBotRemoval(caller=caller))
-        if then == "back":
-            self.call(messages.RecordBotRemoval(caller=caller, back=True))
-        if then == "gone":
-            forget_left(self.services, datetime.now(UTC) + timedelta(days=8))
-            self.world.forget(lambda wish: wish.space == caller.space)
-            self.world.votes = {vote for vote in self.world.votes if vote[0] != caller.space}
-            self.world.decided.pop(caller.space, None)
-        forget_left(self.services)
-        self.services.spaces.come_back(caller.space, datetime.now(UTC))
+    @rule(caller=callers, outcome=st.sampled_from(["returns", "in grace time", "purged"]))
+    def remove_bot(self, caller: Caller, outcome: str) -> None:
+        """The bot is removed from the space. In the end it is in the space again, so that the run can go on."""
+        self.send(RecordBotRemoval(caller=caller))
+        if outcome == "returns":
+            self.send(RecordBotRemoval(caller=caller, is_back=True))
+        if outcome == "purged":
+            self.services.space_removal().purge_departed_spaces(datetime.now(UTC) + timedelta(days=8))
+            self.model.remove(lambda submission: submission.space == caller.space)
+            self.model.remove_votes(lambda vote: vote.space == caller.space)
+            self.model.changed_settings.pop(caller.space, None)
+        self.services.space_removal().purge_departed_spaces()
+        self.services.stores.spaces.record_bot_return(caller.space, datetime.now(UTC))
 
-    @rule(caller=askers)
-    def ask_the_rest(self, caller: Caller) -> None:
-        """Counts and settings are the asker's own; what is the installation's tells of no video."""
-        self.look(caller)
-        assert self.call(messages.GetSettings(caller=caller)) == self.world.settings(caller.space)
-        assert isinstance(self.call(messages.GetRetentionPolicy(caller=caller)), messages.RetentionPolicy)
-        assert isinstance(self.call(messages.ListModels(caller=caller)), messages.ModelList)
-        # A made-up scheme: what a list holds is told by its site, not by the store.
-        self.refused_or(
-            messages.ListPlaylist(caller=caller, link="list://of"), ErrorCode.SCHEME_REFUSED, ErrorCode.NOT_A_LINK
+    @rule(caller=callers)
+    def send_other_requests(self, caller: Caller) -> None:
+        """Counts and settings are those of the caller's space; data of the installation mention no video."""
+        self.check_visible_data(caller)
+        assert self.send(GetSettings(caller=caller)) == self.model.settings(caller.space)
+        assert isinstance(self.send(GetRetentionPolicy(caller=caller)), RetentionPolicy)
+        assert isinstance(self.send(ListModels(caller=caller)), ModelList)
+        # The scheme does not exist: a playlist comes from its site, not from the store.
+        self.send_as_admin(
+            ListPlaylist(caller=caller, link="list://of"), ErrorCode.SCHEME_REFUSED, ErrorCode.NOT_A_LINK
         )
-        self.refused_or(messages.Rollback(caller=caller), ErrorCode.NO_OTHER_MODEL)
-        self.refused_or(messages.Retrain(caller=caller), ErrorCode.TOO_FEW_PAIRS)
-        material = self.refused_or(messages.PreviewRetrain(caller=caller))
-        if isinstance(material, messages.TrainingDataSummary):
-            own = {each.name for each in self.world.wishes.values() if each.space == caller.space}
-            assert material.videos <= len(own & self.world.indexed)
-            assert material.kinds.get("vote", 0) <= sum(vote[0] == caller.space for vote in self.world.votes)
+        self.send_as_admin(Rollback(caller=caller), ErrorCode.NO_OTHER_MODEL)
+        self.send_as_admin(Retrain(caller=caller), ErrorCode.TOO_FEW_PAIRS)
+        summary = self.send_as_admin(PreviewRetrain(caller=caller))
+        if isinstance(summary, TrainingDataSummary):
+            own = {each.name for each in self.model.submissions.values() if each.space == caller.space}
+            assert summary.videos <= len(own & self.model.indexed)
+            votes = sum(vote.space == caller.space for vote in self.model.votes)
+            assert summary.pairs_by_kind.get("vote", 0) <= votes
 
-    def refused_or(self, request: Request[A], *codes: ErrorCode) -> A | ErrorCode:
-        """For admins the answer, which may be one of the codes."""
-        answer = self.call(request)
+    def send_as_admin(self, request: Request[A], *expected: ErrorCode) -> A | ErrorCode:
+        """Send a request that only admins may send. With `expected`, an admin gets one of these errors."""
+        answer = self.send(request)
         assert request.caller.is_admin != (answer is ErrorCode.ADMINS_ONLY)
-        assert not request.caller.is_admin or not codes or answer in codes
+        assert not request.caller.is_admin or not expected or answer in expected
         return answer
 
-    # ---- what must be true at any time ----
+    # ---- what must hold at any time ----
 
-    def findable(self, caller: Caller) -> set[str]:
-        return {each.name for each in self.world.seen(caller)} & self.world.indexed
-
-    def look(self, caller: Caller) -> None:
-        """All that can be seen from there, and how much."""
-        seen = {each.name for each in self.world.seen(caller)}
-        findable = self.findable(caller)
-        for found in (
-            self.call(messages.Find(caller=caller, queries=("clip",), limit=50)),
-            self.call(messages.Find(caller=caller, picture=a_picture(), limit=50)),
+    def check_visible_data(self, caller: Caller) -> None:
+        """Compare everything that the caller can see with the model, and its amount."""
+        visible, findable = self.model.visible_names(caller), self.model.findable_names(caller)
+        for request in (
+            Find(caller=caller, queries=("clip",), limit=50),
+            Find(caller=caller, picture=encoded_picture(), limit=50),
         ):
-            assert isinstance(found, messages.SearchResults)
-            assert told(found) == findable
-        first = self.call(messages.Find(caller=caller, queries=("clip",), limit=1))
-        assert isinstance(first, messages.SearchResults)
-        # What others have takes no place on a page.
+            results = self.send(request)
+            assert isinstance(results, SearchResults)
+            assert mentioned_videos(results) == findable
+        first = self.send(Find(caller=caller, queries=("clip",), limit=1))
+        assert isinstance(first, SearchResults)
+        # Videos of other spaces do not take up places on a page.
         assert len(first.hits) == min(1, len(findable))
-        listed = self.call(messages.ListLibrary(caller=caller, limit=200))
-        assert isinstance(listed, messages.LibraryPage)
-        assert told(listed) == seen
-        state = self.call(messages.GetStatus(caller=caller))
-        assert isinstance(state, messages.LibraryStatus)
-        waiting = len(seen & self.world.waiting())
-        assert (state.videos, state.moments, state.waiting) == (len(seen), MOMENTS * len(findable), waiting)
+        listed = self.send(ListLibrary(caller=caller, limit=200))
+        assert isinstance(listed, LibraryListing)
+        assert mentioned_videos(listed) == visible
+        status = self.send(GetStatus(caller=caller))
+        assert isinstance(status, LibraryStatus)
+        expected = (len(visible), MOMENTS_PER_VIDEO * len(findable), len(visible & self.model.waiting()))
+        assert (status.videos, status.moments, status.waiting) == expected
 
     @invariant()
-    def votes_are_where_they_were_given(self) -> None:
-        votes = {(vote.space, vote.user_id, vote.video_id) for vote in self.services.spaces.votes()}
-        assert votes == {(space, user_id, id_of(name)) for space, user_id, name in self.world.votes}
+    def votes_stay_in_their_space(self) -> None:
+        votes = {(vote.space, vote.user_id, vote.video_id) for vote in self.services.stores.spaces.votes()}
+        assert votes == {(vote.space, vote.user_id, video_id_of(vote.name)) for vote in self.model.votes}
 
     def teardown(self) -> None:
-        """Everything is seen where it should be, and what nobody wants has left nothing behind."""
-        for caller in EVERYWHERE:
-            self.look(caller)
-        wanted = {id_of(each.name) for each in self.world.wishes.values()}
-        for collection in self.services.points.collections():
-            kept = {each.payload.get("video_id") for each in self.services.points.scroll(collection, Filter())}
-            assert kept - {None} <= wanted
+        """Check every place, and that nothing is left of videos that no space wants."""
+        for caller in OBSERVERS:
+            self.check_visible_data(caller)
+        wanted = {video_id_of(submission.name) for submission in self.model.submissions.values()}
+        vectors = self.services.vectors
+        for collection in vectors.collections():
+            stored = {point.payload.get("video_id") for point in vectors.scroll(collection, Filter())}
+            assert stored - {None} <= wanted
         for name in VIDEOS:
-            if id_of(name) not in wanted:
+            if video_id_of(name) not in wanted:
                 with pytest.raises(KeyError):
-                    self.services.blobs.get(f"videos/{id_of(name)}/0.jpg")
+                    self.services.blobs.get(f"videos/{video_id_of(name)}/0.jpg")
 
 
 # ---- the runs ----
@@ -351,33 +391,31 @@ class Walls(RuleBasedStateMachine):
 
 @pytest.fixture(params=["edge", "server"])
 def services(request: pytest.FixtureRequest, fast_folder: Path) -> Iterator[Services]:
-    """One for all runs of a test: a store is emptied faster than it is made."""
+    """One for all runs of a test, because a store is emptied faster than it is created."""
     url = request.getfixturevalue("qdrant_url") if request.param == "server" else None
     folder = Path(tempfile.mkdtemp(dir=fast_folder))
     chosen = Settings(data_dir=folder, qdrant_url=url, allow_networks=("127.0.0.0/8",))
-    load: Any = lambda *_: cast(ModelEncoder, FakeEncoder())  # noqa: E731
-    with closing(Services(chosen, make_app(chosen, MemoryResultStore()), threading.Event(), load, train_preset)) as one:
-        yield one
-        one.app.control.purge()
-        for collection in one.points.collections() if url else ():
-            one.points.drop(collection)
+    with open_services(chosen) as opened:
+        yield opened
+        opened.app.control.purge()
+        for collection in opened.vectors.collections() if url else ():
+            opened.vectors.drop(collection)
     shutil.rmtree(folder)
 
 
-def how_long(services: Services) -> settings:
-    """A run that is always the same, and short; a long one only where somebody asks for it."""
-    quick = settings(
-        derandomize=True, max_examples=40 if services.settings.qdrant_url is None else FEW, phases=[Phase.generate]
-    )
-    chosen = settings.default if settings.get_current_profile_name() == "long" else quick
+def choose_run_settings(services: Services) -> settings:
+    """Return the settings of short runs that are always the same, or of the profile `long` if it is chosen."""
+    examples = 40 if services.settings.qdrant_url is None else SERVER_EXAMPLES
+    short = settings(derandomize=True, max_examples=examples, phases=[Phase.generate])
+    chosen = settings.default if settings.get_current_profile_name() == "long" else short
     return settings(chosen, deadline=None, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.timeout(0)
-def test_no_answer_holds_what_another_space_put_in(services: Services) -> None:
-    """Nor what a room did: whatever was submitted, indexed, forgotten, voted, decided or left before."""
-    machine: Any = type("WallsHere", (Walls,), {"parts": services, "asked": set()})
-    chosen = how_long(services)
+def test_answers_contain_no_data_of_other_spaces_or_private_channels(services: Services) -> None:
+    """It holds whatever was submitted, indexed, removed, voted on, configured or left before."""
+    machine: Any = type("TenancyRun", (TenancyMachine,), {"services": services, "sent": set()})
+    chosen = choose_run_settings(services)
     run_state_machine_as_test(machine, settings=chosen)
-    if chosen.max_examples > FEW:
-        assert machine.asked == set(REQUESTS), "each kind of request is part of the run"
+    if chosen.max_examples > SERVER_EXAMPLES:
+        assert machine.sent == set(REQUESTS), "each kind of request is part of the run"

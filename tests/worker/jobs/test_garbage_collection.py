@@ -1,107 +1,115 @@
-"""What killed jobs left of forgotten videos is taken away, and nothing else is."""
+"""Garbage collection of what killed jobs left behind."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import video_prefix
-from indexer.store.library import Library
+from indexer.store.records import NewSubmission
+from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
-from model.ports import Encoder as ModelEncoder
-from tests.support.indexer_fakes import Between, FakeEncoder, a_video, crash, gone, some_moments
-from worker.jobs import garbage_collection
-from worker.model_cache import train_preset
-from worker.queue.app import make_app
-from worker.queue.memory_backend import MemoryResultStore
-from worker.services import Services, work_folder
+from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
+from tests.support.worker_services import FAKE, create_fake_generation, open_services
+from worker.jobs.work_dirs import video_work_dir
+from worker.services import Services
 from worker.settings import Settings
 
 SPACE = "discord:1"
-GOAL, KEPT = a_video("goal"), a_video("kept")
+INTERRUPTED, COMPLETE = make_video("goal"), make_video("kept")
 TEXTS = tuple(map(str, range(100)))
+BATCH = 64
+"""Moments that are stored before the job is killed."""
 
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    settings = Settings(data_dir=tmp_path)
-    load: Any = lambda *_: cast(ModelEncoder, FakeEncoder())  # noqa: E731
-    with closing(
-        Services(settings, make_app(settings, MemoryResultStore()), threading.Event(), load, train_preset)
-    ) as one:
-        one.library.open("fake", 8, 8)
-        for video in (GOAL, KEPT):
-            one.library.submit(video.id, video.link, video.link, SPACE, "ann", datetime.now(UTC))
-            one.blobs.put(f"{video_prefix(video.id)}0.jpg", b"x")
-            work_folder(settings, video.id).mkdir(parents=True)
-        one.library.put_moments(KEPT, some_moments(KEPT, "kept"), "fake")
-        yield one
+    """Two videos with a blob and a work folder; one of them is indexed."""
+    with open_services(Settings(data_dir=tmp_path)) as opened:
+        create_fake_generation(opened)
+        for video in (INTERRUPTED, COMPLETE):
+            opened.stores.submissions.submit(
+                NewSubmission(video.id, video.link, video.link, SPACE, "ann", datetime.now(UTC))
+            )
+            opened.blobs.put(f"{video_prefix(video.id)}0.jpg", b"x")
+            video_work_dir(tmp_path, video.id).mkdir(parents=True)
+        opened.stores.publisher.publish_moments(COMPLETE, make_moments(COMPLETE, "kept"), FAKE)
+        yield opened
 
 
-def killed_while_forgotten(services: Services) -> None:
-    """Forgotten before a batch of moments is stored; the worker dies before the next."""
-    forgetting = Between(services.points, 3, lambda: gone(services.library, services.library.forget(SPACE, GOAL.id)))
+def remove_interrupted(services: Services) -> None:
+    removed = services.stores.removals.remove_video(SPACE, INTERRUPTED.id)
+    for video_id in removed.video_ids:
+        services.stores.removals.finish_removal(video_id)
+
+
+def kill_job_of_removed_video(services: Services) -> None:
+    """Remove the video before a batch of its moments is stored, and kill the worker before the next batch."""
+    removed_meanwhile = InterruptedVectorStore(services.vectors, 3, lambda: remove_interrupted(services))
+    stores = open_stores(InterruptedVectorStore(removed_meanwhile, 4, raise_store_unavailable))
     with pytest.raises(StoreUnavailableError):
-        Library(Between(forgetting, 4, crash)).put_moments(GOAL, some_moments(GOAL, *TEXTS), "fake")
-    assert services.points.count("moments", Filter({"video_id": GOAL.id})) == 64
+        stores.publisher.publish_moments(INTERRUPTED, make_moments(INTERRUPTED, *TEXTS), FAKE)
+    assert count_moments(services, INTERRUPTED.id) == BATCH
 
 
-def stored(services: Services, video_id: str) -> tuple[int, list[str], bool]:
-    """Its moments, blobs, and whether it has a work folder."""
-    moments = services.points.count("moments", Filter({"video_id": video_id}))
-    return moments, services.blobs.names(video_prefix(video_id)), work_folder(services.settings, video_id).is_dir()
+def count_moments(services: Services, video_id: str) -> int:
+    return services.vectors.count(FAKE.collection_name, Filter({"video_id": video_id}))
 
 
-def test_what_is_left_of_a_forgotten_video_goes(services: Services) -> None:
-    """Closed moments, pictures and files; those of a video that somebody wants stay."""
-    killed_while_forgotten(services)
-    garbage_collection.clear(services)
-    assert stored(services, GOAL.id) == (0, [], False)
-    assert stored(services, KEPT.id) == (1, ["0.jpg"], False)
+def stored_data(services: Services, video_id: str) -> tuple[int, list[str], bool]:
+    """Return the number of moments, the blobs, and whether there is a work folder."""
+    blobs = services.blobs.list_names(video_prefix(video_id))
+    has_work_dir = video_work_dir(services.settings.data_dir, video_id).is_dir()
+    return count_moments(services, video_id), blobs, has_work_dir
 
 
-def test_a_running_job_is_left_alone(services: Services) -> None:
-    """Forgotten or not: the job itself takes away what it stored."""
-    killed_while_forgotten(services)
-    with services.leases.running(GOAL.id, "a job") as mine:
-        assert mine
-        garbage_collection.clear(services)
-    assert stored(services, GOAL.id) == (64, ["0.jpg"], True)
+def test_remains_of_removed_video_are_deleted(services: Services) -> None:
+    """Unpublished moments, blobs and files are deleted; those of a video that a space wants are kept."""
+    kill_job_of_removed_video(services)
+    services.garbage_collector().collect()
+    assert stored_data(services, INTERRUPTED.id) == (0, [], False)
+    assert stored_data(services, COMPLETE.id) == (1, ["0.jpg"], False)
 
 
-def test_a_waiting_video_keeps_what_it_has(services: Services) -> None:
-    """Its job is made again, and begins with what lies there."""
+def test_data_of_running_job_are_kept(services: Services) -> None:
+    """Even if its video was removed: the job itself deletes what it stored."""
+    kill_job_of_removed_video(services)
+    with services.leases.hold(INTERRUPTED.id, "a job") as is_held:
+        assert is_held
+        services.garbage_collector().collect()
+    assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
+
+
+def test_data_of_waiting_video_are_kept(services: Services) -> None:
+    """Its job is queued again, and begins by clearing them."""
+    stores = open_stores(InterruptedVectorStore(services.vectors, 4, raise_store_unavailable))
     with pytest.raises(StoreUnavailableError):
-        Library(Between(services.points, 4, crash)).put_moments(GOAL, some_moments(GOAL, *TEXTS), "fake")
-    garbage_collection.clear(services)
-    assert stored(services, GOAL.id) == (64, ["0.jpg"], True)
+        stores.publisher.publish_moments(INTERRUPTED, make_moments(INTERRUPTED, *TEXTS), FAKE)
+    services.garbage_collector().collect()
+    assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
 
 
-def test_the_stores_are_looked_through_now_and_then(services: Services) -> None:
-    """Folders each time, the stores once an hour by one of all workers: they may be large."""
-    garbage_collection.clear(services)
-    killed_while_forgotten(services)
-    garbage_collection.clear(services)
-    assert stored(services, GOAL.id) == (64, ["0.jpg"], False)
+def test_stores_are_searched_once_an_hour(services: Services) -> None:
+    """They can be large, so one worker of all searches them. Work folders are checked each time."""
+    services.garbage_collector().collect()
+    kill_job_of_removed_video(services)
+    services.garbage_collector().collect()
+    assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], False)
 
 
-def test_other_folders_are_nobodys_business(services: Services) -> None:
-    """What is not named by a video stays."""
+def test_names_that_are_no_video_ids_are_kept(services: Services) -> None:
     other = services.settings.data_dir / "work" / "retrain"
     other.mkdir()
     services.blobs.put("videos/readme", b"x")
-    garbage_collection.clear(services)
+    services.garbage_collector().collect()
     assert other.is_dir()
     assert services.blobs.get("videos/readme") == b"x"
 
 
-def test_a_video_that_is_submitted_afterwards_gets_its_job_at_once(services: Services) -> None:
-    """Nothing says any more that a job runs, neither of its folder nor of its blobs."""
-    gone(services.library, services.library.forget(SPACE, GOAL.id))
-    garbage_collection.clear(services)
-    assert all(services.leases.queue(video.id) for video in (GOAL, KEPT))
+def test_job_can_be_queued_right_after_collection(services: Services) -> None:
+    """The collection releases its lease, so that a new submission need not wait until it expires."""
+    remove_interrupted(services)
+    services.garbage_collector().collect()
+    assert all(services.leases.try_queue(video.id) for video in (INTERRUPTED, COMPLETE))

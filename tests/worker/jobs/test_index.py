@@ -1,249 +1,239 @@
-"""One job for each waiting video, also when the queue fails, and told of as it is on record."""
+"""The index job and its queue: one job per waiting video, retries, failures, and copies of a job."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
 import pytest
-from celery import Task
 from celery.exceptions import BackendError, Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from indexer.errors import IndexerError, NotFound, StoreUnavailable
+from indexer.errors import StoreUnavailableError, VideoNotFoundError
+from indexer.ingest.ingest import IngestPipeline
+from indexer.stages import IndexStage
 from indexer.store.blobs import video_prefix
-from indexer.store.library import Library
-from indexer.store.records import VideoRecord
+from indexer.store.records import IndexStatus, NewSubmission, VideoRecord
+from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
-from tests.conftest import free_port
-from tests.support.indexer_fakes import Between, a_video, crash, some_moments
-from worker.handlers.library import ANSWERS
-from worker.handlers.spaces import RequestRefusedError
-from worker.jobs.index import index, resume, send_index
-from worker.leases import JobLeases, MemoryLeaseStore
+from tests.support.callers import ANN, OTHER_SPACE
+from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
+from tests.support.network import free_port
+from tests.support.recording_task import RecordingTask
+from tests.support.worker_services import FAKE, create_fake_generation, handle, open_services
+from worker.handlers.errors import RequestRefusedError
+from worker.job_leases import JobLeases
+from worker.jobs.index import IndexJob
+from worker.jobs.work_dirs import video_work_dir
+from worker.leases import MemoryLeaseStore
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import Caller, GetVideoStatus, Indexed, JobFailed
-from worker.queue.app import make_app
-from worker.queue.app import waiting as waiting_in
-from worker.queue.memory_backend import MemoryResultStore
-from worker.services import Services, work_folder
+from worker.protocol.library import GetVideoStatus
+from worker.protocol.updates import Indexed, IndexOutcome, JobFailed
+from worker.queue.app import count_waiting, make_app
+from worker.services import Services
 from worker.settings import Settings
 
-VIDEO = a_video("dog")
-RUN = f"run:{VIDEO.id}"
-Ingesting: TypeAlias = Callable[[VideoRecord, Path, Callable[[str, float], None]], VideoRecord | None]
-ANN = Caller(space="discord:1", user_id="ann")
+VIDEO = make_video("dog")
+BLOB = f"{video_prefix(VIDEO.id)}0.jpg"
+RUN_LEASE = f"run:{VIDEO.id}"
+CORRELATION_ID = "abc123"
+
+Pipeline: TypeAlias = Callable[[VideoRecord, Path, Callable[[IndexStage, float], None]], VideoRecord | None]
 
 
-class StandInTask:
-    """A task as Celery binds it, with what it was told."""
+class UnreachableResultBackend(RecordingTask):
+    """A task whose progress cannot be published."""
 
-    def __init__(self, attempt: int = 0, fails: Exception | None = None, queue_is_away: bool = False) -> None:
-        self.request = SimpleNamespace(retries=attempt)
-        self.states: list[Any] = []
-        self._fails, self._queue_is_away = fails, queue_is_away
+    def update_state(self, state: str, meta: dict[str, Any]) -> None:
+        raise RedisConnectionError
 
-    def update_state(self, state: str, meta: Any) -> None:
-        if self._fails:
-            raise self._fails
-        self.states.append(meta)
+
+class UnreachableQueue(RecordingTask):
+    """A task that cannot be retried: Celery rejects it then."""
 
     def retry(self, countdown: float, throw: bool) -> Retry:
-        if self._queue_is_away:
-            raise Reject("as Celery does")
-        return Retry(when=countdown)
+        raise Reject("the queue is unavailable")
 
 
-class Noting(MemoryLeaseStore):
-    """Knows who took a lease last."""
+class OwnerRecordingLeases(MemoryLeaseStore):
+    """Records who acquired a lease last."""
 
     def __init__(self) -> None:
         super().__init__()
         self.owners: dict[str, str] = {}
 
-    def take(self, name: str, owner: str, seconds: float) -> bool:
+    def acquire(self, name: str, owner: str, ttl_s: float) -> bool:
         self.owners[name] = owner
-        return super().take(name, owner, seconds)
-
-
-class Here(Services):
-    """Where nothing is fetched: a job's work is what the test says."""
-
-    work: Ingesting
-
-    def ingest(self) -> Any:
-        return self.work
+        return super().acquire(name, owner, ttl_s)
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Iterator[Here]:
-    settings = Settings(data_dir=tmp_path)
-    nothing: Any = None
-    with closing(Here(settings, make_app(settings, MemoryResultStore()), threading.Event(), nothing, nothing)) as one:
-        yield one
+def services(tmp_path: Path) -> Iterator[Services]:
+    """Services with one submitted video."""
+    with open_services(Settings(data_dir=tmp_path)) as opened:
+        opened.stores.submissions.submit(
+            NewSubmission(VIDEO.id, VIDEO.link, VIDEO.link, ANN.space, ANN.user_id, datetime.now(UTC))
+        )
+        yield opened
 
 
-@pytest.fixture
-def waiting(services: Here) -> VideoRecord:
-    return services.library.submit(VIDEO.id, VIDEO.link, VIDEO.link, ANN.space, ANN.user_id, datetime.now(UTC))
+def make_pipeline(services: Services, interrupt: Callable[[], None] = lambda: None) -> Pipeline:
+    """Return a pipeline that needs no site. `interrupt` is called before the moments are stored."""
+
+    def index(record: VideoRecord, folder: Path, progress: Callable[[IndexStage, float], None]) -> VideoRecord | None:
+        progress(IndexStage.FETCH, 0.0)
+        services.blobs.put(BLOB, b"picture")
+        interrupt()
+        create_fake_generation(services)
+        services.stores.publisher.publish_moments(VIDEO, make_moments(VIDEO, "dog"), FAKE)
+        return services.stores.videos.get(VIDEO.id)
+
+    return index
 
 
-def works(services: Here, fails: Callable[[], None] = lambda: None) -> None:
-    """What is fetched and decoded is there at once; then something may happen."""
-
-    def ingest(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
-        progress("fetch", 0.0)
-        services.blobs.put(f"{video_prefix(VIDEO.id)}0.jpg", b"picture")
-        fails()
-        services.library.open("fake", 8, 8)
-        services.library.put_moments(VIDEO, some_moments(VIDEO, "dog"), "fake")
-        return services.library.video(VIDEO.id)
-
-    services.work = ingest
-
-
-def with_(error: IndexerError) -> Callable[[], None]:
+def raise_error(error: Exception) -> Callable[[], None]:
     def fail() -> None:
         raise error
 
     return fail
 
 
-def run(services: Services, task: StandInTask | None = None) -> Any:
-    return index(services, cast(Task, task or StandInTask()), VIDEO.id, "incident")
+def make_job(services: Services, pipeline: Pipeline) -> IndexJob:
+    return replace(services.index_job(), build_pipeline=lambda: cast(IngestPipeline, pipeline))
 
 
-def test_a_job_that_was_not_sent_holds_no_claim(tmp_path: Path) -> None:
-    """Where the queue can't be reached, the video can be queued again as soon as it can."""
-    app = make_app(Settings(data_dir=tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0"))
-    app.conf.result_backend_max_retries = 0
-    leases = JobLeases(MemoryLeaseStore())
-    with pytest.raises((OperationalError, RedisError, BackendError)):
-        send_index(cast(Services, SimpleNamespace(leases=leases, app=app)), "video")
-    assert leases.queue("video")
+def run(job: IndexJob, task: RecordingTask | None = None) -> Any:
+    return job(task or RecordingTask(), VIDEO.id, CORRELATION_ID)
 
 
-def test_what_a_dead_worker_took_along_is_sent_again(services: Here, waiting: VideoRecord) -> None:
-    """A job whose message waits has no second one; where nothing waits and nobody runs it, it gets a new one."""
-    services.settings = services.settings.model_copy(update={"redis_url": SecretStr("redis://elsewhere")})
-    services.app.control.purge()
-    send_index(services, VIDEO.id)
-    resume(services)
-    assert waiting_in(services.app, "index") == 1
-    services.app.control.purge()  # as by a worker that was killed with it in hand
-    resume(services)
-    assert waiting_in(services.app, "index") == 1
-    services.app.control.purge()
-    with services.leases.running(VIDEO.id, "other"):
-        resume(services)
-    services.leases.requeue(VIDEO.id, 20)
-    resume(services)
-    assert waiting_in(services.app, "index") == 0
-
-
-def test_a_copy_tells_nothing(services: Here, waiting: VideoRecord) -> None:
-    """Delivered again while it runs, a job is left alone: `Reject` would have been told to all as its failure."""
-    with services.leases.running(VIDEO.id, "other"), pytest.raises(Ignore):
-        run(services)
-
-
-def test_a_late_copy_tells_how_it_ended(services: Here, waiting: VideoRecord) -> None:
-    """Delivered again after it failed, a job is told of as failed; what its worker left in the work folder goes."""
-    services.library.fail(VIDEO.id, ErrorCode.NOT_FOUND)
-    left = work_folder(services.settings, VIDEO.id) / "media"
-    left.mkdir(parents=True)
-    assert run(services) == JobFailed(code=ErrorCode.NOT_FOUND, correlation_id="incident")
-    assert not left.parent.exists()
-
-
-def test_progress_that_nobody_hears_stops_nothing(services: Here, waiting: VideoRecord) -> None:
-    """While Redis is away the job goes on."""
-    works(services)
-    assert isinstance(run(services, StandInTask(fails=RedisAway())), Indexed)
-
-
-def test_what_failed_leaves_no_pictures(services: Here, waiting: VideoRecord) -> None:
-    """Neither on record nor in the blob store."""
-    works(services, with_(NotFound()))
-    assert run(services).code is ErrorCode.NOT_FOUND
-    with pytest.raises(KeyError):
-        services.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
-
-
-def test_a_failure_is_told_once_it_is_on_record(services: Here, waiting: VideoRecord) -> None:
-    """While the store is away a video goes on waiting, however often it was tried."""
-
-    def goes_away() -> None:
-        services.library = Library(Between(services.points, 1, crash))
-        raise StoreUnavailable
-
-    works(services, goes_away)
-    with pytest.raises(Retry):
-        run(services, StandInTask(attempt=9))
-    record = services.library.video(VIDEO.id)
+def status_of(services: Services) -> IndexStatus:
+    record = services.stores.videos.get(VIDEO.id)
     assert record is not None
-    assert record.status == "waiting"
+    return record.status
 
 
-def test_without_the_queue_a_retry_is_left_to_the_record(services: Here, waiting: VideoRecord) -> None:
-    """Celery gives such a job up as failed; here it waits on record, and is told of only when it ends."""
-    works(services, with_(StoreUnavailable()))
+def test_job_that_could_not_be_sent_holds_no_lease(services: Services) -> None:
+    """The video can be queued again as soon as the queue can be reached."""
+    url = SecretStr(f"redis://127.0.0.1:{free_port()}/0")
+    app = make_app(services.settings.model_copy(update={"redis_url": url}))
+    app.conf.result_backend_max_retries = 0
+    with pytest.raises((OperationalError, RedisError, BackendError)):
+        replace(services.index_queue(), app=app).enqueue(VIDEO.id)
+    assert services.leases.try_queue(VIDEO.id)
+
+
+def test_lost_job_is_queued_again(services: Services) -> None:
+    """A job is lost if its message is gone and no worker runs it. Waiting, running and delayed jobs are not."""
+    settings = services.settings.model_copy(update={"redis_url": SecretStr("redis://elsewhere")})
+    queue = replace(services.index_queue(), settings=settings)
+    services.app.control.purge()
+    queue.enqueue(VIDEO.id)
+    queue.requeue_lost_jobs()
+    assert count_waiting(services.app, "index") == 1
+    services.app.control.purge()  # The worker that took the message was killed.
+    queue.requeue_lost_jobs()
+    assert count_waiting(services.app, "index") == 1
+    services.app.control.purge()
+    with services.leases.hold(VIDEO.id, "other"):
+        queue.requeue_lost_jobs()
+    services.leases.requeue(VIDEO.id, 20)
+    queue.requeue_lost_jobs()
+    assert count_waiting(services.app, "index") == 0
+
+
+def test_copy_of_running_job_is_ignored(services: Services) -> None:
+    """`Reject` would be published as a failure of the job, to all who follow it."""
+    with services.leases.hold(VIDEO.id, "other"), pytest.raises(Ignore):
+        run(services.index_job())
+
+
+def test_copy_of_failed_job_returns_its_failure(services: Services) -> None:
+    """The files of its first run are deleted."""
+    services.stores.publisher.record_failure(VIDEO.id, ErrorCode.NOT_FOUND)
+    remains = video_work_dir(services.settings.data_dir, VIDEO.id) / "media"
+    remains.mkdir(parents=True)
+    assert run(services.index_job()) == JobFailed(code=ErrorCode.NOT_FOUND, correlation_id=CORRELATION_ID)
+    assert not remains.parent.exists()
+
+
+def test_job_goes_on_if_progress_cannot_be_published(services: Services) -> None:
+    assert isinstance(run(make_job(services, make_pipeline(services)), UnreachableResultBackend()), Indexed)
+
+
+def test_failed_job_deletes_its_blobs(services: Services) -> None:
+    job = make_job(services, make_pipeline(services, raise_error(VideoNotFoundError())))
+    assert run(job).code is ErrorCode.NOT_FOUND
+    with pytest.raises(KeyError):
+        services.blobs.get(BLOB)
+
+
+def test_failure_is_reported_only_after_it_was_recorded(services: Services) -> None:
+    """While the store is unavailable the video waits, even after the last retry."""
+    job = make_job(services, make_pipeline(services, raise_error(StoreUnavailableError())))
+    stores = open_stores(InterruptedVectorStore(services.vectors, 1, raise_store_unavailable))
+    with pytest.raises(Retry):
+        run(replace(job, stores=stores), RecordingTask(attempt=9))
+    assert status_of(services) is IndexStatus.WAITING
+
+
+def test_retry_without_queue_leaves_the_video_waiting(services: Services) -> None:
+    """Celery would report the job as failed. It is queued again from the record, and reported when it has ended."""
+    job = make_job(services, make_pipeline(services, raise_error(StoreUnavailableError())))
     with pytest.raises(Ignore):
-        run(services, StandInTask(queue_is_away=True))
-    assert services.library.waiting()
+        run(job, UnreachableQueue())
+    assert status_of(services) is IndexStatus.WAITING
 
 
-def test_a_job_that_was_taken_over_tells_nothing(services: Here, waiting: VideoRecord) -> None:
-    """A worker that stood still fails its video no more once another has it."""
-    leases = Noting()
-    services.leases = JobLeases(leases)
+def test_stalled_job_that_was_taken_over_reports_no_failure(services: Services) -> None:
+    """Another worker runs the job now, so the stalled one must neither fail the video nor delete its blobs."""
+    leases = OwnerRecordingLeases()
 
-    def taken_over() -> None:
-        leases.drop(RUN, leases.owners[RUN])
-        assert leases.take(RUN, "another", 60)
-        raise NotFound
+    def take_over() -> None:
+        leases.release(RUN_LEASE, leases.owners[RUN_LEASE])
+        assert leases.acquire(RUN_LEASE, "another", 60)
+        raise VideoNotFoundError
 
-    works(services, taken_over)
     with pytest.raises(Ignore):
-        run(services)
-    assert services.library.waiting()
-    assert services.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
+        run(replace(make_job(services, make_pipeline(services, take_over)), leases=JobLeases(leases)))
+    assert status_of(services) is IndexStatus.WAITING
+    assert services.blobs.get(BLOB)
 
 
-def test_a_job_that_another_ended_is_told_of_so(services: Here, waiting: VideoRecord) -> None:
-    """A worker that stood still and then fails takes away nothing of what another stored meanwhile."""
-    works(services)
-    whole = services.work
+def test_stalled_job_that_fails_keeps_what_another_worker_stored(services: Services) -> None:
+    """It reports that the video is indexed."""
+    index = make_pipeline(services)
 
-    def overtaken(record: VideoRecord, folder: Path, progress: Callable[[str, float], None]) -> VideoRecord | None:
-        whole(record, folder, progress)
-        raise NotFound
+    def index_and_fail(
+        record: VideoRecord, folder: Path, progress: Callable[[IndexStage, float], None]
+    ) -> VideoRecord | None:
+        index(record, folder, progress)
+        raise VideoNotFoundError
 
-    services.work = overtaken
-    assert isinstance(run(services), Indexed)
-    assert services.blobs.get(f"{video_prefix(VIDEO.id)}0.jpg")
-
-
-def test_what_was_told_to_have_failed_is_not_found_after_all(services: Here, waiting: VideoRecord) -> None:
-    """A worker that stood still and then succeeds keeps nothing of what another failed meanwhile."""
-    works(services, lambda: services.library.fail(VIDEO.id, ErrorCode.UNREACHABLE))
-    assert run(services) == JobFailed(code=ErrorCode.UNREACHABLE, correlation_id="incident")
-    assert services.points.count("moments", Filter()) == 0
+    assert isinstance(run(make_job(services, index_and_fail)), Indexed)
+    assert services.blobs.get(BLOB)
 
 
-def test_who_hears_nothing_can_ask(services: Here, waiting: VideoRecord) -> None:
-    """How a job stands is on record; a waiting video gets its job anew; other spaces are told nothing."""
+def test_stalled_job_that_succeeds_stores_nothing_if_another_worker_reported_failure(services: Services) -> None:
+    def fail_meanwhile() -> None:
+        services.stores.publisher.record_failure(VIDEO.id, ErrorCode.UNREACHABLE)
+
+    outcome = run(make_job(services, make_pipeline(services, fail_meanwhile)))
+    assert outcome == JobFailed(code=ErrorCode.UNREACHABLE, correlation_id=CORRELATION_ID)
+    assert services.vectors.count(FAKE.collection_name, Filter()) == 0
+
+
+def test_video_status_returns_outcome_or_queues_lost_job(services: Services) -> None:
+    """Other spaces cannot ask for it."""
     request = GetVideoStatus(caller=ANN, video_id=VIDEO.id)
-    assert ANSWERS["standing"](services, request).update is None  # type: ignore[attr-defined]
-    assert not services.leases.queue(VIDEO.id)
-    works(services)
-    run(services)
-    assert ANSWERS["standing"](services, request).update.status == "indexed"  # type: ignore[attr-defined]
+    assert handle(services, request).update is None
+    assert not services.leases.try_queue(VIDEO.id)
+    run(make_job(services, make_pipeline(services)))
+    update = handle(services, request).update
+    assert isinstance(update, Indexed)
+    assert update.status is IndexOutcome.INDEXED
     with pytest.raises(RequestRefusedError):
-        ANSWERS["standing"](services, GetVideoStatus(caller=Caller(space="slack:2", user_id="ann"), video_id=VIDEO.id))
+        handle(services, GetVideoStatus(caller=OTHER_SPACE, video_id=VIDEO.id))

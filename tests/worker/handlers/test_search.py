@@ -1,0 +1,67 @@
+"""Searches: who finds which video, what a hit says, and pictures as queries."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from indexer.errors import NotAPictureError
+from tests.support.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB
+from tests.support.worker_services import add_video, handle
+from worker.handlers.errors import RequestRefusedError
+from worker.protocol.base import Caller
+from worker.protocol.library import GetStatus, ListLibrary
+from worker.protocol.search import Find
+from worker.protocol.spaces import ChangeSettings, SpaceSettings
+from worker.services import Services
+
+
+def find_titles(services: Services, caller: Caller, words: str = "goal") -> list[str]:
+    return sorted(hit.title for hit in handle(services, Find(caller=caller, queries=(words,))).hits)
+
+
+def list_titles(services: Services, caller: Caller) -> list[str]:
+    return sorted(entry.title for entry in handle(services, ListLibrary(caller=caller)).entries)
+
+
+def test_video_of_private_channel_is_visible_only_there(services: Services) -> None:
+    """It is found, listed and counted in the private channel, and nowhere else in the space."""
+    add_video(services, "goal", ANN_IN_PRIVATE_CHANNEL)
+    assert find_titles(services, ANN_IN_PRIVATE_CHANNEL) == ["goal"]
+    assert list_titles(services, ANN_IN_PRIVATE_CHANNEL) == ["goal"]
+    assert find_titles(services, ANN) == []
+    assert list_titles(services, ANN) == []
+    assert handle(services, GetStatus(caller=ANN)).videos == 0
+
+
+def test_video_of_private_channel_is_visible_to_space_if_settings_open_channels(services: Services) -> None:
+    handle(services, ChangeSettings(caller=ADMIN, settings=SpaceSettings(private_channels="open")))
+    add_video(services, "goal", ANN_IN_PRIVATE_CHANNEL)
+    assert find_titles(services, BOB) == ["goal"]
+
+
+def test_hit_names_submitter_by_display_name(services: Services) -> None:
+    add_video(services, "goal", ANN)
+    [hit] = handle(services, Find(caller=BOB, queries=("goal",))).hits
+    assert hit.submitter == "Ann"
+    assert handle(services, ListLibrary(caller=BOB)).entries[0].submitter == "Ann"
+
+
+def test_picture_query_finds_similar_moments(services: Services) -> None:
+    """A picture works alone and together with words; the answer holds a small copy of it for the next page."""
+    add_video(services, "goal", ANN)
+    file = io.BytesIO()
+    Image.new("RGB", (1200, 800), "red").save(file, "PNG")
+    answer = handle(services, Find(caller=ANN, picture=base64.b64encode(file.getvalue()).decode()))
+    assert [hit.title for hit in answer.hits] == ["goal"]
+    assert answer.picture
+    assert len(answer.picture) < 10_000
+    assert handle(services, Find(caller=ANN, queries=("goal",), picture=answer.picture)).hits
+
+
+def test_unreadable_picture_query_is_refused(services: Services) -> None:
+    with pytest.raises(RequestRefusedError):
+        handle(services, Find(caller=ANN, picture="§§§"))
+    with pytest.raises(NotAPictureError):
+        handle(services, Find(caller=ANN, picture="aGVsbG8="))

@@ -1,0 +1,137 @@
+"""Removing a video with all its data although workers are killed meanwhile: on the embedded store and a real Redis."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import redis
+
+from indexer.errors import StoreUnavailableError
+from indexer.store.blobs import video_prefix
+from indexer.store.records import VoteRecord
+from indexer.store.stores import open_stores
+from indexer.vectors.vector_store import Filter
+from tests.support.callers import ANN, OTHER_SPACE
+from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
+from tests.support.worker_services import FAKE, create_fake_generation, handle, local_link, open_services
+from worker.handlers.errors import RequestRefusedError
+from worker.protocol.base import Caller
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import Forget, Submit, Submitted
+from worker.redis_client import redis_client
+from worker.services import Services
+from worker.settings import Settings
+from worker.user_data import RedisUserDataKeys, make_key
+
+LINK = local_link("goal")
+WRITES = 6
+"""Number of writes to the store when the last space removes a video."""
+WRITES_UNTIL_REMOVED = 2
+"""Number of writes after which the space has no submission any more."""
+
+
+@pytest.fixture
+def services(tmp_path: Path, clean_redis: str) -> Iterator[Services]:
+    with open_services(Settings(data_dir=tmp_path, allow_networks=("127.0.0.0/8",))) as opened:
+        create_fake_generation(opened)
+        opened.user_data = RedisUserDataKeys(redis_client(clean_redis))
+        yield opened
+
+
+@pytest.fixture
+def connection(clean_redis: str) -> Iterator["redis.Redis[bytes]"]:
+    with redis.Redis.from_url(clean_redis) as opened:
+        yield opened
+
+
+def submit(services: Services, caller: Caller, at: float) -> Submitted:
+    return handle(services, Submit(caller=caller, link=LINK, at=at))
+
+
+def forget(services: Services, at: float) -> None:
+    handle(services, Forget(caller=ANN, link=LINK, at=at))
+
+
+def add_video_with_data(services: Services, connection: "redis.Redis[bytes]") -> str:
+    """Add a video with a picture, a vote and a result that a chat shows. Returns its id."""
+    video_id = submit(services, ANN, at=1).video_id
+    video = replace(make_video("goal"), id=video_id, link=LINK)
+    services.stores.publisher.publish_moments(video, make_moments(video, "goal"), FAKE)
+    services.blobs.put(f"{video_prefix(video_id)}0.jpg", b"picture")
+    vote = VoteRecord(ANN.space, "bob", ("goal",), video_id, 0.0, 5.0, "up", datetime.now(UTC).isoformat())
+    services.stores.spaces.put_vote(vote)
+    store_result(connection, "before")
+    return video_id
+
+
+def result_key(name: str) -> str:
+    return make_key(ANN.space, "bob", "results", name)
+
+
+def store_result(connection: "redis.Redis[bytes]", name: str) -> None:
+    """Store a result that contains the link, as a frontend does."""
+    connection.set(result_key(name), f'{{"cards": [{{"link": "{LINK}"}}]}}')
+
+
+def remaining_data(services: Services, connection: "redis.Redis[bytes]", video_id: str) -> list[str]:
+    """Return the ids and keys of everything that is still stored of the video."""
+    moments = services.vectors.scroll(FAKE.collection_name, Filter({"video_id": video_id}), ())
+    records = [point for point in services.vectors.scroll("records", Filter()) if video_id in str(point)]
+    results = [key.decode() for key in connection.scan_iter() if LINK.encode() in (connection.get(key) or b"")]
+    blobs = services.blobs.list_names(video_prefix(video_id))
+    return [*(point.id for point in (*moments, *records)), *blobs, *results]
+
+
+class KilledBeforeDeletingResults(RedisUserDataKeys):
+    """The worker is killed before it deletes stored results."""
+
+    def delete_with_links(self, space: str | None, links: Sequence[str]) -> None:
+        raise_store_unavailable()
+
+
+@pytest.mark.parametrize("killed_before_write", range(1, WRITES + 1))
+def test_removal_of_killed_worker_is_resumed(
+    services: Services, connection: "redis.Redis[bytes]", killed_before_write: int
+) -> None:
+    """If the space had no submission any more, another worker deletes the rest. Before that, nothing is deleted."""
+    video_id, stores = add_video_with_data(services, connection), services.stores
+    services.stores = open_stores(
+        InterruptedVectorStore(services.vectors, killed_before_write, raise_store_unavailable)
+    )
+    with pytest.raises(StoreUnavailableError):
+        forget(services, at=2)
+    services.stores = stores
+    store_result(connection, "between")
+    services.video_removal().resume_removals()
+    is_kept = killed_before_write <= WRITES_UNTIL_REMOVED
+    assert stores.submissions.has(ANN.space, video_id) is is_kept
+    assert bool(remaining_data(services, connection, video_id)) is is_kept
+
+
+def test_removal_killed_before_stored_results_are_deleted_is_resumed(
+    services: Services, connection: "redis.Redis[bytes]", clean_redis: str
+) -> None:
+    """The video's record is deleted last, so that another worker finds what is left."""
+    video_id = add_video_with_data(services, connection)
+    user_data = services.user_data
+    services.user_data = KilledBeforeDeletingResults(redis_client(clean_redis))
+    with suppress(StoreUnavailableError):
+        forget(services, at=2)
+    services.user_data = user_data
+    assert result_key("before") in remaining_data(services, connection, video_id)
+    services.video_removal().resume_removals()
+    assert remaining_data(services, connection, video_id) == []
+
+
+def test_submit_from_before_the_removal_is_refused(services: Services, connection: "redis.Redis[bytes]") -> None:
+    """A restarted frontend may recover an old request. Later requests, and those of other spaces, are accepted."""
+    add_video_with_data(services, connection)
+    forget(services, at=10)
+    with pytest.raises(RequestRefusedError) as refused:
+        submit(services, ANN, at=9)
+    assert refused.value.code is ErrorCode.NOT_IN_LIBRARY
+    assert submit(services, OTHER_SPACE, at=9).job_id
+    assert submit(services, ANN, at=11).job_id
