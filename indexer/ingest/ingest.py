@@ -1,152 +1,140 @@
-"""The way of a link: fetched, decoded, cut into moments, embedded, stored. Read it from `ingest` downwards."""
+"""Ingest pipeline of one link: fetch, decode, cut into moments, embed, store."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from indexer.images import read_frame
+from indexer.ingest.embedding import MomentVectors, embed_moments
 from indexer.ingest.segmentation import Segment, cut_into_segments, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, StageProgressCallback
+from indexer.stages import IndexStage
 from indexer.store.blobs import BlobStore, video_prefix
-from indexer.store.library import Library
+from indexer.store.generation_id import GenerationId
+from indexer.store.generations import GenerationStore
+from indexer.store.publishing import MomentPublisher
 from indexer.store.records import VideoRecord
-from indexer.types import Caption, Clip, DecodeResult, FetchResult, Moment, SampledFrame, Vector, Video
+from indexer.store.videos import VideoStore
+from indexer.types import Caption, DecodeResult, FetchResult, Moment, SampledFrame, Video
 
-BATCH_FRAMES = 32
-MAX_SAID_CHARS = 4000
-"""Of one kind in one moment: captions that all claim the whole video are not stored with each of its moments."""
+MAX_SOURCE_CHARS = 4000
+"""Maximum text of one source in one moment. Captions may claim to span the whole video, which is many
+moments.
+"""
 
 
 @dataclass(frozen=True)
 class IngestPipeline:
-    """The parts that a link passes through."""
+    """Steps from a link to searchable moments, with the stores that they write to."""
 
     fetcher: Fetcher
     decoder: Decoder
     encoder: Encoder
-    library: Library
+    generations: GenerationStore
+    videos: VideoStore
+    publisher: MomentPublisher
     blobs: BlobStore
 
     def __call__(self, record: VideoRecord, folder: Path, progress: StageProgressCallback) -> VideoRecord | None:
-        """Makes a waiting video searchable; twice, even at once, changes nothing. None: nobody wants it any more.
+        """Make a waiting video searchable and return its new record.
 
-        One that another run of its job has failed meanwhile stays so.
-
-        `folder` is empty and the caller's to delete. Raises `IndexerError`; then nobody finds the video, and pictures
-        that were kept already are the caller's to delete.
+        Idempotent, also if two runs overlap. Returns None if no space wants the video any more. A video that
+        another run of its job marked as failed meanwhile stays failed. `folder` is an empty work folder; the
+        caller deletes it. Raises `IndexerError`; then the video cannot be found, and the caller deletes the
+        frames that were stored.
         """
         fetched = self.fetcher.fetch(record.fetch_url, folder, progress)
         video = replace(fetched.video, id=record.video_id, link=record.link, title=record.title or fetched.video.title)
         decoded = self._decode(fetched, folder, progress)
-        self.library.open(self.encoder.generation, self.encoder.frame_size, self.encoder.motion_size)
-        moments = list(self._moments(video, fetched, decoded, progress))
-        progress("store", 0.0)
-        self.blobs.delete_prefix(video_prefix(video.id), but={key for moment in moments for key in moment.frames})
-        wanted = self.library.put_moments(
+        generation = GenerationId.parse(self.encoder.generation)
+        self.generations.create(generation, self.encoder.frame_size, self.encoder.motion_size)
+        moments = list(self._create_moments(video, fetched, decoded, progress))
+        progress(IndexStage.STORE, 0.0)
+        self.blobs.delete_prefix(video_prefix(video.id), keep={key for moment in moments for key in moment.frames})
+        is_wanted = self.publisher.publish_moments(
             replace(video, duration_s=video.duration_s or decoded.duration_s or None),
             moments,
-            self.encoder.generation,
-            code=fetched.missing,
+            generation,
+            words_only_code=fetched.media_error_code,
         )
-        if not wanted:
+        if not is_wanted:
             self.blobs.delete_prefix(video_prefix(video.id))
-        return self.library.video(video.id)
+        return self.videos.get(video.id)
 
     def _decode(self, fetched: FetchResult, folder: Path, progress: StageProgressCallback) -> DecodeResult:
-        """Without a file, the site's own thumbnail is the one picture of the video."""
+        """Sample the frames of the media file, or of the thumbnail if there is no media file."""
         source = fetched.media or fetched.thumbnail
         if source is None:
             return DecodeResult(duration_s=0.0, frames=())
-        pictures = folder / "frames"
-        pictures.mkdir()
-        decoded = self.decoder.decode(source, pictures, progress)
+        frames_folder = folder / "frames"
+        frames_folder.mkdir()
+        decoded = self.decoder.decode(source, frames_folder, progress)
         return decoded if fetched.media else replace(decoded, duration_s=0.0)
 
-    def _moments(self, video: Video, fetched: FetchResult, decoded: DecodeResult, progress: StageProgressCallback) -> Iterator[Moment]:
+    def _create_moments(
+        self, video: Video, fetched: FetchResult, decoded: DecodeResult, progress: StageProgressCallback
+    ) -> Iterator[Moment]:
+        """Yield the moments of a video, in time order, and store their frames."""
         if not decoded.frames:
-            yield self._without_pictures(video)
+            yield _create_text_moment(video)
             return
-        stretches = cut_into_segments(decoded)
+        segments = cut_into_segments(decoded)
+        pictures = ([read_frame(frame.path.read_bytes()) for frame in segment.frames] for segment in segments)
         done = 0
-        progress("embed", 0.0)
-        for group in _groups(stretches):
-            yield from self._embed(video, fetched, group)
-            done += len(group)
-            progress("embed", done / len(stretches))
+        progress(IndexStage.EMBED, 0.0)
+        for batch in embed_moments(self.encoder, pictures):
+            for segment, vectors in zip(segments[done : done + len(batch)], batch, strict=True):
+                yield self._create_moment(video, fetched, segment, vectors)
+            done += len(batch)
+            progress(IndexStage.EMBED, done / len(segments))
 
-    def _embed(self, video: Video, fetched: FetchResult, stretches: Sequence[Segment]) -> Iterator[Moment]:
-        """One batch of whole stretches: their frame vectors in one call, then their clip vectors."""
-        pictures = [[read_frame(each.path.read_bytes()) for each in stretch.frames] for stretch in stretches]
-        vectors = self.encoder.frames([picture for stretch in pictures for picture in stretch])
-        split = np.split(vectors, np.cumsum([len(stretch) for stretch in pictures])[:-1])
-        motions: Sequence[Vector | None] = [None] * len(stretches)
-        if self.encoder.motion_size is not None:
-            motions = list(self.encoder.clips([Clip(tuple(p), v) for p, v in zip(pictures, split, strict=True)]))
-        for stretch, frames, motion in zip(stretches, split, motions, strict=True):
-            keys = self._keep(video, stretch.frames)
-            said = _said(video, fetched, stretch)
-            yield Moment(
-                id=moment_id(video.id, stretch.start_s),
-                video_id=video.id,
-                start_s=stretch.start_s,
-                end_s=stretch.end_s,
-                thumbnail=keys[int(np.argmax(frames @ frames.mean(axis=0)))],
-                words="\n".join((video.title, *said.values())).strip(),
-                frame=mean_vector(frames),
-                motion=motion,
-                frames=tuple(keys),
-                said=said,
-            )
+    def _create_moment(self, video: Video, fetched: FetchResult, segment: Segment, vectors: MomentVectors) -> Moment:
+        keys = self._store_frames(video, segment.frames)
+        text_by_source = collect_text(video, fetched, segment)
+        return Moment(
+            id=moment_id(video.id, segment.start_s),
+            video_id=video.id,
+            start_s=segment.start_s,
+            end_s=segment.end_s,
+            thumbnail=keys[vectors.most_typical],
+            words="\n".join((video.title, *text_by_source.values())).strip(),
+            frame=vectors.frame,
+            motion=vectors.motion,
+            frames=tuple(keys),
+            text_by_source=text_by_source,
+        )
 
-    def _keep(self, video: Video, frames: Sequence[SampledFrame]) -> list[str]:
-        """Stores the pictures, from which vectors can be made anew."""
+    def _store_frames(self, video: Video, frames: Sequence[SampledFrame]) -> list[str]:
+        """Store frames as blobs, for thumbnails and for re-embedding, and return their keys."""
         keys = [f"{video_prefix(video.id)}{round(frame.at_s * 1000)}.jpg" for frame in frames]
         for key, frame in zip(keys, frames, strict=True):
             self.blobs.put(key, frame.path.read_bytes())
         return keys
 
-    def _without_pictures(self, video: Video) -> Moment:
-        return Moment(
-            id=moment_id(video.id, 0.0),
-            video_id=video.id,
-            start_s=0.0,
-            end_s=0.0,
-            thumbnail=None,
-            words=f"{video.title}\n{video.description}".strip(),
-            frame=None,
-            said={"description": video.description} if video.description else {},
-        )
 
-
-def mean_vector(frames: Vector) -> Vector:
-    """What stands for a moment: the mean of its frames (n, d) as a unit vector (d,)."""
-    mean: Vector = frames.mean(axis=0)
-    return mean / np.linalg.norm(mean)
-
-
-def _groups(stretches: Sequence[Segment]) -> Iterator[list[Segment]]:
-    """Whole stretches, about `BATCH_FRAMES` pictures at a time."""
-    group: list[Segment] = []
-    for stretch in stretches:
-        group.append(stretch)
-        if sum(len(each.frames) for each in group) >= BATCH_FRAMES:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _said(video: Video, fetched: FetchResult, stretch: Segment) -> dict[str, str]:
-    """Description, and the chapter titles and speech that this stretch overlaps."""
-    heard = {
+def collect_text(video: Video, fetched: FetchResult, segment: Segment) -> dict[str, str]:
+    """Return the text of a segment by source: the description, and overlapping chapter titles and speech."""
+    text = {
         "description": video.description,
-        "chapter": " ".join(each.text for each in fetched.chapters if _overlaps(each, stretch))[:MAX_SAID_CHARS],
-        "speech": " ".join(each.text for each in fetched.speech if _overlaps(each, stretch))[:MAX_SAID_CHARS],
+        "chapter": " ".join(each.text for each in fetched.chapters if _overlaps(each, segment))[:MAX_SOURCE_CHARS],
+        "speech": " ".join(each.text for each in fetched.speech if _overlaps(each, segment))[:MAX_SOURCE_CHARS],
     }
-    return {kind: text for kind, text in heard.items() if text}
+    return {source: text for source, text in text.items() if text}
 
 
-def _overlaps(caption: Caption, stretch: Segment) -> bool:
-    return caption.start_s < stretch.end_s and caption.end_s > stretch.start_s
+def _overlaps(caption: Caption, segment: Segment) -> bool:
+    return caption.start_s < segment.end_s and caption.end_s > segment.start_s
+
+
+def _create_text_moment(video: Video) -> Moment:
+    """Return the only moment of a video without pictures, with title and description."""
+    return Moment(
+        id=moment_id(video.id, 0.0),
+        video_id=video.id,
+        start_s=0.0,
+        end_s=0.0,
+        thumbnail=None,
+        words=f"{video.title}\n{video.description}".strip(),
+        frame=None,
+        text_by_source={"description": video.description} if video.description else {},
+    )

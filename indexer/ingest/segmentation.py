@@ -1,4 +1,4 @@
-"""Cuts a decoded video into moments: along its shots, none longer than about 8 s."""
+"""Segmentation: cuts a decoded video into moments along its shots, each of about 8 s at most."""
 
 import math
 import uuid
@@ -9,29 +9,31 @@ from itertools import pairwise
 
 from indexer.types import DecodeResult, SampledFrame
 
-LONGEST_S = 8.0
-SHORT_S = 1.5
+MAX_SEGMENT_S = 8.0
+MIN_SHOT_S = 1.5
+"""Shorter shots are merged with a neighbour if the result is not over the maximum."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A moment to be: its range in seconds and the frames that are seen in it."""
+    """Range of a video that will become a moment, with its frames."""
 
     start_s: float
     end_s: float
     frames: tuple[SampledFrame, ...]
 
 
-def cut_into_segments(decoded: DecodeResult, longest_s: float = LONGEST_S) -> list[Segment]:
-    """Stretches that follow each other from 0 to the end, each with a frame or more.
+def cut_into_segments(decoded: DecodeResult, max_segment_s: float = MAX_SEGMENT_S) -> list[Segment]:
+    """Return segments that cover the video from 0 to its end without gaps, each with at least one frame.
 
-    Where no frame was sampled (a still that stays), a stretch shows the last frame before it.
+    If no frame was sampled in a segment, because the picture does not change, it gets the last frame before
+    it.
     """
     if not decoded.frames:
         return []
     inner = sorted({cut_s for cut_s in (round(cut_s, 3) for cut_s in decoded.cuts_s) if 0 < cut_s < decoded.duration_s})
     shots = list(pairwise([0.0, *inner, decoded.duration_s]))
-    ranges = [piece for shot in _joined(shots, longest_s) for piece in _split(*shot, longest_s)]
+    ranges = [part for shot in _merge_short_shots(shots, max_segment_s) for part in _split_evenly(*shot, max_segment_s)]
     times = [frame.at_s for frame in decoded.frames]
     firsts = [0, *(bisect_left(times, start_s) for start_s, _ in ranges[1:]), len(times)]
     return [
@@ -41,25 +43,26 @@ def cut_into_segments(decoded: DecodeResult, longest_s: float = LONGEST_S) -> li
 
 
 def moment_id(video_id: str, start_s: float) -> str:
-    """The same video and start give the same id, so doing a job twice changes nothing."""
+    """Return the deterministic id (UUIDv5) of a moment, which makes indexing a video twice idempotent."""
     return str(uuid.uuid5(uuid.UUID(video_id), str(round(start_s * 1000))))
 
 
-def _joined(shots: Iterable[tuple[float, float]], longest_s: float) -> Sequence[tuple[float, float]]:
-    """A very short shot goes with the one before it, or with the one after it when it is the first."""
-    joined: list[tuple[float, float]] = []
+def _merge_short_shots(shots: Iterable[tuple[float, float]], max_s: float) -> Sequence[tuple[float, float]]:
+    """Merge each very short shot with the previous one, or the first shot with the next one."""
+    merged: list[tuple[float, float]] = []
     for start_s, end_s in shots:
-        if joined:
-            before_s = joined[-1][0]
-            short = min(end_s - start_s, joined[-1][1] - before_s) < SHORT_S
-            if short and end_s - before_s <= longest_s:
-                joined[-1] = (before_s, end_s)
+        if merged:
+            previous_s = merged[-1][0]
+            is_short = min(end_s - start_s, merged[-1][1] - previous_s) < MIN_SHOT_S
+            if is_short and end_s - previous_s <= max_s:
+                merged[-1] = (previous_s, end_s)
                 continue
-        joined.append((start_s, end_s))
-    return joined
+        merged.append((start_s, end_s))
+    return merged
 
 
-def _split(start_s: float, end_s: float, longest_s: float) -> list[tuple[float, float]]:
-    parts = max(1, math.ceil((end_s - start_s) / longest_s - 1e-9))
+def _split_evenly(start_s: float, end_s: float, max_s: float) -> list[tuple[float, float]]:
+    """Split a shot into the smallest number of equal parts that are not longer than `max_s`."""
+    parts = max(1, math.ceil((end_s - start_s) / max_s - 1e-9))
     borders = [round(start_s + (end_s - start_s) * i / parts, 3) for i in range(parts)]
     return list(pairwise([*borders, end_s]))
