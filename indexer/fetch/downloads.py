@@ -55,7 +55,7 @@ def make_byte_limit_hook(max_bytes: int, file: Path, progress: ProgressCallback)
 def download_thumbnail(ydl: yt_dlp.YoutubeDL, info: InfoDict, folder: Path) -> str | None:
     """Save the best readable thumbnail as a JPEG in `folder` and return its name.
 
-    Returns None if there is none: a video without a thumbnail is still useful.
+    Returns None without one: a video without a thumbnail is still useful.
     """
     urls = [each["url"] for each in info.get("thumbnails") or ()][::-1]
     for url in urls[:_MAX_THUMBNAIL_TRIES]:
@@ -84,7 +84,7 @@ def _shrink(data: bytes) -> Image.Image:
 
 
 def download_speech(ydl: yt_dlp.YoutubeDL, info: InfoDict, folder: Path) -> list[tuple[float, float, str]]:
-    """Return the captions of the best subtitle track as (start_s, end_s, text). Empty if there is none."""
+    """Return the captions of the best subtitle track as (start_s, end_s, text). Empty without a track."""
     track = choose_track(info)
     if track is None:
         return []

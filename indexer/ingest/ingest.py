@@ -62,7 +62,7 @@ class IngestPipeline:
         return self.videos.get(video.id)
 
     def _decode(self, fetched: FetchResult, folder: Path, progress: StageProgressCallback) -> DecodeResult:
-        """Sample the frames of the media file, or of the thumbnail if there is no media file."""
+        """Sample the frames of the media file, or of the thumbnail without one."""
         source = fetched.media or fetched.thumbnail
         if source is None:
             return DecodeResult(duration_s=0.0, frames=())

@@ -1,4 +1,4 @@
-"""Pictures that somebody searches with come from strangers, and so may frames."""
+"""Tests of the safe decoding of untrusted pictures."""
 
 import io
 import subprocess
@@ -10,29 +10,29 @@ import pytest
 from PIL import ExifTags, Image
 
 from indexer.errors import CorruptFileError, NotAPictureError
-from indexer.images import MAX_SCANS, SIDE, read_frame, read_query_picture
+from indexer.images import MAX_JPEG_SCANS, QUERY_SIDE_PX, read_frame, read_query_picture
 
 
-def encoded(kind: str, size: tuple[int, int] = (640, 360), mode: str = "RGB", **options: object) -> bytes:
+def encode(kind: str, size: tuple[int, int] = (640, 360), mode: str = "RGB", **options: object) -> bytes:
     file = io.BytesIO()
     Image.new(mode, size, "red" if mode == "RGB" else 0).save(file, kind, **options)
     return file.getvalue()
 
 
-def many_scans(picture: bytes) -> bytes:
-    """The same progressive JPEG, whose last scan comes again and again."""
+def repeat_last_scan(picture: bytes) -> bytes:
+    """Return the progressive JPEG with its last scan repeated many times."""
     last = picture[picture.rindex(b"\xff\xda") : -2]
-    return picture[:-2] + last * MAX_SCANS + picture[-2:]
+    return picture[:-2] + last * MAX_JPEG_SCANS + picture[-2:]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_what_people_send_is_read(kind: str) -> None:
-    """Each kind becomes an RGB picture that is no larger than what a model looks at."""
-    picture, small = read_query_picture(encoded(kind))
-    assert (picture.dtype, picture.shape) == (np.uint8, (252, SIDE, 3))
+def test_read_query_picture_scales_down_every_format(kind: str) -> None:
+    """Each format becomes an RGB picture that is not larger than a model needs."""
+    picture, small = read_query_picture(encode(kind))
+    assert (picture.dtype, picture.shape) == (np.uint8, (252, QUERY_SIDE_PX, 3))
     assert picture[0, 0, 0] > 200
-    again, _ = read_query_picture(small)
-    assert again.shape == picture.shape
+    reread, _ = read_query_picture(small)
+    assert reread.shape == picture.shape
 
 
 @pytest.mark.parametrize(
@@ -40,44 +40,46 @@ def test_what_people_send_is_read(kind: str) -> None:
     [
         b"",
         b"no picture",
-        encoded("JPEG")[:200],
-        encoded("BMP"),
-        encoded("PNG", (4200, 4200), "1"),
-        encoded("JPEG", (9000, 8000), "L"),
-        many_scans(encoded("JPEG", progressive=True)),
+        encode("JPEG")[:200],
+        encode("BMP"),
+        encode("PNG", (4200, 4200), "1"),
+        encode("JPEG", (9000, 8000), "L"),
+        repeat_last_scan(encode("JPEG", progressive=True)),
     ],
-    ids=["empty", "text", "cut off", "another kind", "a bomb", "too large a JPEG", "a JPEG that takes hours"],
+    ids=["empty", "text", "truncated", "other format", "decompression bomb", "too large JPEG", "JPEG with many scans"],
 )
-def test_anything_else_is_refused(data: bytes) -> None:
-    """Nothing but a plain error comes of it."""
+def test_read_query_picture_refuses_invalid_or_too_large_file(data: bytes) -> None:
     with pytest.raises(NotAPictureError):
         read_query_picture(data)
 
 
-def test_a_phone_s_largest_pictures_are_read() -> None:
-    """A JPEG becomes smaller while it is unpacked, so it may be larger than others; it stands upright."""
+def test_read_query_picture_accepts_large_jpeg_of_phone() -> None:
+    """A JPEG is scaled down while it is unpacked, so it may be larger than other formats.
+
+    It is turned upright.
+    """
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    picture, _ = read_query_picture(encoded("JPEG", (9248, 6936), exif=exif))
-    assert picture.shape == (SIDE, 336, 3)
+    picture, _ = read_query_picture(encode("JPEG", (9248, 6936), exif=exif))
+    assert picture.shape == (QUERY_SIDE_PX, 336, 3)
 
 
 MEMORY = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor
-from indexer.images import read
+from indexer.images import read_query_picture
 sent = sys.stdin.buffer.read()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 with ThreadPoolExecutor(4) as searches:
-    assert all(searches.map(read, [sent] * 4))
+    assert all(searches.map(read_query_picture, [sent] * 4))
 print((peak() - before) // 1024)
 """
 
 
-def test_hostile_pictures_do_not_fill_the_memory() -> None:
-    """Of however many that come at once, one is unpacked: a WebP of a few hundred bytes takes 250 MB."""
-    sent = encoded("WEBP", (4096, 4096), lossless=True)
+def test_concurrent_hostile_pictures_are_decoded_one_at_a_time() -> None:
+    """A WebP of a few hundred bytes takes 250 MB, so four at a time would take a gigabyte."""
+    sent = encode("WEBP", (4096, 4096), lossless=True)
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], input=sent, capture_output=True, check=True, cwd=Path(__file__).parents[2]
     )
@@ -86,25 +88,25 @@ def test_hostile_pictures_do_not_fill_the_memory() -> None:
 
 
 @pytest.mark.parametrize("size", [(1152, 288), (288, 1152), (16, 16)])
-def test_frames_of_all_sizes_are_read(size: tuple[int, int]) -> None:
-    """As large as the decoding child writes them, and no smaller than they are."""
-    assert read_frame(encoded("JPEG", size)).shape == (size[1], size[0], 3)
+def test_read_frame_accepts_sizes_of_decoder(size: tuple[int, int]) -> None:
+    """The largest frames that the decoder writes, and small ones."""
+    assert read_frame(encode("JPEG", size)).shape == (size[1], size[0], 3)
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"",
-        encoded("JPEG")[:200],
-        encoded("PNG", (16, 16)),
-        encoded("JPEG", (1153, 288)),
-        encoded("JPEG", (289, 289)),
-        encoded("JPEG", (16, 16)) + bytes(2**20),
-        many_scans(encoded("JPEG", (16, 16), progressive=True)),
+        encode("JPEG")[:200],
+        encode("PNG", (16, 16)),
+        encode("JPEG", (1153, 288)),
+        encode("JPEG", (289, 289)),
+        encode("JPEG", (16, 16)) + bytes(2**20),
+        repeat_last_scan(encode("JPEG", (16, 16), progressive=True)),
     ],
-    ids=["empty", "cut off", "another kind", "too long", "too large", "too many bytes", "too many scans"],
+    ids=["empty", "truncated", "other format", "too long", "too large", "too many bytes", "too many scans"],
 )
-def test_what_no_decoder_of_ours_wrote_is_no_frame(data: bytes) -> None:
-    """Half of a file, or what a decoder that was taken over left in its place."""
+def test_read_frame_refuses_file_that_decoder_would_not_write(data: bytes) -> None:
+    """A truncated file, or one that a compromised decoder wrote."""
     with pytest.raises(CorruptFileError):
         read_frame(data)

@@ -1,4 +1,4 @@
-"""Tiny files for tests: videos, sounds and pictures, made on the fly."""
+"""Small media files for tests: videos, audio and pictures, generated on the fly."""
 
 import io
 import struct
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 180, 40), (30, 40, 200), (240, 240, 240)
 Colour = tuple[int, int, int]
 
 
-def video(
+def write_video(
     path: Path,
     seconds: float = 2.0,
     *,
@@ -25,12 +26,13 @@ def video(
     shots: Sequence[Colour] = (RED,),
     codec: str = "mpeg4",
     times: Sequence[float] | None = None,
-    turned: int = 0,
+    rotation: int = 0,
     container: str | None = None,
 ) -> Path:
-    """A video whose shots, of equal length, have a colour each and a square that moves.
+    """Write a video of shots of equal length, each with a colour and a moving square, and return its path.
 
-    `times` are the frames' own seconds (variable frame rate); `turned` is the display rotation in degrees.
+    `times` are the time stamps of the frames in seconds (variable frame rate). `rotation` is the display
+    rotation in degrees.
     """
     tick = Fraction(1, rate) if times is None else Fraction(1, 1000)
     times = times or [index / rate for index in range(round(seconds * rate))]
@@ -38,18 +40,18 @@ def video(
         stream = file.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base, stream.codec_context.max_b_frames = tick, 0
-        if turned:
-            stream.set_display_rotation(turned)
+        if rotation:
+            stream.set_display_rotation(rotation)
         for index, at_s in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(picture(size, shots[index * len(shots) // len(times)], index))
+            frame = av.VideoFrame.from_ndarray(draw_picture(size, shots[index * len(shots) // len(times)], index))
             frame.pts, frame.time_base = round(at_s / tick), tick
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path
 
 
-def with_frozen_times(mp4: Path) -> Path:
-    """Sets every frame's duration in an mp4's time table (`stts`) to 0 and its length to a few milliseconds."""
+def freeze_time_stamps(mp4: Path) -> Path:
+    """Set the duration of each frame in an mp4 file (`stts`) to 0, and that of the file to a millisecond."""
     content = bytearray(mp4.read_bytes())
     at = content.index(b"stts") + 8
     for entry in range(struct.unpack_from(">I", content, at)[0]):
@@ -60,8 +62,8 @@ def with_frozen_times(mp4: Path) -> Path:
     return mp4
 
 
-def picture(size: tuple[int, int], colour: Colour, step: int = 0) -> np.ndarray:
-    """A plain picture with a small square that moves with `step`; the top left pixel is black."""
+def draw_picture(size: tuple[int, int], colour: Colour, step: int = 0) -> npt.NDArray[np.uint8]:
+    """Return a plain picture with a small square that moves with `step`. The top left corner is black."""
     pixels = np.full((size[1], size[0], 3), colour, dtype=np.uint8)
     side = max(1, min(size) // 8)
     left = (step * side) % max(1, size[0] - side)
@@ -70,19 +72,20 @@ def picture(size: tuple[int, int], colour: Colour, step: int = 0) -> np.ndarray:
     return pixels
 
 
-def jpeg(size: tuple[int, int] = (64, 48), colour: Colour = BLUE) -> bytes:
+def encode_jpeg(size: tuple[int, int] = (64, 48), colour: Colour = BLUE) -> bytes:
+    """Return a picture as a JPEG file."""
     buffer = io.BytesIO()
-    Image.fromarray(picture(size, colour)).save(buffer, "JPEG")
+    Image.fromarray(draw_picture(size, colour)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
-def gif(path: Path, frames: int = 12, frame_ms: int = 100) -> Path:
-    pictures = [Image.fromarray(picture((40, 30), GREEN, step)) for step in range(frames)]
+def write_gif(path: Path, frames: int = 12, frame_ms: int = 100) -> Path:
+    pictures = [Image.fromarray(draw_picture((40, 30), GREEN, step)) for step in range(frames)]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=frame_ms)
     return path
 
 
-def sound(path: Path, seconds: float = 1.0) -> Path:
+def write_sound(path: Path, seconds: float = 1.0) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -91,8 +94,8 @@ def sound(path: Path, seconds: float = 1.0) -> Path:
     return path
 
 
-def song_with_cover(path: Path) -> Path:
-    """An mp3 with its cover as an ID3v2.3 picture."""
+def write_song_with_cover(path: Path) -> Path:
+    """Write an mp3 with a cover picture (ID3v2.3) and return its path."""
     with av.open(str(path), "w", format="mp3", options={"id3v2_version": "0", "write_xing": "0"}) as container:
         stream = container.add_stream("mp3", rate=44100, layout="mono")
         for index in range(40):
@@ -100,22 +103,22 @@ def song_with_cover(path: Path) -> Path:
             frame.rate, frame.pts = 44100, index * 1152
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    body = b"\0image/jpeg\0\x03\0" + jpeg()
+    body = b"\0image/jpeg\0\x03\0" + encode_jpeg()
     tag = b"APIC" + struct.pack(">IH", len(body), 0) + body
     size = bytes((len(tag) >> shift) & 0x7F for shift in (21, 14, 7, 0))
     path.write_bytes(b"ID3\x03\0\0" + size + tag + path.read_bytes())
     return path
 
 
-def packed(path: Path) -> Path:
-    """A ZIP, whatever the path's name ends in."""
+def write_zip(path: Path) -> Path:
+    """Write a ZIP archive, whatever the file name, and return its path."""
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("hello.txt", "not a video")
     return path
 
 
-def huge_png(path: Path, side: int = 50_000) -> Path:
-    """A decompression bomb: a picture of side × side pixels in a few kilobytes."""
+def write_decompression_bomb(path: Path, side: int = 50_000) -> Path:
+    """Write a decompression bomb, a picture of side × side pixels in a few kilobytes, and return its path."""
     import zlib
 
     def chunk(kind: bytes, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Damaged copies of media files: what a hostile hand or a bad disk makes of them."""
+"""Mutations of media files for fuzz tests of the decoder."""
 
 import random
 import re
@@ -10,14 +10,14 @@ from typing import Final, TypeAlias
 import av
 from PIL import Image
 
-Mutate: TypeAlias = Callable[[random.Random, bytearray, bytes], bytes]
-"""From a file's bytes, and those of another, to a damaged file's."""
+Mutation: TypeAlias = Callable[[random.Random, bytearray, bytes], bytes]
+"""Function from a file's bytes, and those of another file, to the bytes of a damaged file."""
 
 HEADER_BYTES: Final = 4096
-LONGEST_STRETCH: Final = 65_536
+MAX_RANGE_BYTES: Final = 65_536
 
-# Boxes and chunks by their four letters, and Matroska's elements by their numbers: Info, Duration, TimestampScale,
-# Video, PixelWidth, PixelHeight, Cluster, Timestamp, SimpleBlock.
+# Boxes and chunks by their four letters, and Matroska's elements by their numbers: Info, Duration,
+# TimestampScale, Video, PixelWidth, PixelHeight, Cluster, Timestamp, SimpleBlock.
 _FIELDS: Final = re.compile(
     rb"mvhd|tkhd|mdhd|stsd|stts|ctts|stsc|stsz|stco|co64|elst|trex|tfhd|trun|sidx|avcC|hvcC|av1C|avc1|hev1|mp4v|"
     rb"avih|strh|strf|idx1|onMetaData|\x15\x49\xa9\x66|\x44\x89|\x2a\xd7\xb1|\xe0|\xb0|\xba|\x1f\x43\xb6\x75|\xe7|\xa3"
@@ -26,88 +26,90 @@ _BOXES: Final = re.compile(rb"ftyp|moov|trak|mdia|minf|stbl|mdat|moof|traf|edts|
 _ODD_NUMBERS: Final = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 
 
-def _place(rng: random.Random, content: bytes | bytearray) -> int:
-    """Half of them in the header, which is small and says most."""
+def _pick_offset(rng: random.Random, content: bytes | bytearray) -> int:
+    """Return an offset, half of the time in the header, which is small and matters most."""
     return rng.randrange(min(len(content), HEADER_BYTES) if rng.random() < 0.5 else len(content))
 
 
-def _stretch(rng: random.Random, content: bytes | bytearray) -> slice:
-    start = _place(rng, content)
-    return slice(start, start + rng.randint(1, min(LONGEST_STRETCH, len(content))))
+def _pick_range(rng: random.Random, content: bytes | bytearray) -> slice:
+    start = _pick_offset(rng, content)
+    return slice(start, start + rng.randint(1, min(MAX_RANGE_BYTES, len(content))))
 
 
-def _number(rng: random.Random) -> int:
+def _pick_number(rng: random.Random) -> int:
     return rng.choice(_ODD_NUMBERS) if rng.random() < 0.7 else rng.getrandbits(32)
 
 
-def _write(content: bytearray, at: int, number: int) -> bytes:
+def _write_number(content: bytearray, at: int, number: int) -> bytes:
     content[at : at + 4] = struct.pack(">I", number)
     return bytes(content)
 
 
 def flip_bits(rng: random.Random, content: bytearray, _: bytes) -> bytes:
     for _flip in range(2 ** rng.randint(0, 8)):
-        content[_place(rng, content)] ^= 1 << rng.randrange(8)
+        content[_pick_offset(rng, content)] ^= 1 << rng.randrange(8)
     return bytes(content)
 
 
 def truncate(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    return bytes(content[: _place(rng, content)])
+    return bytes(content[: _pick_offset(rng, content)])
 
 
-def lie_about_length(rng: random.Random, content: bytearray, other: bytes) -> bytes:
-    """Changes the length of a box (before its letters) or of a chunk (behind them)."""
+def falsify_length(rng: random.Random, content: bytearray, other: bytes) -> bytes:
+    """Change the length of a box (before its letters) or of a chunk (after them)."""
     boxes = list(_BOXES.finditer(content))
     if not boxes:
-        return lie_in_header(rng, content, other)
+        return falsify_header_fields(rng, content, other)
     at = rng.choice(boxes).start() + rng.choice((-4, 4))
-    was = int.from_bytes(content[max(0, at) : at + 4], "big")
-    return _write(content, max(0, at), rng.choice((_number(rng), was - 1, was + 1, was * 2)) & 0xFFFFFFFF)
+    length = int.from_bytes(content[max(0, at) : at + 4], "big")
+    return _write_number(
+        content, max(0, at), rng.choice((_pick_number(rng), length - 1, length + 1, length * 2)) & 0xFFFFFFFF
+    )
 
 
-def lie_in_header(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    """Changes fields that say sizes, times and counts."""
-    places = [found.end() for found in _FIELDS.finditer(content)] or [0]
+def falsify_header_fields(rng: random.Random, content: bytearray, _: bytes) -> bytes:
+    """Change header fields of sizes, times and counts."""
+    offsets = [found.end() for found in _FIELDS.finditer(content)] or [0]
     for _lie in range(rng.randint(1, 4)):
-        _write(content, min(rng.choice(places) + rng.randrange(64), len(content)), _number(rng))
+        _write_number(content, min(rng.choice(offsets) + rng.randrange(64), len(content)), _pick_number(rng))
     return bytes(content)
 
 
 def splice(rng: random.Random, content: bytearray, other: bytes) -> bytes:
-    return bytes(content[: _place(rng, content)]) + other[_place(rng, other) :]
+    return bytes(content[: _pick_offset(rng, content)]) + other[_pick_offset(rng, other) :]
 
 
 def zero(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    where = _stretch(rng, content)
-    content[where] = bytes(len(content[where]))
+    damaged = _pick_range(rng, content)
+    content[damaged] = bytes(len(content[damaged]))
     return bytes(content)
 
 
 def duplicate(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    where = _stretch(rng, content)
-    content[where.start : where.start] = content[where] * rng.randint(1, 8)
+    damaged = _pick_range(rng, content)
+    content[damaged.start : damaged.start] = content[damaged] * rng.randint(1, 8)
     return bytes(content)
 
 
 def shuffle(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    where, step = _stretch(rng, content), rng.choice((1, 4, 188, 512))
-    pieces = [content[where][at : at + step] for at in range(0, len(content[where]), step)]
+    damaged, step = _pick_range(rng, content), rng.choice((1, 4, 188, 512))
+    pieces = [content[damaged][at : at + step] for at in range(0, len(content[damaged]), step)]
     rng.shuffle(pieces)
-    content[where] = b"".join(pieces)
+    content[damaged] = b"".join(pieces)
     return bytes(content)
 
 
 def make_noise(rng: random.Random, content: bytearray, _: bytes) -> bytes:
-    where = _stretch(rng, content)
-    content[where] = rng.randbytes(len(content[where]))
+    damaged = _pick_range(rng, content)
+    content[damaged] = rng.randbytes(len(content[damaged]))
     return bytes(content)
 
 
-MUTATIONS: Final[tuple[Mutate, ...]] = (
+MUTATIONS: Final[tuple[Mutation, ...]] = (
     flip_bits,
     truncate,
-    lie_about_length,
-    lie_in_header,
+    falsify_length,
+    falsify_header_fields,
     splice,
     zero,
     duplicate,
@@ -116,8 +118,11 @@ MUTATIONS: Final[tuple[Mutate, ...]] = (
 )
 
 
-def mutated(seed: int, number: int, clips: Sequence[bytes]) -> tuple[str, bytes]:
-    """The `number`-th damaged file of a seed, and what was done to it; one in four is damaged twice."""
+def make_mutant(seed: int, number: int, clips: Sequence[bytes]) -> tuple[str, bytes]:
+    """Return the names of the mutations and the bytes of the `number`-th damaged file of a seed.
+
+    One in four files is damaged twice.
+    """
     rng = random.Random(f"{seed}:{number}")
     content, names = rng.choice(clips), []
     for _ in range(rng.choice((1, 1, 1, 2))):
@@ -127,7 +132,7 @@ def mutated(seed: int, number: int, clips: Sequence[bytes]) -> tuple[str, bytes]
     return "+".join(names), content
 
 
-KINDS: Final = (
+CLIP_FORMATS: Final = (
     ("mp4", "libx264", "yuv420p", {}),
     ("mp4", "libx264", "yuv420p", {"movflags": "frag_keyframe+empty_moov"}),
     ("mp4", "libx265", "yuv420p", {}),
@@ -148,12 +153,14 @@ KINDS: Final = (
     ("webp", "libwebp_anim", "yuv420p", {}),
     ("apng", "apng", "rgb24", {}),
 )
-"""Containers and codecs that people share: format, encoder, pixel format, options of the format."""
+"""Common containers and codecs: format, encoder, pixel format, options of the format."""
 
 
-def small(pictures: Sequence[Image.Image], path: Path, kind: tuple[str, str, str, dict[str, str]]) -> bytes:
-    """A clip of these pictures, ten a second."""
-    format_, codec, pixels, options = kind
+def encode_clip(
+    pictures: Sequence[Image.Image], path: Path, clip_format: tuple[str, str, str, dict[str, str]]
+) -> bytes:
+    """Encode pictures as a clip of ten frames a second, and return its bytes."""
+    format_, codec, pixels, options = clip_format
     with av.open(str(path), "w", format=format_, options=options) as file:
         stream = file.add_stream(codec, rate=25 if codec == "mpeg2video" else 10)
         stream.width, stream.height, stream.pix_fmt = *pictures[0].size, pixels

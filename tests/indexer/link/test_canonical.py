@@ -1,4 +1,4 @@
-"""Canonical links: the same video is the same id, and what is no link is refused with its reason."""
+"""Tests of canonical links: one id for all forms of a link, and an error for each kind of invalid link."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -39,8 +39,7 @@ YOUTUBE = [
 
 
 @pytest.mark.parametrize("link", YOUTUBE)
-def test_youtube_in_all_its_forms_is_one_video(link: str) -> None:
-    """However a YouTube video is linked, its identity is its watch page."""
+def test_canonicalize_youtube_forms_returns_watch_page(link: str) -> None:
     assert canonicalize(link).url == VIDEO
 
 
@@ -67,13 +66,13 @@ def test_youtube_in_all_its_forms_is_one_video(link: str) -> None:
         ("example.com/clip.mp4", "https://example.com/clip.mp4"),
     ],
 )
-def test_the_forms_of_a_page_are_one(link: str, url: str) -> None:
-    """Other sites have one form too; trackers and fragments are dropped, the rest of the query stays in its order."""
+def test_canonicalize_removes_trackers_and_fragment(link: str, url: str) -> None:
+    """Other sites have one form, too. The rest of the query keeps its order."""
     assert canonicalize(link).url == url
 
 
-def test_a_discord_attachment_keeps_its_signature_only_for_fetching() -> None:
-    """Two copies of an attachment's link, signed at different times, are one video, and each is fetched as signed."""
+def test_canonicalize_discord_attachment_signature_is_only_fetched() -> None:
+    """Two copies of a link, signed at different times, are one video; each is fetched as signed."""
     first = canonicalize("https://cdn.discordapp.com/attachments/1/2/cat.mp4?ex=6a&is=6b&hm=6c&")
     second = canonicalize("https://media.discordapp.net/attachments/1/2/cat.mp4?ex=7a&is=7b&hm=7c")
     assert first.video_id == second.video_id
@@ -81,8 +80,8 @@ def test_a_discord_attachment_keeps_its_signature_only_for_fetching() -> None:
     assert first.fetch_url.endswith("?ex=6a&is=6b&hm=6c&")
 
 
-def test_what_is_fetched_is_what_was_pasted() -> None:
-    """A page's own spelling and trackers reach its server; only the fragment, which yt-dlp would read, does not."""
+def test_fetch_url_keeps_pasted_spelling_without_fragment() -> None:
+    """Trackers reach the server, too. yt-dlp would interpret the fragment."""
     assert canonicalize("https://Example.com/%7Ea?utm_x=1#__x").fetch_url == "https://Example.com/%7Ea?utm_x=1"
 
 
@@ -102,8 +101,8 @@ def test_what_is_fetched_is_what_was_pasted() -> None:
         "https://example.com/" + "a" * 5000,
     ],
 )
-def test_what_is_no_link_is_told(link: str) -> None:
-    """Words, files and broken addresses are no links."""
+def test_canonicalize_invalid_link_raises_not_a_link(link: str) -> None:
+    """Words, file names and broken addresses are not links."""
     with pytest.raises(NotALinkError):
         canonicalize(link)
 
@@ -112,8 +111,7 @@ def test_what_is_no_link_is_told(link: str) -> None:
     "link",
     ["file:///etc/passwd", "FILE:///etc/passwd", "ftp://example.com/a", "javascript:alert(1)", "data:text/html,x"],
 )
-def test_only_web_addresses_pass(link: str) -> None:
-    """Every scheme but http and https is refused as such."""
+def test_canonicalize_other_scheme_raises_scheme_refused(link: str) -> None:
     with pytest.raises(SchemeRefusedError):
         canonicalize(link)
 
@@ -134,7 +132,7 @@ def test_only_web_addresses_pass(link: str) -> None:
         "/",
     ],
 )
-def test_lists_of_videos_are_refused(path: str) -> None:
+def test_canonicalize_list_of_videos_raises_playlist_refused(path: str) -> None:
     """A playlist, a channel or a search is not one video."""
     with pytest.raises(PlaylistRefusedError):
         canonicalize(f"https://www.youtube.com{path}")
@@ -152,19 +150,19 @@ def test_lists_of_videos_are_refused(path: str) -> None:
         ("file:///videos/a.mp4", 12, "file:///videos/a.mp4#t=12"),
     ],
 )
-def test_a_moment_link_opens_at_the_second(url: str, start_s: float, link: str) -> None:
-    """Each site is told the second in its own way; the beginning needs none."""
+def test_link_to_second_uses_syntax_of_site(url: str, start_s: float, link: str) -> None:
+    """A link to the beginning has no second."""
     assert link_to_second(url, start_s) == link
 
 
-def test_a_moment_link_is_still_its_video() -> None:
-    """Pasting a moment's link back names the video it is of."""
+def test_canonicalize_link_to_second_returns_its_video() -> None:
+    """A pasted link to a second is the same video."""
     for url in (VIDEO, "https://vimeo.com/1", "https://www.twitch.tv/videos/1", "https://example.com/a.mp4?x=1"):
         assert canonicalize(link_to_second(url, 90)).url == url
 
 
-def test_a_local_file_by_path_and_by_address_is_one(tmp_path: Path) -> None:
-    """On the command line a path and its `file://` address are the same video, blanks and all."""
+def test_link_to_local_file_by_path_and_by_url_is_the_same(tmp_path: Path) -> None:
+    """Also with blanks in the file name."""
     file = tmp_path / "my cat.mp4"
     file.write_bytes(b"x")
     assert link_to_local_file(str(file)) == link_to_local_file(file.as_uri())
@@ -172,8 +170,7 @@ def test_a_local_file_by_path_and_by_address_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["nowhere.mp4", "file:///nowhere/at/all.mp4", "file://server/share/a.mp4", "/"])
-def test_a_missing_file_is_no_link(path: str) -> None:
-    """What is not a file of this machine is told so."""
+def test_link_to_missing_file_raises_not_a_link(path: str) -> None:
     with pytest.raises(NotALinkError):
         link_to_local_file(path)
 
@@ -192,10 +189,10 @@ queries = st.lists(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # no failure on a busy machine
 @given(hosts, paths, queries, words)
-def test_canonical_is_a_fixed_point(host: str, path: list[str], query: list[tuple[str, str]], fragment: str) -> None:
-    """The canonical form of a canonical form is itself, whatever a link is made of."""
+def test_canonicalize_is_idempotent(host: str, path: list[str], query: list[tuple[str, str]], fragment: str) -> None:
+    """The canonical form of a canonical form is itself, whatever the link."""
     link = f"http://{host}/{'/'.join(path)}?{'&'.join(f'{key}={value}' for key, value in query)}#{fragment}"
     try:
         once = canonicalize(link)
@@ -205,9 +202,9 @@ def test_canonical_is_a_fixed_point(host: str, path: list[str], query: list[tupl
     assert canonicalize(once.fetch_url).url == once.url
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # no failure on a busy machine
 @given(st.text(max_size=60))
-def test_any_text_is_a_link_or_refused(text: str) -> None:
-    """Whatever is pasted, the answer is a link or a refusal, never a crash."""
+def test_canonicalize_any_text_returns_link_or_raises_link_refused(text: str) -> None:
+    """No text makes it crash."""
     with suppress(LinkRefusedError):
         assert canonicalize(text).url.startswith("http")
