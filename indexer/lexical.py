@@ -1,9 +1,10 @@
-"""Words as sparse vectors for BM25, and the stretch of a text that answers a query.
+"""Words as sparse vectors for BM25, and the part of a text that matches a query.
 
-The engine's own BM25 does the work (stop words and stemming of English, folding of accents, hashing). It splits words
-at spaces, which Korean, Chinese and Japanese do not set between a word and what grammar adds to it, so these are first
-cut into pairs of characters, as Lucene's CJK analyzer does. A document gets its single characters too, for words of
-one (눈, 狗). A query is freed of the commonest grammar first, so that 강아지가 asks for 강아지 alone.
+The engine's own BM25 does the work: English stop words and stemming, folding of accents, hashing. It splits words at
+spaces, which Korean, Chinese and Japanese do not write between a word and its grammatical endings, so these are first
+split into pairs of characters, as Lucene's CJK analyzer does. A document also gets its single characters, for words of
+one character (눈, 狗). The most frequent grammatical endings are removed from a query, so that 강아지가 searches for
+강아지 only.
 """
 
 import re
@@ -11,18 +12,19 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
+from typing import Final
 
 import qdrant_edge as qe
 
 from indexer.vectors.vector_store import SparseWords
 
-SNIPPET_CHARS = 120
+MAX_SNIPPET_CHARS: Final = 120
 
-# Of a usual moment: its title, some description, a few seconds of speech. In words.
-TYPICAL_LENGTH = 64.0
+TYPICAL_LENGTH: Final = 64.0
+"""Average length of a moment's text in words, for BM25: its title, some description, a few seconds of speech."""
 
-# Here every document is a video: these words tell none from another.
-SAID_OF_ALL = {"video", "videos", "clip", "clips", "footage", "영상", "동영", "장면", "视频", "影片", "画面"}
+STOP_WORDS: Final = {"video", "videos", "clip", "clips", "footage", "영상", "동영", "장면", "视频", "影片", "画面"}
+"""Words that do not distinguish documents here, because every document is a video."""
 
 _UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0002fa1f"
 _CJK = re.compile(f"[{_UNSPACED}]+")
@@ -36,50 +38,54 @@ _GRAMMAR = re.compile(
 
 @cache
 def _bm25() -> qe.Bm25:
-    stopwords = qe.StopwordsSet(languages={qe.Language.English}, custom=SAID_OF_ALL)
+    stop_words = qe.StopwordsSet(languages={qe.Language.English}, custom=STOP_WORDS)
     return qe.Bm25(
         qe.Bm25Config(
             avg_len=TYPICAL_LENGTH,
             tokenizer=qe.TokenizerType.Word,
             language="english",
             ascii_folding=True,
-            stopwords=stopwords,
+            stopwords=stop_words,
         )
     )
 
 
 def document_words(text: str) -> SparseWords:
-    """The sparse vector that a moment's words are stored as; the store's IDF completes it to BM25."""
-    vector = _bm25().embed_document(_CJK.sub(lambda run: _spaced(_pairs_and_singles(run[0])), _plain(text)))
+    """Return the sparse vector to store for a moment's text. The store's IDF completes it to BM25."""
+    vector = _bm25().embed_document(_CJK.sub(lambda run: _between_spaces(_pairs_and_singles(run[0])), _normalize(text)))
     return SparseWords(tuple(vector.indices), tuple(vector.values))
 
 
 def query_words(text: str) -> SparseWords:
-    """The sparse vector that a query's words are asked with. Empty where it has none but stop words."""
-    vector = _bm25().embed_query(_CJK.sub(lambda run: _spaced(_asked_pairs(run[0])), _plain(text)))
+    """Return the sparse vector to search with. It is empty if the text has only stop words."""
+    vector = _bm25().embed_query(_CJK.sub(lambda run: _between_spaces(_query_pairs(run[0])), _normalize(text)))
     return SparseWords(tuple(vector.indices), tuple(vector.values))
 
 
-def snippet(text: str, query: str) -> str:
-    """The stretch of at most `SNIPPET_CHARS` characters around the most words of `query`; empty where none occurs."""
-    text = " ".join(_plain(text).split())
-    marks = list(_marks(text, frozenset(query_words(query).indices)))
-    if not marks:
-        return ""
-    private_channel = SNIPPET_CHARS - 2
-    ends = [end for _, end, _ in marks]
-    stretches = [
-        marks[i : max(i + 1, bisect_right(ends, start + private_channel))] for i, (start, _, _) in enumerate(marks)
+def snippet(text: str, query: str) -> str | None:
+    """Return the part of a text that contains the most words of a query, or None if it contains none of them.
+
+    The part has at most `MAX_SNIPPET_CHARS` characters.
+    """
+    text = " ".join(_normalize(text).split())
+    matches = list(_matches(text, frozenset(query_words(query).indices)))
+    if not matches:
+        return None
+    max_chars = MAX_SNIPPET_CHARS - 2
+    ends = [end for _, end, _ in matches]
+    windows = [
+        matches[i : max(i + 1, bisect_right(ends, start + max_chars))] for i, (start, _, _) in enumerate(matches)
     ]
-    best = max(stretches, key=lambda stretch: len({index for _, _, index in stretch}))
-    return _cut(text, best[0][0], best[-1][1], private_channel)
+    best = max(windows, key=lambda window: len({index for _, _, index in window}))
+    return _cut(text, best[0][0], best[-1][1], max_chars)
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
+    """Return a text in Unicode's compatibility form (NFKC)."""
     return unicodedata.normalize("NFKC", text)
 
 
-def _spaced(grams: list[str]) -> str:
+def _between_spaces(grams: list[str]) -> str:
     return f" {' '.join(grams)} "
 
 
@@ -91,12 +97,12 @@ def _pairs_and_singles(run: str) -> list[str]:
     return [*_pairs(run), *run] if len(run) > 1 else [run]
 
 
-def _asked_pairs(run: str) -> list[str]:
+def _query_pairs(run: str) -> list[str]:
     return [pair for part in _GRAMMAR.sub(" ", run).split() for pair in _pairs(part)]
 
 
-def _marks(text: str, wanted: frozenset[int]) -> Iterator[tuple[int, int, int]]:
-    """Where the wanted words stand: first character, the one after the last, and which word."""
+def _matches(text: str, wanted: frozenset[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield the positions of the wanted words: index of the first character, index after the last one, and the word."""
     index_of: dict[str, int | None] = {}
     for start, gram in _grams(text):
         if gram not in index_of:
@@ -107,7 +113,7 @@ def _marks(text: str, wanted: frozenset[int]) -> Iterator[tuple[int, int, int]]:
 
 
 def _grams(text: str) -> Iterator[tuple[int, str]]:
-    """The words of a text, and the singles and pairs of its unspaced stretches, each with where it begins."""
+    """Yield each word, and each character and pair of characters of unspaced scripts, with its position."""
     for word in _CJK_OR_WORD.finditer(text):
         if word["cjk"] is None:
             yield word.start(), word[0]
@@ -118,10 +124,10 @@ def _grams(text: str) -> Iterator[tuple[int, str]]:
                 yield at, text[at : at + 2]
 
 
-def _cut(text: str, start: int, stop: int, private_channel: int) -> str:
-    """`text[start:stop]` with as much around it as there is room for, in whole words."""
-    begin = max(0, min(start - (private_channel - (stop - start)) // 2, len(text) - private_channel))
-    end = min(len(text), begin + private_channel)
+def _cut(text: str, start: int, stop: int, max_chars: int) -> str:
+    """Return `text[start:stop]` with as much of the text around it as fits, in whole words."""
+    begin = max(0, min(start - (max_chars - (stop - start)) // 2, len(text) - max_chars))
+    end = min(len(text), begin + max_chars)
     if begin > 0:
         begin = text.find(" ", begin, start) + 1 or begin
     if end < len(text):

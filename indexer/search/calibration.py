@@ -1,25 +1,28 @@
-"""What a cosine means: how far it stands out from the library, for this very query.
+"""Calibration of cosines: how much a cosine exceeds the library's for the same query.
 
-No fixed cut-off holds: the level of cosines changes with the query and with the library.
+No fixed threshold works, because the level of cosines changes with the query and with the library.
 """
+
+from typing import Final
 
 import numpy as np
 
 from indexer.types import Vector
 
-LEAST_SPREAD = 0.02
+MIN_SPREAD: Final = 0.02
+"""Minimum of the robust standard deviation of a sample."""
 
-WEAK = 0.25
-"""Of 20 best hits less likely than this, 4 were right (309 questions to 103 clips, docs/starter-model.md)."""
+WEAK_LIKELIHOOD: Final = 0.25
+"""Of 20 best hits below this likelihood 4 were right (309 queries, 103 clips; docs/starter-model.md)."""
 
 
 def likelihood(cosine: float, sample: Vector) -> float:
-    """How likely a moment is what was meant, 0 to 1.
+    """Return the likelihood, 0 to 1, that a moment is what the query means.
 
-    `sample` (n,) holds the query's cosines to moments of the library. The best of n moments reaches about
-    z = sqrt(2 log n) robust deviations above the bulk by chance alone: that is where the likelihood is one half.
+    `sample` (n,) contains the query's cosines to moments of the library. The best of n moments reaches about
+    z = sqrt(2 log n) robust standard deviations above the median by chance: there the likelihood is one half.
     """
-    middle = float(np.median(sample))
-    spread = max(1.4826 * float(np.median(np.abs(sample - middle))), LEAST_SPREAD)
-    by_chance = float(np.sqrt(2 * np.log(max(len(sample), 2))))
-    return float(1 / (1 + np.exp(-2 * ((cosine - middle) / spread - by_chance))))
+    median = float(np.median(sample))
+    spread = max(1.4826 * float(np.median(np.abs(sample - median))), MIN_SPREAD)
+    z_by_chance = float(np.sqrt(2 * np.log(max(len(sample), 2))))
+    return float(1 / (1 + np.exp(-2 * ((cosine - median) / spread - z_by_chance))))

@@ -1,24 +1,25 @@
-"""Joining lists whose scores have nothing in common: by rank.
+"""Fusion of ranked lists whose scores cannot be compared: Reciprocal Rank Fusion.
 
-Reciprocal Rank Fusion (Cormack, Clarke and Büttcher, SIGIR 2009): each list gives an item 1 / (60 + rank). Two things
-are ours. Ranks count groups (videos), not items: ten near-equal moments of one video push nothing else down. And an
-entry has a strength, by which its part is multiplied.
+Each list gives an item 1 / (60 + rank) (Cormack, Clarke and Büttcher, SIGIR 2009). Two things are different here: ranks
+count groups (videos) instead of items, so that ten near-equal moments of one video do not push other videos down; and
+the contribution of an entry is multiplied by its strength.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-RRF_K = 60
+RRF_K: Final = 60
 
 K = TypeVar("K", bound=str)
+"""Type of the names of lists."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """An entry of a list: a higher score is nearer to its top."""
+class RankedEntry:
+    """An entry of a list. A higher score is nearer to the top."""
 
     id: str
     group: str
@@ -28,40 +29,43 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Fused(Generic[K]):
-    """An item that is on at least one list, and what each list gives it."""
+class FusedItem(Generic[K]):
+    """An item that is on at least one list."""
 
     id: str
     group: str
     parts: Mapping[K, float]
-    fine: float
-    """What the lists would give by the ranks of their scores: tells the items of one group apart."""
+    """What each list contributes to the score."""
+    tie_breaker: float
+    """The score by ranks of items, which orders the items of one group."""
 
     @cached_property
     def score(self) -> float:
+        """Sum of what the lists contribute."""
         return sum(self.parts.values())
 
     @cached_property
     def order(self) -> tuple[float, float, str]:
-        """Ascending, the best first; the same for the same lists, in whatever order they came."""
-        return -self.score, -self.fine, self.id
+        """Sort key, the best item first. It does not depend on the order of the lists."""
+        return -self.score, -self.tie_breaker, self.id
 
 
-def fuse(lists: Mapping[K, Sequence[Listed]]) -> list[Fused[K]]:
-    """The items of all lists, best first."""
+def fuse(lists: Mapping[K, Sequence[RankedEntry]]) -> list[FusedItem[K]]:
+    """Return the items of all lists, best first."""
     groups: dict[str, str] = {}
     parts: dict[str, dict[K, float]] = {}
-    fine: dict[str, float] = {}
+    tie_breakers: dict[str, float] = {}
     for name, entries in lists.items():
         for entry, group_rank, rank in _ranked(entries):
             groups[entry.id] = entry.group
             parts.setdefault(entry.id, {})[name] = entry.strength / (RRF_K + group_rank)
-            fine[entry.id] = fine.get(entry.id, 0.0) + entry.strength / (RRF_K + rank)
-    return sorted((Fused(id, groups[id], parts[id], fine[id]) for id in parts), key=lambda fused: fused.order)
+            tie_breakers[entry.id] = tie_breakers.get(entry.id, 0.0) + entry.strength / (RRF_K + rank)
+    items = (FusedItem(id, groups[id], parts[id], tie_breakers[id]) for id in parts)
+    return sorted(items, key=lambda item: item.order)
 
 
-def _ranked(entries: Sequence[Listed]) -> Iterator[tuple[Listed, int, int]]:
-    """Each entry with the rank of its group, one more than there are better groups, and that of its score."""
+def _ranked(entries: Sequence[RankedEntry]) -> Iterator[tuple[RankedEntry, int, int]]:
+    """Yield each entry with the rank of its group, one more than the number of better groups, and its own rank."""
     better: set[str] = set()
     by_score = sorted(entries, key=lambda entry: -entry.score)
     for rank, (_, equals) in enumerate(groupby(by_score, key=lambda entry: entry.score), start=1):

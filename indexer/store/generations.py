@@ -1,118 +1,168 @@
-"""What is known of each generation, and of the retrain that makes the next one."""
+"""Generations: their collections of moments, which one is searched, how each was made, and the running retrain.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+The installation's generation holds every video. A space may have a generation of its own, which holds only what that
+space may find. The aliases of a space end with its slug. A space without such an alias searches the installation's
+generation.
+"""
+
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
+from indexer.store.generation_id import LIVE_ALIAS, PREVIOUS_ALIAS, GenerationId, alias_name, is_moment_collection
+from indexer.store.records import RECORDS, GenerationRecord, RetrainRecord, from_payload, to_payload
+from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
+INDEXED_KEYS: Final = ("spaces", "video_id", "open")
+"""Payload keys of moments that filters use."""
 
-def own_name(generation: str, space: str) -> str:
-    """What a generation is called that this space alone searches: equal weights of two spaces stay two generations."""
-    return f"{generation}@{slug(space)}"
-
-
-def space_of(name: str) -> str:
-    """The space whose own a generation is, or a collection of one; empty: the installation's."""
-    return name.partition("@")[2].replace(".", ":")
-
-
-def slug(space: str) -> str:
-    """A space's id as stores take it: Qdrant wants no colon in a name, and a space's id has no dot."""
-    return space.replace(":", ".")
-
-
-@dataclass(frozen=True)
-class GenerationRecord:
-    """How a generation came about."""
-
-    name: str
-    preset: str
-    made_at: str
-    """ISO time, UTC."""
-    adapter: str | None = None
-    """Under which the blob store has its files; None: the preset as it came."""
-    r5_before: float | None = None
-    r5: float | None = None
-    questions: int = 0
-    space: str = ""
-    """Who alone searches it; empty: the whole installation."""
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """A retrain that was asked for and is not over."""
-
-    space: str
-    user_id: str
-    at: str
-    """ISO time, UTC."""
-    cancelled: bool = False
-    generation: str = ""
-    """What came out of it, once it was found better: what is left is to embed the library anew."""
+_RETRAIN_ID: Final = str(uuid5(NAMESPACE_URL, "generation retraining"))
 
 
 class GenerationStore:
-    """Kept in the same collection as the videos' records. Every method may be repeated without harm."""
+    """Creates, switches and deletes generations, and keeps their records. Every method is idempotent."""
 
-    def __init__(self, points: VectorStore) -> None:
-        self._points = points
+    def __init__(self, vectors: VectorStore) -> None:
+        self._vectors = vectors
 
-    def put(self, record: GenerationRecord) -> None:
-        self._put(record.name, {"kind": "generation", **asdict(record)})
+    # ---- which generation is searched ----
 
-    def get(self, name: str) -> GenerationRecord | None:
-        stored = self._get(name)
-        return _read(GenerationRecord, stored) if stored else None
+    def live(self, space: str | None = None) -> GenerationId | None:
+        """Return the generation that is searched now: a space's own one, or else the installation's."""
+        own = self._resolve(LIVE_ALIAS, space) if space else None
+        return own or self._resolve(LIVE_ALIAS)
 
-    def all(self) -> list[GenerationRecord]:
-        """Newest first."""
-        found = [_read(GenerationRecord, each) for each in self._points.scroll(RECORDS, Filter({"kind": "generation"}))]
-        return sorted(found, key=lambda each: (each.made_at, each.name), reverse=True)
+    def previous(self, space: str | None = None) -> GenerationId | None:
+        """Return the generation that was searched before the live one.
 
-    def forget(self, name: str) -> None:
-        self._points.delete(RECORDS, Filter(ids=(_id(name),)))
+        It is kept so that running searches can finish and a rollback is possible. For a space that has just got its
+        first own generation this is the installation's; a space that has none of its own has no previous one.
+        """
+        previous = self._resolve(PREVIOUS_ALIAS, space)
+        if previous is None and space and self._resolve(LIVE_ALIAS, space):
+            return self._resolve(LIVE_ALIAS)
+        return previous
 
-    # ---- the one retrain that may run ----
+    def switch_to(self, generation: GenerationId, space: str | None = None) -> None:
+        """Let searches of the installation, or of one space, use this generation from now on.
 
-    def retraining(self) -> Retraining | None:
-        stored = self._get("retraining")
-        return _read(Retraining, stored) if stored else None
+        If the process is killed in between, the old generation is still searched, and a repeated call completes the
+        switch.
+        """
+        live = self.live(space)
+        if live == generation:
+            if self.previous(space) == live:
+                self._point(PREVIOUS_ALIAS, None, space)
+        elif live is None or live.space != space:
+            self._point(LIVE_ALIAS, generation, space)
+            self._point(PREVIOUS_ALIAS, live, space)
+        else:
+            self._point(PREVIOUS_ALIAS, live, space)
+            self._point(LIVE_ALIAS, generation, space)
 
-    def put_retraining(self, retraining: Retraining) -> None:
-        self._put("retraining", {"kind": "retraining", **asdict(retraining)})
+    # ---- collections ----
+
+    def list_stored(self) -> list[GenerationId]:
+        """Return the generations whose moments are stored, sorted by name."""
+        return [GenerationId.of_collection(name) for name in self._vectors.collections() if is_moment_collection(name)]
+
+    def own_generations(self) -> list[GenerationId]:
+        """Return the generations that single spaces search now."""
+        return [each for each in self.list_stored() if each.space and self.live(each.space) == each]
+
+    def create(self, generation: GenerationId, frame_size: int, motion_size: int | None) -> None:
+        """Create a generation's collection. The first one is searched from now on; others wait for `switch_to`."""
+        sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
+        self._vectors.ensure(generation.collection_name, sizes, ("words",), INDEXED_KEYS, tenant="spaces")
+        if self.live() is None:
+            self.switch_to(generation)
+
+    def delete_unused(self) -> None:
+        """Delete the moments of all generations that are neither the live nor the previous one of their searchers."""
+        for generation in self.list_stored():
+            if generation not in (self.live(generation.space), self.previous(generation.space)):
+                self._vectors.drop(generation.collection_name)
+
+    def delete_of_space(self, space: str) -> None:
+        """Delete the own generations of a space, which then searches the installation's."""
+        for alias in (LIVE_ALIAS, PREVIOUS_ALIAS):
+            self._vectors.drop_alias(alias_name(alias, space))
+        for generation in self.list_stored():
+            if generation.space == space:
+                self._vectors.drop(generation.collection_name)
+
+    # ---- records ----
+
+    def get_record(self, generation: GenerationId) -> GenerationRecord | None:
+        """Return how a generation was made, or None if that is unknown."""
+        stored = next(iter(self._vectors.retrieve(RECORDS, [_record_id(generation)])), None)
+        return from_payload(GenerationRecord, stored.payload) if stored else None
+
+    def put_record(self, record: GenerationRecord) -> None:
+        """Store how a generation was made."""
+        self._vectors.upsert(RECORDS, [NewPoint(_record_id(record.generation), to_payload(record))])
+
+    def records(self) -> list[GenerationRecord]:
+        """Return all records, newest first."""
+        stored = self._vectors.scroll(RECORDS, Filter({"kind": GenerationRecord.KIND}))
+        found = [from_payload(GenerationRecord, each.payload) for each in stored]
+        return sorted(found, key=lambda each: (each.made_at, str(each.generation)), reverse=True)
+
+    def delete_record(self, generation: GenerationId) -> None:
+        """Delete a generation's record, if there is one."""
+        self._vectors.delete(RECORDS, Filter(ids=(_record_id(generation),)))
+
+    def _resolve(self, alias: str, space: str | None = None) -> GenerationId | None:
+        collection = self._vectors.resolve(alias_name(alias, space))
+        return GenerationId.of_collection(collection) if collection else None
+
+    def _point(self, alias: str, generation: GenerationId | None, space: str | None) -> None:
+        """Point an alias to a generation of the same owner, or remove a space's alias.
+
+        No alias of a space points to the installation's generation, because the installation may switch it.
+        """
+        if generation and generation.space == space:
+            self._vectors.point_alias(alias_name(alias, space), generation.collection_name)
+        elif space:
+            self._vectors.drop_alias(alias_name(alias, space))
+
+
+class RetrainStore:
+    """Reads and writes the record of the running retrain, of which an installation has at most one.
+
+    Every method is idempotent.
+    """
+
+    def __init__(self, vectors: VectorStore) -> None:
+        self._vectors = vectors
+
+    def current(self) -> RetrainRecord | None:
+        """Return the retrain that was requested and is not finished, or None."""
+        stored = next(iter(self._vectors.retrieve(RECORDS, [_RETRAIN_ID])), None)
+        return from_payload(RetrainRecord, stored.payload) if stored else None
+
+    def put(self, record: RetrainRecord) -> None:
+        """Store a retrain's record in place of the one there was."""
+        self._vectors.upsert(RECORDS, [NewPoint(_RETRAIN_ID, to_payload(record))])
 
     def cancel(self) -> bool:
-        """Asks the retrain to end. False: none runs."""
-        self._change_retraining(cancelled=True)
-        return self.retraining() is not None
+        """Request that the retrain stops. Return False if none is running."""
+        self._update(cancelled=True)
+        return self.current() is not None
 
-    def found_better(self, generation: str) -> bool:
-        """What is left of the retrain is to embed the library anew. False: somebody has asked it to end."""
-        self._change_retraining(generation=generation)
-        running = self.retraining()
+    def record_better(self, generation: GenerationId) -> bool:
+        """Record that the new generation is better, so that only re-embedding is left. Return False if cancelled."""
+        self._update(generation=str(generation))
+        running = self.current()
         return running is not None and not running.cancelled
 
-    def end_retraining(self) -> None:
-        self.forget("retraining")
+    def finish(self) -> None:
+        """Delete the record: the retrain is over."""
+        self._vectors.delete(RECORDS, Filter(ids=(_RETRAIN_ID,)))
 
-    def _change_retraining(self, **values: Any) -> None:
-        """Writes these keys alone, if there still is one: a worker and an admin may both do so at once."""
-        self._points.set_payload(RECORDS, Filter(ids=(_id("retraining"),)), values)
-
-    def _get(self, name: str) -> StoredPoint | None:
-        return next(iter(self._points.retrieve(RECORDS, [_id(name)])), None)
-
-    def _put(self, name: str, payload: Mapping[str, Any]) -> None:
-        self._points.upsert(RECORDS, [NewPoint(_id(name), {"schema": SCHEMA, **payload})])
+    def _update(self, **values: Any) -> None:
+        """Set only these keys, if the record exists: a worker and an admin may update it at the same time."""
+        self._vectors.set_payload(RECORDS, Filter(ids=(_RETRAIN_ID,)), values)
 
 
-def _id(name: str) -> str:
-    return str(uuid5(NAMESPACE_URL, f"generation {name}"))
-
-
-def _read(kind: type[Any], stored: StoredPoint) -> Any:
-    # Qdrant drops the keys that are set to null.
-    return kind(**{each.name: stored.payload[each.name] for each in fields(kind) if each.name in stored.payload})
+def _record_id(generation: GenerationId) -> str:
+    return str(uuid5(NAMESPACE_URL, f"generation {generation}"))

@@ -1,28 +1,88 @@
-"""Records of earlier versions, brought up to this one."""
+"""Migration of payloads that earlier versions of Reelseek have written.
+
+- Schema 1 had no private channels: its submissions have no `scope` and belong to the whole space.
+- Schema 2 used other names (`person`, `room`, `leaving`, `thinned`, `said`), and empty strings for absent values.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final
 
 from indexer.errors import NewerStoreError
+from indexer.store.generation_id import is_moment_collection
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import Filter, VectorStore
+from indexer.vectors.vector_store import Filter, Payload, VectorStore
 
-MARK = "schema_"
-"""Before a version: an alias of the records that are all of this version."""
+SCHEMA_ALIAS: Final = "schema_"
+"""Followed by a version: alias of the records, once all payloads have this version."""
+BATCH: Final = 1000
+
+RECORD_KEYS: Final = {
+    "submission": {"person": "user_id", "room": "private_channel", "name": "user_name", "message": "message_id"},
+    "video": {"leaving": "removal_pending", "thinned": "frames_deleted"},
+    "vote": {"person": "user_id"},
+    "retraining": {"person": "user_id"},
+    "generation": {"name": "generation"},
+}
+"""By kind of record: payload keys of schema 2 and their names in schema 3."""
+MOMENT_KEYS: Final = {"said": "text_by_source"}
+SETTINGS_KEYS: Final = {"rooms": "private_channels"}
+"""Keys in the settings of a space."""
+EMPTY_IS_NONE: Final = ("private_channel", "user_name", "message_id", "space", "generation", "left_at")
+"""Keys of schema 3 in which schema 2 wrote an empty string for an absent value."""
 
 
-def upgrade(points: VectorStore) -> None:
-    """Looks through the records once, then only at the mark that it leaves. Doing it twice changes nothing.
+def migrate(vectors: VectorStore) -> None:
+    """Bring all payloads to this version's schema, once, and mark them so.
 
-    Schema 1 knew no rooms: its submissions are the whole space's. Moments are the same in both. Raises `NewerStoreError`
-    where a later version of Reelseek has been at work.
+    An interrupted migration is repeated. Raise `NewerStoreError` if a later version has written the records.
     """
-    ours = [alias for alias, collection in points.aliases().items() if collection == RECORDS]
-    marks = [int(alias.removeprefix(MARK)) for alias in ours if alias.startswith(MARK)]
-    newest = max(marks, default=0)
+    marks = [alias for alias, name in vectors.aliases().items() if name == RECORDS and alias.startswith(SCHEMA_ALIAS)]
+    newest = max((int(alias.removeprefix(SCHEMA_ALIAS)) for alias in marks), default=0)
     if newest > SCHEMA:
-        raise NewerStoreError(f"schema {newest}, and this is {SCHEMA}")
+        raise NewerStoreError(f"the records have schema {newest}, and this version knows schemas up to {SCHEMA}")
     if newest == SCHEMA:
         return
-    for stored in points.scroll(RECORDS, Filter({"kind": "submission"}), ("space", "scope")):
-        if "scope" not in stored.payload:
-            new = {"scope": stored.payload["space"], "schema": SCHEMA}
-            points.set_payload(RECORDS, Filter(ids=(stored.id,)), new)
-    points.point_alias(f"{MARK}{SCHEMA}", RECORDS)
+    _migrate(vectors, RECORDS, _record_changes)
+    for collection in filter(is_moment_collection, vectors.collections()):
+        _migrate(vectors, collection, _moment_changes)
+    vectors.point_alias(f"{SCHEMA_ALIAS}{SCHEMA}", RECORDS)
+
+
+def _migrate(vectors: VectorStore, collection: str, changes_of: Callable[[Payload], dict[str, Any]]) -> None:
+    """Change payloads batch by batch, in one request for all points of a batch that change alike."""
+    points = (each for each in vectors.scroll(collection, Filter()) if each.payload.get("schema") != SCHEMA)
+    while batch := list(islice(points, BATCH)):
+        ids_by_changes: dict[str, list[str]] = {}
+        for point in batch:
+            changes = {**changes_of(point.payload), "schema": SCHEMA}
+            ids_by_changes.setdefault(json.dumps(changes, sort_keys=True), []).append(point.id)
+        for changes_json, ids in ids_by_changes.items():
+            vectors.set_payload(collection, Filter(ids=tuple(ids)), json.loads(changes_json))
+
+
+def _record_changes(payload: Payload) -> dict[str, Any]:
+    """Return the payload keys of a record to set, or to remove (None)."""
+    kind = payload["kind"]
+    changes = _renamed(payload, RECORD_KEYS.get(kind, {}))
+    if kind == "submission" and "scope" not in payload:
+        changes["scope"] = payload["space"]
+    if kind == "generation":
+        # The owner is part of the id.
+        changes["space"] = None
+    if settings := payload.get("settings"):
+        changes["settings"] = {SETTINGS_KEYS.get(key, key): value for key, value in settings.items() if value != ""}
+    return changes | {key: None for key in EMPTY_IS_NONE if {**payload, **changes}.get(key) == ""}
+
+
+def _moment_changes(payload: Payload) -> dict[str, Any]:
+    return _renamed(payload, MOMENT_KEYS)
+
+
+def _renamed(payload: Payload, names: Mapping[str, str]) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for old, new in names.items():
+        if old in payload:
+            renamed |= {new: payload[old], old: None}
+    return renamed

@@ -1,59 +1,162 @@
-"""What is on record of videos, and of who wants them."""
+"""Records of videos, submissions, generations, retrains and votes, and their payloads in the vector store.
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+Other rooms' wire messages use the statuses: this module imports nothing heavy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 from uuid import UUID, uuid5
 
-RECORDS = "records"
-SCHEMA = 2
+from indexer.store.generation_id import GenerationId
+
+RECORDS: Final = "records"
+"""Name of the collection that holds all records."""
+SCHEMA: Final = 3
 """Version of the payloads, written into each."""
 
-Status: TypeAlias = Literal["waiting", "indexed", "words_only", "failed"]
 Scopes: TypeAlias = str | tuple[str, ...]
-"""Whose submissions are seen: a space's, or also those of rooms in it, written `<space>/<room>`."""
+"""Whose submissions are visible: a space's, or also those of its private channels (`<space>/<private channel>`)."""
+
+
+class IndexStatus(StrEnum):
+    """How far the indexing of a video has come."""
+
+    WAITING = "waiting"
+    INDEXED = "indexed"
+    WORDS_ONLY = "words_only"
+    """Indexed without its pictures, which could not be fetched."""
+    FAILED = "failed"
+
+
+FINDABLE: Final = (IndexStatus.INDEXED.value, IndexStatus.WORDS_ONLY.value)
+"""Statuses of videos that a search can find."""
 
 
 @dataclass(frozen=True)
 class VideoRecord:
     """A video and how far its indexing has come."""
 
+    KIND: ClassVar = "video"
+
     video_id: str
     link: str
     fetch_url: str
-    """What is really fetched; the canonical `link` need not serve for that."""
+    """The URL to fetch, which can differ from the canonical `link`."""
     title: str
-    status: Status = "waiting"
+    status: IndexStatus = IndexStatus.WAITING
     code: str | None = None
-    """Why it failed, or why only the words could be had."""
+    """Code of the error because of which it failed, or because of which it has only words."""
     moments: int = 0
     duration_s: float | None = None
     published: str | None = None
+    """ISO date."""
     thumbnail: str | None = None
+    """Key in the blob store."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """That a space, or a room in it, wants a video, and who said so first."""
+    """A video that a space, or a private channel of it, wants to find, and who submitted it first."""
+
+    KIND: ClassVar = "submission"
 
     video_id: str
     space: str
     user_id: str
     at: str
     """ISO time, UTC."""
-    private_channel: str = ""
-    """The private channel that it stays in; empty: the whole space finds it."""
-    name: str = ""
-    """What the person was called then."""
-    message: str = ""
-    """The chat message that held the link."""
+    private_channel: str | None = None
+    """The only channel that finds the video; None: the whole space finds it."""
+    user_name: str | None = None
+    """Display name of the user at that time."""
+    message_id: str | None = None
+    """Id of the chat message that contained the link."""
 
     @property
     def scope(self) -> str:
+        """`<space>`, or `<space>/<private channel>`."""
         return f"{self.space}/{self.private_channel}" if self.private_channel else self.space
 
     @property
     def id(self) -> str:
+        """Id of the record's point."""
         return submission_id(self.video_id, self.scope)
+
+    @property
+    def submitter(self) -> str:
+        """Name to show for the user who submitted the video."""
+        return self.user_name or self.user_id
+
+
+@dataclass(frozen=True)
+class NewSubmission:
+    """A link to submit to a space."""
+
+    video_id: str
+    link: str
+    fetch_url: str
+    space: str
+    user_id: str
+    at: datetime
+    title: str = ""
+    private_channel: str | None = None
+    user_name: str | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True)
+class GenerationRecord:
+    """How a generation was made."""
+
+    KIND: ClassVar = "generation"
+
+    generation: GenerationId
+    preset: str
+    made_at: str
+    """ISO time, UTC."""
+    adapter: str | None = None
+    """Prefix of the adapter's files in the blob store; None: the preset without an adapter."""
+    r5_before: float | None = None
+    """Recall at 5 of the generation before, on the same questions."""
+    r5: float | None = None
+    """Recall at 5 on the held-out questions."""
+    questions: int = 0
+
+
+@dataclass(frozen=True)
+class RetrainRecord:
+    """A retrain that was requested and is not finished."""
+
+    KIND: ClassVar = "retraining"
+
+    space: str
+    user_id: str
+    at: str
+    """ISO time, UTC."""
+    cancelled: bool = False
+    generation: GenerationId | None = None
+    """The new generation, as soon as it was found better: only re-embedding the library is left to do."""
+
+
+@dataclass(frozen=True)
+class VoteRecord:
+    """A user's judgement of a moment as the answer to a query."""
+
+    KIND: ClassVar = "vote"
+
+    space: str
+    user_id: str
+    queries: tuple[str, ...]
+    video_id: str
+    start_s: float
+    end_s: float
+    vote: str
+    """`up`, `down`, `opened` or `shared`."""
+    at: str
+    """ISO time, UTC."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +168,16 @@ class LibraryRow:
 
 
 @dataclass(frozen=True)
-class RemovedVideo:
-    """What a space took back, and which videos are to be let go of (`Library.let_go`)."""
+class RemovedVideos:
+    """Videos that were removed from a space; `RemovalStore.finish_removal` has to follow for each of them."""
 
     links: tuple[str, ...] = ()
     video_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Of one space."""
+class LibraryCounts:
+    """Numbers of videos and moments that one space can see."""
 
     videos: int
     moments: int
@@ -82,8 +185,40 @@ class Counts:
 
 
 def submission_id(video_id: str, scope: str) -> str:
+    """Return the id of a submission's point: a UUIDv5, so that a repeated submission is the same point."""
     return str(uuid5(UUID(video_id), scope))
 
 
 def each_scope(scopes: Scopes) -> tuple[str, ...]:
+    """Return the scopes as a tuple."""
     return (scopes,) if isinstance(scopes, str) else scopes
+
+
+def space_of_scope(scope: str) -> str:
+    """Return the space of `<space>` or `<space>/<private channel>`."""
+    return scope.partition("/")[0]
+
+
+# ---- payloads ----
+
+_DECODERS: Final[Mapping[str, Any]] = {"status": IndexStatus, "generation": GenerationId.parse, "queries": tuple}
+
+R = TypeVar("R", VideoRecord, Submission, GenerationRecord, RetrainRecord, VoteRecord)
+
+
+def from_payload(record: type[R], payload: Mapping[str, Any]) -> R:
+    """Read a record from its payload. Qdrant drops keys that are set to null: these keep their default."""
+    stored = {each.name: payload[each.name] for each in fields(record) if payload.get(each.name) is not None}
+    return record(**{name: _DECODERS[name](value) if name in _DECODERS else value for name, value in stored.items()})
+
+
+def to_payload(record: VideoRecord | Submission | GenerationRecord | RetrainRecord | VoteRecord) -> dict[str, Any]:
+    """Return a record's payload: plain JSON values."""
+    values = {each.name: getattr(record, each.name) for each in fields(record)}
+    return {"kind": record.KIND, "schema": SCHEMA, **{name: _encoded(value) for name, value in values.items()}}
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, GenerationId | StrEnum):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

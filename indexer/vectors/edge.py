@@ -1,12 +1,11 @@
-"""Qdrant's own engine in this process: the vector store of the embedded form.
+"""The vector store of the embedded form: Qdrant's engine in this process.
 
-Each collection is one shard in its own folder, which one process owns. Searches are exact: the engine makes no HNSW
-graph by itself, its `optimize()` holds Python's global lock for as long as it builds one (half a minute at 20,000
-moments), and without a graph a search of that many takes milliseconds. Who has more takes a Qdrant server.
+Each collection is one shard in its own folder, which one process owns. Searches are exact: the engine does not build
+an HNSW graph by itself, its `optimize()` holds Python's global lock while it builds one (half a minute for 20,000
+moments), and without a graph a search of that many takes milliseconds. Larger libraries use a Qdrant server.
 """
 
 import json
-import os
 import shutil
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import qdrant_edge as qe
 
+from indexer.atomic_write import write_atomically
 from indexer.errors import IndexerError, StoreUnavailableError
 from indexer.types import Vector
 from indexer.vectors.vector_store import (
@@ -34,18 +34,20 @@ from indexer.vectors.vector_store import (
 
 SCROLL_PAGE = 1000
 
-# A write reaches the kernel at once, so a killed process loses nothing; against a power cut it is flushed to the disk
-# (about 10 ms), in a burst of writes no more often than this.
 FLUSH_EVERY_S = 1.0
+"""Minimum time between two flushes to the disk, which take about 10 ms each.
 
-# The engine wants at least one vector in a collection; records have none.
+A flush protects from a power cut. A killed process loses nothing, because each write reaches the kernel at once.
+"""
+
+# The engine requires at least one vector in a collection, and records have none.
 NO_VECTORS = {"none": qe.EdgeSparseVectorParams()}
 
 R = TypeVar("R")
 
 
 class EdgeVectorStore:
-    """`Points` in a folder of this machine. Raises `StoreUnavailableError` when another process owns the folder."""
+    """A vector store in a folder. Raises `StoreUnavailableError` if another process owns the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "collections"
@@ -55,7 +57,7 @@ class EdgeVectorStore:
         self._flushed_s: dict[str, float] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
-            # Only folders are ours: file managers leave files such as `.DS_Store`.
+            # Only folders: file managers leave files such as `.DS_Store`.
             for path in sorted(filter(Path.is_dir, self._folder.glob("[!.]*"))):
                 self._load(path)
         except BaseException:
@@ -65,28 +67,32 @@ class EdgeVectorStore:
             shutil.rmtree(path)
 
     def _load(self, path: Path) -> None:
-        with _translated():
+        with _translated_errors():
             shard = qe.EdgeShard.load(str(path))
             self._shards[path.name] = shard
-            # Deleted points keep their place until here. Without an HNSW graph to build this takes a moment.
+            # Free the space of deleted points. This is fast because there is no HNSW graph to build.
             shard.optimize()
 
     def ensure(
-        self, collection: str, dense: Mapping[str, int], sparse: Sequence[str], keywords: Sequence[str], tenant: str
+        self,
+        collection: str,
+        dense: Mapping[str, int],
+        sparse: Sequence[str],
+        indexed_keys: Sequence[str],
+        tenant: str,
     ) -> None:
-        with self._lock:
-            if collection in self._shards:
+        with self._lock, _translated_errors():
+            shard = self._shards.get(collection)
+            if shard is not None:
+                _create_indexes(shard, indexed_keys, tenant)
                 return
-            # Made aside and renamed, so that a killed process leaves no half-made collection.
-            made = self._folder / f".{collection}"
-            with _translated():
-                shard = qe.EdgeShard.create(str(made), _config(dense, sparse))
-                for key in keywords:
-                    params = qe.KeywordIndexParams(is_tenant=key == tenant)
-                    shard.update(qe.UpdateOperation.create_field_index(key, params))
-                shard.flush()
-                shard.close()
-            made.rename(self._folder / collection)
+            # Created under another name and renamed, so that a killed process leaves no incomplete collection.
+            temporary = self._folder / f".{collection}"
+            shard = qe.EdgeShard.create(str(temporary), _config(dense, sparse))
+            _create_indexes(shard, indexed_keys, tenant)
+            shard.flush()
+            shard.close()
+            temporary.rename(self._folder / collection)
             self._load(self._folder / collection)
 
     def collections(self) -> tuple[str, ...]:
@@ -126,12 +132,7 @@ class EdgeVectorStore:
         return aliases
 
     def _write_aliases(self, aliases: Mapping[str, str]) -> None:
-        new = self._aliases.with_suffix(".new")
-        with new.open("w") as file:
-            json.dump(aliases, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._aliases)
+        write_atomically(self._aliases, json.dumps(aliases).encode(), fsync=True)
 
     def _shard(self, name: str) -> qe.EdgeShard:
         shard = self._shards.get(name) or self._shards.get(self._read_aliases().get(name, ""))
@@ -140,11 +141,11 @@ class EdgeVectorStore:
         return shard
 
     def _read(self, collection: str, call: Callable[[qe.EdgeShard], R]) -> R:
-        with self._lock, _translated():
+        with self._lock, _translated_errors():
             return call(self._shard(collection))
 
     def _write(self, collection: str, operation: qe.UpdateOperation) -> None:
-        with self._lock, _translated():
+        with self._lock, _translated_errors():
             shard = self._shard(collection)
             shard.update(operation)
             if time.monotonic() - self._flushed_s.get(collection, 0.0) > FLUSH_EVERY_S:
@@ -161,9 +162,9 @@ class EdgeVectorStore:
         self._write(collection, qe.UpdateOperation.delete_points_by_filter(_filter(where)))
 
     def retrieve(
-        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
+        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, with_vectors: bool = False
     ) -> list[StoredPoint]:
-        records = self._read(collection, lambda shard: shard.retrieve(list(ids), _with_payload(keys), dense))
+        records = self._read(collection, lambda shard: shard.retrieve(list(ids), _with_payload(keys), with_vectors))
         found = {record.id: record for record in map(_stored, records)}
         return [found[id] for id in ids if id in found]
 
@@ -179,55 +180,63 @@ class EdgeVectorStore:
                 return
 
     def count(self, collection: str, where: Filter) -> int:
-        # Without conditions the estimate is the count, and costs nothing.
+        # Without conditions the estimate equals the count, and costs nothing.
         request = qe.CountRequest(exact=where != Filter(), filter=_filter(where))
         return self._read(collection, lambda shard: shard.count(request))
 
     def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
-        # One by one: a batch is no faster here, and other threads run in between.
+        # One by one: a batch is not faster here, and other threads can run in between.
         shard = self._read(collection, lambda shard: shard)
         found = []
         for query in queries:
-            with self._lock, _translated():
+            with self._lock, _translated_errors():
                 found.append([_scored(point) for point in shard.query(_query(query))])
         return found
 
     def save(self, collection: str, path: Path) -> None:
-        # While the lock is held nobody writes: what is flushed is what the folder holds.
-        with self._lock, _translated():
+        # No thread writes while the lock is held, so the folder holds what was flushed.
+        with self._lock, _translated_errors():
             self._shard(collection).flush()
-            # The engine makes its files large beforehand; packed, what is empty takes no room.
+            # The engine preallocates its files; an archive does not store the empty parts.
             packed = shutil.make_archive(str(path), "zip", self._folder / collection)
         Path(packed).rename(path)
 
     def load(self, collection: str, path: Path) -> None:
         with self._lock:
             self.drop(collection)
-            made = self._folder / f".{collection}"
-            shutil.unpack_archive(path, made, "zip")
-            made.rename(self._folder / collection)
+            temporary = self._folder / f".{collection}"
+            shutil.unpack_archive(path, temporary, "zip")
+            temporary.rename(self._folder / collection)
             self._load(self._folder / collection)
 
     def close(self) -> None:
         with self._lock:
             while self._shards:
                 _, shard = self._shards.popitem()
-                with _translated():
+                with _translated_errors():
                     shard.flush()
                     shard.close()
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
+    """Raise `StoreUnavailableError` or `IndexerError` in place of the engine's errors."""
     try:
         yield
     except Exception as error:
-        # The engine raises bare `Exception`; what is wrong with it is in the message.
+        # The engine raises a bare `Exception`, and only its message tells the kind of error.
         if type(error) is not Exception:
             raise
         if str(error).startswith("Service"):
             raise StoreUnavailableError(str(error)) from error
         raise IndexerError(str(error)) from error
+
+
+def _create_indexes(shard: qe.EdgeShard, keys: Sequence[str], tenant: str) -> None:
+    existing = shard.info().payload_schema
+    for key in keys:
+        if key not in existing:
+            shard.update(qe.UpdateOperation.create_field_index(key, qe.KeywordIndexParams(is_tenant=key == tenant)))
 
 
 def _config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeConfig:
@@ -256,7 +265,7 @@ def _query(query: VectorQuery) -> qe.QueryRequest:
         limit=query.limit,
         query=qe.Query.Nearest(vector, using=query.using),
         filter=_filter(query.where),
-        with_payload=_with_payload(query.keys),
+        with_payload=_with_payload(query.payload_keys),
     )
 
 

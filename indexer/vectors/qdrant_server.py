@@ -1,4 +1,4 @@
-"""A Qdrant server (1.16 or newer): the vector store of the grown form."""
+"""The vector store of the distributed form: a Qdrant server (1.16 or newer)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import httpx
 import numpy as np
+import stamina
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
@@ -31,8 +32,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def answers(url: str, api_key: str | None, within_s: float) -> bool:
-    """Whether a server is there and takes the key."""
+def is_reachable(url: str, api_key: str | None, within_s: float) -> bool:
+    """Return whether a server answers and accepts the key."""
     headers = {"api-key": api_key} if api_key else {}
     try:
         return httpx.get(f"{url}/collections", headers=headers, timeout=within_s).is_success
@@ -41,22 +42,27 @@ def answers(url: str, api_key: str | None, within_s: float) -> bool:
 
 
 class QdrantVectorStore:
-    """`Points` on a Qdrant server."""
+    """A vector store on a Qdrant server."""
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
-        # The client's own version check asks the server right here and warns of every other minor version.
+        # The client's own version check would call the server here and warn of every other minor version.
         self._client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT_S, check_compatibility=False)
-        # Snapshots are files: they are streamed, and take the time they take.
+        # Snapshots are large files: they are streamed, with a timeout of their own.
         headers = {"api-key": api_key} if api_key else {}
         self._files = httpx.Client(base_url=url, headers=headers, timeout=SNAPSHOT_TIMEOUT_S)
 
     def ensure(
-        self, collection: str, dense: Mapping[str, int], sparse: Sequence[str], keywords: Sequence[str], tenant: str
+        self,
+        collection: str,
+        dense: Mapping[str, int],
+        sparse: Sequence[str],
+        indexed_keys: Sequence[str],
+        tenant: str,
     ) -> None:
         if not _call(self._client.collection_exists, collection):
             self._create(collection, dense, sparse)
-        # Also where it exists: another worker, or one that was killed, may be in the middle of this.
-        for key in keywords:
+        # Also if the collection exists: it may be of an earlier version, or another worker may just be creating it.
+        for key in indexed_keys:
             params = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=key == tenant)
             _call(self._client.create_payload_index, collection, key, params, wait=True)
 
@@ -66,14 +72,14 @@ class QdrantVectorStore:
                 collection,
                 {name: models.VectorParams(size=size, distance=models.Distance.COSINE) for name, size in dense.items()},
                 {name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in sparse},
-                # Every search is one tenant's: a graph for each tenant, and none across them.
+                # Every search is within one tenant: build a graph for each tenant, and none across tenants.
                 hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
             )
         except UnexpectedResponse as error:
             if error.status_code != CONFLICT:
-                raise _translated(error) from error
+                raise _translated_error(error) from error
         except ResponseHandlingException as error:
-            raise _translated(error) from error
+            raise _translated_error(error) from error
 
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted(each.name for each in _call(self._client.get_collections).collections))
@@ -107,10 +113,10 @@ class QdrantVectorStore:
         _call(self._client.delete, collection, models.FilterSelector(filter=_filter(where)), wait=True)
 
     def retrieve(
-        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
+        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, with_vectors: bool = False
     ) -> list[StoredPoint]:
         records = _call(
-            self._client.retrieve, collection, list(ids), with_payload=_with_payload(keys), with_vectors=dense
+            self._client.retrieve, collection, list(ids), with_payload=_with_payload(keys), with_vectors=with_vectors
         )
         found = {record.id: record for record in map(_stored, records)}
         return [found[id] for id in ids if id in found]
@@ -143,8 +149,8 @@ class QdrantVectorStore:
         ]
 
     def save(self, collection: str, path: Path) -> None:
-        made = self._file("POST", f"/collections/{collection}/snapshots").json()["result"]["name"]
-        snapshot = f"/collections/{collection}/snapshots/{made}"
+        name = self._request_file("POST", f"/collections/{collection}/snapshots").json()["result"]["name"]
+        snapshot = f"/collections/{collection}/snapshots/{name}"
         try:
             with self._files.stream("GET", snapshot) as answer, path.open("wb") as file:
                 answer.raise_for_status()
@@ -153,14 +159,14 @@ class QdrantVectorStore:
         except httpx.HTTPError as error:
             raise StoreUnavailableError(str(error)) from error
         finally:
-            self._file("DELETE", snapshot)
+            self._request_file("DELETE", snapshot)
 
     def load(self, collection: str, path: Path) -> None:
         with path.open("rb") as file:
             upload = f"/collections/{collection}/snapshots/upload?priority=snapshot&wait=true"
-            self._file("POST", upload, files={"snapshot": file})
+            self._request_file("POST", upload, files={"snapshot": file})
 
-    def _file(self, method: str, address: str, **body: Any) -> httpx.Response:
+    def _request_file(self, method: str, address: str, **body: Any) -> httpx.Response:
         try:
             return self._files.request(method, address, **body).raise_for_status()
         except httpx.HTTPError as error:
@@ -171,20 +177,25 @@ class QdrantVectorStore:
         self._files.close()
 
 
+def _is_connection_error(error: Exception) -> bool:
+    return isinstance(error, ResponseHandlingException) and not isinstance(error.source, httpx.TimeoutException)
+
+
+# A restarted server leaves dead connections in the client's pool. All calls are idempotent.
+_call_again = stamina.RetryingCaller(attempts=2, timeout=None, wait_initial=0, wait_max=0, wait_jitter=0).on(
+    _is_connection_error
+)
+
+
 def _call(method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls once more when the connection broke: a restarted server leaves dead ones, and any call may be repeated."""
+    """Call the client, once more if the connection broke, and translate its errors."""
     try:
-        try:
-            return method(*args, **kwargs)
-        except ResponseHandlingException as error:
-            if isinstance(error.source, httpx.TimeoutException):
-                raise
-            return method(*args, **kwargs)
+        return _call_again(method, *args, **kwargs)
     except (ResponseHandlingException, UnexpectedResponse, QdrantException) as error:
-        raise _translated(error) from error
+        raise _translated_error(error) from error
 
 
-def _translated(error: Exception) -> IndexerError:
+def _translated_error(error: Exception) -> IndexerError:
     if isinstance(error, UnexpectedResponse) and not (
         error.status_code is None
         or error.status_code >= SERVER_ERROR
@@ -210,7 +221,7 @@ def _query(query: VectorQuery) -> models.QueryRequest:
         using=query.using,
         filter=_filter(query.where),
         limit=query.limit,
-        with_payload=_with_payload(query.keys),
+        with_payload=_with_payload(query.payload_keys),
     )
 
 

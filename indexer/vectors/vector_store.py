@@ -1,8 +1,8 @@
-"""What the library needs of a vector store: the least that Qdrant in process and a Qdrant server can both do.
+"""The port to a vector store: the operations that Qdrant in this process and a Qdrant server both have.
 
-A collection is a set of points; a point is an id (a UUID), named vectors and a JSON payload. Everywhere a collection is
-named, an alias may stand for it. All calls are safe from many threads; writes are done when they return. A store that
-cannot be reached, or that fails, raises `StoreUnavailable`.
+A collection is a set of points; a point is an id (a UUID), named vectors and a JSON payload. Every argument that names
+a collection also takes an alias. All methods are safe to call from many threads, and a write is done when its call
+returns. A store that cannot be reached, or that fails, raises `StoreUnavailableError`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,10 @@ from indexer.types import Vector
 
 Payload: TypeAlias = Mapping[str, Any]
 Match: TypeAlias = Mapping[str, str | tuple[str, ...]]
-"""Payload key to the value it must have, or to those of which it must have one. A list matches by any of its items."""
+"""Payload key to the value it must have, or to several values of which it must have one.
+
+A list in the payload matches if any of its items does.
+"""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class SparseWords:
 
 @dataclass(frozen=True)
 class NewPoint:
-    """A point to store. Vectors it has none of are left out."""
+    """A point to store. It needs not have all vectors of the collection."""
 
     id: str
     payload: Payload
@@ -37,7 +40,7 @@ class NewPoint:
 
 @dataclass(frozen=True)
 class StoredPoint:
-    """A point as it was read back; `dense` only where it was asked for."""
+    """A point as it was read back; `dense` is empty unless the vectors were requested."""
 
     id: str
     payload: Payload
@@ -55,7 +58,7 @@ class ScoredPoint:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which points: all conditions hold, those of `without` do not, and the id is one of `ids`, if given."""
+    """Selects points: all conditions of `match` hold, none of `without` does, and the id is one of `ids`, if given."""
 
     match: Match = field(default_factory=dict)
     without: Match = field(default_factory=dict)
@@ -64,86 +67,99 @@ class Filter:
 
 @dataclass(frozen=True)
 class VectorQuery:
-    """One query: the `limit` points nearest to `vector` in the named vector `using`, with these payload keys."""
+    """Asks for the `limit` points nearest to `vector` by the vector named `using`, with these payload keys."""
 
-    vector: Vector | SparseWords
     using: str
-    where: Filter
+    vector: Vector | SparseWords
     limit: int
-    keys: tuple[str, ...] = ()
+    where: Filter = field(default_factory=Filter)
+    payload_keys: tuple[str, ...] = ()
 
 
 class VectorStore(Protocol):
-    """A store of points. `indexer.vectors.edge` is Qdrant in process, `indexer.vectors.qdrant_server` a Qdrant server."""
+    """Stores points. Implementations: `indexer.vectors.edge` and `indexer.vectors.qdrant_server`."""
 
     def ensure(
-        self, collection: str, dense: Mapping[str, int], sparse: Sequence[str], keywords: Sequence[str], tenant: str
+        self,
+        collection: str,
+        dense: Mapping[str, int],
+        sparse: Sequence[str],
+        indexed_keys: Sequence[str],
+        tenant: str,
     ) -> None:
-        """Makes a collection if there is none: dense vectors with their sizes (compared by cosine), sparse vectors
-        (weighed by IDF), payload keys that filters use, and the one of them that keeps tenants apart.
+        """Create a collection unless it exists, and the indexes of payload keys that it lacks.
+
+        `dense` maps the names of dense vectors, compared by cosine, to their sizes; `sparse` names the sparse vectors,
+        weighted by IDF. Filters use the `indexed_keys`, of which `tenant` is the one that separates tenants.
         """
         ...
 
     def collections(self) -> tuple[str, ...]:
-        """Names of all collections, sorted."""
+        """Return the sorted names of all collections."""
         ...
 
     def drop(self, collection: str) -> None:
-        """Deletes a collection; nothing happens if there is none."""
+        """Delete a collection, if it exists."""
         ...
 
     def point_alias(self, alias: str, collection: str) -> None:
-        """Makes `alias` stand for `collection` from now on, in one step."""
+        """Let an alias point to a collection from now on, in one step."""
         ...
 
     def drop_alias(self, alias: str) -> None:
-        """Makes `alias` stand for nothing; nothing happens if it does already."""
+        """Delete an alias, if it exists."""
         ...
 
     def aliases(self) -> dict[str, str]:
-        """What each alias stands for."""
+        """Return the collection of each alias."""
         ...
 
     def resolve(self, alias: str) -> str | None:
-        """The collection that `alias` stands for."""
+        """Return the collection of an alias, or None if the alias does not exist."""
         ...
 
     def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
-        """Stores points whole; a point with the same id is replaced."""
+        """Store whole points; a point with the same id is replaced."""
         ...
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
-        """Sets these payload keys, and no others, of all points that match. None takes a key away.
+        """Set only these payload keys of all points that match. None removes a key.
 
-        One request, which the store completes whatever becomes of the caller; while it does, a server's other readers
-        may see a part of it done.
+        This is one request, which the store completes even if the caller is killed. Until then other readers of a
+        server may see only a part of the points changed.
         """
         ...
 
-    def delete(self, collection: str, where: Filter) -> None: ...
+    def delete(self, collection: str, where: Filter) -> None:
+        """Delete all points that match."""
+        ...
 
     def retrieve(
-        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, dense: bool = False
+        self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, with_vectors: bool = False
     ) -> list[StoredPoint]:
-        """Points by id, in the order asked; missing ones are left out. `keys`: None reads the whole payload."""
+        """Return points in the order of the ids, without missing ones, with the payload `keys` (None: all)."""
         ...
 
     def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
-        """All points that match, in order of id."""
+        """Yield all points that match, in order of id, with the payload `keys` (None: all)."""
         ...
 
-    def count(self, collection: str, where: Filter) -> int: ...
+    def count(self, collection: str, where: Filter) -> int:
+        """Count the points that match."""
+        ...
 
     def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
-        """Answers to a batch of queries, best first each. All are answered by the same collection."""
+        """Answer a batch of queries from the same collection, best points first each."""
         ...
 
     def save(self, collection: str, path: Path) -> None:
-        """Writes a collection to a file, in the store's own form."""
+        """Write a collection to a file, in the store's own format."""
         ...
 
     def load(self, collection: str, path: Path) -> None:
-        """Takes over what `save` of the same kind of store wrote, in place of what the collection holds."""
+        """Replace a collection by the one in a file that `save` of the same kind of store wrote."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what is pending and release the store."""
+        ...

@@ -1,4 +1,4 @@
-"""How words match across languages, and what a snippet shows."""
+"""Matching of words across languages, and snippets."""
 
 import unicodedata
 
@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.lexical import SNIPPET_CHARS, document_words, query_words, snippet
+from indexer.lexical import MAX_SNIPPET_CHARS, document_words, query_words, snippet
 
 
-def share(query: str, document: str) -> float:
-    """How much of the query's words the document has."""
-    asked, there = set(query_words(query).indices), set(document_words(document).indices)
-    return len(asked & there) / len(asked)
+def matched_share(query: str, document: str) -> float:
+    """Return the share of the query's words that the document contains."""
+    wanted, found = set(query_words(query).indices), set(document_words(document).indices)
+    return len(wanted & found) / len(wanted)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def share(query: str, document: str) -> float:
         ("アニメ", "日本のアニメ"),
     ],
 )
-def test_a_query_matches_all_of_its_words(query: str, document: str) -> None:
-    """Case, accents, widths, English endings, Korean particles and unspaced Chinese do not stand in the way."""
-    assert share(query, document) == 1.0
+def test_query_matches_other_forms_of_its_words(query: str, document: str) -> None:
+    """Case, accents, widths, English endings, Korean particles and missing spaces make no difference."""
+    assert matched_share(query, document) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -45,22 +45,22 @@ def test_a_query_matches_all_of_its_words(query: str, document: str) -> None:
 )
 def test_other_words_do_not_match(query: str, document: str) -> None:
     """A different word shares nothing."""
-    assert share(query, document) == 0.0
+    assert matched_share(query, document) == 0.0
 
 
 @pytest.mark.parametrize("query", ["", "the of a", "video", "영상", "视频", "🐶", "?!"])
-def test_words_that_tell_nothing_ask_for_nothing(query: str) -> None:
-    """Stop words, and words that every video could be called by, are no question."""
+def test_query_of_stop_words_is_empty(query: str) -> None:
+    """Words that fit every video are stop words, too."""
     assert query_words(query).indices == ()
 
 
-def test_half_a_question_is_half_answered() -> None:
-    """The share of matched words is that of the words that count."""
-    assert share("a man on a bike", "the man walks") == 0.5
+def test_matched_share_leaves_out_stop_words() -> None:
+    """One of two words that count is one half."""
+    assert matched_share("a man on a bike", "the man walks") == 0.5
 
 
-def test_stored_words_stay_readable_by_later_versions() -> None:
-    """The numbers of words are the same on every machine and in every release: stored vectors depend on them."""
+def test_word_indices_are_the_same_in_every_release() -> None:
+    """Stored vectors depend on them."""
     assert sorted(document_words("The dog plays in 눈 with 小狗").indices) == [
         114584985,
         297565131,
@@ -71,8 +71,8 @@ def test_stored_words_stay_readable_by_later_versions() -> None:
     ]
 
 
-def test_a_word_said_often_weighs_more_and_in_a_long_text_less() -> None:
-    """The weights are BM25's: growing ever slower with each repetition, shrinking with length."""
+def test_weight_grows_with_repetition_and_shrinks_with_length() -> None:
+    """It grows ever more slowly, as in BM25."""
     once, thrice = document_words("dog cat bird fish"), document_words("dog dog dog cat")
     index = query_words("dog").indices[0]
     long = document_words("dog " + "unrelated words follow here " * 50)
@@ -85,9 +85,10 @@ TALK = "In this long talk we speak about many things. " * 10
 STORY = f"{TALK}Then a dog jumps over the fence, and its owner laughs. {TALK}"
 
 
-def test_a_snippet_shows_the_words_that_were_asked_for() -> None:
-    """The stretch around most of the query's words, cut at spaces, with marks where it was cut."""
+def test_snippet_contains_the_matching_words() -> None:
+    """It is cut at spaces, with ellipses where text was left out."""
     shown = snippet(STORY, "owner of a dog at the fence")
+    assert shown is not None
     assert all(word in shown for word in ("dog", "fence", "owner"))
     assert shown.startswith("…")
     assert shown.endswith("…")
@@ -95,32 +96,34 @@ def test_a_snippet_shows_the_words_that_were_asked_for() -> None:
     assert set(shown.strip("…").split()) <= set(STORY.split())
 
 
-def test_a_short_text_is_shown_whole() -> None:
-    """No marks where nothing was cut, and lines become one."""
+def test_snippet_of_a_short_text_is_the_whole_text() -> None:
+    """It has no ellipsis, and line breaks become spaces."""
     assert snippet("강아지가\n눈에서 논다", "강아지") == "강아지가 눈에서 논다"
 
 
-def test_a_snippet_of_unspaced_text_is_cut_anywhere() -> None:
-    """Chinese sentences are cut to size around the match."""
+def test_snippet_of_unspaced_text_is_cut_between_characters() -> None:
+    """Chinese text is cut to the maximum length around the match."""
     shown = snippet("今天天气很好，我们去公园散步，" * 20 + "小狗在玩" + "然后我们回家吃饭。" * 20, "小狗")
+    assert shown is not None
     assert "小狗在玩" in shown
-    assert len(shown) <= SNIPPET_CHARS
+    assert len(shown) <= MAX_SNIPPET_CHARS
 
 
-def test_no_match_has_no_snippet() -> None:
-    """Nothing is shown that was not asked for."""
-    assert snippet(STORY, "elephant") == ""
-    assert snippet(STORY, "the") == ""
-    assert snippet("", "dog") == ""
+def test_snippet_without_a_match_is_none() -> None:
+    """Stop words are no match."""
+    assert snippet(STORY, "elephant") is None
+    assert snippet(STORY, "the") is None
+    assert snippet("", "dog") is None
 
 
 WORDS = st.sampled_from(["dog", "강아지가", "小狗在玩", "a", "x" * 150, "ﬁsh", "🐶", "\n", "1,5", "狗"])
 
 
 @given(text=st.lists(WORDS, max_size=60).map(" ".join), query=st.lists(WORDS, max_size=4).map(" ".join))
-def test_a_snippet_is_never_too_long_and_never_beside_the_point(text: str, query: str) -> None:
-    """Whatever the text, at most so many characters come back, and the query matches them if it matches the text."""
+def test_snippet_is_short_and_present_exactly_if_the_text_matches(text: str, query: str) -> None:
+    """Random texts and queries (Hypothesis)."""
     shown = snippet(text, query)
     matches = set(query_words(query).indices) & set(document_words(text).indices)
-    assert len(shown) <= SNIPPET_CHARS
+    assert len(shown or "") <= MAX_SNIPPET_CHARS
     assert bool(shown) == bool(matches)
+    assert shown != ""

@@ -1,4 +1,4 @@
-"""Parts the indexer needs of others, small and deterministic."""
+"""Small deterministic fakes of what the indexer needs, and a library of made-up videos."""
 
 import hashlib
 import re
@@ -12,92 +12,99 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import StoreUnavailableError
+from indexer.ingest.reembed import reembed_missing
 from indexer.ports import Encoder
-from indexer.store.library import Library
-from indexer.store.moments import Near
-from indexer.store.records import RemovedVideo, VideoRecord
+from indexer.search.query import SearchQuery
+from indexer.search.search import ResultPage, find_moments
+from indexer.store.blobs import BlobStore
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import NewSubmission, RemovedVideos, Scopes, VideoRecord
+from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
-from indexer.vectors.vector_store import VectorStore
+from indexer.vectors.vector_store import VectorQuery, VectorStore
 
-SIZE = 8
+VECTOR_SIZE = 8
+FAKE = GenerationId("fake")
+"""Generation of `FakeEncoder()`."""
 
 
-def unit(numbers: npt.NDArray[np.float64]) -> Vector:
+def unit_vector(numbers: npt.NDArray[np.float64]) -> Vector:
     vector: Vector = (numbers / np.linalg.norm(numbers)).astype(np.float32)
     return vector
 
 
-def vector_of(seed: str, size: int = SIZE) -> Vector:
-    """A unit vector that depends on the seed alone."""
+def random_vector(seed: str, size: int = VECTOR_SIZE) -> Vector:
+    """Return a unit vector that depends only on the seed."""
     numbers = np.random.default_rng(list(hashlib.sha256(seed.encode()).digest())).normal(size=size)
-    return unit(numbers)
+    return unit_vector(numbers)
 
 
-def meaning(text: str) -> Vector:
-    """The mean direction of a text's words: texts with a word in common are alike."""
-    total = np.sum([vector_of(word) for word in re.findall(r"\w+", text.casefold()) or [""]], axis=0)
-    return unit(total)
+def embed_text(text: str) -> Vector:
+    """Return the mean direction of a text's words, so that texts with a common word are similar."""
+    total = np.sum([random_vector(word) for word in re.findall(r"\w+", text.casefold()) or [""]], axis=0)
+    return unit_vector(total)
 
 
 @dataclass(frozen=True)
 class FakeEncoder:
-    """Words mean the sum of their words; a picture means its mean colour's hash. `motion` sees the reverse."""
+    """Embeds a text as the sum of its words, and a picture by the hash of its mean colour; `motion` is the opposite."""
 
-    generation: str = "fake"
-    frame_size: int = SIZE
-    motion_size: int | None = SIZE
+    generation: str = str(FAKE)
+    frame_size: int = VECTOR_SIZE
+    motion_size: int | None = VECTOR_SIZE
 
     def texts(self, texts: Sequence[str]) -> list[QueryVectors]:
-        return [QueryVectors(meaning(text), -meaning(text) if self.motion_size else None) for text in texts]
+        return [QueryVectors(embed_text(text), -embed_text(text) if self.motion_size else None) for text in texts]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
         colours = [picture.mean(axis=(0, 1)).round(-1).tolist() for picture in pictures]
-        return np.stack([vector_of(str(colour)) for colour in colours])
+        return np.stack([random_vector(str(colour)) for colour in colours])
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
         return np.stack([-self.frames(clip.pictures).mean(axis=0) for clip in clips])
 
 
-def _is_an_encoder(fake: FakeEncoder) -> Encoder:
+def _check_port(fake: FakeEncoder) -> Encoder:
     return fake
 
 
-class Between:
-    """A store that lets something happen before one of its writes."""
+class InterruptedVectorStore:
+    """A vector store that calls a function before one of its writes, the `nth`."""
 
-    def __init__(self, points: VectorStore, nth: int, happen: Callable[[], object]) -> None:
-        self._points, self._left, self._happen = points, nth, happen
+    def __init__(self, vector_store: VectorStore, nth: int, interrupt: Callable[[], object]) -> None:
+        self._vector_store, self._writes_left, self._interrupt = vector_store, nth, interrupt
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._points, name)
+        method = getattr(self._vector_store, name)
         return self._counted(method) if name in ("upsert", "set_payload", "delete") else method
 
     def _counted(self, method: Callable[..., object]) -> Callable[..., object]:
         def call(*args: Any) -> object:
-            self._left -= 1
-            if self._left == 0:
-                self._happen()
+            self._writes_left -= 1
+            if self._writes_left == 0:
+                self._interrupt()
             return method(*args)
 
         return call
 
 
-def crash() -> None:
+def raise_store_unavailable() -> None:
     raise StoreUnavailableError("pulled the plug")
 
 
-def opened(points: VectorStore) -> Library:
-    library = Library(points)
-    library.open("fake", SIZE, SIZE)
-    return library
+def open_library(vector_store: VectorStore) -> Stores:
+    """Open the stores with the generation of `FakeEncoder()`."""
+    stores = open_stores(vector_store)
+    stores.generations.create(FAKE, VECTOR_SIZE, VECTOR_SIZE)
+    return stores
 
 
 def video_id(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
-def a_video(name: str, title: str | None = None) -> Video:
-    """The video of that name, which is its title, too."""
+def make_video(name: str, title: str | None = None) -> Video:
+    """Return the video of that name, which is also its title."""
     return Video(video_id(name), f"https://videos.example/{name}", name if title is None else title, duration_s=60.0)
 
 
@@ -105,10 +112,15 @@ def moment_id(video: Video, number: int) -> str:
     return str(uuid.uuid5(uuid.UUID(video.id), str(number)))
 
 
-def some_moments(
+def moment_ids(name: str, count: int = 1) -> list[str]:
+    """Return the sorted ids of the first moments of a video."""
+    return sorted(moment_id(make_video(name), number) for number in range(count))
+
+
+def make_moments(
     video: Video, *texts: str, pictures: bool = True, words: str | None = None, frames: tuple[str, ...] = ()
 ) -> list[Moment]:
-    """A moment of 5 s for each text, which looks as the text says. Its words are the title unless `words` are given."""
+    """Return a moment of 5 s for each text, which looks as the text says. Its words are the title unless given."""
     return [
         Moment(
             id=moment_id(video, number),
@@ -117,55 +129,69 @@ def some_moments(
             end_s=5.0 * number + 5.0,
             thumbnail=f"videos/{video.id}/{number}.jpg" if pictures else None,
             words=video.title if words is None else words,
-            frame=meaning(text) if pictures else None,
-            motion=-meaning(text) if pictures else None,
+            frame=embed_text(text) if pictures else None,
+            motion=-embed_text(text) if pictures else None,
             frames=frames,
         )
         for number, text in enumerate(texts)
     ]
 
 
-def submit(
-    library: Library,
+def submit_video(
+    stores: Stores,
     space: str,
     name: str,
     user_id: str = "ann",
     minute: int = 0,
-    private_channel: str = "",
-    message: str = "",
+    private_channel: str | None = None,
+    message_id: str | None = None,
 ) -> VideoRecord:
-    video = a_video(name)
-    at = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
-    return library.submit(
-        video.id,
-        video.link,
-        f"{video.link}?fetch",
-        space,
-        user_id,
-        at,
-        private_channel=private_channel,
-        message=message,
+    """Submit a video `minute` minutes after noon of 1 January 2026 (UTC)."""
+    video = make_video(name)
+    return stores.submissions.submit(
+        NewSubmission(
+            video_id=video.id,
+            link=video.link,
+            fetch_url=f"{video.link}?fetch",
+            space=space,
+            user_id=user_id,
+            at=datetime(2026, 1, 1, 12, minute, tzinfo=UTC),
+            private_channel=private_channel,
+            message_id=message_id,
+        )
     )
 
 
-def share(library: Library, space: str, name: str, *texts: str, title: str | None = None, **moments: Any) -> Video:
-    """Submits a video and stores its moments, as the whole way of a link does."""
-    video = a_video(name, title)
-    submit(library, space, name)
-    assert library.put_moments(video, some_moments(video, *texts or (name,), **moments), "fake")
+def index_video(stores: Stores, space: str, name: str, *texts: str, title: str | None = None, **moments: Any) -> Video:
+    """Submit a video and publish its moments."""
+    video = make_video(name, title)
+    submit_video(stores, space, name)
+    assert stores.publisher.publish_moments(video, make_moments(video, *texts or (name,), **moments), FAKE)
     return video
 
 
-def gone(library: Library, forgotten: RemovedVideo) -> list[str]:
-    """Ends what was begun with `Library.forget`; ids of the videos that are gone altogether."""
-    return [id for id in forgotten.video_ids if library.let_go(id)]
+def finish_removals(stores: Stores, removed: RemovedVideos) -> list[str]:
+    """Finish the removal of videos. Return the ids of those that no space has any more."""
+    return [id for id in removed.video_ids if stores.removals.finish_removal(id)]
 
 
-def findable(library: Library, space: str) -> list[str]:
-    """Ids of all moments that a search in this space reaches, sorted."""
-    near = Near("frame", meaning("anything"), 1000)
-    return sorted(scored.id for scored in library.nearest("fake", space, [near])[0])
+def findable_moments(stores: Stores, scopes: Scopes) -> list[str]:
+    """Return the sorted ids of all moments that a search can reach."""
+    query = VectorQuery("frame", embed_text("anything"), 1000)
+    return sorted(scored.id for scored in stores.moments.nearest(FAKE, scopes, [query])[0])
 
 
-def ids_of(name: str, count: int = 1) -> list[str]:
-    return sorted(moment_id(a_video(name), number) for number in range(count))
+def search_library(
+    stores: Stores, scopes: Scopes, *texts: str, encoder: Encoder | None = None, **query: Any
+) -> ResultPage:
+    """Search with `FakeEncoder()`, or with another encoder."""
+    return find_moments(
+        stores.moments, stores.submissions, encoder or FakeEncoder(), SearchQuery(scopes, texts, **query)
+    )
+
+
+def reembed_library(
+    stores: Stores, blobs: BlobStore, encoder: Encoder, progress: Callable[[int, int], None] = lambda done, total: None
+) -> None:
+    """Fill the encoder's generation with all videos that it lacks."""
+    reembed_missing(stores.generations, stores.moments, stores.reembedding, blobs, encoder, progress)

@@ -1,4 +1,4 @@
-"""A real Qdrant server of this test run."""
+"""A real Qdrant server for tests."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ BINARY = "REELSEEK_TEST_QDRANT"
 
 
 def qdrant_binary() -> str:
-    """The server's binary, or a skipped test."""
+    """Return the path of the server's binary. Skip the test if it is not configured."""
     binary = os.environ.get(BINARY)
     if not binary:
         pytest.skip(f"{BINARY} does not name a Qdrant server's binary")
@@ -24,7 +24,7 @@ def qdrant_binary() -> str:
 
 @contextmanager
 def qdrant_server(binary: str, folder: Path, port: int) -> Iterator[str]:
-    """A server on loopback with its storage in `folder`, killed at the end. Yields its address."""
+    """Run a server on loopback with its storage in `folder`, and kill it at the end. Yield its URL."""
     environment = {
         "QDRANT__SERVICE__HOST": "127.0.0.1",
         "QDRANT__SERVICE__HTTP_PORT": str(port),
@@ -41,22 +41,10 @@ def qdrant_server(binary: str, folder: Path, port: int) -> Iterator[str]:
     drain = threading.Thread(target=process.stdout.read)
     drain.start()
     try:
-        assert ready, "Qdrant ended before it was ready"
+        assert ready, "Qdrant exited before it was ready"
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
         drain.join()
         process.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def qdrant_url(fast_folder: Path) -> Iterator[str]:
-    """Start a Qdrant server for this run, or use the one that `REELSEEK_TEST_QDRANT_URL` names. Yield its address."""
-    if given := os.environ.get("REELSEEK_TEST_QDRANT_URL"):
-        yield given
-        return
-    folder = fast_folder / "qdrant"
-    folder.mkdir()
-    with qdrant_server(qdrant_binary(), folder, free_port()) as url:
-        yield url

@@ -4,41 +4,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from indexer.hits import Hit as Hit
+from indexer.hits import MatchReason as MatchReason
 from worker.protocol.base import Ack, Request, WireModel
 
 MAX_QUERY_CHARS = 10_000
 MAX_PICTURE_BYTES = 8_000_000
 MAX_PICTURE_CHARS = 4 * MAX_PICTURE_BYTES // 3 + 4
 """Length of `MAX_PICTURE_BYTES` in base64."""
-
-
-class MatchReason(WireModel):
-    """The reason a moment was found: `looks` (frame), `motion`, or `words` with the matching snippet."""
-
-    kind: Literal["looks", "motion", "words"]
-    snippet: str = ""
-
-
-class Hit(WireModel):
-    link: str
-    moment_link: str
-    title: str
-    start_s: float
-    end_s: float
-    score: float
-    """0 to 1: how likely this is what was meant, judged against the library itself."""
-    why: tuple[MatchReason, ...]
-    thumbnail: str | None
-    """Key in the blob store."""
-    more: int
-    """How many more moments of the same video matched."""
-    moment_id: str
-    video_id: str
-    duration_s: float | None
-    submitter: str
-    submitted_at: str
-    words_only: bool = False
-    """The pictures could not be had; found by title and description."""
 
 
 class SearchResults(WireModel):
@@ -48,7 +21,7 @@ class SearchResults(WireModel):
     next_offset: int | None = None
     """Offset of the next page; None: this is the last one."""
     weak: bool = False
-    """No hit stands out from the rest of the library, so it probably does not contain what the query means."""
+    """All hits score about as the rest of the library does, so it probably has no match for the query."""
     picture: str | None = None
     """The query's picture, reduced to the size that further pages need."""
 

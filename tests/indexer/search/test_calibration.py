@@ -1,4 +1,4 @@
-"""What a score means."""
+"""Calibration of scores."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from indexer.search.calibration import likelihood
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25])
-def test_a_likelihood_is_judged_against_the_library(level: float) -> None:
-    """What stands out is likely, what chance alone reaches is not, whatever the level of the cosines."""
+def test_likelihood_depends_on_the_library_not_on_the_cosine_level(level: float) -> None:
+    """An outstanding cosine is likely; a cosine within chance is not."""
     sample = np.random.default_rng(3).normal(level, 0.05, 500).astype(np.float32)
     assert likelihood(0.45 + level, sample) > 0.95
     assert likelihood(0.12 + level, sample) < 0.25
 
 
-def test_one_moment_says_nothing() -> None:
-    """A library of one moment can't be judged: its likelihood is low, and a number."""
+def test_likelihood_in_a_library_of_one_moment_is_low() -> None:
+    """It is a number between 0 and one half."""
     assert 0 < likelihood(0.4, np.array([0.4], dtype=np.float32)) < 0.5

@@ -1,4 +1,4 @@
-"""What a question finds, and why."""
+"""Search: which moments a query finds, in which order and for which reasons."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,40 +7,54 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import GenerationMismatchError
-from indexer.search.search import HitReason, MomentHit, Page, find
-from indexer.store.library import Library
+from indexer.hits import Hit, MatchKind, MatchReason
+from indexer.search.search import ResultPage
+from indexer.store.generation_id import GenerationId
+from indexer.store.stores import Stores, open_stores
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import VectorStore
-from tests.support.indexer_fakes import SIZE, FakeEncoder, a_video, moment_id, opened, share, submit, video_id
+from tests.support.indexer_fakes import (
+    VECTOR_SIZE,
+    FakeEncoder,
+    index_video,
+    make_video,
+    moment_id,
+    open_library,
+    search_library,
+    submit_video,
+    video_id,
+)
 
 A, B = "discord:1", "slack:2"
-ENCODER = FakeEncoder()
+NEXT, THIRD = GenerationId("next"), GenerationId("third")
+NEXT_ENCODER = FakeEncoder(str(NEXT), motion_size=None)
 
 
 @pytest.fixture
-def edge_library(store_folder: Path) -> Iterator[Library]:
-    """Enough where a test is about ranking alone."""
-    points = EdgeVectorStore(store_folder)
-    yield opened(points)
-    points.close()
+def edge_library(store_folder: Path) -> Iterator[Stores]:
+    """Open a library in this process, which is enough to test ranking."""
+    vector_store = EdgeVectorStore(store_folder)
+    yield open_library(vector_store)
+    vector_store.close()
 
 
-def names(hits: tuple[MomentHit, ...]) -> list[str]:
+def names(hits: tuple[Hit, ...]) -> list[str]:
     return [hit.link.rpartition("/")[2] for hit in hits]
 
 
-def kinds(hit: MomentHit) -> list[str]:
+def kinds(hit: Hit) -> list[MatchKind]:
     return [why.kind for why in hit.why]
 
 
-def test_a_hit_tells_all_that_a_card_shows(library: Library) -> None:
-    """The moment's place, the video's facts, who shared it here, why it was found, and how many more there are."""
-    video = share(library, A, "goal", "crowd cheering", "ball net", title="Derby: the ball, the net")
-    (hit,) = find(library, ENCODER, A, ["ball net"]).hits
-    assert hit == MomentHit(
+def test_hit_contains_all_that_a_card_shows(stores: Stores) -> None:
+    """The moment, its video, its submitter in this space, the reasons, and the number of further moments."""
+    video = index_video(stores, A, "goal", "crowd cheering", "ball net", title="Derby: the ball, the net")
+    (hit,) = search_library(stores, A, "ball net").hits
+    assert hit == Hit(
         moment_id=moment_id(video, 1),
         video_id=video.id,
         link=video.link,
+        moment_link=f"{video.link}#t=5",
         title="Derby: the ball, the net",
         start_s=5.0,
         end_s=10.0,
@@ -55,222 +69,222 @@ def test_a_hit_tells_all_that_a_card_shows(library: Library) -> None:
     )
     assert hit.score == pytest.approx(1.0, abs=0.01)
     assert sorted(hit.why, key=lambda why: why.kind) == [
-        HitReason("looks"),
-        HitReason("motion"),
-        HitReason("words", "Derby: the ball, the net"),
+        MatchReason(MatchKind.LOOKS),
+        MatchReason(MatchKind.MOTION),
+        MatchReason(MatchKind.WORDS, "Derby: the ball, the net"),
     ]
 
 
-def test_each_video_is_one_hit_with_its_best_moment(library: Library) -> None:
-    """Videos come in order of their best moment, whatever else they show."""
-    share(library, A, "one", "cat", "dog", "cat", title="")
-    share(library, A, "two", "dog and something else", title="")
-    share(library, A, "three", "tree", title="")
-    page = find(library, ENCODER, A, ["dog"])
+def test_each_video_is_one_hit_with_its_best_moment(stores: Stores) -> None:
+    """Videos are in the order of their best moments."""
+    index_video(stores, A, "one", "cat", "dog", "cat", title="")
+    index_video(stores, A, "two", "dog and something else", title="")
+    index_video(stores, A, "three", "tree", title="")
+    page = search_library(stores, A, "dog")
     assert names(page.hits)[0] == "one"
     assert sorted(names(page.hits)) == ["one", "three", "two"]
     assert (page.hits[0].start_s, page.hits[0].more) == (5.0, 2)
     assert page.next_offset is None
 
 
-def test_pages_follow_each_other(edge_library: Library) -> None:
-    """Every video is on exactly one page, in the order of one long page."""
+def test_pages_are_the_parts_of_one_long_page(edge_library: Stores) -> None:
+    """Every video is on exactly one page."""
     for n in range(12):
-        share(edge_library, A, f"video{n}", f"dog {n}", title=f"t{n}")
-    whole = find(edge_library, ENCODER, A, ["dog"], limit=50)
+        index_video(edge_library, A, f"video{n}", f"dog {n}", title=f"t{n}")
+    one_page = search_library(edge_library, A, "dog", limit=50)
     paged: list[str] = []
     offset: int | None = 0
     while offset is not None:
-        page = find(edge_library, ENCODER, A, ["dog"], limit=5, offset=offset)
+        page = search_library(edge_library, A, "dog", limit=5, offset=offset)
         paged += names(page.hits)
         offset = page.next_offset
-    assert paged == names(whole.hits)
+    assert paged == names(one_page.hits)
     assert len(set(paged)) == 12
 
 
-def test_one_long_video_does_not_fill_the_page(edge_library: Library) -> None:
-    """Where one video holds all the first places, the lists are taken deeper until others come."""
-    share(edge_library, A, "long", *["dog"] * 1000, title="")
+def test_one_long_video_does_not_fill_the_page(edge_library: Stores) -> None:
+    """If one video has all the first places, longer lists are read until there are others."""
+    index_video(edge_library, A, "long", *["dog"] * 1000, title="")
     for n in range(4):
-        share(edge_library, A, f"short{n}", "tree", title="")
-    page = find(edge_library, ENCODER, A, ["dog"], limit=5)
+        index_video(edge_library, A, f"short{n}", "tree", title="")
+    page = search_library(edge_library, A, "dog", limit=5)
     assert names(page.hits)[0] == "long"
     assert len(page.hits) == 5
 
 
-def test_inside_one_video_its_moments_are_the_hits(library: Library) -> None:
-    """Asked within a video, each moment is a hit of its own, and other videos are none."""
-    share(library, A, "one", "cat", "dog", "tree", title="")
-    share(library, A, "two", "dog", title="")
-    page = find(library, ENCODER, A, ["dog"], video_id=video_id("one"))
+def test_search_in_one_video_returns_its_moments(stores: Stores) -> None:
+    """Each moment is a hit, and moments of other videos are not."""
+    index_video(stores, A, "one", "cat", "dog", "tree", title="")
+    index_video(stores, A, "two", "dog", title="")
+    page = search_library(stores, A, "dog", video_id=video_id("one"))
     assert (page.hits[0].start_s, page.hits[0].more) == (5.0, 0)
     assert len(page.hits) == 3
     assert set(names(page.hits)) == {"one"}
 
 
-def test_any_of_several_texts_may_match(edge_library: Library) -> None:
-    """What answers one of them well comes before what answers none."""
+def test_match_of_one_of_several_texts_beats_no_match(edge_library: Stores) -> None:
+    """Both matches are on the first page."""
     for name in ("tree", "river", *(f"thing{number}" for number in range(20))):
-        share(edge_library, A, name, name, title="")
-    page = find(edge_library, ENCODER, A, ["tree", "river"], limit=2)
+        index_video(edge_library, A, name, name, title="")
+    page = search_library(edge_library, A, "tree", "river", limit=2)
     assert sorted(names(page.hits)) == ["river", "tree"]
 
 
 # ---- words ----
 
 
-def test_one_word_in_common_does_not_drown_the_looks(edge_library: Library) -> None:
+def test_one_common_word_does_not_outweigh_the_looks(edge_library: Stores) -> None:
     """For "a man on a bike" a bike rider comes before all videos with "man" in their titles."""
-    share(edge_library, A, "rider", "man bike", title="Sunday")
+    index_video(edge_library, A, "rider", "man bike", title="Sunday")
     for n in range(8):
-        share(edge_library, A, f"man{n}", f"kitchen {n}", title=f"A man and his kitchen, part {n}")
-    page = find(edge_library, ENCODER, A, ["a man on a bike"])
+        index_video(edge_library, A, f"man{n}", f"kitchen {n}", title=f"A man and his kitchen, part {n}")
+    page = search_library(edge_library, A, "a man on a bike")
     assert names(page.hits)[0] == "rider"
-    assert "words" not in {why.kind for hit in page.hits for why in hit.why}
+    assert MatchKind.WORDS not in {why.kind for hit in page.hits for why in hit.why}
 
 
-def test_the_rare_word_of_a_question_counts(edge_library: Library) -> None:
-    """A title that has the telling word is found by it, though it lacks the common one."""
+def test_rare_word_of_the_query_is_matched(edge_library: Stores) -> None:
+    """A title with the rare word is found by words though it lacks the common one."""
     for n in range(8):
-        share(edge_library, A, f"man{n}", f"kitchen {n}", title=f"A man and his kitchen, part {n}")
-    share(edge_library, A, "unicycle", "nothing like it", title="Unicycle championship")
-    page = find(edge_library, ENCODER, A, ["man unicycle"], limit=3)
+        index_video(edge_library, A, f"man{n}", f"kitchen {n}", title=f"A man and his kitchen, part {n}")
+    index_video(edge_library, A, "unicycle", "nothing like it", title="Unicycle championship")
+    page = search_library(edge_library, A, "man unicycle", limit=3)
     (hit,) = (hit for hit in page.hits if names((hit,)) == ["unicycle"])
-    assert HitReason("words", "Unicycle championship") in hit.why
+    assert MatchReason(MatchKind.WORDS, "Unicycle championship") in hit.why
 
 
-def test_a_score_tells_what_stands_out(library: Library) -> None:
-    """What the question shows is likely meant; the nearest to a question that nothing answers is not."""
+def test_score_is_high_only_for_a_moment_that_stands_out(stores: Stores) -> None:
+    """The nearest moment for a query that nothing matches has a low score."""
     for n in range(60):
-        share(library, A, f"video{n}", f"thing{n}", title="")
-    likely, unlikely = (find(library, ENCODER, A, [text]).hits[0].score for text in ("thing7", "unicorn"))
+        index_video(stores, A, f"video{n}", f"thing{n}", title="")
+    likely, unlikely = (search_library(stores, A, text).hits[0].score for text in ("thing7", "unicorn"))
     assert likely > 0.5 > unlikely
 
 
-def test_a_place_far_down_is_no_reason(edge_library: Library) -> None:
-    """What was found by its words alone does not claim to look like the question."""
+def test_low_rank_by_looks_is_no_reason(edge_library: Stores) -> None:
+    """A video found by its title does not claim to look like the query."""
     for n in range(80):
-        share(edge_library, A, f"look{n}", f"zebra parade {n}", title="")
-    share(edge_library, A, "told", "tree", title="Zebra parade")
-    hits = find(edge_library, ENCODER, A, ["zebra parade"], limit=3).hits
-    assert {names((hit,))[0]: kinds(hit) for hit in hits}["told"] == ["words"]
+        index_video(edge_library, A, f"look{n}", f"zebra parade {n}", title="")
+    index_video(edge_library, A, "titled", "tree", title="Zebra parade")
+    hits = search_library(edge_library, A, "zebra parade", limit=3).hits
+    assert {names((hit,))[0]: kinds(hit) for hit in hits}["titled"] == [MatchKind.WORDS]
 
 
-def test_stop_words_find_nothing(edge_library: Library) -> None:
-    """A title of stop words alone is no reason."""
-    share(edge_library, A, "the", "tree", title="The one and the other of a video")
-    (hit,) = find(edge_library, ENCODER, A, ["the video of a dog"]).hits
-    assert "words" not in kinds(hit)
+def test_stop_words_are_no_match(edge_library: Stores) -> None:
+    """A title of stop words gives no reason."""
+    index_video(edge_library, A, "the", "tree", title="The one and the other of a video")
+    (hit,) = search_library(edge_library, A, "the video of a dog").hits
+    assert MatchKind.WORDS not in kinds(hit)
 
 
-def test_a_video_without_pictures_is_found_by_its_words(library: Library) -> None:
-    """By a title in Korean, too; and only if the words match."""
-    share(library, A, "blocked", "", title="우리 강아지가 눈밭에서", pictures=False)
-    share(library, A, "other", "tree", title="A tree")
-    hits = {names((hit,))[0]: hit for hit in find(library, ENCODER, A, ["강아지"]).hits}
-    assert (kinds(hits["blocked"]), hits["blocked"].thumbnail) == (["words"], None)
+def test_words_only_video_is_found_by_matching_words(stores: Stores) -> None:
+    """Korean titles, too, and nothing is found if the words do not match."""
+    index_video(stores, A, "blocked", "", title="우리 강아지가 눈밭에서", pictures=False)
+    index_video(stores, A, "other", "tree", title="A tree")
+    hits = {names((hit,))[0]: hit for hit in search_library(stores, A, "강아지").hits}
+    assert (kinds(hits["blocked"]), hits["blocked"].thumbnail) == ([MatchKind.WORDS], None)
     assert hits["blocked"].score > 0.5 > hits["other"].score
-    assert names(find(library, ENCODER, A, ["고양이"]).hits) == ["other"]
+    assert names(search_library(stores, A, "고양이").hits) == ["other"]
 
 
 # ---- examples ----
 
 
-def test_more_like_a_moment_finds_its_like_elsewhere(library: Library) -> None:
-    """The nearest moments of other videos come first; the video of the example is left out."""
-    video = share(library, A, "one", "dog snow", "dog snow again", title="")
-    share(library, A, "two", "dog snow night", title="")
-    share(library, A, "three", "tree", title="")
-    page = find(library, ENCODER, A, like=[f"moment:{moment_id(video, 0)}"])
+def test_example_moment_finds_similar_moments_of_other_videos(stores: Stores) -> None:
+    """The video of the example is left out."""
+    video = index_video(stores, A, "one", "dog snow", "dog snow again", title="")
+    index_video(stores, A, "two", "dog snow night", title="")
+    index_video(stores, A, "three", "tree", title="")
+    page = search_library(stores, A, like=[f"moment:{moment_id(video, 0)}"])
     assert names(page.hits) == ["two", "three"]
 
 
-def test_examples_in_words_move_the_question(edge_library: Library) -> None:
-    """What is like the one and unlike the other example comes first."""
+def test_example_texts_move_the_query(edge_library: Stores) -> None:
+    """A moment similar to the example and unlike the counter-example comes first."""
     for text in ("dog snow", "dog beach", "tree"):
-        share(edge_library, A, text, text, title="")
+        index_video(edge_library, A, text, text, title="")
     for like, unlike, first in ((["snow"], ["beach"], "dog snow"), (["beach"], ["snow"], "dog beach")):
-        assert names(find(edge_library, ENCODER, A, ["dog"], like, unlike).hits)[0] == first
-    assert names(find(edge_library, ENCODER, A, like=["tree"]).hits)[0] == "tree"
+        assert names(search_library(edge_library, A, "dog", like=like, unlike=unlike).hits)[0] == first
+    assert names(search_library(edge_library, A, like=["tree"]).hits)[0] == "tree"
 
 
-def test_less_like_a_moment_pushes_it_away(edge_library: Library) -> None:
-    """A counter-example is left out, and what resembles it falls behind."""
-    beach = share(edge_library, A, "one", "dog beach", title="")
-    share(edge_library, A, "two", "dog beach", title="")
-    share(edge_library, A, "three", "dog snow", title="")
-    page = find(edge_library, ENCODER, A, ["dog"], unlike=[f"moment:{moment_id(beach, 0)}"])
+def test_counter_example_moment_lowers_similar_moments(edge_library: Stores) -> None:
+    """The counter-example itself is left out."""
+    beach = index_video(edge_library, A, "one", "dog beach", title="")
+    index_video(edge_library, A, "two", "dog beach", title="")
+    index_video(edge_library, A, "three", "dog snow", title="")
+    page = search_library(edge_library, A, "dog", unlike=[f"moment:{moment_id(beach, 0)}"])
     assert names(page.hits) == ["three", "two"]
 
 
 @pytest.mark.parametrize("example", ["moment:", "moment:x", f"moment:{video_id('unknown')}"])
-def test_an_unknown_example_is_no_example(edge_library: Library, example: str) -> None:
-    """A moment that is gone, or never was, asks for nothing."""
-    share(edge_library, A, "one", "dog")
-    assert find(edge_library, ENCODER, A, like=[example]).hits == ()
-    assert find(edge_library, ENCODER, A, unlike=["dog"]).hits == ()
-    assert names(find(edge_library, ENCODER, A, ["dog"], like=[example]).hits) == ["one"]
+def test_unknown_example_moment_is_ignored(edge_library: Stores, example: str) -> None:
+    """A moment that was removed, or never existed, does not change the query."""
+    index_video(edge_library, A, "one", "dog")
+    assert search_library(edge_library, A, like=[example]).hits == ()
+    assert search_library(edge_library, A, unlike=["dog"]).hits == ()
+    assert names(search_library(edge_library, A, "dog", like=[example]).hits) == ["one"]
 
 
-# ---- walls ----
+# ---- tenancy ----
 
 
-def test_a_question_stays_in_its_space(library: Library) -> None:
-    """Neither by question nor by example nor by video is anything of another space found."""
-    video = share(library, A, "secret", "dog", title="dog")
-    share(library, B, "own", "tree", title="tree")
+def test_search_never_finds_moments_of_another_space(stores: Stores) -> None:
+    """Neither by text, by example nor in the video."""
+    video = index_video(stores, A, "secret", "dog", title="dog")
+    index_video(stores, B, "own", "tree", title="tree")
     example = f"moment:{moment_id(video, 0)}"
-    assert names(find(library, ENCODER, B, ["dog"]).hits) == ["own"]
-    assert find(library, ENCODER, B, ["dog"], video_id=video.id).hits == ()
-    assert find(library, ENCODER, B, like=[example]).hits == ()
-    assert find(library, ENCODER, B, ["dog"]) == find(library, ENCODER, B, ["dog"], unlike=[example])
+    assert names(search_library(stores, B, "dog").hits) == ["own"]
+    assert search_library(stores, B, "dog", video_id=video.id).hits == ()
+    assert search_library(stores, B, like=[example]).hits == ()
+    assert search_library(stores, B, "dog") == search_library(stores, B, "dog", unlike=[example])
 
 
-def test_each_space_sees_its_own_submitter(library: Library) -> None:
-    """Of a video that two spaces share, each is told who shared it there."""
-    share(library, A, "goal", "dog")
-    submit(library, B, "goal", user_id="bob", minute=9)
-    submitters = [find(library, ENCODER, space, ["dog"]).hits[0].submitter for space in (A, B)]
+def test_each_space_sees_its_own_submitter(stores: Stores) -> None:
+    """A video that two spaces have has a submitter in each."""
+    index_video(stores, A, "goal", "dog")
+    submit_video(stores, B, "goal", user_id="bob", minute=9)
+    submitters = [search_library(stores, space, "dog").hits[0].submitter for space in (A, B)]
     assert submitters == ["ann", "bob"]
 
 
 # ---- generations ----
 
 
-def test_an_empty_library_answers_with_nothing(points: VectorStore) -> None:
-    """Before the first video is stored, a question is answered all the same."""
-    assert find(Library(points), ENCODER, A, ["dog"]).hits == ()
+def test_search_in_an_empty_library_finds_nothing(vector_store: VectorStore) -> None:
+    """No generation exists yet."""
+    assert search_library(open_stores(vector_store), A, "dog").hits == ()
 
 
-def test_vectors_of_two_generations_never_meet(library: Library) -> None:
-    """Each encoder searches its own vectors; one whose turn has not come, or is over, is told so."""
-    share(library, A, "goal", "dog")
-    library.open("next", SIZE, None)
+def test_search_by_an_encoder_that_is_not_live_is_refused(stores: Stores) -> None:
+    """The live and the previous generation can be searched, each by its own encoder."""
+    index_video(stores, A, "goal", "dog")
+    stores.generations.create(NEXT, VECTOR_SIZE, None)
     with pytest.raises(GenerationMismatchError):
-        find(library, FakeEncoder("next", motion_size=None), A, ["dog"])
-    library.switch("next")
-    assert find(library, ENCODER, A, ["dog"]).hits
-    assert find(library, FakeEncoder("next", motion_size=None), A, ["dog"]).hits == ()
-    library.open("third", SIZE, None)
-    library.switch("third")
+        search_library(stores, A, "dog", encoder=NEXT_ENCODER)
+    stores.generations.switch_to(NEXT)
+    assert search_library(stores, A, "dog").hits
+    assert search_library(stores, A, "dog", encoder=NEXT_ENCODER).hits == ()
+    stores.generations.create(THIRD, VECTOR_SIZE, None)
+    stores.generations.switch_to(THIRD)
     with pytest.raises(GenerationMismatchError):
-        find(library, ENCODER, A, ["dog"])
+        search_library(stores, A, "dog")
 
 
-def test_the_same_question_has_the_same_answer(edge_library: Library) -> None:
-    """Equal moments come in an order that does not change."""
+def test_equal_moments_have_a_stable_order(edge_library: Stores) -> None:
+    """The same query has the same answer."""
     for n in range(20):
-        share(edge_library, A, f"twin{n}", "dog", title="dog")
-    first = find(edge_library, ENCODER, A, ["dog"], limit=20)
-    assert first == find(edge_library, ENCODER, A, ["dog"], limit=20)
-    assert [hit.moment_id for hit in first.hits] == sorted(moment_id(a_video(f"twin{n}"), 0) for n in range(20))
+        index_video(edge_library, A, f"twin{n}", "dog", title="dog")
+    first = search_library(edge_library, A, "dog", limit=20)
+    assert first == search_library(edge_library, A, "dog", limit=20)
+    assert [hit.moment_id for hit in first.hits] == sorted(moment_id(make_video(f"twin{n}"), 0) for n in range(20))
 
 
-def test_what_is_not_there_is_told_as_weak(edge_library: Library) -> None:
-    """Hits of which none stands out from the library are marked; one that is meant is not."""
+def test_page_is_weak_if_no_hit_stands_out(edge_library: Stores) -> None:
+    """A page with a good hit and an empty page are not weak."""
     for n in range(40):
-        share(edge_library, A, f"thing{n}", f"thing{n}", title="")
-    assert not find(edge_library, ENCODER, A, ["thing7"]).weak
-    hits = find(edge_library, ENCODER, A, ["thing7"]).hits
-    assert Page(tuple(replace(hit, score=0.1) for hit in hits), None).weak
-    assert not Page((), None).weak
+        index_video(edge_library, A, f"thing{n}", f"thing{n}", title="")
+    assert not search_library(edge_library, A, "thing7").is_weak
+    hits = search_library(edge_library, A, "thing7").hits
+    assert ResultPage(tuple(replace(hit, score=0.1) for hit in hits), None).is_weak
+    assert not ResultPage((), None).is_weak

@@ -1,4 +1,4 @@
-"""Blobs: the same promises in a folder, on an S3 server, and in another of fsspec's stores."""
+"""The blob store in a folder, on an S3 server and in fsspec's memory store, by the same tests."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from indexer.store.blobs import BlobStore, video_prefix
 
 @contextmanager
 def s3_server() -> Iterator[tuple[ThreadedMotoServer, str]]:
-    """An S3 server with an empty bucket, and what an operator sets to reach it."""
+    """Run an S3 server with an empty bucket, and set the environment variables to reach it."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -25,9 +25,9 @@ def s3_server() -> Iterator[tuple[ThreadedMotoServer, str]]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {**settings, "MAX_ATTEMPTS": "1", "ENDPOINT_URL": f"http://{host}:{port}"}.items():
             environment.setenv(f"AWS_{name}", value)
-        # Else it would be that of a server there was before.
+        # A cached instance would connect to the server of an earlier test.
         fsspec.get_filesystem_class("s3").clear_instance_cache()
-        bucket = f"shelf-{uuid.uuid4().hex}"
+        bucket = f"bucket-{uuid.uuid4().hex}"
         fsspec.filesystem("s3").mkdir(bucket)
         yield server, f"s3://{bucket}"
     server.stop()
@@ -50,8 +50,8 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
             return BlobStore(f"{request.getfixturevalue('s3')}/{uuid.uuid4().hex}")
 
 
-def test_a_blob_comes_back_as_it_was_put(blobs: BlobStore) -> None:
-    """Bytes are bytes; a second put replaces the first."""
+def test_get_returns_the_bytes_of_the_last_put(blobs: BlobStore) -> None:
+    """A second put replaces the first."""
     blobs.put("videos/a/0.jpg", b"\x00\xff")
     blobs.put("videos/a/0.jpg", b"\x01")
     assert blobs.get("videos/a/0.jpg") == b"\x01"
@@ -61,23 +61,23 @@ def test_a_blob_comes_back_as_it_was_put(blobs: BlobStore) -> None:
     "key", ["videos/a/1.jpg", "videos/a", "videos/a/0.jpg/x", "", "/etc/passwd", "../secret", "videos/../../x", "a//b",
             "videos/a/..", ".hidden", "a\\b", "a\x00b", "s3://bucket/x", "a/", "눈.jpg"],
 )  # fmt: skip
-def test_what_is_no_blob_is_a_key_error(blobs: BlobStore, key: str) -> None:
+def test_get_without_a_blob_raises_key_error(blobs: BlobStore, key: str) -> None:
     """Missing keys, folders, and keys that would lead out of the store."""
     blobs.put("videos/a/0.jpg", b"x")
     with pytest.raises(KeyError):
         blobs.get(key)
 
 
-def test_nothing_is_written_outside_the_store(blobs: BlobStore) -> None:
-    """A key that is none is refused."""
-    with pytest.raises(ValueError, match="not a key"):
+def test_invalid_key_is_refused_for_writing(blobs: BlobStore) -> None:
+    """Nothing is written outside the store."""
+    with pytest.raises(ValueError, match="not a valid key"):
         blobs.put("../secret", b"x")
-    with pytest.raises(ValueError, match="not a key"):
+    with pytest.raises(ValueError, match="not a valid key"):
         blobs.delete_prefix("../")
 
 
-def test_a_video_s_blobs_go_together_and_alone(blobs: BlobStore) -> None:
-    """Deleting a prefix leaves everything beside it, and may be repeated."""
+def test_delete_prefix_deletes_only_its_blobs(blobs: BlobStore) -> None:
+    """It may be repeated."""
     for key in ("videos/a/0.jpg", "videos/a/frames/1.jpg", "videos/ab/0.jpg"):
         blobs.put(key, b"x")
     blobs.delete_prefix(video_prefix("a"))
@@ -88,32 +88,32 @@ def test_a_video_s_blobs_go_together_and_alone(blobs: BlobStore) -> None:
     assert blobs.get("videos/ab/0.jpg") == b"x"
 
 
-def test_a_blob_has_an_address(tmp_path: Path) -> None:
-    """A path where it is a file of this machine, an address with its scheme elsewhere."""
+def test_url_is_a_path_or_has_a_scheme(tmp_path: Path) -> None:
+    """It is a path for a file on this machine."""
     assert BlobStore(str(tmp_path)).url("videos/a/0.jpg") == str(tmp_path / "videos/a/0.jpg")
     assert BlobStore("memory://shop").url("videos/a/0.jpg") == "memory:///shop/videos/a/0.jpg"
 
 
-def test_an_s3_that_is_away_is_an_outage() -> None:
-    """Whatever is asked of it, that is told as `StoreUnavailableError`; so is a bucket that is not there."""
+def test_unreachable_s3_raises_store_unavailable() -> None:
+    """So does a missing bucket."""
     with s3_server() as (server, address):
         with pytest.raises(StoreUnavailableError):
             BlobStore("s3://none/x").put("videos/a/0.jpg", b"x")
         blobs = BlobStore(f"{address}/x")
         blobs.put("videos/a/0.jpg", b"x")
         server.stop()
-        for asked in (
+        for call in (
             lambda: blobs.get("videos/a/0.jpg"),
             lambda: blobs.put("videos/a/0.jpg", b"x"),
             lambda: blobs.delete("videos/a/0.jpg"),
-            lambda: blobs.names("videos/"),
+            lambda: blobs.list_names("videos/"),
         ):
             with pytest.raises(StoreUnavailableError):
-                asked()
+                call()
 
 
-def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
-    """A folder that cannot be made is told as `StoreUnavailableError`."""
+def test_unwritable_folder_raises_store_unavailable(tmp_path: Path) -> None:
+    """The folder cannot be created because a file has its name."""
     (tmp_path / "blobs").write_text("a file")
     with pytest.raises(StoreUnavailableError):
         BlobStore(str(tmp_path / "blobs")).put("videos/a/0.jpg", b"x")
@@ -121,8 +121,8 @@ def test_a_store_that_fails_is_an_outage(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from indexer.store.blobs import Blobs
-blobs = Blobs(sys.argv[1])
+from indexer.store.blobs import BlobStore
+blobs = BlobStore(sys.argv[1])
 print("ready", flush=True)
 while True:
     for letter in (b"a", b"b"):
@@ -130,18 +130,18 @@ while True:
 """
 
 
-def test_nobody_sees_half_a_blob(tmp_path: Path) -> None:
-    """Neither while it is written anew, nor after its writer was killed; what that one leaves behind is no blob."""
+def test_readers_never_see_a_partial_blob(tmp_path: Path) -> None:
+    """Neither during a write nor after the writer was killed; its temporary file is not listed as a blob."""
     blobs = BlobStore(str(tmp_path))
     blobs.put("videos/a/0.jpg", b"a" * 2**18)
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
-        seen = [blobs.get("videos/a/0.jpg") for _ in range(50)]
+        read = [blobs.get("videos/a/0.jpg") for _ in range(50)]
         writer.kill()
-    seen.append(blobs.get("videos/a/0.jpg"))
-    assert {(len(each), len(set(each))) for each in seen} == {(2**18, 1)}
+    read.append(blobs.get("videos/a/0.jpg"))
+    assert {(len(each), len(set(each))) for each in read} == {(2**18, 1)}
     (tmp_path / "videos/a/.left").write_bytes(b"half")
     assert list(blobs.all_keys()) == ["videos/a/0.jpg"]
     blobs.get_folder("videos/", tmp_path / "copy")
@@ -150,8 +150,8 @@ def test_nobody_sees_half_a_blob(tmp_path: Path) -> None:
     assert not (tmp_path / "videos/a").exists()
 
 
-def test_a_blob_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    """The blob there was stays, and so does the room on the disk."""
+def test_failed_put_leaves_no_temporary_file(tmp_path: Path) -> None:
+    """The blobs that exist stay."""
     blobs = BlobStore(str(tmp_path))
     blobs.put("videos/a/0.jpg", b"x")
     with pytest.raises(StoreUnavailableError):

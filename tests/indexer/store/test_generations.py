@@ -1,174 +1,226 @@
-"""A space's own generation: beside the installation's, with what this space may find and nothing else."""
+"""Generations: which one is searched, own generations of a space, and their records."""
 
 import io
 
 import pytest
 from PIL import Image
 
-from indexer.errors import GenerationMismatch
-from indexer.ingest.reembed import embed_anew, embed_missing
-from indexer.search.search import Page, find
+from indexer.errors import GenerationMismatchError
+from indexer.ingest.reembed import reembed_video
+from indexer.search.search import ResultPage
 from indexer.store.blobs import BlobStore
-from indexer.store.generations import own_name, space_of
-from indexer.store.library import Library
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import GenerationRecord
+from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
-from tests.indexer.conftest import OpenPoints
-from tests.support.indexer_fakes import SIZE, FakeEncoder, a_video, some_moments, submit, video_id
+from tests.indexer.conftest import OpenVectorStore
+from tests.support.indexer_fakes import (
+    FAKE,
+    VECTOR_SIZE,
+    FakeEncoder,
+    make_moments,
+    make_video,
+    open_library,
+    reembed_library,
+    search_library,
+    submit_video,
+    video_id,
+)
 
 A, B = "discord:1", "slack:2"
 BASE = FakeEncoder()
-OWN = FakeEncoder(own_name("next", A))
+OWN = GenerationId("next", A)
+OWN_ENCODER = FakeEncoder(str(OWN))
 
 
-def share(library: Library, blobs: BlobStore, space: str, name: str, *texts: str) -> None:
-    """A video with one kept picture, in each of its moments."""
-    submit(library, space, name)
-    video, file = a_video(name), io.BytesIO()
+def index_video(stores: Stores, blobs: BlobStore, space: str, name: str, *texts: str) -> None:
+    """Index a video with one stored picture, which each of its moments shows."""
+    submit_video(stores, space, name)
+    video, file = make_video(name), io.BytesIO()
     Image.new("RGB", (8, 8), (len(name), 0, ord(name[0]))).save(file, "JPEG")
     blobs.put(f"videos/{video.id}/0.jpg", file.getvalue())
-    moments = some_moments(video, *texts or (name,), frames=(f"videos/{video.id}/0.jpg",))
-    assert library.put_moments(video, moments, "fake")
+    moments = make_moments(video, *texts or (name,), frames=(f"videos/{video.id}/0.jpg",))
+    assert stores.publisher.publish_moments(video, moments, FAKE)
 
 
-def promote(library: Library, blobs: BlobStore, encoder: FakeEncoder = OWN) -> None:
-    """As a retrain of the space does."""
-    embed_missing(library, blobs, encoder, lambda done, of: None)
-    library.switch(encoder.generation, A)
+def promote(stores: Stores, blobs: BlobStore, generation: GenerationId = OWN) -> None:
+    """Do what a retrain of the space does with a better generation."""
+    reembed_library(stores, blobs, FakeEncoder(str(generation)))
+    stores.generations.switch_to(generation, A)
 
 
-def asked(library: Library, space: str) -> Page:
-    """What a worker answers that has just looked which generation the space searches."""
-    encoder = OWN if library.generation(space) == OWN.generation else BASE
-    return find(library, encoder, (space, f"{space}/55"), ["goal dog cat"], limit=50)
+def reembed(stores: Stores, blobs: BlobStore, name: str) -> None:
+    reembed_video(stores.moments, stores.reembedding, blobs, OWN_ENCODER, video_id(name))
 
 
-def names(page: Page) -> list[str]:
+def search(stores: Stores, space: str) -> ResultPage:
+    """Search as a worker does, with the encoder of the space's live generation."""
+    encoder = OWN_ENCODER if stores.generations.live(space) == OWN else BASE
+    return search_library(stores, (space, f"{space}/55"), "goal dog cat", encoder=encoder, limit=50)
+
+
+def titles(page: ResultPage) -> list[str]:
     return sorted(hit.title for hit in page.hits)
 
 
-def owned(points: VectorStore) -> list[str]:
-    """Titles of what the space's own collection holds, whoever may find it."""
-    return sorted(each.payload["title"] for each in points.scroll(f"moments_{OWN.generation}", Filter()))
+def own_titles(vector_store: VectorStore) -> list[str]:
+    """Return the titles in the space's own collection, visible or not."""
+    return sorted(each.payload["title"] for each in vector_store.scroll(OWN.collection_name, Filter()))
 
 
-def test_the_name_tells_whose_it_is() -> None:
-    """A generation's name is one that both stores take, and leads back to its space."""
-    assert OWN.generation == "next@discord.1"
-    assert (space_of(OWN.generation), space_of("next")) == (A, "")
+def test_generation_records_are_listed_newest_first(stores: Stores) -> None:
+    """A record is read back as it was stored, until it is deleted."""
+    first = GenerationRecord(GenerationId("one"), "starter", "2026-01-01T00:00:00+00:00")
+    second = GenerationRecord(OWN, "starter", "2026-01-02T00:00:00+00:00", "adapters/two/", 0.5, 0.6, 40)
+    stores.generations.put_record(first)
+    stores.generations.put_record(second)
+    assert stores.generations.records() == [second, first]
+    assert stores.generations.get_record(first.generation) == first
+    stores.generations.delete_record(first.generation)
+    assert stores.generations.get_record(first.generation) is None
 
 
-def test_a_space_has_its_own_and_the_others_notice_nothing(
-    library: Library, blobs: BlobStore, points: VectorStore
+def test_own_generation_changes_nothing_for_other_spaces(
+    stores: Stores, blobs: BlobStore, vector_store: VectorStore
 ) -> None:
-    """It holds only what the space may find; another space's answers are the same to the last bit."""
-    share(library, blobs, A, "goal")
-    share(library, blobs, B, "dog")
-    before = asked(library, B)
-    promote(library, blobs)
-    assert (library.generation(A), library.before(A)) == (OWN.generation, "fake")
-    assert (library.generation(B), library.before(B)) == ("fake", None)
-    assert (library.generation(), library.before()) == ("fake", None)
-    assert owned(points) == names(asked(library, A)) == ["goal"]
-    assert asked(library, B) == before
-    assert find(library, OWN, B, ["goal"]).hits == ()
-    library.drop_old()
-    assert library.own_generations() == [OWN.generation]
+    """It contains only what its space may find, and another space's results are exactly the same as before."""
+    index_video(stores, blobs, A, "goal")
+    index_video(stores, blobs, B, "dog")
+    before = search(stores, B)
+    promote(stores, blobs)
+    generations = stores.generations
+    assert (generations.live(A), generations.previous(A)) == (OWN, FAKE)
+    assert (generations.live(B), generations.previous(B)) == (FAKE, None)
+    assert (generations.live(), generations.previous()) == (FAKE, None)
+    assert own_titles(vector_store) == titles(search(stores, A)) == ["goal"]
+    assert search(stores, B) == before
+    assert search_library(stores, B, "goal", encoder=OWN_ENCODER).hits == ()
+    generations.delete_unused()
+    assert generations.own_generations() == [OWN]
 
 
-def test_going_back_and_forth(open_points: OpenPoints, blobs: BlobStore) -> None:
-    """Back to the installation's answers to the last bit, and to its own again, also after a restart."""
-    library = Library(open_points())
-    library.open("fake", SIZE, SIZE)
-    share(library, blobs, A, "goal")
-    before = asked(library, A)
-    promote(library, blobs)
-    library.switch("fake", A)
-    assert asked(library, A) == before
-    library = Library(open_points())
-    assert (library.generation(A), library.before(A)) == ("fake", OWN.generation)
-    library.drop_old()
-    library.switch(OWN.generation, A)
-    assert (library.generation(A), library.before(A)) == (OWN.generation, "fake")
-    assert names(asked(library, A)) == ["goal"]
+def test_rollback_and_return_give_the_same_results(open_vector_store: OpenVectorStore, blobs: BlobStore) -> None:
+    """Both switches also last when the library is opened again."""
+    stores = open_library(open_vector_store())
+    index_video(stores, blobs, A, "goal")
+    before = search(stores, A)
+    promote(stores, blobs)
+    stores.generations.switch_to(FAKE, A)
+    assert search(stores, A) == before
+    stores = open_library(open_vector_store())
+    assert (stores.generations.live(A), stores.generations.previous(A)) == (FAKE, OWN)
+    stores.generations.delete_unused()
+    stores.generations.switch_to(OWN, A)
+    assert (stores.generations.live(A), stores.generations.previous(A)) == (OWN, FAKE)
+    assert titles(search(stores, A)) == ["goal"]
 
 
-def test_a_later_one_takes_the_place_of_the_earlier(library: Library, blobs: BlobStore, points: VectorStore) -> None:
-    """Two of a space's own are kept; one that is neither searched nor the one before is asked in vain."""
-    share(library, blobs, A, "goal")
-    promote(library, blobs)
-    for name in ("third", "fourth"):
-        promote(library, blobs, FakeEncoder(own_name(name, A)))
-    library.drop_old()
-    assert points.collections() == ("moments_fake", "moments_fourth@discord.1", "moments_third@discord.1", "records")
-    with pytest.raises(GenerationMismatch):
-        library.nearest(OWN.generation, A, [])
+def test_only_the_last_two_own_generations_are_kept(
+    stores: Stores, blobs: BlobStore, vector_store: VectorStore
+) -> None:
+    """A search by an encoder of an older one is refused."""
+    index_video(stores, blobs, A, "goal")
+    promote(stores, blobs)
+    newer = [GenerationId(name, A) for name in ("fourth", "third")]
+    for generation in reversed(newer):
+        promote(stores, blobs, generation)
+    stores.generations.delete_unused()
+    kept = (FAKE.collection_name, *(each.collection_name for each in newer), "records")
+    assert vector_store.collections() == kept
+    with pytest.raises(GenerationMismatchError):
+        stores.moments.nearest(OWN, A, [])
 
 
-def test_what_comes_later_is_missing_until_it_is_embedded(library: Library, blobs: BlobStore) -> None:
-    """New to all, or new to the space only: on record as missing, whoever was killed, and then found."""
-    share(library, blobs, B, "dog")
-    share(library, blobs, A, "goal")
-    promote(library, blobs)
-    assert library.missing(OWN.generation) == []
-    share(library, blobs, A, "cat")
-    submit(library, A, "dog")
-    assert sorted(library.missing(OWN.generation)) == sorted([video_id("cat"), video_id("dog")])
-    assert library.lacking(video_id("dog")) == [A]
-    assert names(asked(library, A)) == ["goal"]
-    for id in library.missing(OWN.generation):
-        embed_anew(library, blobs, OWN, id)
-    assert library.missing(OWN.generation) == library.lacking(video_id("dog")) == []
-    assert names(asked(library, A)) == ["cat", "dog", "goal"]
+def test_later_submission_is_missing_until_it_is_reembedded(stores: Stores, blobs: BlobStore) -> None:
+    """Videos that are new to all, and those that are new only to the space."""
+    index_video(stores, blobs, B, "dog")
+    index_video(stores, blobs, A, "goal")
+    promote(stores, blobs)
+    reembedding = stores.reembedding
+    assert reembedding.videos_missing_from(OWN) == []
+    index_video(stores, blobs, A, "cat")
+    submit_video(stores, A, "dog")
+    assert sorted(reembedding.videos_missing_from(OWN)) == sorted([video_id("cat"), video_id("dog")])
+    assert reembedding.spaces_missing_video(video_id("dog")) == [A]
+    assert titles(search(stores, A)) == ["goal"]
+    for name in ("cat", "dog"):
+        reembed(stores, blobs, name)
+    assert reembedding.videos_missing_from(OWN) == reembedding.spaces_missing_video(video_id("dog")) == []
+    assert titles(search(stores, A)) == ["cat", "dog", "goal"]
 
 
-def test_what_the_space_forgets_goes_out_of_it(library: Library, blobs: BlobStore, points: VectorStore) -> None:
-    """Also where another space keeps the video; a room's video stays the room's."""
+def test_removed_video_is_deleted_from_the_own_generation(
+    stores: Stores, blobs: BlobStore, vector_store: VectorStore
+) -> None:
+    """Other spaces keep it, and a video of a private channel stays private."""
     for name in ("goal", "dog"):
-        share(library, blobs, A, name)
-        submit(library, B, name)
-    submit(library, A, "cat", private_channel="55")
-    share(library, blobs, B, "cat")
-    promote(library, blobs)
-    assert owned(points) == ["cat", "dog", "goal"]
-    library.forget(A, video_id("goal"))
-    assert owned(points) == names(asked(library, A)) == ["cat", "dog"]
-    assert names(asked(library, B)) == ["cat", "dog", "goal"]
-    assert names(find(library, OWN, A, ["goal dog cat"], limit=50)) == ["dog"]
-    library.forget_space(A)
-    assert owned(points) == []
+        index_video(stores, blobs, A, name)
+        submit_video(stores, B, name)
+    submit_video(stores, A, "cat", private_channel="55")
+    index_video(stores, blobs, B, "cat")
+    promote(stores, blobs)
+    assert own_titles(vector_store) == ["cat", "dog", "goal"]
+    stores.removals.remove_video(A, video_id("goal"))
+    assert own_titles(vector_store) == titles(search(stores, A)) == ["cat", "dog"]
+    assert titles(search(stores, B)) == ["cat", "dog", "goal"]
+    assert titles(search_library(stores, A, "goal dog cat", encoder=OWN_ENCODER, limit=50)) == ["dog"]
+    stores.removals.remove_space(A)
+    assert own_titles(vector_store) == []
 
 
-def test_forgotten_while_it_is_embedded(library: Library, blobs: BlobStore, points: VectorStore) -> None:
-    """A video that the space took back meanwhile stays away from its own generation."""
-    share(library, blobs, A, "goal")
-    submit(library, B, "goal")
-    promote(library, blobs)
-    library.forget(A, video_id("goal"))
-    embed_anew(library, blobs, OWN, video_id("goal"))
-    assert owned(points) == []
-
-
-def test_a_video_that_is_indexed_again_is_embedded_again(
-    library: Library, blobs: BlobStore, points: VectorStore
+def test_video_removed_while_it_is_reembedded_is_not_stored(
+    stores: Stores, blobs: BlobStore, vector_store: VectorStore
 ) -> None:
-    """Its old moments are gone from every generation."""
-    share(library, blobs, A, "goal", "goal", "kick")
-    promote(library, blobs)
-    share(library, blobs, A, "goal", "goal", "kick")
-    assert (owned(points), library.missing(OWN.generation)) == ([], [video_id("goal")])
+    """Another space that still has the video does not change that."""
+    index_video(stores, blobs, A, "goal")
+    submit_video(stores, B, "goal")
+    promote(stores, blobs)
+    stores.removals.remove_video(A, video_id("goal"))
+    reembed(stores, blobs, "goal")
+    assert own_titles(vector_store) == []
 
 
-def test_when_a_space_leaves_nothing_of_its_own_is_left(
-    library: Library, blobs: BlobStore, points: VectorStore
+def test_reindexed_video_must_be_reembedded(stores: Stores, blobs: BlobStore, vector_store: VectorStore) -> None:
+    """Its old moments are deleted from every generation."""
+    index_video(stores, blobs, A, "goal", "goal", "kick")
+    promote(stores, blobs)
+    index_video(stores, blobs, A, "goal", "goal", "kick")
+    assert (own_titles(vector_store), stores.reembedding.videos_missing_from(OWN)) == ([], [video_id("goal")])
+
+
+def test_delete_of_space_deletes_its_collections_and_aliases(
+    stores: Stores, blobs: BlobStore, vector_store: VectorStore
 ) -> None:
-    """Neither collections nor aliases; the installation's is searched if it comes back."""
-    share(library, blobs, A, "goal")
-    promote(library, blobs)
-    library.switch("fake", A)
-    promote(library, blobs)
+    """If the space comes back, it searches the installation's generation."""
+    index_video(stores, blobs, A, "goal")
+    promote(stores, blobs)
+    stores.generations.switch_to(FAKE, A)
+    promote(stores, blobs)
+    generations = stores.generations
     for _ in range(2):
-        library.drop_own(A)
-    assert points.collections() == ("moments_fake", "records")
-    assert [points.resolve(f"{alias}@discord.1") for alias in ("moments", "before")] == [None, None]
-    assert (library.generation(A), library.before(A), library.own_generations()) == ("fake", None, [])
-    assert names(asked(library, A)) == [a_video("goal").title]
+        generations.delete_of_space(A)
+    assert vector_store.collections() == (FAKE.collection_name, "records")
+    assert [vector_store.resolve(f"{alias}@discord.1") for alias in ("moments", "before")] == [None, None]
+    assert (generations.live(A), generations.previous(A), generations.own_generations()) == (FAKE, None, [])
+    assert titles(search(stores, A)) == ["goal"]
+
+
+# ---- the installation's generations ----
+
+
+def test_new_generation_is_searched_only_after_the_switch(stores: Stores, blobs: BlobStore) -> None:
+    """The first generation is live at once."""
+    later = GenerationId("later")
+    stores.generations.create(later, VECTOR_SIZE, VECTOR_SIZE)
+    assert (stores.generations.live(), stores.generations.previous()) == (FAKE, None)
+    stores.generations.switch_to(later)
+    assert (stores.generations.live(), stores.generations.previous()) == (later, FAKE)
+
+
+def test_only_the_last_two_generations_are_kept(stores: Stores, vector_store: VectorStore) -> None:
+    """Older ones are deleted."""
+    for name in ("next", "third"):
+        stores.generations.create(GenerationId(name), VECTOR_SIZE, VECTOR_SIZE)
+        stores.generations.switch_to(GenerationId(name))
+    stores.generations.delete_unused()
+    assert vector_store.collections() == ("moments_next", "moments_third", "records")

@@ -1,90 +1,101 @@
-"""What is said in a private channel stays there."""
+"""Videos submitted in a private channel are visible only there."""
 
 import pytest
 
 from indexer.errors import NotSubmitterError
-from indexer.store.library import Library
-from indexer.store.moments import Near
-from tests.support.indexer_fakes import a_video, gone, meaning, moment_id, some_moments, submit, video_id
+from indexer.store.records import Scopes
+from indexer.store.stores import Stores
+from tests.support.indexer_fakes import (
+    FAKE,
+    findable_moments,
+    finish_removals,
+    make_moments,
+    make_video,
+    moment_id,
+    submit_video,
+    video_id,
+)
 
 A = "discord:1"
-IN_ROOM = (A, f"{A}/55")
+IN_CHANNEL = (A, f"{A}/55")
 IN_ANOTHER = (A, f"{A}/66")
 
 
-def share(library: Library, name: str, private_channel: str = "", user_id: str = "ann", message: str = "") -> None:
-    submit(library, A, name, user_id, private_channel=private_channel, message=message)
-    assert library.put_moments(a_video(name), some_moments(a_video(name), name), "fake")
+def index_video(
+    stores: Stores, name: str, private_channel: str | None = None, user_id: str = "ann", message_id: str | None = None
+) -> None:
+    submit_video(stores, A, name, user_id, private_channel=private_channel, message_id=message_id)
+    assert stores.publisher.publish_moments(make_video(name), make_moments(make_video(name), name), FAKE)
 
 
-def findable(library: Library, scopes: str | tuple[str, ...]) -> set[str]:
-    near = Near("frame", meaning("anything"), 100)
-    return {scored.id for scored in library.nearest("fake", scopes, [near])[0]}
+def findable(stores: Stores, scopes: Scopes) -> set[str]:
+    return set(findable_moments(stores, scopes))
 
 
 def ids(*names: str) -> set[str]:
-    return {moment_id(a_video(name), 0) for name in names}
+    return {moment_id(make_video(name), 0) for name in names}
 
 
-def test_a_room_s_video_is_found_in_that_room_only(library: Library) -> None:
-    """Those who can't read the channel neither find the video nor see it listed."""
-    share(library, "open")
-    share(library, "secret", private_channel="55")
-    assert findable(library, IN_ROOM) == ids("open", "secret")
-    assert findable(library, A) == findable(library, IN_ANOTHER) == ids("open")
-    assert [entry.video.title for entry in library.entries(A, limit=10)[0]] == ["open"]
-    assert library.entries(IN_ROOM, limit=10)[1] == 2
-    assert library.has(IN_ROOM, video_id("secret"))
-    assert not library.has(IN_ANOTHER, video_id("secret"))
-    assert library.moments("fake", A, list(ids("secret"))) == []
-    assert (library.counts(A).moments, library.counts(IN_ROOM).moments) == (1, 2)
+def test_video_of_a_private_channel_is_found_only_there(stores: Stores) -> None:
+    """Users who cannot read the channel neither find the video nor see it in the library."""
+    index_video(stores, "open")
+    index_video(stores, "secret", private_channel="55")
+    assert findable(stores, IN_CHANNEL) == ids("open", "secret")
+    assert findable(stores, A) == findable(stores, IN_ANOTHER) == ids("open")
+    assert [row.video.title for row in stores.submissions.list_videos(A, limit=10)[0]] == ["open"]
+    assert stores.submissions.list_videos(IN_CHANNEL, limit=10)[1] == 2
+    assert stores.submissions.has(IN_CHANNEL, video_id("secret"))
+    assert not stores.submissions.has(IN_ANOTHER, video_id("secret"))
+    assert stores.moments.get(FAKE, A, list(ids("secret"))) == []
+    assert (stores.submissions.count(A).moments, stores.submissions.count(IN_CHANNEL).moments) == (1, 2)
 
 
-def test_shared_openly_later_it_is_found_by_all(library: Library) -> None:
-    """The same link, given where everybody reads, opens the video; taken back there, it is the room's alone again."""
-    share(library, "clip", private_channel="55")
-    submit(library, A, "clip", "bob")
-    assert findable(library, A) == ids("clip")
-    assert library.entries(IN_ROOM, limit=10)[1] == 1
-    library.forget(A, video_id("clip"))
-    assert findable(library, A) == set()
-    assert findable(library, IN_ROOM) == ids("clip")
+def test_private_video_submitted_publicly_is_found_by_the_space(stores: Stores) -> None:
+    """Removed there again, the video is visible only in the private channel."""
+    index_video(stores, "clip", private_channel="55")
+    submit_video(stores, A, "clip", "bob")
+    assert findable(stores, A) == ids("clip")
+    assert stores.submissions.list_videos(IN_CHANNEL, limit=10)[1] == 1
+    assert stores.submissions.count(IN_CHANNEL).videos == 1
+    stores.removals.remove_video(A, video_id("clip"))
+    assert findable(stores, A) == set()
+    assert findable(stores, IN_CHANNEL) == ids("clip")
 
 
-def test_only_who_added_it_takes_it_out(library: Library) -> None:
-    """Others are refused, and an admin (nobody in particular) is not."""
-    share(library, "clip", user_id="ann")
+def test_remove_video_by_another_user_is_refused(stores: Stores) -> None:
+    """Its submitter, and a caller without a user id (an admin), can remove it."""
+    index_video(stores, "clip", user_id="ann")
     with pytest.raises(NotSubmitterError):
-        library.forget(A, video_id("clip"), user_id="bob")
-    assert findable(library, A) == ids("clip")
-    assert library.forget(A, video_id("clip"), user_id="ann").links == (a_video("clip").link,)
+        stores.removals.remove_video(A, video_id("clip"), user_id="bob")
+    assert findable(stores, A) == ids("clip")
+    assert stores.removals.remove_video(A, video_id("clip"), user_id="ann").links == (make_video("clip").link,)
 
 
-def test_mine_are_mine_in_every_room(library: Library) -> None:
-    """`forget mine` reaches what a person added in private channels, too, and nobody else's."""
-    share(library, "one", private_channel="55", user_id="ann")
-    share(library, "two", user_id="ann")
-    share(library, "three", user_id="bob")
-    assert len(library.forget_mine(A, "ann").links) == 2
-    assert findable(library, IN_ROOM) == ids("three")
+def test_remove_by_user_includes_private_channels(stores: Stores) -> None:
+    """Videos of other users are kept."""
+    index_video(stores, "one", private_channel="55", user_id="ann")
+    index_video(stores, "two", user_id="ann")
+    index_video(stores, "three", user_id="bob")
+    assert len(stores.removals.remove_by_user(A, "ann").links) == 2
+    assert findable(stores, IN_CHANNEL) == ids("three")
 
 
-def test_a_message_takes_its_links_along(library: Library) -> None:
-    """What an edited message no longer holds goes, what it holds still stays, and other messages' links stay."""
+def test_remove_by_message_keeps_links_that_it_still_contains(stores: Stores) -> None:
+    """Links of other messages are kept, too."""
     for name in ("kept", "gone"):
-        share(library, name, message="m1")
-    share(library, "other", message="m2")
-    library.forget_message(A, "m1", still=[video_id("kept")])
-    assert findable(library, A) == ids("kept", "other")
+        index_video(stores, name, message_id="m1")
+    index_video(stores, "other", message_id="m2")
+    stores.removals.remove_by_message(A, "m1", keep=[video_id("kept")])
+    assert findable(stores, A) == ids("kept", "other")
 
 
-def test_a_left_space_keeps_nothing(library: Library) -> None:
-    """All rooms of a space go with it; another space's share in a video stays."""
-    share(library, "room", private_channel="55")
-    share(library, "open")
-    submit(library, "slack:2", "open")
-    gone(library, library.forget_space(A))
-    assert findable(library, IN_ROOM) == set()
-    assert findable(library, "slack:2") == ids("open")
-    assert library.video(video_id("room")) is None
-    assert set(library.submitters("")) == {video_id("open")}
+def test_remove_space_includes_private_channels(stores: Stores) -> None:
+    """A video that another space has, too, is kept for that space."""
+    index_video(stores, "private", private_channel="55")
+    index_video(stores, "open")
+    submit_video(stores, "slack:2", "open")
+    finish_removals(stores, stores.removals.remove_space(A))
+    assert findable(stores, IN_CHANNEL) == set()
+    assert findable(stores, "slack:2") == ids("open")
+    assert stores.videos.get(video_id("private")) is None
+    assert set(stores.submissions.submitters(None)) == {video_id("open")}

@@ -1,14 +1,14 @@
-"""What a space decides and its people think."""
+"""Settings, votes and removal of a space."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from indexer.store.library import Library
-from indexer.store.spaces import SpaceStore, VoteRecord
-from indexer.vectors.vector_store import VectorStore
-from tests.support.indexer_fakes import submit, video_id
+from indexer.store.records import VoteRecord
+from indexer.store.spaces import SpaceStore
+from indexer.store.stores import Stores
+from tests.support.indexer_fakes import submit_video, video_id
 
 A, B = "discord:1", "slack:2"
 GOAL = video_id("goal")
@@ -17,91 +17,89 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def spaces(points: VectorStore) -> SpaceStore:
-    Library(points)
-    return SpaceStore(points)
+def spaces(stores: Stores) -> SpaceStore:
+    return stores.spaces
 
 
-def test_settings_are_each_space_s_own(spaces: SpaceStore) -> None:
-    """What one space decides changes nothing for another, and lasts."""
-    assert spaces.settings(A) == {}
+def test_settings_of_a_space_do_not_change_another_space(spaces: SpaceStore) -> None:
+    """The last settings replace the earlier ones completely."""
+    assert spaces.get_settings(A) == {}
     spaces.put_settings(A, {"language": "ko", "watched": ["5"]})
     spaces.put_settings(A, {"language": "zh", "watched": []})
-    assert spaces.settings(A) == {"language": "zh", "watched": []}
-    assert spaces.settings(B) == {}
+    assert spaces.get_settings(A) == {"language": "zh", "watched": []}
+    assert spaces.get_settings(B) == {}
 
 
-def test_a_later_vote_takes_the_place_of_the_earlier(spaces: SpaceStore) -> None:
-    """Up and then down is down; sharing stands beside it, and so does another person's vote."""
-    spaces.vote(VOTE)
-    spaces.vote(replace(VOTE, kind="down"))
-    spaces.vote(replace(VOTE, kind="shared"))
-    spaces.vote(replace(VOTE, user_id="bob"))
-    assert sorted((vote.user_id, vote.kind) for vote in spaces.votes(A)) == [
+def test_later_vote_replaces_the_earlier_one_of_the_same_user(spaces: SpaceStore) -> None:
+    """`down` replaces `up`; `shared` and another user's vote are independent of it."""
+    spaces.put_vote(VOTE)
+    spaces.put_vote(replace(VOTE, vote="down"))
+    spaces.put_vote(replace(VOTE, vote="shared"))
+    spaces.put_vote(replace(VOTE, user_id="bob"))
+    assert sorted((vote.user_id, vote.vote) for vote in spaces.votes(A)) == [
         ("ann", "down"),
         ("ann", "shared"),
         ("bob", "up"),
     ]
 
 
-def test_votes_are_each_space_s_own(spaces: SpaceStore) -> None:
-    """A space's votes are asked for alone, or all together."""
-    spaces.vote(VOTE)
-    spaces.vote(replace(VOTE, space=B))
+def test_votes_are_read_by_space_or_all_together(spaces: SpaceStore) -> None:
+    """Votes of other spaces are not mixed in."""
+    spaces.put_vote(VOTE)
+    spaces.put_vote(replace(VOTE, space=B))
     assert spaces.votes(A) == [VOTE]
     assert len(spaces.votes()) == 2
 
 
-def test_votes_go_with_the_person(spaces: SpaceStore) -> None:
-    """Nothing is left of who takes their things back."""
-    spaces.vote(VOTE)
-    spaces.vote(replace(VOTE, user_id="bob"))
-    spaces.forget_person(A, "ann")
+def test_delete_votes_of_a_user_keeps_votes_of_others(spaces: SpaceStore) -> None:
+    """Only the user's votes are deleted."""
+    spaces.put_vote(VOTE)
+    spaces.put_vote(replace(VOTE, user_id="bob"))
+    spaces.delete_votes_of(A, "ann")
     assert [vote.user_id for vote in spaces.votes(A)] == ["bob"]
 
 
-def test_votes_go_with_the_video(points: VectorStore) -> None:
-    """Those of the space that takes it back go, and at last those of the other; votes on other videos stay."""
-    library, spaces = Library(points), SpaceStore(points)
+def test_removing_a_video_deletes_the_space_s_votes_on_it(stores: Stores, spaces: SpaceStore) -> None:
+    """Votes of a space that still has the video, and votes on other videos, are kept."""
     other = replace(VOTE, video_id=video_id("kick"))
     for space in (A, B):
-        submit(library, space, "goal")
-        spaces.vote(replace(VOTE, space=space))
-    spaces.vote(other)
-    library.forget(A, GOAL)
+        submit_video(stores, space, "goal")
+        spaces.put_vote(replace(VOTE, space=space))
+    spaces.put_vote(other)
+    stores.removals.remove_video(A, GOAL)
     assert {(vote.space, vote.video_id) for vote in spaces.votes()} == {(B, GOAL), (A, other.video_id)}
-    library.forget(B, GOAL)
+    stores.removals.remove_video(B, GOAL)
     assert spaces.votes() == [other]
 
 
-def test_a_space_that_was_left_is_due_after_its_grace(spaces: SpaceStore) -> None:
-    """Told twice the first time counts; come back, it is not due."""
+def test_removed_bot_makes_the_space_due_after_the_grace_period(spaces: SpaceStore) -> None:
+    """The first report of a removal counts, and after a return the space is not due."""
     spaces.put_settings(A, {"language": "ko"})
-    spaces.leave(A, NOON)
-    spaces.leave(A, NOON + timedelta(days=5))
-    assert spaces.left_before(NOON) == []
-    assert spaces.left_before(NOON + timedelta(seconds=1)) == [A]
-    spaces.come_back(A, NOON + timedelta(days=6))
-    assert spaces.left_before(NOON + timedelta(days=9)) == []
-    assert spaces.settings(A) == {"language": "ko"}
+    spaces.record_bot_removal(A, NOON)
+    spaces.record_bot_removal(A, NOON + timedelta(days=5))
+    assert spaces.removed_before(NOON) == []
+    assert spaces.removed_before(NOON + timedelta(seconds=1)) == [A]
+    spaces.record_bot_return(A, NOON + timedelta(days=6))
+    assert spaces.removed_before(NOON + timedelta(days=9)) == []
+    assert spaces.get_settings(A) == {"language": "ko"}
 
 
-def test_what_happened_later_counts(spaces: SpaceStore) -> None:
-    """Told in the wrong order, a space that is back is not due, and one that was left again is."""
+def test_bot_removal_and_return_out_of_order_let_the_later_time_count(spaces: SpaceStore) -> None:
+    """A return after the removal keeps the space, a removal after the return makes it due."""
     early, late = NOON, NOON + timedelta(hours=1)
-    spaces.come_back(A, late)
-    spaces.leave(A, early)
-    assert spaces.left_before(NOON + timedelta(days=9)) == []
-    spaces.leave(B, late)
-    spaces.come_back(B, early)
-    assert spaces.left_before(NOON + timedelta(days=9)) == [B]
+    spaces.record_bot_return(A, late)
+    spaces.record_bot_removal(A, early)
+    assert spaces.removed_before(NOON + timedelta(days=9)) == []
+    spaces.record_bot_removal(B, late)
+    spaces.record_bot_return(B, early)
+    assert spaces.removed_before(NOON + timedelta(days=9)) == [B]
 
 
-def test_a_forgotten_space_leaves_nothing(spaces: SpaceStore) -> None:
-    """Settings and votes are gone, and it is not due again."""
+def test_delete_space_deletes_settings_votes_and_removal(spaces: SpaceStore) -> None:
+    """The space is not due again."""
     spaces.put_settings(A, {"language": "ko"})
-    spaces.vote(VOTE)
-    spaces.leave(A, NOON)
-    spaces.forget(A)
-    assert (spaces.settings(A), spaces.votes(A)) == ({}, [])
-    assert spaces.left_before(NOON + timedelta(days=9)) == []
+    spaces.put_vote(VOTE)
+    spaces.record_bot_removal(A, NOON)
+    spaces.delete(A)
+    assert (spaces.get_settings(A), spaces.votes(A)) == ({}, [])
+    assert spaces.removed_before(NOON + timedelta(days=9)) == []

@@ -1,7 +1,7 @@
-"""What a space finds, whatever people do in whatever order: the library beside a model in the plainest Python."""
+"""Tenant isolation: random sequences of actions on the stores and on a simple model of them (Hypothesis)."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,103 +9,114 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.store.library import Library
+from indexer.store.stores import Stores
 from indexer.vectors.edge import EdgeVectorStore
-from tests.support.indexer_fakes import a_video, findable, gone, ids_of, opened, some_moments, submit, video_id
+from tests.support.indexer_fakes import (
+    FAKE,
+    findable_moments,
+    finish_removals,
+    make_moments,
+    make_video,
+    moment_ids,
+    open_library,
+    submit_video,
+    video_id,
+)
 
 
 @pytest.fixture(scope="module")
-def shared_library(fast_folder: Path) -> Any:
-    points = EdgeVectorStore(fast_folder / "walls")
-    yield opened(points)
-    points.close()
+def shared_stores(fast_folder: Path) -> Iterator[Stores]:
+    vector_store = EdgeVectorStore(fast_folder / "tenancy")
+    yield open_library(vector_store)
+    vector_store.close()
 
 
-SPACES, NAMES, PEOPLE = ("discord:a", "discord:b", "slack:c"), ("x", "y", "z"), ("ann", "bob")
+SPACES, NAMES, USERS = ("discord:a", "discord:b", "slack:c"), ("x", "y", "z"), ("ann", "bob")
 STEP = st.one_of(
-    st.tuples(st.just("submit"), st.sampled_from(SPACES), st.sampled_from(NAMES), st.sampled_from(PEOPLE)),
-    st.tuples(st.just("store"), st.sampled_from(NAMES), st.integers(1, 3)),
+    st.tuples(st.just("submit"), st.sampled_from(SPACES), st.sampled_from(NAMES), st.sampled_from(USERS)),
+    st.tuples(st.just("publish"), st.sampled_from(NAMES), st.integers(1, 3)),
     st.tuples(st.just("fail"), st.sampled_from(NAMES)),
-    st.tuples(st.just("forget"), st.sampled_from(SPACES), st.sampled_from(NAMES)),
-    st.tuples(st.just("forget_mine"), st.sampled_from(SPACES), st.sampled_from(PEOPLE)),
+    st.tuples(st.just("remove"), st.sampled_from(SPACES), st.sampled_from(NAMES)),
+    st.tuples(st.just("remove_by_user"), st.sampled_from(SPACES), st.sampled_from(USERS)),
 )
 
 
 class Model:
-    """The same promises in the plainest Python."""
+    """The expected contents, as plain dictionaries."""
 
     def __init__(self) -> None:
-        self.submitted: dict[tuple[str, str], str] = {}
-        self.stored: dict[str, int] = {}
+        self.submitters: dict[tuple[str, str], str] = {}
+        self.published: dict[str, int] = {}
         self.failed: set[str] = set()
 
     def step(self, kind: str, *args: Any) -> None:
         getattr(self, kind)(*args)
-        for name in set(NAMES) - {submitted for _, submitted in self.submitted}:
-            self.stored.pop(name, None)
+        for name in set(NAMES) - {submitted for _, submitted in self.submitters}:
+            self.published.pop(name, None)
             self.failed.discard(name)
 
     def submit(self, space: str, name: str, user_id: str) -> None:
-        self.submitted.setdefault((space, name), user_id)
+        self.submitters.setdefault((space, name), user_id)
         self.failed.discard(name)
 
-    def store(self, name: str, count: int) -> None:
+    def publish(self, name: str, count: int) -> None:
         if name not in self.failed:
-            self.stored[name] = count
+            self.published[name] = count
 
     def fail(self, name: str) -> None:
-        if name not in self.stored:
+        if name not in self.published:
             self.failed.add(name)
 
-    def forget(self, space: str, name: str) -> None:
-        self.submitted.pop((space, name), None)
+    def remove(self, space: str, name: str) -> None:
+        self.submitters.pop((space, name), None)
 
-    def forget_mine(self, space: str, user_id: str) -> None:
-        self.submitted = {key: by for key, by in self.submitted.items() if (key[0], by) != (space, user_id)}
+    def remove_by_user(self, space: str, user_id: str) -> None:
+        self.submitters = {key: by for key, by in self.submitters.items() if (key[0], by) != (space, user_id)}
 
     def findable(self, space: str, prefix: str) -> list[str]:
-        names = [name for of, name in self.submitted if of == space and name in self.stored]
-        return sorted(id for name in names for id in ids_of(prefix + name, self.stored[name]))
+        names = [name for of, name in self.submitters if of == space and name in self.published]
+        return sorted(id for name in names for id in moment_ids(prefix + name, self.published[name]))
 
 
-class Real:
-    """The library, with names and spaces that no other run has."""
+class RealLibrary:
+    """The stores, with names and spaces that are unique to one run."""
 
-    def __init__(self, library: Library, run: str) -> None:
-        self.library, self.run = library, run
+    def __init__(self, stores: Stores, run: str) -> None:
+        self.stores, self.run = stores, run
 
     def step(self, kind: str, *args: Any) -> None:
         getattr(self, kind)(*args)
 
     def submit(self, space: str, name: str, user_id: str) -> None:
-        submit(self.library, space + self.run, self.run + name, user_id)
+        submit_video(self.stores, space + self.run, self.run + name, user_id)
 
-    def store(self, name: str, count: int) -> None:
-        video = a_video(self.run + name)
-        self.library.put_moments(video, some_moments(video, *map(str, range(count))), "fake")
+    def publish(self, name: str, count: int) -> None:
+        video = make_video(self.run + name)
+        self.stores.publisher.publish_moments(video, make_moments(video, *map(str, range(count))), FAKE)
 
     def fail(self, name: str) -> None:
-        self.library.fail(video_id(self.run + name), "not_found")
+        self.stores.publisher.record_failure(video_id(self.run + name), "not_found")
 
-    def forget(self, space: str, name: str) -> None:
-        gone(self.library, self.library.forget(space + self.run, video_id(self.run + name)))
+    def remove(self, space: str, name: str) -> None:
+        removed = self.stores.removals.remove_video(space + self.run, video_id(self.run + name))
+        finish_removals(self.stores, removed)
 
-    def forget_mine(self, space: str, user_id: str) -> None:
-        gone(self.library, self.library.forget_mine(space + self.run, user_id))
+    def remove_by_user(self, space: str, user_id: str) -> None:
+        finish_removals(self.stores, self.stores.removals.remove_by_user(space + self.run, user_id))
 
 
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEP, max_size=20))
-def test_a_space_finds_what_it_shared_and_nothing_else(shared_library: Library, steps: Sequence[Any]) -> None:
-    """Whatever people do in whatever order, each space finds exactly the stored videos that it shares now."""
+def test_space_finds_exactly_its_own_videos_after_any_actions(shared_stores: Stores, steps: Sequence[Any]) -> None:
+    """Each space finds and lists exactly the published videos that it has now."""
     run = uuid.uuid4().hex
-    model, real = Model(), Real(shared_library, run)
+    model, real = Model(), RealLibrary(shared_stores, run)
     for step in steps:
         model.step(*step)
         real.step(*step)
         for space in SPACES:
-            assert findable(shared_library, space + run) == model.findable(space, run)
-            entries, total = shared_library.entries(space + run, limit=10)
-            shared = {(video_id(run + name), by) for (of, name), by in model.submitted.items() if of == space}
-            assert {(entry.video.video_id, entry.submission.user_id) for entry in entries} == shared
-            assert total == len(shared)
+            assert findable_moments(shared_stores, space + run) == model.findable(space, run)
+            rows, total = shared_stores.submissions.list_videos(space + run, limit=10)
+            expected = {(video_id(run + name), by) for (of, name), by in model.submitters.items() if of == space}
+            assert {(row.video.video_id, row.submission.user_id) for row in rows} == expected
+            assert total == len(expected)

@@ -1,0 +1,146 @@
+"""A search query, and its vectors: each text of the query, moved towards and away from examples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import numpy as np
+
+from indexer.hits import MatchKind
+from indexer.ports import Encoder
+from indexer.store.generation_id import GenerationId
+from indexer.store.moments import DenseName, MomentStore
+from indexer.store.records import Scopes
+from indexer.types import Picture, Vector
+from indexer.vectors.vector_store import StoredPoint
+
+DenseVectors: TypeAlias = Mapping[DenseName, Vector]
+
+MATCH_KINDS: Final[Mapping[DenseName, MatchKind]] = {"frame": MatchKind.LOOKS, "motion": MatchKind.MOTION}
+MOMENT_PREFIX: Final = "moment:"
+
+UNLIKE_WEIGHT: Final = 0.5
+"""Weight of counter-examples; that of the query and of its examples is 1. Rocchio (1971) gives them less, too."""
+
+_MIN_NORM: Final = 1e-12
+
+
+@dataclass(frozen=True)
+class SearchQuery:
+    """What to search for, and where.
+
+    A hit matches any of `texts`, and the best hits match all of them. It is similar to the examples `like` and to
+    `picture`, and different from `unlike`. An example is a text, or the id of a moment written `moment:<id>`.
+    """
+
+    scopes: Scopes
+    texts: Sequence[str] = ()
+    like: Sequence[str] = ()
+    unlike: Sequence[str] = ()
+    picture: Picture | None = None
+    video_id: str | None = None
+    """Find moments of this video only, instead of the best moment of each video."""
+    limit: int = 5
+    offset: int = 0
+
+    @property
+    def texts_and_sentence(self) -> Sequence[str]:
+        """The texts, and if there are several, first all of them as one sentence."""
+        return [", ".join(self.texts), *self.texts] if len(self.texts) > 1 else self.texts
+
+
+@dataclass(frozen=True)
+class ExampleMoments:
+    """The moments that a query names as examples, with their vectors."""
+
+    like: Sequence[StoredPoint]
+    unlike: Sequence[StoredPoint]
+
+    @property
+    def ids(self) -> set[str]:
+        """Ids of all examples."""
+        return {moment.id for moment in (*self.like, *self.unlike)}
+
+    @property
+    def liked_videos(self) -> tuple[str, ...]:
+        """Sorted ids of the videos of the examples to be similar to."""
+        return tuple(sorted({moment.payload["video_id"] for moment in self.like}))
+
+
+@dataclass(frozen=True)
+class TextQuery:
+    """One text of a query and its vectors, moved by the examples."""
+
+    text: str
+    vectors: DenseVectors
+
+
+def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQuery) -> ExampleMoments:
+    """Read those moments named as examples that the query's scopes may see."""
+    like, unlike = (
+        moments.get(generation, query.scopes, _moment_ids(examples), with_vectors=True)
+        for examples in (query.like, query.unlike)
+    )
+    return ExampleMoments(like, unlike)
+
+
+def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
+    """Embed each text of the query; without texts return one query of the examples alone, if there are any."""
+    picture: list[DenseVectors] = [] if query.picture is None else [{"frame": encoder.frames([query.picture])[0]}]
+    like, unlike = _texts_in(query.like), _texts_in(query.unlike)
+    towards = [*_embed(encoder, like), *map(_dense_vectors, examples.like), *picture]
+    away = [*_embed(encoder, unlike), *map(_dense_vectors, examples.unlike)]
+    texts = query.texts_and_sentence
+    embedded = list(zip(texts, _embed(encoder, texts), strict=True))
+    if not embedded and towards:
+        embedded = [(" ".join(like), {})]
+    return [TextQuery(text, _apply_examples(vectors, towards, away)) for text, vectors in embedded]
+
+
+def _moment_ids(examples: Sequence[str]) -> list[str]:
+    ids = (_canonical_id(each.removeprefix(MOMENT_PREFIX)) for each in examples if each.startswith(MOMENT_PREFIX))
+    return [id for id in ids if id]
+
+
+def _texts_in(examples: Sequence[str]) -> list[str]:
+    return [each for each in examples if not each.startswith(MOMENT_PREFIX)]
+
+
+def _canonical_id(id: str) -> str | None:
+    try:
+        return str(UUID(id))
+    except ValueError:
+        return None
+
+
+def _embed(encoder: Encoder, texts: Sequence[str]) -> list[DenseVectors]:
+    embedded = encoder.texts(texts) if texts else ()
+    named: list[dict[DenseName, Vector | None]] = [{"frame": each.frame, "motion": each.motion} for each in embedded]
+    return [{name: vector for name, vector in each.items() if vector is not None} for each in named]
+
+
+def _dense_vectors(moment: StoredPoint) -> DenseVectors:
+    return {name: moment.dense[name] for name in MATCH_KINDS if name in moment.dense}
+
+
+def _apply_examples(
+    vectors: DenseVectors, towards: Sequence[DenseVectors], away: Sequence[DenseVectors]
+) -> DenseVectors:
+    """Move a text's vectors towards and away from examples (Rocchio 1971). Return unit vectors."""
+    moved: dict[DenseName, Vector] = {}
+    for name in MATCH_KINDS:
+        wanted = [vectors[name]] if name in vectors else []
+        wanted += _mean(name, towards)
+        if wanted:
+            vector: Vector = np.sum(wanted, axis=0, dtype=np.float32)
+            for unwanted in _mean(name, away):
+                vector = vector - UNLIKE_WEIGHT * unwanted
+            moved[name] = vector / max(float(np.linalg.norm(vector)), _MIN_NORM)
+    return moved
+
+
+def _mean(name: DenseName, examples: Sequence[DenseVectors]) -> list[Vector]:
+    """Return the mean of the examples' vectors as a list of one, or an empty list if there are none."""
+    vectors = [each[name] for each in examples if name in each]
+    return [np.mean(vectors, axis=0, dtype=np.float32)] if vectors else []

@@ -1,0 +1,90 @@
+"""Which videos a generation lacks, and storing the vectors that it gives to existing moments."""
+
+from collections.abc import Mapping, Sequence, Set
+
+from indexer.lexical import document_words
+from indexer.store.generation_id import GenerationId
+from indexer.store.generations import GenerationStore
+from indexer.store.publishing import UNPUBLISHED, UPSERT_BATCH, MomentPublisher, scopes_of_video
+from indexer.store.records import RECORDS, SCHEMA, Submission, space_of_scope
+from indexer.store.videos import VideoStore
+from indexer.types import Vector
+from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
+
+
+class ReembeddingStore:
+    """Fills a generation with the moments of another one. Every method is idempotent."""
+
+    def __init__(
+        self, vectors: VectorStore, generations: GenerationStore, videos: VideoStore, publisher: MomentPublisher
+    ) -> None:
+        self._vectors = vectors
+        self._generations = generations
+        self._videos = videos
+        self._publisher = publisher
+
+    def videos_missing_from(self, generation: GenerationId) -> list[str]:
+        """Return the ids of findable videos without moments in a generation.
+
+        Of a space's own generation these are only videos that this space may find.
+        """
+        among = None
+        if generation.space:
+            submitted = self._submitted(generation.space)
+            if self._has_as_many_moments(generation, {scope for _, scope in submitted}):
+                return []
+            among = tuple({video_id for video_id, _ in submitted})
+        return [id for id in self._videos.findable_ids(among) if not self._contains(generation, id)]
+
+    def spaces_missing_video(self, video_id: str) -> list[str]:
+        """Return the spaces that may find a video but do not, because it is missing from their own generation."""
+        spaces = sorted({space_of_scope(scope) for scope in scopes_of_video(self._vectors, video_id)})
+        live = [(space, self._generations.live(space)) for space in spaces]
+        return [
+            space
+            for space, generation in live
+            if generation and generation.space and not self._contains(generation, video_id)
+        ]
+
+    def put_reembedded(
+        self, video_id: str, generation: GenerationId, moments: Sequence[tuple[StoredPoint, Mapping[str, Vector]]]
+    ) -> None:
+        """Store and publish a video's moments with the vectors that a generation gives them.
+
+        If no space wants the video any more, nothing is kept.
+        """
+        collection = generation.collection_name
+        points = [
+            NewPoint(
+                stored.id,
+                {**stored.payload, "schema": SCHEMA, "generation": str(generation), **UNPUBLISHED},
+                vectors,
+                {"words": document_words(stored.payload["words"])},
+            )
+            for stored, vectors in moments
+        ]
+        for start in range(0, len(points), UPSERT_BATCH):
+            self._vectors.upsert(collection, points[start : start + UPSERT_BATCH])
+        if not self._publisher.publish_in(generation, video_id):
+            self._vectors.delete(collection, Filter({"video_id": video_id}))
+
+    def _submitted(self, space: str) -> set[tuple[str, str]]:
+        """Return the ids of a space's videos, each with the scopes that have it."""
+        where = Filter({"kind": Submission.KIND, "space": space})
+        submissions = self._vectors.scroll(RECORDS, where, ("video_id", "scope"))
+        return {(each.payload["video_id"], each.payload["scope"]) for each in submissions}
+
+    def _has_as_many_moments(self, own: GenerationId, scopes: Set[str]) -> bool:
+        """Return whether a space's own generation has as many moments as the space finds in the installation's.
+
+        Two counts replace one for each video: workers check this periodically.
+        """
+        live = self._generations.live()
+        visible = Filter({"spaces": tuple(scopes), "open": "yes"})
+        return live is not None and self._vectors.count(live.collection_name, visible) == self._vectors.count(
+            own.collection_name, Filter({"open": "yes"})
+        )
+
+    def _contains(self, generation: GenerationId, video_id: str) -> bool:
+        where = Filter({"video_id": video_id, "open": "yes"})
+        return self._vectors.count(generation.collection_name, where) > 0

@@ -1,0 +1,62 @@
+"""All stores of an installation, composed over one vector store.
+
+Collections: `records` holds videos, submissions, generations, spaces and votes, without vectors. `moments_<generation>`
+holds moments, and the alias `moments` points to the generation that is searched. `moments_<generation>@<space>` holds
+only what one space may find, embedded by its own adapter.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from indexer.store.generations import GenerationStore, RetrainStore
+from indexer.store.migrations import migrate
+from indexer.store.moments import MomentStore
+from indexer.store.publishing import MomentPublisher
+from indexer.store.records import RECORDS
+from indexer.store.reembedding import ReembeddingStore
+from indexer.store.removals import RemovalStore
+from indexer.store.spaces import SpaceStore
+from indexer.store.submissions import SubmissionStore
+from indexer.store.videos import VideoStore
+from indexer.vectors.vector_store import VectorStore
+
+INDEXED_KEYS: Final = ("kind", "space", "scope", "video_id", "user_id", "message_id", "status", "removal_pending")
+"""Payload keys of records that filters use."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The stores, by what they hold."""
+
+    generations: GenerationStore
+    moments: MomentStore
+    publisher: MomentPublisher
+    reembedding: ReembeddingStore
+    removals: RemovalStore
+    retrains: RetrainStore
+    spaces: SpaceStore
+    submissions: SubmissionStore
+    videos: VideoStore
+
+
+def open_stores(vectors: VectorStore) -> Stores:
+    """Create or migrate the records and return the stores over them.
+
+    Raise `NewerStoreError` if a later version of Reelseek has written the records.
+    """
+    vectors.ensure(RECORDS, {}, (), INDEXED_KEYS, tenant="space")
+    migrate(vectors)
+    videos, generations = VideoStore(vectors), GenerationStore(vectors)
+    publisher = MomentPublisher(vectors, generations, videos)
+    submissions = SubmissionStore(vectors, videos, generations, publisher)
+    return Stores(
+        generations=generations,
+        moments=MomentStore(vectors, generations),
+        publisher=publisher,
+        reembedding=ReembeddingStore(vectors, generations, videos, publisher),
+        removals=RemovalStore(vectors, videos, submissions, publisher),
+        retrains=RetrainStore(vectors),
+        spaces=SpaceStore(vectors),
+        submissions=submissions,
+        videos=videos,
+    )

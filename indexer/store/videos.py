@@ -1,0 +1,55 @@
+"""The records of videos."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from indexer.store.records import FINDABLE, RECORDS, IndexStatus, VideoRecord, from_payload, to_payload
+from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
+
+
+class VideoStore:
+    """Reads and writes the records of videos. Every method is idempotent."""
+
+    def __init__(self, vectors: VectorStore) -> None:
+        self._vectors = vectors
+
+    def get(self, video_id: str) -> VideoRecord | None:
+        """Return a video's record, or None if the video is unknown."""
+        return next(iter(self.get_many([video_id])), None)
+
+    def get_many(self, video_ids: Sequence[str]) -> list[VideoRecord]:
+        """Return the records of those videos that are known, in the same order."""
+        return [from_payload(VideoRecord, each.payload) for each in self._vectors.retrieve(RECORDS, video_ids)]
+
+    def waiting(self) -> list[VideoRecord]:
+        """Return the videos whose index job is not done: a starting worker enqueues their jobs."""
+        return self._matching({"status": IndexStatus.WAITING.value})
+
+    def pending_removals(self) -> list[VideoRecord]:
+        """Return the videos whose removal from a space has begun and is not finished."""
+        return self._matching({"removal_pending": "yes"})
+
+    def findable_ids(self, among: tuple[str, ...] | None = None) -> list[str]:
+        """Return the ids of indexed videos, or of those `among` these ids."""
+        where = Filter({"kind": VideoRecord.KIND, "status": FINDABLE}, ids=among)
+        return [stored.id for stored in self._vectors.scroll(RECORDS, where, ())]
+
+    def unknown(self, video_ids: Collection[str]) -> set[str]:
+        """Return those of the ids that have no record."""
+        return set(video_ids) - {record.video_id for record in self.get_many(sorted(video_ids))}
+
+    def put(self, record: VideoRecord) -> None:
+        """Store a record in place of the one there was."""
+        self._vectors.upsert(RECORDS, [NewPoint(record.video_id, to_payload(record))])
+
+    def update(self, video_id: str, **values: Any) -> None:
+        """Set these payload keys if the video has a record. None removes a key."""
+        self._vectors.set_payload(RECORDS, Filter(ids=(video_id,)), values)
+
+    def delete(self, video_id: str) -> None:
+        """Delete a video's record, if there is one."""
+        self._vectors.delete(RECORDS, Filter(ids=(video_id,)))
+
+    def _matching(self, match: dict[str, str]) -> list[VideoRecord]:
+        where = Filter({"kind": VideoRecord.KIND, **match})
+        return [from_payload(VideoRecord, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
