@@ -1,11 +1,11 @@
-"""How a frontend reaches the workers: requests and jobs go to Celery's queues, their states come back to one loop."""
+"""A frontend's client of the workers. It sends requests to Celery's queues and reads the states of tasks."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from celery import Celery
@@ -17,34 +17,29 @@ from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import BlobStore
 from worker.client import relay
 from worker.ops.logs import bind_correlation_id, current_correlation_id
+from worker.protocol.base import CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import (
-    CallFailedError,
-    Find,
-    Indexed,
-    JobFailed,
-    Request,
-    RetrainFinished,
-    Update,
-    WireModel,
-)
-from worker.queue.app import make_app, waiting
-from worker.queue.signing import send
-from worker.queue.task_states import RedisStates, TaskState, TaskStates
+from worker.protocol.queues import request_task
+from worker.protocol.search import Find
+from worker.protocol.updates import Indexed, JobFailed, RetrainFinished, Update
+from worker.queue.app import count_waiting, make_app
+from worker.queue.signing import send_signed
+from worker.queue.task_states import RedisTaskStates, TaskState, TaskStates
 from worker.settings import Settings
 
 A = TypeVar("A", bound=WireModel)
-UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
-log = structlog.get_logger()
+UPDATES: Final[TypeAdapter[Update]] = TypeAdapter(Update)
 
-PICTURE_WEIGHS = 50
-"""Where a thousand questions may wait, twenty with a picture may: each takes up to 14 MB of Redis."""
-AWAY_S = 60.0
-"""So long a job is followed without Redis: it goes on, and most outages are restarts."""
+PICTURE_WEIGHT: Final = 50
+"""A request with a picture takes up to 14 MB of Redis, so it counts as this many: 20 of them for 1,000 others."""
+MAX_OUTAGE_S: Final = 60.0
+"""How long a job is followed while Redis is away. The job goes on, and most outages are restarts."""
+
+log = structlog.get_logger()
 
 
 class QueueClient:
-    """Sends to the queues and hears of the states. Thousands of calls may wait at once: none holds a thread."""
+    """Sends requests and follows jobs. No call holds a thread, so thousands may wait at once."""
 
     def __init__(self, app: Celery, states: TaskStates, blobs: BlobStore, settings: Settings) -> None:
         self._app = app
@@ -52,40 +47,44 @@ class QueueClient:
         self._blobs = blobs
         self._timeout_s = settings.search_timeout_s
         self._max_waiting = settings.search_waiting
-        self._answered_s = 0.0
+        self._last_answer_s = 0.0
 
     async def call(self, request: Request[A]) -> A:
-        """The answer. Raises `CallFailedError`: with the worker's code, or because none answered in time."""
+        """Send a request and return its answer.
+
+        Raises `CallFailedError` with the worker's code, or with `NO_WORKER`, `BUSY` or `QUEUE_UNAVAILABLE`.
+        """
         with bind_correlation_id():
             return await self._call(request, uuid.uuid4().hex)
 
     async def _call(self, request: Request[A], task_id: str) -> A:
-        asked_s = time.monotonic()
+        started_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_s), aclosing(self._states.of(task_id)) as states:
+            async with asyncio.timeout(self._timeout_s), aclosing(self._states.watch(task_id)) as states:
                 await asyncio.to_thread(self._send, request, task_id)
                 async for state in states:
                     if state["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
-                        self._answered_s = time.monotonic()
-                        # Answers would fill Redis for an hour.
-                        await self._states.forget(task_id)
-                        return _answer(request, state)
+                        self._last_answer_s = time.monotonic()
+                        # Otherwise every answer would stay in Redis for an hour.
+                        await self._states.delete(task_id)
+                        return _parse_answer(request, state)
         except TimeoutError as error:
-            # Where others were answered meanwhile, somebody is at work.
-            busy = self._answered_s > asked_s
-            raise _failure(ErrorCode.BUSY if busy else ErrorCode.NO_WORKER, task_id) from error
+            # If another call was answered meanwhile, there is a worker.
+            is_busy = self._last_answer_s > started_s
+            raise _failure(ErrorCode.BUSY if is_busy else ErrorCode.NO_WORKER, task_id) from error
         except (OperationalError, RedisError) as error:
             raise _failure(ErrorCode.QUEUE_UNAVAILABLE, task_id) from error
-        raise AssertionError("states never end by themselves")
+        raise AssertionError("the states of a task ended")
 
     def _send(self, request: Request[A], task_id: str) -> None:
-        weighs = PICTURE_WEIGHS if isinstance(request, Find) and request.picture else 1
-        if weighs * waiting(self._app, "search") >= self._max_waiting:
+        """Send a request. Raises `CallFailedError` with `BUSY` if the queue is full."""
+        weight = PICTURE_WEIGHT if isinstance(request, Find) and request.picture else 1
+        if weight * count_waiting(self._app, "search") >= self._max_waiting:
             raise _failure(ErrorCode.BUSY, task_id)
         body = request.model_dump(mode="json")
-        send(
+        send_signed(
             self._app,
-            f"reelseek.{request.task}",
+            request_task(request),
             body,
             task_id=task_id,
             queue="search",
@@ -93,43 +92,36 @@ class QueueClient:
             retry=False,
         )
 
-    async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed`, `RetrainFinished` or `JobFailed`."""
-        away_since_s = None
-        while True:
-            try:
-                async with aclosing(self._states.of(job_id)) as states:
-                    async for state in states:
-                        away_since_s = None
-                        update = _update(state, job_id)
-                        if update is not None:
-                            yield update
-                        if isinstance(update, Indexed | RetrainFinished | JobFailed):
-                            return
-            except RedisError as error:
-                log.warning("follow.interrupted", error=error, job=job_id)
-                now_s = time.monotonic()
-                away_since_s = away_since_s or now_s
-                if now_s - away_since_s > AWAY_S:
-                    failure = _failure(ErrorCode.QUEUE_UNAVAILABLE, job_id)
-                    yield JobFailed(code=failure.code, correlation_id=failure.correlation_id)
-                    return
-                await asyncio.sleep(1)
+    async def follow(self, job_id: str) -> AsyncGenerator[Update, None]:
+        """Yield the job's updates from now on. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
+        try:
+            async with aclosing(self._states.watch(job_id, retry_for_s=MAX_OUTAGE_S)) as states:
+                async for state in states:
+                    update = _parse_update(state, job_id)
+                    if update is not None:
+                        yield update
+                    if isinstance(update, Indexed | RetrainFinished | JobFailed):
+                        return
+        except RedisError:
+            failure = _failure(ErrorCode.QUEUE_UNAVAILABLE, job_id)
+            yield JobFailed(code=failure.code, correlation_id=failure.correlation_id)
 
     async def thumbnail(self, key: str) -> bytes:
-        """A JPEG from the blob store. Raises `KeyError`, also when the store is away: answers do without pictures."""
+        """Return a JPEG of the blob store.
+
+        Raises `KeyError` if it does not exist or the store is away: answers are sent without pictures then.
+        """
         try:
             return await asyncio.to_thread(self._blobs.get, key)
         except StoreUnavailableError as error:
             raise KeyError(key) from error
 
 
-def _answer(request: Request[A], state: TaskState) -> A:
+def _parse_answer(request: Request[A], state: TaskState) -> A:
     result = state["result"]
     if state["status"] != "SUCCESS":
-        raise _failure(
-            ErrorCode.BUSY if state["status"] == "REVOKED" else ErrorCode.INTERNAL, str(state.get("task_id"))
-        )
+        code = ErrorCode.BUSY if state["status"] == "REVOKED" else ErrorCode.INTERNAL
+        raise _failure(code, str(state.get("task_id")))
     if result.get("kind") == "failed":
         failed = JobFailed.model_validate(result)
         raise CallFailedError(failed.code, failed.correlation_id)
@@ -137,35 +129,38 @@ def _answer(request: Request[A], state: TaskState) -> A:
     return answer
 
 
-def _update(state: TaskState, job_id: str) -> Update | None:
+def _parse_update(state: TaskState, job_id: str) -> Update | None:
     match state["status"]:
         case "PROGRESS" | "SUCCESS":
             return UPDATES.validate_python(state["result"])
         case "FAILURE" | "REVOKED":
-            return JobFailed(
-                code=ErrorCode.INTERNAL, correlation_id=_failure(ErrorCode.INTERNAL, job_id).correlation_id
-            )
+            failure = _failure(ErrorCode.INTERNAL, job_id)
+            return JobFailed(code=failure.code, correlation_id=failure.correlation_id)
         case _:
             return None
 
 
 def _failure(code: ErrorCode, task_id: str) -> CallFailedError:
+    """Make an error and log it, so that the log contains its correlation id."""
     failure = CallFailedError(code, current_correlation_id())
     log.warning("call.failed", code=code, correlation_id=failure.correlation_id, task_id=task_id)
     return failure
 
 
 @asynccontextmanager
-async def _through_redis(settings: Settings, url: str) -> AsyncIterator[QueueClient]:
-    states = RedisStates(url)
+async def _connect_queues(settings: Settings, url: str) -> AsyncIterator[QueueClient]:
+    states = RedisTaskStates(url)
     try:
         yield QueueClient(make_app(settings), states, BlobStore(settings.blobs_address), settings)
     finally:
         await states.close()
 
 
-def connect(settings: Settings) -> AbstractAsyncContextManager["QueueClient | relay.RelayClient"]:
-    """The queues of the grown form, or the process that owns the data here. Raises `NothingRuns` if none does."""
+def connect_client(settings: Settings) -> AbstractAsyncContextManager["QueueClient | relay.RelayClient"]:
+    """Connect to the queues if the settings name a Redis, else to the process on this machine that owns the data.
+
+    Raises `NoRelayError` if no process owns it.
+    """
     if settings.redis_url is not None:
-        return _through_redis(settings, settings.redis_url.get_secret_value())
-    return relay.connect(settings)
+        return _connect_queues(settings, settings.redis_url.get_secret_value())
+    return relay.connect_relay(settings)

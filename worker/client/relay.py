@@ -1,17 +1,17 @@
-"""Lets other processes of this machine work through the one that owns the embedded data.
+"""An HTTP relay, through which other processes of this machine use the process that owns the embedded data.
 
-The owner listens on loopback and leaves address and key in the data folder, where only its user can read them. What
-passes are the same messages as over the queues; a job's updates come as one JSON line each.
+The owner listens on loopback and writes its address and a key into the data folder, in a file that only its user can
+read. Requests and answers are the same as over the queues; a job's updates are one JSON line each.
 """
 
 import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -19,23 +19,25 @@ from aiohttp.typedefs import Handler, Middleware
 from pydantic import TypeAdapter
 
 from worker.ops.logs import bind_correlation_id, current_correlation_id
+from worker.protocol.base import CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import REQUESTS, CallFailedError, JobFailed, Request, Update, WireModel
+from worker.protocol.requests import REQUESTS
+from worker.protocol.updates import JobFailed, Update
 from worker.settings import Settings
 
 A = TypeVar("A", bound=WireModel)
-UPDATES: TypeAdapter[Update] = TypeAdapter(Update)
-BY_TASK = {request.task: request for request in REQUESTS}
-CONNECT_TIMEOUT_S = 2.0
-INCIDENT = "Reelseek-Incident"
+UPDATES: Final[TypeAdapter[Update]] = TypeAdapter(Update)
+BY_TASK: Final = {request.task: request for request in REQUESTS}
+CONNECT_TIMEOUT_S: Final = 2.0
+CORRELATION_ID_HEADER: Final = "Reelseek-Correlation-Id"
 
 
 class NoRelayError(Exception):
     """No process owns this data folder now."""
 
 
-class Served(Protocol):
-    """What is relayed: a client of this process."""
+class RelayedClient(Protocol):
+    """The owner's client, which other processes use."""
 
     async def call(self, request: Request[A]) -> A: ...
 
@@ -44,14 +46,14 @@ class Served(Protocol):
     async def thumbnail(self, key: str) -> bytes: ...
 
 
-class _Relay:
-    def __init__(self, client: Served) -> None:
+class _RelayHandlers:
+    def __init__(self, client: RelayedClient) -> None:
         self._client = client
 
     async def call(self, request: web.Request) -> web.Response:
         body = BY_TASK[request.match_info["task"]].model_validate(await request.json())
         try:
-            with bind_correlation_id(request.headers.get(INCIDENT)):
+            with bind_correlation_id(request.headers.get(CORRELATION_ID_HEADER)):
                 answer = await self._client.call(body)
         except CallFailedError as failed:
             return web.json_response(
@@ -73,7 +75,7 @@ class _Relay:
             raise web.HTTPNotFound from error
 
 
-def _only_with(key: str) -> Middleware:
+def _require_key(key: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not secrets.compare_digest(request.headers.get("Authorization", ""), f"Bearer {key}"):
@@ -84,16 +86,16 @@ def _only_with(key: str) -> Middleware:
 
 
 @asynccontextmanager
-async def serve(client: Served, settings: Settings) -> AsyncIterator[None]:
-    """Relays to `client` until the block ends."""
+async def serve_relay(client: RelayedClient, settings: Settings) -> AsyncIterator[None]:
+    """Relay to `client` until the block ends."""
     key = secrets.token_urlsafe(32)
-    relay = _Relay(client)
-    app = web.Application(middlewares=[_only_with(key)])
+    handlers = _RelayHandlers(client)
+    app = web.Application(middlewares=[_require_key(key)])
     app.add_routes(
         [
-            web.post("/call/{task}", relay.call),
-            web.get("/jobs/{job}", relay.follow),
-            web.get("/thumbnails/{key:.+}", relay.thumbnail),
+            web.post("/call/{task}", handlers.call),
+            web.get("/jobs/{job}", handlers.follow),
+            web.get("/thumbnails/{key:.+}", handlers.thumbnail),
         ]
     )
     runner = web.AppRunner(app, shutdown_timeout=1.0)
@@ -110,24 +112,24 @@ async def serve(client: Served, settings: Settings) -> AsyncIterator[None]:
 
 
 class RelayClient:
-    """The same client, in another process than the one that owns the data."""
+    """A client with the methods of `QueueClient`, in another process than the one that owns the data."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self.lost = False
-        """Whether there was nobody at the other end."""
+        self.is_lost = False
+        """Whether the owner could not be reached."""
 
     async def call(self, request: Request[A]) -> A:
-        """The answer. Raises `CallFailedError`."""
+        """Send a request and return its answer. Raises `CallFailedError`."""
         try:
             async with self._session.post(
                 f"/call/{request.task}",
                 json=request.model_dump(mode="json"),
-                headers={INCIDENT: current_correlation_id()},
+                headers={CORRELATION_ID_HEADER: current_correlation_id()},
             ) as response:
                 result = await response.json()
         except aiohttp.ClientError as error:
-            self.lost = True
+            self.is_lost = True
             raise CallFailedError(ErrorCode.NO_WORKER, current_correlation_id()) from error
         if result.get("kind") == "failed":
             failed = JobFailed.model_validate(result)
@@ -135,18 +137,18 @@ class RelayClient:
         answer: A = request.answer.model_validate(result)  # type: ignore[assignment]  # each request names its own answer
         return answer
 
-    async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed`, `Learned` or `JobFailed`."""
+    async def follow(self, job_id: str) -> AsyncGenerator[Update, None]:
+        """Yield the job's updates from now on. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
         try:
             async with self._session.get(f"/jobs/{job_id}") as response:
                 async for line in response.content:
                     yield UPDATES.validate_json(line)
         except aiohttp.ClientError:
-            self.lost = True
+            self.is_lost = True
             yield JobFailed(code=ErrorCode.NO_WORKER, correlation_id=current_correlation_id())
 
     async def thumbnail(self, key: str) -> bytes:
-        """A JPEG from the blob store. Raises `KeyError`, also when the owner is gone."""
+        """Return a JPEG of the blob store. Raises `KeyError` if it does not exist or the owner is gone."""
         try:
             async with self._session.get(f"/thumbnails/{key}", raise_for_status=True) as response:
                 return await response.read()
@@ -155,18 +157,18 @@ class RelayClient:
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[RelayClient]:
-    """A client of the process that owns this data folder. Raises `NoRelayError`."""
+async def connect_relay(settings: Settings) -> AsyncIterator[RelayClient]:
+    """Connect to the process that owns this data folder. Raises `NoRelayError`."""
     try:
-        found = json.loads(_address_file(settings).read_text())
-        # A killed owner leaves its file behind.
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", found["port"]), CONNECT_TIMEOUT_S)
+        address = json.loads(_address_file(settings).read_text())
+        # If the owner was killed, its file is still there.
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", address["port"]), CONNECT_TIMEOUT_S)
         writer.close()
     except (OSError, ValueError, TimeoutError) as error:
         raise NoRelayError from error
     async with aiohttp.ClientSession(
-        f"http://127.0.0.1:{found['port']}",
-        headers={"Authorization": f"Bearer {found['key']}"},
+        f"http://127.0.0.1:{address['port']}",
+        headers={"Authorization": f"Bearer {address['key']}"},
         timeout=aiohttp.ClientTimeout(total=None),
     ) as session:
         yield RelayClient(session)
@@ -177,9 +179,9 @@ def _address_file(settings: Settings) -> Path:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """In one step, and readable by this user only."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    """Write a file atomically, readable by this user only."""
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    fresh.replace(path)
+    temporary.replace(path)

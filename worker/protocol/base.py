@@ -1,7 +1,7 @@
 """Base types of the wire. What crosses between frontends and workers is one of these models, as JSON; nothing else is.
 
-A frontend calls with a `Request` and gets that request's answer. A submitted link or a retrain becomes a job; its updates
-(`worker.protocol.updates`) are followed by the job's id.
+A frontend sends a `Request` and gets that request's answer. A submitted link or a retrain becomes a job, and the
+frontend follows the updates (`worker.protocol.updates`) of the job's id.
 """
 
 from typing import ClassVar, Generic, TypeVar

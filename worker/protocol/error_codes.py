@@ -1,9 +1,11 @@
-"""Every way a request or a job can fail, as it crosses the wire. `bots.i18n.messages` has one for each."""
+"""Codes of failed requests and jobs. `bots.i18n.messages` has a sentence for each."""
 
 from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
+    """Why a request or a job failed. Values may be stored and logged, so they do not change."""
+
     # the link
     NOT_A_LINK = "not_a_link"
     SCHEME_REFUSED = "scheme_refused"
@@ -25,7 +27,7 @@ class ErrorCode(StrEnum):
     EMPTY_FILE = "empty_file"
     NO_PICTURES = "no_pictures"
     TOO_MANY_PIXELS = "too_many_pixels"
-    # the question
+    # the request
     EMPTY_QUERY = "empty_query"
     QUERY_TOO_LONG = "query_too_long"
     NOT_IN_LIBRARY = "not_in_library"
@@ -55,6 +57,6 @@ class ErrorCode(StrEnum):
 
 
 def error_code_of(error: BaseException) -> ErrorCode:
-    """The code that our own errors carry; anything else is a fault of ours."""
+    """Return the code of an error class of ours; `INTERNAL` for any other exception."""
     code = getattr(error, "code", None)
     return ErrorCode(code) if code in list(ErrorCode) else ErrorCode.INTERNAL

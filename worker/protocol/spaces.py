@@ -44,7 +44,7 @@ class RetentionPolicy(WireModel):
     adapter_scope: Literal["space", "installation"]
     keep_queries_days: float | None = None
     """Votes, with their queries."""
-    keep_shown_days: float = 30
+    keep_results_days: float = 30
     """Results that were shown in chats."""
     keep_frames_days: float | None = None
     """Sampled frames; thumbnails are kept."""

@@ -1,11 +1,11 @@
-"""Updates of a job, in the order in which they are published. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
+"""Updates of a job. The last one is `Indexed`, `RetrainFinished` or `JobFailed`."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from indexer.stages import IndexStage
+from indexer.stages import IndexStage as IndexStage
 from worker.protocol.base import WireModel
 from worker.protocol.error_codes import ErrorCode
 

@@ -1,45 +1,45 @@
-"""The Celery application: the same tasks and queues whether the broker is Redis or this process's own memory."""
+"""The Celery application. Tasks and queues are the same whether the broker is Redis or this process's memory."""
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 from celery.result import AsyncResult
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import ChannelError
 
+from worker.protocol.queues import QUEUES, SENT_AT
 from worker.queue.memory_backend import MemoryResultStore
-from worker.queue.signing import Signing
+from worker.queue.signing import TaskSigner
 from worker.settings import Settings
 
-QUEUES = ("search", "index", "train")
-SENT_AT = "sent_at"
-"""Header of every message: seconds since 1970, for the metrics."""
+RESULT_EXPIRES_S: Final = 3600
+"""Results contain links and titles. Their caller deletes them; results without a caller expire."""
 
-# Answers hold links and titles. Who asked takes them away; those that nobody waits for any more go by themselves.
-RESULT_EXPIRES_S = 3600
+VISIBILITY_TIMEOUT_S: Final = 3600
+"""After this time Redis redelivers a message whose worker died, and also that of a job that runs longer.
 
-# A message whose worker died comes back after this long. Long jobs may outlast it: `worker.leases` keeps the copy idle.
-VISIBILITY_TIMEOUT_S = 3600
+`worker.job_leases` makes such a copy do nothing.
+"""
 
-# For a minute or so.
-RESULT_RETRIES = 40
+RESULT_RETRIES: Final = 40
+"""About a minute."""
 
-# kombu's in-memory transport sleeps this long between looks, and every call waits for it.
-MEMORY_POLLING_S = 0.01
+MEMORY_POLLING_S: Final = 0.01
+"""How long kombu's in-memory transport sleeps between polls; every call waits for it."""
 
 
 class _App(Celery):  # type: ignore[misc]  # celery has no types
-    """Celery, whose messages say when they were sent."""
+    """Celery with the time of sending in every message's headers."""
 
     def send_task(self, *args: Any, headers: dict[str, Any] | None = None, **options: Any) -> AsyncResult:
         return super().send_task(*args, headers={**(headers or {}), SENT_AT: time.time()}, **options)
 
 
 def make_app(settings: Settings, results: MemoryResultStore | None = None) -> Celery:
-    """An application that can send tasks; `worker.runtime.tasks.register` makes it able to run them.
+    """Make an application that can send tasks; `worker.runtime.tasks.register_tasks` makes it able to run them.
 
-    Embedded, `results` is where the applications of this process share the states of their tasks.
+    In the embedded form, the applications of the process share the states of their tasks in `results`.
     """
     app = _App("reelseek", set_as_current=False)
     exchange = Exchange("reelseek")
@@ -59,18 +59,18 @@ def make_app(settings: Settings, results: MemoryResultStore | None = None) -> Ce
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         memory_results=results,
-        signing=Signing(settings.signing_key.get_secret_value()) if settings.signing_key else None,
+        signer=TaskSigner(settings.signing_key.get_secret_value()) if settings.signing_key else None,
         **_transport(settings),
     )
     return app
 
 
-def waiting(app: Celery, queue: str) -> int:
-    """How many messages no worker has taken yet."""
+def count_waiting(app: Celery, queue: str) -> int:
+    """Return how many messages of a queue no worker has taken yet."""
     with app.connection_or_acquire() as connection:
         try:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
-        except ChannelError:  # there is no queue where nothing waits
+        except ChannelError:  # a queue without messages does not exist
             return 0
 
 
@@ -91,10 +91,10 @@ def _transport(settings: Settings) -> dict[str, object]:
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
-        "result_backend": f"worker.queue.redis_backend:RedisResults+{url}",
+        "result_backend": f"worker.queue.redis_backend:RedisResultBackend+{url}",
         "redis_socket_connect_timeout": 5,
         "redis_retry_on_timeout": True,
-        # A job that is done says so as soon as Redis is back; else Celery would call it failed.
+        # A finished job reports its result when Redis is back; otherwise Celery would report it as failed.
         "result_backend_always_retry": True,
         "result_backend_max_retries": RESULT_RETRIES,
         "result_backend_base_sleep_between_retries_ms": 500,

@@ -1,30 +1,33 @@
-"""Celery's results in this process's memory, with listeners, as Redis has them."""
+"""A Celery result backend in this process's memory, with listeners in place of Redis's PUBLISH."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from celery.backends.base import KeyValueStoreBackend
 
-KEPT_RESULTS = 2_000
+MAX_RESULTS: Final = 2_000
 
 
 class MemoryResultStore:
-    """The newest states by key; each new one is handed to whoever listens to its key."""
+    """The newest task states by key. Each new state is passed to the listeners of its key."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[str, str] = OrderedDict()
         self._listeners: dict[str, list[Callable[[str], None]]] = {}
         self._lock = threading.Lock()
 
-    def listen(self, key: str, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Calls `listener` with each new state of `key`, from the thread that made it, until the returned call."""
+    def subscribe(self, key: str, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call `listener` with each new state of `key`, in the thread that sets it.
+
+        Returns a function that ends the subscription.
+        """
         with self._lock:
             self._listeners.setdefault(key, []).append(listener)
-        return lambda: self._unlisten(key, listener)
+        return lambda: self._unsubscribe(key, listener)
 
-    def _unlisten(self, key: str, listener: Callable[[str], None]) -> None:
+    def _unsubscribe(self, key: str, listener: Callable[[str], None]) -> None:
         with self._lock:
             self._listeners[key].remove(listener)
             if not self._listeners[key]:
@@ -38,7 +41,7 @@ class MemoryResultStore:
         with self._lock:
             self._states[key] = value
             self._states.move_to_end(key)
-            while len(self._states) > KEPT_RESULTS:
+            while len(self._states) > MAX_RESULTS:
                 self._states.popitem(last=False)
             listeners = tuple(self._listeners.get(key, ()))
         for listener in listeners:
@@ -50,7 +53,7 @@ class MemoryResultStore:
 
 
 class MemoryBackend(KeyValueStoreBackend):  # type: ignore[misc]  # celery has no types
-    """Celery's view of the `MemoryResultStore` that its application was made with."""
+    """Celery's interface to the `MemoryResultStore` of its application."""
 
     supports_autoexpire = True
 
@@ -59,17 +62,17 @@ class MemoryBackend(KeyValueStoreBackend):  # type: ignore[misc]  # celery has n
         self._results: MemoryResultStore = app.conf.memory_results
 
     def get(self, key: str | bytes) -> str | None:
-        return self._results.get(_text(key))
+        return self._results.get(_decode(key))
 
     def mget(self, keys: list[str | bytes]) -> list[str | None]:
         return [self.get(key) for key in keys]
 
     def set(self, key: str | bytes, value: str) -> None:
-        self._results.set(_text(key), value)
+        self._results.set(_decode(key), value)
 
     def delete(self, key: str | bytes) -> None:
-        self._results.delete(_text(key))
+        self._results.delete(_decode(key))
 
 
-def _text(key: str | bytes) -> str:
+def _decode(key: str | bytes) -> str:
     return key.decode() if isinstance(key, bytes) else key

@@ -1,6 +1,7 @@
-"""Only what this installation sent is done: each task is signed with its key, and carries the id of what it is part of.
+"""Signatures of tasks (HMAC-SHA256). A worker runs only what this installation has sent.
 
-Whoever can write to Redis could otherwise ask in anybody's name. What is signed is not secret.
+Without them, anyone who can write to Redis could send requests in the name of any user. The content is signed, not
+encrypted.
 """
 
 import hashlib
@@ -12,49 +13,49 @@ from itsdangerous import BadData, TimedSerializer
 
 from worker.ops.logs import current_correlation_id
 
-CLOCKS_S: Final = 60.0
-"""So much may the clocks of two machines differ."""
+MAX_CLOCK_SKEW_S: Final = 60.0
+"""Largest difference between the clocks of two machines."""
 
 
 class ForgedTaskError(Exception):
-    """A task that was not signed with the installation's key, or for another task, or too long ago."""
+    """The task was not signed with the installation's key, was signed as another task, or is too old."""
 
 
-class Signing:
-    """Seals the bodies of tasks, and opens them."""
+class TaskSigner:
+    """Signs and verifies the bodies of tasks. The correlation id is signed with each body."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
-    def seal(self, task: str, current_correlation_id: str, body: object) -> str:
-        """`body` is what JSON can hold."""
-        sealed = self._serializer(task).dumps([current_correlation_id, body])
-        return sealed if isinstance(sealed, str) else sealed.decode()
+    def sign(self, task: str, correlation_id: str, body: object) -> str:
+        """Sign a JSON-serializable body for the task with this name."""
+        signed = self._serializer(task).dumps([correlation_id, body])
+        return signed if isinstance(signed, str) else signed.decode()
 
-    def open(self, task: str, sealed: object, max_age_s: float) -> tuple[str, Any]:
-        """The id and the body that were sealed for this very task. Raises `ForgedTaskError`."""
-        if not isinstance(sealed, str):
+    def verify(self, task: str, signed: object, max_age_s: float) -> tuple[str, Any]:
+        """Return the correlation id and the body that were signed for this task. Raises `ForgedTaskError`."""
+        if not isinstance(signed, str):
             raise ForgedTaskError("not signed")
         try:
-            (current_correlation_id, body), signed_at = self._serializer(task).loads(sealed, return_timestamp=True)
+            (correlation_id, body), signed_at = self._serializer(task).loads(signed, return_timestamp=True)
         except BadData as error:
-            # Its words could hold what was signed.
+            # The error's message may contain what was signed.
             raise ForgedTaskError(type(error).__name__) from None
-        # Not the library's own limit: it refuses what a clock that is ahead has signed.
+        # The library's own `max_age` refuses what was signed by a clock that is ahead.
         age_s = time.time() - signed_at.timestamp()
-        if age_s > max_age_s + CLOCKS_S:
+        if age_s > max_age_s + MAX_CLOCK_SKEW_S:
             raise ForgedTaskError(f"signed {age_s:.0f} s ago")
-        return current_correlation_id, body
+        return correlation_id, body
 
     def _serializer(self, task: str) -> TimedSerializer[str]:
-        """The task's name goes into the key: what is sealed for one task is worth nothing for another."""
+        """Make a serializer whose key includes the task's name, so that a signature is valid for one task only."""
         return TimedSerializer(
             self._key, salt=task, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
         )
 
 
-def send(app: Celery, task: str, body: object = None, **options: Any) -> None:
-    """Sends a signed task; `options` are Celery's."""
-    sealed = app.conf.signing.seal(task, current_correlation_id(), body)
-    # Celery would put its own copy of what is said here into the message's headers.
-    app.send_task(task, [sealed], argsrepr="(signed)", **options)
+def send_signed(app: Celery, task: str, body: object = None, **options: Any) -> None:
+    """Send a signed task; `options` are Celery's."""
+    signed = app.conf.signer.sign(task, current_correlation_id(), body)
+    # Without `argsrepr`, Celery copies the arguments into the message's headers.
+    app.send_task(task, [signed], argsrepr="(signed)", **options)

@@ -1,54 +1,67 @@
-"""More questions than a worker can answer in time, on a real Redis: nobody is left waiting, and nothing piles up."""
+"""More requests than a worker can answer in time, on a real Redis: every call ends, and no backlog is left."""
 
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.worker.conftest import CALLER, toy_process
-from worker.client.queue_client import QueueClient, connect
+from tests.support.echo_worker_process import CALLER, running_echo_process
+from worker.client.queue_client import QueueClient, connect_client
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, GetStatus
+from worker.protocol.library import GetStatus
 from worker.settings import Settings
 
-ASKED, WAITING, TIMEOUT_S = 600, 300, 3.0
+REQUESTS, MAX_WAITING, TIMEOUT_S = 600, 300, 3.0
 SENDERS = 32
-"""Threads that may look at the queue at the same time, and each find room for one more."""
-SLOW = GetStatus(caller=CALLER.model_copy(update={"user_id": "slow"}))
+"""Threads that can check the queue's length at the same time before each sends one more."""
+SLOW_REQUEST = GetStatus(caller=CALLER.model_copy(update={"user_id": "slow"}))
 
 
-async def ended(client: QueueClient) -> tuple[ErrorCode | None, float]:
-    """How a question ended, and after how many seconds."""
-    began_s = time.monotonic()
+async def call_and_time(client: QueueClient) -> tuple[ErrorCode | None, float]:
+    """Call once. Returns the error's code, if it failed, and the duration in seconds."""
+    started_s = time.monotonic()
     try:
-        await client.call(SLOW)
+        await client.call(SLOW_REQUEST)
     except CallFailedError as failed:
-        return failed.code, time.monotonic() - began_s
-    return None, time.monotonic() - began_s
+        return failed.code, time.monotonic() - started_s
+    return None, time.monotonic() - started_s
 
 
-async def longest(redis: Redis, asking: asyncio.Future[object]) -> int:
-    """The most that ever waited in the queue."""
-    most = 0
-    while not asking.done():
-        most = max(most, await redis.llen("search"))  # type: ignore[misc]
-    return most
+async def queue_length(redis: Redis) -> int:
+    length: Any = redis.llen("search")  # redis-py's type is also that of its blocking client
+    return int(await length)
 
 
-async def test_each_question_ends_by_its_deadline(clean_redis: str, tmp_path: Path) -> None:
-    """All of a burst are answered or told that there is too much to do, in time; the queue stays short, then empty."""
-    given = {"redis_url": clean_redis, "search_timeout_s": TIMEOUT_S, "search_waiting": WAITING}
-    settings = Settings(data_dir=tmp_path, **given)  # type: ignore[arg-type]
-    with toy_process(clean_redis):
-        async with connect(settings) as client, Redis.from_url(clean_redis) as redis:
+async def max_queue_length(redis: Redis, calls: asyncio.Future[Any]) -> int:
+    """Return the greatest length of the queue until all calls have ended."""
+    longest = 0
+    while not calls.done():
+        longest = max(longest, await queue_length(redis))
+    return longest
+
+
+async def test_burst_of_requests_is_answered_or_refused_by_the_deadline(clean_redis: str, tmp_path: Path) -> None:
+    """Each call is answered or fails with `busy` in time. The queue stays short and is empty afterwards."""
+    settings = Settings.model_validate(
+        {
+            "data_dir": tmp_path,
+            "redis_url": clean_redis,
+            "search_timeout_s": TIMEOUT_S,
+            "search_waiting": MAX_WAITING,
+        }
+    )
+    with running_echo_process(clean_redis):
+        async with connect_client(settings) as client, Redis.from_url(clean_redis) as redis:
             assert isinstance(client, QueueClient)
-            asking = asyncio.gather(*(ended(client) for _ in range(ASKED)))
-            most = await longest(redis, asking)
-            ends = await asking
-            assert {code for code, _ in ends} == {None, ErrorCode.BUSY}
-            assert max(took_s for _, took_s in ends) < TIMEOUT_S + 2
-            assert most <= WAITING + SENDERS
-            # What is too late by now is thrown away, not worked off first.
-            assert (await ended(client))[0] is None
-            assert await redis.llen("search") == 0  # type: ignore[misc]
+            calls = asyncio.gather(*(call_and_time(client) for _ in range(REQUESTS)))
+            longest = await max_queue_length(redis, calls)
+            results = await calls
+            assert {code for code, _ in results} == {None, ErrorCode.BUSY}
+            assert max(took_s for _, took_s in results) < TIMEOUT_S + 2
+            assert longest <= MAX_WAITING + SENDERS
+            # Expired requests are dropped, not answered before new ones.
+            assert (await call_and_time(client))[0] is None
+            assert await queue_length(redis) == 0
