@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from worker.leases import LeasesUnavailableError, LeaseStore
+from worker.leases import LeaseStore, LeasesUnavailableError
 
 QUEUED_TTL_S: Final = 3600.0
 RUNNING_TTL_S: Final = 30.0

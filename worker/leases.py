@@ -1,7 +1,7 @@
 """Named leases with an owner: locks that expire. Only their owner can renew or release them.
 
-One rule for all processes of an installation: a Redis lease is a redis-py `Lock` under `reelseek:lease:NAME` whose token
-is the owner. Workers use the blocking store, chat frontends the asynchronous one.
+All processes of an installation follow one rule: a lease in Redis is a redis-py `Lock` under `reelseek:lease:NAME`
+whose token is the owner. Workers use the blocking store, chat frontends the asynchronous one.
 """
 
 import threading

@@ -16,7 +16,7 @@ class RedisProfile:
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 5.0
     retry_for_s: int = 0
-    """A command is sent again, once a second, if Redis is away for no longer than this. 0: the error is raised at once."""
+    """How long a command is retried, once a second, while Redis is away. 0: it fails at once."""
     max_connections: int = 8
     """Of an asynchronous client."""
     connection_wait_s: float | None = None
@@ -30,7 +30,7 @@ LEASES: Final = RedisProfile(retry_for_s=20)
 PROBE: Final = RedisProfile(connect_timeout_s=2.0, read_timeout_s=2.0)
 """Health checks, metrics and the doctor, which must answer quickly."""
 CHAT: Final = RedisProfile(connect_timeout_s=2.0, max_connections=32, connection_wait_s=5.0)
-"""A chat frontend's store. The platform gives 3 s to acknowledge; hundreds of requests at once share the connections."""
+"""A chat frontend's stores. Platforms give 3 s to acknowledge an event; hundreds of requests share the connections."""
 TASK_STATES: Final = RedisProfile()
 """States of tasks. Reading a subscription has no timeout."""
 

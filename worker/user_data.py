@@ -32,12 +32,12 @@ def make_key_by_hash(space: str, user_hash: str, kind: str, name: str) -> str:
 
 
 def hash_user(user_id: str) -> str:
-    """Return the `USER_HASH_CHARS` characters that stand for a user in keys and tokens."""
+    """Return the `USER_HASH_CHARS` characters that represent a user in keys and tokens."""
     return urlsafe_b64encode(hashlib.sha256(user_id.encode()).digest())[:USER_HASH_CHARS].decode()
 
 
 class UserDataKeys(Protocol):
-    """What a worker deletes and reads of them."""
+    """The data that a worker deletes or reads."""
 
     def delete(self, space: str, user_id: str | None = None) -> None:
         """Delete the data of a user in a space, or of the whole space without a `user_id`."""
