@@ -1,22 +1,22 @@
-"""The clips and questions of the first start."""
+"""Sample clips that a new installation shows."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.starter.artifacts import default_folder, sample_files
+from model.starter.artifacts import default_artifacts_dir, find_samples
 from worker.settings import Settings
 
 
 @dataclass(frozen=True)
 class SampleVideo:
-    """One clip that `make env` brought."""
+    """One clip that `make env` downloaded."""
 
     path: Path
     title: str
     licence: str
 
 
-def samples(settings: Settings) -> list[SampleVideo]:
-    """Those that are there; none after a set-up that did not end."""
-    found = sample_files(settings.parts_dir or default_folder())
+def list_samples(settings: Settings) -> list[SampleVideo]:
+    """List the clips that were downloaded; none if the set-up did not finish."""
+    found = find_samples(settings.parts_dir or default_artifacts_dir())
     return [SampleVideo(path, sample.title, sample.licence) for path, sample in found]

@@ -1,18 +1,20 @@
-"""All that an installation must not lose, written into a folder and taken back from it.
+"""Backup of everything that an installation must not lose, into a folder, and its restore.
 
-Qdrant's snapshots (embedded: its folders), the aliases that say which generation is searched, and all blobs:
-thumbnails, frames, adapters. `manifest.json` comes last and names each file with its hash, so a backup that was cut
-off is none.
+A backup contains Qdrant's snapshots (in the embedded form: its folders), the aliases that name the live generations,
+and all blobs: thumbnails, frames, adapters. `manifest.json` is written last and contains every file with its hash, so
+that an interrupted backup is not taken for a complete one.
 
-On a server it may be made while jobs run. The records are taken first: a video that was finished after that is
-`waiting` in them, and is indexed again. Redis holds nothing that is not made anew.
+With a Qdrant server, a backup can be made while jobs run. The records are saved first: a video that is finished after
+that is `waiting` in them and is indexed again after a restore. Redis is not part of a backup, because everything in it
+can be made again.
 
-A snapshot is of one node: a cluster of several is backed up by Qdrant's own means, node by node.
+A snapshot contains one node's data. Back up each node of a cluster by Qdrant's own means.
+
+The caller opens the stores; `worker.runtime.maintenance` does so from the settings.
 """
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Final, Literal, TypeAlias
@@ -20,31 +22,29 @@ from typing import ClassVar, Final, Literal, TypeAlias
 from pydantic import BaseModel, ValidationError
 
 from indexer.store.blobs import BlobStore
-from indexer.store.library import Library
-from indexer.store.moments import MOMENTS
+from indexer.store.generation_id import LIVE_ALIAS, is_moment_collection
 from indexer.store.records import RECORDS, SCHEMA
+from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter, VectorStore
 from worker.protocol.error_codes import ErrorCode
-from worker.runtime.embedded import DataFolderInUseError, owner_lock
-from worker.services import open_points
-from worker.settings import Settings
 
 MANIFEST: Final = "manifest.json"
-FOUND: Final = Filter({"status": ("indexed", "words_only"), "kind": "video"})
+INDEXED_VIDEOS: Final = Filter({"status": ("indexed", "words_only"), "kind": "video"})
 
-Form: TypeAlias = Literal["embedded", "server"]
+StoreForm: TypeAlias = Literal["embedded", "server"]
+"""Which vector store a backup was made of; it can only be restored into the same."""
 
 
 class BackupRefusedError(Exception):
-    """Nothing whole was written, or nothing restored, for a reason that whoever runs Reelseek can mend."""
+    """No complete backup was written, or nothing was restored. The operator can fix the reason."""
 
-    def __init__(self, code: ErrorCode, why: str) -> None:
-        super().__init__(f"{code}: {why}")
+    def __init__(self, code: ErrorCode, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
         self.code = code
 
 
-class File(BaseModel):
-    """One file of a backup, by its path in it."""
+class BackupFile(BaseModel):
+    """One file of a backup, by its path in the backup's folder."""
 
     path: str
     bytes: int
@@ -52,150 +52,72 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a backup holds, and where it can be taken back."""
+    """Content of a backup, and which installations it fits."""
 
     FORMAT: ClassVar[int] = 1
 
     format: int
     reelseek: str
+    """Version of Reelseek that wrote it."""
     schema_version: int
     preset: str
-    form: Form
+    form: StoreForm
     videos: int
     moments: int
-    """That are searched; while jobs run, about so many."""
+    """Moments of the live generation; approximate if jobs were running."""
     collections: tuple[str, ...]
-    """The records first."""
+    """The records are first."""
     aliases: dict[str, str]
-    files: tuple[File, ...]
+    files: tuple[BackupFile, ...]
 
 
-def backup(settings: Settings, folder: Path) -> Manifest:
-    """Writes a backup into a new or empty folder. Raises `BackupRefusedError` and `IndexerError`."""
+def write_backup(folder: Path, vectors: VectorStore, blobs: BlobStore, preset: str, form: StoreForm) -> Manifest:
+    """Write a backup into a new or empty folder. Raises `BackupRefusedError` and `IndexerError`."""
     try:
-        return _backup(settings, folder)
+        return _write_backup(folder, vectors, blobs, preset, form)
     except OSError as error:
         raise BackupRefusedError(ErrorCode.NOT_WRITTEN, str(error)) from error
 
 
-def _backup(settings: Settings, folder: Path) -> Manifest:
+def _write_backup(folder: Path, vectors: VectorStore, blobs: BlobStore, preset: str, form: StoreForm) -> Manifest:
     if folder.exists() and any(folder.iterdir()):
         raise BackupRefusedError(ErrorCode.NOT_EMPTY, f"{folder} is not empty")
     (folder / "points").mkdir(parents=True)
-    with _opened(settings) as points:
-        aliases = {alias: name for alias, name in points.aliases().items() if name in _collections(points)}
-        collections = _collections(points)
-        videos = points.count(RECORDS, Filter({"kind": "video"})) if collections else 0
-        moments = points.count(MOMENTS, Filter()) if MOMENTS in aliases else 0
-        for name in collections:
-            points.save(name, folder / "points" / name)
-        blobs = BlobStore(settings.blobs_address)
-        for key in blobs.all_keys():
-            _write(blobs, key, folder / "blobs" / key)
+    aliases = {alias: name for alias, name in vectors.aliases().items() if name in _collections(vectors)}
+    collections = _collections(vectors)
+    videos = vectors.count(RECORDS, Filter({"kind": "video"})) if collections else 0
+    moments = vectors.count(LIVE_ALIAS, Filter()) if LIVE_ALIAS in aliases else 0
+    for name in collections:
+        vectors.save(name, folder / "points" / name)
+    for key in blobs.all_keys():
+        _write_blob(blobs, key, folder / "blobs" / key)
     manifest = Manifest(
         format=Manifest.FORMAT,
         reelseek=version("reelseek"),
         schema_version=SCHEMA,
-        preset=settings.preset,
-        form=_form(settings),
+        preset=preset,
+        form=form,
         videos=videos,
         moments=moments,
         collections=tuple(collections),
         aliases=aliases,
-        files=tuple(_files(folder)),
+        files=tuple(_list_files(folder)),
     )
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     return manifest
 
 
-def restore(settings: Settings, folder: Path) -> Manifest:
-    """Takes a backup into empty stores. Raises `BackupRefusedError` before anything is changed, and `IndexerError`."""
-    manifest = _checked(settings, folder)
-    with _opened(settings) as points:
-        blobs = BlobStore(settings.blobs_address)
-        if any(points.count(name, Filter()) for name in _collections(points)) or next(blobs.all_keys(), None):
-            raise BackupRefusedError(ErrorCode.NOT_EMPTY, "the stores hold something")
-        for file in manifest.files:
-            if file.path.startswith("blobs/"):
-                blobs.put(file.path.removeprefix("blobs/"), (folder / file.path).read_bytes())
-        # The records last: a restore that was cut off leaves a library that says it is not empty, or has no record.
-        for name in reversed(manifest.collections):
-            points.load(name, folder / "points" / name)
-        for alias, name in manifest.aliases.items():
-            points.point_alias(alias, name)
-        Library(points)
-        _settle(points)
-    return manifest
+def verify_backup(folder: Path, preset: str, form: StoreForm) -> Manifest:
+    """Return the manifest of a backup that is complete, undamaged and fits the installation.
 
-
-def _settle(points: VectorStore) -> None:
-    """Mends what changed while the backup was made: the records are right, and what they miss is indexed again."""
-    known = {stored.id for stored in points.scroll(RECORDS, Filter({"kind": "video"}), ())}
-    for name in _collections(points):
-        if name != RECORDS:
-            kept = {each.payload["video_id"] for each in points.scroll(name, Filter(), ("video_id",))}
-            if strange := kept - known:
-                points.delete(name, Filter({"video_id": tuple(strange)}))
-    live = points.resolve(MOMENTS)
-    for stored in list(points.scroll(RECORDS, FOUND, ())) if live else ():
-        if not points.count(MOMENTS, Filter({"video_id": stored.id, "open": "yes"})):
-            points.set_payload(RECORDS, Filter(ids=(stored.id,)), {"status": "waiting"})
-
-
-# ---- the stores ----
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[VectorStore]:
-    """Embedded, nobody else may have the data open meanwhile."""
-    try:
-        alone = owner_lock(settings) if _form(settings) == "embedded" else nullcontext()
-        with alone, closing(open_points(settings)) as points:
-            yield points
-    except DataFolderInUseError as error:
-        raise BackupRefusedError(ErrorCode.IN_USE, str(settings.data_dir)) from error
-
-
-def _form(settings: Settings) -> Form:
-    return "embedded" if settings.qdrant_url is None else "server"
-
-
-def _collections(points: VectorStore) -> list[str]:
-    """Ours, the records first."""
-    moments = [name for name in points.collections() if name.startswith(f"{MOMENTS}_")]
-    return [*(name for name in points.collections() if name == RECORDS), *moments]
-
-
-# ---- the files ----
-
-
-def _write(blobs: BlobStore, key: str, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        file.write_bytes(blobs.get(key))
-    except KeyError:
-        # Forgotten since the keys were listed.
-        return
-
-
-def _files(folder: Path) -> Iterator[File]:
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        yield File(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=_sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _checked(settings: Settings, folder: Path) -> Manifest:
-    """The manifest of a backup whose files are all there as they were written, and that fits these settings."""
+    Raises `BackupRefusedError`.
+    """
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
         raise BackupRefusedError(ErrorCode.BACKUP_DAMAGED, f"no manifest: {error}") from error
-    fits = (manifest.preset, manifest.form) == (settings.preset, _form(settings))
-    if not fits or manifest.format > Manifest.FORMAT or manifest.schema_version > SCHEMA:
+    is_same_kind = (manifest.preset, manifest.form) == (preset, form)
+    if not is_same_kind or manifest.format > Manifest.FORMAT or manifest.schema_version > SCHEMA:
         raise BackupRefusedError(
             ErrorCode.BACKUP_UNFIT, f"made by {manifest.reelseek}: {manifest.preset}, {manifest.form}"
         )
@@ -204,3 +126,61 @@ def _checked(settings: Settings, folder: Path) -> Manifest:
         if not path.is_file() or path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
             raise BackupRefusedError(ErrorCode.BACKUP_DAMAGED, file.path)
     return manifest
+
+
+def restore_backup(manifest: Manifest, folder: Path, vectors: VectorStore, blobs: BlobStore) -> None:
+    """Load a verified backup into empty stores.
+
+    Raises `BackupRefusedError` before anything is changed if the stores are not empty, and `IndexerError`.
+    """
+    if any(vectors.count(name, Filter()) for name in _collections(vectors)) or next(blobs.all_keys(), None):
+        raise BackupRefusedError(ErrorCode.NOT_EMPTY, "the stores are not empty")
+    for file in manifest.files:
+        if file.path.startswith("blobs/"):
+            blobs.put(file.path.removeprefix("blobs/"), (folder / file.path).read_bytes())
+    # The records last: after an interrupted restore the library is either refused as not empty, or has no records.
+    for name in reversed(manifest.collections):
+        vectors.load(name, folder / "points" / name)
+    for alias, name in manifest.aliases.items():
+        vectors.point_alias(alias, name)
+    open_stores(vectors)
+    _reconcile(vectors)
+
+
+def _reconcile(vectors: VectorStore) -> None:
+    """Correct what changed while the backup was made. The records are right: what they miss is indexed again."""
+    recorded = {stored.id for stored in vectors.scroll(RECORDS, Filter({"kind": "video"}), ())}
+    for name in _collections(vectors):
+        if name != RECORDS:
+            stored_videos = {each.payload["video_id"] for each in vectors.scroll(name, Filter(), ("video_id",))}
+            if unrecorded := stored_videos - recorded:
+                vectors.delete(name, Filter({"video_id": tuple(unrecorded)}))
+    live = vectors.resolve(LIVE_ALIAS)
+    for stored in list(vectors.scroll(RECORDS, INDEXED_VIDEOS, ())) if live else ():
+        if not vectors.count(LIVE_ALIAS, Filter({"video_id": stored.id, "open": "yes"})):
+            vectors.set_payload(RECORDS, Filter(ids=(stored.id,)), {"status": "waiting"})
+
+
+def _collections(vectors: VectorStore) -> list[str]:
+    """List Reelseek's collections, the records first."""
+    moments = [name for name in vectors.collections() if is_moment_collection(name)]
+    return [*(name for name in vectors.collections() if name == RECORDS), *moments]
+
+
+def _write_blob(blobs: BlobStore, key: str, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.write_bytes(blobs.get(key))
+    except KeyError:
+        # It was deleted after the keys were listed.
+        return
+
+
+def _list_files(folder: Path) -> Iterator[BackupFile]:
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        yield BackupFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,130 +1,218 @@
-"""Looks at each part of an installation and says how to mend what is wrong."""
+"""Checks of an installation's parts: the data folder, the models, and the servers that the settings name.
+
+A check's outcome is a code with parameters. `bots.cli` turns it into sentences: what was found, and how to fix it.
+"""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
 
 import fsspec
 import redis
 
 from indexer.errors import StoreUnavailableError
-from indexer.fetch.fetch_worker import find_js_runtime
-from model.errors import PartsMissing
-from model.evaluation import published
-from model.starter.artifacts import default_folder, fetching, sample_files, tower_folder
+from worker.redis_client import PROBE, redis_client
 from worker.settings import Settings
 
-LEAST_FREE_BYTES = 2 * 1024**3
+MIN_FREE_BYTES: Final = 2 * 1024**3
+
+
+class DoctorCheckName(StrEnum):
+    """The checked parts."""
+
+    DATA_FOLDER = "data_folder"
+    MODEL = "model"
+    SAMPLES = "samples"
+    DEVICE = "device"
+    BLOB_STORE = "blob_store"
+    YOUTUBE = "youtube"
+    REDIS = "redis"
+    QDRANT = "qdrant"
+
+
+class DoctorOutcome(StrEnum):
+    """Results of checks. The comment after each lists its parameters."""
+
+    DATA_FOLDER_READY = "data_folder_ready"  # folder, free_gb
+    DATA_FOLDER_FULL = "data_folder_full"  # folder, free_gb
+    DATA_FOLDER_UNWRITABLE = "data_folder_unwritable"  # folder, error
+    MODEL_READY = "model_ready"  # preset, folder, figures: `PublishedFigures | None`
+    MODEL_FROM_HUB = "model_from_hub"  # preset, figures
+    MODEL_MISSING = "model_missing"  # folder, command
+    SAMPLES_READY = "samples_ready"  # count
+    SAMPLES_MISSING = "samples_missing"  # command
+    DEVICE_CUDA = "device_cuda"  # name
+    DEVICE_CPU = "device_cpu"  # threads
+    DEVICE_CUDA_MISSING = "device_cuda_missing"  # threads
+    BLOB_STORE_READY = "blob_store_ready"  # address
+    BLOB_STORE_UNAVAILABLE = "blob_store_unavailable"  # error
+    YOUTUBE_READY = "youtube_ready"  # runtime
+    YOUTUBE_RUNTIME_MISSING = "youtube_runtime_missing"
+    REDIS_READY = "redis_ready"  # version
+    REDIS_NOT_DURABLE = "redis_not_durable"  # version
+    REDIS_UNAVAILABLE = "redis_unavailable"  # error
+    QDRANT_READY = "qdrant_ready"  # collections, url
+    QDRANT_UNAVAILABLE = "qdrant_unavailable"  # error
+    NOT_INSTALLED = "not_installed"  # module
+
+
+_OK: Final = {
+    DoctorOutcome.DATA_FOLDER_READY,
+    DoctorOutcome.MODEL_READY,
+    DoctorOutcome.MODEL_FROM_HUB,
+    DoctorOutcome.SAMPLES_READY,
+    DoctorOutcome.DEVICE_CUDA,
+    DoctorOutcome.DEVICE_CPU,
+    DoctorOutcome.BLOB_STORE_READY,
+    DoctorOutcome.YOUTUBE_READY,
+    DoctorOutcome.REDIS_READY,
+    DoctorOutcome.QDRANT_READY,
+    # A bot's machine has no models.
+    DoctorOutcome.NOT_INSTALLED,
+}
 
 
 @dataclass(frozen=True)
 class DoctorCheck:
-    """One part: how it is, and what mends it."""
+    """One checked part and what was found."""
 
-    name: str
-    ok: bool
-    detail: str
-    mend: str = ""
+    name: DoctorCheckName
+    outcome: DoctorOutcome
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_ok(self) -> bool:
+        """Return whether nothing needs to be fixed."""
+        return self.outcome in _OK
 
 
-def check(settings: Settings) -> list[DoctorCheck]:
-    """Every part that these settings use."""
-    checks: list[Callable[[Settings], DoctorCheck]] = [_data_folder, _model, _samples, _device, _blobs, _youtube]
+def run_checks(settings: Settings) -> list[DoctorCheck]:
+    """Check every part that these settings use."""
+    checks: dict[DoctorCheckName, Callable[[Settings], DoctorCheck]] = {
+        DoctorCheckName.DATA_FOLDER: _check_data_folder,
+        DoctorCheckName.MODEL: _check_model,
+        DoctorCheckName.SAMPLES: _check_samples,
+        DoctorCheckName.DEVICE: _check_device,
+        DoctorCheckName.BLOB_STORE: _check_blob_store,
+        DoctorCheckName.YOUTUBE: _check_youtube,
+    }
     if settings.redis_url is not None:
-        url = settings.redis_url.get_secret_value()
-        checks.append(lambda _: _redis(url))
+        checks[DoctorCheckName.REDIS] = _check_redis
     if settings.qdrant_url is not None:
-        checks.append(_qdrant)
-    return [each(settings) for each in checks]
+        checks[DoctorCheckName.QDRANT] = _check_qdrant
+    return [_run(name, check, settings) for name, check in checks.items()]
 
 
-def _data_folder(settings: Settings) -> DoctorCheck:
-    folder, mend = (
-        settings.data_dir.absolute(),
-        "Set REELSEEK_DATA_DIR to a folder on a disk with room that you may write to.",
-    )
+def _run(name: DoctorCheckName, check: Callable[[Settings], DoctorCheck], settings: Settings) -> DoctorCheck:
+    try:
+        return check(settings)
+    except ModuleNotFoundError as error:
+        return DoctorCheck(name, DoctorOutcome.NOT_INSTALLED, {"module": error.name})
+
+
+def _check_data_folder(settings: Settings) -> DoctorCheck:
+    name, folder = DoctorCheckName.DATA_FOLDER, settings.data_dir.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".writable").touch()
         (folder / ".writable").unlink()
     except OSError as error:
-        return DoctorCheck("data folder", False, f"{folder}: {error.strerror}", mend)
+        parameters = {"folder": folder, "error": error.strerror}
+        return DoctorCheck(name, DoctorOutcome.DATA_FOLDER_UNWRITABLE, parameters)
     free_bytes = shutil.disk_usage(folder).free
-    return DoctorCheck("data folder", free_bytes >= LEAST_FREE_BYTES, f"{folder}, {free_bytes / 1e9:.0f} GB free", mend)
+    outcome = DoctorOutcome.DATA_FOLDER_READY if free_bytes >= MIN_FREE_BYTES else DoctorOutcome.DATA_FOLDER_FULL
+    return DoctorCheck(name, outcome, {"folder": folder, "free_gb": round(free_bytes / 1e9)})
 
 
-def _model(settings: Settings) -> DoctorCheck:
-    measured = published.read(settings.preset) or "not measured here, `reelseek evaluate` does"
+# The checks below import what they check: it takes seconds, and a bot's machine does not have it.
+
+
+def _check_model(settings: Settings) -> DoctorCheck:
+    from model.errors import ArtifactsMissingError
+    from model.evaluation.published import read_published_figures
+    from model.starter.artifacts import fetch_command, find_tower
+
+    name, figures = DoctorCheckName.MODEL, read_published_figures(settings.preset)
     if settings.preset != "starter":
-        return DoctorCheck("model", True, f"preset {settings.preset}, fetched from its hub at first use; {measured}")
-    services = settings.parts_dir or default_folder()
+        return DoctorCheck(name, DoctorOutcome.MODEL_FROM_HUB, {"preset": settings.preset, "figures": figures})
+    artifacts_dir = _artifacts_dir(settings)
     try:
-        folder = tower_folder(services)
-    except PartsMissing as missing:
-        return DoctorCheck("model", False, str(missing), f"Run `{fetching(services)}`.")
-    return DoctorCheck("model", True, f"preset starter, {folder}; {measured} (docs/starter-model.md)")
+        folder = find_tower(artifacts_dir)
+    except ArtifactsMissingError:
+        parameters = {"folder": artifacts_dir, "command": fetch_command(artifacts_dir)}
+        return DoctorCheck(name, DoctorOutcome.MODEL_MISSING, parameters)
+    parameters = {"preset": settings.preset, "folder": folder, "figures": figures}
+    return DoctorCheck(name, DoctorOutcome.MODEL_READY, parameters)
 
 
-def _samples(settings: Settings) -> DoctorCheck:
-    services = settings.parts_dir or default_folder()
-    count = len(sample_files(services))
-    return DoctorCheck("samples", count > 0, f"{count} clips", f"Run `{fetching(services)}`.")
+def _check_samples(settings: Settings) -> DoctorCheck:
+    from model.starter.artifacts import fetch_command, find_samples
+
+    name, artifacts_dir = DoctorCheckName.SAMPLES, _artifacts_dir(settings)
+    if count := len(find_samples(artifacts_dir)):
+        return DoctorCheck(name, DoctorOutcome.SAMPLES_READY, {"count": count})
+    return DoctorCheck(name, DoctorOutcome.SAMPLES_MISSING, {"command": fetch_command(artifacts_dir)})
 
 
-def _device(settings: Settings) -> DoctorCheck:
-    import torch  # takes seconds: only the doctor's own command waits for it
+def _artifacts_dir(settings: Settings) -> Path:
+    from model.starter.artifacts import default_artifacts_dir
 
-    cuda = torch.cuda.is_available()
-    name = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
-    wrong = settings.device == "cuda" and not cuda
-    return DoctorCheck(
-        "device", not wrong, name, "Set REELSEEK_DEVICE=auto, or install a CUDA build of torch and its driver."
-    )
+    return settings.parts_dir or default_artifacts_dir()
 
 
-def _blobs(settings: Settings) -> DoctorCheck:
+def _check_device(settings: Settings) -> DoctorCheck:
+    import torch
+
+    name = DoctorCheckName.DEVICE
+    if torch.cuda.is_available():
+        return DoctorCheck(name, DoctorOutcome.DEVICE_CUDA, {"name": torch.cuda.get_device_name()})
+    outcome = DoctorOutcome.DEVICE_CUDA_MISSING if settings.device == "cuda" else DoctorOutcome.DEVICE_CPU
+    return DoctorCheck(name, outcome, {"threads": torch.get_num_threads()})
+
+
+def _check_blob_store(settings: Settings) -> DoctorCheck:
+    name = DoctorCheckName.BLOB_STORE
     try:
         filesystem, root = fsspec.core.url_to_fs(settings.blobs_address)
         filesystem.makedirs(root, exist_ok=True)
     except (OSError, ValueError, ImportError) as error:
-        return DoctorCheck(
-            "blob store", False, str(error), "Correct REELSEEK_BLOBS_URL; S3 needs AWS_ACCESS_KEY_ID and its like."
-        )
-    return DoctorCheck("blob store", True, settings.blobs_address)
+        return DoctorCheck(name, DoctorOutcome.BLOB_STORE_UNAVAILABLE, {"error": error})
+    return DoctorCheck(name, DoctorOutcome.BLOB_STORE_READY, {"address": settings.blobs_address})
 
 
-def _youtube(_settings: Settings) -> DoctorCheck:
-    runtime = find_js_runtime()
-    return DoctorCheck(
-        "YouTube", runtime is not None, f"yt-dlp runs YouTube's scripts with {runtime}", "Run `pip install deno`."
-    )
+def _check_youtube(_settings: Settings) -> DoctorCheck:
+    from indexer.fetch.ydl_session import find_js_runtime
+
+    if (runtime := find_js_runtime()) is None:
+        return DoctorCheck(DoctorCheckName.YOUTUBE, DoctorOutcome.YOUTUBE_RUNTIME_MISSING)
+    return DoctorCheck(DoctorCheckName.YOUTUBE, DoctorOutcome.YOUTUBE_READY, {"runtime": runtime})
 
 
-def _redis(url: str) -> DoctorCheck:
+def _check_redis(settings: Settings) -> DoctorCheck:
+    assert settings.redis_url is not None  # noqa: S101  # checked only with one
+    name = DoctorCheckName.REDIS
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
+        with redis_client(settings.redis_url.get_secret_value(), PROBE) as client:
             version = client.info("server")["redis_version"]
-            durable = client.info("persistence")["aof_enabled"]
+            is_durable = bool(client.info("persistence")["aof_enabled"])
     except (redis.RedisError, ValueError) as error:
-        return DoctorCheck(
-            "Redis", False, str(error), "Start Redis, or correct REELSEEK_REDIS_URL (redis://:password@host:6379/0)."
-        )
-    mend = "Start Redis with `--appendonly yes`, so that queued links outlive its restart."
-    return DoctorCheck(
-        "Redis", bool(durable), f"version {version}, append-only file {'on' if durable else 'off'}", mend
-    )
+        return DoctorCheck(name, DoctorOutcome.REDIS_UNAVAILABLE, {"error": error})
+    outcome = DoctorOutcome.REDIS_READY if is_durable else DoctorOutcome.REDIS_NOT_DURABLE
+    return DoctorCheck(name, outcome, {"version": version})
 
 
-def _qdrant(settings: Settings) -> DoctorCheck:
-    from indexer.vectors.qdrant_server import QdrantVectorStore  # its client takes a second to import
+def _check_qdrant(settings: Settings) -> DoctorCheck:
+    from indexer.vectors.qdrant_server import QdrantVectorStore
 
-    key = settings.qdrant_api_key
+    name, key = DoctorCheckName.QDRANT, settings.qdrant_api_key
     points = QdrantVectorStore(str(settings.qdrant_url), key.get_secret_value() if key else None)
     try:
-        return DoctorCheck("Qdrant", True, f"{len(points.collections())} collections at {settings.qdrant_url}")
+        parameters = {"collections": len(points.collections()), "url": settings.qdrant_url}
+        return DoctorCheck(name, DoctorOutcome.QDRANT_READY, parameters)
     except StoreUnavailableError as error:
-        return DoctorCheck(
-            "Qdrant", False, str(error), "Start Qdrant, or correct REELSEEK_QDRANT_URL and REELSEEK_QDRANT_API_KEY."
-        )
+        return DoctorCheck(name, DoctorOutcome.QDRANT_UNAVAILABLE, {"error": error})
     finally:
         points.close()

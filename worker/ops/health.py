@@ -1,7 +1,7 @@
-"""Whether this process lives and can work, and its metrics, over HTTP on one small port.
+"""Liveness, readiness and metrics of a process, over HTTP on one port.
 
-`/health`: it lives, and its loop turns. `/ready`: it can do its work now. Both tell each check in JSON, with status 503
-where one fails. `/metrics`: for Prometheus.
+`/health` is liveness: the process runs and its loop is not stuck. `/ready` is readiness: it can do its work now. Both
+return each check in JSON, with status 503 if one fails. `/metrics` is for Prometheus.
 """
 
 import asyncio
@@ -19,67 +19,78 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from worker.ops.metrics import Metrics
+from worker.redis_client import PROBE, redis_client
 from worker.settings import Settings
 
 Check: TypeAlias = Callable[[], bool]
+"""Returns whether the checked part is well."""
 Checks: TypeAlias = Mapping[str, Check]
 
-ANSWER_WITHIN_S: Final = 2.0
-BEAT_EVERY_S: Final = 1.0
-BEATS_WITHIN_S: Final = 10.0
+PROBE_TIMEOUT_S: Final = 2.0
+HEARTBEAT_INTERVAL_S: Final = 1.0
+RECENT_S: Final = 10.0
 STUCK_AFTER_S: Final = 60.0
 log = structlog.get_logger()
 
 
 class PortTakenError(Exception):
-    """The port of health and metrics can't be listened on."""
+    """The port for health and metrics cannot be listened on. The message is its address and the reason."""
 
 
 class Heartbeat:
-    """When something was last seen to happen, by a clock that does not jump."""
+    """Time since something last happened, by a monotonic clock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last_s: float | None = None
 
     def beat(self) -> None:
+        """Record that it happens now."""
         self._last_s = self._clock()
 
-    def within(self, seconds: float) -> bool:
-        """Whether it happened in the last `seconds`."""
+    def is_within(self, seconds: float) -> bool:
+        """Return whether it happened in the last `seconds`."""
         return self._last_s is not None and self._clock() - self._last_s < seconds
 
-    def beats(self) -> bool:
-        return self.within(BEATS_WITHIN_S)
+    def is_recent(self) -> bool:
+        """Return whether it happened in the last `RECENT_S` seconds."""
+        return self.is_within(RECENT_S)
 
-    def stands_still(self) -> bool:
-        """Whether what had begun has ended."""
-        return self._last_s is not None and not self.within(STUCK_AFTER_S)
+    def is_stuck(self) -> bool:
+        """Return whether it has stopped for `STUCK_AFTER_S` seconds. What has never started is not stuck."""
+        return self._last_s is not None and not self.is_within(STUCK_AFTER_S)
 
 
-class Broker:
-    """Redis, as a check; and whether a loop that stands still may be waiting for it."""
+class BrokerCheck:
+    """Checks of Redis, and of a loop that may be waiting for Redis."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_connect_timeout=ANSWER_WITHIN_S, socket_timeout=ANSWER_WITHIN_S)
-        self._away = Heartbeat()
+        self._redis = redis_client(url, PROBE)
+        self._failure = Heartbeat()
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
+        """Return whether Redis answers."""
         try:
             self._redis.ping()
         except redis.RedisError:
-            self._away.beat()
+            self._failure.beat()
             return False
         return True
 
-    def turning(self, loop: Heartbeat) -> Check:
-        """That a worker's loop turns, or waits for Redis, which is away or has just come back."""
-        return lambda: not loop.stands_still() or not self.answers() or self._away.within(STUCK_AFTER_S)
+    def loop_check(self, loop: Heartbeat) -> Check:
+        """Return a check that a worker's loop is not stuck. One that waits for Redis is not.
+
+        Redis counts as a reason while it cannot be reached, and for `STUCK_AFTER_S` seconds after that.
+        """
+        return lambda: not loop.is_stuck() or not self.is_reachable() or self._failure.is_within(STUCK_AFTER_S)
 
 
 @contextmanager
-def serving(settings: Settings, metrics: Metrics, health: Checks, ready: Checks) -> Iterator[str | None]:
-    """Answers until the block ends; yields the address. None: the settings name no port. Raises `PortTakenError`."""
+def serve_checks(settings: Settings, metrics: Metrics, health: Checks, ready: Checks) -> Iterator[str | None]:
+    """Serve checks and metrics over HTTP until the block ends.
+
+    Yields the address, or None if the settings name no port. Raises `PortTakenError`.
+    """
     if settings.metrics_port is None:
         yield None
         return
@@ -101,16 +112,16 @@ def serving(settings: Settings, metrics: Metrics, health: Checks, ready: Checks)
 
 @dataclass(frozen=True)
 class FrontendHealth:
-    """What a frontend shows of itself: metrics, that its loop turns, and that it is connected."""
+    """Metrics and heartbeats of a frontend: its event loop, and its connection to the platform."""
 
     metrics: Metrics = field(default_factory=Metrics)
     loop: Heartbeat = field(default_factory=Heartbeat)
     connected: Heartbeat = field(default_factory=Heartbeat)
 
     @asynccontextmanager
-    async def beating(self, is_connected: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-        """Until the block ends, asks again and again whether the frontend is connected to who talks to it."""
-        task = asyncio.create_task(self._beat(is_connected))
+    async def watch_connection(self, is_connected: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+        """Poll `is_connected` and record both heartbeats until the block ends."""
+        task = asyncio.create_task(self._poll(is_connected))
         try:
             yield
         finally:
@@ -118,25 +129,25 @@ class FrontendHealth:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _beat(self, is_connected: Callable[[], Awaitable[bool]]) -> None:
+    async def _poll(self, is_connected: Callable[[], Awaitable[bool]]) -> None:
         while True:
             self.loop.beat()
             if await is_connected():
                 self.connected.beat()
-            await asyncio.sleep(BEAT_EVERY_S)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
 
 
 @contextmanager
-def frontend(settings: Settings) -> Iterator[FrontendHealth]:
-    """Serves what a frontend shows until the block ends. Raises `PortTakenError`."""
-    vitals = FrontendHealth()
-    ready: dict[str, Check] = {"connected": vitals.connected.beats}
+def serve_frontend_health(settings: Settings) -> Iterator[FrontendHealth]:
+    """Serve a frontend's checks and metrics until the block ends. Raises `PortTakenError`."""
+    frontend = FrontendHealth()
+    ready: dict[str, Check] = {"connected": frontend.connected.is_recent}
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
-        vitals.metrics.watch_queues(url)
-        ready["redis"] = Broker(url).answers
-    with serving(settings, vitals.metrics, {"loop": lambda: not vitals.loop.stands_still()}, ready):
-        yield vitals
+        frontend.metrics.watch_queues(url)
+        ready["redis"] = BrokerCheck(url).is_reachable
+    with serve_checks(settings, frontend.metrics, {"loop": lambda: not frontend.loop.is_stuck()}, ready):
+        yield frontend
 
 
 def _handler(metrics: Metrics, health: Checks, ready: Checks) -> type[BaseHTTPRequestHandler]:
@@ -146,27 +157,27 @@ def _handler(metrics: Metrics, health: Checks, ready: Checks) -> type[BaseHTTPRe
         def do_GET(self) -> None:
             match self.path.partition("?")[0]:
                 case "/metrics":
-                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry))
+                    self._send(200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry))
                 case "/health":
-                    self._tell(health)
+                    self._send_checks(health)
                 case "/ready":
-                    self._tell(ready)
+                    self._send_checks(ready)
                 case _:
                     self.send_error(404)
 
-        def _tell(self, checks: Checks) -> None:
-            found = {name: check() for name, check in checks.items()}
-            status = 200 if all(found.values()) else 503
-            self._answer(status, "application/json", json.dumps(found).encode())
+        def _send_checks(self, checks: Checks) -> None:
+            results = {name: check() for name, check in checks.items()}
+            status = 200 if all(results.values()) else 503
+            self._send(status, "application/json", json.dumps(results).encode())
 
-        def _answer(self, status: int, kind: str, body: bytes) -> None:
+        def _send(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """One is asked every few seconds: nothing of it belongs in the log."""
+            """Log nothing: a probe comes every few seconds."""
 
     return Handler

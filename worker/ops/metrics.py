@@ -1,6 +1,6 @@
-"""What an operator can watch: Prometheus metrics of one process, and of the queues that all processes share.
+"""Prometheus metrics of one process, and of the queues that all processes share.
 
-No label ever holds a space, a person, a query or a link.
+No label contains a space, a user, a query or a link.
 """
 
 import json
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import wraps
 from typing import Any, Final
 
@@ -18,161 +19,192 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from worker.queue.app import QUEUES, SENT_AT
+from worker.protocol.queues import QUEUES, SENT_AT
+from worker.redis_client import PROBE, redis_client
 
-REDIS_WITHIN_S: Final = 2.0
 SEARCH_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 JOB_SECONDS: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 14400)
 WAIT_SECONDS: Final = (0.005, 0.02, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 900, 3600, 14400)
 BATCH_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
+class TaskOutcome(StrEnum):
+    """How one run of a task ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """With an error code."""
+    RETRIED = "retried"
+    COPY = "copy"
+    """A duplicate message; nothing was done."""
+    GIVEN_BACK = "given_back"
+    """The worker shuts down; the message goes back to the queue."""
+    BROKEN = "broken"
+    """An error that the task did not catch."""
+
+
+class AnswerOutcome(StrEnum):
+    """How a frontend's answer to a user ended."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """The rate limit was exceeded."""
+    FAILED = "failed"
+    GIVEN_BACK = "given_back"
+    """The frontend shuts down; another process answers."""
+
+
+@dataclass
+class TimedAnswer:
+    """An answer that is being given. Set `outcome` if it is not `ANSWERED`."""
+
+    outcome: AnswerOutcome = AnswerOutcome.ANSWERED
+
+
 class Metrics:
-    """Of one process: its entry point builds them and hands them on."""
+    """Metrics of one process. Its entry point makes them and passes them on."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._waits = self._seconds("reelseek_queue_wait_seconds", "From sent to begun.", WAIT_SECONDS, "queue")
-        self._tasks = self._count("reelseek_tasks", "Tasks by how they ended.", "task", "outcome")
-        self._failures = self._count("reelseek_failures", "Failed tasks by their code.", "task", "code")
-        self._stages = self._seconds(
-            "reelseek_job_stage_seconds", "Of one stage of a job.", JOB_SECONDS, "task", "stage"
+        self._waits = self._histogram(
+            "reelseek_queue_wait_seconds", "From sending a message to its start.", WAIT_SECONDS, "queue"
         )
-        self._search = self._seconds("reelseek_search_seconds", "Of a search, by stage.", SEARCH_SECONDS, "stage")
-        self._batches = self._seconds("reelseek_encode_batch_items", "Encoded in one call.", BATCH_ITEMS, "kind")
-        self._acknowledged = self._seconds(
-            "reelseek_acknowledge_seconds", "From hearing to acknowledging.", SEARCH_SECONDS, "platform"
+        self._tasks = self._counter("reelseek_tasks", "Tasks by outcome.", "task", "outcome")
+        self._failures = self._counter("reelseek_failures", "Failed tasks by error code.", "task", "code")
+        self._stages = self._histogram(
+            "reelseek_job_stage_seconds", "Duration of a stage of a job.", JOB_SECONDS, "task", "stage"
         )
-        self._answer = self._seconds(
-            "reelseek_answer_seconds", "From asked to the last reply.", WAIT_SECONDS, "platform", "command"
+        self._search = self._histogram(
+            "reelseek_search_seconds", "Duration of a stage of a search.", SEARCH_SECONDS, "stage"
         )
-        self._answers = self._count("reelseek_answers", "Answers by how they ended.", "platform", "command", "outcome")
+        self._batches = self._histogram(
+            "reelseek_encode_batch_items", "Number of items encoded in one call.", BATCH_ITEMS, "kind"
+        )
+        self._acknowledgements = self._histogram(
+            "reelseek_acknowledge_seconds", "From receiving an event to acknowledging it.", SEARCH_SECONDS, "platform"
+        )
+        self._answer = self._histogram(
+            "reelseek_answer_seconds", "From the request to the last reply.", WAIT_SECONDS, "platform", "command"
+        )
+        self._answers = self._counter("reelseek_answers", "Answers by outcome.", "platform", "command", "outcome")
 
     def watch_queues(self, redis_url: str) -> None:
-        """Shows the queues, too: read at each scrape, so they are seen also when nobody works on them."""
-        self.registry.register(_Queues(redis_url))
+        """Add the queues. They are read at each scrape, so they are seen even if no worker runs."""
+        self.registry.register(_QueueCollector(redis_url))
 
     # ---- workers ----
 
-    def measured(self, run: Callable[..., dict[str, Any]], name: str) -> Callable[..., dict[str, Any]]:
-        """The same bound task; how long its messages waited and how it ended is counted."""
+    def instrument(self, run: Callable[..., dict[str, Any]], name: str) -> Callable[..., dict[str, Any]]:
+        """Wrap a bound task: observe how long its messages waited, and count its outcomes."""
 
         @wraps(run)
         def task(task: Task, *args: Any) -> dict[str, Any]:
-            self._waited(task)
-            outcome = "broken"
+            self._observe_wait(task)
+            outcome = TaskOutcome.BROKEN
             try:
                 answer = run(task, *args)
-                outcome = "failed" if answer.get("kind") == "failed" else "done"
+                outcome = TaskOutcome.FAILED if answer.get("kind") == "failed" else TaskOutcome.DONE
             except Retry:
-                outcome = "retried"
+                outcome = TaskOutcome.RETRIED
                 raise
             except Ignore:
-                outcome = "copy"
+                outcome = TaskOutcome.COPY
                 raise
             except Reject:
-                outcome = "given_back"
+                outcome = TaskOutcome.GIVEN_BACK
                 raise
             finally:
                 self._tasks.labels(name, outcome).inc()
-            if outcome == "failed":
+            if outcome is TaskOutcome.FAILED:
                 self._failures.labels(name, answer["code"]).inc()
             return answer
 
         return task
 
-    def _waited(self, task: Task) -> None:
+    def _observe_wait(self, task: Task) -> None:
         sent_at = (task.request.headers or {}).get(SENT_AT)
-        # A retry waits for its time on purpose.
+        # A retry waits on purpose.
         if isinstance(sent_at, float) and not task.request.eta:
             queue = task.request.delivery_info["routing_key"]
             self._waits.labels(queue).observe(max(0.0, time.time() - sent_at))
 
     @contextmanager
-    def stages(self, job: str) -> Iterator[Callable[[str], None]]:
-        """Inside, the yielded call says which stage begins; one lasts until the next, or the end."""
-        current, since_s = "", time.monotonic()
+    def time_stages(self, job: str) -> Iterator[Callable[[str], None]]:
+        """Time the stages of a job. Call what is yielded when a stage begins; it lasts until the next, or the end."""
+        current, started_s = "", time.monotonic()
 
-        def begin(stage: str) -> None:
-            nonlocal current, since_s
+        def begin_stage(stage: str) -> None:
+            nonlocal current, started_s
             if stage != current:
                 now_s = time.monotonic()
                 if current:
-                    self._stages.labels(job, current).observe(now_s - since_s)
-                current, since_s = stage, now_s
+                    self._stages.labels(job, current).observe(now_s - started_s)
+                current, started_s = stage, now_s
 
         try:
-            yield begin
+            yield begin_stage
         finally:
-            begin("")
+            begin_stage("")
 
     @contextmanager
-    def search(self, stage: str) -> Iterator[None]:
-        """Measures a stage of a search; an `indexer.ports.Timed`."""
+    def time_search_stage(self, stage: str) -> Iterator[None]:
+        """Time a stage of a search; an `indexer.ports.StageTimer`."""
         with self._search.labels(stage).time():
             yield
 
-    def batch(self, kind: str, items: int) -> None:
-        """Texts, frames or clips that were encoded in one call."""
+    def observe_batch(self, kind: str, items: int) -> None:
+        """Observe how many texts, frames or clips were encoded in one call."""
         self._batches.labels(kind).observe(items)
 
     # ---- frontends ----
 
     @contextmanager
-    def acknowledging(self, platform: str) -> Iterator[None]:
-        with self._acknowledged.labels(platform).time():
+    def time_acknowledgement(self, platform: str) -> Iterator[None]:
+        """Time the acknowledgement of an event."""
+        with self._acknowledgements.labels(platform).time():
             yield
 
     @contextmanager
-    def answering(self, platform: str, command: str) -> Iterator["Answering"]:
-        """Measures an answer, and counts it by the outcome that is set inside."""
-        answering = Answering()
+    def time_answer(self, platform: str, command: str) -> Iterator[TimedAnswer]:
+        """Time an answer, and count it by the outcome that is set in the block."""
+        answer = TimedAnswer()
         try:
             with self._answer.labels(platform, command).time():
-                yield answering
+                yield answer
         except BaseException:
-            answering.outcome = "given_back"
+            answer.outcome = AnswerOutcome.GIVEN_BACK
             raise
         finally:
-            self._answers.labels(platform, command, answering.outcome).inc()
+            self._answers.labels(platform, command, answer.outcome).inc()
 
-    # ---- making them ----
+    # ---- construction ----
 
-    def _seconds(self, name: str, what: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(name, what, labels, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, description: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, description, labels, buckets=buckets, registry=self.registry)
 
-    def _count(self, name: str, what: str, *labels: str) -> Counter:
-        return Counter(name, what, labels, registry=self.registry)
-
-
-@dataclass
-class Answering:
-    """An answer that is being given."""
-
-    outcome: str = "answered"
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(name, description, labels, registry=self.registry)
 
 
-class _Queues(Collector):
-    """How many messages wait in each queue, and for how long the first of them has."""
+class _QueueCollector(Collector):
+    """How many messages wait in each queue, and how long the oldest has waited."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_connect_timeout=REDIS_WITHIN_S, socket_timeout=REDIS_WITHIN_S
-        )
+        self._redis = redis_client(redis_url, PROBE)
 
     def describe(self) -> list[GaugeMetricFamily]:
         return [
-            GaugeMetricFamily("reelseek_queue_messages", "Messages that wait.", labels=["queue"]),
-            GaugeMetricFamily("reelseek_queue_oldest_seconds", "How long the first has waited.", labels=["queue"]),
+            GaugeMetricFamily("reelseek_queue_messages", "Waiting messages.", labels=["queue"]),
+            GaugeMetricFamily("reelseek_queue_oldest_seconds", "Age of the oldest waiting message.", labels=["queue"]),
         ]
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """Without Redis there is nothing to say, and the process's own metrics are told all the same."""
+        """Read the queues. Returns nothing if Redis is away, so that the process's own metrics are still served."""
         lengths, ages = self.describe()
         try:
             for queue in QUEUES:
-                # kombu pushes on the left and takes from the right.
+                # kombu pushes on the left and pops on the right.
                 lengths.add_metric([queue], self._redis.llen(queue))
                 ages.add_metric([queue], _age_s(self._redis.lindex(queue, -1)))
         except redis.RedisError:
@@ -181,7 +213,7 @@ class _Queues(Collector):
 
 
 def _age_s(message: bytes | str | None) -> float:
-    """Of a message as kombu writes it; 0 where none waits, or it says no time."""
+    """Return the age of a message in kombu's format; 0 if there is none or it does not contain a time."""
     if message is None:
         return 0.0
     try:

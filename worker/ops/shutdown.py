@@ -1,4 +1,4 @@
-"""A process that is told to end does so in order, and in any case before it would be killed."""
+"""Graceful shutdown, with a hard exit before the supervisor kills the process."""
 
 import os
 import threading
@@ -6,19 +6,22 @@ from typing import Final
 
 import structlog
 
-GRACE_S: Final = 25.0
-"""Docker, Kubernetes and systemd kill after 30 s or more, as docker-compose.yml is set."""
+GRACE_PERIOD_S: Final = 25.0
+"""Docker (as set in docker-compose.yml), Kubernetes and systemd kill a process after 30 s or more."""
 
 log = structlog.get_logger()
 
 
-def exit_after_grace_period(grace_s: float = GRACE_S) -> None:
-    """What is not done by then is left as a killed process leaves it: others take it up when its leases lapse."""
-    timer = threading.Timer(grace_s, _end, [grace_s])
+def exit_after_grace_period(grace_period_s: float = GRACE_PERIOD_S) -> None:
+    """End the process in `grace_period_s` seconds if it has not ended by itself.
+
+    Unfinished work is left as a killed process leaves it: other processes take it over when its leases expire.
+    """
+    timer = threading.Timer(grace_period_s, _exit, [grace_period_s])
     timer.daemon = True
     timer.start()
 
 
-def _end(grace_s: float) -> None:
-    log.error("process.ended_in_the_middle", grace_s=grace_s)
+def _exit(grace_period_s: float) -> None:
+    log.error("shutdown.grace_period_exceeded", grace_period_s=grace_period_s)
     os._exit(1)

@@ -1,10 +1,11 @@
-"""Celery workers: one that a process is, and, embedded, several as threads of one process."""
+"""Celery workers: one per process, or several as threads of one process in the embedded form."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 import structlog
 from celery import Celery, bootsteps
@@ -12,19 +13,20 @@ from celery.worker import WorkController
 from celery.worker import state as celery_state
 from celery.worker.consumer import Consumer
 
+from worker.ops.health import HEARTBEAT_INTERVAL_S
 from worker.ops.shutdown import exit_after_grace_period
 
 log = structlog.get_logger()
 
-# Searches wait on each other only for the encoder, which batches them. One index job fetches while another embeds.
-THREADS = {"search": 8, "index": 2, "train": 1}
-START_TIMEOUT_S = 30.0
-WAKE = "reelseek.wake"
-BEAT_EVERY_S = 1.0
+CONCURRENCY: Final = {"search": 8, "index": 2, "train": 1}
+"""Threads per queue. Searches wait for each other only at the encoder, which batches them. While one index job embeds,
+another fetches."""
+START_TIMEOUT_S: Final = 30.0
+WAKE_TASK: Final = "reelseek.wake"
 
 
-class _TellJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
-    """Tells the running jobs to stop once nothing more is consumed: what they give back would come straight back."""
+class _StopJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Tells running jobs to stop when the worker no longer consumes: it would take back what they return earlier."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -34,27 +36,27 @@ class _TellJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no
 
 
 class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
-    """A worker that tells when it consumes, and by `beat` that its loop turns."""
+    """A Celery worker that calls `on_ready` when it consumes, and then `beat` every second."""
 
     def __init__(
         self,
         app: Celery,
         queues: Sequence[str],
-        ready: Callable[[], None],
+        on_ready: Callable[[], None],
         stopping: threading.Event,
         beat: Callable[[], None] | None = None,
     ) -> None:
-        self._ready, self.stopping, self._beat = ready, stopping, beat
-        app.steps["worker"].add(_TellJobs)
+        self._on_ready, self.stopping, self._beat = on_ready, stopping, beat
+        app.steps["worker"].add(_StopJobs)
         app.finalize()
-        # Pool threads look the running application up as the process's default one.
+        # Pool threads use the process's default application.
         app.set_default()
         super().__init__(
             app=app,
             hostname=f"{'-'.join(queues)}@%h",
             queues=list(queues),
             pool="threads",
-            concurrency=max(THREADS[queue] for queue in queues),
+            concurrency=max(CONCURRENCY[queue] for queue in queues),
             without_heartbeat=True,
             without_mingle=True,
             without_gossip=True,
@@ -63,26 +65,26 @@ class _Worker(WorkController):  # type: ignore[misc]  # celery has no types
     def on_consumer_ready(self, consumer: Consumer) -> None:
         if self._beat is not None:
             self._beat()
-            consumer.timer.call_repeatedly(BEAT_EVERY_S, self._beat)
-            self._beat = None  # the timer outlives a lost connection
-        self._ready()
+            consumer.timer.call_repeatedly(HEARTBEAT_INTERVAL_S, self._beat)
+            self._beat = None  # the timer survives a lost connection
+        self._on_ready()
 
 
-def work(
+def run_celery_worker(
     app: Celery,
     queues: Sequence[str],
-    ready: Callable[[], None],
+    on_ready: Callable[[], None],
     stopping: threading.Event,
     beat: Callable[[], None] | None = None,
 ) -> None:
-    """Consumes `queues` in this thread until SIGTERM or SIGINT; running jobs are told by `stopping` and waited for.
+    """Consume `queues` in this thread until SIGTERM or SIGINT.
 
-    `beat` is called every second for as long as it consumes. The signals stay ours to the end of the process: a second
-    one changes nothing.
+    Then `stopping` is set and running jobs are awaited. `beat` is called every second while the worker consumes. The
+    signal handlers stay for the rest of the process, and a second signal changes nothing.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    _Worker(app, queues, ready, stopping, beat).start()
+    _Worker(app, queues, on_ready, stopping, beat).start()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -92,27 +94,27 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _wake() -> None:
-    """An idle worker looks whether it should stop when a message comes, and otherwise only every two seconds."""
+    """Do nothing. Any message makes an idle worker check whether to stop; otherwise it checks every two seconds."""
 
 
 @contextmanager
-def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None]:
-    """Embedded: consumes each queue with its own application and worker until the block ends.
+def run_worker_threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None]:
+    """Consume each queue in a thread until the block ends, with an application and a worker of its own.
 
-    An application's queues are what its one worker consumes, hence one each: a long index backlog never holds up a
-    search.
+    A worker consumes all queues of its application, so that each queue needs its own: a long index backlog must not
+    delay a search.
     """
     for app in apps.values():
-        app.task(_wake, name=WAKE, shared=False)
-        # kombu keeps in-memory queues for as long as the process lives; the store's record says what is to be done.
+        app.task(_wake, name=WAKE_TASK, shared=False)
+        # kombu's in-memory queues live as long as the process, but the store's record says what is to be done.
         app.control.purge()
     ready = {queue: threading.Event() for queue in apps}
     workers = [_Worker(app, [queue], ready[queue].set, stopping) for queue, app in apps.items()]
-    running = [
+    threads = [
         threading.Thread(target=worker.start, name=f"worker-{queue}")
         for queue, worker in zip(apps, workers, strict=True)
     ]
-    for thread in running:
+    for thread in threads:
         thread.start()
     try:
         for queue, event in ready.items():
@@ -120,12 +122,12 @@ def threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None
                 raise RuntimeError(f"the worker of queue {queue} did not start in {START_TIMEOUT_S:.0f} s")
         yield
     finally:
-        # Celery's own way to end a worker from another thread: a global, so it ends all of this process.
+        # Celery's way to stop a worker from another thread. It is a global and stops all workers of the process.
         celery_state.should_stop = 0
         for queue, app in apps.items():
-            # The first ends the wait in which it looks, the second the wait that follows all the same.
-            app.send_task(WAKE, queue=queue)
-            app.send_task(WAKE, queue=queue)
-        for thread in running:
+            # The first message ends the current wait; the worker then waits once more before it checks.
+            app.send_task(WAKE_TASK, queue=queue)
+            app.send_task(WAKE_TASK, queue=queue)
+        for thread in threads:
             thread.join()
         celery_state.should_stop = None

@@ -1,4 +1,4 @@
-"""The embedded form: queues, workers and data in this one process."""
+"""The embedded form: queues, workers and data in one process."""
 
 import asyncio
 import secrets
@@ -12,13 +12,14 @@ from pydantic import SecretStr
 
 from indexer.store.blobs import BlobStore
 from worker.client.queue_client import QueueClient
-from worker.jobs.index import resuming
+from worker.jobs.periodic import run_periodically
 from worker.model_cache import Load, load_preset, train_preset
-from worker.queue.app import QUEUES, make_app
+from worker.protocol.queues import QUEUES
+from worker.queue.app import make_app
 from worker.queue.memory_backend import MemoryResultStore
-from worker.queue.task_states import MemoryStates
-from worker.runtime.celery_worker import threads
-from worker.runtime.tasks import PERIODIC_TASKS, register
+from worker.queue.task_states import MemoryTaskStates
+from worker.runtime.celery_worker import run_worker_threads
+from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
@@ -28,19 +29,22 @@ class DataFolderInUseError(Exception):
 
 
 @asynccontextmanager
-async def embedded(settings: Settings, load: Load = load_preset) -> AsyncIterator[QueueClient]:
-    """Owns the data folder, works on all queues, and answers, until the block ends. Raises `DataFolderInUseError`."""
-    owning = _owning(settings, load)
-    sender, results = await asyncio.to_thread(owning.__enter__)
+async def run_embedded_worker(settings: Settings, load: Load = load_preset) -> AsyncIterator[QueueClient]:
+    """Lock the data folder and run workers of all queues until the block ends. Yields a client of them.
+
+    Raises `DataFolderInUseError`.
+    """
+    workers = _run_workers(settings, load)
+    sender, results = await asyncio.to_thread(workers.__enter__)
     try:
-        yield QueueClient(sender, MemoryStates(results), BlobStore(settings.blobs_address), settings)
+        yield QueueClient(sender, MemoryTaskStates(results), BlobStore(settings.blobs_address), settings)
     finally:
-        await asyncio.to_thread(owning.__exit__, None, None, None)
+        await asyncio.to_thread(workers.__exit__, None, None, None)
 
 
 @contextmanager
-def owner_lock(settings: Settings) -> Iterator[None]:
-    """Nobody else has this data folder until the block ends. Raises `DataFolderInUseError`."""
+def lock_data_folder(settings: Settings) -> Iterator[None]:
+    """Own the data folder exclusively until the block ends. Raises `DataFolderInUseError`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
@@ -51,16 +55,16 @@ def owner_lock(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _owning(settings: Settings, load: Load) -> Iterator[tuple[Celery, MemoryResultStore]]:
+def _run_workers(settings: Settings, load: Load) -> Iterator[tuple[Celery, MemoryResultStore]]:
     settings = settings.model_copy(update={"signing_key": SecretStr(secrets.token_hex(32))})
     with ExitStack() as stack:
-        stack.enter_context(owner_lock(settings))
+        stack.enter_context(lock_data_folder(settings))
         results, stopping = MemoryResultStore(), threading.Event()
         sender = make_app(settings, results)
         services = stack.enter_context(closing(Services(settings, sender, stopping, load, train_preset)))
         apps = {queue: make_app(settings, results) for queue in QUEUES}
         for app in apps.values():
-            register(app, services)
-        stack.enter_context(threads(apps, stopping))
-        stack.enter_context(resuming(services, [round for rounds in PERIODIC_TASKS.values() for round in rounds]))
+            register_tasks(app, services)
+        stack.enter_context(run_worker_threads(apps, stopping))
+        stack.enter_context(run_periodically(periodic_tasks(services, QUEUES)))
         yield sender, results

@@ -1,58 +1,59 @@
-"""A worker process of the grown form."""
+"""A worker process, whose broker is Redis."""
 
 import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from typing import Final
 
 import structlog
 
 from indexer.vectors import qdrant_server
-from worker.jobs.index import resuming
+from worker.jobs.periodic import run_periodically
 from worker.model_cache import Load, Train, load_preset, train_preset
-from worker.ops.health import ANSWER_WITHIN_S, Broker, Check, Checks, Heartbeat, serving
+from worker.ops.health import PROBE_TIMEOUT_S, BrokerCheck, Check, Checks, Heartbeat, serve_checks
 from worker.queue.app import make_app
-from worker.runtime.celery_worker import work
-from worker.runtime.tasks import PERIODIC_TASKS, register
+from worker.runtime.celery_worker import run_celery_worker
+from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
 log = structlog.get_logger()
-WITH_MODEL = {"search", "index"}
+MODEL_QUEUES: Final = {"search", "index"}
 """Queues whose workers load the model before they take a task."""
 
-BACKGROUND_NICENESS = 10
-"""Of workers that nobody waits for: on one machine, searches and bots come before a long job."""
+BACKGROUND_NICENESS: Final = 10
+"""Niceness of workers without searches: on a shared machine, searches and bots go before long jobs."""
 
 
 def run_worker(
     settings: Settings, queues: Sequence[str], load: Load = load_preset, train: Train = train_preset
 ) -> None:
-    """Works on `queues` until SIGTERM or SIGINT. The encoder is loaded before the first task is taken."""
+    """Run tasks of `queues` until SIGTERM or SIGINT. Load the encoder before the first task."""
     if "search" not in queues:
         os.nice(BACKGROUND_NICENESS)
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
         services = stack.enter_context(closing(Services(settings, app, stopping, load, train)))
-        register(app, services)
+        register_tasks(app, services)
         loop = Heartbeat()
-        stack.enter_context(serving(settings, services.metrics, *_checks(services, queues, loop)))
-        stack.enter_context(resuming(services, [each for queue in queues for each in PERIODIC_TASKS.get(queue, ())]))
-        if set(queues) & WITH_MODEL:
+        stack.enter_context(serve_checks(settings, services.metrics, *_checks(services, queues, loop)))
+        stack.enter_context(run_periodically(periodic_tasks(services, queues)))
+        if set(queues) & MODEL_QUEUES:
             services.models.current().texts(["warm up"])
-        work(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping, loop.beat)
+        run_celery_worker(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping, loop.beat)
 
 
 def _checks(services: Services, queues: Sequence[str], loop: Heartbeat) -> tuple[Checks, Checks]:
-    """Whether the process lives, and whether it is ready."""
+    """Return the checks of liveness and of readiness."""
     settings = services.settings
     assert settings.redis_url is not None  # noqa: S101  # a worker process has one
-    broker, url = Broker(settings.redis_url.get_secret_value()), settings.qdrant_url
+    broker, url = BrokerCheck(settings.redis_url.get_secret_value()), settings.qdrant_url
     services.metrics.watch_queues(settings.redis_url.get_secret_value())
-    ready: dict[str, Check] = {"redis": broker.answers, "consuming": loop.beats}
+    ready: dict[str, Check] = {"redis": broker.is_reachable, "consuming": loop.is_recent}
     if url is not None:
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-        ready["qdrant"] = lambda: qdrant_server.answers(url, key, ANSWER_WITHIN_S)
-    if set(queues) & WITH_MODEL:
-        ready["model"] = lambda: services.models.loaded
-    return {"loop": broker.turning(loop)}, ready
+        ready["qdrant"] = lambda: qdrant_server.is_reachable(url, key, PROBE_TIMEOUT_S)
+    if set(queues) & MODEL_QUEUES:
+        ready["model"] = lambda: services.models.is_loaded
+    return {"loop": broker.loop_check(loop)}, ready

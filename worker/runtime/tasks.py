@@ -1,102 +1,113 @@
-"""The tasks as Celery runs them: a signed message in, a message out.
+"""The Celery tasks: each takes a signed message, calls its handler or job, and returns a message.
 
-What they do stands in `worker.handlers.library` and `worker.jobs.index`.
+The handlers are in `worker.handlers`, the jobs in `worker.jobs`.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import structlog
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry
 
-from worker.handlers import spaces
-from worker.handlers.library import ANSWERS
-from worker.jobs import garbage_collection
-from worker.jobs import index as jobs
-from worker.jobs import retrain as retraining
+from worker.handlers.registry import Handler, build_handlers
+from worker.jobs.cleanup import apply_retention
+from worker.jobs.rollout import catch_up
 from worker.ops.logs import bind_correlation_id, current_correlation_id
 from worker.ops.metrics import Metrics
+from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.messages import REQUESTS, JobFailed, Request, WireModel
-from worker.queue.signing import CLOCKS_S, ForgedTaskError
+from worker.protocol.queues import CATCH_UP_TASK, INDEX_TASK, RETRAIN_TASK, request_task
+from worker.protocol.updates import JobFailed
+from worker.queue.signing import MAX_CLOCK_SKEW_S, ForgedTaskError
 from worker.services import Services
 
 log = structlog.get_logger()
 
 JOB_MAX_AGE_S: Final = 7 * 86400.0
-"""Longer than any backlog; the record knows what is to be done all the same."""
+"""Longer than any backlog. A job whose message is too old is queued again from the record."""
 
 PERIODIC_TASKS: Mapping[str, Sequence[Callable[[Services], None]]] = {
-    "index": (spaces.finish_leaving, jobs.resume, spaces.forget_left, spaces.retain, garbage_collection.clear),
-    "train": (retraining.resume,),
+    "index": (
+        lambda services: services.video_removal().resume_removals(),
+        lambda services: services.index_queue().requeue_lost_jobs(),
+        lambda services: services.space_removal().purge_departed_spaces(),
+        lambda services: apply_retention(services.settings, services.vectors, services.blobs, services.leases),
+        lambda services: services.garbage_collector().collect(),
+    ),
+    "train": (lambda services: services.retrain_queue().requeue_lost_jobs(),),
 }
-"""What a worker of a queue looks after again and again."""
+"""By queue: what its workers do every `worker.jobs.periodic.PERIOD_S` seconds."""
 
 TaskHandler: TypeAlias = Callable[[Task, Any], WireModel]
-"""From a task and the body that came with it to what is answered."""
+"""Takes the Celery task and the message's body; returns the answer."""
 
 
-def register(app: Celery, services: Services) -> None:
-    """Makes `app` able to run every task with these parts."""
+def periodic_tasks(services: Services, queues: Sequence[str]) -> list[Callable[[], None]]:
+    """Return the periodic tasks of a worker of `queues`."""
+    return [partial(task, services) for queue in queues for task in PERIODIC_TASKS.get(queue, ())]
+
+
+def register_tasks(app: Celery, services: Services) -> None:
+    """Make `app` able to run every task with these services."""
     metrics, max_age_s = services.metrics, services.settings.search_timeout_s
-    for request in REQUESTS:
-        add(app, f"reelseek.{request.task}", _answering(services, request), max_age_s, metrics)
-    add(
+    for request, handler in build_handlers(services).items():
+        add_task(app, request_task(request), _answer_once(services, request, handler), max_age_s, metrics)
+    index, retrain = services.index_job(), services.retrain_job()
+    add_task(app, INDEX_TASK, lambda task, video_id: index(task, video_id, current_correlation_id()), metrics=metrics)
+    add_task(app, RETRAIN_TASK, lambda task, _: retrain(task, current_correlation_id()), metrics=metrics)
+    add_task(
         app,
-        jobs.TASK,
-        lambda task, video_id: jobs.index(services, task, video_id, current_correlation_id()),
+        CATCH_UP_TASK,
+        lambda task, _: catch_up(services.stores, services.blobs, services.models, services.stopping),
         metrics=metrics,
     )
-    add(
-        app,
-        retraining.TASK,
-        lambda task, _: retraining.retrain(services, task, current_correlation_id()),
-        metrics=metrics,
-    )
-    add(app, retraining.CATCH_UP, lambda task, _: retraining.catch_up(services), metrics=metrics)
 
 
-def _answering(services: Services, request: type[Request[Any]]) -> TaskHandler:
-    lives_s = services.settings.search_timeout_s + CLOCKS_S
+def _answer_once(services: Services, request: type[Request[Any]], handler: Handler) -> TaskHandler:
+    ttl_s = services.settings.search_timeout_s + MAX_CLOCK_SKEW_S
 
     def answer(task: Task, body: Any) -> WireModel:
-        # A copy may come after what was asked later: a link would be back that was forgotten, a way back gone twice.
-        if not services.leases.first(task.request.id, lives_s):
+        # A redelivered request could undo a later one: add a link that was forgotten since, or roll back twice.
+        if not services.leases.mark_seen(task.request.id, ttl_s):
             raise Ignore("a copy of this message was delivered before")
-        return ANSWERS[request.task](services, request.model_validate(body))
+        return handler(request.model_validate(body))
 
     return answer
 
 
-def add(
-    app: Celery, name: str, work: TaskHandler, max_age_s: float = JOB_MAX_AGE_S, metrics: Metrics | None = None
+def add_task(
+    app: Celery, name: str, handle: TaskHandler, max_age_s: float = JOB_MAX_AGE_S, metrics: Metrics | None = None
 ) -> None:
-    """Makes `app` able to run one task. What was not signed for it, or longer ago than that, `work` never sees."""
+    """Make `app` able to run one task.
 
-    def run(task: Task, sealed: object = None) -> dict[str, Any]:
+    A message that was not signed for this task, or was signed more than `max_age_s` ago, does not reach `handle`.
+    """
+
+    def run(task: Task, signed: object = None) -> dict[str, Any]:
         try:
-            found, body = app.conf.signing.open(name, sealed, max_age_s)
+            correlation_id, body = app.conf.signer.verify(name, signed, max_age_s)
         except ForgedTaskError as error:
-            with bind_correlation_id() as found:
-                log.warning("task.forged", task=name, why=str(error))
-                return JobFailed(code=ErrorCode.FORGED, correlation_id=found).model_dump(mode="json")
-        with bind_correlation_id(found), structlog.contextvars.bound_contextvars(task=name):
-            began_s = time.monotonic()
-            answer = _guarded(lambda: work(task, body))
-            log.info("task.done", took_ms=round(1000 * (time.monotonic() - began_s)))
+            with bind_correlation_id() as correlation_id:
+                log.warning("task.forged", task=name, reason=str(error))
+                return JobFailed(code=ErrorCode.FORGED, correlation_id=correlation_id).model_dump(mode="json")
+        with bind_correlation_id(correlation_id), structlog.contextvars.bound_contextvars(task=name):
+            started_s = time.monotonic()
+            answer = _failure_as_answer(lambda: handle(task, body))
+            log.info("task.done", took_ms=round(1000 * (time.monotonic() - started_s)))
             return answer
 
-    measured = metrics.measured(run, name.removeprefix("reelseek.")) if metrics else run
-    app.task(measured, name=name, bind=True, max_retries=None, shared=False)
+    instrumented = metrics.instrument(run, name.removeprefix("reelseek.")) if metrics else run
+    app.task(instrumented, name=name, bind=True, max_retries=None, shared=False)
 
 
-def _guarded(work: Callable[[], WireModel]) -> dict[str, Any]:
-    """Whatever goes wrong crosses the wire as a code, with an id that the log has too."""
+def _failure_as_answer(handle: Callable[[], WireModel]) -> dict[str, Any]:
+    """Return the answer, or `JobFailed` with the error's code and the correlation id that the log has too."""
     try:
-        return work().model_dump(mode="json")
+        return handle().model_dump(mode="json")
     except (Ignore, Reject, Retry):
         raise
     except Exception as error:

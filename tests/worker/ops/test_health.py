@@ -1,4 +1,4 @@
-"""What a process says of itself over HTTP."""
+"""Liveness, readiness and metrics over HTTP."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.network import free_port
-from worker.ops.health import STUCK_AFTER_S, Broker, Check, Heartbeat, PortTakenError, serving
+from worker.ops.health import STUCK_AFTER_S, BrokerCheck, Check, Heartbeat, PortTakenError, serve_checks
 from worker.ops.metrics import Metrics
 from worker.settings import Settings
 
@@ -19,7 +19,8 @@ def settings(folder: Path, port: int | None) -> Settings:
     return Settings(data_dir=folder, metrics_port=port)
 
 
-def asked(url: str) -> tuple[int, str]:
+def get(url: str) -> tuple[int, str]:
+    """Return status and body."""
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
             return response.status, response.read().decode()
@@ -27,60 +28,62 @@ def asked(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def constant_check(is_ok: bool) -> Check:
+    return lambda: is_ok
+
+
 @pytest.mark.parametrize(
     ("ready", "status"), [({"redis": True, "model": True}, 200), ({"redis": True, "model": False}, 503)]
 )
-def test_ready_tells_each_check(tmp_path: Path, ready: Mapping[str, bool], status: int) -> None:
-    """The status says whether all is well, the body what is not; being alive is asked for apart."""
-    checks: dict[str, Check] = {name: lambda well=well: well for name, well in ready.items()}  # type: ignore[misc]
-    with serving(settings(tmp_path, 0), Metrics(), {"loop": lambda: True}, checks) as address:
-        assert asked(f"{address}/ready") == (status, json.dumps(ready))
-        assert asked(f"{address}/health") == (200, '{"loop": true}')
-        assert asked(f"{address}/elsewhere")[0] == 404
+def test_ready_returns_each_check_and_503_if_one_fails(tmp_path: Path, ready: Mapping[str, bool], status: int) -> None:
+    """Liveness does not depend on readiness."""
+    checks = {name: constant_check(is_ok) for name, is_ok in ready.items()}
+    with serve_checks(settings(tmp_path, 0), Metrics(), {"loop": constant_check(True)}, checks) as address:
+        assert get(f"{address}/ready") == (status, json.dumps(ready))
+        assert get(f"{address}/health") == (200, '{"loop": true}')
+        assert get(f"{address}/elsewhere")[0] == 404
 
 
-def test_metrics_are_served_as_prometheus_reads_them(tmp_path: Path) -> None:
-    """`/metrics` has what was measured a moment ago."""
+def test_metrics_are_served_in_the_prometheus_format(tmp_path: Path) -> None:
     metrics = Metrics()
-    metrics.batch("texts", 3)
-    with serving(settings(tmp_path, 0), metrics, {}, {}) as address:
-        status, text = asked(f"{address}/metrics")
+    metrics.observe_batch("texts", 3)
+    with serve_checks(settings(tmp_path, 0), metrics, {}, {}) as address:
+        status, text = get(f"{address}/metrics")
     assert status == 200
     assert 'reelseek_encode_batch_items_sum{kind="texts"} 3.0' in text.splitlines()
 
 
-def test_nothing_listens_unless_it_is_wanted(tmp_path: Path) -> None:
-    """Without a port in the settings, as in the embedded form, there is no server."""
-    with serving(settings(tmp_path, None), Metrics(), {}, {}) as address:
+def test_without_a_port_nothing_is_served(tmp_path: Path) -> None:
+    with serve_checks(settings(tmp_path, None), Metrics(), {}, {}) as address:
         assert address is None
 
 
-def test_a_taken_port_is_told(tmp_path: Path) -> None:
-    """Where the port is taken, its address is in the error, for a person to read."""
+def test_taken_port_raises_an_error_with_its_address(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(PortTakenError, match=str(port)), serving(settings(tmp_path, port), Metrics(), {}, {}):
+        with pytest.raises(PortTakenError, match=str(port)), serve_checks(settings(tmp_path, port), Metrics(), {}, {}):
             pass
 
 
-def test_a_pulse_stands_still_only_once_it_has_begun() -> None:
-    """A process that is still starting is not stuck; one whose loop has ended is."""
+@pytest.mark.unit
+def test_heartbeat_is_stuck_only_if_it_has_started_and_stopped() -> None:
+    """A process that is still starting is not stuck."""
     now = 0.0
-    pulse = Heartbeat(lambda: now)
-    assert (pulse.beats(), pulse.stands_still()) == (False, False)
-    pulse.beat()
-    assert (pulse.beats(), pulse.stands_still()) == (True, False)
+    heartbeat = Heartbeat(lambda: now)
+    assert (heartbeat.is_recent(), heartbeat.is_stuck()) == (False, False)
+    heartbeat.beat()
+    assert (heartbeat.is_recent(), heartbeat.is_stuck()) == (True, False)
     now = STUCK_AFTER_S + 1
-    assert (pulse.beats(), pulse.stands_still()) == (False, True)
+    assert (heartbeat.is_recent(), heartbeat.is_stuck()) == (False, True)
 
 
-def test_a_worker_that_waits_for_redis_lives(clean_redis: str) -> None:
-    """A loop that stands still is stuck, but not while Redis is away: it waits for it."""
+def test_stuck_worker_is_alive_while_redis_is_away(clean_redis: str) -> None:
+    """A loop that waits for Redis is not stuck."""
     now = 0.0
     loop = Heartbeat(lambda: now)
     loop.beat()
     now = STUCK_AFTER_S + 1
-    assert not Broker(clean_redis).turning(loop)()
-    assert Broker(f"redis://127.0.0.1:{free_port()}/0").turning(loop)()
+    assert not BrokerCheck(clean_redis).loop_check(loop)()
+    assert BrokerCheck(f"redis://127.0.0.1:{free_port()}/0").loop_check(loop)()
