@@ -1,90 +1,101 @@
-"""Every setting of an installation. docs/settings.md is the table of them; a test holds it against this class."""
+"""All settings of an installation. docs/settings.md lists them; a test compares the two."""
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LEAST_KEY_CHARS = 32
-LONGEST_SHOWN_DAYS = 30.0
+MIN_KEY_CHARS: Final = 32
+MAX_RESULTS_DAYS: Final = 30.0
 
 
 class Settings(BaseSettings):
-    """Read from `REELSEEK_…` in the environment or in `.env`."""
+    """Settings from `REELSEEK_…` variables in the environment or in `.env`. An empty one is None."""
 
     model_config = SettingsConfigDict(
         env_prefix="REELSEEK_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    data_dir: Path = Field(Path("data"), description="Folder that holds all state of the embedded form.")
+    data_dir: Path = Field(Path("data"), description="Folder for all data of the embedded form.")
     parts_dir: Path | None = Field(
-        None, description="Folder of the fetched model parts and samples; empty: inside the environment."
+        None, description="Folder of the downloaded model files and samples. Empty: inside the Python environment."
     )
     preset: Literal["starter", "base", "large", "multilingual", "chinese"] = Field(
-        "starter", description="Which models embed. All but `starter` are fetched from a model hub."
+        "starter",
+        description="Models that embed videos and queries. All except `starter` are downloaded from a model hub.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device that the models run on.")
 
-    redis_url: SecretStr | None = Field(None, description="Redis of the grown form. Empty: embedded, in one process.")
+    redis_url: SecretStr | None = Field(None, description="Redis server. Empty: everything runs in one process.")
     signing_key: SecretStr | None = Field(
         None,
         validate_default=True,
-        description="Signs what goes over Redis; the same in every process, at least 32 characters. Needed with Redis.",
+        description="Key that signs tasks sent over Redis: at least 32 characters, the same in every process. "
+        "Required with Redis.",
     )
-    qdrant_url: str | None = Field(None, description="Qdrant server of the grown form. Empty: embedded.")
-    qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
+    qdrant_url: str | None = Field(None, description="Qdrant server. Empty: vectors are stored in the data folder.")
+    qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
     blobs_url: str | None = Field(
-        None, description="fsspec address of thumbnails and frames (`s3://bucket/path`). Empty: inside the data folder."
+        None, description="fsspec URL for thumbnails and frames (`s3://bucket/path`). Empty: inside the data folder."
     )
 
     web_host: str = Field("127.0.0.1", description="Address that the web chat listens on.")
-    web_port: int = Field(8501, ge=0, le=65535, description="Port of the web chat; if taken, a free one.")
-    search_timeout_s: float = Field(30, gt=0, description="A search that takes longer is answered with a sentence.")
+    web_port: int = Field(
+        8501, ge=0, le=65535, description="Port of the web chat. If it is taken, a free port is used."
+    )
+    search_timeout_s: float = Field(30, gt=0, description="Time limit of a search, in seconds.")
     search_waiting: int = Field(
-        1000, gt=0, description="Where so many requests wait for a worker, more are refused at once, with a sentence."
+        1000, gt=0, description="Maximum number of requests that wait for a worker. More are refused as busy."
     )
 
-    max_duration_s: float = Field(2 * 3600, gt=0, description="Longer videos are refused.")
-    max_bytes: int = Field(2 * 1024**3, gt=0, description="Larger downloads are refused.")
-    max_pixels: int = Field(7680 * 4320, gt=0, description="Videos with larger pictures are refused.")
-    fetch_timeout_s: float = Field(900, gt=0, description="Time limit of one download.")
-    decode_timeout_s: float = Field(1800, gt=0, description="Time limit of decoding one video.")
-    memory_limit_bytes: int = Field(2 * 1024**3, gt=0, description="Memory limit of a child process; at least 1 GiB.")
+    max_duration_s: float = Field(2 * 3600, gt=0, description="Maximum duration of a video, in seconds.")
+    max_bytes: int = Field(2 * 1024**3, gt=0, description="Maximum size of a download, in bytes.")
+    max_pixels: int = Field(7680 * 4320, gt=0, description="Maximum number of pixels of a video frame.")
+    fetch_timeout_s: float = Field(900, gt=0, description="Time limit of a download, in seconds.")
+    decode_timeout_s: float = Field(1800, gt=0, description="Time limit of decoding a video, in seconds.")
+    memory_limit_bytes: int = Field(
+        2 * 1024**3,
+        gt=0,
+        description="Memory limit of a child process that downloads or decodes, in bytes; at least 1 GiB.",
+    )
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
-        (), description='Networks that links may reach although they are not public, as JSON (`["10.1.2.0/24"]`).'
+        (), description='Non-public networks that links may reach, as JSON (`["10.1.2.0/24"]`).'
     )
-    speech: bool = Field(True, description="Take subtitles, so that spoken words are found.")
-    cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that ask for a login.")
+    speech: bool = Field(True, description="Download subtitles, so that spoken words can be found.")
+    cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that require a login.")
     fetch_proxy: str | None = Field(
-        None, description="Proxy of all downloads, which then go nowhere else; must refuse private addresses itself."
+        None, description="Proxy of all downloads; none goes past it. It must refuse private addresses itself."
     )
 
-    person_rate: str = Field("30/minute", description="How often one person may ask (`30/minute`, `500/day`).")
-    space_rate: str = Field("300/minute", description="How often one space may ask.")
+    person_rate: str = Field("30/minute", description="Rate limit per user (`30/minute`, `500/day`).")
+    space_rate: str = Field("300/minute", description="Rate limit per space.")
     leave_grace_days: float = Field(
-        7, ge=0, description="Days until everything of a space is deleted that Reelseek was removed from."
+        7, ge=0, description="Days between the removal of Reelseek from a space and the deletion of its data."
     )
     keep_queries_days: float | None = Field(
         None,
         gt=0,
-        description="Days that votes are kept with the words they were for, and at most 30 that results in chats have "
-        "buttons; empty: votes for good.",
+        description="Days to keep votes and their queries. Results in chats keep their buttons as long, but at "
+        "most 30 days. Empty: votes are kept until deleted.",
     )
     keep_frames_days: float | None = Field(
         None,
         gt=0,
-        description="Days after a video was last submitted that all its sampled frames are kept, and not only a "
-        "thumbnail a moment; empty: for good.",
+        description="Days to keep the sampled frames of a video after its last submission; the thumbnails stay. "
+        "Empty: until deleted.",
     )
     adapter_scope: Literal["space", "installation"] = Field(
         "space",
-        description="Who shares an adapter: each space has its own, which its own videos teach; or all have one.",
+        description="Which videos train an adapter: those of one space for its own, or those of all spaces for "
+        "a shared one.",
     )
 
-    retrain_run: Path | None = Field(None, description="TOML file that says how a retrain trains; empty: as shipped.")
+    retrain_run: Path | None = Field(
+        None, description="TOML file with the configuration of retrains. Empty: the default."
+    )
 
     discord_token: SecretStr | None = Field(None, description="Token of the Discord bot.")
     slack_bot_token: SecretStr | None = Field(None, description="Bot token of the Slack app (`xoxb-…`).")
@@ -92,41 +103,45 @@ class Settings(BaseSettings):
         None, description="App token of the Slack app (`xapp-…`), for Socket Mode."
     )
     slack_signing_secret: SecretStr | None = Field(
-        None, description="Signing secret of the Slack app. Set: listen for Slack over HTTP, not Socket Mode."
+        None, description="Signing secret of the Slack app. If set, Slack is served over HTTP in place of Socket Mode."
     )
     slack_client_id: str | None = Field(
-        None, description="Client id, for installing into several workspaces over HTTP."
+        None, description="Client ID of the Slack app, to install it into several workspaces over HTTP."
     )
-    slack_client_secret: SecretStr | None = Field(None, description="Client secret, likewise.")
+    slack_client_secret: SecretStr | None = Field(
+        None, description="Client secret of the Slack app, to install it into several workspaces over HTTP."
+    )
     slack_host: str = Field("127.0.0.1", description="Address that listens for Slack over HTTP.")
-    slack_port: int = Field(3000, ge=0, le=65535, description="Its port.")
+    slack_port: int = Field(3000, ge=0, le=65535, description="Port that listens for Slack over HTTP.")
 
-    metrics_host: str = Field("127.0.0.1", description="Address that tells of health, readiness and metrics.")
-    metrics_port: int | None = Field(None, ge=0, le=65535, description="Its port, in each process. Empty: off.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    metrics_host: str = Field("127.0.0.1", description="Address that serves health, readiness and metrics.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port that serves health, readiness and metrics, in each process. Empty: off."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     @field_validator("signing_key")
     @classmethod
-    def _needed_with_redis(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if info.data.get("redis_url") is not None and (key is None or len(key.get_secret_value()) < LEAST_KEY_CHARS):
+    def _require_signing_key(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("redis_url") is not None and (key is None or len(key.get_secret_value()) < MIN_KEY_CHARS):
             raise PydanticCustomError(
                 "signing_key",
-                "REELSEEK_REDIS_URL needs a key of at least {least} characters beside it, the same in every process; "
+                "REELSEEK_REDIS_URL requires a key of at least {minimum} characters, the same in every process; "
                 "`openssl rand -hex 32` makes one",
-                {"least": LEAST_KEY_CHARS},
+                {"minimum": MIN_KEY_CHARS},
             )
         return key
 
     @property
-    def keep_shown_s(self) -> float:
-        """How long results in chats have buttons."""
-        return 86400 * min(LONGEST_SHOWN_DAYS, self.keep_queries_days or LONGEST_SHOWN_DAYS)
+    def results_ttl_s(self) -> float:
+        """Return how long results in chats keep their buttons."""
+        return 86400 * min(MAX_RESULTS_DAYS, self.keep_queries_days or MAX_RESULTS_DAYS)
 
     @property
     def blobs_address(self) -> str:
-        """Where the blob store lies, as fsspec takes it."""
+        """Return the blob store's URL or path, for fsspec."""
         return self.blobs_url or str(self.data_dir.absolute() / "blobs")
 
-    def adapter_space(self, space: str) -> str:
-        """The space whose adapter is meant when `space` retrains and searches; empty: the installation's."""
-        return space if self.adapter_scope == "space" else ""
+    def adapter_scope_of(self, space: str) -> str | None:
+        """Return the space whose adapter searches and retrains of `space` use; None: the installation's."""
+        return space if self.adapter_scope == "space" else None
