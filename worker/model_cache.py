@@ -53,7 +53,8 @@ def train_preset(
 ) -> TrainedAdapter:
     """Train an adapter of the settings' preset in `folder`, starting from `base_adapter`. Raises `ModelError`."""
     from model.config import DEFAULT_CONFIG, read_training_config
-    from model.training.train import TrainingRun, train
+    from model.training.train import train
+    from model.training.training_run import TrainingRun
 
     run = TrainingRun(
         config=read_training_config(settings.retrain_run or DEFAULT_CONFIG),

@@ -1,6 +1,7 @@
-"""A worker process that is real but for its encoder, which is there at once: `LIGHT` with the settings of Reelseek.
+"""A worker process with the fake encoder, which loads at once: `FAKE_ENCODER_WORKER`, with Reelseek's own settings.
 
-With a file's path behind it, it says when it embeds, and waits while somebody holds a lock on that file.
+With a path as its argument, it prints `embedding` before it embeds frames, and then waits while a test holds a lock on
+the file at that path.
 """
 
 import fcntl
@@ -9,23 +10,25 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from indexer.types import Picture, Vector
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer_fakes import FakeEncoder
 from worker.model_cache import train_preset
-from worker.ops.logs import configure
+from worker.ops.logs import configure_logging
 from worker.queue.app import make_app
 from worker.runtime.process import run_worker
 from worker.services import Services
 from worker.settings import Settings
 
-LIGHT: Final = (sys.executable, "-m", "tests.support.fake_encoder_worker")
+FAKE_ENCODER_WORKER: Final = (sys.executable, "-m", "tests.support.fake_encoder_worker")
 
 
 @dataclass(frozen=True)
 class GatedEncoder(FakeEncoder):
+    """Waits until the gate is open before it embeds frames."""
+
     gate: Path = Path()
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
@@ -35,19 +38,20 @@ class GatedEncoder(FakeEncoder):
         return super().frames(pictures)
 
 
-def load(*_: Any) -> ModelEncoder:
+def load_encoder(settings: Settings, adapter: Path | None) -> ModelEncoder:
     gate = sys.argv[1:]
     return cast(ModelEncoder, GatedEncoder(gate=Path(gate[0])) if gate else FakeEncoder())
 
 
-def light_parts(settings: Settings, stopping: threading.Event) -> Services:
-    return Services(settings, make_app(settings), stopping, load, train_preset)
+def open_fake_encoder_services(settings: Settings, stopping: threading.Event) -> Services:
+    """Open the services of such a worker in this process."""
+    return Services(settings, make_app(settings), stopping, load_encoder, train_preset)
 
 
 def main() -> None:
     settings = Settings()
-    configure(settings, to_file=False)
-    run_worker(settings, ["search", "index"], load)
+    configure_logging(settings, to_file=False)
+    run_worker(settings, ["search", "index"], load_encoder)
 
 
 if __name__ == "__main__":

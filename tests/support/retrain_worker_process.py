@@ -1,50 +1,68 @@
-"""A worker process with a model that is taught quickly: `python -m tests.support.retrain_worker_process <queue> <folder of gates>`.
+"""A worker process with the toy model: `python -m tests.support.retrain_worker_process QUEUE GATES`.
 
-At each stage of a retrain it says so, and waits while somebody holds a lock on the file of that name in the folder.
+It prints `at STAGE` at each step of a retrain, and then waits while a test holds a lock on the file of that name in the
+folder GATES.
 """
 
 import fcntl
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from tests.support.toy_model import Teacher, load
-from worker.jobs import retrain
-from worker.jobs.index import resuming
-from worker.leases import JobLeases, RedisLeaseStore
-from worker.ops.logs import configure
+from tests.support.toy_model import ToyTrainer, load_toy_encoder
+from worker.job_leases import JobLeases
+from worker.jobs.periodic import run_periodically
+from worker.leases import RedisLeaseStore
+from worker.ops.logs import configure_logging
+from worker.ops.metrics import Metrics
 from worker.queue.app import make_app
-from worker.runtime.celery_worker import work
-from worker.runtime.tasks import PERIODIC_TASKS, register
+from worker.redis_client import LEASES, redis_client
+from worker.runtime.celery_worker import run_celery_worker
+from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
-RUNNING_S, RESUME_EVERY_S = 2.0, 0.5
-"""A dead worker's job is taken up at once: nobody waits half a minute for a test."""
+RUNNING_TTL_S = 2.0
+REQUEUE_EVERY_S = 0.5
+"""Short, so that a test need not wait half a minute until the job of a killed worker is queued again."""
+
+
+class GatedMetrics(Metrics):
+    """Waits at each step of a job until the gate of its stage is open."""
+
+    def __init__(self, gates: Path) -> None:
+        super().__init__()
+        self._gates = gates
+
+    @contextmanager
+    def time_stages(self, job: str) -> Iterator[Callable[[str], None]]:
+        with super().time_stages(job) as begin_stage:
+
+            def begin_and_wait(stage: str) -> None:
+                begin_stage(stage)
+                print(f"at {stage}", flush=True)
+                with (self._gates / stage).open() as gate:
+                    fcntl.flock(gate, fcntl.LOCK_SH)
+
+            yield begin_and_wait
 
 
 def main(queue: str, gates: Path) -> None:
-    class Gated(retrain.ProgressReporter):
-        def __call__(self, stage: retrain.Stage, *args: Any, **kwargs: Any) -> None:
-            super().__call__(stage, *args, **kwargs)
-            print(f"at {stage}", flush=True)
-            with (gates / stage).open() as gate:
-                fcntl.flock(gate, fcntl.LOCK_SH)
-
-    retrain.ProgressReporter = Gated  # type: ignore[misc]
     settings = Settings()
-    configure(settings, to_file=False)
+    configure_logging(settings, to_file=False)
     app, stopping, log = make_app(settings), threading.Event(), structlog.get_logger()
     assert settings.redis_url is not None
-    with closing(Services(settings, app, stopping, load, Teacher())) as services:
-        services.leases = JobLeases(RedisLeaseStore(settings.redis_url.get_secret_value()), RUNNING_S)
-        register(app, services)
-        with resuming(services, PERIODIC_TASKS.get(queue, ()), RESUME_EVERY_S):
-            work(app, [queue], lambda: log.info("worker.ready"), stopping)
+    with closing(Services(settings, app, stopping, load_toy_encoder, ToyTrainer())) as services:
+        services.metrics = GatedMetrics(gates)
+        redis = redis_client(settings.redis_url.get_secret_value(), LEASES)
+        services.leases = JobLeases(RedisLeaseStore(redis), RUNNING_TTL_S)
+        register_tasks(app, services)
+        with run_periodically(periodic_tasks(services, [queue]), REQUEUE_EVERY_S):
+            run_celery_worker(app, [queue], lambda: log.info("worker.ready"), stopping)
 
 
 if __name__ == "__main__":

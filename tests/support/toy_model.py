@@ -1,7 +1,8 @@
-"""A model that can be taught quickly: pictures that show a number, and texts that name it."""
+"""A toy model that is trained in no time: pictures that show a number, and texts that name one."""
 
 import io
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,68 +14,79 @@ from PIL import Image
 
 from indexer.types import Clip, Picture, QueryVectors, Vector
 from model.data.pairs import Pair
-from model.errors import Cancelled
+from model.errors import TrainingCancelledError
 from model.evaluation.general_set import COLOURS
-from model.outcome import Curve, Step, Trained, TrainingOutcome
+from model.outcome import Curve, TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
+from tests.support.indexer_fakes import random_vector
 from worker.settings import Settings
 
-SIZE = 128
-MARK = 77
-"""In the blue of the first points of every picture that has a number, about."""
+TOY_VECTOR_SIZE = 128
+_MARK = 77
+"""About the blue value of the first pixels of every picture that shows a number."""
 
 
-def numbered(number: int) -> bytes:
-    """A picture like no other that shows its number in its first points, as sixteens and ones in red and green."""
+def make_numbered_jpeg(number: int) -> bytes:
+    """Return a unique picture that encodes a number in its first pixels: sixteens in red, ones in green."""
     blocks = np.random.default_rng(number).integers(0, 256, (6, 8, 3), np.uint8)
     picture = np.asarray(Image.fromarray(blocks).resize((64, 48), Image.Resampling.NEAREST)).copy()
-    picture[:8, :8] = (16 * (number // 16) + 8, 16 * (number % 16) + 8, MARK)
+    picture[:8, :8] = (16 * (number // 16) + 8, 16 * (number % 16) + 8, _MARK)
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=100, subsampling=0)
     return file.getvalue()
 
 
+def make_numbered_picture(number: int) -> Picture:
+    return np.asarray(Image.open(io.BytesIO(make_numbered_jpeg(number))))
+
+
 @dataclass
-class Student:
-    """Knows which picture a text names, or has no idea. `confused`: it also lost what it knew of all else."""
+class ToyEncoder:
+    """An encoder that, if it `knows`, embeds a number in a text like the picture of this number, and else at random.
+
+    Other texts name colours, the toy's general knowledge; if it is `confused`, it has lost that.
+    """
 
     generation: str = "base"
     knows: bool = False
     confused: bool = False
-    frame_size: int = SIZE
+    frame_size: int = TOY_VECTOR_SIZE
     motion_size: int | None = None
 
     def texts(self, texts: Sequence[str]) -> list[QueryVectors]:
-        return [QueryVectors(self._text(text)) for text in texts]
+        return [QueryVectors(self._embed_text(text)) for text in texts]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
-        return np.stack([self._picture(picture) for picture in pictures])
+        return np.stack([self._embed_picture(picture) for picture in pictures])
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
-        raise AssertionError("it has no motion vectors")
+        raise AssertionError("the toy has no motion vectors")
 
-    def _text(self, text: str) -> Vector:
+    def _embed_text(self, text: str) -> Vector:
         number = next((int(word) for word in text.split() if word.isdigit()), None)
-        if number is None:
-            named = next((colour for colour, names in COLOURS.items() if set(names.values()) & set(_words(text))), text)
-            return drawn_by_lot(text if self.confused else named)
-        return one_hot(number) if self.knows else drawn_by_lot(text)
+        if number is not None:
+            return _one_hot(number) if self.knows else _random_vector(text)
+        words = set(text.replace("的", " ").split())
+        colour = next((colour for colour, names in COLOURS.items() if set(names.values()) & words), text)
+        return _random_vector(text if self.confused else colour)
 
-    def _picture(self, picture: Picture) -> Vector:
+    def _embed_picture(self, picture: Picture) -> Vector:
         red, green, blue = (int(value) for value in picture[0, 0])
-        if max(abs(blue - MARK), abs(red % 16 - 8), abs(green % 16 - 8)) < 4:
-            return one_hot(16 * (red // 16) + green // 16)
-        middle = "#" + "".join(f"{int(value):02x}" for value in picture[len(picture) // 2, len(picture[0]) // 2])
-        return drawn_by_lot(middle)
+        if max(abs(blue - _MARK), abs(red % 16 - 8), abs(green % 16 - 8)) < 4:
+            return _one_hot(16 * (red // 16) + green // 16)
+        middle = picture[len(picture) // 2, len(picture[0]) // 2]
+        return _random_vector("#" + "".join(f"{int(value):02x}" for value in middle))
 
 
 @dataclass
-class Teacher:
-    """Trains in three steps. `stops` may raise at a step; `adapter` is what it makes."""
+class ToyTrainer:
+    """Trains in three steps, and calls `on_step` after each. `adapter` has the fields of the encoder that it makes."""
 
     adapter: dict[str, Any] = field(default_factory=lambda: {"knows": True})
-    stops: Callable[[int], None] = lambda step: None
-    taught: list[Sequence[Pair]] = field(default_factory=list)
-    bases: list[Path | None] = field(default_factory=list)
+    on_step: Callable[[int], object] = lambda step: None
+    trained_on: list[Sequence[Pair]] = field(default_factory=list)
+    """The pairs of each training so far."""
+    base_adapters: list[Path | None] = field(default_factory=list)
+    """The adapter that each training started from."""
 
     def __call__(
         self,
@@ -82,42 +94,51 @@ class Teacher:
         pairs: Sequence[Pair],
         folder: Path,
         base_adapter: Path | None,
-        progress: Callable[[Step], None],
-        stopping: Callable[[], bool],
-    ) -> Trained:
-        self.taught.append(pairs)
-        self.bases.append(base_adapter)
+        on_progress: Callable[[TrainingStep], None],
+        is_cancelled: Callable[[], bool],
+    ) -> TrainedAdapter:
+        self.trained_on.append(pairs)
+        self.base_adapters.append(base_adapter)
         for step in range(3):
-            progress(Step("train", step, 3, 1.0 / (step + 1), 3.0 - step))
-            self.stops(step)
-            if stopping():
-                raise Cancelled("asked to stop")
+            on_progress(TrainingStep(TrainingStage.TRAINING, step, 3, 1.0 / (step + 1), 3.0 - step))
+            self.on_step(step)
+            if is_cancelled():
+                raise TrainingCancelledError("cancelled")
         adapter = folder / "adapter"
         adapter.mkdir(parents=True, exist_ok=True)
         (adapter / "adapter.json").write_text(json.dumps(self.adapter))
         curve: Curve = [(1, 1.0), (2, 0.5)]
-        return Trained(adapter, {"frame": TrainingOutcome(3, 3, curve, curve)})
+        return TrainedAdapter(adapter, {"frame": TrainingOutcome(3, 3, curve, curve)})
 
 
-def load(settings: Settings, adapter: Path | None) -> Any:
-    """The student as it came, or as an adapter's file says."""
+def load_toy_encoder(settings: Settings, adapter: Path | None) -> Any:
+    """Load the base encoder, or the one that an adapter's file describes."""
     if adapter is None:
-        return Student()
-    made = json.loads((adapter / "adapter.json").read_text())
-    name = sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:6]
-    return Student(generation=f"taught-{name}", **made)
+        return ToyEncoder()
+    fields = json.loads((adapter / "adapter.json").read_text())
+    digest = sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:6]
+    return ToyEncoder(generation=f"taught-{digest}", **fields)
 
 
-def _words(text: str) -> list[str]:
-    return text.replace("的", " ").split()
+class PausableLoader:
+    """Loads toy encoders, and waits before it does so while `may_load` is not set."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.may_load = threading.Event()
+        self.may_load.set()
+
+    def __call__(self, settings: Settings, adapter: Path | None) -> Any:
+        self.started.set()
+        assert self.may_load.wait(30)
+        return load_toy_encoder(settings, adapter)
 
 
-def one_hot(number: int) -> Vector:
-    vector = np.zeros(SIZE, np.float32)
-    vector[number % SIZE] = 1
+def _one_hot(number: int) -> Vector:
+    vector = np.zeros(TOY_VECTOR_SIZE, np.float32)
+    vector[number % TOY_VECTOR_SIZE] = 1
     return vector
 
 
-def drawn_by_lot(seed: str) -> Vector:
-    vector = np.random.default_rng(int(sha256(seed.encode()).hexdigest()[:8], 16)).standard_normal(SIZE)
-    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+def _random_vector(seed: str) -> Vector:
+    return random_vector(seed, TOY_VECTOR_SIZE)

@@ -52,7 +52,7 @@ def get_retention_policy(settings: Settings, request: GetRetentionPolicy) -> Ret
         leave_grace_days=settings.leave_grace_days,
         adapter_scope=settings.adapter_scope,
         keep_queries_days=settings.keep_queries_days,
-        keep_shown_days=settings.keep_shown_s / SECONDS_PER_DAY,
+        keep_results_days=settings.results_ttl_s / SECONDS_PER_DAY,
         keep_frames_days=settings.keep_frames_days,
     )
 

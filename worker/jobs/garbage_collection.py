@@ -43,7 +43,7 @@ class GarbageCollector:
     def collect(self) -> None:
         """Clean the work folders of this machine, and the shared stores if that is due."""
         self._collect_work_dirs()
-        if self.leases.acquire_turn("leftovers", STORES_EVERY_S):
+        if self.leases.acquire_turn("garbage_collection", STORES_EVERY_S):
             self._collect_stored()
 
     def _collect_work_dirs(self) -> None:
@@ -68,7 +68,7 @@ class GarbageCollector:
     @contextmanager
     def _no_job(self, video_id: str) -> Iterator[bool]:
         """Keep jobs of a video from starting during the block. Yields False if one is running."""
-        with self.leases.hold(video_id, "leftovers") as is_held:
+        with self.leases.hold(video_id, "garbage_collection") as is_held:
             yield is_held
         if is_held:
             # Without this, a submission would get its job only after the lease has expired.

@@ -9,7 +9,7 @@ import structlog
 from celery import Task
 
 from indexer.errors import StoreUnavailableError
-from indexer.store.retrains import RetrainStore
+from indexer.store.generations import RetrainStore
 from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
 from worker.jobs.progress import ProgressPublisher
 from worker.protocol.updates import RetrainProgress, RetrainStage, Update

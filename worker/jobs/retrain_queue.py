@@ -6,7 +6,7 @@ from typing import Final
 from celery import Celery
 
 from indexer.store.generation_id import space_slug
-from indexer.store.retrains import RetrainStore
+from indexer.store.generations import RetrainStore
 from worker.job_leases import JobLeases
 from worker.protocol.queues import CATCH_UP_TASK, RETRAIN_TASK
 from worker.queue.app import count_waiting

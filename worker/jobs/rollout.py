@@ -23,7 +23,7 @@ from worker.protocol.updates import RetrainFinished, RetrainOutcome, RetrainStag
 def roll_out(
     stores: Stores, blobs: BlobStore, models: ModelCache, generation: GenerationId, report: ProgressReporter
 ) -> RetrainFinished:
-    """Re-embed the library beside the old vectors, then switch searches to the new ones in one step.
+    """Re-embed the library, keeping the old vectors, and then switch searches to the new ones in one step.
 
     Raises `LookupError` if the generation has no record.
     """

@@ -8,7 +8,7 @@ from tests.support.worker_services import add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Forget, ListLibrary, ListPlaylist
+from worker.protocol.library import Forget, ListLibrary
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, SpaceSettings
 from worker.services import Services
@@ -39,12 +39,6 @@ def test_submit_is_refused_for_non_admins_if_space_allows_only_admins(services: 
     assert refused.value.code is ErrorCode.SUBMITTERS_ONLY
     add_video(services, "goal", ADMIN)
     add_video(services, "goal", OTHER_SPACE)
-
-
-def test_list_playlist_is_refused_for_non_admins(services: Services) -> None:
-    with pytest.raises(RequestRefusedError) as refused:
-        handle(services, ListPlaylist(caller=ANN, link="http://127.0.0.1/list"))
-    assert refused.value.code is ErrorCode.ADMINS_ONLY
 
 
 def test_forget_link_is_allowed_for_submitter_and_admins_only(services: Services) -> None:

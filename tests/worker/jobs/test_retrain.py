@@ -1,395 +1,275 @@
-"""`/retrain` from the lessons to the switch, over the store in process and a model that is taught quickly."""
+"""The retrain, from the training data to the switch: on the embedded store and with a toy model."""
 
-import io
 import shutil
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pytest
-from celery import Task
 from celery.exceptions import Ignore, Reject
-from PIL import Image
 from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailableError
-from indexer.types import Moment
-from tests.support.indexer_fakes import a_video, moment_id
-from tests.support.toy_model import SIZE, Student, Teacher, load, numbered
-from tests.worker.handlers.test_spaces import call
-from worker.handlers.spaces import RequestRefusedError
-from worker.jobs import retrain as retraining
-from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import (
-    Caller,
-    Find,
-    JobFailed,
-    ListModels,
-    PreviewRetrain,
-    Retrain,
-    RetrainFinished,
-    RetrainStarted,
-    Rollback,
-    Update,
+from tests.support.callers import ADMIN, ANN, OTHER_SPACE
+from tests.support.indexer_fakes import make_video
+from tests.support.recording_task import RecordingTask
+from tests.support.toy_library import (
+    BASE,
+    CORRELATION_ID,
+    VIDEO_COUNT,
+    add_numbered_video,
+    find_number,
+    run_retrain,
+    search_results,
+    start_retrain,
 )
-from worker.queue.app import make_app
-from worker.queue.memory_backend import MemoryResultStore
+from tests.support.toy_model import PausableLoader, ToyTrainer, load_toy_encoder
+from tests.support.worker_services import handle, open_services
+from worker.handlers.errors import RequestRefusedError
+from worker.jobs.retrain_queue import RETRAIN_LEASE, RetrainQueue
+from worker.jobs.rollout import catch_up
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.models import ListModels, PreviewRetrain, Retrain, RetrainStarted, Rollback
+from worker.protocol.updates import JobFailed, RetrainFinished, RetrainOutcome
 from worker.services import Services
 from worker.settings import Settings
 
-ADMIN = Caller(space="discord:1", user_id="zoe", is_admin=True)
-ANN = Caller(space="discord:1", user_id="ann")
-VIDEOS = 110
+
+class KilledError(BaseException):
+    """The process is killed. Code under test does not catch it."""
 
 
-class Recorder:
-    """A task that remembers what it told on its way, and keeps its end as Celery does."""
-
-    def __init__(self, services: Services | None = None, job: str = "") -> None:
-        self.told: list[dict[str, Any]] = []
-        self._parts, self._job = services, job
-
-    def update_state(self, state: str, meta: dict[str, Any]) -> None:
-        if state == "PROGRESS":
-            self.told.append(meta)
-        elif self._parts:
-            self._parts.app.backend.store_result(self._job, meta, state)
+def live_model(services: Services) -> str:
+    return next(each.name for each in handle(services, ListModels(caller=ANN)).generations if each.live)
 
 
-@pytest.fixture
-def teacher() -> Teacher:
-    return Teacher()
-
-
-class Loader:
-    """Loads a model when it may."""
-
-    def __init__(self) -> None:
-        self.begun, self.may = threading.Event(), threading.Event()
-        self.may.set()
-
-    def __call__(self, settings: Settings, adapter: Path | None) -> Any:
-        self.begun.set()
-        assert self.may.wait(30)
-        return load(settings, adapter)
-
-
-@pytest.fixture
-def loader() -> Loader:
-    return Loader()
-
-
-@pytest.fixture
-def open_parts(tmp_path: Path, teacher: Teacher, loader: Loader) -> Iterator[Callable[[], Services]]:
-    """A worker process's parts; opened again, the former process is dead."""
-    opened: list[Services] = []
-    settings = Settings(data_dir=tmp_path)
-
-    def open_one() -> Services:
-        while opened:
-            opened.pop().close()
-        opened.append(Services(settings, make_app(settings, MemoryResultStore()), threading.Event(), loader, teacher))
-        return opened[0]
-
-    yield open_one
-    while opened:
-        opened.pop().close()
-
-
-@pytest.fixture(scope="session")
-def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of an installation with many videos, made once."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("library"))
-    with closing(
-        Services(settings, make_app(settings, MemoryResultStore()), threading.Event(), load, Teacher())
-    ) as services:
-        services.library.open("base", SIZE, None)
-        for number in range(VIDEOS):
-            share(services, number)
-    return settings.data_dir
-
-
-@pytest.fixture
-def services(open_parts: Callable[[], Services], library_folder: Path, tmp_path: Path) -> Services:
-    shutil.copytree(library_folder, tmp_path, dirs_exist_ok=True)
-    return open_parts()
-
-
-def share(services: Services, number: int, space: str = "discord:1", generation: str = "base") -> None:
-    """A video titled by its number, with one picture of that number."""
-    video = a_video(f"number {number}")
-    key = f"videos/{video.id}/0.jpg"
-    services.blobs.put(key, numbered(number))
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    services.library.submit(video.id, video.link, video.link, space, f"person{number % 5}", at)
-    [vector] = Student().frames([picture_of(number)])
-    moment = Moment(moment_id(video, 0), video.id, 0.0, 5.0, key, video.title, vector, frames=(key,))
-    assert services.library.put_moments(video, [moment], generation)
-
-
-def picture_of(number: int) -> Any:
-    return np.asarray(Image.open(io.BytesIO(numbered(number))))
-
-
-def ask(services: Services) -> None:
-    call(services, Retrain(caller=ADMIN))
-
-
-def work(services: Services, recorder: Recorder | None = None) -> Update:
-    """What the train worker does with the job that was sent."""
-    return retraining.retrain(services, cast(Task, recorder or Recorder()), "incident")
-
-
-def first(services: Services, number: int) -> str:
-    """The best hit by looks alone."""
-    found = call(services, Find(caller=ANN, queries=(f"number {number} please",)))
-    return found.hits[0].title if found.hits else ""
-
-
-def answers(services: Services) -> list[Any]:
-    asked = [call(services, Find(caller=ANN, queries=(f"number {number} please",))) for number in range(0, VIDEOS, 10)]
-    return [found.model_dump() for found in asked]
-
-
-def live(services: Services) -> str:
-    return next(each.name for each in call(services, ListModels(caller=ANN)).generations if each.live)
-
-
-def test_what_was_taught_is_found(services: Services) -> None:
-    """From the lessons alone to other answers: told step by step, figures at the end, the picture kept."""
-    ask(services)
-    recorder = Recorder()
-    learned = work(services, recorder)
-    assert isinstance(learned, RetrainFinished)
-    assert learned.outcome == "promoted"
-    assert learned.r5 == 1.0
-    assert (learned.r5_before or 0) < 0.9
-    assert learned.questions >= 8
-    assert services.blobs.get(learned.picture or "").startswith(b"\x89PNG")
-    assert recorder.told[0]["stage"] == "gather"
-    assert {"train", "evaluate", "embed"} <= {told["stage"] for told in recorder.told}
-    assert live(services).startswith("taught-")
-    assert isinstance(services.models.current("discord:1").texts(["number 42"]), list)
-    assert first(services, 42) == "number 42"
-    assert services.generations.retraining() is None
+def test_better_adapter_is_promoted(services: Services) -> None:
+    """Progress is published stage by stage; the outcome has the figures and the key of the report's picture."""
+    start_retrain(services)
+    task = RecordingTask()
+    outcome = run_retrain(services, task)
+    assert isinstance(outcome, RetrainFinished)
+    assert outcome.outcome is RetrainOutcome.PROMOTED
+    assert outcome.r5 == 1.0
+    assert (outcome.r5_before or 0) < 0.9
+    assert outcome.questions >= 8
+    assert services.blobs.get(outcome.picture or "").startswith(b"\x89PNG")
+    assert task.progress[0]["stage"] == "gather"
+    assert {"train", "evaluate", "embed"} <= {update["stage"] for update in task.progress}
+    assert live_model(services).startswith("taught-")
+    assert isinstance(services.models.current(ANN.space).texts(["number 42"]), list)
+    assert find_number(services, 42) == "number 42"
+    assert services.stores.retrains.current() is None
 
 
 @pytest.mark.parametrize(
-    ("adapter", "outcome"),
-    [({}, "not_better"), ({"knows": True, "confused": True}, "forgets")],
+    ("adapter", "expected"),
+    [({}, RetrainOutcome.NOT_BETTER), ({"knows": True, "confused": True}, RetrainOutcome.FORGETS)],
 )
-def test_what_is_not_better_changes_nothing(
-    services: Services, teacher: Teacher, adapter: dict[str, Any], outcome: str
+def test_adapter_that_is_not_better_changes_nothing(
+    services: Services, trainer: ToyTrainer, adapter: dict[str, Any], expected: RetrainOutcome
 ) -> None:
-    """Nothing learnt, or the rest of the world forgotten: told with figures, and the search is as it was."""
-    before = answers(services)
-    teacher.adapter = adapter
-    ask(services)
-    learned = work(services)
-    assert isinstance(learned, RetrainFinished)
-    assert learned.outcome == outcome
-    assert learned.r5 is not None
-    assert (live(services), answers(services)) == ("base", before)
+    """It has learned nothing, or it has lost general knowledge. The figures are in the outcome."""
+    before = search_results(services)
+    trainer.adapter = adapter
+    start_retrain(services)
+    outcome = run_retrain(services)
+    assert isinstance(outcome, RetrainFinished)
+    assert outcome.outcome is expected
+    assert outcome.r5 is not None
+    assert (live_model(services), search_results(services)) == ("base", before)
 
 
-def test_going_back_gives_what_there_was(services: Services) -> None:
-    """The same answers to the last bit, and forth again, too."""
-    before = answers(services)
-    ask(services)
-    work(services)
-    services.models.current("discord:1")
-    after = answers(services)
+def test_rollback_restores_identical_results(services: Services) -> None:
+    """A second rollback returns to the retrained model, with identical results, too."""
+    before = search_results(services)
+    start_retrain(services)
+    run_retrain(services)
+    services.models.current(ANN.space)
+    after = search_results(services)
     assert after != before
-    call(services, Rollback(caller=ADMIN))
-    services.models.current("discord:1")
-    assert answers(services) == before
-    call(services, Rollback(caller=ADMIN))
-    services.models.current("discord:1")
-    assert answers(services) == after
+    handle(services, Rollback(caller=ADMIN))
+    services.models.current(ANN.space)
+    assert search_results(services) == before
+    handle(services, Rollback(caller=ADMIN))
+    services.models.current(ANN.space)
+    assert search_results(services) == after
 
 
-def test_there_is_no_way_back_from_the_first(services: Services) -> None:
-    """Without another model there is a sentence."""
+def test_rollback_without_other_model_is_refused(services: Services) -> None:
     with pytest.raises(RequestRefusedError) as refused:
-        call(services, Rollback(caller=ADMIN))
+        handle(services, Rollback(caller=ADMIN))
     assert refused.value.code is ErrorCode.NO_OTHER_MODEL
 
 
-def test_a_later_retrain_goes_on_from_the_earlier(services: Services, teacher: Teacher) -> None:
-    """It starts from the adapter in use, and only two generations are kept."""
-    for number in range(3):
-        teacher.adapter = {"knows": True, "generation": f"taught-{number}"} if number > 9 else teacher.adapter
-        services.models.current("discord:1")
-        ask(services)
-        work(services)
-    assert teacher.bases[0] is None
-    assert teacher.bases[1] is not None
-    assert len(call(services, ListModels(caller=ANN)).generations) == 2
+def test_second_retrain_starts_from_current_adapter(services: Services, trainer: ToyTrainer) -> None:
+    """No more than two generations are kept."""
+    for _ in range(3):
+        services.models.current(ANN.space)
+        start_retrain(services)
+        run_retrain(services)
+    assert trainer.base_adapters[0] is None
+    assert trainer.base_adapters[1] is not None
+    assert len(handle(services, ListModels(caller=ANN)).generations) == 2
 
 
 @pytest.mark.parametrize("stage", ["gather", "train", "evaluate", "embed", "switch"])
-def test_a_killed_trainer_s_work_is_gone_on_with(
-    services: Services, open_parts: Callable[[], Services], stage: str, teacher: Teacher
+def test_retrain_of_killed_worker_is_continued(
+    services: Services, restart_worker: Callable[[], Services], stage: str, trainer: ToyTrainer
 ) -> None:
-    """Whenever it dies, searches go on as before, and the next worker ends what it began, once."""
+    """Searches do not change until the next worker has finished it. It trains only once if the adapter was judged."""
 
-    class Killed(BaseException):
-        pass
-
-    class Killer(Recorder):
+    class KilledInStage(RecordingTask):
         def update_state(self, state: str, meta: dict[str, Any]) -> None:
             if meta.get("stage") == stage:
-                raise Killed
+                raise KilledError
 
-    ask(services)
-    before = answers(services)
-    with pytest.raises(Killed):
-        work(services, Killer())
-    assert answers(services) == before
-    again = open_parts()
-    retraining.resume(again)
-    learned = work(again)
-    assert isinstance(learned, RetrainFinished)
-    assert learned.outcome == "promoted"
-    assert again.library.missing(live(again)) == []
-    assert first(again, 42) == "number 42"
+    start_retrain(services)
+    before = search_results(services)
+    with pytest.raises(KilledError):
+        run_retrain(services, KilledInStage())
+    assert search_results(services) == before
+    restarted = restart_worker()
+    restarted.retrain_queue().requeue_lost_jobs()
+    outcome = run_retrain(restarted)
+    assert isinstance(outcome, RetrainFinished)
+    assert outcome.outcome is RetrainOutcome.PROMOTED
+    live = restarted.stores.generations.live(ANN.space)
+    assert live is not None
+    assert restarted.stores.reembedding.videos_missing_from(live) == []
+    assert find_number(restarted, 42) == "number 42"
     if stage in ("embed", "switch"):
-        assert len(teacher.taught) == 1
+        assert len(trainer.trained_on) == 1
 
 
-def test_a_stopped_worker_gives_the_job_back(services: Services, teacher: Teacher) -> None:
-    """Told to shut down, it leaves at the next step, and the job is queued again."""
-    teacher.stops = lambda step: services.stopping.set()
-    ask(services)
+def test_stopping_worker_requeues_retrain(services: Services, trainer: ToyTrainer) -> None:
+    """It stops at the next step."""
+    trainer.on_step = lambda step: services.stopping.set()
+    start_retrain(services)
     with pytest.raises(Reject) as rejected:
-        work(services)
+        run_retrain(services)
     assert rejected.value.requeue
-    assert services.generations.retraining() is not None
+    assert services.stores.retrains.current() is not None
 
 
-def test_nobody_to_tell_ends_nothing(services: Services) -> None:
-    """Where the queue is away only the progress is lost."""
+def test_retrain_goes_on_if_progress_cannot_be_published(services: Services) -> None:
+    """After an error, it does not try again for a minute."""
 
-    class Deaf(Recorder):
+    class UnreachableResultBackend(RecordingTask):
         def update_state(self, state: str, meta: dict[str, Any]) -> None:
             super().update_state(state, meta)
-            raise RedisError("away")
+            raise RedisError("unavailable")
 
-    recorder = Deaf()
-    ask(services)
-    learned = work(services, recorder)
-    assert isinstance(learned, RetrainFinished)
-    assert learned.outcome == "promoted"
-    assert len(recorder.told) == 1
+    task = UnreachableResultBackend()
+    start_retrain(services)
+    outcome = run_retrain(services, task)
+    assert isinstance(outcome, RetrainFinished)
+    assert outcome.outcome is RetrainOutcome.PROMOTED
+    assert len(task.progress) == 1
 
 
-def test_a_store_that_is_away_ends_nothing(services: Services, teacher: Teacher) -> None:
-    """The retrain stays on record, and is gone on with when the store is back."""
+def test_retrain_is_continued_after_store_was_unavailable(services: Services, trainer: ToyTrainer) -> None:
+    """It stays on record, and its lease is released, so that it is queued again."""
 
-    def away(step: int) -> None:
-        teacher.stops = lambda step: None
-        raise StoreUnavailableError("away")
+    def fail_once(step: int) -> None:
+        trainer.on_step = lambda step: None
+        raise StoreUnavailableError("unavailable")
 
-    teacher.stops = away
-    ask(services)
+    trainer.on_step = fail_once
+    start_retrain(services)
     with pytest.raises(Ignore):
-        work(services)
-    assert services.leases.queue(retraining.CLAIM)
-    learned = work(services)
-    assert isinstance(learned, RetrainFinished)
-    assert learned.outcome == "promoted"
+        run_retrain(services)
+    assert services.leases.try_queue(RETRAIN_LEASE)
+    outcome = run_retrain(services)
+    assert isinstance(outcome, RetrainFinished)
+    assert outcome.outcome is RetrainOutcome.PROMOTED
     with pytest.raises(Ignore):
-        work(services)
+        run_retrain(services)
 
 
-def test_an_admin_may_end_it(services: Services, teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cancelled, it ends at its next checkpoint and changes nothing."""
-    monkeypatch.setattr(retraining, "LOOK_EVERY_S", 0.0)
-    teacher.stops = lambda step: call(services, Retrain(caller=ADMIN, cancel=True)) and None  # type: ignore[func-returns-value]
-    ask(services)
-    assert work(services) == RetrainFinished(outcome="cancelled")
-    assert live(services) == "base"
-    assert call(services, Retrain(caller=ADMIN, cancel=True)).job_id is None
+def test_cancelled_retrain_changes_nothing(services: Services, trainer: ToyTrainer) -> None:
+    """It ends at the next checkpoint after an admin has cancelled it."""
+    trainer.on_step = lambda step: handle(services, Retrain(caller=ADMIN, cancel=True))
+    start_retrain(services)
+    outcome = run_retrain(services, check_cancelled_every_s=0.0)
+    assert outcome == RetrainFinished(outcome=RetrainOutcome.CANCELLED)
+    assert live_model(services) == "base"
+    assert handle(services, Retrain(caller=ADMIN, cancel=True)).job_id is None
 
 
-def test_a_second_request_is_told_of_the_first(services: Services) -> None:
-    """There is one at a time."""
-    assert call(services, Retrain(caller=ADMIN)).begun
-    second = call(services, Retrain(caller=ADMIN))
-    assert (second.begun, second.job_id) == (False, retraining.job_id("discord:1"))
+def test_second_retrain_request_returns_running_job(services: Services) -> None:
+    assert handle(services, Retrain(caller=ADMIN)).is_new
+    second = handle(services, Retrain(caller=ADMIN))
+    assert (second.is_new, second.job_id) == (False, RetrainQueue.job_id(ADMIN.space))
 
 
-def test_who_comes_late_is_told_how_it_ended(services: Services) -> None:
-    """Asked without beginning one: the one that runs, then the one that has ended, and before there was any, none."""
-    assert call(services, Retrain(caller=ADMIN, begin=False)).job_id is None
-    ask(services)
-    job = retraining.job_id("discord:1")
-    assert call(services, Retrain(caller=ADMIN, begin=False)) == RetrainStarted(job_id=job)
-    work(services, Recorder(services, job))
-    assert call(services, Retrain(caller=ADMIN, begin=False)) == RetrainStarted(job_id=job)
-    assert services.app.AsyncResult(job).result["outcome"] == "promoted"
-    assert services.generations.retraining() is None
+def test_request_without_start_returns_running_or_last_job(services: Services) -> None:
+    """It returns none if there has been no retrain yet."""
+
+    class ResultStoringTask(RecordingTask):
+        def update_state(self, state: str, meta: dict[str, Any]) -> None:
+            services.app.backend.store_result(job_id, meta, state)
+
+    request, job_id = Retrain(caller=ADMIN, start=False), RetrainQueue.job_id(ADMIN.space)
+    assert handle(services, request).job_id is None
+    start_retrain(services)
+    assert handle(services, request) == RetrainStarted(job_id=job_id)
+    run_retrain(services, ResultStoringTask())
+    assert handle(services, request) == RetrainStarted(job_id=job_id)
+    assert services.app.AsyncResult(job_id).result["outcome"] == "promoted"
+    assert services.stores.retrains.current() is None
 
 
-def test_what_fails_is_told_and_over(services: Services, teacher: Teacher) -> None:
-    """A fault of ours ends the retrain with a code; the next one may begin."""
+def test_failed_retrain_reports_code_and_ends(services: Services, trainer: ToyTrainer) -> None:
+    """The next retrain can be started."""
 
     def fail(step: int) -> None:
-        raise RuntimeError("a fault of ours")
+        raise RuntimeError("a bug")
 
-    teacher.stops = fail
-    ask(services)
-    assert work(services) == JobFailed(code=ErrorCode.INTERNAL, correlation_id="incident")
-    assert call(services, Retrain(caller=ADMIN)).begun
-
-
-def test_who_is_no_admin_is_refused(services: Services) -> None:
-    """At the worker, whatever a frontend forgot."""
-    for request in (Retrain(caller=ANN), PreviewRetrain(caller=ANN), Rollback(caller=ANN)):
-        with pytest.raises(RequestRefusedError) as refused:
-            call(services, request)  # type: ignore[arg-type]
-        assert refused.value.code is ErrorCode.ADMINS_ONLY
+    trainer.on_step = fail
+    start_retrain(services)
+    assert run_retrain(services) == JobFailed(code=ErrorCode.INTERNAL, correlation_id=CORRELATION_ID)
+    assert handle(services, Retrain(caller=ADMIN)).is_new
 
 
-@pytest.fixture
-def together(services: Services) -> Services:
-    """An installation of one adapter for all."""
-    services.settings = services.models._settings = services.settings.model_copy(
-        update={"adapter_scope": "installation"}
-    )
-    return services
+def test_spaces_share_model_if_adapter_scope_is_installation(
+    library_folder: Path, tmp_path: Path, trainer: ToyTrainer
+) -> None:
+    """One adapter learns from all spaces; all search with it and roll back with it.
+
+    After a rollback, videos that were added meanwhile are embedded again.
+    """
+    shutil.copytree(library_folder, tmp_path, dirs_exist_ok=True)
+    settings = Settings(data_dir=tmp_path, adapter_scope="installation")
+    with open_services(settings, load_toy_encoder, trainer) as services:
+        stores = services.stores
+        add_numbered_video(services, 111, space=OTHER_SPACE.space)
+        assert handle(services, PreviewRetrain(caller=ADMIN)).pairs == VIDEO_COUNT + 1
+        start_retrain(services)
+        run_retrain(services)
+        assert {pair.text for pair in trainer.trained_on[0]} >= {"number 3", "number 111"}
+        live = stores.generations.live()
+        assert live is not None
+        assert live_model(services) == str(live)
+        assert stores.generations.live(OTHER_SPACE.space) == live
+        add_numbered_video(services, 115, generation=live)
+        handle(services, Rollback(caller=ADMIN))
+        assert live_model(services) == "base"
+        assert stores.reembedding.videos_missing_from(BASE) == [make_video("number 115").id]
+        catch_up(stores, services.blobs, services.models, services.stopping)
+        assert stores.reembedding.videos_missing_from(BASE) == []
 
 
-def test_spaces_learn_together_only_by_a_setting(together: Services, teacher: Teacher) -> None:
-    """Then one adapter learns from all, all search with it and go back with it, and find what was added meanwhile."""
-    share(together, 111, space="slack:2")
-    assert call(together, PreviewRetrain(caller=ADMIN)).pairs == VIDEOS + 1
-    ask(together)
-    work(together)
-    assert {pair.text for pair in teacher.taught[0]} >= {"number 3", "number 111"}
-    assert live(together) == together.library.generation() == together.library.generation("slack:2")
-    share(together, 115, generation=live(together))
-    call(together, Rollback(caller=ADMIN))
-    assert live(together) == "base"
-    assert together.library.missing("base") == [a_video("number 115").id]
-    retraining.catch_up(together)
-    assert together.library.missing("base") == []
-
-
-def test_searches_never_wait_for_a_new_model(services: Services, loader: Loader) -> None:
-    """While the next model is being loaded, the one before answers, by its own vectors."""
-    before = answers(services)
-    ask(services)
-    work(services)
-    loader.may.clear()
-    loader.begun.clear()
-    assert answers(services) == before
-    assert loader.begun.wait(30)
-    assert answers(services) == before
-    loader.may.set()
-    services.models.current("discord:1")
-    assert first(services, 42) == "number 42"
+def test_searches_use_previous_model_while_new_one_is_loaded(services: Services, loader: PausableLoader) -> None:
+    """They do not wait for it, and search the vectors of the previous model."""
+    before = search_results(services)
+    start_retrain(services)
+    run_retrain(services)
+    loader.may_load.clear()
+    loader.started.clear()
+    assert search_results(services) == before
+    assert loader.started.wait(30)
+    assert search_results(services) == before
+    loader.may_load.set()
+    services.models.current(ANN.space)
+    assert find_number(services, 42) == "number 42"

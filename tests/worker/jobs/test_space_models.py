@@ -1,275 +1,264 @@
-"""Two spaces on one installation, one of them retrained: what changes for it, and that nothing does for the other."""
+"""Two spaces of one installation, one of which was retrained: its searches change, those of the other do not."""
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from celery import Task
 
-from indexer.store.generations import GenerationRecord, own_name
-from tests.support.clips import clip
-from tests.support.indexer_fakes import a_video
-from tests.support.toy_model import SIZE, Teacher, load
-from tests.worker.handlers.test_spaces import call
-from tests.worker.jobs.test_retrain import VIDEOS, Recorder, library_folder, share
-from worker import model_cache
-from worker.handlers.spaces import RequestRefusedError, forget_left
-from worker.jobs import index as jobs
-from worker.jobs import retrain as retraining
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import GenerationRecord, NewSubmission
+from tests.support.callers import ADMIN, OTHER_SPACE
+from tests.support.clips import write_clip
+from tests.support.indexer_fakes import make_video
+from tests.support.recording_task import RecordingTask
+from tests.support.toy_library import CORRELATION_ID, add_numbered_video, find_number, run_retrain, search_results
+from tests.support.toy_model import TOY_VECTOR_SIZE, ToyTrainer, load_toy_encoder
+from tests.support.worker_services import handle, open_services
+from worker.handlers.errors import RequestRefusedError
+from worker.jobs.index_queue import IndexQueue
+from worker.model_cache import MAX_LOADED
+from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import (
-    Caller,
-    Find,
-    GetStatus,
-    Indexed,
-    ListModels,
-    PreviewRetrain,
-    Retrain,
-    RetrainFinished,
-    Rollback,
-    Submit,
-    Update,
-)
-from worker.queue.app import make_app
-from worker.queue.memory_backend import MemoryResultStore
+from worker.protocol.library import GetStatus, Submit
+from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
+from worker.protocol.search import Find
+from worker.protocol.updates import Indexed, IndexOutcome, RetrainFinished, RetrainOutcome, Update
 from worker.services import Services
 from worker.settings import Settings
 
-__all__ = ["library_folder"]
-
-A = Caller(space="discord:1", user_id="zoe", is_admin=True)
-B = Caller(space="slack:2", user_id="kim", is_admin=True)
-ONLY_B = 200
-"""The number of a video that nobody else has."""
-
-
-def opened(folder: Path, teacher: Teacher | None = None) -> Services:
-    settings = Settings(data_dir=folder)
-    return Services(settings, make_app(settings, MemoryResultStore()), threading.Event(), load, teacher or Teacher())
+RETRAINED = ADMIN
+"""An admin of the space that is retrained."""
+OTHER = OTHER_SPACE
+OWN_NUMBER = 200
+"""The number of a video that only the other space has."""
 
 
-def answers(services: Services, caller: Caller) -> list[Any]:
-    asked = [f"number {number} please" for number in (*range(0, VIDEOS, 20), ONLY_B)]
-    return [call(services, Find(caller=caller, queries=(words,))).model_dump() for words in asked]
+def results(services: Services, caller: Caller) -> list[dict[str, Any]]:
+    """Return the complete answers to some searches, one of them for the other space's own video."""
+    own = handle(services, Find(caller=caller, queries=(f"number {OWN_NUMBER} please",)))
+    return [*search_results(services, caller, step=20), own.model_dump()]
 
 
-def first(services: Services, number: int, caller: Caller = A) -> str:
-    found = call(services, Find(caller=caller, queries=(f"number {number} please",)))
-    return found.hits[0].title if found.hits else ""
+def run_index_job(services: Services, video_id: str) -> Update:
+    return services.index_job()(RecordingTask(), video_id, CORRELATION_ID)
 
 
-def indexed(services: Services, video_id: str) -> Update:
-    """What the index worker does with the job that was sent."""
-    return jobs.index(services, cast(Task, Recorder()), video_id, "incident")
+def own_generation(services: Services) -> GenerationId:
+    generation = services.stores.generations.live(RETRAINED.space)
+    assert generation is not None
+    assert generation.space == RETRAINED.space
+    return generation
 
 
-def files(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
 @dataclass(frozen=True)
-class Promoted:
-    """The data of an installation after a retrain of space A, and how both spaces were answered before."""
+class Retrained:
+    """The data folder of an installation after the retrain, and the search results of both spaces before it."""
 
     folder: Path
-    learned: Update
-    taught: set[str]
-    before: dict[str, list[Any]]
+    outcome: Update
+    trained_on: set[str]
+    results_before: dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
-def promoted(library_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
-    folder, teacher = tmp_path_factory.mktemp("promoted") / "data", Teacher()
+def retrained(library_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Retrained:
+    folder, trainer = tmp_path_factory.mktemp("retrained") / "data", ToyTrainer()
     shutil.copytree(library_folder, folder)
-    with closing(opened(folder, teacher)) as services:
-        for number in (0, 1, 20, ONLY_B):
-            share(services, number, space=B.space)
-        before = {caller.space: answers(services, caller) for caller in (A, B)}
-        call(services, Retrain(caller=A))
-        learned = retraining.retrain(services, cast(Task, Recorder()), "incident")
-    return Promoted(folder, learned, {pair.text for pair in teacher.taught[0]}, before)
+    with open_services(Settings(data_dir=folder), load_toy_encoder, trainer) as opened:
+        for number in (0, 1, 20, OWN_NUMBER):
+            add_numbered_video(opened, number, space=OTHER.space)
+        before = {caller.space: results(opened, caller) for caller in (RETRAINED, OTHER)}
+        handle(opened, Retrain(caller=RETRAINED))
+        outcome = run_retrain(opened)
+    return Retrained(folder, outcome, {pair.text for pair in trainer.trained_on[0]}, before)
 
 
 @pytest.fixture
-def open_parts(promoted: Promoted, tmp_path: Path) -> Iterator[Callable[[], Services]]:
-    shutil.copytree(promoted.folder, tmp_path, dirs_exist_ok=True)
-    running: list[Services] = []
+def restart_worker(retrained: Retrained, tmp_path: Path) -> Iterator[Callable[[], Services]]:
+    """Open the services of a worker process of that installation, after those of the former process were closed."""
+    shutil.copytree(retrained.folder, tmp_path, dirs_exist_ok=True)
+    with ExitStack() as stack:
 
-    def open_one() -> Services:
-        while running:
-            running.pop().close()
-        running.append(opened(tmp_path))
-        running[0].models.current(A.space)
-        return running[0]
+        def restart() -> Services:
+            stack.close()
+            opened = stack.enter_context(open_services(Settings(data_dir=tmp_path), load_toy_encoder, ToyTrainer()))
+            opened.models.current(RETRAINED.space)
+            return opened
 
-    yield open_one
-    while running:
-        running.pop().close()
+        yield restart
 
 
 @pytest.fixture
-def services(open_parts: Callable[[], Services]) -> Services:
-    return open_parts()
+def services(restart_worker: Callable[[], Services]) -> Services:
+    return restart_worker()
 
 
-def test_what_one_space_taught_changes_its_answers_only(services: Services, promoted: Promoted) -> None:
-    """The other's answers, generation and models are the same to the last bit, and its videos taught nothing."""
-    assert isinstance(promoted.learned, RetrainFinished)
-    assert promoted.learned.outcome == "promoted"
-    assert f"number {ONLY_B}" not in promoted.taught
-    assert first(services, 42) == "number 42"
-    assert answers(services, A) != promoted.before[A.space]
-    assert answers(services, B) == promoted.before[B.space]
-    of_a, of_b = (call(services, GetStatus(caller=caller)).generation for caller in (A, B))
-    assert (of_a.endswith("@discord.1"), of_b) == (True, "base")
-    assert [each.name for each in call(services, ListModels(caller=A)).generations] == [of_a, "base"]
-    assert [each.name for each in call(services, ListModels(caller=B)).generations] == ["base"]
+def test_retrain_of_one_space_does_not_change_another(services: Services, retrained: Retrained) -> None:
+    """Results, generation and models of the other space are identical, and its videos were not trained on."""
+    assert isinstance(retrained.outcome, RetrainFinished)
+    assert retrained.outcome.outcome is RetrainOutcome.PROMOTED
+    assert f"number {OWN_NUMBER}" not in retrained.trained_on
+    assert find_number(services, 42, RETRAINED) == "number 42"
+    assert results(services, RETRAINED) != retrained.results_before[RETRAINED.space]
+    assert results(services, OTHER) == retrained.results_before[OTHER.space]
+    own, other = (handle(services, GetStatus(caller=caller)).generation for caller in (RETRAINED, OTHER))
+    assert own is not None
+    assert (own.endswith("@discord.1"), other) == (True, "base")
+    assert [each.name for each in handle(services, ListModels(caller=RETRAINED)).generations] == [own, "base"]
+    assert [each.name for each in handle(services, ListModels(caller=OTHER)).generations] == ["base"]
     with pytest.raises(RequestRefusedError) as refused:
-        call(services, Rollback(caller=B, to=of_a))
+        handle(services, Rollback(caller=OTHER, to=own))
     assert refused.value.code is ErrorCode.NO_OTHER_MODEL
 
 
-def test_going_back_gives_the_very_answers_of_before(open_parts: Callable[[], Services], promoted: Promoted) -> None:
-    """To the last bit; and forth again, with what was added meanwhile."""
-    after = answers(open_parts(), A)
-    services = open_parts()
-    live = next(each.name for each in call(services, Rollback(caller=A)).generations if each.live)
-    services.models.current(A.space)
-    assert (live, answers(services, A), answers(services, B)) == (
-        "base",
-        promoted.before[A.space],
-        promoted.before[B.space],
-    )
-    call(services, Rollback(caller=A))
-    services = open_parts()
-    assert answers(services, A) == after
-    call(services, Rollback(caller=A))
-    share(services, 115)
-    call(services, Rollback(caller=A))
-    indexed(services, a_video("number 115").id)
-    assert first(services, 115) == "number 115"
+def test_rollback_of_space_restores_identical_results(
+    restart_worker: Callable[[], Services], retrained: Retrained
+) -> None:
+    """A second rollback returns to the space's own model, which then gets the videos that were added meanwhile."""
+    after = results(restart_worker(), RETRAINED)
+    services = restart_worker()
+    live = next(each.name for each in handle(services, Rollback(caller=RETRAINED)).generations if each.live)
+    services.models.current(RETRAINED.space)
+    assert live == "base"
+    assert results(services, RETRAINED) == retrained.results_before[RETRAINED.space]
+    assert results(services, OTHER) == retrained.results_before[OTHER.space]
+    handle(services, Rollback(caller=RETRAINED))
+    services = restart_worker()
+    assert results(services, RETRAINED) == after
+    handle(services, Rollback(caller=RETRAINED))
+    add_numbered_video(services, 115)
+    handle(services, Rollback(caller=RETRAINED))
+    run_index_job(services, make_video("number 115").id)
+    assert find_number(services, 115, RETRAINED) == "number 115"
 
 
-def test_a_new_video_is_found_by_the_space_s_own_model(services: Services, tmp_path: Path) -> None:
-    """The job ends when the video can be found there, too, by the whole way of a link."""
-    file = clip(tmp_path / "red.mp4", "red", seconds=1)
-    submitted = call(services, Submit(caller=A, link=file.as_uri(), local_files=True))
+def test_index_job_embeds_video_with_space_model(services: Services, tmp_path: Path) -> None:
+    """The job of a real file ends when the space's own model finds the video."""
+    file = write_clip(tmp_path / "red.mp4", "red", seconds=1)
+    submitted = handle(services, Submit(caller=RETRAINED, link=file.as_uri(), local_files=True))
     assert submitted.job_id
-    ended = indexed(services, submitted.video_id)
-    assert isinstance(ended, Indexed)
-    assert ended.status == "indexed"
-    found = call(services, Find(caller=A, queries=("red",), in_link=file.as_uri()))
+    outcome = run_index_job(services, submitted.video_id)
+    assert isinstance(outcome, Indexed)
+    assert outcome.status is IndexOutcome.INDEXED
+    found = handle(services, Find(caller=RETRAINED, queries=("red",), in_link=file.as_uri()))
     assert [hit.title for hit in found.hits] == ["red"]
-    assert services.library.missing(services.library.generation(A.space) or "") == []
+    assert services.stores.reembedding.videos_missing_from(own_generation(services)) == []
 
 
-def test_a_video_that_another_had_is_told_when_it_is_found(services: Services) -> None:
-    """Submitted by a space with its own model, it has a job; for others it is there at once."""
-    video = a_video(f"number {ONLY_B}")
-    assert first(services, ONLY_B) != video.title
-    services.library.submit(video.id, video.link, video.link, A.space, "zoe", datetime.now(UTC))
-    assert jobs.lacking(services, video.id) == [A.space]
-    assert isinstance(indexed(services, video.id), Indexed)
-    assert first(services, ONLY_B) == video.title
+def test_video_of_other_space_is_reported_when_space_model_finds_it(services: Services) -> None:
+    """If a space with its own model submits it, it gets a job."""
+    video = make_video(f"number {OWN_NUMBER}")
+    assert find_number(services, OWN_NUMBER, RETRAINED) != video.title
+    services.stores.submissions.submit(
+        NewSubmission(video.id, video.link, video.link, RETRAINED.space, RETRAINED.user_id, datetime.now(UTC))
+    )
+    assert services.index_queue().spaces_missing_video(video.id) == [RETRAINED.space]
+    assert isinstance(run_index_job(services, video.id), Indexed)
+    assert find_number(services, OWN_NUMBER, RETRAINED) == video.title
 
 
-def test_submitting_what_another_had_gives_a_job(services: Services, tmp_path: Path) -> None:
-    """The submitter follows it, and is told of the video as of any other; the next one is told at once."""
-    file = clip(tmp_path / "blue.mp4", "blue", seconds=1)
-    submit = Submit(caller=B, link=file.as_uri(), local_files=True)
-    indexed(services, call(services, submit).video_id)
-    mine = call(services, submit.model_copy(update={"caller": A}))
-    assert (mine.job_id, mine.indexed) == (jobs.job_id(mine.video_id), None)
-    ended = indexed(services, mine.video_id)
-    assert isinstance(ended, Indexed)
-    assert ended.status == "indexed"
-    assert call(services, Find(caller=A, queries=("blue",), in_link=file.as_uri())).hits
-    for caller in (A, B):
-        again = call(services, submit.model_copy(update={"caller": caller}))
-        assert again.job_id is None
+def test_submission_of_video_that_space_model_misses_gets_a_job(services: Services, tmp_path: Path) -> None:
+    """The submitter follows the job as that of a new video. Once the model has the video, no job is needed."""
+    file = write_clip(tmp_path / "blue.mp4", "blue", seconds=1)
+    submit = Submit(caller=OTHER, link=file.as_uri(), local_files=True)
+    run_index_job(services, handle(services, submit).video_id)
+    own = handle(services, submit.model_copy(update={"caller": RETRAINED}))
+    assert (own.job_id, own.indexed) == (IndexQueue.job_id(own.video_id), None)
+    outcome = run_index_job(services, own.video_id)
+    assert isinstance(outcome, Indexed)
+    assert outcome.status is IndexOutcome.INDEXED
+    assert handle(services, Find(caller=RETRAINED, queries=("blue",), in_link=file.as_uri())).hits
+    for caller in (RETRAINED, OTHER):
+        assert handle(services, submit.model_copy(update={"caller": caller})).job_id is None
 
 
-def test_what_a_killed_worker_left_is_done_later(services: Services) -> None:
-    """Killed between the two embeddings, the record tells what is missing, and a round makes its job."""
-    share(services, 115)
-    video_id = a_video("number 115").id
-    jobs.resume(services)
-    assert not services.leases.queue(video_id)
-    indexed(services, video_id)
-    assert first(services, 115) == "number 115"
-    jobs.resume(services)
-    assert services.leases.queue(video_id)
+def test_video_missing_from_space_model_is_requeued(services: Services) -> None:
+    """The worker was killed after the installation's model had embedded the video, and before the space's."""
+    add_numbered_video(services, 115)
+    video_id = make_video("number 115").id
+    services.index_queue().requeue_lost_jobs()
+    assert not services.leases.try_queue(video_id)
+    run_index_job(services, video_id)
+    assert find_number(services, 115, RETRAINED) == "number 115"
+    services.index_queue().requeue_lost_jobs()
+    assert services.leases.try_queue(video_id)
 
 
-def test_one_space_s_broken_model_is_no_other_s_trouble(promoted: Promoted, tmp_path: Path) -> None:
-    """The video counts as indexed where it is, and stays missing where it is not."""
-    shutil.copytree(promoted.folder, tmp_path, dirs_exist_ok=True)
+def test_broken_space_model_does_not_fail_the_video(retrained: Retrained, tmp_path: Path) -> None:
+    """The video is indexed for the other space, and stays missing from the broken model."""
+    shutil.copytree(retrained.folder, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "adapters")
     shutil.rmtree(tmp_path / "blobs" / "spaces")
-    video_id = a_video("number 115").id
-    with closing(opened(tmp_path)) as services:
-        share(services, 115)
-        share(services, 115, space=B.space)
-        assert isinstance(indexed(services, video_id), Indexed)
-        assert jobs.lacking(services, video_id) == [A.space]
+    video_id = make_video("number 115").id
+    with open_services(Settings(data_dir=tmp_path), load_toy_encoder, ToyTrainer()) as services:
+        add_numbered_video(services, 115)
+        add_numbered_video(services, 115, space=OTHER.space)
+        assert isinstance(run_index_job(services, video_id), Indexed)
+        assert services.index_queue().spaces_missing_video(video_id) == [RETRAINED.space]
 
 
-def test_what_a_space_forgets_is_gone_from_its_own(services: Services) -> None:
-    """Another space that has it, too, finds it as before."""
-    services.library.forget(A.scopes, a_video("number 20").id)
-    assert first(services, 20) != "number 20"
-    assert "number 20" in {hit.title for hit in call(services, Find(caller=B, queries=("number 20",))).hits}
+def test_removed_video_is_deleted_from_space_generation(services: Services) -> None:
+    """Another space that has the video still finds it."""
+    services.stores.removals.remove_video(RETRAINED.scopes, make_video("number 20").id)
+    assert find_number(services, 20, RETRAINED) != "number 20"
+    found = handle(services, Find(caller=OTHER, queries=("number 20",)))
+    assert "number 20" in {hit.title for hit in found.hits}
 
 
-def test_a_space_that_leaves_takes_its_model_along(services: Services, tmp_path: Path) -> None:
-    """Collections, adapter, report, record and a retrain under way; the other space keeps what it had."""
-    assert files(tmp_path / "blobs" / "spaces")
-    assert files(tmp_path / "adapters")
-    call(services, Retrain(caller=A))
-    services.spaces.leave(A.space, datetime.now(UTC) - timedelta(days=8))
-    forget_left(services)
-    assert not files(tmp_path / "blobs" / "spaces") + files(tmp_path / "adapters")
-    assert [name for name in services.points.collections() if "@" in name] == []
-    assert [record.name for record in services.generations.all()] == ["base"]
-    assert retraining.retrain(services, cast(Task, Recorder()), "incident") == RetrainFinished(outcome="cancelled")
-    assert call(services, Find(caller=A, queries=("number 42",))).hits == ()
-    assert first(services, ONLY_B, B) == f"number {ONLY_B}"
+def test_purged_space_loses_its_models(services: Services, tmp_path: Path) -> None:
+    """Moments, adapter, report, record and a running retrain are deleted; the other space keeps its data."""
+    assert files_below(tmp_path / "blobs" / "spaces")
+    assert files_below(tmp_path / "adapters")
+    handle(services, Retrain(caller=RETRAINED))
+    services.stores.spaces.record_bot_removal(RETRAINED.space, datetime.now(UTC) - timedelta(days=8))
+    services.space_removal().purge_departed_spaces()
+    assert not files_below(tmp_path / "blobs" / "spaces") + files_below(tmp_path / "adapters")
+    assert [name for name in services.vectors.collections() if "@" in name] == []
+    assert [str(record.generation) for record in services.stores.generations.records()] == ["base"]
+    assert run_retrain(services) == RetrainFinished(outcome=RetrainOutcome.CANCELLED)
+    assert handle(services, Find(caller=RETRAINED, queries=("number 42",))).hits == ()
+    assert find_number(services, OWN_NUMBER, OTHER) == f"number {OWN_NUMBER}"
 
 
-def test_another_space_s_retrain_is_not_one_s_own(services: Services) -> None:
-    """Its admins neither see nor end it, and are told to wait; what they would teach is their own space's."""
-    begun = call(services, Retrain(caller=A))
+def test_retrain_of_another_space_is_invisible(services: Services) -> None:
+    """Its admins cannot follow or cancel it, and cannot start one meanwhile. Their preview counts their own videos."""
+    running = handle(services, Retrain(caller=RETRAINED))
     with pytest.raises(RequestRefusedError) as refused:
-        call(services, Retrain(caller=B))
+        handle(services, Retrain(caller=OTHER))
     assert refused.value.code is ErrorCode.TRAINING_ELSEWHERE
-    assert call(services, Retrain(caller=B, cancel=True)).job_id is None
-    assert call(services, PreviewRetrain(caller=B)).pairs == 4
-    running = services.generations.retraining()
-    assert running is not None
-    assert not running.cancelled
-    assert call(services, Retrain(caller=A, cancel=True)).job_id == begun.job_id == "retrain-discord.1"
+    assert handle(services, Retrain(caller=OTHER, cancel=True)).job_id is None
+    assert handle(services, PreviewRetrain(caller=OTHER)).pairs == 4
+    record = services.stores.retrains.current()
+    assert record is not None
+    assert not record.cancelled
+    cancelled = handle(services, Retrain(caller=RETRAINED, cancel=True))
+    assert cancelled.job_id == running.job_id == "retrain-discord.1"
 
 
-def test_few_models_are_in_memory_and_none_is_closed_in_use(services: Services) -> None:
-    """The one that was longest of no use goes; who has it in hand goes on with it."""
-    blobs, library = services.blobs, services.library
-    for number in range(model_cache.MOST_LOADED):
-        space, prefix = f"slack:{number}", f"spaces/slack.{number}/adapters/some/"
-        blobs.put(f"{prefix}adapter.json", b'{"knows": true}')
-        name = own_name("some", space)
-        services.generations.put(GenerationRecord(name, "starter", "", prefix, space=space))
-        library.open(name, SIZE, None)
-        library.switch(name, space)
-    in_use = services.models.serving(A.space)
-    served = [services.models.serving(f"slack:{number}") for number in range(model_cache.MOST_LOADED)]
-    assert len({id(model) for model in served}) == model_cache.MOST_LOADED
+def test_model_cache_evicts_least_recently_used_without_closing_it(services: Services) -> None:
+    for number in range(MAX_LOADED):
+        add_space_model(services, f"slack:{number}")
+    in_use = services.models.serving(RETRAINED.space)
+    served = [services.models.serving(f"slack:{number}") for number in range(MAX_LOADED)]
+    assert len({id(model) for model in served}) == MAX_LOADED
     assert services.models.serving("slack:0") is served[0]
     assert in_use.texts(["number 1"])
-    assert services.models.serving(A.space) is not in_use
+    assert services.models.serving(RETRAINED.space) is not in_use
     assert services.models.serving("slack:1") is not served[1]
+
+
+def add_space_model(services: Services, space: str) -> None:
+    generation, prefix = GenerationId("some", space), f"spaces/{space}/adapters/some/".replace(":", ".")
+    services.blobs.put(f"{prefix}adapter.json", b'{"knows": true}')
+    services.stores.generations.put_record(GenerationRecord(generation, "starter", "", prefix))
+    services.stores.generations.create(generation, TOY_VECTOR_SIZE, None)
+    services.stores.generations.switch_to(generation, space)

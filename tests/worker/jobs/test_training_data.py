@@ -1,119 +1,115 @@
-"""What a retrain learns from, over the store in process and a model that is taught quickly."""
+"""Training data of a retrain: which examples are collected, and which are left out."""
 
 from collections.abc import Callable
 
 import pytest
 
 from indexer.types import Moment
-from model.data.pairs import split
-from tests.support.indexer_fakes import a_video, moment_id
-from tests.support.toy_model import SIZE, Student, Teacher, numbered
-from tests.worker.handlers.test_spaces import call
-from tests.worker.jobs.test_retrain import (
-    ADMIN,
-    ANN,
-    VIDEOS,
-    ask,
-    library_folder,
-    loader,
-    open_parts,
-    picture_of,
-    services,
-    share,
-    teacher,
-    work,
+from model.data.pairs import assign_split
+from tests.support.callers import ADMIN, ANN
+from tests.support.indexer_fakes import make_video, moment_id
+from tests.support.toy_library import (
+    BASE,
+    VIDEO_COUNT,
+    add_numbered_video,
+    create_base_generation,
+    run_retrain,
+    start_retrain,
 )
-from worker.handlers.spaces import RequestRefusedError
+from tests.support.toy_model import ToyEncoder, ToyTrainer, make_numbered_jpeg, make_numbered_picture
+from tests.support.worker_services import handle
+from worker.handlers.errors import RequestRefusedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import PreviewRetrain, RecordVote, RetrainFinished
+from worker.protocol.models import PreviewRetrain
+from worker.protocol.search import RecordVote
+from worker.protocol.updates import RetrainFinished, RetrainOutcome
 from worker.services import Services
 
-__all__ = ["library_folder", "loader", "open_parts", "parts", "teacher"]
+
+class KilledError(BaseException):
+    """The process is killed. Code under test does not catch it."""
 
 
-def test_titles_votes_and_what_was_voted_down_teach(services: Services, teacher: Teacher) -> None:
-    """A question that was answered well is a pair; what was bad for the same question stands against it."""
-    taught = [video for number in range(VIDEOS) if split((video := a_video(f"number {number}")).id) == "train"]
-    up, down = (moment_id(video, 0) for video in taught[:2])
-    call(services, RecordVote(caller=ANN, queries=("the third",), moment_id=up, kind="up"))
-    call(services, RecordVote(caller=ADMIN, queries=("the third",), moment_id=down, kind="down"))
-    ask(services)
-    work(services)
-    [pairs] = teacher.taught
+def test_titles_and_votes_become_pairs(services: Services, trainer: ToyTrainer) -> None:
+    """A query with a moment that was voted up is a pair; those voted down for this query are its hard negatives."""
+    videos = [make_video(f"number {number}") for number in range(VIDEO_COUNT)]
+    up, down = [moment_id(video, 0) for video in videos if assign_split(video.id) == "train"][:2]
+    handle(services, RecordVote(caller=ANN, queries=("the third",), moment_id=up, kind="up"))
+    handle(services, RecordVote(caller=ADMIN, queries=("the third",), moment_id=down, kind="down"))
+    start_retrain(services)
+    run_retrain(services)
+    [pairs] = trainer.trained_on
     [voted] = [pair for pair in pairs if pair.kind == "vote"]
-    assert (voted.text, voted.user_id, len(voted.against)) == ("the third", "ann", 1)
+    assert (voted.text, voted.user_id, len(voted.hard_negatives)) == ("the third", "ann", 1)
     assert {pair.kind for pair in pairs} == {"title", "vote"}
 
 
-def test_a_picture_that_cannot_be_read_ends_nothing(services: Services, teacher: Teacher) -> None:
-    """Nothing is learnt from what a power cut left of it, and its video stays in the library."""
-    broken = a_video("number 42")
-    services.blobs.put(f"videos/{broken.id}/0.jpg", numbered(42)[:400])
-    ask(services)
-    learned = work(services)
-    assert isinstance(learned, RetrainFinished)
-    assert learned.outcome == "promoted"
-    assert broken.title not in {pair.text for pair in teacher.taught[0]}
-    assert services.library.missing(services.library.generation() or "") == []
+def test_example_with_corrupt_picture_is_left_out(services: Services, trainer: ToyTrainer) -> None:
+    """The video stays in the library."""
+    broken = make_video("number 42")
+    services.blobs.put(f"videos/{broken.id}/0.jpg", make_numbered_jpeg(42)[:400])
+    start_retrain(services)
+    outcome = run_retrain(services)
+    assert isinstance(outcome, RetrainFinished)
+    assert outcome.outcome is RetrainOutcome.PROMOTED
+    assert broken.title not in {pair.text for pair in trainer.trained_on[0]}
+    assert services.stores.reembedding.videos_missing_from(BASE) == []
 
 
-def test_too_little_says_how_much_is_missing(open_parts: Callable[[], Services]) -> None:
-    """A few videos teach nothing that could be proved."""
-    services = open_parts()
-    services.library.open("base", SIZE, None)
+def test_retrain_with_too_few_pairs_is_refused(restart_worker: Callable[[], Services]) -> None:
+    """The preview says how many are missing."""
+    services = restart_worker()
+    create_base_generation(services)
     for number in range(12):
-        share(services, number)
-    material = call(services, PreviewRetrain(caller=ADMIN))
-    assert (material.pairs, material.videos, material.kinds) == (12, 12, {"title": 12})
-    assert material.missing >= 88
+        add_numbered_video(services, number)
+    summary = handle(services, PreviewRetrain(caller=ADMIN))
+    assert (summary.pairs, summary.videos, summary.pairs_by_kind) == (12, 12, {"title": 12})
+    assert summary.missing_pairs >= 88
     with pytest.raises(RequestRefusedError) as refused:
-        ask(services)
+        start_retrain(services)
     assert refused.value.code is ErrorCode.TOO_FEW_PAIRS
 
 
-def test_texts_that_say_nothing_are_not_counted(services: Services) -> None:
-    """Who is asked whether to train is told of what would be trained on."""
-    before = call(services, PreviewRetrain(caller=ADMIN)).pairs
-    for words in ("IMG_0001.mp4", "the third"):
-        found = moment_id(a_video("number 3"), 0)
-        call(services, RecordVote(caller=ANN, queries=(words,), moment_id=found, kind="up"))
-    assert call(services, PreviewRetrain(caller=ADMIN)).pairs == before + 1
+def test_uninformative_texts_are_not_counted(services: Services) -> None:
+    """The preview counts what a retrain would be trained on."""
+    before = handle(services, PreviewRetrain(caller=ADMIN)).pairs
+    for query in ("IMG_0001.mp4", "the third"):
+        voted = moment_id(make_video("number 3"), 0)
+        handle(services, RecordVote(caller=ANN, queries=(query,), moment_id=voted, kind="up"))
+    assert handle(services, PreviewRetrain(caller=ADMIN)).pairs == before + 1
 
 
-def test_what_another_retrain_gathered_is_not_touched_but_deleted(
-    services: Services, open_parts: Callable[[], Services], teacher: Teacher
+def test_examples_of_earlier_retrain_are_deleted_unused(
+    services: Services, restart_worker: Callable[[], Services], trainer: ToyTrainer
 ) -> None:
-    """A trainer that died, and whose retrain another machine ended, teaches nobody else with what it had gathered."""
-
-    class Killed(BaseException):
-        pass
+    """A worker was killed, and another machine finished its retrain; the next one collects its own examples."""
 
     def kill(step: int) -> None:
-        raise Killed
+        raise KilledError
 
-    teacher.stops = kill
-    ask(services)
-    with pytest.raises(Killed):
-        work(services)
+    trainer.on_step = kill
+    start_retrain(services)
+    with pytest.raises(KilledError):
+        run_retrain(services)
     folder = services.settings.data_dir / "work" / "retrain"
     assert list(folder.iterdir())
-    services.generations.end_retraining()
-    teacher.stops = lambda step: None
-    again = open_parts()
-    share(again, 111)
-    ask(again)
-    work(again)
-    assert "number 111" in {pair.text for pair in teacher.taught[-1]}
+    services.stores.retrains.finish()
+    trainer.on_step = lambda step: None
+    restarted = restart_worker()
+    add_numbered_video(restarted, 111)
+    start_retrain(restarted)
+    run_retrain(restarted)
+    assert "number 111" in {pair.text for pair in trainer.trained_on[-1]}
     assert list(folder.iterdir()) == []
 
 
-def test_a_long_video_s_title_goes_with_some_of_its_moments(services: Services) -> None:
-    """With eight at most, from all along it."""
-    video, [vector] = a_video("number 3"), Student().frames([picture_of(3)])
+def test_title_is_paired_with_limited_number_of_moments(services: Services) -> None:
+    """Of a long video, eight moments are taken from all parts of it."""
+    video, [vector] = make_video("number 3"), ToyEncoder().frames([make_numbered_picture(3)])
     key = f"videos/{video.id}/0.jpg"
     moments = [
         Moment(moment_id(video, i), video.id, 5.0 * i, 5.0 * i + 5, key, video.title, vector, frames=(key,))
         for i in range(15)
     ]
-    assert services.library.put_moments(video, moments, "base")
-    assert call(services, PreviewRetrain(caller=ADMIN)).kinds == {"title": VIDEOS - 1 + 8}
+    assert services.stores.publisher.publish_moments(video, moments, BASE)
+    assert handle(services, PreviewRetrain(caller=ADMIN)).pairs_by_kind == {"title": VIDEO_COUNT - 1 + 8}

@@ -42,7 +42,7 @@ def services(tmp_path: Path, clean_redis: str) -> Iterator[Services]:
 
 
 @pytest.fixture
-def connection(clean_redis: str) -> Iterator["redis.Redis[bytes]"]:
+def connection(clean_redis: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(clean_redis) as opened:
         yield opened
 
@@ -55,7 +55,7 @@ def forget(services: Services, at: float) -> None:
     handle(services, Forget(caller=ANN, link=LINK, at=at))
 
 
-def add_video_with_data(services: Services, connection: "redis.Redis[bytes]") -> str:
+def add_video_with_data(services: Services, connection: redis.Redis) -> str:
     """Add a video with a picture, a vote and a result that a chat shows. Returns its id."""
     video_id = submit(services, ANN, at=1).video_id
     video = replace(make_video("goal"), id=video_id, link=LINK)
@@ -71,12 +71,12 @@ def result_key(name: str) -> str:
     return make_key(ANN.space, "bob", "results", name)
 
 
-def store_result(connection: "redis.Redis[bytes]", name: str) -> None:
+def store_result(connection: redis.Redis, name: str) -> None:
     """Store a result that contains the link, as a frontend does."""
     connection.set(result_key(name), f'{{"cards": [{{"link": "{LINK}"}}]}}')
 
 
-def remaining_data(services: Services, connection: "redis.Redis[bytes]", video_id: str) -> list[str]:
+def remaining_data(services: Services, connection: redis.Redis, video_id: str) -> list[str]:
     """Return the ids and keys of everything that is still stored of the video."""
     moments = services.vectors.scroll(FAKE.collection_name, Filter({"video_id": video_id}), ())
     records = [point for point in services.vectors.scroll("records", Filter()) if video_id in str(point)]
@@ -94,7 +94,7 @@ class KilledBeforeDeletingResults(RedisUserDataKeys):
 
 @pytest.mark.parametrize("killed_before_write", range(1, WRITES + 1))
 def test_removal_of_killed_worker_is_resumed(
-    services: Services, connection: "redis.Redis[bytes]", killed_before_write: int
+    services: Services, connection: redis.Redis, killed_before_write: int
 ) -> None:
     """If the space had no submission any more, another worker deletes the rest. Before that, nothing is deleted."""
     video_id, stores = add_video_with_data(services, connection), services.stores
@@ -112,7 +112,7 @@ def test_removal_of_killed_worker_is_resumed(
 
 
 def test_removal_killed_before_stored_results_are_deleted_is_resumed(
-    services: Services, connection: "redis.Redis[bytes]", clean_redis: str
+    services: Services, connection: redis.Redis, clean_redis: str
 ) -> None:
     """The video's record is deleted last, so that another worker finds what is left."""
     video_id = add_video_with_data(services, connection)
@@ -126,7 +126,7 @@ def test_removal_killed_before_stored_results_are_deleted_is_resumed(
     assert remaining_data(services, connection, video_id) == []
 
 
-def test_submit_from_before_the_removal_is_refused(services: Services, connection: "redis.Redis[bytes]") -> None:
+def test_submit_from_before_the_removal_is_refused(services: Services, connection: redis.Redis) -> None:
     """A restarted frontend may recover an old request. Later requests, and those of other spaces, are accepted."""
     add_video_with_data(services, connection)
     forget(services, at=10)
