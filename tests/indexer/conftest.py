@@ -1,4 +1,4 @@
-"""Stores for the tests of this room, in process and, where there is one, a real server; and a fetcher."""
+"""Fixtures of the indexer's tests: vector stores in this process and on a real server, and a fetcher."""
 
 import shutil
 import tempfile
@@ -11,72 +11,58 @@ import pytest
 
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.store.blobs import BlobStore
-from indexer.store.library import Library
+from indexer.store.stores import Stores
 from indexer.types import FetchResult
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import VectorStore
 from tests.support import media
-from tests.support.indexer_fakes import opened
-from tests.support.qdrant import qdrant_url
-from tests.support.site import site
+from tests.support.indexer_fakes import open_library
 
-__all__ = ["qdrant_url", "site"]
-
-OpenPoints: TypeAlias = Callable[[], VectorStore]
+OpenVectorStore: TypeAlias = Callable[[], VectorStore]
 
 Fetch: TypeAlias = Callable[..., FetchResult]
 
-RAM = Path("/dev/shm")
 LOOPBACK = ip_network("127.0.0.1/32")
-
-
-@pytest.fixture(scope="session")
-def fast_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where there is one: making a collection waits for the disk several times."""
-    roomy = RAM.is_dir() and shutil.disk_usage(RAM).free > 1024**3
-    folder = Path(tempfile.mkdtemp(dir=RAM)) if roomy else tmp_path_factory.mktemp("fast")
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
 def store_folder(fast_folder: Path) -> Iterator[Path]:
-    """A new folder for the store in process."""
+    """Create a folder for the store in this process."""
     folder = Path(tempfile.mkdtemp(dir=fast_folder))
     yield folder
     shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["edge", "server"])
-def open_points(request: pytest.FixtureRequest, store_folder: Path) -> Iterator[OpenPoints]:
-    """Opens the store of this test; opened again, it still knows what it knew."""
+def open_vector_store(request: pytest.FixtureRequest, store_folder: Path) -> Iterator[OpenVectorStore]:
+    """Return a function that opens this test's store; opened again, it contains the same points."""
     opened: list[VectorStore] = []
     url = request.getfixturevalue("qdrant_url") if request.param == "server" else None
 
-    def open_one() -> VectorStore:
+    def open_again() -> VectorStore:
         while opened:
             opened.pop().close()
         opened.append(QdrantVectorStore(url) if url else EdgeVectorStore(store_folder))
         return opened[0]
 
-    yield open_one
-    points = open_one()
-    for collection in points.collections():
-        points.drop(collection)
-    points.close()
+    yield open_again
+    vector_store = open_again()
+    for collection in vector_store.collections():
+        vector_store.drop(collection)
+    vector_store.close()
 
 
 @pytest.fixture
-def points(open_points: OpenPoints) -> VectorStore:
-    """An empty store."""
-    return open_points()
+def vector_store(open_vector_store: OpenVectorStore) -> VectorStore:
+    """Open an empty store."""
+    return open_vector_store()
 
 
 @pytest.fixture
-def library(points: VectorStore) -> Library:
-    """An empty library, of the generation that `FakeEncoder` makes."""
-    return opened(points)
+def stores(vector_store: VectorStore) -> Stores:
+    """Open an empty library with the generation of `FakeEncoder()`."""
+    return open_library(vector_store)
 
 
 @pytest.fixture
@@ -86,18 +72,22 @@ def blobs(tmp_path: Path) -> BlobStore:
 
 @pytest.fixture
 def fetch(tmp_path: Path) -> Fetch:
-    """Fetches a link into a folder of the test, with limits that a test may change."""
+    """Return a function that fetches a link into `tmp_path / "work"`.
+
+    Its keywords override the default limits.
+    """
     folder = tmp_path / "work"
     folder.mkdir()
 
-    def go(link: str, **changed: Any) -> FetchResult:
+    def fetch_link(link: str, **changes: Any) -> FetchResult:
         limits = {"max_duration_s": 7200.0, "max_bytes": 10**7, "timeout_s": 60.0, "memory_limit_bytes": 1024**3}
-        fetcher = YtDlpFetcher(**{**limits, "allow_networks": (LOOPBACK,), **changed})
+        fetcher = YtDlpFetcher(**{**limits, "allow_networks": (LOOPBACK,), **changes})
         return fetcher.fetch(link, folder, lambda stage, share: None)
 
-    return go
+    return fetch_link
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> bytes:
-    return media.video(tmp_path / "clip.mp4").read_bytes()
+    """Return a short video file."""
+    return media.write_video(tmp_path / "clip.mp4").read_bytes()

@@ -29,7 +29,7 @@ def repeat_last_scan(picture: bytes) -> bytes:
 def test_read_query_picture_scales_down_every_format(kind: str) -> None:
     """Each format becomes an RGB picture that is not larger than a model needs."""
     picture, small = read_query_picture(encode(kind))
-    assert (picture.dtype, picture.shape) == (np.uint8, (252, QUERY_SIDE_PX, 3))
+    assert (picture.dtype, picture.shape) == (np.dtype(np.uint8), (252, QUERY_SIDE_PX, 3))
     assert picture[0, 0, 0] > 200
     reread, _ = read_query_picture(small)
     assert reread.shape == picture.shape

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.stream import VideoStream
 from PIL import Image
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 180, 40), (30, 40, 200), (240, 240, 240)
@@ -38,6 +39,7 @@ def write_video(
     times = times or [index / rate for index in range(round(seconds * rate))]
     with av.open(str(path), "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base, stream.codec_context.max_b_frames = tick, 0
         if rotation:

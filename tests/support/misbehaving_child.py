@@ -69,7 +69,7 @@ def burn_cpu(argument: str, progress: ProgressCallback) -> None:
 
 
 def open_many_files(argument: str, progress: ProgressCallback) -> int:
-    opened = []
+    opened: list[int] = []
     with suppress(OSError):
         while len(opened) < 10_000:
             opened.append(os.open("/dev/null", os.O_RDONLY))

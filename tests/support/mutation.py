@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import av
+import numpy as np
+from av.video.stream import VideoStream
 from PIL import Image
 
 Mutation: TypeAlias = Callable[[random.Random, bytearray, bytes], bytes]
 """Function from a file's bytes, and those of another file, to the bytes of a damaged file."""
+
+ClipFormat: TypeAlias = tuple[str, str, str, dict[str, str]]
+"""Container, encoder, pixel format, and options of the container."""
 
 HEADER_BYTES: Final = 4096
 MAX_RANGE_BYTES: Final = 65_536
@@ -132,7 +137,7 @@ def make_mutant(seed: int, number: int, clips: Sequence[bytes]) -> tuple[str, by
     return "+".join(names), content
 
 
-CLIP_FORMATS: Final = (
+CLIP_FORMATS: Final[tuple[ClipFormat, ...]] = (
     ("mp4", "libx264", "yuv420p", {}),
     ("mp4", "libx264", "yuv420p", {"movflags": "frag_keyframe+empty_moov"}),
     ("mp4", "libx265", "yuv420p", {}),
@@ -153,19 +158,18 @@ CLIP_FORMATS: Final = (
     ("webp", "libwebp_anim", "yuv420p", {}),
     ("apng", "apng", "rgb24", {}),
 )
-"""Common containers and codecs: format, encoder, pixel format, options of the format."""
+"""Common containers and codecs."""
 
 
-def encode_clip(
-    pictures: Sequence[Image.Image], path: Path, clip_format: tuple[str, str, str, dict[str, str]]
-) -> bytes:
+def encode_clip(pictures: Sequence[Image.Image], path: Path, clip_format: ClipFormat) -> bytes:
     """Encode pictures as a clip of ten frames a second, and return its bytes."""
     format_, codec, pixels, options = clip_format
     with av.open(str(path), "w", format=format_, options=options) as file:
         stream = file.add_stream(codec, rate=25 if codec == "mpeg2video" else 10)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *pictures[0].size, pixels
         for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_image(picture)
+            frame = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), "rgb24")
             frame.pts = number
             file.mux(stream.encode(frame))
         file.mux(stream.encode())

@@ -49,7 +49,7 @@ def serve_endless_page(site: Site, path: str) -> str:
 
 
 def test_endless_response_is_refused(site: Site, clip: bytes, tmp_path: Path) -> None:
-    """Endless pages, manifests, redirects and refreshes are cut off by the bytes that arrived, not by memory."""
+    """Endless pages, manifests, redirects and refreshes are cut off by the bytes that arrived."""
     site.put("/v.mp4", clip, kind="video/mp4")
     links = {
         "page": serve_endless_page(site, "/endless"),

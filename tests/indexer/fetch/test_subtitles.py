@@ -5,10 +5,7 @@ from typing import Any
 import pytest
 
 from indexer.fetch.subtitles import MAX_CAPTION_CHARS, MAX_CAPTIONS, SubtitleTrack, choose_track, parse_captions
-from indexer.ingest.ingest import MAX_SOURCE_CHARS, text_by_source
-from indexer.ingest.segmentation import Segment
-from indexer.types import Caption, FetchResult
-from tests.support.indexer_fakes import make_video
+from indexer.types import Caption
 
 ROLLING = """WEBVTT
 Kind: captions
@@ -115,10 +112,3 @@ def test_parse_captions_limits_number_and_length() -> None:
     found = parse_captions("WEBVTT\n\n" + "\n".join(lines), SubtitleTrack({"ext": "vtt"}, is_automatic=False))
     assert len(found) == MAX_CAPTIONS
     assert max(len(caption.text) for caption in found) == MAX_CAPTION_CHARS
-
-
-def test_a_moment_keeps_no_book() -> None:
-    """Captions that all claim the whole video do not stand with each of its moments."""
-    speech = tuple(Caption(0, 7200, "word " * 100) for _ in range(1000))
-    said = text_by_source(make_video("goal"), FetchResult(make_video("goal"), None, speech=speech), Segment(0, 8, ()))
-    assert len(said["speech"]) == MAX_SOURCE_CHARS

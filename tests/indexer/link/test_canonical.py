@@ -182,7 +182,7 @@ hosts = st.sampled_from(
         *("clips.twitch.tv", "www.twitch.tv"),
     ]
 )
-words = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
+words = st.text(st.characters(codec="utf-8"), max_size=12)
 paths = st.lists(st.one_of(words.map(quote), words, st.sampled_from(["watch", "shorts", "attachments", "..", "1234"])))
 queries = st.lists(
     st.tuples(st.sampled_from(["v", "t", "utm_source", "a", "ex", "list", "q", "h", ""]), words), max_size=4
