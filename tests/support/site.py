@@ -1,4 +1,4 @@
-"""A web site on loopback that plays the good and the bad sites of the world."""
+"""Local web site for tests: serves good and bad pages, files and redirects on loopback."""
 
 import asyncio
 import threading
@@ -7,40 +7,42 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-import pytest
 from aiohttp import web
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
 class Site:
-    """Answers by path, 404 elsewhere; `asked` holds the path of each request."""
+    """Web site with a handler for each path, and status 404 for other paths.
+
+    `requested_paths` lists the path of each request.
+    """
 
     base: str = ""
-    answers: dict[str, Answer] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    requested_paths: list[str] = field(default_factory=list)
 
     def url(self, path: str) -> str:
         return f"{self.base}{path}"
 
-    def _set(self, path: str, answer: Answer) -> str:
-        self.answers[unquote(path.partition("?")[0])] = answer
+    def _add(self, path: str, handler: Handler) -> str:
+        self.handlers[unquote(path.partition("?")[0])] = handler
         return self.url(path)
 
     def put(self, path: str, body: bytes | str = b"", *, kind: str = "text/html", status: int = 200) -> str:
-        """Serves `body` at `path` and gives the address."""
+        """Serve `body` at `path` and return its URL."""
         content = body.encode() if isinstance(body, str) else body
 
-        async def answer(request: web.Request) -> web.StreamResponse:
+        async def handle(request: web.Request) -> web.StreamResponse:
             return web.Response(body=content, status=status, content_type=kind)
 
-        return self._set(path, answer)
+        return self._add(path, handle)
 
     def stream(self, path: str, parts: Callable[[], AsyncIterator[bytes]], *, length: int | None = None) -> str:
-        """Serves a video whose parts come one by one; without `length` in chunks, so that none is told."""
+        """Serve a video part by part and return its URL. Without `length`, the size is not declared."""
 
-        async def answer(request: web.Request) -> web.StreamResponse:
+        async def handle(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Type": "video/mp4"})
             response.content_length = length
             if length is None:
@@ -50,24 +52,26 @@ class Site:
                 await response.write(part)
             return response
 
-        return self._set(path, answer)
+        return self._add(path, handle)
 
     def redirect(self, path: str, to: str) -> str:
-        async def answer(request: web.Request) -> web.StreamResponse:
+        """Serve a redirect from `path` to the URL `to` and return its own URL."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
             return web.Response(status=302, headers={"Location": to})
 
-        return self._set(path, answer)
+        return self._add(path, handle)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.path)
-        if request.path not in self.answers:
+        self.requested_paths.append(request.path)
+        if request.path not in self.handlers:
             return web.Response(status=404, text="nothing here")
-        return await self.answers[request.path](request)
+        return await self.handlers[request.path](request)
 
 
 @contextmanager
-def serving() -> Iterator[Site]:
-    """A site in a thread of its own, on a free port of 127.0.0.1."""
+def run_site() -> Iterator[Site]:
+    """Run a site in a thread, on a free port of 127.0.0.1."""
     site, ready, loop = Site(), threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
@@ -91,9 +95,3 @@ def serving() -> Iterator[Site]:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving() as running:
-        yield running
