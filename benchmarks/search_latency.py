@@ -21,8 +21,11 @@ import numpy.typing as npt
 from qdrant_client import QdrantClient, models
 from rich.progress import track
 
-from indexer.search.search import find
-from indexer.store.library import Library
+from indexer.search.query import SearchQuery
+from indexer.search.search import find_moments
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import NewSubmission
+from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
@@ -32,6 +35,7 @@ SIZE, SCENES, MOMENTS_A_VIDEO, VOCABULARY = 512, 300, 10, 5_000
 SPACES = ("discord:large", "discord:a", "discord:b", "slack:c", "slack:d")
 SHARES = (0.5, 0.125, 0.125, 0.125, 0.125)
 LIMIT = 5
+GENERATION = GenerationId("synthetic")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Synthetic:
     videos: tuple[tuple[str, Video, tuple[Moment, ...]], ...]
     questions: tuple[tuple[str, str], ...]
     vectors: dict[str, QueryVectors]
-    generation: str = "synthetic"
+    generation: str = str(GENERATION)
     frame_size: int = SIZE
     motion_size: int = SIZE
 
@@ -73,7 +77,7 @@ def synthetic(moments: int, queries: int) -> Synthetic:
     videos = []
     for number in range(moments // MOMENTS_A_VIDEO):
         video = Video(str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))), f"https://videos.example/{number}", words(6))
-        services = tuple(
+        of_video = tuple(
             Moment(
                 id=str(uuid.uuid5(uuid.UUID(video.id), str(part))),
                 video_id=video.id,
@@ -86,19 +90,20 @@ def synthetic(moments: int, queries: int) -> Synthetic:
             )
             for part in range(MOMENTS_A_VIDEO)
         )
-        videos.append((str(rng.choice(SPACES, p=SHARES)), video, services))
+        videos.append((str(rng.choice(SPACES, p=SHARES)), video, of_video))
     vectors = {f"{words(5)} {n}": QueryVectors(near(n % SCENES), near(n % SCENES)) for n in range(queries)}
     questions = tuple((SPACES[n % 2], text) for n, text in enumerate(vectors))
     return Synthetic(tuple(videos), questions, vectors)
 
 
-def fill(points: VectorStore, data: Synthetic) -> Library:
-    library = Library(points)
-    library.open(data.generation, SIZE, SIZE)
+def fill(vectors: VectorStore, data: Synthetic) -> Stores:
+    stores = open_stores(vectors)
+    stores.generations.create(GENERATION, SIZE, SIZE)
     for space, video, moments in track(data.videos, description="store"):
-        library.submit(video.id, video.link, video.link, space, "ann", datetime.now(UTC))
-        library.put_moments(video, moments, data.generation)
-    return library
+        submission = NewSubmission(video.id, video.link, video.link, space, "ann", datetime.now(UTC))
+        stores.submissions.submit(submission)
+        stores.publisher.publish_moments(video, moments, GENERATION)
+    return stores
 
 
 def measure(name: str, questions: Sequence[tuple[str, str]], ask: Callable[[str, str], object]) -> None:
@@ -112,11 +117,16 @@ def measure(name: str, questions: Sequence[tuple[str, str]], ask: Callable[[str,
         print(f"{name:24} {space:14} p50 {np.percentile(of_space, 50):7.1f}  p95 {np.percentile(of_space, 95):7.1f} ms")
 
 
-def measure_library(name: str, points: VectorStore, data: Synthetic) -> None:
+def measure_library(name: str, vectors: VectorStore, data: Synthetic) -> None:
     start_s = time.perf_counter()
-    library = fill(points, data)
+    stores = fill(vectors, data)
+
+    def search(space: str, text: str) -> object:
+        query = SearchQuery(space, [text], limit=LIMIT)
+        return find_moments(stores.moments, stores.submissions, data, query)
+
     print(f"{name}: stored in {time.perf_counter() - start_s:.0f} s")
-    measure(name, data.questions, lambda space, text: find(library, data, space, [text], limit=LIMIT))
+    measure(name, data.questions, search)
 
 
 def measure_local_mode(data: Synthetic) -> None:
