@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from model.outcome import TrainedAdapter, TrainingStep
     from model.ports import Encoder as ModelEncoder
 
-Load: TypeAlias = "Callable[[Settings, Path | None], ModelEncoder]"
+ModelLoader: TypeAlias = "Callable[[Settings, Path | None], ModelEncoder]"
 """Loads an encoder, with the adapter in a folder or without one. Raises `ModelError`."""
-Train: TypeAlias = (
+ModelTrainer: TypeAlias = (
     "Callable[[Settings, Sequence[Pair], Path, Path | None, Callable[[TrainingStep], None], Callable[[], bool]],"
     " TrainedAdapter]"
 )
@@ -91,7 +91,7 @@ class ModelCache:
     def __init__(
         self,
         settings: Settings,
-        load: Load,
+        load: ModelLoader,
         generations: GenerationStore,
         blobs: BlobStore,
         on_batch: Callable[[str, int], None],

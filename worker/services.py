@@ -19,7 +19,7 @@ from worker.jobs.index_queue import IndexQueue
 from worker.jobs.retrain import RetrainJob
 from worker.jobs.retrain_queue import RetrainQueue
 from worker.leases import MemoryLeaseStore, RedisLeaseStore
-from worker.model_cache import Load, ModelCache, Train
+from worker.model_cache import ModelCache, ModelLoader, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.redis_client import LEASES, redis_client
 from worker.settings import Settings
@@ -30,7 +30,9 @@ from worker.vector_store import open_vector_store
 class Services:
     """The services of one process. Stores and caches are attributes; methods build the jobs that use them."""
 
-    def __init__(self, settings: Settings, app: Celery, stopping: threading.Event, load: Load, train: Train) -> None:
+    def __init__(
+        self, settings: Settings, app: Celery, stopping: threading.Event, load: ModelLoader, train: ModelTrainer
+    ) -> None:
         self.settings = settings
         self.app = app
         self.train = train

@@ -1,4 +1,4 @@
-"""A simple model of which videos each user may see: sets and dictionaries, compared with the worker's answers."""
+"""A simple model of which videos each user may see, to compare with the worker's answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -15,7 +15,7 @@ import structlog
 
 from tests.support.toy_model import ToyTrainer, load_toy_encoder
 from worker.job_leases import JobLeases
-from worker.jobs.periodic import run_periodically
+from worker.runtime.periodic import run_periodically
 from worker.leases import RedisLeaseStore
 from worker.ops.logs import configure_logging
 from worker.ops.metrics import Metrics

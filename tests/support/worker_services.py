@@ -11,7 +11,7 @@ from indexer.store.generation_id import GenerationId
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer_fakes import FakeEncoder, make_moments, make_video
 from worker.handlers.registry import build_handlers
-from worker.model_cache import Load, Train, train_preset
+from worker.model_cache import ModelLoader, ModelTrainer, train_preset
 from worker.protocol.base import Caller, Request, WireModel
 from worker.protocol.library import Submit
 from worker.queue.app import make_app
@@ -30,7 +30,7 @@ def load_fake_encoder(settings: Settings, adapter: Path | None) -> ModelEncoder:
 
 @contextmanager
 def open_services(
-    settings: Settings, load: Load = load_fake_encoder, train: Train = train_preset
+    settings: Settings, load: ModelLoader = load_fake_encoder, train: ModelTrainer = train_preset
 ) -> Iterator[Services]:
     """Open the services of a worker process without queues: jobs are sent, but nobody runs them."""
     app = make_app(settings, MemoryResultStore())

@@ -96,7 +96,8 @@ def rollback(
 ) -> ModelList:
     """Switch searches back to the previous generation at once, and re-embed the videos added since for it.
 
-    Raises `RequestRefusedError` if the caller is not an admin, or if the target is neither the live nor the previous generation.
+    Raises `RequestRefusedError` if the caller is not an admin, or if the target is neither the live nor the previous
+    generation.
     """
     require_admin(request.caller)
     space = settings.adapter_scope_of(request.caller.space)

@@ -1,6 +1,9 @@
-"""Publishing the progress of a job."""
+"""Publishing the progress of a job, and the checks whether a retrain must stop."""
 
+import threading
 import time
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from celery import Task
@@ -8,7 +11,15 @@ from celery.exceptions import BackendError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from worker.protocol.updates import IndexProgress, RetrainProgress, Update
+from indexer.errors import StoreUnavailableError
+from indexer.store.generations import RetrainStore
+from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
+from worker.protocol.updates import IndexProgress, RetrainProgress, RetrainStage, Update
+
+RETRAIN_PROGRESS_EVERY_S: Final = 1.0
+PAUSE_AFTER_ERROR_S: Final = 60.0
+"""An attempt to publish without Redis can block as long as twenty training steps take."""
+CHECK_CANCELLED_EVERY_S: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -45,3 +56,60 @@ class ProgressPublisher:
         except (RedisError, OperationalError, BackendError) as error:
             self._paused_until_s = time.monotonic() + self._pause_after_error_s
             log.warning("progress.not_published", error=error)
+
+
+class ProgressReporter:
+    """Reports each step of a retrain, and stops the retrain if the worker shuts down or an admin cancels it."""
+
+    def __init__(
+        self,
+        task: Task,
+        retrains: RetrainStore,
+        stopping: threading.Event,
+        begin_stage: Callable[[str], None],
+        check_cancelled_every_s: float = CHECK_CANCELLED_EVERY_S,
+    ) -> None:
+        self._publisher = ProgressPublisher(task, RETRAIN_PROGRESS_EVERY_S, PAUSE_AFTER_ERROR_S)
+        self._retrains = retrains
+        self._stopping = stopping
+        self._begin_stage = begin_stage
+        self._check_cancelled_every_s = check_cancelled_every_s
+        self._checked_at_s = time.monotonic()
+        self._is_cancelled = False
+
+    def __call__(
+        self,
+        stage: RetrainStage,
+        step: int = 0,
+        steps: int = 0,
+        loss: float | None = None,
+        left_s: float | None = None,
+    ) -> None:
+        """Report a step. Raises `WorkerStoppingError` or `CancelledByAdminError` if the retrain must stop."""
+        if self._stopping.is_set():
+            raise WorkerStoppingError
+        if self.is_cancelled():
+            raise CancelledByAdminError
+        self._begin_stage(stage)
+        self._publisher.publish_progress(RetrainProgress(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
+
+    def publish_outcome(self, update: Update) -> None:
+        """Publish how the retrain ended."""
+        self._publisher.publish(update, "SUCCESS")
+
+    def must_stop(self) -> bool:
+        """Return whether the worker is shutting down or an admin has cancelled the retrain."""
+        return self._stopping.is_set() or self.is_cancelled()
+
+    def is_cancelled(self) -> bool:
+        """Return whether an admin has cancelled the retrain. The record is read every few seconds only."""
+        now_s = time.monotonic()
+        if not self._is_cancelled and now_s - self._checked_at_s >= self._check_cancelled_every_s:
+            self._checked_at_s = now_s
+            try:
+                retrain = self._retrains.current()
+            except StoreUnavailableError as error:
+                log.warning("retrain.cancellation_check_failed", error=error)
+                return False
+            self._is_cancelled = retrain is None or retrain.cancelled
+        return self._is_cancelled

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from indexer.store.blobs import BlobStore
 from indexer.store.generation_id import GenerationId
 from worker.jobs.model_blobs import report_prefix
-from worker.jobs.retrain_progress import ProgressReporter
+from worker.jobs.progress import ProgressReporter
 from worker.model_cache import ModelCache
 from worker.protocol.updates import RetrainStage
 from worker.settings import Settings

@@ -23,14 +23,14 @@ from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
 from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
 from worker.jobs.model_blobs import adapter_prefix, report_picture_key
+from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, ProgressReporter
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
-from worker.jobs.retrain_progress import CHECK_CANCELLED_EVERY_S, ProgressReporter
 from worker.jobs.retrain_queue import RETRAIN_LEASE
 from worker.jobs.rollout import delete_unused_generations, record_base_generation, roll_out
 from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
 from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
 from worker.leases import LeasesUnavailableError
-from worker.model_cache import ModelCache, Train
+from worker.model_cache import ModelCache, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import JobFailed, RetrainFinished, RetrainOutcome, RetrainStage, Update
@@ -51,7 +51,7 @@ class RetrainJob:
     stores: Stores
     blobs: BlobStore
     models: ModelCache
-    train: Train
+    train: ModelTrainer
     metrics: Metrics
     leases: JobLeases
     stopping: threading.Event

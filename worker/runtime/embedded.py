@@ -12,13 +12,13 @@ from pydantic import SecretStr
 
 from indexer.store.blobs import BlobStore
 from worker.client.queue_client import QueueClient
-from worker.jobs.periodic import run_periodically
-from worker.model_cache import Load, load_preset, train_preset
+from worker.model_cache import ModelLoader, load_preset, train_preset
 from worker.protocol.queues import QUEUES
 from worker.queue.app import make_app
 from worker.queue.memory_backend import MemoryResultStore
 from worker.queue.task_states import MemoryTaskStates
 from worker.runtime.celery_worker import run_worker_threads
+from worker.runtime.periodic import run_periodically
 from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
@@ -29,7 +29,7 @@ class DataFolderInUseError(Exception):
 
 
 @asynccontextmanager
-async def run_embedded_worker(settings: Settings, load: Load = load_preset) -> AsyncIterator[QueueClient]:
+async def run_embedded_worker(settings: Settings, load: ModelLoader = load_preset) -> AsyncIterator[QueueClient]:
     """Lock the data folder and run workers of all queues until the block ends. Yields a client of them.
 
     Raises `DataFolderInUseError`.
@@ -55,7 +55,7 @@ def lock_data_folder(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _run_workers(settings: Settings, load: Load) -> Iterator[tuple[Celery, MemoryResultStore]]:
+def _run_workers(settings: Settings, load: ModelLoader) -> Iterator[tuple[Celery, MemoryResultStore]]:
     settings = settings.model_copy(update={"signing_key": SecretStr(secrets.token_hex(32))})
     with ExitStack() as stack:
         stack.enter_context(lock_data_folder(settings))

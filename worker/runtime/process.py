@@ -9,11 +9,11 @@ from typing import Final
 import structlog
 
 from indexer.vectors import qdrant_server
-from worker.jobs.periodic import run_periodically
-from worker.model_cache import Load, Train, load_preset, train_preset
+from worker.model_cache import ModelLoader, ModelTrainer, load_preset, train_preset
 from worker.ops.health import PROBE_TIMEOUT_S, BrokerCheck, Check, Checks, Heartbeat, serve_checks
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import run_celery_worker
+from worker.runtime.periodic import run_periodically
 from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
@@ -27,7 +27,7 @@ BACKGROUND_NICENESS: Final = 10
 
 
 def run_worker(
-    settings: Settings, queues: Sequence[str], load: Load = load_preset, train: Train = train_preset
+    settings: Settings, queues: Sequence[str], load: ModelLoader = load_preset, train: ModelTrainer = train_preset
 ) -> None:
     """Run tasks of `queues` until SIGTERM or SIGINT. Load the encoder before the first task."""
     if "search" not in queues:

@@ -40,7 +40,7 @@ PERIODIC_TASKS: Mapping[str, Sequence[Callable[[Services], None]]] = {
     ),
     "train": (lambda services: services.retrain_queue().requeue_lost_jobs(),),
 }
-"""By queue: what its workers do every `worker.jobs.periodic.PERIOD_S` seconds."""
+"""By queue: what its workers do every `worker.runtime.periodic.PERIOD_S` seconds."""
 
 TaskHandler: TypeAlias = Callable[[Task, Any], WireModel]
 """Takes the Celery task and the message's body; returns the answer."""

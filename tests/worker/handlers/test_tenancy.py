@@ -164,7 +164,7 @@ class TenancyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.waiting())
     @rule(data=st.data())
     def finish_indexing(self, data: st.DataObject) -> None:
-        """A worker finishes the index job of a video."""
+        """Finish the index job of a video, as a worker does."""
         self._finish_indexing(data.draw(st.sampled_from(sorted(self.model.waiting()))))
 
     def _finish_indexing(self, name: str) -> None:
@@ -178,7 +178,7 @@ class TenancyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.waiting())
     @rule(data=st.data())
     def fail_indexing(self, data: st.DataObject) -> None:
-        """The index job of a video fails."""
+        """Fail the index job of a video."""
         name = data.draw(st.sampled_from(sorted(self.model.waiting())))
         self.services.stores.publisher.record_failure(video_id_of(name), ErrorCode.NOT_FOUND)
         self.model.failed.add(name)
@@ -204,7 +204,7 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @rule(caller=callers, message_id=st.sampled_from(MESSAGE_IDS[1:]), kept=st.sets(videos, max_size=2))
     def edit_message(self, caller: Caller, message_id: str, kept: set[str]) -> None:
-        """A chat message is edited, and still contains the links of `kept`."""
+        """Edit a chat message so that it contains only the links of `kept`."""
         message = (caller.space, message_id)
         removed = self.model.remove(
             lambda submission: (submission.space, submission.message_id) == message and submission.name not in kept
@@ -235,7 +235,7 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @rule(caller=callers, name=videos)
     def find_similar_to_moment(self, caller: Caller, name: str) -> None:
-        """A moment that the caller cannot see finds nothing."""
+        """Search by example. A moment that the caller cannot see finds nothing."""
         like = tuple(f"moment:{moment_id}" for moment_id in moment_ids_of(name))
         answer = self.send(Find(caller=caller, like=like, limit=50))
         assert isinstance(answer, SearchResults)
@@ -260,7 +260,7 @@ class TenancyMachine(RuleBasedStateMachine):
         caller=callers, typed=st.sampled_from([None, "v1", "TITLE", link_of("v2"), "nothing"]), only_own=st.booleans()
     )
     def list_videos(self, caller: Caller, typed: str | None, only_own: bool) -> None:
-        """The library, and the suggestions while a user types."""
+        """List the library; the same request makes the suggestions while a user types."""
         answer = self.send(ListLibrary(caller=caller, search=typed, only_own=only_own, limit=200))
         assert isinstance(answer, LibraryListing)
         names = {
@@ -303,7 +303,7 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @rule(caller=callers, outcome=st.sampled_from(["returns", "in grace time", "purged"]))
     def remove_bot(self, caller: Caller, outcome: str) -> None:
-        """The bot is removed from the space. In the end it is in the space again, so that the run can go on."""
+        """Remove the bot from the space. In the end it is there again, so that the run can go on."""
         self.send(RecordBotRemoval(caller=caller))
         if outcome == "returns":
             self.send(RecordBotRemoval(caller=caller, is_back=True))
@@ -317,7 +317,7 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @rule(caller=callers)
     def send_other_requests(self, caller: Caller) -> None:
-        """Counts and settings are those of the caller's space; data of the installation mention no video."""
+        """Send the other requests: their answers are about the caller's space, or mention no video."""
         self.check_visible_data(caller)
         assert self.send(GetSettings(caller=caller)) == self.model.settings(caller.space)
         assert isinstance(self.send(GetRetentionPolicy(caller=caller)), RetentionPolicy)

@@ -38,7 +38,7 @@ def restart_worker(tmp_path: Path, trainer: ToyTrainer, loader: PausableLoader) 
 
 @pytest.fixture(scope="session")
 def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of an installation with many videos."""
+    """Create the data folder of an installation with many videos."""
     folder = tmp_path_factory.mktemp("library")
     with open_services(Settings(data_dir=folder), PausableLoader(), ToyTrainer()) as opened:
         fill_library(opened)
@@ -47,6 +47,6 @@ def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def services(restart_worker: Callable[[], Services], library_folder: Path, tmp_path: Path) -> Services:
-    """A worker with the library of `library_folder`."""
+    """Start a worker on a copy of `library_folder`."""
     shutil.copytree(library_folder, tmp_path, dirs_exist_ok=True)
     return restart_worker()
