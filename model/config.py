@@ -1,4 +1,4 @@
-"""One TOML file is one retraining run."""
+"""Settings of a training run. One TOML file describes one run."""
 
 import tomllib
 from pathlib import Path
@@ -8,88 +8,95 @@ from pydantic import BaseModel, ConfigDict, Field
 
 LossName: TypeAlias = Literal["info_nce", "sampled_nce", "mil_nce"]
 
-DEFAULT = Path(__file__).parent / "runs" / "retrain.toml"
+DEFAULT_CONFIG = Path(__file__).parent / "runs" / "retrain.toml"
 
-TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
-"""The attention of CLIP, X-CLIP and SigLIP, and of Chinese CLIP's texts."""
+LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
+"""The attention layers of CLIP, X-CLIP and SigLIP, and of Chinese CLIP's text tower."""
 
 
 class LoraConfig(BaseModel):
-    """Hu et al. 2021, arXiv:2106.09685."""
+    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rank: int = Field(ge=1)
     alpha: int = Field(ge=1)
     dropout: float = Field(ge=0, lt=1)
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...] = LORA_TARGETS
     layers: int = Field(ge=1)
-    """How many of each tower's upper layers are adapted."""
+    """Number of upper layers of each tower that are adapted."""
 
 
 class AugmentConfig(BaseModel):
-    """See `model.training.augment`."""
+    """Data augmentation; see `model.training.augment`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     views: int = Field(ge=0)
-    """Changed versions of each picture, beside the picture itself."""
+    """Number of augmented versions of each picture, in addition to the original."""
     least_area: float = Field(gt=0, le=1)
-    """A crop keeps at least this share of the picture."""
+    """Minimum share of the area that a crop keeps."""
     jitter: float = Field(ge=0, lt=1)
-    """Brightness, contrast and colour change by at most this share."""
+    """Maximum relative change of brightness, contrast and colour."""
     blur: float = Field(ge=0)
-    """Greatest radius, pixels."""
+    """Maximum radius in pixels."""
     flip: bool = False
-    """Off: texts tell left from right, and writing is not to be mirrored."""
+    """Off by default: texts distinguish left from right, and mirrored writing is unreadable."""
 
 
 class ClipHeadConfig(BaseModel):
-    """How a clip's frames become one vector: CLIP4Clip's heads (`model.training.clip_heads`), on presets without a clip model."""
+    """A CLIP4Clip head (`model.encoders.clip_heads`).
+
+    It pools a clip's frames on presets without a motion model.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["mean", "lstm", "transformer"] = "mean"
-    """`mean` learns nothing and needs no vector beside that of the frames; docs/clip-heads.md compares."""
+    """`mean` has no weights and needs only the frame vectors. docs/measurements/2026-11-clip-heads.md
+    compares the kinds.
+    """
     steps: int = Field(default=100, ge=1)
     rate: float = Field(default=1e-4, gt=0)
 
 
 class TrainingConfig(BaseModel):
+    """Settings of one run."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
     steps: int = Field(ge=1)
     batch: int = Field(ge=2)
-    """Pictures or clips that compete with each other."""
+    """Pictures or clips per batch; they are each other's negatives."""
     chunk: int = Field(ge=1)
-    """How many of them go through the model at once: memory goes by it, the result does not."""
+    """Pictures or clips that go through the model at once. It changes memory use, not the result."""
     texts: int = Field(ge=1)
-    """Texts of each in a batch."""
+    """Texts per picture or clip in a batch."""
     text_views: int = Field(ge=1)
-    """Dropout views of each text, all of them positives (Gao et al. 2021, SimCSE)."""
+    """Dropout views of each text. All are positives (Gao et al. 2021, SimCSE, arXiv:2104.08821)."""
     frames: int = Field(ge=1)
-    """Frames that stand for a clip, evenly taken; X-CLIP takes as many as it was made for."""
+    """Evenly spaced frames that represent a clip. X-CLIP always takes the number it was trained with."""
     loss: LossName
     rate: float = Field(gt=0)
-    """Of the adapter's weights."""
+    """Learning rate of the adapter."""
     map_rate: float = Field(gt=0)
-    """Of the starter's map."""
+    """Learning rate of the starter's text map."""
     map_dropout: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
     warm_up: float = Field(ge=0, lt=1)
-    """Share of the steps."""
+    """Share of the steps in which the learning rate rises."""
     cycles: int = Field(ge=1)
-    """The cosine falls to nothing so often: one more than there are restarts."""
+    """Number of cosine cycles of the learning rate: one more than the number of restarts."""
     check_every: int = Field(ge=1)
-    """Steps between looks at the validation pairs, each of which leaves a checkpoint."""
+    """Steps between two validations. Each validation writes a checkpoint."""
     patience: int = Field(ge=1)
-    """Looks without anything better before the run ends."""
+    """Number of validations without an improvement after which the run stops early."""
     lora: LoraConfig
     augment: AugmentConfig
     head: ClipHeadConfig = ClipHeadConfig()
 
 
-def read_run(file: Path = DEFAULT) -> TrainingConfig:
-    """Raises `ValidationError` of pydantic and `TOMLDecodeError`."""
+def read_training_config(file: Path = DEFAULT_CONFIG) -> TrainingConfig:
+    """Read a run file. Raises pydantic's `ValidationError` and `TOMLDecodeError`."""
     return TrainingConfig.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))

@@ -1,11 +1,11 @@
-"""What can go wrong between a preset and its vectors.
+"""Errors of the model package.
 
 ModelError
-├── PartsMissing       weights or other parts are not here and could not be fetched
-├── AdapterMismatch    an adapter that was made for another model
-├── PairsUnreadable    a file of pairs that does not say what it should
-├── TooFewPairs        nothing to train on, or nothing held out to judge by
-└── Cancelled          a training run was stopped on request
+├── ArtifactsMissingError    weights or other files are missing and could not be fetched
+├── AdapterMismatchError     an adapter was made for another model, or is damaged
+├── PairsUnreadableError     a file of pairs, or a picture that it names, cannot be read
+├── TooFewPairsError         there are no pairs to train on, or no held-out pairs to evaluate with
+└── TrainingCancelledError   a training run was stopped on request
 
 Each class carries the `code` under which it crosses the wire. The message says what to do.
 """
@@ -14,26 +14,26 @@ from typing import ClassVar
 
 
 class ModelError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
     code: ClassVar[str] = "internal"
 
 
-class PartsMissing(ModelError):
+class ArtifactsMissingError(ModelError):
     code = "model_missing"
 
 
-class AdapterMismatch(ModelError):
+class AdapterMismatchError(ModelError):
     code = "model_mismatch"
 
 
-class PairsUnreadable(ModelError):
+class PairsUnreadableError(ModelError):
     code = "pairs_unreadable"
 
 
-class TooFewPairs(ModelError):
+class TooFewPairsError(ModelError):
     code = "too_few_pairs"
 
 
-class Cancelled(ModelError):
+class TrainingCancelledError(ModelError):
     code = "cancelled"

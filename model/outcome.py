@@ -1,21 +1,28 @@
-"""What training tells while it runs, and what it ends with."""
+"""Progress events and the result of a training run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 Curve: TypeAlias = list[tuple[int, float]]
-"""A figure by step."""
+"""Values by step."""
 
-Stage: TypeAlias = Literal["texts", "pictures", "training"]
+
+class TrainingStage(StrEnum):
+    TEXTS = "texts"
+    """Texts are encoded once, before the first step."""
+    PICTURES = "pictures"
+    """Pictures are encoded once, before the first step."""
+    TRAINING = "training"
 
 
 @dataclass(frozen=True)
-class Step:
-    """How far a run is."""
+class TrainingStep:
+    """Progress of a run."""
 
-    stage: Stage
+    stage: TrainingStage
     step: int
     steps: int
     loss: float | None
@@ -24,24 +31,26 @@ class Step:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """One pair of towers, trained."""
+    """Result of training one pair of towers."""
 
     steps: int
     best_step: int
-    """Whose weights these are; 0: nothing was better than the beginning."""
+    """Step whose weights were kept. 0 means that no step was better than the initial weights."""
     losses: Curve
-    """By step."""
     validation: Curve
-    """Mean reciprocal rank of the best of a text's clips, by step, worked out as `model.evaluation.compare` does; empty without
-    validation pairs.
+    """Mean reciprocal rank of the best clip of each text, as `model.evaluation.compare` computes it.
+
+    Empty without validation pairs.
     """
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedAdapter:
+    """Result of a training run."""
+
     adapter: Path
-    """Folder with `frame`, perhaps `motion`, `map.safetensors` and `head.safetensors`, and `adapter.json`."""
+    """Folder with `adapter.json` and `frame`; optionally `motion`, `map.safetensors` and `head.safetensors`."""
     outcomes: Mapping[str, TrainingOutcome]
-    """By part: `frame`, and `motion` where the preset has a motion model and the pairs have clips."""
-    main: bool = True
-    """False in a process that only helped under `torchrun`: the main one judges, reports and prints."""
+    """By role: `frame`, and `motion` if the preset has a motion model and the pairs contain clips."""
+    is_main_process: bool = True
+    """False in the additional processes of `torchrun`. Only the main process evaluates, reports and prints."""

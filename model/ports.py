@@ -1,4 +1,7 @@
-"""What a model takes and gives, and what the rest of Reelseek asks of one."""
+"""Input and output types of a model, and the interface of an encoder.
+
+`indexer.ports` declares the same interface on purpose: the two packages do not import each other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +21,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class TextVectors:
-    """One text in the spaces of the stored vectors."""
+    """Vectors of one text in the spaces of the stored vectors."""
 
     frame: Vector
     motion: Vector | None = None
 
 
 class Clip(Protocol):
-    """The pictures of one moment with the frame vectors (n, d) already made of them."""
+    """The pictures of one moment and their frame vectors (n, d)."""
 
     @property
     def pictures(self) -> Sequence[Picture]: ...
@@ -35,7 +38,7 @@ class Clip(Protocol):
 
 
 class Encoder(Protocol):
-    """Turns words and pictures into unit vectors of one generation. Safe to call from several threads."""
+    """Encodes texts and pictures as unit vectors of one generation. All methods are thread-safe."""
 
     @property
     def generation(self) -> str: ...
@@ -45,20 +48,23 @@ class Encoder(Protocol):
 
     @property
     def motion_size(self) -> int | None:
-        """None: this generation has no motion vectors."""
+        """Size of the motion vectors, or None if the generation has no motion vectors."""
         ...
 
     def texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
-        """(n, frame_size)"""
+        """Encode pictures as vectors (n, frame_size)."""
         ...
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
-        """(n, motion_size); only called where `motion_size` is set."""
+        """Encode clips as vectors (n, motion_size). Must only be called if `motion_size` is not None."""
         ...
 
 
-def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """So many of them in order, again where there are too few."""
+def sample_evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Return `count` evenly spaced items in order, first and last included.
+
+    Items repeat if there are too few.
+    """
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]

@@ -1,18 +1,16 @@
-"""The models that can embed, at pinned revisions, and the one way to load an encoder."""
+"""Presets: named base models at pinned revisions.
 
-import hashlib
+This module holds data only; `model.loader` loads the encoders.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-
-from model.ports import Encoder
-from model.starter.artifacts import default_folder
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """One model of the hub, at one commit."""
+    """A model of the Hugging Face hub at one commit."""
 
     repo: str
     revision: str
@@ -24,18 +22,18 @@ class HubModel:
 
 @dataclass(frozen=True)
 class Preset:
-    """A pair of models of the hub."""
+    """A pair of hub models."""
 
     name: str
     languages: tuple[str, ...]
-    """ISO 639-1: those it is offered for."""
+    """ISO 639-1 codes of the languages that the preset is offered for."""
     frame: HubModel
     motion: HubModel | None = None
-    """X-CLIP, which reads English only; None: no motion vectors."""
+    """X-CLIP, which reads English only. None: the preset has no motion vectors."""
 
 
 STARTER = "starter"
-"""Needs no hub: see `model.starter.encoder`."""
+"""The preset that needs no hub; see `model.starter.encoder`."""
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
@@ -66,38 +64,3 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         )
     }
 )
-
-
-def load_encoder(preset_name: str, *, device: str, adapter: Path | None, parts_dir: Path | None) -> Encoder:
-    """The encoder of a preset, with an adapter merged in; what is not here yet is fetched into `parts_dir`.
-
-    `device` is `auto`, `cpu` or `cuda`. An adapter is a folder with `frame`, `motion` or both, as peft writes them.
-    Raises `PartsMissing`, `AdapterMismatch`, and `ModelError` for a device that is not there.
-    """
-    # transformers and peft take seconds to import, and the starter without an adapter needs neither.
-    parts = parts_dir or default_folder()
-    if preset_name == STARTER:
-        from model.starter import encoder as starter
-
-        encoder: Encoder = starter.load(parts, device, adapter)
-    else:
-        from model.encoders import clip
-        from model.encoders.devices import serving_device
-
-        encoder = clip.build(PRESETS[preset_name], device=serving_device(device), adapter=adapter, parts_dir=parts)
-    if adapter is None:
-        return encoder
-    from model.training import clip_head_encoder
-
-    return clip_head_encoder.with_clip_head(encoder, adapter)
-
-
-def generation(preset: Preset, adapter: Path | None) -> str:
-    """The same for the same models and adapter, on any machine."""
-    names = [preset.frame.name, preset.motion.name if preset.motion else ""]
-    digest = hashlib.sha256("\n".join(names).encode())
-    if adapter:
-        for file in sorted(adapter.rglob("adapter_*")):
-            digest.update(f"\n{file.relative_to(adapter).as_posix()}\n".encode())
-            digest.update(file.read_bytes())
-    return f"{preset.name}-{digest.hexdigest()[:8]}"

@@ -1,54 +1,60 @@
-"""Pictures out of a clip, for pairs that name a video instead of its pictures."""
+"""Frames of a video file, for pairs that name a video instead of pictures."""
 
 from hashlib import sha256
 from pathlib import Path
 
 import av
 
-from model.errors import PairsUnreadable
+from model.atomic_write import write_atomically
+from model.errors import PairsUnreadableError
 
-MOST = 64
-_SIDE = 448
+MAX_FRAMES = 64
+_MAX_SIDE = 448
+"""Pixels."""
 
 
-def stills(clip: Path, work: Path) -> tuple[Path, ...]:
-    """About one picture a second, no more than `MOST`, as JPEG in `work`. Raises `PairsUnreadable`.
+def extract_frames(video: Path, work: Path) -> tuple[Path, ...]:
+    """Write about one frame per second, at most `MAX_FRAMES`, as JPEG below `work`.
 
-    What is there from the last time is not made again.
+    Returns the files in order.
+
+    Frames of an unchanged video are reused. Raises `PairsUnreadableError`.
     """
     try:
-        about = clip.stat()
-        state = f"{clip.resolve()} {about.st_size} {about.st_mtime_ns}"
-        folder = work / sha256(state.encode("utf-8", "replace")).hexdigest()[:32]
+        stat = video.stat()
+        identity = f"{video.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        folder = work / sha256(identity.encode("utf-8", "replace")).hexdigest()[:32]
         if not folder.exists():
-            _write(clip, folder)
+            with write_atomically(folder) as partial:
+                partial.mkdir(exist_ok=True)
+                _write_frames(video, partial)
     except (OSError, av.FFmpegError, IndexError) as error:
-        raise PairsUnreadable(f"{clip} is neither a picture nor a video that can be read") from error
+        raise PairsUnreadableError(f"{video} is neither a picture nor a video that can be read") from error
     return tuple(sorted(folder.iterdir()))
 
 
-def _write(clip: Path, folder: Path) -> None:
-    """From the middle of each second, or of each longer stretch. `folder` is there only when it is whole."""
-    new = folder.with_name(f".{folder.name}")
-    new.mkdir(parents=True, exist_ok=True)
-    with av.open(str(clip)) as media:
+def _write_frames(video: Path, folder: Path) -> None:
+    """Write the frame in the middle of each second, or of each longer interval.
+
+    Raises `IndexError` if there is no frame.
+    """
+    with av.open(str(video)) as media:
         stream = media.streams.video[0]
         duration_s = float(media.duration or 0) / av.time_base
-        stretch_s = max(1.0, duration_s / MOST)
-        at_s, last, count = min(stretch_s, duration_s) / 2, None, 0
+        interval_s = max(1.0, duration_s / MAX_FRAMES)
+        next_s, last, count = min(interval_s, duration_s) / 2, None, 0
         for frame in media.decode(stream):
             last = frame
-            if (frame.time or 0.0) >= at_s:
-                _save(frame, new / f"{count:03}.jpg")
-                at_s, count = at_s + stretch_s, count + 1
-        if last is not None and not count:
-            _save(last, new / "000.jpg")
-    if not any(new.iterdir()):
-        raise IndexError(f"{clip} holds no pictures")
-    new.replace(folder)
+            if (frame.time or 0.0) >= next_s:
+                _save(frame, folder / f"{count:03}.jpg")
+                next_s, count = next_s + interval_s, count + 1
+        if last is None:
+            raise IndexError(f"{video} has no frames")
+        if not count:
+            _save(last, folder / "000.jpg")
 
 
 def _save(frame: av.VideoFrame, file: Path) -> None:
     image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
-    image.thumbnail((_SIDE, _SIDE))
+    image.thumbnail((_MAX_SIDE, _MAX_SIDE))
     image.save(file, quality=92)

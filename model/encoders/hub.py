@@ -1,4 +1,4 @@
-"""Models of the hub: fetched at one commit, and read with the classes transformers has for them."""
+"""Models of the Hugging Face hub: fetched at a pinned commit and read with the classes of transformers."""
 
 import json
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from model.encoders.preprocess import Preprocess
-from model.errors import PartsMissing
+from model.errors import ArtifactsMissingError
 from model.presets import HubModel
 
-WEIGHTS = "model.safetensors"
-OLD_WEIGHTS = "pytorch_model.bin"
+WEIGHTS_FILE = "model.safetensors"
+PICKLED_WEIGHTS_FILE = "pytorch_model.bin"
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """One model read from its folder, float32, on the CPU."""
+class LoadedModel:
+    """A model read from its folder, float32, on the CPU."""
 
     model: Any
     """A `PreTrainedModel`; transformers types neither its methods nor its outputs."""
@@ -46,38 +46,40 @@ class Loaded:
 
 
 class _Family(NamedTuple):
-    """What transformers has for one kind of model, and how its texts were prepared in training."""
+    """The classes of transformers for one kind of model, and its text preparation in training."""
 
     model: Any
     tokenizer: type[TokenizersBackend]
     processor: Any
     max_tokens: int
     masks_padding: bool = True
-    """False: texts were all padded to `max_tokens`, and the model learnt to read the padding."""
+    """False: all texts were padded to `max_tokens` in training, and the model attends to the padding."""
 
 
 _FAMILIES = {
     "clip": _Family(CLIPModel, CLIPTokenizer, CLIPImageProcessorPil, 77),
     "xclip": _Family(XCLIPModel, CLIPTokenizer, VideoMAEImageProcessorPil, 77),
     "chinese_clip": _Family(ChineseCLIPModel, BertTokenizer, ChineseCLIPImageProcessorPil, 52),
-    # SigLIP 2 of a fixed size is a SigLIP with Gemma's tokenizer, which only its tokenizer.json describes in full
+    # SigLIP 2 of a fixed size is a SigLIP with Gemma's tokenizer, which only its tokenizer.json describes
+    # completely.
     "siglip": _Family(SiglipModel, TokenizersBackend, SiglipImageProcessorPil, 64, masks_padding=False),
 }
 
 
-def fetch(model: HubModel, parts_dir: Path, endpoint: str | None = None) -> Path:
-    """The model's folder. Only for what is missing the hub (`endpoint`, else HF_ENDPOINT) is asked.
+def fetch_model(model: HubModel, artifacts_dir: Path, endpoint: str | None = None) -> Path:
+    """Return the model's folder. Only missing files are downloaded, from `endpoint`, else HF_ENDPOINT.
 
-    Raises `PartsMissing`.
+    Raises `ArtifactsMissingError`.
     """
     try:
-        # without safetensors there is only the old form; transformers reads it with weights_only
-        for weights in (WEIGHTS, OLD_WEIGHTS):
+        # Repositories without safetensors have only the pickled weights; transformers reads them with
+        # weights_only.
+        for weights in (WEIGHTS_FILE, PICKLED_WEIGHTS_FILE):
             folder = Path(
                 snapshot_download(
                     model.repo,
                     revision=model.revision,
-                    cache_dir=parts_dir / "hub",
+                    cache_dir=artifacts_dir / "hub",
                     allow_patterns=["*.json", "*.txt", weights],
                     endpoint=endpoint,
                 )
@@ -85,52 +87,57 @@ def fetch(model: HubModel, parts_dir: Path, endpoint: str | None = None) -> Path
             if (folder / weights).exists():
                 return folder
     except (OSError, HTTPError) as error:
-        raise PartsMissing(
-            f"{model.name} is not in {parts_dir / 'hub'}, and the hub did not give it: connect once with access to it,"
-            " set HF_ENDPOINT to a mirror, or choose the preset `starter`, which needs no hub"
+        raise ArtifactsMissingError(
+            f"{model.name} is not in {artifacts_dir / 'hub'} and could not be downloaded from the hub: connect once"
+            " with access to it, set HF_ENDPOINT to a mirror, or choose the preset `starter`, which needs no hub"
             f" ({str(error).partition(chr(10))[0]})"
         ) from error
-    raise PartsMissing(f"{model.name} has neither {WEIGHTS} nor {OLD_WEIGHTS}")
+    raise ArtifactsMissingError(f"{model.name} has neither {WEIGHTS_FILE} nor {PICKLED_WEIGHTS_FILE}")
 
 
-def read(folder: Path, name: str) -> Loaded:
-    """The model of a folder that `fetch` gave. Raises `PartsMissing`.
+def read_model(folder: Path, name: str) -> LoadedModel:
+    """Read the model in a folder that `fetch_model` returned. Raises `ArtifactsMissingError`.
 
-    Its `name_or_path` becomes `name`, not the folder: the adapters trained on it carry that along.
+    `name_or_path` of the model is set to `name` instead of the folder, because adapters trained on it store
+    the value.
     """
     disable_progress_bar()
-    again = f"delete {folder.parents[1]} and start again"  # the files of a commit are links to what lies beside it
+    # The files of a commit are links to blobs in the same repository folder.
+    hint = f"delete {folder.parents[1]} and start again"
     try:
         loaded, missing = _read(folder)
     except (OSError, EOFError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        raise PartsMissing(f"{name} cannot be read: {again} ({error})") from error
+        raise ArtifactsMissingError(f"{name} cannot be read: {hint} ({error})") from error
     if missing:
-        raise PartsMissing(f"{name} lacks weights ({', '.join(sorted(missing)[:3])}): {again}")
+        raise ArtifactsMissingError(f"{name} lacks weights ({', '.join(sorted(missing)[:3])}): {hint}")
     loaded.model.name_or_path = name
     return loaded
 
 
-def _read(folder: Path) -> tuple[Loaded, set[str]]:
+def _read(folder: Path) -> tuple[LoadedModel, set[str]]:
     family = _FAMILIES[json.loads((folder / "config.json").read_text())["model_type"]]
     model, report = family.model.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     positions = model.config.text_config.max_position_embeddings
-    return Loaded(
+    return LoadedModel(
         model=model.eval(),
-        tokenizer=_tokenizer(family, folder, min(family.max_tokens, positions)),
-        preprocess=Preprocess.like(family.processor.from_pretrained(folder)),
+        tokenizer=_read_tokenizer(family, folder, min(family.max_tokens, positions)),
+        preprocess=Preprocess.from_processor(family.processor.from_pretrained(folder)),
         masks_padding=family.masks_padding,
     ), set(report["missing_keys"])
 
 
-def _tokenizer(family: _Family, folder: Path, max_tokens: int) -> Tokenizer:
-    """The bare tokenizer, set once: that of transformers sets it anew in each call, which threads may not share."""
-    whole = family.tokenizer.from_pretrained(folder)
-    bare: Tokenizer = whole.backend_tokenizer
-    bare.enable_truncation(max_tokens)
-    bare.enable_padding(
+def _read_tokenizer(family: _Family, folder: Path, max_tokens: int) -> Tokenizer:
+    """Read the underlying fast tokenizer and configure it once.
+
+    The wrapper of transformers reconfigures it in every call, which is not thread-safe.
+    """
+    wrapper = family.tokenizer.from_pretrained(folder)
+    tokenizer: Tokenizer = wrapper.backend_tokenizer
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_padding(
         direction="right",
-        pad_id=whole.pad_token_id,
-        pad_token=whole.pad_token,
+        pad_id=wrapper.pad_token_id,
+        pad_token=wrapper.pad_token,
         length=None if family.masks_padding else max_tokens,
     )
-    return bare
+    return tokenizer

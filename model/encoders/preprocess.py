@@ -1,8 +1,9 @@
-"""From pictures of any size to the pixels a tower reads, as the tower's own image processor would, but faster.
+"""Image preprocessing: the same result as a model's own image processor, but faster.
 
-Resizing in torch (uint8, antialias) takes a fifth of the time of the processors of transformers, which go through
-Pillow. Each value differs from theirs by at most 2 of 256 levels, and by 0.02 on average; only where a tall picture is
-squeezed square by 12 and 0.3, for there Pillow 13 makes its two passes in the other order.
+Resizing in torch (uint8, antialias) takes a fifth of the time of the processors of transformers, which use
+Pillow. Each value differs from theirs by at most 2 of 256 levels, and by 0.02 on average. The exception is a
+tall picture that is squeezed to a square: it differs by up to 12 and 0.3, because Pillow 13 then makes its
+two passes in the other order.
 """
 
 from collections.abc import Sequence
@@ -10,23 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-_MODES = {2: "bilinear", 3: "bicubic"}
-"""PIL's numbers, as they stand in a `preprocessor_config.json`."""
+from model.ports import Picture
 
-_WIDEST = 8
-"""Only the middle square is used; beyond this ratio the ends are cut first, so that no picture grows without bound."""
+_MODES = {2: "bilinear", 3: "bicubic"}
+"""PIL's resampling numbers, as `preprocessor_config.json` uses them."""
+
+_MAX_ASPECT_RATIO = 8
+"""Only the centre square is used. Longer pictures are cut to this ratio before resizing, which bounds their
+size.
+"""
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How one tower wants its pictures."""
+    """Preprocessing settings of one tower."""
 
     short_side: int | None
-    """Pixels of the shorter side after resizing, before the middle is cut out; None: squeezed to `size`."""
+    """Length of the shorter side in pixels after resizing, before the centre crop. None: squeeze to `size`
+    instead.
+    """
     size: tuple[int, int]
     """(height, width) of the result."""
     mode: str
@@ -34,13 +40,16 @@ class Preprocess:
     std: tuple[float, float, float]
 
     @classmethod
-    def like(cls, processor: Any) -> "Preprocess":
-        """Reads what an image processor of transformers would do."""
+    def from_processor(cls, processor: Any) -> "Preprocess":
+        """Read the settings of an image processor of transformers.
+
+        Raises `ValueError` if they are not supported.
+        """
         size, crop = processor.size, processor.crop_size
         if not processor.do_center_crop:
             crop = size
         elif not size.shortest_edge and size != crop:
-            raise ValueError(f"a picture squeezed to {size} and then cut to {crop} is not built here")
+            raise ValueError(f"squeezing a picture to {size} and then cropping it to {crop} is not supported")
         return cls(
             short_side=size.shortest_edge,
             size=(crop.height, crop.width),
@@ -49,29 +58,29 @@ class Preprocess:
             std=tuple(processor.image_std),
         )
 
-    def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> torch.Tensor:
-        """Pixels (n, 3, height, width), float32, of RGB pictures (height, width, 3)."""
-        pixels = torch.stack([self._fitted(picture) for picture in pictures]).float().div_(255)
+    def __call__(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        """Return normalized pixels (n, 3, height, width), float32, of RGB pictures (height, width, 3)."""
+        pixels = torch.stack([self._fit(picture) for picture in pictures]).float().div_(255)
         return pixels.sub_(torch.tensor(self.mean)[:, None, None]).div_(torch.tensor(self.std)[:, None, None])
 
-    def _fitted(self, picture: npt.NDArray[np.uint8]) -> torch.Tensor:
+    def _fit(self, picture: Picture) -> torch.Tensor:
         height, width = picture.shape[:2]
         if self.short_side is None:
-            return self._resized(picture, self.size)
-        longest = _WIDEST * min(height, width)
-        picture = _middle(picture, min(height, longest), min(width, longest))
+            return self._resize(picture, self.size)
+        max_side = _MAX_ASPECT_RATIO * min(height, width)
+        picture = _crop_centre(picture, min(height, max_side), min(width, max_side))
         height, width = picture.shape[:2]
         short = min(height, width)
-        whole = self._resized(picture, (self.short_side * height // short, self.short_side * width // short))
-        top, left = (whole.shape[1] - self.size[0]) // 2, (whole.shape[2] - self.size[1]) // 2
-        return whole[:, top : top + self.size[0], left : left + self.size[1]]
+        resized = self._resize(picture, (self.short_side * height // short, self.short_side * width // short))
+        top, left = (resized.shape[1] - self.size[0]) // 2, (resized.shape[2] - self.size[1]) // 2
+        return resized[:, top : top + self.size[0], left : left + self.size[1]]
 
-    def _resized(self, picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> torch.Tensor:
-        # torch takes neither read-only nor mirrored arrays
+    def _resize(self, picture: Picture, size: tuple[int, int]) -> torch.Tensor:
+        # torch accepts neither read-only arrays nor negative strides.
         pixels = torch.from_numpy(np.require(picture, np.uint8, ["C", "W"])).permute(2, 0, 1)
         return functional.interpolate(pixels[None], size, mode=self.mode, antialias=True, align_corners=False)[0]
 
 
-def _middle(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+def _crop_centre(picture: Picture, height: int, width: int) -> Picture:
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     return picture[top : top + height, left : left + width]

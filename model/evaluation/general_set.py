@@ -1,16 +1,18 @@
-"""The general set: what an adapter must not forget, whatever its community taught it.
+"""The general set: evaluation pairs on which an adapter must not get worse.
 
-An installation has no photographs of the world to test with, and none may ship with it. What every installation has are
-the sample clips of `model.starter.artifacts`, pinned by hash; the sentences to them, four a clip in three languages, are ours
-(`runs/general.tsv`). Beside them stand simple drawings, made here, of a shape in a colour with texts made by a pattern:
-they show whether colours and forms still mean what they did, and make the search harder. So the set is the same
-everywhere and never grows.
+It is independent of what a space's videos are about. An installation has no photographs of everyday scenes to
+test with, and none may be distributed with it. Every installation does have the sample clips of
+`model.starter.artifacts`, pinned by hash. The captions are ours, four per clip in three languages
+(`runs/general.tsv`). The set also contains simple generated drawings of a coloured shape, with captions from
+a template: they show whether the words for colours and shapes keep their meaning, and they are distractors
+for the clips. The set is therefore the same everywhere and never grows.
 
-Its limits: 12 clips, 8 of them of people outdoors filmed by the same hands, and 30 drawings. It notices a model that
-broke or narrowed, not one that forgot a rare thing: random LoRA weights on the starter's tower that turn the pictures'
-vectors to a cosine of .98 with what they were, .85 or .31 move its mean reciprocal rank of .754 by +.004, +.023 and
--.423, give or take .03, .04 and .10. Where the samples are part of a library, a retrain may have seen their pictures
-(with their titles, not with these sentences). A preset is only asked in the languages it reads.
+Limits: 12 clips, 8 of them of people outdoors from one source, and 30 drawings. The set detects a model that
+broke or narrowed, but not one that forgot a rare concept. Random LoRA weights on the starter's tower that
+change the picture vectors to a cosine of .98, .85 or .31 with the originals change its mean reciprocal rank
+of .754 by +.004, +.023 and -.423, give or take .03, .04 and .10. If the samples are part of a library, a
+retrain may have used their pictures (with their titles, not with these captions). A preset is tested only in
+its own languages.
 """
 
 import csv
@@ -23,18 +25,18 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from model.data.pairs import Pair
-from model.data.video_frames import stills
+from model.data.video_frames import extract_frames
 from model.presets import PRESETS
-from model.starter.artifacts import default_folder, sample_files
+from model.starter.artifacts import default_artifacts_dir, find_samples
 
-SENTENCES = Path(__file__).parents[1] / "runs" / "general.tsv"
+SENTENCES_FILE = Path(__file__).parents[1] / "runs" / "general.tsv"
 _SIDE = 224
 _BOX = (42, 42, 182, 182)
 
-Words: TypeAlias = Mapping[str, str]
-"""By language, ISO 639-1."""
+TextByLanguage: TypeAlias = Mapping[str, str]
+"""By ISO 639-1 language code."""
 
-COLOURS: Mapping[str, Words] = MappingProxyType(
+COLOURS: Mapping[str, TextByLanguage] = MappingProxyType(
     {
         "#d62728": {"en": "red", "ko": "빨간", "zh": "红色"},
         "#2ca02c": {"en": "green", "ko": "초록", "zh": "绿色"},
@@ -49,7 +51,7 @@ _HEART = [
     (112 + 5 * 16 * np.sin(t) ** 3, 106 - 5 * (13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)))
     for t in np.linspace(0, 2 * np.pi, 60)
 ]
-_SHAPES: Sequence[tuple[Words, Callable[[ImageDraw.ImageDraw, str], None]]] = (
+_SHAPES: Sequence[tuple[TextByLanguage, Callable[[ImageDraw.ImageDraw, str], None]]] = (
     ({"en": "circle", "ko": "동그라미", "zh": "圆形"}, lambda pen, colour: pen.ellipse(_BOX, colour)),
     ({"en": "square", "ko": "네모", "zh": "正方形"}, lambda pen, colour: pen.rectangle(_BOX, colour)),
     (
@@ -59,20 +61,23 @@ _SHAPES: Sequence[tuple[Words, Callable[[ImageDraw.ImageDraw, str], None]]] = (
     ({"en": "star", "ko": "별", "zh": "星星"}, lambda pen, colour: pen.polygon(_STAR, colour)),
     ({"en": "heart", "ko": "하트", "zh": "爱心"}, lambda pen, colour: pen.polygon(_HEART, colour)),
 )
-_PATTERNS: Words = MappingProxyType({"en": "a {} {}", "ko": "{} {}", "zh": "{}的{}"})
+_TEMPLATES: TextByLanguage = MappingProxyType({"en": "a {} {}", "ko": "{} {}", "zh": "{}的{}"})
 
 
-def pairs(preset: str, work: Path, parts_dir: Path | None = None) -> list[Pair]:
-    """The set in the preset's languages, its pictures written into `work`. Clips that are not there are left out."""
+def build_general_set(preset: str, work: Path, artifacts_dir: Path | None = None) -> list[Pair]:
+    """Build the set in the preset's languages and write its pictures into `work`.
+
+    Missing sample clips are left out.
+    """
     work.mkdir(parents=True, exist_ok=True)
-    languages = PRESETS[preset].languages if preset in PRESETS else tuple(_PATTERNS)
-    return [*_drawn(languages, work), *_filmed(languages, work, parts_dir or default_folder())]
+    languages = PRESETS[preset].languages if preset in PRESETS else tuple(_TEMPLATES)
+    return [*_draw_shapes(languages, work), *_read_clips(languages, work, artifacts_dir or default_artifacts_dir())]
 
 
-def _filmed(languages: Sequence[str], work: Path, parts_dir: Path) -> list[Pair]:
-    with SENTENCES.open(encoding="utf-8") as file:
+def _read_clips(languages: Sequence[str], work: Path, artifacts_dir: Path) -> list[Pair]:
+    with SENTENCES_FILE.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    clips = {path.name: stills(path, work) for path, _ in sample_files(parts_dir)}
+    clips = {path.name: extract_frames(path, work) for path, _ in find_samples(artifacts_dir)}
     return [
         Pair(row[language], clips[row["file"]], row["file"])
         for row in rows
@@ -82,8 +87,8 @@ def _filmed(languages: Sequence[str], work: Path, parts_dir: Path) -> list[Pair]
     ]
 
 
-def _drawn(languages: Sequence[str], work: Path) -> list[Pair]:
-    found = []
+def _draw_shapes(languages: Sequence[str], work: Path) -> list[Pair]:
+    pairs = []
     for colour, names in COLOURS.items():
         for shape, draw in _SHAPES:
             file = work / f"{names['en']}-{shape['en']}.png"
@@ -91,7 +96,7 @@ def _drawn(languages: Sequence[str], work: Path) -> list[Pair]:
             draw(ImageDraw.Draw(image), colour)
             image.save(file)
             for language in languages:
-                if language in _PATTERNS:
-                    text = _PATTERNS[language].format(names[language], shape[language])
-                    found.append(Pair(text, (file,), file.stem))
-    return found
+                if language in _TEMPLATES:
+                    text = _TEMPLATES[language].format(names[language], shape[language])
+                    pairs.append(Pair(text, (file,), file.stem))
+    return pairs

@@ -1,4 +1,4 @@
-"""Retrieval figures of an encoder over pairs of texts and pictures or videos."""
+"""Retrieval metrics of an encoder on pairs of texts and pictures or videos."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,18 +11,18 @@ import numpy.typing as npt
 from model.ports import Vector
 
 Sources: TypeAlias = Sequence[str] | npt.NDArray[np.str_] | npt.NDArray[np.int64]
-"""(n,): of which video or picture each question is. Those of one are not independent of each other."""
+"""(n,): the video or picture of each query. Queries of one source are not independent."""
 
-_CUTS = (1, 5, 10)
+_CUTOFFS = (1, 5, 10)
 _RESAMPLES = 2_000
-_LEVEL = 0.95
-_SAMPLE = 2_000
-"""Uniformity is over pairs, and the spectrum costs a decomposition: at most so many vectors are looked at."""
+_CONFIDENCE = 0.95
+_MAX_VECTORS = 2_000
+"""Limit for uniformity, which compares all pairs, and for the spectrum, which needs a matrix decomposition."""
 
 
 @dataclass(frozen=True)
-class Retrieval:
-    """How far up the right answer stood. Shares are 0 to 1; the best rank is 1."""
+class RetrievalMetrics:
+    """Ranks of the right results. Shares are 0 to 1; the best rank is 1."""
 
     r1: float
     r5: float
@@ -32,7 +32,7 @@ class Retrieval:
     mrr: float
     """Mean of 1 / rank."""
     r1_interval: tuple[float, float]
-    """95 % bootstrap interval, drawn by source."""
+    """95 % bootstrap interval, resampled by source."""
     r5_interval: tuple[float, float]
     r10_interval: tuple[float, float]
     queries: int
@@ -40,72 +40,78 @@ class Retrieval:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Both directions and the shape of the space."""
+class EvaluationReport:
+    """Retrieval in both directions, and the geometry of the space."""
 
-    text_to_image: Retrieval
-    image_to_text: Retrieval
+    text_to_image: RetrievalMetrics
+    image_to_text: RetrievalMetrics
     alignment: float
-    """Mean squared distance of a text to its picture (Wang & Isola 2020, arXiv:2005.10242); lower is better."""
+    """Mean squared distance between text and picture (Wang & Isola 2020, arXiv:2005.10242); lower is better."""
     uniformity_text: float
-    """Log mean Gaussian potential of pairs of texts, t = 2 (same paper); lower is more evenly spread."""
+    """Log mean Gaussian potential of pairs of texts, t = 2 (same paper); lower is more uniform."""
     uniformity_image: float
     spectrum_text: tuple[float, ...]
-    """Singular values of the centred vectors as shares of their sum, greatest first."""
+    """Singular values of the centred vectors as shares of their sum, in descending order."""
     spectrum_image: tuple[float, ...]
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-def report(
+def build_report(
     texts: Vector,
     images: Vector,
     relevant: npt.NDArray[np.bool_],
     text_sources: Sources,
     image_sources: Sources,
     seed: int = 0,
-) -> Report:
-    """`texts` (n, d) and `images` (m, d) are unit vectors; `relevant` (n, m) says which belong together.
+) -> EvaluationReport:
+    """Compute all metrics.
 
-    Each text has an image. Images without a text only make the search harder.
+    `texts` (n, d) and `images` (m, d) are unit vectors; `relevant` (n, m) marks the pairs.
+
+    Every text has an image. Images without a text are distractors.
     """
-    similarity, own = texts @ images.T, relevant.any(0)
-    asked = np.asarray(image_sources)[own]
-    return Report(
-        text_to_image=retrieval(best_ranks(similarity, relevant), len(images), text_sources, seed),
-        image_to_text=retrieval(best_ranks(similarity.T[own], relevant.T[own]), len(texts), asked, seed),
+    similarity, has_text = texts @ images.T, relevant.any(0)
+    queried = np.asarray(image_sources)[has_text]
+    best_images = rank_best_matches(similarity, relevant)
+    best_texts = rank_best_matches(similarity.T[has_text], relevant.T[has_text])
+    return EvaluationReport(
+        text_to_image=compute_retrieval_metrics(best_images, len(images), text_sources, seed),
+        image_to_text=compute_retrieval_metrics(best_texts, len(texts), queried, seed),
         alignment=float(np.mean(2 - 2 * similarity[relevant])),
-        uniformity_text=uniformity(texts, seed),
-        uniformity_image=uniformity(images, seed),
-        spectrum_text=spectrum(texts, seed),
-        spectrum_image=spectrum(images, seed),
+        uniformity_text=compute_uniformity(texts, seed),
+        uniformity_image=compute_uniformity(images, seed),
+        spectrum_text=compute_spectrum(texts, seed),
+        spectrum_image=compute_spectrum(images, seed),
     )
 
 
-def owned(image_of_text: npt.NDArray[np.int64], images: int) -> npt.NDArray[np.bool_]:
-    """What is relevant (n, images) where each text has one image."""
+def build_relevance(image_of_text: npt.NDArray[np.int64], images: int) -> npt.NDArray[np.bool_]:
+    """Return the relevance matrix (n, images) if every text has exactly one image."""
     relevant: npt.NDArray[np.bool_] = image_of_text[:, None] == np.arange(images)
     return relevant
 
 
-def best_ranks(similarity: Vector, relevant: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Rank (n,) of the best right candidate of each query.
+def rank_best_matches(similarity: Vector, relevant: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return the rank (n,) of the best right candidate of each query.
 
-    Wrong candidates that are just as near stand before it, so nothing is won by ties. `similarity` and `relevant` are
-    (n, m); each query has a right candidate.
+    Wrong candidates with the same similarity are ranked first, so ties never improve a result. `similarity`
+    and `relevant` are (n, m); each query has a right candidate.
     """
     best = np.where(relevant, similarity, -np.inf).max(1)
     ranks: npt.NDArray[np.int64] = 1 + ((similarity >= best[:, None]) & ~relevant).sum(1)
     return ranks
 
 
-def retrieval(ranks: npt.NDArray[np.int64], candidates: int, sources: Sources, seed: int = 0) -> Retrieval:
-    """Figures of the ranks (n,) of as many questions."""
-    r1, r5, r10 = (float(np.mean(ranks <= cut)) for cut in _CUTS)
-    interval = bootstrap(sources, seed)
-    r1_interval, r5_interval, r10_interval = (interval((ranks <= cut).astype(np.float64)) for cut in _CUTS)
-    return Retrieval(
+def compute_retrieval_metrics(
+    ranks: npt.NDArray[np.int64], candidates: int, sources: Sources, seed: int = 0
+) -> RetrievalMetrics:
+    """Compute the metrics of the ranks (n,) of n queries."""
+    r1, r5, r10 = (float(np.mean(ranks <= cut)) for cut in _CUTOFFS)
+    interval = bootstrap_interval(sources, seed)
+    r1_interval, r5_interval, r10_interval = (interval((ranks <= cut).astype(np.float64)) for cut in _CUTOFFS)
+    return RetrievalMetrics(
         r1=r1,
         r5=r5,
         r10=r10,
@@ -120,54 +126,58 @@ def retrieval(ranks: npt.NDArray[np.int64], candidates: int, sources: Sources, s
     )
 
 
-def bootstrap(sources: Sources, seed: int = 0) -> Callable[[npt.NDArray[np.float64]], tuple[float, float]]:
-    """The 95 % interval of the mean of any values (n,), on the same draws each time.
+def bootstrap_interval(sources: Sources, seed: int = 0) -> Callable[[npt.NDArray[np.float64]], tuple[float, float]]:
+    """Return a function that computes the 95 % interval of the mean of values (n,).
 
-    Sources are drawn with all their questions (Field & Welsh 2007, "Bootstrapping clustered data", by cluster).
-    Percentiles of few draws are too near to each other: they are taken further out, as far as Student's t asks
-    (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", arXiv:1411.5279).
+    All calls of the function use the same resamples. Sources are drawn with all their queries (Field & Welsh
+    2007, "Bootstrapping clustered data", by cluster). Percentiles of few draws are too narrow, so they are
+    expanded according to Student's t (Hesterberg 2015, "What Teachers Should Know About the Bootstrap",
+    arXiv:1411.5279).
     """
     _, cluster = np.unique(sources, return_inverse=True)
     sizes = np.bincount(cluster)
     draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), _RESAMPLES)
-    tails = _tails(len(sizes))
+    percentiles = _expand_percentiles(len(sizes))
 
     def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-        low, high = np.quantile((draws @ np.bincount(cluster, values)) / (draws @ sizes), tails)
+        low, high = np.quantile((draws @ np.bincount(cluster, values)) / (draws @ sizes), percentiles)
         return float(low), float(high)
 
     return interval
 
 
-def _tails(draws: int) -> tuple[float, float]:
-    """Which percentiles of a bootstrap over so many independent draws hold `_LEVEL`."""
+def _expand_percentiles(draws: int) -> tuple[float, float]:
+    """Return the percentiles of a bootstrap over `draws` independent sources that enclose `_CONFIDENCE`."""
     if draws < 2:
         return 0.0, 1.0
     normal, freedom = NormalDist(), draws - 1
-    z = normal.inv_cdf((1 + _LEVEL) / 2)
-    # Student's quantile by its Cornish-Fisher expansion
+    z = normal.inv_cdf((1 + _CONFIDENCE) / 2)
+    # Student's t quantile by its Cornish-Fisher expansion.
     t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
     low = normal.cdf(-t * (draws / freedom) ** 0.5)
     return low, 1 - low
 
 
-def uniformity(vectors: Vector, seed: int = 0) -> float:
-    """Log of E exp(-2 |x - y|²) over pairs of different vectors."""
-    vectors = _some(vectors, seed)
+def compute_uniformity(vectors: Vector, seed: int = 0) -> float:
+    """Compute log E exp(-2 |x - y|²) over pairs of different vectors."""
+    vectors = _limit_vectors(vectors, seed)
     if len(vectors) < 2:
         return 0.0
     distances = 2 - 2 * (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].astype(np.float64)
     return float(np.log(np.mean(np.exp(-2 * distances))))
 
 
-def spectrum(vectors: Vector, seed: int = 0) -> tuple[float, ...]:
-    """Singular values of the centred vectors as shares of their sum; few large ones mean a collapsed space."""
-    vectors = _some(vectors, seed)
+def compute_spectrum(vectors: Vector, seed: int = 0) -> tuple[float, ...]:
+    """Return the singular values of the centred vectors as shares of their sum.
+
+    Few large ones mean a collapsed space.
+    """
+    vectors = _limit_vectors(vectors, seed)
     values = np.linalg.svd(vectors - vectors.mean(0), compute_uv=False).astype(np.float64)
     return tuple((values / max(values.sum(), np.finfo(float).tiny)).tolist())
 
 
-def _some(vectors: Vector, seed: int) -> Vector:
-    if len(vectors) <= _SAMPLE:
+def _limit_vectors(vectors: Vector, seed: int) -> Vector:
+    if len(vectors) <= _MAX_VECTORS:
         return vectors
-    return vectors[np.random.default_rng(seed).choice(len(vectors), _SAMPLE, replace=False)]
+    return vectors[np.random.default_rng(seed).choice(len(vectors), _MAX_VECTORS, replace=False)]

@@ -1,4 +1,4 @@
-"""How well a preset was measured to find clips by a person's words. Light: it loads no model."""
+"""Published retrieval figures of the presets. Importing this module loads no model."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ _WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Shares of searches, by language, for which the clip meant came first or among the first five."""
+class PublishedFigures:
+    """Shares of searches, by language, whose target clip came first, or among the first five."""
 
     clips: int
     first: Mapping[str, float]
@@ -18,10 +18,10 @@ class Figures:
 
     def __str__(self) -> str:
         each = (f"{name} {self.first[name]:.0%} and {self.among_five[name]:.0%}" for name in self.first)
-        return f"finds the clip meant among {self.clips} first, and among the first five: {', '.join(each)}"
+        return f"finds the right one of {self.clips} clips first, and among the first five: {', '.join(each)}"
 
 
-def read(preset: str) -> Figures | None:
-    """None: nobody measured it."""
+def read_published_figures(preset: str) -> PublishedFigures | None:
+    """Return the figures of a preset, or None if it was not measured."""
     file = _WEIGHTS / f"{preset}.toml"
-    return Figures(**tomllib.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    return PublishedFigures(**tomllib.loads(file.read_text(encoding="utf-8"))) if file.exists() else None

@@ -1,11 +1,13 @@
-"""Trains the starter's text map from captioned pictures: one TOML file is one run.
+"""Training of the starter's text map from captioned pictures. One TOML file describes one run.
 
-A student text side against a frozen picture side (Carlsson et al. 2022, "Cross-lingual and Multilingual CLIP"), by
-InfoNCE in both directions (Radford et al. 2021, arXiv:2103.00020), where a caption competes against every training
-picture, not only those of its batch: their vectors do not change, so all of them fit.
+The text side is trained as a student of a frozen picture side (Carlsson et al. 2022, "Cross-lingual and
+Multilingual CLIP"), with InfoNCE in both directions (Radford et al. 2021, arXiv:2103.00020). A caption is
+compared with every training picture, not only with those of its batch: the picture vectors do not change, so
+all of them fit in memory.
 """
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,31 +19,36 @@ from rich.progress import Progress
 from torch import nn
 from torch.nn import functional
 
-from model.evaluation.metrics import Retrieval, best_ranks, owned, retrieval
+from model.atomic_write import write_atomically
+from model.evaluation.metrics import RetrievalMetrics, build_relevance, compute_retrieval_metrics, rank_best_matches
 from model.pretraining import pretrain_data
-from model.pretraining.pretrain_data import Captions, Pictures, Sentences, Words
+from model.pretraining.pretrain_data import Captions, EncodePictures, WordTargets
 from model.starter import encoder, picture_tower
-from model.starter.sentence_encoder import FEATURES, SentenceEncoder
+from model.starter.sentence_encoder import FEATURES, EncodeSentences, SentenceEncoder
 from model.starter.text_map import TextMap
+from model.training.checkpoint import Stateful
+from model.training.losses import image_to_text_nce
+
+_INITIAL_SCALE = 20.0
 
 
 class PretrainConfig(BaseModel):
-    """One run, as its TOML file states it. Paths are relative to that file."""
+    """Settings of one run, from its TOML file. Paths are relative to that file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: Path
-    """See `model.pretraining.pretrain_data`."""
+    """The data folder; see `model.pretraining.pretrain_data`."""
     work: Path
-    """Caches and the checkpoint; a stopped run goes on from here."""
+    """Folder of caches and the checkpoint, from which an interrupted run resumes."""
     out: Path
     words: Path | None = None
-    """Table of names of things, a column for each language."""
+    """Table of names of things, one column per language."""
     word_vectors: str | None = None
-    """Folder beside the data (relative to it) with the true CLIP text vectors of those words."""
+    """Folder with the CLIP text vectors of those words, relative to the data folder."""
     seed: int = 0
     held_out: int = 0
-    """Training pictures kept for the figures; 0 when the choice is made and all may teach."""
+    """Training pictures held out for evaluation. 0 for the final run, which uses all pictures."""
     epochs: int
     batch: int
     hidden: int
@@ -49,134 +56,144 @@ class PretrainConfig(BaseModel):
     rate: float
     weight_decay: float
     shortened: float
-    """Share of the captions of a batch that are taken in short."""
+    """Share of the captions of a batch that are shortened."""
     word_weight: float
     repeat: dict[str, int] = {}
-    """How often an epoch takes the captions of a language."""
+    """How often an epoch uses the captions of a language. Once if it is not listed."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """Everything the loop needs, in memory. `views` are vectors (pictures, 512) around the served centre."""
+class PretrainingSet:
+    """Everything that the loop needs, in memory."""
 
     captions: Captions
     features: torch.Tensor
+    """(captions, FEATURES)"""
     short: torch.Tensor
+    """(captions, FEATURES) of the shortened captions."""
     views: tuple[torch.Tensor, ...]
-    words: Words | None
-    teaches: npt.NDArray[np.bool_]
-    """(captions,)"""
+    """Picture vectors (pictures, 512), all around the centre of the served ones."""
+    words: WordTargets | None
+    is_training: npt.NDArray[np.bool_]
+    """(captions,): False for captions of held-out pictures."""
     pictures: npt.NDArray[np.int64]
-    """The numbers of the pictures that teach."""
+    """The indices of the training pictures."""
 
 
-def run(
-    plan_file: Path, data: Path | None = None, tower: Pictures | None = None, sentences: Sentences | None = None
-) -> dict[str, Retrieval]:
-    """Trains, writes the weights, and returns the figures by language on the pictures held out.
+def run_pretraining(
+    config_file: Path,
+    data: Path | None = None,
+    tower: EncodePictures | None = None,
+    sentences: EncodeSentences | None = None,
+) -> dict[str, RetrievalMetrics]:
+    """Train the map and write its weights. Returns the metrics on the held-out pictures by language.
 
-    `tower` and `sentences` are the starter's own unless a test brings others. Raises `PartsMissing`.
+    `tower` and `sentences` default to the starter's own. Raises `ArtifactsMissingError`.
     """
-    plan = read_plan(plan_file, data)
-    material = gather(plan, tower or _served_tower(), sentences or SentenceEncoder())
-    text_map = started(plan, material)
-    train(plan, material, text_map)
-    text_map.save(plan.out)
-    return figures(material, text_map)
+    config = read_pretrain_config(config_file, data)
+    training_set = load_pretraining_set(config, tower or _load_serving_tower(), sentences or SentenceEncoder())
+    text_map = initialize_map(config, training_set)
+    train_map(config, training_set, text_map)
+    text_map.save(config.out)
+    return measure_held_out(training_set, text_map)
 
 
-def train(plan: PretrainConfig, material: Material, text_map: TextMap) -> None:
-    """The loop. Each epoch leaves a checkpoint, from which the next call goes on."""
-    warmth = nn.Parameter(torch.tensor(20.0).log())  # the temperature, as CLIP learns it
-    optimizer = _optimizer(plan, text_map, warmth)
-    pool = np.flatnonzero(material.teaches)
-    pool = np.repeat(pool, [plan.repeat.get(material.captions.languages[i], 1) for i in pool])
-    batches = max(1, len(pool) // plan.batch)
+def train_map(config: PretrainConfig, training_set: PretrainingSet, text_map: TextMap) -> None:
+    """Run the training loop. Each epoch writes a checkpoint, from which the next call resumes."""
+    log_scale = nn.Parameter(torch.tensor(_INITIAL_SCALE).log())  # learned, as in CLIP
+    optimizer = _make_optimizer(config, text_map, log_scale)
+    pool = _repeat_languages(config, training_set)
+    batches = max(1, len(pool) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in optimizer.param_groups], plan.epochs * batches, pct_start=0.1
+        optimizer, [group["lr"] for group in optimizer.param_groups], config.epochs * batches, pct_start=0.1
     )
-    state = {"map": text_map, "optimizer": optimizer, "schedule": schedule}
-    first = _resumed(plan, state, warmth)
+    stateful: dict[str, Stateful] = {"map": text_map, "optimizer": optimizer, "schedule": schedule}
+    first_epoch = _load_checkpoint(config, stateful, log_scale)
     with Progress() as progress:
-        bar = progress.add_task("epochs", total=plan.epochs * batches, completed=first * batches)
-        for epoch in range(first, plan.epochs):
-            random = np.random.default_rng([plan.seed, epoch])
-            torch.manual_seed(plan.seed + epoch)
+        bar = progress.add_task("epochs", total=config.epochs * batches, completed=first_epoch * batches)
+        for epoch in range(first_epoch, config.epochs):
+            random = np.random.default_rng([config.seed, epoch])
+            torch.manual_seed(config.seed + epoch)
             text_map.train()
             for batch in np.array_split(random.permutation(pool), batches):
-                loss = _loss(plan, material, text_map, warmth.exp(), batch, random)
+                loss = _compute_loss(config, training_set, text_map, log_scale.exp(), batch, random)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 optimizer.step()
                 schedule.step()
                 progress.update(bar, advance=1, description=f"epoch {epoch + 1}, loss {loss.item():.2f}")
-            _checkpoint(plan, state, warmth, epoch + 1)
+            _save_checkpoint(config, stateful, log_scale, epoch + 1)
     text_map.eval()
 
 
-def _loss(
-    plan: PretrainConfig,
-    material: Material,
+def _repeat_languages(config: PretrainConfig, training_set: PretrainingSet) -> npt.NDArray[np.int64]:
+    """Return the indices of the training captions, each as often as an epoch uses its language."""
+    pool = np.flatnonzero(training_set.is_training)
+    return np.repeat(pool, [config.repeat.get(training_set.captions.languages[i], 1) for i in pool])
+
+
+def _compute_loss(
+    config: PretrainConfig,
+    training_set: PretrainingSet,
     text_map: TextMap,
     scale: torch.Tensor,
     batch: npt.NDArray[np.int64],
     random: np.random.Generator,
 ) -> torch.Tensor:
-    view = material.views[random.integers(len(material.views))][torch.from_numpy(material.pictures)]
+    """Compute InfoNCE of a batch of captions and all training pictures.
+
+    If there are words, their loss is added.
+    """
+    training_pictures = torch.from_numpy(training_set.pictures)
+    view = training_set.views[random.integers(len(training_set.views))][training_pictures]
     pictures = text_map.pictures(view)
-    short = torch.from_numpy(random.random(len(batch)) < plan.shortened)[:, None]
+    is_short = torch.from_numpy(random.random(len(batch)) < config.shortened)[:, None]
     rows = torch.from_numpy(batch)
-    texts = text_map.texts(torch.where(short, material.short[rows], material.features[rows]).float())
-    own = torch.from_numpy(np.searchsorted(material.pictures, material.captions.pictures[batch]))
+    texts = text_map.texts(torch.where(is_short, training_set.short[rows], training_set.features[rows]).float())
+    own = torch.from_numpy(np.searchsorted(training_set.pictures, training_set.captions.pictures[batch]))
     logits = scale * texts @ pictures.T
-    loss = functional.cross_entropy(logits, own) + 0.5 * _image_to_text(logits, own)
-    if material.words and plan.word_weight:
-        guesses = functional.log_softmax(scale * text_map.texts(material.words.features) @ pictures.T, 1)
-        shares = material.words.shares[:, torch.from_numpy(material.pictures)]
-        loss = loss + plan.word_weight * functional.kl_div(guesses, shares, reduction="batchmean")
+    loss = functional.cross_entropy(logits, own) + 0.5 * image_to_text_nce(logits, own)
+    if training_set.words and config.word_weight:
+        log_shares = functional.log_softmax(scale * text_map.texts(training_set.words.features) @ pictures.T, 1)
+        shares = training_set.words.shares[:, training_pictures]
+        loss = loss + config.word_weight * functional.kl_div(log_shares, shares, reduction="batchmean")
     return loss
 
 
-def _image_to_text(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Each picture of the batch against the batch's texts, where any of its own texts is right."""
-    present, own = torch.unique(own, return_inverse=True)
-    logits = logits[:, present].T
-    right = own == torch.arange(len(present))[:, None]
-    return (logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)).mean()
-
-
-def gather(plan: PretrainConfig, tower: Pictures, sentences: Sentences) -> Material:
-    """Reads the data and works out, or finds in the work folder, what does not change while training."""
-    captions = pretrain_data.read_captions(plan.data, "train")
-    held_out = np.random.default_rng(plan.seed).permutation(len(captions.files))[: plan.held_out]
+def load_pretraining_set(config: PretrainConfig, tower: EncodePictures, sentences: EncodeSentences) -> PretrainingSet:
+    """Read the data, and compute what does not change during training or load it from the work folder."""
+    captions = pretrain_data.read_captions(config.data, "train")
+    held_out = np.random.default_rng(config.seed).permutation(len(captions.files))[: config.held_out]
     pictures = np.setdiff1d(np.arange(len(captions.files)), held_out)
-    served = pretrain_data.picture_vectors(plan.data, captions.files, tower, plan.work / "pictures.npy")
+    served = pretrain_data.load_picture_vectors(config.data, captions.files, tower, config.work / "pictures.npy")
     views, words = [served], None
-    teacher = pretrain_data.teacher_vectors(plan.data, captions.files)
+    teacher = pretrain_data.load_teacher_vectors(config.data, captions.files)
     if teacher is not None:
         views.append(teacher - teacher[pictures].mean(0) + served[pictures].mean(0))
-        if plan.words and plan.word_vectors:
-            words = pretrain_data.read_words(plan.words, plan.data / plan.word_vectors, sentences, teacher)
-    short = [pretrain_data.shortened(text, plan.seed) for text in captions.texts]
-    return Material(
+        if config.words and config.word_vectors:
+            word_vectors = config.data / config.word_vectors
+            words = pretrain_data.read_word_targets(config.words, word_vectors, sentences, teacher)
+    short = [pretrain_data.shorten_caption(text, config.seed) for text in captions.texts]
+    return PretrainingSet(
         captions=captions,
-        features=pretrain_data.text_features(captions.texts, sentences, plan.work / "texts.npy"),
-        short=pretrain_data.text_features(short, sentences, plan.work / "short.npy"),
+        features=pretrain_data.load_text_features(captions.texts, sentences, config.work / "texts.npy"),
+        short=pretrain_data.load_text_features(short, sentences, config.work / "short.npy"),
         views=tuple(views),
         words=words,
-        teaches=np.isin(captions.pictures, pictures),
+        is_training=np.isin(captions.pictures, pictures),
         pictures=pictures,
     )
 
 
-def started(plan: PretrainConfig, material: Material, ridge: float = 100.0) -> TextMap:
-    """The map before training: centres, scales, and a ridge regression from the features to the pictures."""
-    torch.manual_seed(plan.seed)
-    text_map = TextMap(plan.hidden, plan.dropout)
-    rows = torch.from_numpy(np.flatnonzero(material.teaches))
-    features = material.features[rows].float()
-    centre = material.views[0][torch.from_numpy(material.pictures)].mean(0)
-    target = torch.stack(material.views).mean(0)[torch.from_numpy(material.captions.pictures)[rows]] - centre
+def initialize_map(config: PretrainConfig, training_set: PretrainingSet, ridge: float = 100.0) -> TextMap:
+    """Initialize the map: centres, scales, and a ridge regression from the features to the pictures."""
+    torch.manual_seed(config.seed)
+    text_map = TextMap(config.hidden, config.dropout)
+    rows = torch.from_numpy(np.flatnonzero(training_set.is_training))
+    features = training_set.features[rows].float()
+    centre = training_set.views[0][torch.from_numpy(training_set.pictures)].mean(0)
+    own_pictures = torch.from_numpy(training_set.captions.pictures)[rows]
+    target = torch.stack(training_set.views).mean(0)[own_pictures] - centre
     centred = features - features.mean(0)
     solution = torch.linalg.solve(centred.T @ centred + ridge * torch.eye(FEATURES), centred.T @ target)
     length = (centred @ solution).norm(dim=1).mean()
@@ -190,25 +207,25 @@ def started(plan: PretrainConfig, material: Material, ridge: float = 100.0) -> T
 
 
 @torch.inference_mode()
-def figures(material: Material, text_map: TextMap) -> dict[str, Retrieval]:
-    """By language, on the pictures held out; empty when none were."""
-    if material.teaches.all():
+def measure_held_out(training_set: PretrainingSet, text_map: TextMap) -> dict[str, RetrievalMetrics]:
+    """Compute the metrics on the held-out pictures by language. Returns an empty dict if none were held out."""
+    if training_set.is_training.all():
         return {}
-    pictures = np.setdiff1d(np.arange(len(material.captions.files)), material.pictures)
-    images = text_map.pictures(material.views[0][torch.from_numpy(pictures)]).numpy()
-    languages = np.array(material.captions.languages)
-    result = {}
-    for language in sorted(set(languages[~material.teaches])):
-        rows = np.flatnonzero(~material.teaches & (languages == language))
-        texts = text_map.texts(material.features[torch.from_numpy(rows)].float()).numpy()
-        own = np.searchsorted(pictures, material.captions.pictures[rows])
-        ranks = best_ranks(texts @ images.T, owned(own, len(pictures)))
-        result[str(language)] = retrieval(ranks, len(pictures), own)
-    return result
+    pictures = np.setdiff1d(np.arange(len(training_set.captions.files)), training_set.pictures)
+    images = text_map.pictures(training_set.views[0][torch.from_numpy(pictures)]).numpy()
+    languages = np.array(training_set.captions.languages)
+    metrics = {}
+    for language in sorted(set(languages[~training_set.is_training])):
+        rows = np.flatnonzero(~training_set.is_training & (languages == language))
+        texts = text_map.texts(training_set.features[torch.from_numpy(rows)].float()).numpy()
+        own = np.searchsorted(pictures, training_set.captions.pictures[rows])
+        ranks = rank_best_matches(texts @ images.T, build_relevance(own, len(pictures)))
+        metrics[str(language)] = compute_retrieval_metrics(ranks, len(pictures), own)
+    return metrics
 
 
-def read_plan(file: Path, data: Path | None = None) -> PretrainConfig:
-    """`data` takes the place of the folder that the file names."""
+def read_pretrain_config(file: Path, data: Path | None = None) -> PretrainConfig:
+    """Read a run file. `data` replaces the data folder that the file names."""
     stated = PretrainConfig.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     paths = {name: file.parent / value for name, value in stated if isinstance(value, Path)}
     if data:
@@ -216,39 +233,40 @@ def read_plan(file: Path, data: Path | None = None) -> PretrainConfig:
     return stated.model_copy(update=paths)
 
 
-def _served_tower() -> Pictures:
-    tower = picture_tower.serve(encoder.read_tower(None), torch.device("cpu"))
+def _load_serving_tower() -> EncodePictures:
+    tower = picture_tower.build_serving_tower(encoder.read_tower(None), torch.device("cpu"))
     return lambda pictures: tower(encoder.PREPROCESS(pictures))
 
 
-def _optimizer(plan: PretrainConfig, text_map: TextMap, warmth: nn.Parameter) -> torch.optim.Optimizer:
+def _make_optimizer(config: PretrainConfig, text_map: TextMap, log_scale: nn.Parameter) -> torch.optim.Optimizer:
     correction = [*text_map.inner.parameters(), *text_map.outer.parameters()]
-    free = [text_map.linear.weight, text_map.picture_centre, warmth]
+    without_decay = [text_map.linear.weight, text_map.picture_centre, log_scale]
     groups = [
-        {"params": free, "lr": plan.rate, "weight_decay": 0.0},
-        {"params": correction, "lr": plan.rate, "weight_decay": plan.weight_decay},
-        # held close to the identity: it has the fewest examples to learn from
-        {"params": [text_map.weighing], "lr": 0.3 * plan.rate, "weight_decay": 1.0},
+        {"params": without_decay, "lr": config.rate, "weight_decay": 0.0},
+        {"params": correction, "lr": config.rate, "weight_decay": config.weight_decay},
+        # Strong decay keeps it close to the identity: it has the fewest training examples.
+        {"params": [text_map.weighing], "lr": 0.3 * config.rate, "weight_decay": 1.0},
     ]
     return torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
 
-def _checkpoint(plan: PretrainConfig, state: dict[str, object], warmth: nn.Parameter, epochs: int) -> None:
-    saved = {name: part.state_dict() for name, part in state.items()}  # type: ignore[attr-defined]  # all three have it
-    new = plan.work / "checkpoint.new"
-    torch.save({"plan": plan.model_dump_json(), "epochs": epochs, "warmth": warmth.data, **saved}, new)
-    new.replace(plan.work / "checkpoint.pt")
+def _save_checkpoint(
+    config: PretrainConfig, stateful: Mapping[str, Stateful], log_scale: nn.Parameter, epochs: int
+) -> None:
+    saved = {name: each.state_dict() for name, each in stateful.items()}
+    with write_atomically(config.work / "checkpoint.pt") as partial:
+        torch.save({"config": config.model_dump_json(), "epochs": epochs, "scale": log_scale.data, **saved}, partial)
 
 
-def _resumed(plan: PretrainConfig, state: dict[str, object], warmth: nn.Parameter) -> int:
-    """How many epochs of this very plan are done already."""
-    file = plan.work / "checkpoint.pt"
+def _load_checkpoint(config: PretrainConfig, stateful: Mapping[str, Stateful], log_scale: nn.Parameter) -> int:
+    """Restore the state. Returns the number of finished epochs; 0 without a checkpoint of this configuration."""
+    file = config.work / "checkpoint.pt"
     if not file.exists():
         return 0
     saved = torch.load(file, weights_only=True)
-    if saved["plan"] != plan.model_dump_json():
+    if saved.get("config") != config.model_dump_json():
         return 0
-    for name, part in state.items():
-        part.load_state_dict(saved[name])  # type: ignore[attr-defined]  # all three have it
-    warmth.data = saved["warmth"]
+    for name, each in stateful.items():
+        each.load_state_dict(saved[name])
+    log_scale.data = saved["scale"]
     return int(saved["epochs"])

@@ -1,4 +1,7 @@
-"""The preset that needs no hub: CLIP's picture tower, a multilingual sentence encoder, and our map between them."""
+"""The preset `starter`, which needs no hub.
+
+It consists of CLIP's picture tower, a multilingual sentence encoder, and a text map that joins the two.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.encoders.devices import serving_device
+from model.encoders.devices import select_device
 from model.encoders.preprocess import Preprocess
-from model.errors import PartsMissing
+from model.errors import ArtifactsMissingError
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from model.starter import artifacts, picture_tower
 from model.starter.picture_tower import CudaTower, PictureTower
-from model.starter.sentence_encoder import SentenceEncoder, one_thread
+from model.starter.sentence_encoder import SentenceEncoder, limit_to_one_thread
 from model.starter.text_map import SIZE, TextMap
 
 if TYPE_CHECKING:
@@ -29,15 +32,16 @@ PREPROCESS = Preprocess(
     std=(0.26862954, 0.26130258, 0.27577711),
 )
 WEIGHTS = Path(__file__).parents[1] / "weights" / "starter.safetensors"
-MAP = "map.safetensors"
-"""Beside an adapter's `frame`: the map that was trained with it."""
+MAP_FILE = "map.safetensors"
+"""In an adapter's folder: the map that was trained with the adapter."""
 
-_FEW = 4
-_PICTURES = 32
+_SINGLE_THREAD_TEXTS = 4
+"""Up to this many texts are encoded on one thread."""
+_PICTURE_BATCH = 32
 
 
 class StarterEncoder:
-    """Frames and texts in one space. It has no motion vectors: docs/starter-model.md says why."""
+    """Encodes frames and texts into one space. It has no motion vectors; docs/starter-model.md explains why."""
 
     frame_size = SIZE
     motion_size: int | None = None
@@ -51,64 +55,75 @@ class StarterEncoder:
     def texts(self, texts: Sequence[str]) -> list[TextVectors]:
         if not texts:
             return []
-        with one_thread(len(texts) <= _FEW), torch.inference_mode():
+        with limit_to_one_thread(len(texts) <= _SINGLE_THREAD_TEXTS), torch.inference_mode():
             vectors = self._text_map.texts(self._sentences(texts))
         return [TextVectors(frame) for frame in vectors.numpy()]
 
     def frames(self, pictures: Sequence[Picture]) -> Vector:
-        """(n, 512)"""
-        batches = [self._few_frames(pictures[i : i + _PICTURES]) for i in range(0, len(pictures), _PICTURES)]
+        """Encode pictures as vectors (n, 512)."""
+        starts = range(0, len(pictures), _PICTURE_BATCH)
+        batches = [self._encode_pictures(pictures[i : i + _PICTURE_BATCH]) for i in starts]
         vectors: Vector = torch.cat(batches).numpy() if batches else torch.empty(0, SIZE).numpy()
         return vectors
 
-    def _few_frames(self, pictures: Sequence[Picture]) -> torch.Tensor:
+    def _encode_pictures(self, pictures: Sequence[Picture]) -> torch.Tensor:
         with torch.inference_mode():
             return self._text_map.pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
 
     def clips(self, clips: Sequence[Clip]) -> Vector:
+        """Raise `ValueError`: there are no motion vectors."""
         raise ValueError(f"{self.generation} has no motion vectors")
 
 
-def load(parts_dir: Path | None, device: str, adapter: Path | None) -> Encoder:
-    """The encoder with an adapter's folder merged in. Raises `PartsMissing`, `AdapterMismatch`."""
-    tower = _tower(parts_dir, serving_device(device), adapter)
-    return StarterEncoder(generation(adapter), tower, SentenceEncoder(), TextMap.read(map_file(adapter)))
+def load_starter(artifacts_dir: Path, device: str, adapter: Path | None) -> Encoder:
+    """Load the encoder and merge an adapter into it. Raises `ArtifactsMissingError`, `AdapterMismatchError`."""
+    tower = _load_tower(artifacts_dir, select_device(device), adapter)
+    text_map = TextMap.read(find_text_map(adapter))
+    return StarterEncoder(compute_starter_generation(adapter), tower, SentenceEncoder(), text_map)
 
 
-def _tower(parts_dir: Path | None, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
+def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
     if adapter is None and device.type == "cpu":
-        return picture_tower.serve_folder(artifacts.tower_folder(parts_dir or artifacts.default_folder()))
-    model: PreTrainedModel = read_tower(parts_dir)
+        return picture_tower.load_serving_tower(artifacts.find_tower(artifacts_dir))
+    model: PreTrainedModel = read_tower(artifacts_dir)
     if adapter:
-        from model.encoders import lora  # peft takes long to import, too
+        from model.encoders import lora  # peft takes seconds to import, which start-up without an adapter saves
 
         if not (adapter / "frame").is_dir():
-            raise PartsMissing(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
-        model = lora.merged(model, adapter / "frame")
-    return picture_tower.serve(model, device)
+            raise ArtifactsMissingError(
+                f"there is no adapter in {adapter}: restore that folder, or go back a generation"
+            )
+        model = lora.merge_adapter(model, adapter / "frame")
+    return picture_tower.build_serving_tower(model, device)
 
 
-def map_file(adapter: Path | None) -> Path:
-    """An adapter's own map where it has one, else the preset's."""
-    own = adapter / MAP if adapter else None
+def find_text_map(adapter: Path | None) -> Path:
+    """Return the adapter's own text map if it has one, else the preset's."""
+    own = adapter / MAP_FILE if adapter else None
     return own if own and own.exists() else WEIGHTS
 
 
-def read_tower(parts_dir: Path | None) -> CLIPVisionModelWithProjection:
-    """The tower to train or to serve, float32, on the CPU. Raises `PartsMissing`."""
-    model = picture_tower.read(artifacts.tower_folder(parts_dir or artifacts.default_folder()))
-    model.name_or_path = artifacts.TOWER.pin  # not the folder: adapters carry this name along
+def read_tower(artifacts_dir: Path | None) -> CLIPVisionModelWithProjection:
+    """Read the tower for training, or for merging an adapter: float32, on the CPU.
+
+    Raises `ArtifactsMissingError`.
+    """
+    model = picture_tower.read_picture_tower(artifacts.find_tower(artifacts_dir or artifacts.default_artifacts_dir()))
+    model.name_or_path = artifacts.TOWER.pin  # instead of the folder, because adapters store this name
     return model
 
 
-def generation(adapter: Path | None) -> str:
-    """The same for the same weights and adapter, on any machine."""
+def compute_starter_generation(adapter: Path | None) -> str:
+    """Return the generation's name: the same for the same weights and adapter on every machine.
+
+    The `repr` of PREPROCESS is part of the digest: stored libraries depend on its class and field names.
+    """
     digest = hashlib.sha256(f"{artifacts.TOWER.pin} {PREPROCESS}".encode())
-    for file in (WEIGHTS, picture_tower.RANGES, *(_weights(adapter) if adapter else ())):
+    for file in (WEIGHTS, picture_tower.RANGES_FILE, *(_list_adapter_files(adapter) if adapter else ())):
         digest.update(f"\n{file.name}\n".encode())
         digest.update(file.read_bytes())
     return f"starter-{digest.hexdigest()[:8]}"
 
 
-def _weights(adapter: Path) -> list[Path]:
-    return [*sorted(adapter.rglob("adapter_*")), *adapter.glob(MAP)]
+def _list_adapter_files(adapter: Path) -> list[Path]:
+    return [*sorted(adapter.rglob("adapter_*")), *adapter.glob(MAP_FILE)]

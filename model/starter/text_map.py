@@ -1,4 +1,4 @@
-"""The trained bridge between the sentence encoder's features and the picture space."""
+"""The text map: projects the sentence encoder's features into the picture space."""
 
 from pathlib import Path
 
@@ -8,18 +8,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from model.errors import AdapterMismatch
+from model.atomic_write import write_atomically
+from model.errors import AdapterMismatchError
 from model.starter.sentence_encoder import FEATURES
 
 SIZE = 512
 
 
 class TextMap(nn.Module):
-    """Texts and pictures into one space, each around its own centre.
+    """Maps texts and pictures into one space, each around its own centre.
 
-    Texts and pictures lie apart in CLIP's space (Liang et al. 2022, "Mind the Gap", arXiv:2203.02053); taking each
-    side's own centre off closes the gap. Then texts go through a linear map and a small correction, pictures through a
-    linear map that starts as the identity and weighs up what captions speak of.
+    Texts and pictures occupy separate regions of CLIP's space (Liang et al. 2022, "Mind the Gap",
+    arXiv:2203.02053). Subtracting the centre of each side closes the gap. Texts then pass a linear map plus a
+    small correction. Pictures pass a linear map that is initialized as the identity and learns which
+    directions captions mention.
     """
 
     def __init__(self, hidden: int, dropout: float = 0.0) -> None:
@@ -34,30 +36,29 @@ class TextMap(nn.Module):
         self._dropout = nn.Dropout(dropout)
 
     def texts(self, features: torch.Tensor) -> torch.Tensor:
-        """Unit vectors (n, 512) of features (n, FEATURES)."""
+        """Map features (n, FEATURES) to unit vectors (n, 512)."""
         x = self._dropout((features - self.text_centre) / self.text_scale)
         correction = self.outer(self._dropout(functional.gelu(self.inner(x))))
         return functional.normalize(self.linear(x) + correction, dim=1)
 
     def pictures(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Unit vectors (n, 512) of the tower's unit vectors (n, 512)."""
+        """Map the tower's unit vectors (n, 512) to unit vectors (n, 512)."""
         x = vectors - self.picture_centre
         return functional.normalize(x + x @ self.weighing, dim=1)
 
     @classmethod
     def read(cls, path: Path, dropout: float = 0.0) -> "TextMap":
-        """Raises `AdapterMismatch` where the file holds no map of this form."""
+        """Read a map. Raises `AdapterMismatchError` if the file does not contain one."""
         try:
             weights = load_file(path)
             text_map = cls(len(weights["inner.bias"]), dropout)
             text_map.load_state_dict(weights)
         except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise AdapterMismatch(f"{path} holds no map of texts for the preset `starter`: {error}") from error
+            raise AdapterMismatchError(f"{path} contains no text map for the preset `starter`: {error}") from error
         return text_map.eval()
 
     def save(self, path: Path) -> None:
-        """In half precision, which is enough for every figure."""
-        new = path.with_suffix(".new")
-        save_file({name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}, new)
-        new.chmod(0o644)
-        new.replace(path)
+        """Write the map in half precision, which does not change any evaluation figure."""
+        with write_atomically(path) as partial:
+            save_file({name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}, partial)
+            partial.chmod(0o644)

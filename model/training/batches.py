@@ -1,4 +1,4 @@
-"""What a run learns from, in numbers, and which of it each step takes: a function of the seed and the step alone."""
+"""Training data as numbers, and the batch of each step. A batch depends only on the seed and the step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,86 +8,92 @@ import numpy as np
 import numpy.typing as npt
 
 from model.config import TrainingConfig
-from model.data.pairs import Pair, Split
-from model.ports import evenly
+from model.data.pairs import ClipFiles, Pair, Split
+from model.ports import sample_evenly
 
-Numbers = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
-_HARD = 4
-"""At most one column in so many is a hard negative."""
+_COLUMNS_PER_HARD_NEGATIVE = 4
+"""A batch contains at most one hard negative per this many clips, but small batches may contain one, too."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """Texts and clips of one split. A photograph is a clip of one picture."""
+class TrainingSet:
+    """Texts and clips of one split. A photograph is a clip with one picture."""
 
-    clips: tuple[tuple[Path, ...], ...]
-    """Those that have texts come first."""
+    clips: tuple[ClipFiles, ...]
+    """Clips with texts come first, then hard negatives."""
     texts: tuple[str, ...]
-    clip_of: Numbers
-    """(texts,)"""
-    texts_of: tuple[Numbers, ...]
-    """For each clip that has texts."""
-    against: tuple[Numbers, ...]
-    """For each text: clips voted down for it."""
+    clip_of: Indices
+    """(texts,): the clip of each text."""
+    texts_of: tuple[Indices, ...]
+    """The texts of each clip that has texts."""
+    hard_negatives: tuple[Indices, ...]
+    """The clips that were voted down for each text."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    clips: Numbers
-    """The columns: those that own the texts, then hard negatives."""
-    texts: Numbers
-    own: Numbers
-    """(texts,): the column of each."""
-    views: Numbers
-    """Of each column: 0 is the picture as it is."""
+    """One step's texts and clips, as indices into a `TrainingSet`."""
+
+    clips: Indices
+    """The columns of the similarity matrix: clips of the texts, then hard negatives."""
+    texts: Indices
+    own: Indices
+    """(texts,): the column of each text's own clip."""
+    views: Indices
+    """(clips,): the augmented view of each clip; 0 is the original."""
 
 
-def gather(pairs: Sequence[Pair], split: Split, most: int | None = None) -> Material:
-    """Of more than `most` clips some are taken evenly."""
+def build_training_set(pairs: Sequence[Pair], split: Split, max_clips: int | None = None) -> TrainingSet:
+    """Collect the pairs of a split. If it has more than `max_clips` clips, evenly spaced ones are taken."""
     chosen = [pair for pair in pairs if pair.split == split]
     clips = list(dict.fromkeys(pair.pictures for pair in chosen))
-    if most and len(clips) > most:
-        kept = set(evenly(clips, most))
+    if max_clips and len(clips) > max_clips:
+        kept = set(sample_evenly(clips, max_clips))
         chosen = [pair for pair in chosen if pair.pictures in kept]
-    owned = len({pair.pictures for pair in chosen})
-    everything = [*(pair.pictures for pair in chosen), *(clip for pair in chosen for clip in pair.against)]
-    number = {clip: i for i, clip in enumerate(dict.fromkeys(everything))}
+    clips_with_texts = len({pair.pictures for pair in chosen})
+    all_clips = [*(pair.pictures for pair in chosen), *(clip for pair in chosen for clip in pair.hard_negatives)]
+    number = {clip: i for i, clip in enumerate(dict.fromkeys(all_clips))}
     clip_of = np.array([number[pair.pictures] for pair in chosen], np.int64)
     order = np.argsort(clip_of, kind="stable")
-    return Material(
+    bounds = np.cumsum(np.bincount(clip_of, minlength=clips_with_texts))[:-1]
+    return TrainingSet(
         clips=tuple(number),
         texts=tuple(pair.text for pair in chosen),
         clip_of=clip_of,
-        texts_of=tuple(np.split(order, np.cumsum(np.bincount(clip_of, minlength=owned))[:-1])) if owned else (),
-        against=tuple(np.array([number[clip] for clip in pair.against], np.int64) for pair in chosen),
+        texts_of=tuple(np.split(order, bounds)) if clips_with_texts else (),
+        hard_negatives=tuple(np.array([number[clip] for clip in pair.hard_negatives], np.int64) for pair in chosen),
     )
 
 
-def batch(run: TrainingConfig, material: Material, step: int) -> Batch:
-    """Every clip once an epoch, each with so many of its texts, again where it has fewer."""
-    owned = len(material.texts_of)
-    size = min(run.batch, owned)
-    epoch, place = divmod(step, max(1, owned // size))
-    clips = np.random.default_rng([run.seed, 0, epoch]).permutation(owned)[place * size : (place + 1) * size]
-    random = np.random.default_rng([run.seed, 1, step])
-    texts = np.concatenate([_drawn(material.texts_of[clip], run.texts, random) for clip in clips])
-    hard = np.unique(np.concatenate([material.against[text] for text in texts]))
-    hard = random.permutation(np.setdiff1d(hard, clips))[: max(1, size // _HARD)]
+def draw_batch(config: TrainingConfig, data: TrainingSet, step: int) -> Batch:
+    """Draw the batch of a step.
+
+    An epoch contains every clip once, with `config.texts` of its texts; texts repeat if the clip has fewer.
+    """
+    clip_count = len(data.texts_of)
+    size = min(config.batch, clip_count)
+    epoch, place = divmod(step, max(1, clip_count // size))
+    clips = np.random.default_rng([config.seed, 0, epoch]).permutation(clip_count)[place * size : (place + 1) * size]
+    random = np.random.default_rng([config.seed, 1, step])
+    texts = np.concatenate([_draw_texts(data.texts_of[clip], config.texts, random) for clip in clips])
+    hard = np.unique(np.concatenate([data.hard_negatives[text] for text in texts]))
+    hard = random.permutation(np.setdiff1d(hard, clips))[: max(1, size // _COLUMNS_PER_HARD_NEGATIVE)]
     return Batch(
         clips=np.concatenate([clips, hard]),
-        texts=np.tile(texts, run.text_views),
-        own=np.tile(np.repeat(np.arange(size), run.texts), run.text_views),
-        views=random.integers(run.augment.views + 1, size=size + len(hard)),
+        texts=np.tile(texts, config.text_views),
+        own=np.tile(np.repeat(np.arange(size), config.texts), config.text_views),
+        views=random.integers(config.augment.views + 1, size=size + len(hard)),
     )
 
 
-def frames(clip: Sequence[Path], count: int) -> list[Path]:
-    """The middles of so many equal stretches of a clip."""
+def select_frames(clip: Sequence[Path], count: int) -> list[Path]:
+    """Return the middle frames of `count` equal sections of a clip."""
     return [clip[int((i + 0.5) * len(clip) / count)] for i in range(count)]
 
 
-def _drawn(texts: Numbers, count: int, random: np.random.Generator) -> Numbers:
-    """All of them before any again."""
+def _draw_texts(texts: Indices, count: int, random: np.random.Generator) -> Indices:
+    """Draw `count` texts. All are drawn once before any is drawn again."""
     rounds = [random.permutation(texts) for _ in range(-(-count // len(texts)))]
     return np.concatenate(rounds)[:count]

@@ -1,4 +1,4 @@
-"""What a training run must remember to go on after a kill as if nothing had happened."""
+"""Checkpoints of a training run, from which a killed run resumes as if it had not been interrupted."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,12 +9,15 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import nn
 
+from model.atomic_write import write_atomically
 from model.outcome import Curve
 
-Weights: TypeAlias = dict[str, torch.Tensor]
+TrainableWeights: TypeAlias = dict[str, torch.Tensor]
 
 
 class Stateful(Protocol):
+    """An object with a state that can be saved, like torch's optimizers and schedulers."""
+
     def state_dict(self) -> Any: ...
 
     def load_state_dict(self, state: Any, /) -> Any: ...
@@ -22,7 +25,9 @@ class Stateful(Protocol):
 
 @dataclass
 class CheckpointState:
-    best: Weights
+    """Progress of a run, and its best weights so far."""
+
+    best: TrainableWeights
     best_step: int = 0
     step: int = 0
     losses: Curve = field(default_factory=list)
@@ -30,38 +35,44 @@ class CheckpointState:
 
 
 class Checkpoint:
-    """Of the weights of `module` that learn, and of `parts`. One of anything but `what` is as good as none."""
+    """Saves and restores the trainable weights of `module` and the state of `stateful` objects.
 
-    def __init__(self, file: Path, what: str, module: nn.Module, parts: Mapping[str, Stateful]) -> None:
-        self._file, self._module, self._parts = file, module, parts
-        self._what = sha256(what.encode("utf-8", "replace")).hexdigest()
+    `identity` describes the run. A checkpoint with another identity is ignored.
+    """
 
-    def learnt(self) -> Weights:
-        """A copy of what learns."""
-        return {name: parameter.detach().cpu().clone() for name, parameter in self._learning().items()}
+    def __init__(self, file: Path, identity: str, module: nn.Module, stateful: Mapping[str, Stateful]) -> None:
+        self._file, self._module, self._stateful = file, module, stateful
+        self._fingerprint = sha256(identity.encode("utf-8", "replace")).hexdigest()
 
-    def put_back(self, weights: Weights) -> None:
-        for name, parameter in self._learning().items():
+    def copy_weights(self) -> TrainableWeights:
+        """Copy the trainable weights to the CPU."""
+        return {name: parameter.detach().cpu().clone() for name, parameter in self._trainable().items()}
+
+    def restore_weights(self, weights: TrainableWeights) -> None:
+        for name, parameter in self._trainable().items():
             parameter.data.copy_(weights[name])
 
-    def write(self, state: CheckpointState) -> None:
-        parts = {name: part.state_dict() for name, part in self._parts.items()}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        new = self._file.with_suffix(".new")
-        torch.save({"what": self._what, "state": asdict(state), "weights": self.learnt(), "parts": parts}, new)
-        new.replace(self._file)
+    def save(self, state: CheckpointState) -> None:
+        saved = {
+            "fingerprint": self._fingerprint,
+            "state": asdict(state),
+            "weights": self.copy_weights(),
+            "stateful": {name: each.state_dict() for name, each in self._stateful.items()},
+        }
+        with write_atomically(self._file) as partial:
+            torch.save(saved, partial)
 
-    def resumed(self) -> CheckpointState | None:
-        """Everything as it was written, or None where there is no checkpoint of this run."""
+    def load(self) -> CheckpointState | None:
+        """Restore everything from the file. Returns None if there is no checkpoint of this run."""
         if not self._file.exists():
             return None
         saved = torch.load(self._file, map_location="cpu", weights_only=True)
-        if saved["what"] != self._what:
+        if saved.get("fingerprint") != self._fingerprint:
             return None
-        self.put_back(saved["weights"])
-        for name, part in self._parts.items():
-            part.load_state_dict(saved["parts"][name])
+        self.restore_weights(saved["weights"])
+        for name, each in self._stateful.items():
+            each.load_state_dict(saved["stateful"][name])
         return CheckpointState(**saved["state"])
 
-    def _learning(self) -> dict[str, nn.Parameter]:
+    def _trainable(self) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter in self._module.named_parameters() if parameter.requires_grad}

@@ -1,7 +1,10 @@
-"""What a batch is taught by. Every loss reads the same: how near each text is to each frame of each clip.
+"""Contrastive losses.
 
-`logits` are (texts, columns, frames): cosines times the temperature's inverse. A column is a picture or clip; `own`
-(texts,) names each text's own one. Several texts may share a column, and columns that no text owns are hard negatives.
+All have the same signature and take the similarity of each text to each frame of each clip.
+
+`logits` are (texts, columns, frames): cosines divided by the temperature. A column is a picture or clip.
+`own` (texts,) is the column of each text's own clip. Several texts may share a column. Columns without a text
+are hard negatives.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,52 +18,62 @@ from torch.nn import functional
 Loss: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]
 
 NEGATIVES = 32
-"""Sampled for each text by `sampled_nce`."""
+"""Negatives that `sampled_nce` draws for each text."""
 
-_GREATEST = 100.0
+_MAX_SCALE = 100.0
 
 
 class Temperature(nn.Module):
-    """Cosines into logits by a scale that is learnt, as CLIP learns it, and is clipped at 100 (Radford et al. 2021,
-    arXiv:2103.00020), and a shift that only `sampled_nce` feels.
+    """Scales cosines to logits.
+
+    The scale is learned and clipped at 100, as in CLIP (Radford et al. 2021, arXiv:2103.00020). A learned shift is
+    added, which affects only `sampled_nce`.
     """
 
     def __init__(self, scale: float) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(min(scale, _GREATEST)).log())
+        self.log_scale = nn.Parameter(torch.tensor(min(scale, _MAX_SCALE)).log())
         self.shift = nn.Parameter(torch.tensor(-scale / 2))
 
     def forward(self, cosines: torch.Tensor) -> torch.Tensor:
-        return self.log_scale.exp().clamp(max=_GREATEST) * cosines + self.shift
+        return self.log_scale.exp().clamp(max=_MAX_SCALE) * cosines + self.shift
 
 
 def info_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Symmetric InfoNCE (van den Oord et al. 2018, arXiv:1807.03748; both ways as in Radford et al. 2021).
+    """Compute symmetric InfoNCE.
 
-    A text against all columns, hard negatives among them, and a column against all texts, where each of its own is
-    right. A clip counts by the mean of its frames.
+    See van den Oord et al. 2018, arXiv:1807.03748; symmetric as in Radford et al. 2021, arXiv:2103.00020. Each
+    text is classified among all columns, hard negatives included, and each column among all texts, of which
+    all of its own are right. A clip is represented by the mean of its frames.
     """
     pooled = logits.mean(2)
-    owned, owner = torch.unique(own, return_inverse=True)
-    backward = pooled[:, owned].T
-    right = owner == torch.arange(len(owned), device=own.device)[:, None]
-    back = backward.logsumexp(1) - backward.masked_fill(~right, -torch.inf).logsumexp(1)
-    return (functional.cross_entropy(pooled, own) + back.mean()) / 2
+    return (functional.cross_entropy(pooled, own) + image_to_text_nce(pooled, own)) / 2
+
+
+def image_to_text_nce(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Compute InfoNCE of each column with texts among all texts.
+
+    `logits` are (texts, columns); all own texts are right.
+    """
+    columns, column_of = torch.unique(own, return_inverse=True)
+    backward = logits[:, columns].T
+    is_right = column_of == torch.arange(len(columns), device=own.device)[:, None]
+    return (backward.logsumexp(1) - backward.masked_fill(~is_right, -torch.inf).logsumexp(1)).mean()
 
 
 def sampled_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Noise-contrastive estimation: own column or one drawn from k others (Gutmann & Hyvärinen 2010, "Noise-contrastive
-    estimation"; with k noise samples for each word as in Mnih & Teh 2012, arXiv:1206.6426).
+    """Compute noise-contrastive estimation: tell the own column from k sampled ones.
 
-    The noise is even over the columns, so a draw has probability 1 / columns. The scores are taken as log probabilities
-    that the shift normalises, as both papers do.
+    See Gutmann & Hyvärinen 2010, "Noise-contrastive estimation"; with k noise samples per word as in Mnih & Teh
+    2012, arXiv:1206.6426. The noise is uniform over the columns, so a sample has probability 1 / columns. The
+    scores are taken as log probabilities that the shift normalizes, as in both papers.
     """
     pooled = logits.mean(2)
     columns = pooled.shape[1]
     if columns < 2:
-        raise ValueError("a text needs another picture to be told from")
+        raise ValueError("a text needs at least one other picture as a negative")
     count = min(NEGATIVES, columns - 1)
-    # a draw among the others: skip the own column
+    # Sample among the other columns: skip the own one.
     drawn = torch.randint(columns - 1, (len(own), count), generator=random).to(own.device)
     drawn = drawn + (drawn >= own[:, None])
     odds = pooled - torch.tensor(count / columns).log()
@@ -70,16 +83,17 @@ def sampled_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator
 
 
 def mil_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """MIL-NCE (Miech et al. 2020, arXiv:1912.06430), for speech that is near what it speaks of, not on it.
+    """Compute MIL-NCE, for speech that is close in time to what it describes.
 
-    Any frame of a text's own clip may be the right one: their sum stands against all frames of other clips for this
-    text, and this clip's frames for other clips' texts.
+    See Miech et al. 2020, arXiv:1912.06430. Any frame of a text's own clip may be the right one. Their sum is
+    contrasted with all frames of other clips for this text, and with this clip's frames for the texts of
+    other clips.
     """
-    mine = logits[torch.arange(len(own), device=own.device), own].logsumexp(1)
-    foreign = own[:, None] != own
-    others = logits[:, own].logsumexp(2).T.masked_fill(~foreign, -torch.inf).logsumexp(1)
-    everything = torch.stack([logits.flatten(1).logsumexp(1), others], 1).logsumexp(1)
-    return (everything - mine).mean()
+    positive = logits[torch.arange(len(own), device=own.device), own].logsumexp(1)
+    is_other_clip = own[:, None] != own
+    other_texts = logits[:, own].logsumexp(2).T.masked_fill(~is_other_clip, -torch.inf).logsumexp(1)
+    total = torch.stack([logits.flatten(1).logsumexp(1), other_texts], 1).logsumexp(1)
+    return (total - positive).mean()
 
 
 LOSSES: Mapping[str, Loss] = MappingProxyType({"info_nce": info_nce, "sampled_nce": sampled_nce, "mil_nce": mil_nce})

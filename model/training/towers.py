@@ -1,4 +1,4 @@
-"""What the training loop asks of a pair of towers, and how hub presets answer."""
+"""The interface between the training loop and a pair of towers, and its implementation for hub presets."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,103 +10,114 @@ from torch import nn
 from torch.nn import functional
 
 from model.config import TrainingConfig
+from model.data.images import read_picture
+from model.data.pairs import ClipFiles
 from model.encoders import lora
-from model.encoders.clip import pooled, text_inputs
-from model.encoders.hub import Loaded
-from model.errors import AdapterMismatch
-from model.outcome import Stage
-from model.ports import evenly
-from model.pretraining.pretrain_data import read_picture
-from model.training.augment import changed
-from model.training.batches import Numbers, frames
+from model.encoders.hub import LoadedModel
+from model.encoders.hub_encoder import read_pooled, tokenize
+from model.errors import AdapterMismatchError
+from model.outcome import TrainingStage
+from model.ports import sample_evenly
+from model.training.augment import augment_picture
+from model.training.batches import Indices, select_frames
 
-Inputs: TypeAlias = Any
-"""Tensors, or a dict of them, whose first dimension is the texts' or the clips'."""
+TowerInputs: TypeAlias = Any
+"""Tensors, or a dict of tensors, whose first dimension is the number of texts or clips."""
 
-Progress: TypeAlias = Callable[[Stage, int, int], None]
-"""Stage, done, of how many; raises `Cancelled`."""
+ReportPreparation: TypeAlias = Callable[[TrainingStage, int, int], None]
+"""Progress callback: stage, number done, total number. Raises `TrainingCancelledError`."""
 
 
 class Towers(Protocol):
-    """Texts and clips are named by their numbers in what was prepared."""
+    """A text tower and a picture tower in training. Texts and clips are indices into what was prepared."""
 
     @property
     def module(self) -> nn.Module:
-        """forward(texts' inputs, clips' inputs) -> unit vectors (n, d), and of each frame (m, frames, d)."""
+        """The module with both towers.
+
+        forward(text inputs, clip inputs) returns unit vectors (n, d) of texts, and of each frame (m, frames,
+        d).
+        """
         ...
 
     @property
     def scale(self) -> float:
-        """Of the cosines, to begin with."""
+        """The initial scale of the cosines."""
         ...
 
     @property
-    def pin(self) -> str:
-        """The model and its commit or hash."""
+    def base_model(self) -> str:
+        """The model and its commit or version."""
         ...
 
-    def groups(self) -> list[dict[str, Any]]:
-        """What learns, and how fast, as torch's optimizers take it."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the trainable parameters and their learning rates, as torch's optimizers take them."""
         ...
 
-    def prepare(self, texts: Sequence[str], clips: Sequence[Sequence[Path]], progress: Progress) -> None: ...
+    def prepare(self, texts: Sequence[str], clips: Sequence[ClipFiles], on_progress: ReportPreparation) -> None:
+        """Set the texts and clips, and compute what does not change during training."""
+        ...
 
-    def texts(self, numbers: Numbers) -> Inputs: ...
+    def texts(self, numbers: Indices) -> TowerInputs: ...
 
-    def clips(self, numbers: Numbers, views: Numbers) -> Inputs: ...
+    def clips(self, numbers: Indices, views: Indices) -> TowerInputs: ...
 
-    def save(self, adapter: Path, role: str) -> None: ...
+    def save(self, adapter: Path, role: str) -> None:
+        """Write the trained weights into an adapter's folder."""
+        ...
 
 
-def adapted(model: Any, run: TrainingConfig, part: Path | None) -> PeftModel:
-    """The model to train: with the adapter's part on, or with a fresh one. Raises `AdapterMismatch`."""
-    if part and part.is_dir():
-        return lora.worn(model, part)
-    targets = lora.upper(model, run.lora.targets, run.lora.layers)
+def attach_lora(model: Any, config: TrainingConfig, base_adapter: Path | None) -> PeftModel:
+    """Attach the existing adapter of this model, or a new one. Raises `AdapterMismatchError`."""
+    if base_adapter and base_adapter.is_dir():
+        return lora.attach_adapter(model, base_adapter)
+    targets = lora.find_upper_layers(model, config.lora.targets, config.lora.layers)
     if not targets:
-        raise AdapterMismatch(f"{model.name_or_path} has no layers named {', '.join(run.lora.targets)}")
-    return lora.with_lora(model, run.lora.rank, run.lora.alpha, run.lora.dropout, targets)
+        raise AdapterMismatchError(f"{model.name_or_path} has no layers named {', '.join(config.lora.targets)}")
+    return lora.add_adapter(model, config.lora.rank, config.lora.alpha, config.lora.dropout, targets)
 
 
 class HubTowers:
-    """A CLIP-family model, or X-CLIP for clips, with an adapter on both of its sides."""
+    """A CLIP-family model, or X-CLIP for clips, with an adapter on both towers."""
 
-    def __init__(self, loaded: Loaded, run: TrainingConfig, part: Path | None) -> None:
-        self._loaded, self._run = loaded, run
-        self._model = adapted(loaded.model, run, part)
-        config = loaded.model.config
-        self._clip_length: int = getattr(config.vision_config, "num_frames", 0)
+    def __init__(self, loaded: LoadedModel, config: TrainingConfig, base_adapter: Path | None) -> None:
+        self._loaded, self._config = loaded, config
+        self._model = attach_lora(loaded.model, config, base_adapter)
+        self._clip_length: int = getattr(loaded.model.config.vision_config, "num_frames", 0)
         self.module = _HubModule(self._model)
         self.scale = float(loaded.model.logit_scale.detach().exp())
 
     @property
-    def pin(self) -> str:
+    def base_model(self) -> str:
         return str(self._loaded.model.name_or_path)
 
-    def groups(self) -> list[dict[str, Any]]:
-        return [{"params": [p for p in self._model.parameters() if p.requires_grad], "lr": self._run.rate}]
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [p for p in self._model.parameters() if p.requires_grad], "lr": self._config.rate}]
 
-    def prepare(self, texts: Sequence[str], clips: Sequence[Sequence[Path]], progress: Progress) -> None:
+    def prepare(self, texts: Sequence[str], clips: Sequence[ClipFiles], on_progress: ReportPreparation) -> None:
+        """Set the texts and clips. Nothing is precomputed, because both towers are trained."""
         self._texts, self._clips = texts, clips
 
-    def texts(self, numbers: Numbers) -> Inputs:
-        return text_inputs(self._loaded, [self._texts[i] for i in numbers])
+    def texts(self, numbers: Indices) -> TowerInputs:
+        return tokenize(self._loaded, [self._texts[i] for i in numbers])
 
-    def clips(self, numbers: Numbers, views: Numbers) -> torch.Tensor:
-        """Pixels (clips, frames, 3, height, width); X-CLIP reads all of its frames as one."""
+    def clips(self, numbers: Indices, views: Indices) -> torch.Tensor:
+        """Return pixels (clips, frames, 3, height, width). X-CLIP reads all frames of a clip as one input."""
         pictures = [
-            changed(read_picture(file), int(view), self._run.augment, self._run.seed)
+            augment_picture(read_picture(file), int(view), self._config.augment, self._config.seed)
             for number, view in zip(numbers, views, strict=True)
-            for file in self._files(self._clips[number])
+            for file in self._select_files(self._clips[number])
         ]
         pixels = self._loaded.preprocess(pictures)
         return pixels.view(len(numbers), -1, *pixels.shape[1:])
 
-    def _files(self, clip: Sequence[Path]) -> list[Path]:
-        return evenly(clip, self._clip_length) if self._clip_length else frames(clip, self._run.frames)
+    def _select_files(self, clip: ClipFiles) -> list[Path]:
+        if self._clip_length:
+            return sample_evenly(clip, self._clip_length)
+        return select_frames(clip, self._config.frames)
 
     def save(self, adapter: Path, role: str) -> None:
-        lora.save(self._model, adapter / role)
+        lora.save_adapter(self._model, adapter / role)
 
 
 class _HubModule(nn.Module):
@@ -116,10 +127,10 @@ class _HubModule(nn.Module):
 
     def forward(self, texts: dict[str, torch.Tensor], clips: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         model: Any = self.model.base_model.model
-        text_vectors = pooled(model.get_text_features(**texts))
+        text_vectors = read_pooled(model.get_text_features(**texts))
         if hasattr(model, "get_video_features"):
-            seen = pooled(model.get_video_features(pixel_values=clips))[:, None]
+            frame_vectors = read_pooled(model.get_video_features(pixel_values=clips))[:, None]
         else:
-            flat = pooled(model.get_image_features(pixel_values=clips.flatten(0, 1)))
-            seen = flat.view(*clips.shape[:2], -1)
-        return functional.normalize(text_vectors, dim=-1), functional.normalize(seen, dim=-1)
+            flat = read_pooled(model.get_image_features(pixel_values=clips.flatten(0, 1)))
+            frame_vectors = flat.view(*clips.shape[:2], -1)
+        return functional.normalize(text_vectors, dim=-1), functional.normalize(frame_vectors, dim=-1)

@@ -1,154 +1,139 @@
-"""From pairs to the folder of an adapter."""
+"""Training of an adapter: from pairs to the adapter's folder."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from shutil import rmtree
 
-import torch
+from accelerate import Accelerator
 
-from model.config import TrainingConfig
 from model.data.pairs import Pair
-from model.encoders.devices import serving_device
-from model.encoders.hub import fetch, read
-from model.errors import TooFewPairs
-from model.outcome import Step, Trained
-from model.presets import PRESETS, STARTER, HubModel, generation, load_encoder
-from model.starter.artifacts import default_folder
-from model.training import clip_head_encoder
-from model.training.loop import Trainer, accelerator
+from model.encoders.devices import select_device
+from model.encoders.hub import fetch_model, read_model
+from model.errors import TooFewPairsError
+from model.loader import compute_generation, load_encoder
+from model.outcome import TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
+from model.presets import PRESETS, STARTER, HubModel
+from model.starter.artifacts import default_artifacts_dir
 from model.training.towers import HubTowers, Towers
+from model.training.train_clip_head import train_clip_head
+from model.training.trainer import Trainer, create_accelerator
+from model.training.training_run import TrainingRun
 
-SUMMARY = "adapter.json"
+SUMMARY_FILE = "adapter.json"
 
-Loading = Callable[[], Towers]
+LoadTowers = Callable[[], Towers]
 
 
-def train(
-    run: TrainingConfig,
-    pairs: Sequence[Pair],
-    *,
-    preset: str,
-    device: str,
-    parts_dir: Path | None,
-    folder: Path,
-    base_adapter: Path | None = None,
-    progress: Callable[[Step], None],
-    stopping: Callable[[], bool],
-) -> Trained:
-    """Trains on the pairs of the split `train`; those of `validation` say when it is enough; `test` is not looked at.
+def train(run: TrainingRun) -> TrainedAdapter:
+    """Train on the pairs of the split `train`. Pairs of `validation` stop the run early; `test` is not used.
 
-    `folder` keeps checkpoints: called again with the same, a killed or cancelled run goes on. From `base_adapter` on,
-    its layers and rank are kept, whatever the run states. `device` is `auto`, `cpu` or `cuda`. Raises `Cancelled`,
-    `PartsMissing`, `AdapterMismatch`, `TooFewPairs`, and `ModelError` for a device that is not there.
+    Raises `TrainingCancelledError`, `ArtifactsMissingError`, `AdapterMismatchError`, `TooFewPairsError`, and
+    `ModelError` if the device is not available.
     """
-    cache = folder / "cache"
-    loading = _loading(run, preset, serving_device(device), parts_dir or default_folder(), base_adapter, cache)
-    trained = train_towers(
-        run,
-        pairs,
-        loading,
-        preset=preset,
-        device=device,
-        folder=folder,
-        begun_from=_begun_from(preset, base_adapter),
-        progress=progress,
-        stopping=stopping,
-    )
-    if run.head.kind != "mean" and trained.main:
-        clip_head_encoder.teach(
-            run.head,
-            pairs,
-            load_encoder(preset, device=device, adapter=trained.adapter, parts_dir=parts_dir),
-            trained.adapter,
-            seed=run.seed,
-            progress=lambda done, of: progress(Step("pictures", done, of, None, None)),
-            stopping=stopping,
-        )
-    accelerator(device).wait_for_everyone()  # whoever returns may load the adapter, and reads the cache no more
-    if trained.main:
-        rmtree(cache, ignore_errors=True)  # large, and only good for going on
+    towers = _list_towers(run)
+    trained = train_towers(run, towers, compute_generation(run.preset, run.base_adapter))
+    if run.config.head.kind != "mean" and trained.is_main_process:
+        _train_clip_head(run)
+    # All processes may load the adapter after this, and none reads the cache any more.
+    create_accelerator(run.device).wait_for_everyone()
+    if trained.is_main_process:
+        rmtree(run.cache, ignore_errors=True)  # large, and only needed for resuming
     return trained
 
 
 def train_towers(
-    run: TrainingConfig,
-    pairs: Sequence[Pair],
-    loading: Mapping[str, Loading],
-    *,
-    preset: str,
-    device: str,
-    folder: Path,
-    begun_from: str = "",
-    progress: Callable[[Step], None],
-    stopping: Callable[[], bool],
-) -> Trained:
-    """`train`, with the towers of each part of the preset. `begun_from` names the weights that they begin with."""
-    adapter, processes = folder / "adapter", accelerator(device)
-    told = progress if processes.is_main_process else lambda step: None
-    outcomes, pins = {}, {}
-    for part, load in loading.items():
-        taught = [pair for pair in pairs if part == "frame" or len(pair.pictures) > 1]
-        if not any(pair.split == "train" for pair in taught):
+    run: TrainingRun, towers_by_role: Mapping[str, LoadTowers], initial_weights: str = ""
+) -> TrainedAdapter:
+    """Train the given towers of each role. `initial_weights` identifies the weights that they start from.
+
+    Roles whose training split is empty are skipped. Raises as `train` does.
+    """
+    processes = create_accelerator(run.device)
+    outcomes: dict[str, TrainingOutcome] = {}
+    base_models: dict[str, str] = {}
+    for role, load in towers_by_role.items():
+        pairs = _select_pairs(run.pairs, role)
+        if not any(pair.split == "train" for pair in pairs):
             continue
         towers = load()
-        outcomes[part] = Trainer(run, towers, taught, folder / part, device, begun_from, told, stopping)()
-        pins[part] = towers.pin
+        outcomes[role] = Trainer(run, role, towers, pairs, initial_weights).fit()
+        base_models[role] = towers.base_model
         if processes.is_main_process:
-            towers.save(adapter, part)
+            towers.save(run.adapter, role)
     if not outcomes:
-        raise TooFewPairs("no pairs are left to train on: more videos are needed")
-    summary = {
-        "preset": preset,
-        "models": pins,
-        "code": version("reelseek"),
-        "run": run.model_dump(mode="json"),
-        "data": _counts(pairs),
-        "curves": {part: asdict(outcome) for part, outcome in outcomes.items()},
-    }
+        raise TooFewPairsError("no pairs are left to train on: more videos are needed")
+    _write_summary(run, processes, outcomes, base_models)
+    return TrainedAdapter(run.adapter, outcomes, processes.is_main_process)
+
+
+def _list_towers(run: TrainingRun) -> dict[str, LoadTowers]:
+    device, artifacts_dir = select_device(run.device), run.artifacts_dir or default_artifacts_dir()
+    if run.preset == STARTER:
+        # OpenVINO and the sentence encoder take seconds to import, and hub presets do not need them.
+        from model.training.starter_towers import load_starter_towers
+
+        return {"frame": lambda: load_starter_towers(run.config, device, artifacts_dir, run.base_adapter, run.cache)}
+
+    def make_loader(model: HubModel, role: str) -> LoadTowers:
+        base_adapter = run.base_adapter / role if run.base_adapter else None
+        return lambda: HubTowers(read_model(fetch_model(model, artifacts_dir), model.name), run.config, base_adapter)
+
+    preset = PRESETS[run.preset]
+    motion = {"motion": make_loader(preset.motion, "motion")} if preset.motion else {}
+    return {"frame": make_loader(preset.frame, "frame"), **motion}
+
+
+def _select_pairs(pairs: Sequence[Pair], role: str) -> list[Pair]:
+    """Select the pairs that a role can use: motion needs clips."""
+    return [pair for pair in pairs if role == "frame" or len(pair.pictures) > 1]
+
+
+def _train_clip_head(run: TrainingRun) -> None:
+    encoder = load_encoder(run.preset, device=run.device, adapter=run.adapter, artifacts_dir=run.artifacts_dir)
+    train_clip_head(
+        run.config.head,
+        run.pairs,
+        encoder,
+        run.adapter,
+        seed=run.config.seed,
+        on_progress=lambda done, total: run.on_progress(TrainingStep(TrainingStage.PICTURES, done, total, None, None)),
+        is_cancelled=run.is_cancelled,
+    )
+
+
+def _write_summary(
+    run: TrainingRun,
+    processes: Accelerator,
+    outcomes: Mapping[str, TrainingOutcome],
+    base_models: Mapping[str, str],
+) -> None:
+    """Write `adapter.json` in the main process, and wait for it in the others."""
     if processes.is_main_process:
-        (adapter / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        summary = {
+            "preset": run.preset,
+            "models": base_models,
+            "code": version("reelseek"),
+            "run": run.config.model_dump(mode="json"),
+            "data": _count_data(run.pairs),
+            "curves": {role: asdict(outcome) for role, outcome in outcomes.items()},
+        }
+        (run.adapter / SUMMARY_FILE).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     processes.wait_for_everyone()
-    return Trained(adapter, outcomes, processes.is_main_process)
 
 
-def _begun_from(preset: str, base: Path | None) -> str:
-    if preset == STARTER:
-        from model.starter import encoder  # its libraries and parts are for this preset alone
-
-        return encoder.generation(base)
-    return generation(PRESETS[preset], base)
-
-
-def _loading(
-    run: TrainingConfig, preset: str, device: torch.device, parts_dir: Path, base: Path | None, cache: Path
-) -> dict[str, Loading]:
-    if preset == STARTER:
-        from model.training import starter_towers  # its libraries and parts are for this preset alone
-
-        return {"frame": lambda: starter_towers.load(run, device, parts_dir, base, cache)}
-
-    def hub(model: HubModel, part: str) -> Loading:
-        return lambda: HubTowers(read(fetch(model, parts_dir), model.name), run, base / part if base else None)
-
-    stated = PRESETS[preset]
-    motion = {"motion": hub(stated.motion, "motion")} if stated.motion else {}
-    return {"frame": hub(stated.frame, "frame"), **motion}
-
-
-def _counts(pairs: Sequence[Pair]) -> dict[str, object]:
-    """What may be told of the data: numbers, no text and no names."""
-
-    def by(values: Iterator[str]) -> dict[str, int]:
-        return dict(sorted(Counter(values).items()))
-
+def _count_data(pairs: Sequence[Pair]) -> dict[str, object]:
+    """Describe the data by counts only, without texts and names."""
     return {
-        "pairs": by(pair.split for pair in pairs),
-        "kinds": by(pair.kind for pair in pairs),
-        "sources": by(part for _, part in {(pair.source, pair.split) for pair in pairs}),
+        "pairs": _count(pair.split for pair in pairs),
+        "kinds": _count(pair.kind for pair in pairs),
+        "sources": _count(split for _, split in {(pair.source, pair.split) for pair in pairs}),
         "people": len({pair.user_id for pair in pairs if pair.user_id}),
-        "hard_negatives": sum(len(pair.against) for pair in pairs),
+        "hard_negatives": sum(len(pair.hard_negatives) for pair in pairs),
     }
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))

@@ -1,4 +1,4 @@
-"""Tiny random models of each family, written as their hub repositories are, and a hub on loopback that serves them."""
+"""Tiny random models of each family in the layout of their hub repositories, and a local hub that serves them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,13 +35,13 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 SIDE = 64
 
-PEFT_WARNS = "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
-"""peft 0.21 asks transformers for this by its old name."""
+PEFT_WARNING = "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
+"""peft 0.21 uses a deprecated attribute of transformers."""
 
-_TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-_VISION = {**_TEXT, "image_size": SIDE, "patch_size": 16}
-_CUT = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
-_SQUARE = {"size": {"height": SIDE, "width": SIDE}}
+_TEXT: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+VISION: dict[str, Any] = {**_TEXT, "image_size": SIDE, "patch_size": 16}
+_CROP: dict[str, Any] = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
+_SQUARE: dict[str, Any] = {"size": {"height": SIDE, "width": SIDE}}
 
 
 def _clip_vocabulary() -> dict[str, int]:
@@ -59,7 +59,7 @@ def _save_clip_tokenizer(folder: Path) -> int:
 def _save(model: type, config: Any, folder: Path) -> None:
     torch.manual_seed(0)
     made = model(config)
-    for parameter in made.parameters():  # as they come, every input gives nearly the same vector
+    for parameter in made.parameters():  # with the default weights, all inputs give nearly the same vector
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.3)
     made.save_pretrained(folder)
@@ -68,9 +68,9 @@ def _save(model: type, config: Any, folder: Path) -> None:
 def save_clip(folder: Path) -> None:
     words = _save_clip_tokenizer(folder)
     ends = {"bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": words - 1}
-    config = CLIPConfig(text_config={**_TEXT, "vocab_size": words, **ends}, vision_config=_VISION, projection_dim=24)
+    config = CLIPConfig(text_config={**_TEXT, "vocab_size": words, **ends}, vision_config=VISION, projection_dim=24)
     _save(CLIPModel, config, folder)
-    CLIPImageProcessorPil(**_CUT).save_pretrained(folder)
+    CLIPImageProcessorPil(**_CROP).save_pretrained(folder)
 
 
 def save_xclip(folder: Path) -> None:
@@ -78,20 +78,18 @@ def save_xclip(folder: Path) -> None:
     motion = {"mit_hidden_size": 16, "mit_intermediate_size": 32, "mit_num_attention_heads": 2, "num_frames": 8}
     config = XCLIPConfig(
         text_config={**_TEXT, "vocab_size": words},
-        vision_config={**_VISION, **motion},
+        vision_config={**VISION, **motion},
         projection_dim=16,
         prompt_num_attention_heads=2,
     )
     _save(XCLIPModel, config, folder)
-    VideoMAEImageProcessorPil(**_CUT).save_pretrained(folder)
+    VideoMAEImageProcessorPil(**_CROP).save_pretrained(folder)
 
 
 def save_chinese(folder: Path) -> None:
-    """As the original lies on the hub: the old weights' file, and a bare list of words."""
+    """Save the model like its hub repository: pickled weights, and a plain word list."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"狗在雪里玩跑猫飞abcdefg", *(f"##{c}" for c in "abcdefg")]
-    config = ChineseCLIPConfig(
-        text_config={**_TEXT, "vocab_size": len(words)}, vision_config=_VISION, projection_dim=24
-    )
+    config = ChineseCLIPConfig(text_config={**_TEXT, "vocab_size": len(words)}, vision_config=VISION, projection_dim=24)
     _save(ChineseCLIPModel, config, folder)
     (folder / "vocab.txt").write_text("\n".join(words))
     ChineseCLIPImageProcessorPil(**_SQUARE, do_center_crop=False).save_pretrained(folder)
@@ -110,7 +108,7 @@ def save_siglip(folder: Path) -> None:
     ends = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
     config = SiglipConfig(
         text_config={**_TEXT, **ends, "vocab_size": len(words), "max_position_embeddings": 64, "projection_size": 32},
-        vision_config=_VISION,
+        vision_config=VISION,
     )
     _save(SiglipModel, config, folder)
     SiglipImageProcessorPil(**_SQUARE).save_pretrained(folder)
@@ -128,23 +126,23 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class _Hub(BaseHTTPRequestHandler):
-    """As much of the hub as `snapshot_download` asks for."""
+    """The part of the hub's API that `snapshot_download` uses."""
 
     server: "_Server"
 
     def do_HEAD(self) -> None:
-        self._answer(with_body=False)
+        self._respond(with_body=False)
 
     def do_GET(self) -> None:
-        self._answer(with_body=True)
+        self._respond(with_body=True)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent."""
+        """Log nothing."""
 
-    def _answer(self, with_body: bool) -> None:
+    def _respond(self, with_body: bool) -> None:
         path = unquote(urlsplit(self.path).path).strip("/")
-        self.server.asked.append(path)
-        body = self._tree(path) if path.startswith("api/models/") else self._file(path)
+        self.server.requests.append(path)
+        body = self._list_files(path) if path.startswith("api/models/") else self._read_file(path)
         self.send_response(200 if body is not None else 404)
         body = b"{}" if body is None else body
         self.send_header("Content-Length", str(len(body)))
@@ -154,7 +152,7 @@ class _Hub(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(body)
 
-    def _tree(self, path: str) -> bytes | None:
+    def _list_files(self, path: str) -> bytes | None:
         repo, _, commit = path.removeprefix("api/models/").partition("/tree/")
         folder = self.server.root / repo
         if commit != COMMIT or not folder.is_dir():
@@ -165,7 +163,7 @@ class _Hub(BaseHTTPRequestHandler):
         ]
         return json.dumps(files).encode()
 
-    def _file(self, path: str) -> bytes | None:
+    def _read_file(self, path: str) -> bytes | None:
         repo, _, file = path.partition(f"/resolve/{COMMIT}/")
         found = self.server.root / repo / file
         return found.read_bytes() if file and found.is_file() else None
@@ -173,25 +171,27 @@ class _Hub(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     root: Path
-    asked: list[str]
+    requests: list[str]
 
 
 @dataclass(frozen=True)
 class TinyHub:
+    """A running hub."""
+
     endpoint: str
-    asked: list[str]
-    """The paths of all requests."""
+    requests: list[str]
+    """The paths of all requests so far."""
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[TinyHub]:
-    """A hub that has each `root/<owner>/<name>` at `COMMIT`."""
+def serve_hub(root: Path) -> Iterator[TinyHub]:
+    """Serve each repository `root/<owner>/<name>` at `COMMIT`."""
     server = _Server(("127.0.0.1", 0), _Hub)
-    server.root, server.asked = root, []
+    server.root, server.requests = root, []
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield TinyHub(f"http://127.0.0.1:{server.server_port}", server.asked)
+        yield TinyHub(f"http://127.0.0.1:{server.server_port}", server.requests)
     finally:
         server.shutdown()
         thread.join()
@@ -199,18 +199,19 @@ def serving(root: Path) -> Iterator[TinyHub]:
 
 
 def picture(seed: int, height: int = 90, width: int = 120) -> npt.NDArray[np.uint8]:
-    """Coloured blocks with hard edges, which show each fault of a resize."""
+    """Make a picture of coloured blocks, whose hard edges reveal errors of a resize."""
     blocks = np.random.default_rng(seed).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
     return blocks.repeat(8, axis=0).repeat(8, axis=1)[:height, :width].copy()
 
 
 @dataclass(frozen=True)
 class TinyClip:
-    """What the indexer hands over as a clip."""
+    """A clip as the indexer passes it."""
 
     pictures: tuple[npt.NDArray[np.uint8], ...]
     frame_vectors: npt.NDArray[np.float32]
 
 
 def clip(seed: int, length: int = 10) -> TinyClip:
+    """Make a clip of `length` different pictures."""
     return TinyClip(tuple(picture(seed * 100 + i) for i in range(length)), np.zeros((length, 24), np.float32))

@@ -1,4 +1,4 @@
-"""Adapters are put on, saved, and merged only into the model they were made for."""
+"""LoRA adapters: attaching, saving, merging, and refusing adapters of other models."""
 
 import json
 from collections.abc import Callable
@@ -9,15 +9,15 @@ import pytest
 import torch
 from peft import PeftModel
 
-from model.config import TARGETS
+from model.config import LORA_TARGETS
 from model.encoders import lora
-from model.encoders.hub import read
-from model.errors import AdapterMismatch
+from model.encoders.hub import read_model
+from model.errors import AdapterMismatchError
 from tests.support import tiny_models
 
-pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNS)
+pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
 
-Fresh = Callable[[str], Any]
+MakeModel = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +29,23 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fresh(root: Path) -> Fresh:
-    """A model as it is read."""
-    return lambda name: read(root / name, f"tiny/{name}@1").model
+def make_model(root: Path) -> MakeModel:
+    """Return a function that reads a tiny model without an adapter."""
+    return lambda name: read_model(root / name, f"tiny/{name}@1").model
 
 
 @pytest.fixture
-def trained(fresh: Fresh, tmp_path: Path) -> Path:
-    """A CLIP adapter that has learnt something."""
-    model = lora.with_lora(fresh("clip"), rank=4, alpha=8)
+def trained_adapter(make_model: MakeModel, tmp_path: Path) -> Path:
+    """Return the folder of a CLIP adapter that is not zero."""
+    model = lora.add_adapter(make_model("clip"), rank=4, alpha=8)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.5)
-    lora.save(model, tmp_path / "trained")
+    lora.save_adapter(model, tmp_path / "trained")
     return tmp_path / "trained"
 
 
-def features(model: Any) -> torch.Tensor:
+def encode_words(model: Any) -> torch.Tensor:
     words = torch.arange(10)[None]
     with torch.inference_mode():
         found: torch.Tensor = model.get_text_features(input_ids=words, attention_mask=words >= 0).pooler_output
@@ -53,26 +53,26 @@ def features(model: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", ["clip", "xclip", "siglip"])
-def test_a_fresh_adapter_changes_nothing(fresh: Fresh, tmp_path: Path, name: str) -> None:
-    """Merging an adapter that was never trained gives the base model within 1e-5."""
-    lora.save(lora.with_lora(fresh(name), rank=4, alpha=8, dropout=0.1), tmp_path)
-    merged = lora.merged(fresh(name), tmp_path)
-    assert torch.allclose(features(merged), features(fresh(name)), atol=1e-5)
-    assert type(merged) is type(fresh(name))
+def test_merging_untrained_adapter_equals_base_model(make_model: MakeModel, tmp_path: Path, name: str) -> None:
+    """Within 1e-5."""
+    lora.save_adapter(lora.add_adapter(make_model(name), rank=4, alpha=8, dropout=0.1), tmp_path)
+    merged = lora.merge_adapter(make_model(name), tmp_path)
+    assert torch.allclose(encode_words(merged), encode_words(make_model(name)), atol=1e-5)
+    assert type(merged) is type(make_model(name))
 
 
-def test_what_was_learnt_is_merged(fresh: Fresh, trained: Path) -> None:
-    """The merged model is plain, gives what the model with the adapter gives, and not what the base gives."""
-    merged = lora.merged(fresh("clip"), trained)
-    worn = PeftModel.from_pretrained(fresh("clip"), str(trained)).eval()
+def test_merged_adapter_equals_attached_adapter(make_model: MakeModel, trained_adapter: Path) -> None:
+    """The merged model has no LoRA layers, and differs from the base model."""
+    merged = lora.merge_adapter(make_model("clip"), trained_adapter)
+    attached = PeftModel.from_pretrained(make_model("clip"), str(trained_adapter)).eval()
     assert not any("lora" in name for name, _ in merged.named_parameters())
-    assert torch.allclose(features(merged), features(worn), atol=1e-4)
-    assert not torch.allclose(features(merged), features(fresh("clip")), atol=1e-2)
+    assert torch.allclose(encode_words(merged), encode_words(attached), atol=1e-4)
+    assert not torch.allclose(encode_words(merged), encode_words(make_model("clip")), atol=1e-2)
 
 
-def test_the_upper_layers_are_each_stacks_own(fresh: Fresh) -> None:
-    """Of both towers the last layer's attention is named, in full, and nothing below it."""
-    named = lora.upper(fresh("clip"), TARGETS, layers=1)
+def test_upper_layers_are_counted_per_tower(make_model: MakeModel) -> None:
+    """The last layer's attention of both towers is named in full, and nothing below it."""
+    named = lora.find_upper_layers(make_model("clip"), LORA_TARGETS, layers=1)
     assert len(named) == 2 * 4
     assert {name.partition(".self_attn")[0] for name in named} == {
         "text_model.encoder.layers.1",
@@ -81,31 +81,31 @@ def test_the_upper_layers_are_each_stacks_own(fresh: Fresh) -> None:
 
 
 @pytest.mark.parametrize("name", ["clip", "xclip"])
-def test_only_the_adapter_learns(fresh: Fresh, name: str) -> None:
-    """With an adapter on, only its own weights have gradients, in both towers."""
-    model = lora.with_lora(fresh(name), rank=2, alpha=4)
+def test_only_adapter_weights_are_trainable(make_model: MakeModel, name: str) -> None:
+    """In both towers."""
+    model = lora.add_adapter(make_model(name), rank=2, alpha=4)
     learning = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert all("lora_" in name for name in learning)
     assert any("text_model" in name for name in learning)
     assert any("vision_model" in name for name in learning)
 
 
-def test_a_saved_adapter_names_its_model(trained: Path) -> None:
-    """The folder says which model and commit it is for, and holds nothing of this machine."""
-    config = json.loads((trained / "adapter_config.json").read_text())
+def test_saved_adapter_names_its_base_model(trained_adapter: Path) -> None:
+    """The folder contains the model and commit, and no paths of this machine."""
+    config = json.loads((trained_adapter / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny/clip@1"
-    assert {file.name for file in trained.iterdir()} == {"adapter_config.json", lora.WEIGHTS, "README.md"}
+    assert {file.name for file in trained_adapter.iterdir()} == {"adapter_config.json", lora.WEIGHTS_FILE, "README.md"}
 
 
-def test_another_model_is_refused(fresh: Fresh, trained: Path) -> None:
-    """An adapter is not merged into another commit of its model, though its shapes would fit."""
-    later = fresh("clip")
+def test_adapter_of_another_commit_is_refused(make_model: MakeModel, trained_adapter: Path) -> None:
+    """Although its shapes would fit."""
+    later = make_model("clip")
     later.name_or_path = "tiny/clip@2"
-    with pytest.raises(AdapterMismatch, match="made for tiny/clip@1, not tiny/clip@2"):
-        lora.merged(later, trained)
+    with pytest.raises(AdapterMismatchError, match="made for tiny/clip@1, not tiny/clip@2"):
+        lora.merge_adapter(later, trained_adapter)
 
 
-def rename(folder: Path, **changes: object) -> None:
+def change_adapter_config(folder: Path, **changes: object) -> None:
     file = folder / "adapter_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
@@ -122,20 +122,22 @@ def rename(folder: Path, **changes: object) -> None:
     ],
     ids=str,
 )
-def test_what_does_not_fit_is_refused(fresh: Fresh, trained: Path, changes: dict[str, object]) -> None:
-    """Weights of other layers or ranks, and settings peft does not know, are refused with a sentence."""
-    rename(trained, **changes)
+def test_adapter_that_does_not_fit_is_refused(
+    make_model: MakeModel, trained_adapter: Path, changes: dict[str, object]
+) -> None:
+    """Weights of other layers or ranks, and settings that peft does not know."""
+    change_adapter_config(trained_adapter, **changes)
     name = "chinese" if "base_model_name_or_path" in changes else "clip"
-    with pytest.raises(AdapterMismatch, match=f"tiny/{name}@1"):
-        lora.merged(fresh(name), trained)
+    with pytest.raises(AdapterMismatchError, match=f"tiny/{name}@1"):
+        lora.merge_adapter(make_model(name), trained_adapter)
 
 
-def test_a_damaged_adapter_is_refused(fresh: Fresh, trained: Path) -> None:
-    """Weights that were cut off, or that are not there, are refused with a sentence."""
-    weights = trained / lora.WEIGHTS
+def test_damaged_adapter_is_refused(make_model: MakeModel, trained_adapter: Path) -> None:
+    """Truncated or missing weights."""
+    weights = trained_adapter / lora.WEIGHTS_FILE
     weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(AdapterMismatch, match="holds no adapter"):
-        lora.merged(fresh("clip"), trained)
+    with pytest.raises(AdapterMismatchError, match="contains no adapter"):
+        lora.merge_adapter(make_model("clip"), trained_adapter)
     weights.unlink()
-    with pytest.raises(AdapterMismatch, match="holds no adapter"):
-        lora.merged(fresh("clip"), trained)
+    with pytest.raises(AdapterMismatchError, match="contains no adapter"):
+        lora.merge_adapter(make_model("clip"), trained_adapter)

@@ -1,4 +1,4 @@
-"""Searches of the same moment share a batch."""
+"""Concurrent searches share encoder calls."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ from tests.support import tiny_models
 
 
 class SlowEncoder:
-    """Encodes a text as its number; holds each call until `go` is set."""
+    """Encodes a text as its number. Each call waits until `go` is set."""
 
     generation = "slow-1"
     frame_size = 1
@@ -46,83 +46,82 @@ def slow() -> SlowEncoder:
 
 @pytest.fixture
 def batcher(slow: SlowEncoder) -> Iterator[MicroBatcher]:
-    with closing(MicroBatcher(slow)) as made:
-        yield made
+    with closing(MicroBatcher(slow)) as batcher:
+        yield batcher
         slow.go.set()
 
 
-def numbers(answers: Sequence["Future[TextVectors]"]) -> list[float]:
-    return [float(answer.result(10).frame[0]) for answer in answers]
+def read_results(futures: Sequence["Future[TextVectors]"]) -> list[float]:
+    return [float(future.result(10).frame[0]) for future in futures]
 
 
-def test_what_waits_becomes_one_batch(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """Twenty searches that arrive while one runs are one more call, and each gets its own answer."""
+def test_waiting_texts_form_one_batch(slow: SlowEncoder, batcher: MicroBatcher) -> None:
+    """Twenty searches that arrive while one runs are one more call, and each gets its own vectors."""
     first = batcher.submit(["100"])
     assert slow.started.wait(10)
     rest = [batcher.submit([str(i), str(i + 50)]) for i in range(20)]
     slow.go.set()
-    assert numbers(first) == [100]
-    assert [numbers(answers) for answers in rest] == [[i, i + 50] for i in range(20)]
+    assert read_results(first) == [100]
+    assert [read_results(futures) for futures in rest] == [[i, i + 50] for i in range(20)]
     assert len(slow.calls) == 2
 
 
-def test_many_threads(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """Searches from many threads each get their own answer, and each text is encoded once."""
+def test_concurrent_threads_get_their_own_vectors(slow: SlowEncoder, batcher: MicroBatcher) -> None:
+    """Each text is encoded once."""
     with ThreadPoolExecutor(16) as threads:
-        asked = [threads.submit(batcher.texts, [str(i)]) for i in range(16)]
+        submitted = [threads.submit(batcher.texts, [str(i)]) for i in range(16)]
         assert slow.started.wait(10)
         slow.go.set()
-        assert [float(answer.result(10)[0].frame[0]) for answer in asked] == list(range(16))
+        assert [float(future.result(10)[0].frame[0]) for future in submitted] == list(range(16))
     assert sorted(text for texts in slow.calls for text in texts) == sorted(str(i) for i in range(16))
 
 
-def test_an_idle_one_starts_at_once(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """A lone search is encoded without any other arriving."""
+def test_idle_batcher_starts_at_once(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     slow.go.set()
-    assert numbers(batcher.submit(["7", "8"])) == [7, 8]
+    assert read_results(batcher.submit(["7", "8"])) == [7, 8]
     assert slow.calls == [["7", "8"]]
 
 
-def test_a_batch_is_bounded(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """More than a batch holds is encoded in several calls, and still all are answered."""
+def test_batch_size_is_limited(slow: SlowEncoder, batcher: MicroBatcher) -> None:
+    """More texts than a batch holds are encoded in several calls."""
     batcher.submit(["0"])
     assert slow.started.wait(10)
     many = batcher.submit([str(i) for i in range(MAX_BATCH + 5)])
     slow.go.set()
-    assert numbers(many) == list(range(MAX_BATCH + 5))
+    assert read_results(many) == list(range(MAX_BATCH + 5))
     assert [len(texts) for texts in slow.calls] == [1, MAX_BATCH, 5]
 
 
-def test_errors_reach_their_callers(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """A failed batch fails for its callers, and the next one works."""
+def test_encoder_error_reaches_callers_of_batch(slow: SlowEncoder, batcher: MicroBatcher) -> None:
+    """The next batch works."""
     slow.go.set()
     with pytest.raises(ValueError, match="bad text"):
         batcher.texts(["bad"])
-    assert numbers(batcher.submit(["3"])) == [3]
+    assert read_results(batcher.submit(["3"])) == [3]
 
 
-def test_a_short_answer_is_an_error(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """An encoder that gives fewer vectors than texts fails its callers instead of leaving one waiting."""
+def test_missing_vector_is_an_error(slow: SlowEncoder, batcher: MicroBatcher) -> None:
+    """An encoder that returns too few vectors must not leave a caller waiting."""
     slow.go.set()
     with pytest.raises(ValueError, match="shorter"):
-        numbers(batcher.submit(["1", "lost"]))
+        read_results(batcher.submit(["1", "lost"]))
 
 
-def test_closing_answers_who_waits(slow: SlowEncoder, batcher: MicroBatcher) -> None:
-    """Closing lets the running and the waiting searches end, and refuses new ones."""
-    answers = batcher.submit(["1"])
+def test_close_encodes_queued_texts(slow: SlowEncoder, batcher: MicroBatcher) -> None:
+    """Later calls are refused."""
+    futures = batcher.submit(["1"])
     assert slow.started.wait(10)
-    answers += batcher.submit(["2"])
+    futures += batcher.submit(["2"])
     slow.go.set()
     batcher.close()
-    assert [answer.done() for answer in answers] == [True, True]
-    assert numbers(answers) == [1, 2]
+    assert [future.done() for future in futures] == [True, True]
+    assert read_results(futures) == [1, 2]
     with pytest.raises(RuntimeError):
         batcher.texts(["3"])
 
 
-def test_it_is_an_encoder(batcher: MicroBatcher) -> None:
-    """It stands in wherever an encoder does: pictures and clips go straight through."""
+def test_batcher_implements_encoder(batcher: MicroBatcher) -> None:
+    """Pictures and clips are passed on directly."""
     encoder: Encoder = batcher
     assert (encoder.generation, encoder.frame_size, encoder.motion_size) == ("slow-1", 1, 3)
     assert encoder.frames([tiny_models.picture(0)]).tolist() == [[1]]

@@ -1,4 +1,4 @@
-"""Our preprocessing gives what the image processors of transformers give."""
+"""Preprocessing gives the same results as the image processors of transformers."""
 
 from typing import Any
 
@@ -27,52 +27,51 @@ SIZES = [(90, 120), (480, 640), (223, 225), (225, 224), (224, 224), (37, 41), (1
 TALL = (640, 360)
 
 
-def theirs(processor: Any, pictures: list[npt.NDArray[np.uint8]]) -> torch.Tensor:
+def process_with_transformers(processor: Any, pictures: list[npt.NDArray[np.uint8]]) -> torch.Tensor:
     images = [Image.fromarray(picture) for picture in pictures]
-    if isinstance(processor, VideoMAEImageProcessorPil):
-        pixels: torch.Tensor = processor([images], return_tensors="pt").pixel_values[0]
-    else:
-        pixels = processor(images, return_tensors="pt").pixel_values
-    return pixels
+    is_video = isinstance(processor, VideoMAEImageProcessorPil)
+    process: Any = processor
+    pixels: torch.Tensor = process([images] if is_video else images, return_tensors="pt").pixel_values
+    return pixels[0] if is_video else pixels
 
 
-def difference(processor: Any, pictures: list[npt.NDArray[np.uint8]]) -> torch.Tensor:
-    """In levels of 256."""
-    preprocess = Preprocess.like(processor)
-    off = preprocess(pictures) - theirs(processor, pictures)
+def measure_difference(processor: Any, pictures: list[npt.NDArray[np.uint8]]) -> torch.Tensor:
+    """Return the absolute difference in levels of 256."""
+    preprocess = Preprocess.from_processor(processor)
+    off = preprocess(pictures) - process_with_transformers(processor, pictures)
     return (off * torch.tensor(preprocess.std)[:, None, None] * 255).abs()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("family", PROCESSORS)
-def test_equals_the_processor(family: str, size: tuple[int, int]) -> None:
-    """No value is more than 2 levels off, and the average not more than 0.02, even on noise and hard edges."""
+def test_preprocess_equals_processor_of_transformers(family: str, size: tuple[int, int]) -> None:
+    """No value differs by more than 2 levels, and the mean by more than 0.02, even on noise and hard edges."""
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    off = difference(PROCESSORS[family], [noise, tiny_models.picture(1, *size)])
+    off = measure_difference(PROCESSORS[family], [noise, tiny_models.picture(1, *size)])
     assert off.max() < 2.01
     assert off.mean() < 0.02
 
 
 @pytest.mark.parametrize("family", PROCESSORS)
-def test_tall_pictures(family: str) -> None:
-    """A tall picture is off by 0.3 levels on average at most, whichever order of passes Pillow takes."""
-    off = difference(PROCESSORS[family], [tiny_models.picture(1, *TALL)])
+def test_preprocess_of_tall_picture_differs_slightly(family: str) -> None:
+    """By 0.3 levels on average at most, whatever the order of Pillow's passes."""
+    off = measure_difference(PROCESSORS[family], [tiny_models.picture(1, *TALL)])
     assert off.max() < 12.01
     assert off.mean() < 0.3
 
 
-def test_sizes_may_differ_within_a_batch() -> None:
-    """Pictures of several sizes become one batch, each as it would be alone."""
-    preprocess = Preprocess.like(PROCESSORS["clip"])
+def test_batch_may_contain_different_sizes() -> None:
+    """Each picture is the same as alone."""
+    preprocess = Preprocess.from_processor(PROCESSORS["clip"])
     pictures = [tiny_models.picture(i, 60 + 20 * i, 150) for i in range(4)]
     together = preprocess(pictures)
     assert together.shape == (4, 3, 224, 224)
     assert torch.equal(together, torch.cat([preprocess([picture]) for picture in pictures]))
 
 
-def test_takes_any_array() -> None:
-    """Read-only, mirrored and sliced arrays are taken, and none is changed."""
-    preprocess = Preprocess.like(PROCESSORS["clip"])
+def test_preprocess_accepts_any_array() -> None:
+    """Read-only, mirrored and sliced arrays are accepted, and none is changed."""
+    preprocess = Preprocess.from_processor(PROCESSORS["clip"])
     picture = tiny_models.picture(1)
     locked = picture.copy()
     locked.flags.writeable = False
@@ -82,14 +81,14 @@ def test_takes_any_array() -> None:
     assert np.array_equal(picture, locked)
 
 
-def test_a_thread_of_pixels_stays_small() -> None:
-    """A picture of 1 by 3,000,000 pixels would be 450 GB when scaled whole; only its middle is."""
-    preprocess = Preprocess.like(PROCESSORS["clip"])
+def test_extreme_aspect_ratio_uses_little_memory() -> None:
+    """A picture of 1 by 3,000,000 pixels would need 450 GB when scaled whole. Only its centre is scaled."""
+    preprocess = Preprocess.from_processor(PROCESSORS["clip"])
     assert preprocess([np.zeros((1, 3_000_000, 3), np.uint8)]).shape == (1, 3, 224, 224)
 
 
-def test_refuses_what_it_would_get_wrong() -> None:
-    """A processor that squeezes to one size and cuts another is refused when it is read, not served wrongly."""
+def test_unsupported_processor_is_refused() -> None:
+    """A processor that squeezes to one size and crops to another."""
     odd = CLIPImageProcessorPil(size={"height": 256, "width": 256}, crop_size={"height": 224, "width": 224})
-    with pytest.raises(ValueError, match="squeezed"):
-        Preprocess.like(odd)
+    with pytest.raises(ValueError, match="squeezing"):
+        Preprocess.from_processor(odd)

@@ -1,4 +1,4 @@
-"""The report of a retrain: its JSON and its picture."""
+"""The report of a retrain: JSON and picture."""
 
 import json
 import subprocess
@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 
 from model.evaluation import report
-from model.evaluation.compare import compare
-from model.evaluation.promotion import PromotionTest, judge
+from model.evaluation.compare import compare_encodings
+from model.evaluation.promotion import PromotionTest, decide_promotion
 from model.outcome import TrainingOutcome
-from tests.model.evaluation.test_compare import encoded
+from tests.support.colour_encoder import make_encodings
 
 
 @pytest.fixture(scope="module")
-def trial() -> PromotionTest:
-    base, adapter = encoded(0, 0.6), encoded(0, 0.3)
-    held_out, general = compare(base, adapter), compare(base, base)
-    return PromotionTest(base.report(), adapter.report(), held_out, general, judge(held_out, general))
+def promotion_test() -> PromotionTest:
+    base, adapter = make_encodings(0, 0.6), make_encodings(0, 0.3)
+    held_out, general = compare_encodings(base, adapter), compare_encodings(base, base)
+    return PromotionTest(base.report(), adapter.report(), held_out, general, decide_promotion(held_out, general))
 
 
 OUTCOMES = {
@@ -30,40 +30,41 @@ OUTCOMES = {
 }
 
 
-def test_a_report_is_read_back_with_all_its_figures(trial: PromotionTest, tmp_path: Path) -> None:
-    """Verdict, both reports, intervals and curves are in the JSON, and what was said besides."""
-    report.write(trial, OUTCOMES, {"preset": "starter"}, tmp_path / "new")
-    found = json.loads((tmp_path / "new" / report.JSON).read_text())
+def test_report_json_contains_all_figures(promotion_test: PromotionTest, tmp_path: Path) -> None:
+    """Decision, both reports, intervals, curves and the additional facts."""
+    report.write_report(promotion_test, OUTCOMES, {"preset": "starter"}, tmp_path / "new")
+    found = json.loads((tmp_path / "new" / report.JSON_FILE).read_text())
     assert (found["better"], found["preset"]) == (True, "starter")
-    assert found["verdict"]["reasons"][0]["finding"] == "better"
-    assert found["adapter"]["text_to_image"]["r5"] == trial.adapter.text_to_image.r5
-    assert found["held_out"]["text_to_image"]["mrr"]["interval"] == list(trial.held_out.text_to_image["mrr"].interval)
+    assert found["decision"]["reasons"][0]["criterion"] == "better"
+    assert found["adapter"]["text_to_image"]["r5"] == promotion_test.adapter.text_to_image.r5
+    assert found["held_out"]["text_to_image"]["mrr"]["interval"] == list(
+        promotion_test.held_out.text_to_image["mrr"].interval
+    )
     assert found["training"]["frame"]["validation"][1] == [25, 0.6]
 
 
-def test_the_picture_is_one_of_its_size_and_shows_what_changed(trial: PromotionTest, tmp_path: Path) -> None:
-    """1,200 by 800 pixels on a light ground; a verdict the other way gives another picture."""
-    report.write(trial, OUTCOMES, {}, tmp_path)
-    with Image.open(tmp_path / report.PICTURE) as image:
+def test_report_picture_shows_the_decision(promotion_test: PromotionTest, tmp_path: Path) -> None:
+    """1,200 by 800 pixels on a light background. Another decision changes only the header."""
+    report.write_report(promotion_test, OUTCOMES, {}, tmp_path)
+    with Image.open(tmp_path / report.PICTURE_FILE) as image:
         better = np.asarray(image.convert("RGB"))
     assert better.shape == (800, 1200, 3)
     assert better[2, 2].min() > 240
-    worse = replace(trial, verdict=judge(trial.general, trial.general))
-    report.write(worse, OUTCOMES, {}, tmp_path)
-    with Image.open(tmp_path / report.PICTURE) as image:
+    worse = replace(promotion_test, decision=decide_promotion(promotion_test.general, promotion_test.general))
+    report.write_report(worse, OUTCOMES, {}, tmp_path)
+    with Image.open(tmp_path / report.PICTURE_FILE) as image:
         changed = (np.asarray(image.convert("RGB")) != better).any(2)
     assert changed[:100, :400].any()
     assert not changed[100:].any()
 
 
-def test_a_run_without_any_curve_has_a_picture_too(trial: PromotionTest, tmp_path: Path) -> None:
-    """A run stopped early, or without validation pairs, is reported as well."""
-    report.write(trial, {"frame": TrainingOutcome(0, 0, [], [])}, {}, tmp_path)
-    assert (tmp_path / report.PICTURE).stat().st_size > 10_000
+def test_report_without_curves_has_a_picture(promotion_test: PromotionTest, tmp_path: Path) -> None:
+    """A run stopped early, or without validation pairs."""
+    report.write_report(promotion_test, {"frame": TrainingOutcome(0, 0, [], [])}, {}, tmp_path)
+    assert (tmp_path / report.PICTURE_FILE).stat().st_size > 10_000
 
 
-def test_drawing_is_only_loaded_where_something_is_drawn() -> None:
-    """Those who only judge never load matplotlib."""
+def test_promotion_does_not_import_matplotlib() -> None:
     code = "import sys, model.evaluation.promotion, model.evaluation.general_set; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"

@@ -1,8 +1,9 @@
-"""The real training run, on pictures made on the spot."""
+"""Pretraining of the text map, on pictures made by the test."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from model.starter.sentence_encoder import FEATURES
 from model.starter.text_map import TextMap
 
 COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200), "grey": (120, 120, 120)}
-PLAN = """
+CONFIG = """
 data = "data"
 work = "work"
 out = "map.safetensors"
@@ -34,20 +35,20 @@ ko = 2
 """
 
 
-def tower(pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-    """A picture's mean colour, spread over 512 numbers."""
+def encode_mean_colours(pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    """Encode a picture as its mean colour, projected to 512 numbers."""
     spread = np.random.default_rng(0).normal(size=(3, 512))
     vectors = np.stack([picture.reshape(-1, 3).mean(0) / 255 for picture in pictures]) @ spread
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def sentences(texts: Sequence[str]) -> torch.Tensor:
-    """A bag of words: each word its own random direction."""
-    words = [[torch.Generator().manual_seed(hash_of(word)) for word in text.split()] for text in texts]
+def encode_words(texts: Sequence[str]) -> torch.Tensor:
+    """Encode a text as the sum of a random vector per word."""
+    words = [[torch.Generator().manual_seed(hash_word(word)) for word in text.split()] for text in texts]
     return torch.stack([sum((torch.randn(FEATURES, generator=w) for w in ws), torch.zeros(FEATURES)) for ws in words])
 
 
-def hash_of(word: str) -> int:
+def hash_word(word: str) -> int:
     return int.from_bytes(word.encode()[:6])
 
 
@@ -70,78 +71,76 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plan(folder: Path, epochs: int) -> Path:
+def write_config(folder: Path, epochs: int) -> Path:
     file = folder / "run.toml"
-    file.write_text(PLAN.format(epochs=epochs))
+    file.write_text(CONFIG.format(epochs=epochs))
     return file
 
 
-def test_a_run_learns_and_writes_its_map(folder: Path) -> None:
-    """On held-out pictures a caption finds one of its own colour first, in both languages."""
-    figures = pretrain.run(plan(folder, 6), tower=tower, sentences=sentences)
-    # 8 pictures of 4 colours: among those of the right colour the order is chance
+def test_pretraining_learns_and_writes_map(folder: Path) -> None:
+    """On held-out pictures a caption finds one of its own colour, in both languages."""
+    figures = pretrain.run_pretraining(write_config(folder, 6), tower=encode_mean_colours, sentences=encode_words)
+    # 8 pictures of 4 colours: the order among those of the right colour is random.
     assert set(figures) == {"en", "ko"}
     assert figures["en"].r5 > 0.9
     text_map = TextMap.read(folder / "map.safetensors")
     files = [f"{i}.png" for i in range(32)]
-    pictures = pretrain_data.picture_vectors(folder / "data", files, tower, folder / "again.npy")
+    pictures = pretrain_data.load_picture_vectors(folder / "data", files, encode_mean_colours, folder / "again.npy")
     with torch.inference_mode():
-        best = (text_map.texts(sentences(["a red wall", "all is blue"])) @ text_map.pictures(pictures).T).argmax(1)
+        best = (text_map.texts(encode_words(["a red wall", "all is blue"])) @ text_map.pictures(pictures).T).argmax(1)
     assert [list(COLOURS)[int(i) % 4] for i in best] == ["red", "blue"]
 
 
-def test_the_same_seed_gives_the_same_map(folder: Path, tmp_path: Path) -> None:
-    """Two runs from nothing end in the same weights."""
-    first = pretrain.run(plan(folder, 2), tower=tower, sentences=sentences)
+def test_pretraining_is_deterministic_per_seed(folder: Path, tmp_path: Path) -> None:
+    first = pretrain.run_pretraining(write_config(folder, 2), tower=encode_mean_colours, sentences=encode_words)
     weights = (folder / "map.safetensors").read_bytes()
     (folder / "work" / "checkpoint.pt").unlink()
-    assert pretrain.run(plan(folder, 2), tower=tower, sentences=sentences) == first
+    assert pretrain.run_pretraining(write_config(folder, 2), tower=encode_mean_colours, sentences=encode_words) == first
     assert (folder / "map.safetensors").read_bytes() == weights
 
 
-def test_a_stopped_run_goes_on(folder: Path) -> None:
-    """Stopped in its second epoch and started again, a run ends in the weights of an unbroken one."""
-    pretrain.run(plan(folder, 3), tower=tower, sentences=sentences)
+def test_interrupted_pretraining_resumes_bit_identically(folder: Path) -> None:
+    """Interrupted in its second epoch."""
+    pretrain.run_pretraining(write_config(folder, 3), tower=encode_mean_colours, sentences=encode_words)
     unbroken = (folder / "map.safetensors").read_bytes()
     (folder / "work" / "checkpoint.pt").unlink()
-    stated = pretrain.read_plan(plan(folder, 3))
-    material = pretrain.gather(stated, tower, sentences)
-    stopping = replace(material, views=Stopping(material.views))
+    config = pretrain.read_pretrain_config(write_config(folder, 3))
+    training_set = pretrain.load_pretraining_set(config, encode_mean_colours, encode_words)
+    interrupted = replace(training_set, views=InterruptingViews(training_set.views))
     with pytest.raises(KeyboardInterrupt):
-        pretrain.train(stated, stopping, pretrain.started(stated, material))
+        pretrain.train_map(config, interrupted, pretrain.initialize_map(config, training_set))
     assert torch.load(folder / "work" / "checkpoint.pt", weights_only=True)["epochs"] == 1
-    pretrain.run(plan(folder, 3), tower=tower, sentences=sentences)
+    pretrain.run_pretraining(write_config(folder, 3), tower=encode_mean_colours, sentences=encode_words)
     assert (folder / "map.safetensors").read_bytes() == unbroken
 
 
-class Stopping(tuple[torch.Tensor, ...]):
-    """Views that are there for an epoch and a half (of 5 batches), then Ctrl-C comes."""
+class InterruptingViews(tuple[torch.Tensor, ...]):
+    """Views that raise Ctrl-C in the second epoch (of 5 batches each)."""
 
-    seen = 0
+    reads = 0
 
-    def __getitem__(self, key: object) -> torch.Tensor:  # type: ignore[override]
-        self.seen += 1
-        if self.seen > 8:
+    def __getitem__(self, key: Any) -> Any:
+        self.reads += 1
+        if self.reads > 8:
             raise KeyboardInterrupt
-        return super().__getitem__(key)  # type: ignore[index, return-value]
+        return super().__getitem__(key)
 
 
-def test_pictures_are_embedded_once(folder: Path) -> None:
-    """A second run reads the vectors of the first from the work folder."""
+def test_picture_vectors_are_cached(folder: Path) -> None:
     files = ["0.png", "1.png"]
-    first = pretrain_data.picture_vectors(folder / "data", files, tower, folder / "kept.npy")
+    first = pretrain_data.load_picture_vectors(folder / "data", files, encode_mean_colours, folder / "kept.npy")
 
-    def refusing(_pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    def fail(_pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         raise AssertionError("embedded again")
 
-    again = pretrain_data.picture_vectors(folder / "data", files, refusing, folder / "kept.npy")
+    again = pretrain_data.load_picture_vectors(folder / "data", files, fail, folder / "kept.npy")
     torch.testing.assert_close(first, again)
 
 
 @pytest.mark.parametrize("caption", ["A dog runs through the deep snow .", "一只狗在雪地里奔跑。", "눈 속을 달리는 개"])
-def test_shortened_is_a_part_of_the_caption(caption: str) -> None:
-    """Every seed gives words of the caption in their order, and not always all of them."""
-    shorter = [pretrain_data.shortened(caption, seed) for seed in range(30)]
+def test_shortened_caption_is_a_part_of_it(caption: str) -> None:
+    """Every seed gives words of the caption in order, and not always all of them."""
+    shorter = [pretrain_data.shorten_caption(caption, seed) for seed in range(30)]
     assert len(set(shorter)) > 3
     for text in shorter:
         units = text.split() if " " in caption else list(text)

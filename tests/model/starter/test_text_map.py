@@ -1,4 +1,4 @@
-"""The bridge from sentence features to the picture space."""
+"""The text map from sentence features to the picture space."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def text_map() -> TextMap:
     return text_map.eval()
 
 
-def test_both_sides_are_unit_vectors(text_map: TextMap) -> None:
-    """Texts and pictures come out at length 1, so that a dot product is a cosine."""
+def test_texts_and_pictures_are_unit_vectors(text_map: TextMap) -> None:
+    """So that a dot product is a cosine."""
     with torch.inference_mode():
         texts, pictures = text_map.texts(torch.randn(3, FEATURES)), text_map.pictures(torch.randn(2, SIZE))
     assert texts.shape == (3, SIZE)
@@ -26,19 +26,18 @@ def test_both_sides_are_unit_vectors(text_map: TextMap) -> None:
     torch.testing.assert_close(pictures.norm(dim=1), torch.ones(2))
 
 
-def test_pictures_start_as_they_are_around_their_centre(text_map: TextMap) -> None:
-    """Before training the picture side only takes its centre off."""
+def test_untrained_map_only_centres_pictures(text_map: TextMap) -> None:
     picture = torch.randn(1, SIZE)
     expected = torch.nn.functional.normalize(picture - text_map.picture_centre, dim=1)
     torch.testing.assert_close(text_map.pictures(picture), expected)
 
 
-def test_saved_and_read_it_maps_the_same(text_map: TextMap, tmp_path: Path) -> None:
-    """The file holds everything, in half precision."""
+def test_saved_map_is_read_back(text_map: TextMap, tmp_path: Path) -> None:
+    """In half precision, without leftovers."""
     text_map.save(tmp_path / "map.safetensors")
     read = TextMap.read(tmp_path / "map.safetensors")
     features = torch.randn(5, FEATURES)
     with torch.inference_mode():
         cosine = (read.texts(features) * text_map.texts(features)).sum(1)
     assert cosine.min() > 0.9999
-    assert not list(tmp_path.glob("*.new"))
+    assert [file.name for file in tmp_path.iterdir()] == ["map.safetensors"]

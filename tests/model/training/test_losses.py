@@ -1,4 +1,4 @@
-"""Each loss is the formula of its paper, worked out here one number at a time."""
+"""Each loss equals the formula of its paper, computed one number at a time."""
 
 import math
 
@@ -17,28 +17,28 @@ def logits() -> torch.Tensor:
     return torch.randn(TEXTS, COLUMNS, FRAMES, generator=torch.Generator().manual_seed(1)) * 3
 
 
-def random() -> torch.Generator:
+def make_random() -> torch.Generator:
     return torch.Generator().manual_seed(7)
 
 
-def test_info_nce_is_cross_entropy_both_ways(logits: torch.Tensor) -> None:
-    """A text against all columns, the hard negative too; a column against all texts, any of its own being right."""
+def test_info_nce_is_cross_entropy_in_both_directions(logits: torch.Tensor) -> None:
+    """Each text is compared with all columns, the hard negative included; each column with all texts."""
     pooled = logits.mean(2).tolist()
     own = OWN.tolist()
     forward = [-math.log(math.exp(row[o]) / sum(map(math.exp, row))) for row, o in zip(pooled, own, strict=True)]
     backward = []
     for column in range(3):
         scores = [math.exp(row[column]) for row in pooled]
-        mine = sum(score for score, o in zip(scores, own, strict=True) if o == column)
-        backward.append(-math.log(mine / sum(scores)))
+        positive = sum(score for score, o in zip(scores, own, strict=True) if o == column)
+        backward.append(-math.log(positive / sum(scores)))
     expected = (sum(forward) / TEXTS + sum(backward) / 3) / 2
-    assert losses.info_nce(logits, OWN, random()).item() == pytest.approx(expected, rel=1e-5)
+    assert losses.info_nce(logits, OWN, make_random()).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_sampled_nce_is_a_row_of_yes_and_no(logits: torch.Tensor) -> None:
-    """With as many negatives as there are other columns: each text says yes to its own, no to those drawn."""
+def test_sampled_nce_is_binary_classification_of_sampled_columns(logits: torch.Tensor) -> None:
+    """With as many negatives as there are other columns."""
     pooled = logits.mean(2)
-    drawn = torch.randint(COLUMNS - 1, (TEXTS, COLUMNS - 1), generator=random()).tolist()
+    drawn = torch.randint(COLUMNS - 1, (TEXTS, COLUMNS - 1), generator=make_random()).tolist()
     total = 0.0
     for i, own in enumerate(OWN.tolist()):
         others = [column for column in range(COLUMNS) if column != own]
@@ -46,43 +46,45 @@ def test_sampled_nce_is_a_row_of_yes_and_no(logits: torch.Tensor) -> None:
         yes = 1 / (1 + math.exp(-(pooled[i, own].item() - noise)))
         no = [1 / (1 + math.exp(pooled[i, others[k]].item() - noise)) for k in drawn[i]]
         total -= math.log(yes) + sum(map(math.log, no))
-    assert losses.sampled_nce(logits, OWN, random()).item() == pytest.approx(total / TEXTS, rel=1e-5)
+    assert losses.sampled_nce(logits, OWN, make_random()).item() == pytest.approx(total / TEXTS, rel=1e-5)
 
 
-def test_mil_nce_takes_any_frame_of_the_clip(logits: torch.Tensor) -> None:
-    """All frames of a text's own clip together against those of other clips, and against other clips' texts."""
+def test_mil_nce_sums_over_frames_of_own_clip(logits: torch.Tensor) -> None:
+    """All frames of a text's own clip against those of other clips, and against the texts of other clips."""
     own, total = OWN.tolist(), 0.0
     for i in range(TEXTS):
-        mine = sum(math.exp(s) for s in logits[i, own[i]].tolist())
+        positive = sum(math.exp(s) for s in logits[i, own[i]].tolist())
         others = sum(math.exp(s) for c in range(COLUMNS) if c != own[i] for s in logits[i, c].tolist())
         texts = sum(math.exp(s) for j in range(TEXTS) if own[j] != own[i] for s in logits[j, own[i]].tolist())
-        total -= math.log(mine / (mine + others + texts))
-    assert losses.mil_nce(logits, OWN, random()).item() == pytest.approx(total / TEXTS, rel=1e-5)
+        total -= math.log(positive / (positive + others + texts))
+    assert losses.mil_nce(logits, OWN, make_random()).item() == pytest.approx(total / TEXTS, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_what_is_right_costs_less(name: str) -> None:
-    """Under every loss, a text near its own column costs less than one near the hard negative."""
+def test_loss_is_lower_for_right_column(name: str) -> None:
+    """For every loss, compared with the column of a hard negative."""
     own = torch.tensor([0, 1])
     right, wrong = torch.zeros(2, 3, 1), torch.zeros(2, 3, 1)
     right[torch.arange(2), own] = 5
     wrong[:, 2] = 5
-    assert LOSSES[name](right, own, random()) < LOSSES[name](wrong, own, random())
+    assert LOSSES[name](right, own, make_random()) < LOSSES[name](wrong, own, make_random())
+
+
+def compute_gradient(name: str, logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    return torch.autograd.grad(LOSSES[name](logits, own, make_random()), logits)[0]
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_gradients_are_finite(name: str, logits: torch.Tensor) -> None:
-    """Also where a text's negatives are all masked out."""
+def test_loss_gradients_are_finite(name: str, logits: torch.Tensor) -> None:
+    """Also if all negatives of a text are masked out."""
     logits.requires_grad_()
-    LOSSES[name](logits, OWN, random()).backward()
-    assert torch.isfinite(logits.grad).all()
+    assert compute_gradient(name, logits, OWN).isfinite().all()
     alone = torch.ones(2, 2, 1, requires_grad=True)
-    LOSSES[name](alone, torch.zeros(2, dtype=torch.int64), random()).backward()
-    assert torch.isfinite(alone.grad).all()
+    assert compute_gradient(name, alone, torch.zeros(2, dtype=torch.int64)).isfinite().all()
 
 
-def test_the_temperature_is_learnt_and_clipped() -> None:
-    """It has a gradient, begins where it is told to, and never passes 100."""
+def test_temperature_is_trainable_and_clipped() -> None:
+    """It has a gradient, starts at the given scale, and never exceeds 100."""
     temperature = Temperature(20)
     assert (temperature(torch.tensor(1.0)) - temperature(torch.tensor(0.0))).item() == pytest.approx(20)
     temperature(torch.ones(1)).sum().backward()

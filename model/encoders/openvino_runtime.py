@@ -1,8 +1,9 @@
-"""OpenVINO without its telemetry: its import alone tells Google Analytics of this machine."""
+"""OpenVINO without its telemetry, which would report the import to Google Analytics."""
 
 import sys
 
-# What stands here as None can't be imported, and OpenVINO does without. It knows no setting that says so.
+# A module that is None here cannot be imported, and OpenVINO works without it. OpenVINO has no setting for
+# this.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402  # after the line above
