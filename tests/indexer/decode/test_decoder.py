@@ -138,14 +138,14 @@ def test_decode_rotated_video_is_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "kept"),
+    ("size", "expected"),
     [((640, 360), (512, 288)), ((360, 640), (288, 512)), ((320, 180), (320, 180)), ((4000, 16), (1152, 5))],
 )
-def test_decode_scales_frames_down(tmp_path: Path, size: tuple[int, int], kept: tuple[int, int]) -> None:
+def test_decode_scales_frames_down(tmp_path: Path, size: tuple[int, int], expected: tuple[int, int]) -> None:
     """The short side is at most 288, the long side at most four times that. Nothing is enlarged."""
     decoded = decode(media.write_video(tmp_path / "a.mkv", 0.2, size=size, codec="ffv1"))
     with Image.open(decoded.frames[0].path) as picture:
-        assert picture.size == kept
+        assert picture.size == expected
 
 
 def test_decode_8k_video(tmp_path: Path) -> None:

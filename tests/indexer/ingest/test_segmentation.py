@@ -76,13 +76,13 @@ def test_segments_cover_the_video(
 ) -> None:
     """No gap or overlap from 0 to the end, no segment over the maximum or without a frame, no frame lost."""
     frames = tuple(SampledFrame(at, Path("x.jpg")) for at in sorted(set(at_s)))
-    found = cut_into_segments(DecodeResult(duration_s, frames, tuple(sorted(cuts_s))), max_segment_s)
-    assert found[0].start_s == 0
-    assert found[-1].end_s == duration_s
-    assert all(before.end_s == after.start_s for before, after in pairwise(found))
-    assert all(0 < segment.end_s - segment.start_s <= max_segment_s + 0.002 for segment in found)
-    assert all(segment.frames for segment in found)
-    assert {frame for segment in found for frame in segment.frames} >= set(frames)
+    segments = cut_into_segments(DecodeResult(duration_s, frames, tuple(sorted(cuts_s))), max_segment_s)
+    assert segments[0].start_s == 0
+    assert segments[-1].end_s == duration_s
+    assert all(before.end_s == after.start_s for before, after in pairwise(segments))
+    assert all(0 < segment.end_s - segment.start_s <= max_segment_s + 0.002 for segment in segments)
+    assert all(segment.frames for segment in segments)
+    assert {frame for segment in segments for frame in segment.frames} >= set(frames)
 
 
 @settings(deadline=None)  # no failure on a busy machine
@@ -90,14 +90,13 @@ def test_segments_cover_the_video(
 def test_moment_ids_are_distinct_and_reproducible(duration_s: float, cuts_s: list[float]) -> None:
     """No two moments of a video have the same id, and another run gives the same ids."""
     video_id = str(uuid.uuid4())
-    found = [
-        moment_id(video_id, each.start_s) for each in cut_into_segments(make_decoded(duration_s, tuple(sorted(cuts_s))))
-    ]
-    again = [
-        moment_id(video_id, each.start_s) for each in cut_into_segments(make_decoded(duration_s, tuple(sorted(cuts_s))))
-    ]
-    assert len(set(found)) == len(found)
-    assert found == again
+    cuts = tuple(sorted(cuts_s))
+    ids, again = (
+        [moment_id(video_id, segment.start_s) for segment in cut_into_segments(make_decoded(duration_s, cuts))]
+        for _ in range(2)
+    )
+    assert len(set(ids)) == len(ids)
+    assert ids == again
 
 
 def test_moment_id_depends_on_video_and_start() -> None:

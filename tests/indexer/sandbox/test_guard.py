@@ -155,13 +155,13 @@ def test_ssrf_guard_with_proxy_allows_unresolvable_name() -> None:
 @given(st.ip_addresses())
 def test_ssrf_guard_never_allows_address_that_is_not_global(address: object) -> None:
     """Every allowed address is global, or an IPv6 form of an IPv4 address."""
-    found = ip_address(str(address))
+    parsed = ip_address(str(address))
     try:
-        SsrfGuard().check_address(found)
+        SsrfGuard().check_address(parsed)
     except AddressRefusedError:
         return
-    inner = ip_address(int(found) & 0xFFFFFFFF) if found in ip_network("64:ff9b::/96") else found
-    assert inner.is_global or getattr(found, "sixtofour", None) or getattr(found, "ipv4_mapped", None)
+    inner = ip_address(int(parsed) & 0xFFFFFFFF) if parsed in ip_network("64:ff9b::/96") else parsed
+    assert inner.is_global or getattr(parsed, "sixtofour", None) or getattr(parsed, "ipv4_mapped", None)
 
 
 # ---- audit hooks, inside a child process ----
