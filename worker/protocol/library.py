@@ -1,10 +1,10 @@
 """Requests about the videos of a space: submit, list and forget them."""
 
 import time
-from typing import Literal
 
 from pydantic import Field
 
+from indexer.store.records import IndexStatus
 from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.updates import Indexed, JobFailed
@@ -70,7 +70,7 @@ class LibraryEntry(WireModel):
     link: str
     video_id: str
     title: str
-    status: Literal["waiting", "indexed", "words_only", "failed"]
+    status: IndexStatus
     code: ErrorCode | None = None
     """The reason if it failed or only its words could be indexed."""
     moments: int

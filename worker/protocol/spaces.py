@@ -1,9 +1,9 @@
 """Requests about a space: its settings, what is kept of it, and the removal of the bot."""
 
 import time
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from worker.protocol.base import Ack, Request, WireModel
 
@@ -14,8 +14,8 @@ class SpaceSettings(WireModel):
     watched: tuple[str, ...] = ()
     """Ids of channels whose links are submitted automatically."""
     submitters: Literal["everyone", "admins"] = "everyone"
-    language: Annotated[Literal["en", "ko", "zh"] | None, BeforeValidator(lambda value: value or None)] = None
-    """Language of what the whole space reads. None, or "" as Reelseek 0.1 stored it: the platform's."""
+    language: Literal["en", "ko", "zh"] | None = None
+    """Language of what the whole space reads. None: the platform's."""
     answers: Literal["private", "public"] = "private"
     private_channels: Literal["closed", "open"] = "closed"
     """Whether links from private channels are found only there (`closed`) or in the whole space."""
