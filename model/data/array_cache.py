@@ -7,7 +7,7 @@ import numpy as np
 
 def open_array_cache(file: Path, shape: tuple[int, int], dtype: type) -> tuple[np.memmap, int]:
     """Open or create the array in `file`. Returns it and the number of rows that are already filled."""
-    progress = _progress_file(file)
+    progress = _locate_progress(file)
     if file.exists() and progress.exists() and (array := np.load(file, mmap_mode="r+")).shape == shape:
         return array, int(progress.read_text())
     progress.unlink(missing_ok=True)
@@ -17,8 +17,8 @@ def open_array_cache(file: Path, shape: tuple[int, int], dtype: type) -> tuple[n
 
 def mark_rows_done(file: Path, rows: int) -> None:
     """Record that the first `rows` rows of the array in `file` are filled."""
-    _progress_file(file).write_text(str(rows))
+    _locate_progress(file).write_text(str(rows))
 
 
-def _progress_file(file: Path) -> Path:
+def _locate_progress(file: Path) -> Path:
     return file.with_suffix(".done")

@@ -145,21 +145,21 @@ def _separate_splits(pairs: list[Pair], hashes: PictureHashes) -> list[Pair]:
         clips = {clip for pair in pairs if pair.split == split for clip in (pair.pictures, *pair.hard_negatives)}
         copies = _find_copies(clips, {pair.pictures for pair in pairs if pair.split in others}, hashes)
         pairs = [
-            pair if pair.split != split else _without_negatives(pair, copies)
+            pair if pair.split != split else _remove_negatives(pair, copies)
             for pair in pairs
             if pair.split != split or pair.pictures not in copies
         ]
     return pairs
 
 
-def _without_negatives(pair: Pair, clips: set[ClipFiles]) -> Pair:
+def _remove_negatives(pair: Pair, clips: set[ClipFiles]) -> Pair:
     return replace(pair, hard_negatives=tuple(clip for clip in pair.hard_negatives if clip not in clips))
 
 
 def _find_copies(clips: Iterable[ClipFiles], originals: Iterable[ClipFiles], hashes: PictureHashes) -> set[ClipFiles]:
     """Return the clips that share a near-identical picture with one of `originals`."""
-    known = np.array([own for clip in originals for own in _distinctive_hashes(clip, hashes)], np.uint64)
-    candidates = [(own, clip) for clip in clips for own in _distinctive_hashes(clip, hashes)]
+    known = np.array([own for clip in originals for own in _select_distinctive_hashes(clip, hashes)], np.uint64)
+    candidates = [(own, clip) for clip in clips for own in _select_distinctive_hashes(clip, hashes)]
     found: set[ClipFiles] = set()
     for start in range(0, len(candidates), _BATCH):
         some = candidates[start : start + _BATCH]
@@ -169,7 +169,7 @@ def _find_copies(clips: Iterable[ClipFiles], originals: Iterable[ClipFiles], has
     return found
 
 
-def _distinctive_hashes(clip: ClipFiles, hashes: PictureHashes) -> list[int]:
+def _select_distinctive_hashes(clip: ClipFiles, hashes: PictureHashes) -> list[int]:
     """Return the hashes of a clip without its black and plain frames.
 
     Any two videos may share those. If the clip has no others, the hashes of all frames are returned.

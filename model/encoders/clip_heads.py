@@ -38,7 +38,7 @@ class SequentialLstm(MeanPooling):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.lstm = nn.LSTM(size, size, batch_first=True)
-        self.out = _zero_init(nn.Linear(size, size))
+        self.out = _initialize_with_zeros(nn.Linear(size, size))
 
     def clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         units = functional.normalize(frames, dim=2)
@@ -52,7 +52,7 @@ class SequentialTransformer(MeanPooling):
         super().__init__()
         self.places = nn.Parameter(0.02 * torch.randn(MAX_FRAMES, size))
         self.encoder = _make_transformer(size, layers)
-        self.out = _zero_init(nn.Linear(size, size))
+        self.out = _initialize_with_zeros(nn.Linear(size, size))
 
     def clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         units = functional.normalize(frames, dim=2)
@@ -106,7 +106,7 @@ def _make_transformer(size: int, layers: int) -> nn.TransformerEncoder:
     return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
 
-def _zero_init(linear: nn.Linear) -> nn.Linear:
+def _initialize_with_zeros(linear: nn.Linear) -> nn.Linear:
     """Set the weights to zero, so that the layer has no effect until it is trained."""
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)

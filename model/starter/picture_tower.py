@@ -114,9 +114,9 @@ def read_picture_tower(folder: Path) -> CLIPVisionModelWithProjection:
         )
         model, report = loaded
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ArtifactsMissingError(f"the picture tower cannot be read: {_repair_hint(folder)} ({error})") from error
+        raise ArtifactsMissingError(f"the picture tower cannot be read: {_suggest_repair(folder)} ({error})") from error
     if report["missing_keys"]:
-        raise ArtifactsMissingError(f"the picture tower lacks weights: {_repair_hint(folder)}")
+        raise ArtifactsMissingError(f"the picture tower lacks weights: {_suggest_repair(folder)}")
     tower: CLIPVisionModelWithProjection = model.eval()
     return tower
 
@@ -130,9 +130,9 @@ def load_serving_tower(folder: Path) -> PictureTower:
         stored = safetensors.torch.load_file(folder / "model.safetensors")
         return PictureTower({name: data.float().numpy() for name, data in stored.items()})
     except (OSError, SafetensorError) as error:
-        raise ArtifactsMissingError(f"the picture tower cannot be read: {_repair_hint(folder)} ({error})") from error
+        raise ArtifactsMissingError(f"the picture tower cannot be read: {_suggest_repair(folder)} ({error})") from error
     except KeyError as error:
-        raise ArtifactsMissingError(f"the picture tower lacks weights: {_repair_hint(folder)}") from error
+        raise ArtifactsMissingError(f"the picture tower lacks weights: {_suggest_repair(folder)}") from error
 
 
 def build_serving_tower(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
@@ -142,7 +142,7 @@ def build_serving_tower(model: PreTrainedModel, device: torch.device) -> Picture
     return PictureTower(_read_weights(model))
 
 
-def _repair_hint(folder: Path) -> str:
+def _suggest_repair(folder: Path) -> str:
     return f"delete {folder} and run `{fetch_command(folder.parent)}`"
 
 
@@ -220,7 +220,7 @@ class _Graph:
 
     def _add_layer(self, x: openvino.Node, name: str, is_last: bool) -> openvino.Node:
         attention = f"{name}.self_attn"
-        scale = self._smoothing_scale(f"{attention}.q_proj", *(f"{attention}.{p}_proj" for p in "qkv"))
+        scale = self._compute_smoothing_scale(f"{attention}.q_proj", *(f"{attention}.{p}_proj" for p in "qkv"))
         h = self._add_norm(x, f"{name}.layer_norm1", scale)
         q, k, v = (self._add_linear(h, f"{attention}.{p}_proj", f"{attention}.q_proj", scale) for p in "qkv")
         if is_last:
@@ -228,10 +228,10 @@ class _Graph:
         h = ops.scaled_dot_product_attention(_split_heads(q), _split_heads(k), _split_heads(v))
         h = ops.reshape(ops.transpose(h, _make_shape(0, 2, 1, 3)), _make_shape(0, -1, _WIDTH), True)
         x = ops.add(x, self._add_linear(h, f"{attention}.out_proj"))
-        scale = self._smoothing_scale(f"{name}.mlp.fc1", f"{name}.mlp.fc1")
+        scale = self._compute_smoothing_scale(f"{name}.mlp.fc1", f"{name}.mlp.fc1")
         h = self._add_linear(self._add_norm(x, f"{name}.layer_norm2", scale), f"{name}.mlp.fc1", scale=scale)
         h = ops.swish(h, ops.constant(np.array(1.702, np.float32)))
-        scale = self._smoothing_scale(f"{name}.mlp.fc2", f"{name}.mlp.fc2", alpha=_FC2_ALPHA)
+        scale = self._compute_smoothing_scale(f"{name}.mlp.fc2", f"{name}.mlp.fc2", alpha=_FC2_ALPHA)
         h = ops.multiply(h, _make_constant(1 / scale))
         return ops.add(x, self._add_linear(h, f"{name}.mlp.fc2", scale=scale))
 
@@ -240,7 +240,7 @@ class _Graph:
         h = ops.multiply(h, _make_constant(self._weights[f"{name}.weight"] / scale))
         return ops.add(h, _make_constant(self._weights[f"{name}.bias"] / scale))
 
-    def _smoothing_scale(self, source: str, *readers: str, alpha: float = 0.5) -> Array:
+    def _compute_smoothing_scale(self, source: str, *readers: str, alpha: float = 0.5) -> Array:
         """Compute SmoothQuant's scale per channel.
 
         Activations are divided by it, and the weights of `readers` are multiplied by it.

@@ -46,10 +46,10 @@ class Checkpoint:
 
     def copy_weights(self) -> TrainableWeights:
         """Copy the trainable weights to the CPU."""
-        return {name: parameter.detach().cpu().clone() for name, parameter in self._trainable().items()}
+        return {name: parameter.detach().cpu().clone() for name, parameter in self._list_trainable().items()}
 
     def restore_weights(self, weights: TrainableWeights) -> None:
-        for name, parameter in self._trainable().items():
+        for name, parameter in self._list_trainable().items():
             parameter.data.copy_(weights[name])
 
     def save(self, state: CheckpointState) -> None:
@@ -74,5 +74,5 @@ class Checkpoint:
             each.load_state_dict(saved["stateful"][name])
         return CheckpointState(**saved["state"])
 
-    def _trainable(self) -> dict[str, nn.Parameter]:
+    def _list_trainable(self) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter in self._module.named_parameters() if parameter.requires_grad}

@@ -87,7 +87,7 @@ class StarterTowers:
     def base_model(self) -> str:
         return str(self._tower.name_or_path)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def make_parameter_groups(self) -> list[dict[str, Any]]:
         adapter = [p for p in self._tower.parameters() if p.requires_grad]
         text_map = [p for p in self.module.text_map.parameters() if p.requires_grad]
         return [{"params": adapter, "lr": self._config.rate}, {"params": text_map, "lr": self._config.map_rate}]
@@ -114,7 +114,7 @@ class StarterTowers:
         """
         augment, seed = self._config.augment, self._config.seed
         views = [(file, view) for file in files for view in range(augment.views + 1)]
-        cache, (tokens, width) = self._cache_file(views), self._state_shape()
+        cache, (tokens, width) = self._locate_cache(views), self._compute_state_shape()
         states, done = open_array_cache(cache, (len(views), tokens * width), np.float16)
         tower: Any = self._tower.base_model.model
         lower_layers = self._models.build_lower_layers(tower, self.module.first_trained)
@@ -126,14 +126,14 @@ class StarterTowers:
             mark_rows_done(cache, start + len(some))
         return states.reshape(len(views), tokens, width)
 
-    def _cache_file(self, views: Sequence[tuple[Path, int]]) -> Path:
+    def _locate_cache(self, views: Sequence[tuple[Path, int]]) -> Path:
         identity = (
             f"{self._tower.name_or_path} {self._models.preprocess} {self.module.first_trained}"
             f" {self._config.augment} {self._config.seed} {views}"
         )
         return self._cache / f"{sha256(identity.encode()).hexdigest()[:16]}.npy"
 
-    def _state_shape(self) -> tuple[int, int]:
+    def _compute_state_shape(self) -> tuple[int, int]:
         """Return the number of tokens and the width of the hidden states."""
         config = self._tower.config
         height, width = self._models.preprocess.size

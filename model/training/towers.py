@@ -50,7 +50,7 @@ class Towers(Protocol):
         """The model and its commit or version."""
         ...
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def make_parameter_groups(self) -> list[dict[str, Any]]:
         """Return the trainable parameters and their learning rates, as torch's optimizers take them."""
         ...
 
@@ -91,7 +91,7 @@ class HubTowers:
     def base_model(self) -> str:
         return str(self._loaded.model.name_or_path)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def make_parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": [p for p in self._model.parameters() if p.requires_grad], "lr": self._config.rate}]
 
     def prepare(self, texts: Sequence[str], clips: Sequence[ClipFiles], on_progress: ReportPreparation) -> None:

@@ -14,9 +14,10 @@ from model.encoders.devices import select_device
 from model.encoders.hub import fetch_model, read_model
 from model.errors import TooFewPairsError
 from model.loader import compute_generation, load_encoder
-from model.outcome import TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
+from model.outcome import TrainedAdapter, TrainingOutcome
 from model.presets import PRESETS, STARTER, HubModel
 from model.starter.artifacts import default_artifacts_dir
+from model.training.starter_towers import load_starter_towers
 from model.training.towers import HubTowers, Towers
 from model.training.train_clip_head import train_clip_head
 from model.training.trainer import Trainer, create_accelerator
@@ -36,7 +37,8 @@ def train(run: TrainingRun) -> TrainedAdapter:
     towers = _list_towers(run)
     trained = train_towers(run, towers, compute_generation(run.preset, run.base_adapter))
     if run.config.head.kind != "mean" and trained.is_main_process:
-        _train_clip_head(run)
+        adapted = load_encoder(run.preset, device=run.device, adapter=run.adapter, artifacts_dir=run.artifacts_dir)
+        train_clip_head(run, adapted)
     # All processes may load the adapter after this, and none reads the cache any more.
     create_accelerator(run.device).wait_for_everyone()
     if trained.is_main_process:
@@ -72,36 +74,20 @@ def train_towers(
 def _list_towers(run: TrainingRun) -> dict[str, LoadTowers]:
     device, artifacts_dir = select_device(run.device), run.artifacts_dir or default_artifacts_dir()
     if run.preset == STARTER:
-        # OpenVINO and the sentence encoder take seconds to import, and hub presets do not need them.
-        from model.training.starter_towers import load_starter_towers
-
         return {"frame": lambda: load_starter_towers(run.config, device, artifacts_dir, run.base_adapter, run.cache)}
 
-    def make_loader(model: HubModel, role: str) -> LoadTowers:
+    def make_load(model: HubModel, role: str) -> LoadTowers:
         base_adapter = run.base_adapter / role if run.base_adapter else None
         return lambda: HubTowers(read_model(fetch_model(model, artifacts_dir), model.name), run.config, base_adapter)
 
     preset = PRESETS[run.preset]
-    motion = {"motion": make_loader(preset.motion, "motion")} if preset.motion else {}
-    return {"frame": make_loader(preset.frame, "frame"), **motion}
+    motion = {"motion": make_load(preset.motion, "motion")} if preset.motion else {}
+    return {"frame": make_load(preset.frame, "frame"), **motion}
 
 
 def _select_pairs(pairs: Sequence[Pair], role: str) -> list[Pair]:
     """Select the pairs that a role can use: motion needs clips."""
     return [pair for pair in pairs if role == "frame" or len(pair.pictures) > 1]
-
-
-def _train_clip_head(run: TrainingRun) -> None:
-    encoder = load_encoder(run.preset, device=run.device, adapter=run.adapter, artifacts_dir=run.artifacts_dir)
-    train_clip_head(
-        run.config.head,
-        run.pairs,
-        encoder,
-        run.adapter,
-        seed=run.config.seed,
-        on_progress=lambda done, total: run.on_progress(TrainingStep(TrainingStage.PICTURES, done, total, None, None)),
-        is_cancelled=run.is_cancelled,
-    )
 
 
 def _write_summary(

@@ -95,7 +95,7 @@ class Trainer:
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         temperature = {"params": list(self._temperature.parameters()), "lr": self._config.rate}
-        groups = [*self._towers.parameter_groups(), temperature]
+        groups = [*self._towers.make_parameter_groups(), temperature]
         return torch.optim.AdamW(groups, weight_decay=self._config.weight_decay)
 
     def _start(self) -> CheckpointState:

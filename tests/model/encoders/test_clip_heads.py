@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from model.config import ClipHeadConfig
 from model.encoders.clip_heads import HEADS, MAX_FRAMES, MeanPooling, SequentialTransformer
-from model.training.train_clip_head import fit_clip_head
+from model.training.train_clip_head import ClipHeadExamples, fit_clip_head
 
 SIZE = 16
 SEQUENTIAL = ("lstm", "transformer")
@@ -81,7 +81,8 @@ def test_trained_head_distinguishes_clip_from_its_reverse(name: str, sees_order:
     """Trained on the direction of a clip, all heads but the mean recognize it."""
     texts, frames = make_moving_clips(2)
     head = HEADS[name](SIZE)
-    fit_clip_head(head, texts, frames, full_mask(2, 4), torch.tensor([0, 1]), ClipHeadConfig(steps=40, rate=1e-2))
+    examples = ClipHeadExamples(texts, frames, full_mask(2, 4), torch.tensor([0, 1]))
+    fit_clip_head(head, examples, ClipHeadConfig(steps=40, rate=1e-2))
     with torch.inference_mode():
         scores = head.eval()(texts, frames, full_mask(2, 4))
     is_recognized = (scores[0, 0] - scores[0, 1]).item() > 0.05 and (scores[1, 1] - scores[1, 0]).item() > 0.05
@@ -95,8 +96,7 @@ def test_training_of_head_is_deterministic_per_seed() -> None:
     for _ in range(2):
         torch.manual_seed(1)
         head = SequentialTransformer(SIZE)
-        every_second = texts[torch.arange(40) % 2]
-        config = ClipHeadConfig(steps=5, rate=1e-3)
-        fit_clip_head(head, every_second, frames, full_mask(40, 4), torch.arange(40), config, seed=3)
+        examples = ClipHeadExamples(texts[torch.arange(40) % 2], frames, full_mask(40, 4), torch.arange(40))
+        fit_clip_head(head, examples, ClipHeadConfig(steps=5, rate=1e-3), seed=3)
         results.append(head.eval().clips(frames, full_mask(40, 4)))
     assert torch.equal(*results)

@@ -14,6 +14,7 @@ from model.encoders.clip_head_encoder import HEAD_FILE, attach_clip_head, pad_cl
 from model.errors import AdapterMismatchError, TrainingCancelledError
 from model.ports import Clip, Picture, TextVectors, Vector
 from model.training.train_clip_head import train_clip_head
+from model.training.training_run import TrainingRun
 
 SIZE = 8
 FORWARD, BACKWARD = ("red", "blue"), ("blue", "red")
@@ -67,17 +68,19 @@ def pairs(tmp_path: Path) -> list[Pair]:
 def train(
     pairs: Sequence[Pair], folder: Path, encoder: RedBlueEncoder | None = None, is_cancelled: bool = False
 ) -> Path:
-    config = ClipHeadConfig(kind="lstm", steps=60, rate=1e-2)
-    train_clip_head(
-        config,
-        pairs,
-        encoder or RedBlueEncoder(),
-        folder,
-        seed=0,
-        on_progress=lambda done, total: None,
+    """Train a head. Returns the adapter's folder."""
+    head = ClipHeadConfig(kind="lstm", steps=60, rate=1e-2)
+    run = TrainingRun(
+        config=read_training_config().model_copy(update={"head": head}),
+        pairs=pairs,
+        preset="base",
+        device="cpu",
+        folder=folder,
         is_cancelled=lambda: is_cancelled,
     )
-    return folder
+    run.adapter.mkdir(exist_ok=True)
+    train_clip_head(run, encoder or RedBlueEncoder())
+    return run.adapter
 
 
 def test_trained_head_is_served_as_another_generation(pairs: list[Pair], tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_head_of_another_size_is_refused(pairs: list[Pair], tmp_path: Path) -> N
 def test_cancelled_training_writes_no_head(pairs: list[Pair], tmp_path: Path) -> None:
     with pytest.raises(TrainingCancelledError):
         train(pairs, tmp_path, is_cancelled=True)
-    assert not (tmp_path / HEAD_FILE).exists()
+    assert not (tmp_path / "adapter" / HEAD_FILE).exists()
 
 
 def test_config_refuses_tight_head() -> None:
