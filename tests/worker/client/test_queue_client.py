@@ -14,14 +14,18 @@ import pytest
 from indexer.stages import IndexStage
 from tests.support.echo_worker_process import CALLER, INDEXED, EchoQueues
 from tests.support.network import free_port
+from tests.support.processes import SIGNING_KEY
+from tests.support.redis import running_redis
 from worker.client import relay
 from worker.client.queue_client import QueueClient, connect_client
-from worker.protocol.base import Caller, CallFailedError
+from worker.protocol.base import Caller, CallFailedError, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import GetStatus
 from worker.protocol.queues import INDEX_TASK
 from worker.protocol.updates import IndexProgress
 from worker.queue.signing import send_signed
+from worker.queue.task_states import state_key
+from worker.redis_client import redis_client
 from worker.settings import Settings
 
 PROGRESS = IndexProgress(stage=IndexStage.FETCH, done=0.5)
@@ -84,6 +88,28 @@ async def test_call_without_redis_fails_with_queue_unavailable(tmp_path: Path) -
         with pytest.raises(CallFailedError) as failed:
             await client.call(status_request("x"))
     assert failed.value.code is ErrorCode.QUEUE_UNAVAILABLE
+
+
+async def test_follow_continues_after_a_restart_of_redis(tmp_path: Path) -> None:
+    """An update that is published after the restart arrives, and nothing is yielded twice."""
+    with running_redis(tmp_path) as server:
+        settings = Settings.model_validate({"data_dir": tmp_path, "redis_url": server.url, "signing_key": SIGNING_KEY})
+        async with connect_client(settings) as client, aclosing(client.follow("job")) as following:
+            publish_state(server.url, "PROGRESS", PROGRESS)
+            assert await anext(following) == PROGRESS
+            following_on = asyncio.ensure_future(anext(following))
+            server.stop()
+            server.start()
+            publish_state(server.url, "SUCCESS", INDEXED)
+            assert await following_on == INDEXED
+
+
+def publish_state(url: str, status: str, result: WireModel) -> None:
+    """Store and publish a state of the task `job`, as Celery does."""
+    state = json.dumps({"status": status, "result": result.model_dump(mode="json")})
+    with redis_client(url) as connection:
+        connection.set(state_key("job"), state)
+        connection.publish(state_key("job"), state)
 
 
 class TestRelay:
