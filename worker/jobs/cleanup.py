@@ -44,7 +44,7 @@ class VideoRemoval:
 
     def resume_removals(self) -> None:
         """Finish removals whose worker was killed."""
-        for record in self.removals.pending_removals():
+        for record in self.removals.list_pending_removals():
             self.removals.unpublish(record.video_id)
             # The space is not known any more, so the links are deleted from the results of all spaces.
             self.user_data.delete_with_links(None, [record.link])
@@ -70,7 +70,7 @@ class SpaceRemoval:
     def purge_departed_spaces(self, now: datetime | None = None) -> None:
         """Delete everything of the spaces whose grace time (`leave_grace_days`) is over."""
         now = now or datetime.now(UTC)
-        for space in self.stores.spaces.removed_before(now - timedelta(days=self.settings.leave_grace_days)):
+        for space in self.stores.spaces.list_removed_before(now - timedelta(days=self.settings.leave_grace_days)):
             self.videos.delete_related_data(space, self.stores.removals.remove_space(space), now.timestamp())
             delete_space_models(self.stores, self.blobs, self.models, space)
             self.user_data.delete(space)

@@ -59,7 +59,7 @@ class GarbageCollector:
     def _collect_stored(self) -> None:
         """Delete the moments and blobs of videos that have no record."""
         with_blobs = _video_ids(self.blobs.list_names("videos/"))
-        for video_id in self.videos.unknown({*with_blobs, *self.publisher.unpublished_videos()}):
+        for video_id in self.videos.find_unknown({*with_blobs, *self.publisher.find_unpublished_videos()}):
             with self._no_job(video_id) as has_no_job:
                 if has_no_job and self.removals.delete_orphan(video_id):
                     self.blobs.delete_prefix(video_prefix(video_id))

@@ -58,10 +58,10 @@ class IndexQueue:
         just taken it; then the copy does nothing. In the embedded form, a message is lost only with its process.
         """
         is_message_lost = self.settings.redis_url is not None and not count_waiting(self.app, "index")
-        for record in self.videos.waiting():
+        for record in self.videos.list_waiting():
             self._requeue(record.video_id, is_message_lost)
         if self.settings.adapter_scope == "space":
-            for generation in self.generations.own_generations():
+            for generation in self.generations.list_own():
                 for video_id in self.reembedding.videos_missing_from(generation):
                     self._requeue(video_id, is_message_lost)
 

@@ -107,7 +107,7 @@ class ProgressReporter:
         if not self._is_cancelled and now_s - self._checked_at_s >= self._check_cancelled_every_s:
             self._checked_at_s = now_s
             try:
-                retrain = self._retrains.current()
+                retrain = self._retrains.get_current()
             except StoreUnavailableError as error:
                 log.warning("retrain.cancellation_check_failed", error=error)
                 return False

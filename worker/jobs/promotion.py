@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from indexer.store.blobs import BlobStore
 from indexer.store.generation_id import GenerationId
 from worker.jobs.model_blobs import report_prefix
 from worker.jobs.progress import ProgressReporter
 from worker.model_cache import ModelCache
-from worker.protocol.updates import RetrainStage
+from worker.protocol.updates import RetrainOutcome, RetrainStage
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from model.data.pairs import Pair
-    from model.evaluation.promotion import PromotionTest
+    from model.evaluation.promotion import Criterion, PromotionTest
     from model.outcome import TrainedAdapter
 
 
@@ -27,16 +27,24 @@ class JudgedAdapter:
     test: "PromotionTest"
 
     @property
-    def verdict(self) -> Literal["better", "not_better", "forgets", "too_few_pairs"]:
-        """`forgets`: the general set became worse. `too_few_pairs`: too few videos were held out to judge."""
+    def has_too_few_sources(self) -> bool:
+        """Whether the held-out pairs come from too few videos to judge the adapter."""
+        from model.evaluation.promotion import Criterion
+
+        return Criterion.TOO_FEW in self._criteria
+
+    @property
+    def outcome(self) -> RetrainOutcome:
+        """What becomes of the adapter. `FORGETS`: the general set became worse."""
         from model.evaluation.promotion import Criterion
 
         if self.test.decision.is_better:
-            return "better"
-        criteria = {reason.criterion for reason in self.test.decision.reasons}
-        if Criterion.TOO_FEW in criteria:
-            return "too_few_pairs"
-        return "forgets" if Criterion.FORGOT in criteria else "not_better"
+            return RetrainOutcome.PROMOTED
+        return RetrainOutcome.FORGETS if Criterion.FORGOT in self._criteria else RetrainOutcome.NOT_BETTER
+
+    @property
+    def _criteria(self) -> "set[Criterion]":
+        return {reason.criterion for reason in self.test.decision.reasons}
 
 
 def judge_adapter(

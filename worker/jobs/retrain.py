@@ -72,7 +72,7 @@ class RetrainJob:
         with self.leases.hold(RETRAIN_LEASE, uuid.uuid4().hex) as is_held:
             if not is_held:
                 raise Ignore("a copy of this job is running")
-            retrain = self.stores.retrains.current()
+            retrain = self.stores.retrains.get_current()
             clear_retrain_work_dirs(self.settings.data_dir, keep=retrain)
             if retrain is None:
                 raise Ignore("the retrain has ended; this job is a copy")
@@ -138,12 +138,11 @@ class RetrainJob:
         pairs = load_pairs(folder)
         trained = self._train(space, pairs, folder, report)
         judged = judge_adapter(self.settings, self.models, self.blobs, space, pairs, trained, folder, report)
-        verdict = judged.verdict
-        if verdict == "too_few_pairs":
+        if judged.has_too_few_sources:
             return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
-        if verdict != "better":
+        if judged.outcome is not RetrainOutcome.PROMOTED:
             return RetrainFinished(
-                outcome=RetrainOutcome(verdict), picture=report_picture_key(judged.generation), **_figures(judged)
+                outcome=judged.outcome, picture=report_picture_key(judged.generation), **_figures(judged)
             )
         self._record_better(judged, trained)
         return self._roll_out(judged.generation, report)
@@ -159,7 +158,7 @@ class RetrainJob:
                 self.settings,
                 pairs,
                 folder / "train",
-                self.models.adapter(self.stores.generations.live(space)),
+                self.models.adapter(self.stores.generations.get_live(space)),
                 lambda step: report(RetrainStage.TRAIN, step.step, step.steps, step.loss, step.seconds_left),
                 report.must_stop,
             )

@@ -35,7 +35,7 @@ class RetrainQueue:
 
     def enqueue(self) -> None:
         """Send the job of the recorded retrain, if there is one, unless it is queued or running."""
-        retrain = self.retrains.current()
+        retrain = self.retrains.get_current()
         if retrain is not None and self.leases.try_queue(RETRAIN_LEASE):
             job_id = self.job_id(self.settings.adapter_scope_of(retrain.space))
             try:

@@ -65,7 +65,7 @@ def catch_up(stores: Stores, blobs: BlobStore, models: ModelCache, stopping: thr
 
 def record_base_generation(generations: GenerationStore, preset: str) -> None:
     """Record the generation that the installation searches if no retrain made it, so that it is listed, too."""
-    live = generations.live()
+    live = generations.get_live()
     if live and generations.get_record(live) is None:
         generations.put_record(GenerationRecord(live, preset, datetime.now(UTC).isoformat()))
 
@@ -73,9 +73,9 @@ def record_base_generation(generations: GenerationStore, preset: str) -> None:
 def delete_unused_generations(generations: GenerationStore, blobs: BlobStore) -> None:
     """Delete all generations but those that are searched and the ones before them."""
     generations.delete_unused()
-    for record in generations.records():
+    for record in generations.list_records():
         space = record.generation.space
-        if record.generation not in (generations.live(space), generations.previous(space)):
+        if record.generation not in (generations.get_live(space), generations.get_previous(space)):
             generations.delete_record(record.generation)
             if record.adapter:
                 blobs.delete_prefix(record.adapter)
@@ -83,11 +83,11 @@ def delete_unused_generations(generations: GenerationStore, blobs: BlobStore) ->
 
 def delete_space_models(stores: Stores, blobs: BlobStore, models: ModelCache, space: str) -> None:
     """Delete all that was learned from a space: its models, their reports, and a retrain that it asked for."""
-    retrain = stores.retrains.current()
+    retrain = stores.retrains.get_current()
     if retrain is not None and retrain.space == space:
         stores.retrains.cancel()
     stores.generations.delete_of_space(space)
-    for record in stores.generations.records():
+    for record in stores.generations.list_records():
         if record.generation.space == space:
             stores.generations.delete_record(record.generation)
     blobs.delete_prefix(space_prefix(space))

@@ -52,11 +52,11 @@ def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]
     """Collect the examples of a space, or of all spaces (None), without uninformative texts."""
     from model.data.cleaning import is_informative
 
-    submitters = stores.submissions.submitters(space)
+    submitters = stores.submissions.map_submitters(space)
     moments = {video_id: stores.moments.of_video(video_id) for video_id in sorted(submitters)}
     examples = [
         *(example for video_id, own in moments.items() for example in _from_texts(own, submitters[video_id])),
-        *_from_votes(stores.spaces.votes(space), moments),
+        *_from_votes(stores.spaces.list_votes(space), moments),
     ]
     return [example for example in examples if is_informative(example.text)]
 
