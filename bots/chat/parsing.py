@@ -1,25 +1,30 @@
-"""One conversation in typed lines: plain words search, links are added, `/name` is a command."""
+"""Typed text as commands: plain words search, links are added, and `/name` calls a command."""
 
 import re
+from collections.abc import Iterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Final
 
-from bots.commands import search
 from bots.commands.client import Client
+from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean, translate
-from worker.protocol.messages import Caller
+from worker.protocol.base import Caller
 
-_LINK = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
-_BARE_LINK = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
-"""A link as people shorten it: `youtu.be/…`"""
-_WRAPPERS = "<>\"'`“”‘’"
+_LINK: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_BARE_LINK: Final = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
+"""A link without its scheme, such as `youtu.be/…`."""
+_WRAPPERS: Final = "<>\"'`“”‘’"
+
+
+class ArgumentError(ValueError):
+    """A typed value does not fit its parameter."""
 
 
 class Conversation:
-    """Remembers what `/more` goes on from. A page of a search holds `limit` cards."""
+    """Answers one user's lines and remembers the search that `/more` continues. A page holds `limit` cards."""
 
     def __init__(self, client: Client, caller: Caller, limit: int = 5) -> None:
         self._client = client
@@ -27,64 +32,116 @@ class Conversation:
         self._limit = limit
         self._next: Search | None = None
 
-    async def say(self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None) -> Replies:
-        """The replies to one line. `like`, `unlike` and `in_link` steer a search."""
-        name, rest = read(line)
-        if name not in COMMANDS:
-            running = _unknown(name)
-        elif name == "more":
-            running = search.more(self._client, self._caller, self._next)
-        else:
-            given = arguments(name, rest)
-            if name == "find":
-                given |= {"like": like, "unlike": unlike, "in_link": in_link, "limit": self._limit}
-            running = COMMANDS[name].run(self._client, self._caller, **given)
-        async with aclosing(running) as replies:
+    async def answer(self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None) -> Replies:
+        """Yield the replies to one line. `like`, `unlike` and `in_link` apply if the line is a search."""
+        name, rest = parse_line(line)
+        steering = {"like": like, "unlike": unlike, "in_link": in_link, "limit": self._limit}
+        async with aclosing(self._run(name, rest, steering)) as replies:
             async for reply in replies:
                 if isinstance(reply, Results):
                     self._next = reply.next
                 yield reply
 
-
-def arguments(name: str, rest: str) -> dict[str, Any]:
-    """What is typed after a command's name, as `bots.commands.registry` takes it."""
-    match name:
-        case "find":
-            return {"words": rest}
-        case "index":
-            return {"links": rest.split()}
-        case "library":
-            return {"mine": True} if rest == "mine" else {"search": rest}
-        case "forget":
-            return {"mine": True} if rest == "mine" else {"link": rest}
-        case "settings":
-            setting, _, value = rest.partition(" ")
-            return {"name": setting, "value": value.strip()}
-        case "retrain":
-            return {"action": rest} if rest else {}
-        case "model":
-            action, _, to = rest.partition(" ")
-            return ({"action": action} if action else {}) | ({"to": to.strip()} if to else {})
-    return {}
+    def _run(self, name: str, rest: str, steering: dict[str, Any]) -> Replies:
+        command = COMMANDS.get(name)
+        if command is None or Surface.TYPED not in command.surfaces:
+            return _refuse(Msg.UNKNOWN_COMMAND, name=clean(name))
+        try:
+            args = parse_arguments(command, rest, Surface.TYPED)
+        except ArgumentError:
+            return _refuse(Msg.USAGE, name=name, usage=command.usage)
+        if command.takes_search:
+            args["search"] = self._next
+        elif name == "find":
+            args |= steering
+        return command.run(self._client, self._caller, **args)
 
 
-def read(line: str) -> tuple[str, str]:
-    """The command that a line means, and what is said with it."""
+def parse_line(line: str) -> tuple[str, str]:
+    """Return the name of the command that a line calls, and the text for its parameters."""
     line = line.strip()
     if line.startswith("/"):
         name, _, rest = line[1:].partition(" ")
         return name.lower(), rest.strip()
-    links = links_in(line)
+    links = find_links(line)
     return ("index", " ".join(links)) if links else ("find", line)
 
 
-def links_in(line: str) -> list[str]:
-    """The links of a line; words around a full link are talk. A shortened link counts only where no words stand by."""
-    words = [word.strip(_WRAPPERS) for word in line.split()]
+def parse_arguments(command: Command, text: str, surface: Surface) -> dict[str, Any]:
+    """Return the keyword arguments of a command from what is typed after its name.
+
+    The name of a flag sets that flag. Any other text fills the positional parameters in order; optional ones without
+    a text are left out. Raises `ArgumentError` if a number is expected and `text` has none.
+    """
+    for parameter in command.offered_parameters(surface):
+        if parameter.type is ParameterType.FLAG and text == parameter.shown_name:
+            return {parameter.name: True}
+    return {
+        parameter.name: _parse_value(parameter, value)
+        for parameter, value in _split_values(command, text, surface)
+        if value or parameter.is_required
+    }
+
+
+def fits(command: Command, text: str, surface: Surface) -> bool:
+    """Return whether what is typed after a command's name is what that command takes."""
+    parameters = command.offered_parameters(surface)
+    if any(parameter.type is ParameterType.FLAG and text == parameter.shown_name for parameter in parameters):
+        return True
+    if not any(parameter.is_positional for parameter in parameters):
+        return not text
+    return all(_accepts(parameter, value) for parameter, value in _split_values(command, text, surface))
+
+
+def find_links(text: str) -> list[str]:
+    """Return the links in a text.
+
+    A link without a scheme counts only if the text consists of links: otherwise `and/or` or `node.js/…` would count.
+    """
+    words = [word.strip(_WRAPPERS) for word in text.split()]
     if words and all(_BARE_LINK.fullmatch(word) or _LINK.fullmatch(word) for word in words):
         return words
     return [word for word in words if _LINK.fullmatch(word)]
 
 
-async def _unknown(name: str) -> Replies:
-    yield TextReply(translate(Msg.UNKNOWN_COMMAND, name=clean(name)), ok=False)
+def _split_values(command: Command, text: str, surface: Surface) -> Iterator[tuple[Parameter, str]]:
+    """Yield each positional parameter with its text: one word each, and the rest of the line for the last one."""
+    positional = [parameter for parameter in command.offered_parameters(surface) if parameter.is_positional]
+    rest = text.strip()
+    for parameter in positional[:-1]:
+        value, _, rest = rest.partition(" ")
+        rest = rest.strip()
+        yield parameter, value
+    if positional:
+        yield positional[-1], rest
+
+
+def _parse_value(parameter: Parameter, value: str) -> Any:
+    if parameter.type in (ParameterType.NUMBER, ParameterType.PAGE_SIZE):
+        if not _is_number_for(parameter, value):
+            raise ArgumentError(value)
+        return int(value)
+    return value.split() if parameter.is_list else value
+
+
+def _accepts(parameter: Parameter, value: str) -> bool:
+    if not value and parameter.type is not ParameterType.LINK:
+        return not parameter.is_required
+    words = value.split()
+    match parameter.type:
+        case ParameterType.LINK:
+            return len(find_links(value)) == len(words) and (parameter.is_list or len(words) <= 1)
+        case ParameterType.NUMBER | ParameterType.PAGE_SIZE:
+            return _is_number_for(parameter, value)
+        case _:
+            return not parameter.choices or value in parameter.choices
+
+
+def _is_number_for(parameter: Parameter, value: str) -> bool:
+    if not value.isdecimal():
+        return False
+    return (parameter.minimum or 0) <= int(value) <= (parameter.maximum or int(value))
+
+
+async def _refuse(text: Msg, **values: object) -> Replies:
+    yield TextReply(translate(text, **values), ok=False)

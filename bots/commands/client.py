@@ -1,9 +1,10 @@
-"""What a frontend needs of the workers, whichever way they are reached."""
+"""The port through which frontends reach the workers."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
-from worker.protocol.messages import Request, Update, WireModel
+from worker.protocol.base import Request, WireModel
+from worker.protocol.updates import Update
 
 A = TypeVar("A", bound=WireModel)
 
@@ -12,13 +13,13 @@ class Client(Protocol):
     """Sends requests and follows jobs. One instance serves a whole bot process."""
 
     async def call(self, request: Request[A]) -> A:
-        """The request's answer. Raises `CallFailed` with a code and an incident."""
+        """Return the request's answer. Raises `CallFailedError` with a code and a correlation id."""
         ...
 
     def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """The job's updates from now on; the last is `Indexed`, `Learned` or `Failed`."""
+        """Iterate over the job's updates from now on. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
         ...
 
     async def thumbnail(self, key: str) -> bytes:
-        """A JPEG from the blob store. Raises `KeyError`."""
+        """Return a JPEG from the blob store. Raises `KeyError`."""
         ...

@@ -1,83 +1,97 @@
-"""One submitted link, followed from its submission to its outcome."""
+"""Progress of one submitted link, from its submission to its outcome."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from typing import Final
 
 from bots.commands.client import Client
-from bots.commands.replies import LinkOutcome, LinkProgress, Reply
+from bots.commands.replies import LinkOutcome, LinkProgress, LinkStatus, Reply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean, translate
-from worker.protocol import messages
-from worker.protocol.messages import Caller, CallFailedError
+from worker.protocol.base import Caller, CallFailedError
+from worker.protocol.library import GetVideoStatus, Submit
+from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, IndexStage, JobFailed, Update
 
 SILENCE_S = 30.0
-LONGEST_SILENCE_S = 600.0
+"""Seconds without an update after which the video's status is requested. Doubles while the job stays silent."""
+MAX_SILENCE_S: Final = 600.0
 
-_STAGES: Mapping[str, tuple[Msg, float, float]] = {
-    "waiting": (Msg.QUEUED, 0.0, 0.0),
-    "fetch": (Msg.FETCHING, 0.0, 0.25),
-    "decode": (Msg.DECODING, 0.25, 0.25),
-    "embed": (Msg.EMBEDDING, 0.5, 0.45),
-    "store": (Msg.STORING, 0.95, 0.05),
+_STAGES: Final[Mapping[IndexStage, tuple[Msg, float, float]]] = {
+    IndexStage.WAITING: (Msg.QUEUED, 0.0, 0.0),
+    IndexStage.FETCH: (Msg.FETCHING, 0.0, 0.25),
+    IndexStage.DECODE: (Msg.DECODING, 0.25, 0.25),
+    IndexStage.EMBED: (Msg.EMBEDDING, 0.5, 0.45),
+    IndexStage.STORE: (Msg.STORING, 0.95, 0.05),
 }
-"""Each stage's words, and where on the whole way it begins and how much of it it takes."""
+"""The name of each stage, the share of the job that is done when it begins, and its own share of the job."""
 
 
-async def follow(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> LinkOutcome:
-    """Submits a link and tells how far its job is, up to what came of it. Raises `CallFailedError`."""
-    submitted = await client.call(submit)
+async def follow(client: Client, request: Submit, report: Callable[[Reply], None]) -> LinkOutcome:
+    """Submit a link, report the progress of its job and return its outcome. Raises `CallFailedError`."""
+    submitted = await client.call(request)
     if submitted.indexed:
-        return _outcome(submitted.link, submitted.indexed)
+        return _link_outcome(submitted.link, submitted.indexed)
     if submitted.job_id is None:
         raise ValueError("a submitted link has neither a job nor an outcome")
-    last = None
-    async for update in _updates(client, submit.caller, submitted.job_id, submitted.video_id):
-        if isinstance(update, messages.IndexProgress):
-            text, begin, part = _STAGES[update.stage]
-            tell(LinkProgress(submitted.link, translate(text), begin + part * update.done))
-        elif isinstance(update, messages.Indexed | messages.JobFailed):
-            last = update
-    if last is None:
+    outcome = None
+    async for update in _updates(client, request.caller, submitted.job_id, submitted.video_id):
+        if isinstance(update, IndexProgress):
+            name, begin, share = _STAGES[update.stage]
+            report(LinkProgress(submitted.link, translate(name), begin + share * update.done))
+        elif isinstance(update, Indexed | JobFailed):
+            outcome = update
+    if outcome is None:
         raise ValueError("a job's updates ended without an outcome")
-    return _outcome(submitted.link, last)
+    return _link_outcome(submitted.link, outcome)
 
 
-async def _updates(client: Client, caller: Caller, job_id: str, video_id: str) -> AsyncGenerator[messages.Update, None]:
-    """The job's updates. After a long silence the record is asked: news die with a killed worker, or with Redis."""
-    standing, silence_s = messages.GetVideoStatus(caller=caller, video_id=video_id), SILENCE_S
-    following = client.follow(job_id)
-    heard = asyncio.ensure_future(anext(following, None))
+async def _updates(client: Client, caller: Caller, job_id: str, video_id: str) -> AsyncGenerator[Update, None]:
+    """Yield the job's updates.
+
+    If the job stays silent, its outcome is read from the record instead: an update is lost if the worker is killed or
+    Redis restarts. A status request that fails is repeated after the next, twice as long, silence.
+    """
+    updates = client.follow(job_id)
+    next_update = asyncio.ensure_future(anext(updates, None))
+    silence_s = SILENCE_S
     try:
         while True:
-            await asyncio.wait({heard}, timeout=silence_s)
-            if heard.done():
-                if (update := heard.result()) is None:
+            await asyncio.wait({next_update}, timeout=silence_s)
+            if next_update.done():
+                if (update := next_update.result()) is None:
                     return
                 yield update
-                heard, silence_s = asyncio.ensure_future(anext(following, None)), SILENCE_S
+                next_update = asyncio.ensure_future(anext(updates, None))
+                silence_s = SILENCE_S
                 continue
-            silence_s = min(2 * silence_s, LONGEST_SILENCE_S)
+            silence_s = min(2 * silence_s, MAX_SILENCE_S)
             with suppress(CallFailedError):
-                if ended := (await client.call(standing)).update:
-                    yield ended
+                status = await client.call(GetVideoStatus(caller=caller, video_id=video_id))
+                if status.update:
+                    yield status.update
                     return
     finally:
-        heard.cancel()
-        await asyncio.gather(heard, return_exceptions=True)
+        next_update.cancel()
+        await asyncio.gather(next_update, return_exceptions=True)
 
 
-def _outcome(link: str, update: messages.Indexed | messages.JobFailed) -> LinkOutcome:
-    if isinstance(update, messages.JobFailed):
+def _link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
+    if isinstance(update, JobFailed):
         return LinkOutcome(
-            link, "failed", translate(update.code), code=update.code, correlation_id=update.correlation_id
+            link,
+            LinkStatus.FAILED,
+            translate(update.code),
+            code=update.code,
+            correlation_id=update.correlation_id,
         )
     title = clean(update.title) or update.link
     match update.status:
-        case "indexed":
+        case IndexOutcome.INDEXED:
             text = translate(Msg.INDEXED, title=title)
-        case "already":
+        case IndexOutcome.ALREADY:
             text = translate(Msg.ALREADY, title=title)
-        case "words_only":
-            text = translate(Msg.WORDS_ONLY, title=title, reason=translate(update.code) if update.code else "").strip()
-    return LinkOutcome(update.link, update.status, text, update.moments, update.code)
+        case IndexOutcome.WORDS_ONLY:
+            reason = translate(update.code) if update.code else ""
+            text = translate(Msg.WORDS_ONLY, title=title, reason=reason).strip()
+    return LinkOutcome(update.link, LinkStatus(update.status), text, update.moments, update.code)

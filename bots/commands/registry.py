@@ -1,54 +1,208 @@
-"""Every command there is: what it is called, what it does, and what runs it. Each frontend offers all of them."""
+"""All commands. A new one needs a function and an entry here; every frontend offers it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from bots.commands import admin, search
+from bots.commands import library, search, settings, training
 from bots.commands.client import Client
-from bots.commands.replies import Help, Replies
+from bots.commands.definition import (
+    IN_CHATS,
+    INTERNAL,
+    Command,
+    Completion,
+    Parameter,
+    ParameterType,
+    Surface,
+)
+from bots.commands.replies import Help, HelpLine, Replies
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from worker.protocol.messages import Caller
+from worker.protocol.base import Caller
+
+_CHAT_ONLY: Final = frozenset({Surface.CHAT})
+_TYPED_ONLY: Final = frozenset({Surface.TYPED})
+_COMMAND_LINE_ONLY: Final = frozenset({Surface.COMMAND_LINE})
 
 
-@dataclass(frozen=True)
-class Command:
-    name: str
-    arguments: str
-    help: Msg
-    run: Callable[..., Replies]
-    """Called with a client, an asker, and the command's own arguments by keyword."""
-    is_admin: bool = False
-    dated: bool = False
-    """Takes `at`: it counts by when it was asked, not by when a process came to do it."""
-    once: bool = False
-    """Takes `again`: asked a second time, because the process that was asked first ended, it begins nothing."""
+def offered(surface: Surface) -> tuple[Command, ...]:
+    """Return the commands that users of a surface can call by name."""
+    return tuple(command for command in COMMANDS.values() if surface in command.surfaces)
 
 
-PUBLIC: Final = frozenset({"find", "index", "library", "status"})
-"""Commands whose answers everybody sees where the space has decided so; the others concern one person."""
+async def show_help(client: Client, caller: Caller) -> Replies:
+    """List the commands that the caller may use."""
+    shown = [command for command in offered(Surface.TYPED) if caller.is_admin or not command.is_admin]
+    yield Help(
+        tuple(HelpLine(command.name, command.usage, translate(command.help)) for command in shown if command.help)
+    )
 
 
-async def guide(client: Client, caller: Caller) -> Replies:
-    """The `help` command."""
-    shown = [command for command in COMMANDS.values() if caller.is_admin or not command.is_admin]
-    yield Help(tuple((command.name, command.arguments, translate(command.help)) for command in shown))
-
-
-COMMANDS: Final[Mapping[str, Command]] = {
+COMMANDS: Final[dict[str, Command]] = {
     command.name: command
     for command in (
-        Command("find", "WORDS, MORE WORDS", Msg.FIND_HELP, search.find),
-        Command("more", "", Msg.MORE_HELP, search.more),
-        Command("index", "LINK …", Msg.INDEX_HELP, search.index, dated=True),
-        Command("library", "[WORDS]", Msg.LIBRARY_HELP, search.library),
-        Command("forget", "LINK | mine", Msg.FORGET_HELP, search.forget, dated=True),
-        Command("status", "", Msg.STATUS_HELP, search.status),
-        Command("privacy", "", Msg.PRIVACY_HELP, admin.privacy),
-        Command("settings", "[NAME VALUE]", Msg.SETTINGS_HELP, admin.settings, is_admin=True),
-        Command("retrain", "[start | cancel]", Msg.RETRAIN_HELP, admin.retrain, is_admin=True, once=True),
-        Command("model", "[status | rollback]", Msg.MODEL_HELP, admin.model, is_admin=True, once=True),
-        Command("help", "", Msg.HELP_HELP, guide),
+        Command(
+            "find",
+            Msg.FIND_HELP,
+            search.find,
+            (
+                Parameter(
+                    "words",
+                    Msg.WORDS_HELP,
+                    is_required=True,
+                    is_positional=True,
+                    metavar="WORDS, MORE WORDS",
+                    command_line_help=Msg.CLI_WORDS_HELP,
+                    command_line_metavar="WORDS",
+                ),
+                Parameter("picture", Msg.PICTURE_HELP, ParameterType.PICTURE, surfaces=_CHAT_ONLY),
+                Parameter("like", Msg.LIKE_HELP, surfaces=_CHAT_ONLY),
+                Parameter("unlike", Msg.UNLIKE_HELP, surfaces=_CHAT_ONLY),
+                Parameter(
+                    "in_link",
+                    Msg.IN_HELP,
+                    ParameterType.LINK,
+                    label="in",
+                    completion=Completion.VIDEO,
+                    metavar="LINK",
+                    command_line_help=Msg.CLI_IN_HELP,
+                ),
+                Parameter("limit", Msg.LIMIT_HELP, ParameterType.PAGE_SIZE, default=5, minimum=1, maximum=50),
+            ),
+            is_public=True,
+            command_line_args={"split_on_commas": False},
+        ),
+        Command("more", Msg.MORE_HELP, search.more, surfaces=_TYPED_ONLY, takes_search=True),
+        Command(
+            "index",
+            Msg.INDEX_HELP,
+            library.index,
+            (
+                Parameter(
+                    "links",
+                    Msg.LINK_HELP,
+                    ParameterType.LINK,
+                    label="link",
+                    is_required=True,
+                    is_positional=True,
+                    is_list=True,
+                    command_line_help=Msg.CLI_LINKS_HELP,
+                ),
+            ),
+            admins_may_do_more=True,
+            is_public=True,
+            takes_timestamp=True,
+            command_line_args={"local_files": True},
+        ),
+        Command(
+            "crawl",
+            Msg.CRAWL_HELP,
+            library.crawl,
+            (
+                Parameter("link", Msg.CRAWL_LINK_HELP, ParameterType.LINK, is_required=True, is_positional=True),
+                Parameter(
+                    "max_links",
+                    Msg.CRAWL_MOST_HELP,
+                    ParameterType.NUMBER,
+                    label="most",
+                    default=50,
+                    minimum=1,
+                    maximum=500,
+                ),
+            ),
+            surfaces=_COMMAND_LINE_ONLY,
+        ),
+        Command(
+            "library",
+            Msg.LIBRARY_HELP,
+            library.list_library,
+            (
+                Parameter("search", Msg.LIBRARY_WORDS_HELP, label="words", is_positional=True, surfaces=IN_CHATS),
+                Parameter("only_own", Msg.LIBRARY_MINE_HELP, ParameterType.FLAG, label="mine", surfaces=IN_CHATS),
+            ),
+            is_public=True,
+            command_line_args={"limit": None},
+        ),
+        Command(
+            "forget",
+            Msg.FORGET_HELP,
+            library.forget,
+            (
+                Parameter("link", Msg.FORGET_LINK_HELP, ParameterType.LINK, is_required=True, is_positional=True),
+                Parameter("only_own", Msg.FORGET_MINE_HELP, ParameterType.FLAG, label="mine", surfaces=IN_CHATS),
+            ),
+            admins_may_do_more=True,
+            takes_timestamp=True,
+        ),
+        Command("status", Msg.STATUS_HELP, library.show_status, surfaces=IN_CHATS, is_public=True),
+        Command("privacy", Msg.PRIVACY_HELP, settings.show_privacy, surfaces=IN_CHATS),
+        Command(
+            "settings",
+            Msg.SETTINGS_HELP,
+            settings.show_or_change_settings,
+            (
+                Parameter("name", Msg.SETTING_NAME_HELP, is_positional=True, choices=settings.OPTIONS),
+                Parameter("value", Msg.SETTING_VALUE_HELP, is_positional=True, completion=Completion.SETTING_VALUE),
+            ),
+            surfaces=IN_CHATS,
+            is_admin=True,
+        ),
+        Command(
+            "retrain",
+            Msg.RETRAIN_HELP,
+            training.retrain,
+            (
+                Parameter(
+                    "action",
+                    Msg.RETRAIN_ACTION_HELP,
+                    is_positional=True,
+                    choices=dict.fromkeys(("preview", "start", "cancel")),
+                ),
+            ),
+            surfaces=IN_CHATS,
+            is_admin=True,
+            not_repeatable=True,
+        ),
+        Command(
+            "model",
+            Msg.MODEL_HELP,
+            training.manage_models,
+            (
+                Parameter(
+                    "action",
+                    Msg.MODEL_ACTION_HELP,
+                    is_positional=True,
+                    choices=dict.fromkeys(("status", "rollback")),
+                    command_line_help=Msg.CLI_MODEL_ACTION_HELP,
+                    command_line_metavar="[list|rollback|promote]",
+                ),
+                Parameter(
+                    "to",
+                    Msg.MODEL_NAME_HELP,
+                    label="name",
+                    is_positional=True,
+                    surfaces=frozenset({Surface.TYPED, Surface.COMMAND_LINE}),
+                ),
+            ),
+            is_admin=True,
+            not_repeatable=True,
+        ),
+        Command("help", Msg.HELP_HELP, show_help, surfaces=IN_CHATS, admins_may_do_more=True),
+        Command("press", None, search.press, surfaces=INTERNAL, takes_results=True),
+        Command(
+            "watch",
+            None,
+            library.sync_watched_message,
+            surfaces=INTERNAL,
+            takes_timestamp=True,
+            has_no_recipient=lambda args: not args["links"],
+        ),
+        Command(
+            "leave",
+            None,
+            settings.record_bot_removal,
+            surfaces=INTERNAL,
+            takes_timestamp=True,
+            has_no_recipient=lambda args: True,
+        ),
     )
 }
+"""All commands by name, internal ones too. `offered` tells which a user can call."""

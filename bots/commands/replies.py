@@ -1,48 +1,62 @@
-"""What a person sees, before any frontend draws it."""
+"""Replies of commands, before a frontend renders them."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeAlias
 
+from bots.i18n.messages import Msg
+from bots.i18n.translate import clean, clock, date, translate
 from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import IndexStatus
 
 
 @dataclass(frozen=True)
 class TextReply:
-    """One plain sentence. Not `ok`: what was asked for was not done, for the reason `code`."""
+    """A sentence. If it is not `ok`, the request failed or was refused for the reason `code`."""
 
     text: str
     ok: bool = True
     code: ErrorCode | None = None
     correlation_id: str | None = None
-    """Short id under which the log holds the cause."""
+    """The id of the log lines that tell the cause."""
 
 
 @dataclass(frozen=True)
 class LinkProgress:
-    """How far one link has come."""
+    """The progress of one submitted link."""
 
     link: str
     stage: str
+    """The stage in words."""
     done: float
-    """Share of the whole way, 0 to 1."""
+    """Share of all stages that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class IndexingProgress:
-    """Where all links of one request stand."""
+    """The progress or outcome of each link of one request."""
 
     lines: "tuple[LinkProgress | LinkOutcome, ...]"
-    over: bool = False
-    """Nothing more comes: all lines are outcomes, and no link is without one."""
+    is_final: bool = False
+    """Every link has its outcome, and no further reply follows."""
+
+
+class LinkStatus(StrEnum):
+    """How the submission of a link ended."""
+
+    INDEXED = "indexed"
+    WORDS_ONLY = "words_only"
+    ALREADY = "already"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class LinkOutcome:
-    """The last word on one submitted link."""
+    """The last reply about one submitted link."""
 
     link: str
-    status: Literal["indexed", "words_only", "already", "failed"]
+    status: LinkStatus
     text: str
     moments: int = 0
     code: ErrorCode | None = None
@@ -50,12 +64,12 @@ class LinkOutcome:
 
     @property
     def ok(self) -> bool:
-        return self.status != "failed"
+        return self.status != LinkStatus.FAILED
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search that can be carried on: its next page, or the same inside one video."""
+    """A search that can be continued: its next page, or the same search inside one video."""
 
     queries: tuple[str, ...] = ()
     like: tuple[str, ...] = ()
@@ -67,11 +81,12 @@ class Search:
     """In base64."""
 
     def inside(self, link: str) -> "Search":
+        """Return the same search restricted to one video."""
         return replace(self, in_link=link, offset=0)
 
     @property
-    def before(self) -> "Search | None":
-        """The search for the page before this; None: this is the first."""
+    def previous(self) -> "Search | None":
+        """The search for the previous page; None on the first page."""
         return replace(self, offset=max(0, self.offset - self.limit)) if self.offset else None
 
 
@@ -87,14 +102,14 @@ class Card:
     end_s: float
     time: str
     """`0:12–0:18`"""
-    length: str
-    """`1:02:03`, or empty where it is not known."""
+    length: str | None
+    """Length of the video as `1:02:03`, if it is known."""
     added: str
     """`added by ada, 21 Nov 2026`"""
     why: tuple[str, ...]
     score: float
     more: int
-    """How many more moments of the same video matched."""
+    """Number of further matching moments in the same video."""
     thumbnail: str | None
     """Key in the blob store."""
     words_only: bool = False
@@ -102,16 +117,16 @@ class Card:
 
 @dataclass(frozen=True)
 class Results:
-    """Cards, best first; `next` is the search for the page after this."""
+    """Cards, best first. `next` is the search for the next page."""
 
     search: Search
     cards: tuple[Card, ...]
     next: Search | None
     took_ms: float
     weak: bool = False
-    """Nothing fits well: these are only the nearest."""
-    token: str = ""
-    """Under which `bots.chat.store` keeps them, so that their buttons work later; empty: not kept."""
+    """No card matches well: these are only the nearest moments."""
+    token: str | None = None
+    """The key under which a chat frontend stored the results for their buttons; None if they are not stored."""
 
 
 @dataclass(frozen=True)
@@ -120,20 +135,20 @@ class LibraryItem:
 
     title: str
     link: str
-    status: Literal["waiting", "indexed", "words_only", "failed"]
+    status: IndexStatus
     state: str
     """The status in words."""
     moments: int
-    length: str
+    length: str | None
     added: str
     thumbnail: str | None
     problem: str | None = None
-    """Why it failed, or why only its words could be had, as a sentence."""
+    """A sentence that says why the video failed or why only its words could be indexed."""
 
 
 @dataclass(frozen=True)
 class LibraryPage:
-    """A page of the library."""
+    """A page of the library; `total` counts the videos of all pages."""
 
     entries: tuple[LibraryItem, ...]
     total: int
@@ -141,32 +156,41 @@ class LibraryPage:
 
 @dataclass(frozen=True)
 class Removed:
-    """Links that are no longer in the library."""
+    """Links that were removed from the library."""
 
     links: tuple[str, ...]
     text: str
 
 
+class HelpLine(NamedTuple):
+    """One command in the help."""
+
+    name: str
+    usage: str
+    """What can be typed after the name."""
+    help: str
+
+
 @dataclass(frozen=True)
 class Help:
-    """Each command with its arguments and what it does."""
+    """The commands that a user may call."""
 
-    lines: tuple[tuple[str, str, str], ...]
+    lines: tuple[HelpLine, ...]
 
 
 @dataclass(frozen=True)
 class Shared:
-    """One card that everybody in the channel is to see."""
+    """A card that a user shares with the whole channel."""
 
     card: Card
     by: str
-    """Id of who shares it."""
+    """The user's id."""
     query: str
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A sentence with a button, which runs `command` with `args` when it is pressed."""
+    """A question with a button that runs `command` with `args`."""
 
     text: str
     button: str
@@ -176,27 +200,37 @@ class Confirmation:
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a retrain has come, or how it ended (`over`)."""
+    """The progress of a retrain, or its result if it `is_final`."""
 
     text: str
     done: float
-    """Share of the stage, 0 to 1."""
-    over: bool = False
+    """Share of the stage that is done, 0 to 1."""
+    is_final: bool = False
     picture: str | None = None
-    """Key in the blob store of the curves."""
+    """Key of the picture of the training curves in the blob store."""
 
     @property
-    def progress(self) -> LinkProgress:
-        """The same for frontends that draw bars."""
+    def as_link_progress(self) -> LinkProgress:
+        """The same progress for frontends that draw bars."""
         return LinkProgress("retrain", self.text, self.done)
+
+
+class SettingLine(NamedTuple):
+    """One setting of a space."""
+
+    name: str
+    description: str
+    value: str
+    choices: tuple[str, ...]
+    """The accepted values; empty if any value is accepted."""
 
 
 @dataclass(frozen=True)
 class SettingsView:
-    """A space's settings: each one's name, what it means, its value, and what it may be."""
+    """The settings of a space, and a sentence if one was changed."""
 
-    lines: tuple[tuple[str, str, str, tuple[str, ...]], ...]
-    text: str = ""
+    lines: tuple[SettingLine, ...]
+    text: str | None = None
 
 
 Reply: TypeAlias = (
@@ -214,11 +248,22 @@ Reply: TypeAlias = (
     | SettingsView
 )
 Replies: TypeAlias = AsyncGenerator[Reply, None]
-"""What a command gives. Closing it stops the listening, not the work."""
+"""The replies of a command. Closing the generator stops following the work, not the work itself."""
 
 
-def succeeded(reply: Reply) -> bool:
-    """Whether this reply tells of nothing that failed."""
+def is_success(reply: Reply) -> bool:
+    """Return False if the reply reports a failure."""
     if isinstance(reply, IndexingProgress):
-        return all(map(succeeded, reply.lines))
+        return all(map(is_success, reply.lines))
     return reply.ok if isinstance(reply, TextReply | LinkOutcome) else True
+
+
+def format_length(duration_s: float | None) -> str | None:
+    """Return a video's length as `1:02:03`, or None if it is not known."""
+    return None if duration_s is None else clock(duration_s)
+
+
+def format_origin(submitter: str, submitted_at: str) -> str:
+    """Return who added a video and on which day; the day is left out if `submitted_at` (ISO) is empty."""
+    who, day = clean(submitter), date(submitted_at)
+    return translate(Msg.ADDED_BY_ON, who=who, date=day) if day else translate(Msg.ADDED_BY, who=who)

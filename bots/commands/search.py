@@ -1,72 +1,39 @@
-"""What a person can ask for, written once: each command yields replies that every frontend draws in its own way."""
+"""Platform-independent search commands. Each is an async generator of replies, which every frontend renders."""
 
-import asyncio
-import functools
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import ParamSpec
-
-import structlog
+from typing import Literal, TypeAlias
 
 from bots.commands.client import Client
-from bots.commands.job_progress import follow
+from bots.commands.errors import code_reply, reply_on_error
 from bots.commands.replies import (
     Card,
-    LibraryItem,
-    LibraryPage,
-    LinkOutcome,
-    Removed,
     Replies,
     Reply,
     Results,
     Search,
+    Shared,
     TextReply,
+    format_length,
+    format_origin,
 )
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, clock, count, date, span, translate
-from worker.ops.logs import current_correlation_id
-from worker.protocol import messages
-from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.messages import MAX_QUERY_CHARS, Caller, CallFailedError
+from bots.i18n.translate import clean, span, translate
+from worker.protocol.base import Caller, CallFailedError
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, VoteKind
 
-P = ParamSpec("P")
-log = structlog.get_logger()
-
-SUGGEST_WITHIN_S = 2.0
-"""Both platforms show what comes within three seconds, and else an error."""
-PAGE_SIZE = 200
-"""Videos of the library that are asked for at once."""
+ResultAction: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
+"""The buttons below results. All but `next` and `previous` act on one card."""
 
 _COMMAS = re.compile("[,，、]")
-"""Commas of Chinese and Japanese keyboards part queries too."""
-
-_STATES: Mapping[str, Msg] = {
-    "waiting": Msg.IN_WORK,
-    "indexed": Msg.READY,
-    "words_only": Msg.ONLY_WORDS,
-    "failed": Msg.FAILED,
-}
+"""The commas of Latin, Chinese and Japanese keyboards all separate queries."""
 
 
-def answered(command: Callable[P, Replies]) -> Callable[P, Replies]:
-    """Ends a failed command with a sentence: nobody sees a traceback, and nobody is left without an answer."""
-
-    @functools.wraps(command)
-    async def run(*args: P.args, **kwargs: P.kwargs) -> Replies:
-        try:
-            async with aclosing(command(*args, **kwargs)) as replies:
-                async for reply in replies:
-                    yield reply
-        except Exception as error:
-            yield surprised(error)
-
-    return run
-
-
-@answered
+@reply_on_error
 async def find(
     client: Client,
     caller: Caller,
@@ -77,193 +44,92 @@ async def find(
     in_link: str | None = None,
     picture: str | None = None,
     limit: int = 5,
-    several: bool = True,
+    split_on_commas: bool = True,
 ) -> Replies:
-    """Moments for any of the comma-separated `words`, towards `like` and away from `unlike`, perhaps in one video.
+    """Find moments that match any of the comma-separated `words`.
 
-    `picture`, in base64, is one that they look like.
-
-    Not `several`: the words are one sentence, with whatever commas it has.
+    `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
+    and `picture` (base64) finds moments that look like it. Without `split_on_commas`, `words` is a single query.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
-        yield _sentence(ErrorCode.QUERY_TOO_LONG)
+        yield code_reply(ErrorCode.QUERY_TOO_LONG)
         return
-    queries = _parts(words) if several else tuple(filter(None, [words.strip()]))
-    search = Search(queries, _parts(like), _parts(unlike), in_link, limit, picture=picture)
-    yield await _results(client, caller, search)
+    queries = _split_queries(words) if split_on_commas else tuple(filter(None, [words.strip()]))
+    search = Search(queries, _split_queries(like), _split_queries(unlike), in_link, limit, picture=picture)
+    yield await _run_search(client, caller, search)
 
 
-@answered
+@reply_on_error
 async def more(client: Client, caller: Caller, search: Search | None) -> Replies:
-    """An earlier search carried on: `Results.next`, or a `Search.inside` of one video. None: there is no more."""
-    yield await _results(client, caller, search) if search else TextReply(translate(Msg.NO_MORE))
+    """Continue an earlier search: `Results.next` or `Search.inside` one video. None means that there is no more."""
+    yield await _run_search(client, caller, search) if search else TextReply(translate(Msg.NO_MORE))
 
 
-@answered
-async def index(
-    client: Client,
-    caller: Caller,
-    links: Sequence[str],
-    *,
-    titles: Mapping[str, str] | None = None,
-    local_files: bool = False,
-    message: str = "",
-    at: float | None = None,
+@reply_on_error
+async def vote(client: Client, caller: Caller, queries: Sequence[str], moment_id: str, kind: VoteKind) -> Replies:
+    """Record the caller's vote on a moment as an answer to `queries`."""
+    await _record_vote(client, caller, queries, moment_id, kind)
+    yield TextReply(translate(Msg.THANKS))
+
+
+async def record_opened(client: Client, caller: Caller, queries: Sequence[str], moment_id: str) -> None:
+    """Record that the caller opened a moment. Failures are ignored: no user waits for this."""
+    if queries:
+        with suppress(CallFailedError):
+            await _record_vote(client, caller, queries, moment_id, "opened")
+
+
+@reply_on_error
+async def press(
+    client: Client, caller: Caller, *, results: Results | None, action: ResultAction, number: int = 0
 ) -> Replies:
-    """Submits all `links` at once and follows each to its `LinkOutcome`. `titles` stand in for the sites' own.
+    """Do what a button below `results` says, for the card with that `number` (from 0).
 
-    `message` is the chat message that holds them, whose going takes them along. `at` is when it was asked, in seconds
-    since 1970: those that were forgotten since stay away.
+    `results` is None if the results are no longer stored or if the caller may not see them.
     """
-    if not links:
-        yield TextReply(translate(Msg.WHICH_LINKS), ok=False, code=ErrorCode.NOT_A_LINK)
+    if results is None or (action not in ("next", "previous") and number >= len(results.cards)):
+        yield TextReply(translate(Msg.TOO_OLD), ok=False)
         return
-    replies: asyncio.Queue[Reply] = asyncio.Queue()
-    jobs = [
-        asyncio.create_task(_index_one(client, submit, replies.put_nowait))
-        for link in links
-        for submit in [
-            messages.Submit(
-                caller=caller,
-                link=link,
-                title=(titles or {}).get(link),
-                local_files=local_files,
-                message=message,
-                at=time.time() if at is None else at,
-            )
-        ]
-    ]
-    running = len(jobs)
-    try:
-        while running:
-            reply = await replies.get()
-            running -= isinstance(reply, LinkOutcome)
-            yield reply
-    finally:
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
-
-
-@answered
-async def crawl(client: Client, caller: Caller, link: str, *, most: int = 50) -> Replies:
-    """Submits the videos of a playlist, a channel or a feed, each followed to its `LinkOutcome`."""
-    found = await client.call(messages.ListPlaylist(caller=caller, link=link, most=most))
-    async with aclosing(index(client, caller, found.links)) as replies:
+    async with aclosing(_act_on_results(client, caller, results, action, number)) as replies:
         async for reply in replies:
             yield reply
 
 
-@answered
-async def library(
-    client: Client, caller: Caller, search: str = "", *, mine: bool = False, limit: int | None = 20
-) -> Replies:
-    """The videos this space can find, newest first, perhaps only those that go by the words of `search` or are `mine`.
-
-    Without a `limit` all of them.
-    """
-    entries: list[LibraryItem] = []
-    while True:
-        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
-        page = await client.call(
-            messages.ListLibrary(caller=caller, search=search, mine=mine, limit=size, offset=len(entries))
-        )
-        entries += [_entry(entry) for entry in page.entries]
-        if not page.entries or len(entries) in (limit, page.total):
-            break
-    if entries:
-        yield LibraryPage(tuple(entries), page.total)
-    else:
-        yield TextReply(translate(Msg.NOTHING_ON_SHELF if search else Msg.EMPTY_LIBRARY))
+def _act_on_results(client: Client, caller: Caller, results: Results, action: ResultAction, number: int) -> Replies:
+    search = results.search
+    match action:
+        case "next":
+            return more(client, caller, results.next)
+        case "previous":
+            return more(client, caller, search.previous)
+    card = results.cards[number]
+    match action:
+        case "like":
+            return more(client, caller, Search(like=(f"moment:{card.moment_id}",), limit=search.limit))
+        case "inside":
+            return more(client, caller, search.inside(card.link))
+        case "share":
+            return _share(client, caller, card, search.queries)
+        case "up" | "down":
+            return vote(client, caller, search.queries, card.moment_id, action)
 
 
-@answered
-async def forget(
-    client: Client, caller: Caller, link: str = "", *, mine: bool = False, at: float | None = None
-) -> Replies:
-    """Takes one link back, or all that the asker submitted; asked for `at` that time, in seconds since 1970."""
-    if not (link or mine):
-        yield TextReply(translate(Msg.WHICH_LINK), ok=False, code=ErrorCode.NOT_A_LINK)
-        return
-    forget = messages.Forget(caller=caller, link=link or None, mine=mine, at=time.time() if at is None else at)
-    links = (await client.call(forget)).links
-    text = (
-        translate(Msg.FORGOTTEN_ONE, link=links[0]) if len(links) == 1 else translate(Msg.FORGOTTEN, count=len(links))
-    )
-    yield Removed(links, text)
+async def _share(client: Client, caller: Caller, card: Card, queries: Sequence[str]) -> Replies:
+    """Show a card to the whole channel. Sharing counts as a vote for it."""
+    await _record_vote(client, caller, queries, card.moment_id, "shared")
+    yield Shared(card, caller.user_id, ", ".join(queries))
 
 
-@answered
-async def watch(client: Client, caller: Caller, message: str, links: Sequence[str], *, at: float) -> Replies:
-    """A message of a watched channel holds these links since: what it held before is taken back, the rest added."""
-    await client.call(messages.Forget(caller=caller, message=message, still=tuple(links), at=at))
-    if links:
-        async with aclosing(index(client, caller, links, message=message, at=at)) as replies:
-            async for reply in replies:
-                yield reply
+async def _record_vote(client: Client, caller: Caller, queries: Sequence[str], moment_id: str, kind: VoteKind) -> None:
+    await client.call(RecordVote(caller=caller, queries=tuple(queries), moment_id=moment_id, kind=kind))
 
 
-@answered
-async def vote(
-    client: Client, caller: Caller, queries: Sequence[str], moment_id: str, kind: messages.VoteKind
-) -> Replies:
-    """Takes down what the asker thinks of a moment as the answer to what was looked for."""
-    await client.call(messages.RecordVote(caller=caller, queries=tuple(queries), moment_id=moment_id, kind=kind))
-    yield TextReply(translate(Msg.THANKS))
-
-
-async def opened(client: Client, caller: Caller, queries: Sequence[str], moment_id: str) -> None:
-    """Takes down that the asker opened a moment. Nobody waits for a word on that, so it may be lost."""
-    if queries:
-        with suppress(CallFailedError):
-            await client.call(
-                messages.RecordVote(caller=caller, queries=tuple(queries), moment_id=moment_id, kind="opened")
-            )
-
-
-@answered
-async def leave(client: Client, caller: Caller, *, at: float, back: bool = False) -> Replies:
-    """The bot was removed from the space at that time, in seconds since 1970, or is back. Nobody is left to tell: a
-    reply means that it failed.
-    """
-    await client.call(messages.RecordBotRemoval(caller=caller, at=at, back=back))
-    nothing: tuple[Reply, ...] = ()
-    for reply in nothing:
-        yield reply
-
-
-async def suggest(client: Client, caller: Caller, typed: str, limit: int = 25) -> list[tuple[str, str]]:
-    """Titles and links of videos that may be meant, while somebody is typing; none where that fails or takes long."""
-    try:
-        async with asyncio.timeout(SUGGEST_WITHIN_S):
-            page = await client.call(messages.ListLibrary(caller=caller, search=typed, limit=limit))
-    except (CallFailedError, TimeoutError):
-        return []
-    return [(clean(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
-
-
-@answered
-async def status(client: Client, caller: Caller) -> Replies:
-    state = await client.call(messages.GetStatus(caller=caller))
-    waiting = translate(Msg.WAITING, count=state.waiting) if state.waiting else translate(Msg.NOTHING_WAITING)
-    videos, moments = (
-        count(state.videos, Msg.VIDEOS_ONE, Msg.VIDEOS),
-        count(state.moments, Msg.MOMENTS_ONE, Msg.MOMENTS),
-    )
-    yield TextReply(translate(Msg.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
-
-
-def surprised(error: Exception) -> TextReply:
-    """What to tell of an exception; the log is told the rest."""
-    return _sentence(*blame(error))
-
-
-async def _results(client: Client, caller: Caller, search: Search) -> Reply:
+async def _run_search(client: Client, caller: Caller, search: Search) -> Reply:
     if not (search.queries or search.like or search.picture):
-        return _sentence(ErrorCode.EMPTY_QUERY)
-    began = time.perf_counter()
+        return code_reply(ErrorCode.EMPTY_QUERY)
+    started = time.perf_counter()
     found = await client.call(
-        messages.Find(
+        Find(
             caller=caller,
             queries=search.queries,
             like=search.like,
@@ -274,39 +140,17 @@ async def _results(client: Client, caller: Caller, search: Search) -> Reply:
             offset=search.offset,
         )
     )
-    took_ms = 1000 * (time.perf_counter() - began)
+    took_ms = 1000 * (time.perf_counter() - started)
     search = replace(search, picture=found.picture)
-    after = None if found.next_offset is None else replace(search, offset=found.next_offset)
-    return Results(search, tuple(_card(hit) for hit in found.hits), after, took_ms, found.weak)
+    next_page = None if found.next_offset is None else replace(search, offset=found.next_offset)
+    return Results(search, tuple(_card(hit) for hit in found.hits), next_page, took_ms, found.weak)
 
 
-async def _index_one(client: Client, submit: messages.Submit, tell: Callable[[Reply], None]) -> None:
-    """Tells of one link's way; the last reply, and only that, is an `LinkOutcome`."""
-    try:
-        tell(await follow(client, submit, tell))
-    except Exception as error:
-        code, correlation_id = blame(error)
-        tell(LinkOutcome(submit.link, "failed", translate(code), code=code, correlation_id=correlation_id))
-
-
-def blame(error: Exception) -> tuple[ErrorCode, str]:
-    """The code and incident of a failure. One that happened in this process is logged under a new incident."""
-    if isinstance(error, CallFailedError):
-        return error.code, error.correlation_id
-    failed = current_correlation_id()
-    log.error("command_failed", correlation_id=failed, exc_info=error)
-    return error_code_of(error), failed
-
-
-def _sentence(code: ErrorCode, correlation_id: str | None = None) -> TextReply:
-    return TextReply(translate(code), ok=False, code=code, correlation_id=correlation_id)
-
-
-def _parts(words: str) -> tuple[str, ...]:
+def _split_queries(words: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _COMMAS.split(words) if part.strip())
 
 
-def _card(hit: messages.Hit) -> Card:
+def _card(hit: Hit) -> Card:
     return Card(
         title=clean(hit.title) or hit.link,
         link=hit.link,
@@ -315,9 +159,9 @@ def _card(hit: messages.Hit) -> Card:
         start_s=hit.start_s,
         end_s=hit.end_s,
         time=span(hit.start_s, hit.end_s),
-        length=_length(hit.duration_s),
-        added=_added(hit.submitter, hit.submitted_at),
-        why=tuple(_why(why) for why in hit.why),
+        length=format_length(hit.duration_s),
+        added=format_origin(hit.submitter, hit.submitted_at),
+        why=tuple(_explain(why) for why in hit.why),
         score=hit.score,
         more=hit.more,
         thumbnail=hit.thumbnail,
@@ -325,34 +169,11 @@ def _card(hit: messages.Hit) -> Card:
     )
 
 
-def _entry(entry: messages.LibraryEntry) -> LibraryItem:
-    return LibraryItem(
-        title=clean(entry.title) or entry.link,
-        link=entry.link,
-        status=entry.status,
-        state=translate(_STATES[entry.status]),
-        moments=entry.moments,
-        length=_length(entry.duration_s),
-        added=_added(entry.submitter, entry.submitted_at),
-        thumbnail=entry.thumbnail,
-        problem=translate(entry.code) if entry.code else None,
-    )
-
-
-def _why(why: messages.MatchReason) -> str:
+def _explain(why: MatchReason) -> str:
     match why.kind:
-        case "looks":
+        case MatchKind.LOOKS:
             return translate(Msg.LOOKS)
-        case "motion":
+        case MatchKind.MOTION:
             return translate(Msg.MOVES)
-        case "words":
+        case MatchKind.WORDS:
             return translate(Msg.WORDS, snippet=clean(why.snippet)) if why.snippet else translate(Msg.WORDS_FIT)
-
-
-def _length(duration_s: float | None) -> str:
-    return "" if duration_s is None else clock(duration_s)
-
-
-def _added(who: str, iso: str) -> str:
-    day = date(iso)
-    return translate(Msg.ADDED_BY_ON, who=clean(who), date=day) if day else translate(Msg.ADDED_BY, who=clean(who))

@@ -1,10 +1,10 @@
-"""The slash commands and the message menu, as Discord lists them."""
+"""Discord's slash commands and message menu, derived from the command registry."""
 
 import base64
+import inspect
 import re
-import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol, TypeAlias
 
 import aiohttp
 import discord
@@ -12,195 +12,199 @@ import structlog
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from bots.chat.parsing import arguments, links_in
-from bots.commands import admin
+from bots.chat.parsing import find_links
+from bots.chat.service import ChatService
+from bots.commands import settings
+from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
+from bots.commands.registry import offered
 from bots.discord import identity
 from bots.discord.render import MAX_CARDS
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
+from worker.ops.logs import current_correlation_id
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import MAX_PICTURE_BYTES, CallFailedError
+from worker.protocol.search import MAX_PICTURE_BYTES
 
-if TYPE_CHECKING:
-    from bots.discord.bot import Bot
-
-CARDS: Final = 3
-"""Cards a page: so many fit a screen."""
+DEFAULT_PAGE_SIZE: Final = 3
+"""Cards that fit a screen."""
 MAX_VALUE_CHARS: Final = 100
-Callback: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
-Command: TypeAlias = app_commands.Command[Any, ..., None]
+"""Discord's limit for the name and the value of a choice."""
+
+Args: TypeAlias = Mapping[str, Any]
+SlashCommand: TypeAlias = app_commands.Command[Any, ..., None]
+Autocomplete: TypeAlias = Callable[[discord.Interaction, str], Coroutine[Any, Any, list[Choice[str]]]]
 
 log = structlog.get_logger()
-_CHANNEL: Final = re.compile(r"<#(\d+)>")
+_CHANNEL_MENTION: Final = re.compile(r"<#(\d+)>")
 
 
-class Translated(app_commands.Translator):
-    """Names and descriptions from the one catalogue of sentences."""
+class CommandHandler(Protocol):
+    """Runs the commands that users choose."""
+
+    @property
+    def chat(self) -> ChatService: ...
+
+    async def run_command(
+        self, interaction: discord.Interaction, command: str, args: Args | Callable[[], Awaitable[Args]]
+    ) -> None:
+        """Acknowledge the interaction, then answer it. Slow arguments are awaited after the acknowledgement."""
+        ...
+
+
+class CatalogTranslator(app_commands.Translator):
+    """Translates names and descriptions of commands with the message catalogue."""
 
     async def translate(
         self, string: locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
+        """Return the translation, or None if Discord should show the English text."""
         english = str(string)
+        if english not in list(Msg):
+            return None
         with use_locale(locale.value):
-            said = translate(Msg(english)) if english in list(Msg) else english
-        return None if said == english else said
+            translation = translate(Msg(english))
+        return None if translation == english else translation
 
 
-def tree(bot: "Bot") -> app_commands.CommandTree["Bot"]:
-    """All that Discord shows of the bot: in servers only, never in private conversations."""
-    made: app_commands.CommandTree[Bot] = app_commands.CommandTree(
-        bot,
+def build_tree(client: discord.Client, handler: CommandHandler) -> app_commands.CommandTree[Any]:
+    """Build everything that Discord lists: for servers only, not for direct messages."""
+    tree: app_commands.CommandTree[Any] = app_commands.CommandTree(
+        client,
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-    listed: list[Command | app_commands.ContextMenu] = [*_asking(bot), *_keeping(bot), *_administering(bot), _menu(bot)]
-    for command in listed:
-        made.add_command(command)
-    return made
+    for command in offered(Surface.CHAT):
+        tree.add_command(_build_slash_command(handler, command))
+    tree.add_command(_build_message_menu(handler))
+    return tree
 
 
-def _asking(bot: "Bot") -> Sequence[Command]:
-    @_command(Msg.NAME_FIND, Msg.FIND_HELP)
-    @_options(
-        words=(Msg.NAME_WORDS, Msg.WORDS_HELP),
-        picture=(Msg.NAME_PICTURE, Msg.PICTURE_HELP),
-        like=(Msg.NAME_LIKE, Msg.LIKE_HELP),
-        unlike=(Msg.NAME_UNLIKE, Msg.UNLIKE_HELP),
-        in_link=(Msg.NAME_IN, Msg.IN_HELP),
-        limit=(Msg.NAME_LIMIT, Msg.LIMIT_HELP),
+def _build_slash_command(handler: CommandHandler, command: Command) -> SlashCommand:
+    parameters = command.offered_parameters(Surface.CHAT)
+
+    async def callback(interaction: discord.Interaction, **values: Any) -> None:
+        given = {name: value for name, value in values.items() if value is not None}
+        await handler.run_command(interaction, command.name, lambda: _convert(handler, interaction, parameters, given))
+
+    callback.__signature__ = _signature(command, parameters)  # type: ignore[attr-defined]  # read by inspect.signature
+    app_commands.rename(**{each.name: locale_str(each.shown_name) for each in parameters})(callback)
+    app_commands.describe(**{each.name: locale_str(each.help) for each in parameters})(callback)
+    app_commands.choices(**{each.name: _choices(each) for each in parameters if each.choices})(callback)
+    slash_command: SlashCommand = app_commands.Command(
+        name=locale_str(command.name), description=locale_str(command.help or command.name), callback=callback
     )
-    async def find(
-        interaction: discord.Interaction,
-        words: str,
-        picture: discord.Attachment | None = None,
-        like: str = "",
-        unlike: str = "",
-        in_link: str = "",
-        limit: Range[int, 1, MAX_CARDS] = CARDS,
-    ) -> None:
-        async def args() -> dict[str, Any]:
-            space = identity.of_interaction(interaction).space
-            where, seen = await bot.front.meant(space, in_link), await _picture(picture)
-            return {"words": words, "like": like, "unlike": unlike, "in_link": where, "picture": seen, "limit": limit}
-
-        await bot.ask(interaction, "find", args)
-
-    @find.autocomplete("in_link")
-    async def videos(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        return await _suggested(bot, interaction, typed)
-
-    @_command(Msg.NAME_INDEX, Msg.INDEX_HELP)
-    @_options(link=(Msg.NAME_LINK, Msg.LINK_HELP))
-    async def index(interaction: discord.Interaction, link: str) -> None:
-        await bot.ask(interaction, "index", arguments("index", link))
-
-    return find, index
+    for parameter in parameters:
+        if parameter.completion:
+            slash_command.autocomplete(parameter.name)(_autocomplete(handler, parameter.completion))
+    if command.is_admin:
+        slash_command.default_permissions = discord.Permissions(manage_guild=True)
+    return slash_command
 
 
-def _keeping(bot: "Bot") -> Sequence[Command]:
-    @_command(Msg.NAME_LIBRARY, Msg.LIBRARY_HELP)
-    @_options(words=(Msg.NAME_WORDS, Msg.SHELF_WORDS_HELP), mine=(Msg.NAME_MINE, Msg.SHELF_MINE_HELP))
-    async def library(interaction: discord.Interaction, words: str = "", mine: bool = False) -> None:
-        await bot.ask(interaction, "library", {"search": words, "mine": mine})
-
-    @_command(Msg.NAME_FORGET, Msg.FORGET_HELP)
-    @_options(link=(Msg.NAME_LINK, Msg.FORGET_LINK_HELP), mine=(Msg.NAME_MINE, Msg.FORGET_MINE_HELP))
-    async def forget(interaction: discord.Interaction, link: str = "", mine: bool = False) -> None:
-        await bot.ask(interaction, "forget", {"link": link, "mine": mine})
-
-    @_command(Msg.NAME_STATUS, Msg.STATUS_HELP)
-    async def status(interaction: discord.Interaction) -> None:
-        await bot.ask(interaction, "status", {})
-
-    @_command(Msg.NAME_PRIVACY, Msg.PRIVACY_HELP)
-    async def privacy(interaction: discord.Interaction) -> None:
-        await bot.ask(interaction, "privacy", {})
-
-    @_command(Msg.NAME_HELP, Msg.HELP_HELP)
-    async def help_(interaction: discord.Interaction) -> None:
-        await bot.ask(interaction, "help", {})
-
-    return library, forget, status, privacy, help_
-
-
-def _administering(bot: "Bot") -> Sequence[Command]:
-    @_command(Msg.NAME_RETRAIN, Msg.RETRAIN_HELP, for_admins=True)
-    @_options(action=(Msg.NAME_ACTION, Msg.RETRAIN_ACTION_HELP))
-    async def retrain(
-        interaction: discord.Interaction, action: Literal["preview", "start", "cancel"] = "preview"
-    ) -> None:
-        await bot.ask(interaction, "retrain", {"action": action})
-
-    @_command(Msg.NAME_MODEL, Msg.MODEL_HELP, for_admins=True)
-    @_options(action=(Msg.NAME_ACTION, Msg.MODEL_ACTION_HELP))
-    async def model(interaction: discord.Interaction, action: Literal["status", "rollback"] = "status") -> None:
-        await bot.ask(interaction, "model", {"action": action})
-
-    @_command(Msg.NAME_SETTINGS, Msg.SETTINGS_HELP, for_admins=True)
-    @_options(name=(Msg.NAME_NAME, Msg.SETTING_NAME_HELP), value=(Msg.NAME_VALUE, Msg.SETTING_VALUE_HELP))
-    @app_commands.choices(
-        name=[Choice(name=locale_str(meaning), value=name) for name, meaning in admin.OPTIONS.items()]
-    )
-    async def settings(interaction: discord.Interaction, name: str = "", value: str = "") -> None:
-        if name == "watched":
-            value = _CHANNEL.sub(r" \1 ", value)
-        await bot.ask(interaction, "settings", {"name": name, "value": value})
-
-    @settings.autocomplete("value")
-    async def values(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        name = str(interaction.namespace.name or "")
-        possible = admin.choices(name) if name in admin.OPTIONS else ()
-        return [Choice(name=each, value=each) for each in possible if each.startswith(typed) and each]
-
-    return retrain, model, settings
-
-
-def _menu(bot: "Bot") -> app_commands.ContextMenu:
+def _build_message_menu(handler: CommandHandler) -> app_commands.ContextMenu:
     async def index_message(interaction: discord.Interaction, message: discord.Message) -> None:
-        await bot.ask(interaction, "index", {"links": links_in(message.content), "message": str(message.id)})
+        args = {"links": find_links(message.content), "message_id": str(message.id)}
+        await handler.run_command(interaction, "index", args)
 
     return app_commands.ContextMenu(name=locale_str(Msg.INDEX_MESSAGE), callback=index_message)
 
 
-# ---- how commands are made ----
+# ---- from parameters to Discord's options ----
 
 
-def _command(name: Msg, help: Msg, for_admins: bool = False) -> Callable[[Callback], Command]:
-    def made(callback: Callback) -> Command:
-        command: Command = app_commands.command(name=locale_str(name), description=locale_str(help))(callback)
-        if for_admins:
-            command.default_permissions = discord.Permissions(manage_guild=True)
-        return command
-
-    return made
-
-
-def _options(**options: tuple[Msg, Msg]) -> Callable[[Callback], Callback]:
-    def made(callback: Callback) -> Callback:
-        callback = app_commands.rename(**{key: locale_str(name) for key, (name, _) in options.items()})(callback)
-        return app_commands.describe(**{key: locale_str(help) for key, (_, help) in options.items()})(callback)
-
-    return made
+def _signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.Signature:
+    """Return the signature from which discord.py derives the options of a slash command."""
+    has_alternative = any(each.type is ParameterType.FLAG for each in parameters)
+    options = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_default(each, is_required=each.is_required and not has_alternative),
+            annotation=_annotation(each),
+        )
+        for each in parameters
+    ]
+    interaction = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return inspect.Signature([interaction, *options])
 
 
-# ---- videos by their titles ----
+def _default(parameter: Parameter, is_required: bool) -> Any:
+    if is_required:
+        return inspect.Parameter.empty
+    return DEFAULT_PAGE_SIZE if parameter.type is ParameterType.PAGE_SIZE else None
 
 
-async def _suggested(bot: "Bot", interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-    """Titles while somebody types."""
-    found = await bot.front.suggest(identity.of_interaction(interaction), typed, MAX_VALUE_CHARS)
-    return [Choice(name=title[:MAX_VALUE_CHARS], value=value) for title, value in found]
+def _annotation(parameter: Parameter) -> Any:
+    match parameter.type:
+        case ParameterType.FLAG:
+            return bool
+        case ParameterType.PICTURE:
+            return discord.Attachment
+        case ParameterType.PAGE_SIZE:
+            return Range[int, parameter.minimum, min(parameter.maximum or MAX_CARDS, MAX_CARDS)]
+        case ParameterType.NUMBER:
+            return Range[int, parameter.minimum, parameter.maximum]
+        case _:
+            return str
 
 
-async def _picture(attachment: discord.Attachment | None) -> str | None:
-    """An attached picture in base64. Raises `CallFailedError`."""
-    if attachment is None:
-        return None
+def _choices(parameter: Parameter) -> list[Choice[str]]:
+    return [
+        Choice(name=locale_str(description) if description else value, value=value)
+        for value, description in parameter.choices.items()
+    ]
+
+
+def _autocomplete(handler: CommandHandler, completion: Completion) -> Autocomplete:
+    async def suggest_videos(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+        caller = identity.caller_from_interaction(interaction)
+        found = await handler.chat.suggest(caller, typed, MAX_VALUE_CHARS)
+        return [Choice(name=title[:MAX_VALUE_CHARS], value=value) for title, value in found]
+
+    async def suggest_setting_values(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
+        name = str(interaction.namespace.name or "")
+        values = settings.choices(name) if name in settings.OPTIONS else ()
+        return [Choice(name=value, value=value) for value in values if value and value.startswith(typed)]
+
+    return {Completion.VIDEO: suggest_videos, Completion.SETTING_VALUE: suggest_setting_values}[completion]
+
+
+# ---- from Discord's values to arguments ----
+
+
+async def _convert(
+    handler: CommandHandler, interaction: discord.Interaction, parameters: tuple[Parameter, ...], values: Args
+) -> dict[str, Any]:
+    """Convert the values of an interaction to arguments of the command. Raises `CallFailedError`."""
+    args = {}
+    for parameter in parameters:
+        if parameter.name in values:
+            args[parameter.name] = await _convert_value(handler, interaction, parameter, values[parameter.name])
+    return args
+
+
+async def _convert_value(
+    handler: CommandHandler, interaction: discord.Interaction, parameter: Parameter, value: Any
+) -> Any:
+    if parameter.type is ParameterType.PICTURE:
+        return await _read_picture(value)
+    if parameter.completion is Completion.VIDEO:
+        space = identity.caller_from_interaction(interaction).space
+        return await handler.chat.resolve_link_token(space, value)
+    if parameter.completion is Completion.SETTING_VALUE:
+        return _CHANNEL_MENTION.sub(r" \1 ", value).strip()
+    return value.split() if parameter.is_list else value
+
+
+async def _read_picture(attachment: discord.Attachment) -> str:
+    """Return an attached picture in base64. Raises `CallFailedError`."""
+    correlation_id = current_correlation_id()
     if attachment.size > MAX_PICTURE_BYTES:
-        raise CallFailedError(ErrorCode.NOT_A_PICTURE, uuid.uuid4().hex[:8])
+        log.warning("picture.refused", correlation_id=correlation_id, bytes=attachment.size)
+        raise CallFailedError(ErrorCode.NOT_A_PICTURE, correlation_id)
     try:
         return base64.b64encode(await attachment.read()).decode()
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        correlation_id = uuid.uuid4().hex[:8]
         log.warning("picture.failed", correlation_id=correlation_id, error=error)
         raise CallFailedError(ErrorCode.UNREACHABLE, correlation_id) from error

@@ -1,0 +1,194 @@
+"""Commands that add videos to the library, list them and remove them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from bots.commands.client import Client
+from bots.commands.errors import describe_error, reply_on_error
+from bots.commands.job_progress import follow
+from bots.commands.replies import (
+    LibraryItem,
+    LibraryPage,
+    LinkOutcome,
+    LinkStatus,
+    Removed,
+    Replies,
+    Reply,
+    TextReply,
+    format_length,
+    format_origin,
+)
+from bots.i18n.messages import Msg
+from bots.i18n.translate import clean, count, translate
+from worker.protocol.base import Caller, CallFailedError
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import Forget, GetStatus, IndexStatus, LibraryEntry, ListLibrary, ListPlaylist, Submit
+
+SUGGEST_WITHIN_S: Final = 2.0
+"""Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
+PAGE_SIZE: Final = 200
+"""Videos that one request to the worker lists at most."""
+
+_STATES: Final[Mapping[IndexStatus, Msg]] = {
+    IndexStatus.WAITING: Msg.IN_WORK,
+    IndexStatus.INDEXED: Msg.READY,
+    IndexStatus.WORDS_ONLY: Msg.ONLY_WORDS,
+    IndexStatus.FAILED: Msg.FAILED,
+}
+
+
+@reply_on_error
+async def index(
+    client: Client,
+    caller: Caller,
+    links: Sequence[str],
+    *,
+    titles: Mapping[str, str] | None = None,
+    local_files: bool = False,
+    message_id: str | None = None,
+    at: float | None = None,
+) -> Replies:
+    """Submit all `links` at once and follow each until its `LinkOutcome`.
+
+    `titles` (by link) replace the titles that the sites give. `message_id` is the chat message that contains the
+    links: when it is deleted, they are removed. `at` is the Unix time of the request: a link that was forgotten
+    after that is not added again.
+    """
+    if not links:
+        yield TextReply(translate(Msg.WHICH_LINKS), ok=False, code=ErrorCode.NOT_A_LINK)
+        return
+    requests = [
+        Submit(
+            caller=caller,
+            link=link,
+            title=(titles or {}).get(link),
+            local_files=local_files,
+            message_id=message_id,
+            at=time.time() if at is None else at,
+        )
+        for link in links
+    ]
+    replies: asyncio.Queue[Reply] = asyncio.Queue()
+    jobs = [asyncio.create_task(_index_link(client, request, replies.put_nowait)) for request in requests]
+    unfinished = len(jobs)
+    try:
+        while unfinished:
+            reply = await replies.get()
+            if isinstance(reply, LinkOutcome):
+                unfinished -= 1
+            yield reply
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+
+
+async def _index_link(client: Client, request: Submit, report: Callable[[Reply], None]) -> None:
+    """Report the progress of one link. The last reply, and only that one, is a `LinkOutcome`."""
+    try:
+        report(await follow(client, request, report))
+    except Exception as error:
+        code, correlation_id = describe_error(error)
+        report(LinkOutcome(request.link, LinkStatus.FAILED, translate(code), code=code, correlation_id=correlation_id))
+
+
+@reply_on_error
+async def crawl(client: Client, caller: Caller, link: str, *, max_links: int = 50) -> Replies:
+    """Submit up to `max_links` videos of a playlist, a channel or a feed, and follow each until its `LinkOutcome`."""
+    playlist = await client.call(ListPlaylist(caller=caller, link=link, max_links=max_links))
+    async with aclosing(index(client, caller, playlist.links)) as replies:
+        async for reply in replies:
+            yield reply
+
+
+@reply_on_error
+async def list_library(
+    client: Client, caller: Caller, search: str | None = None, *, only_own: bool = False, limit: int | None = 20
+) -> Replies:
+    """List the videos that the caller can find, newest first.
+
+    `search` keeps only videos that match its words, `only_own` only those that the caller added. Without a `limit`, all
+    pages are read.
+    """
+    items: list[LibraryItem] = []
+    while True:
+        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(items))
+        page = await client.call(
+            ListLibrary(caller=caller, search=search, only_own=only_own, limit=size, offset=len(items))
+        )
+        items += [_library_item(entry) for entry in page.entries]
+        if not page.entries or len(items) in (limit, page.total):
+            break
+    if items:
+        yield LibraryPage(tuple(items), page.total)
+    else:
+        yield TextReply(translate(Msg.NO_VIDEO_MATCHES if search else Msg.EMPTY_LIBRARY))
+
+
+@reply_on_error
+async def forget(
+    client: Client, caller: Caller, link: str | None = None, *, only_own: bool = False, at: float | None = None
+) -> Replies:
+    """Remove one link, or with `only_own` all that the caller added. `at` is the Unix time of the request."""
+    if not (link or only_own):
+        yield TextReply(translate(Msg.WHICH_LINK), ok=False, code=ErrorCode.NOT_A_LINK)
+        return
+    request = Forget(caller=caller, link=link or None, only_own=only_own, at=time.time() if at is None else at)
+    links = (await client.call(request)).links
+    if len(links) == 1:
+        text = translate(Msg.FORGOTTEN_ONE, link=links[0])
+    else:
+        text = translate(Msg.FORGOTTEN, count=len(links))
+    yield Removed(links, text)
+
+
+@reply_on_error
+async def sync_watched_message(
+    client: Client, caller: Caller, message_id: str, links: Sequence[str], *, at: float
+) -> Replies:
+    """Make the library match a message of a watched channel: remove what it no longer links to, add the rest."""
+    await client.call(Forget(caller=caller, message_id=message_id, kept_links=tuple(links), at=at))
+    if links:
+        async with aclosing(index(client, caller, links, message_id=message_id, at=at)) as replies:
+            async for reply in replies:
+                yield reply
+
+
+async def suggest_videos(client: Client, caller: Caller, typed: str, limit: int = 25) -> list[tuple[str, str]]:
+    """Return titles and links of videos that match what a user has typed so far.
+
+    Returns nothing if the worker fails or takes longer than `SUGGEST_WITHIN_S`.
+    """
+    try:
+        async with asyncio.timeout(SUGGEST_WITHIN_S):
+            page = await client.call(ListLibrary(caller=caller, search=typed, limit=limit))
+    except (CallFailedError, TimeoutError):
+        return []
+    return [(clean(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
+
+
+@reply_on_error
+async def show_status(client: Client, caller: Caller) -> Replies:
+    """Show how much is in the library, which model reads it, and how many videos wait."""
+    state = await client.call(GetStatus(caller=caller))
+    waiting = translate(Msg.WAITING, count=state.waiting) if state.waiting else translate(Msg.NOTHING_WAITING)
+    videos = count(state.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    moments = count(state.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
+    yield TextReply(translate(Msg.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
+
+
+def _library_item(entry: LibraryEntry) -> LibraryItem:
+    return LibraryItem(
+        title=clean(entry.title) or entry.link,
+        link=entry.link,
+        status=entry.status,
+        state=translate(_STATES[entry.status]),
+        moments=entry.moments,
+        length=format_length(entry.duration_s),
+        added=format_origin(entry.submitter, entry.submitted_at),
+        thumbnail=entry.thumbnail,
+        problem=translate(entry.code) if entry.code else None,
+    )

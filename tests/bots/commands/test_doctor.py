@@ -1,0 +1,45 @@
+"""Findings of the doctor in words."""
+
+import pytest
+
+from bots.commands.doctor import describe_check
+from bots.i18n.translate import LANGUAGES, use_locale
+from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
+
+PARAMETERS = {
+    "folder": "/data",
+    "free_gb": 5,
+    "error": OSError("no space"),
+    "preset": "starter",
+    "figures": None,
+    "command": "fetch",
+    "count": 3,
+    "name": "GPU",
+    "threads": 2,
+    "address": "/blobs",
+    "runtime": "deno",
+    "version": "7",
+    "collections": 1,
+    "url": "http://qdrant",
+    "module": "torch",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("outcome", DoctorOutcome)
+def test_every_outcome_has_a_detail_in_every_language(language: str, outcome: DoctorOutcome) -> None:
+    with use_locale(language):
+        line = describe_check(DoctorCheck(DoctorCheckName.MODEL, outcome, PARAMETERS))
+    assert line.detail
+    assert "{" not in line.detail
+
+
+@pytest.mark.parametrize("outcome", DoctorOutcome)
+def test_exactly_failed_checks_have_advice(outcome: DoctorOutcome) -> None:
+    line = describe_check(DoctorCheck(DoctorCheckName.MODEL, outcome, PARAMETERS))
+    assert line.is_ok is (line.advice is None)
+
+
+@pytest.mark.parametrize("name", DoctorCheckName)
+def test_every_check_has_a_name(name: DoctorCheckName) -> None:
+    assert describe_check(DoctorCheck(name, DoctorOutcome.SAMPLES_READY, {"count": 1})).name

@@ -1,0 +1,177 @@
+"""Commands that add, list and remove videos, over a library in memory."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from bots.commands import job_progress, library
+from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkStatus, Removed
+from bots.commands.search import find
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.replies import collect, collect_cards, collect_sentence
+from worker.protocol.base import Caller
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import Submit
+from worker.protocol.updates import IndexProgress, IndexStage, Update
+
+
+async def test_index_reports_growing_progress_and_ends_with_the_outcome(client: FakeClient, caller: Caller) -> None:
+    replies = await collect(library.index(client, caller, ["https://video.example/something"]))
+    done = [reply.done for reply in replies if isinstance(reply, LinkProgress)]
+    assert done == sorted(done)
+    assert len(done) == 2
+    assert replies[-1] == LinkOutcome(
+        "https://video.example/something", LinkStatus.INDEXED, "Added “something”.", moments=1
+    )
+    assert await collect_cards(find(client, caller, "something"))
+
+
+async def test_index_follows_links_concurrently_to_one_outcome_each(caller: Caller) -> None:
+    client = FakeClient(gate=threading.Event(), videos=[SNOW])
+    slow = "https://video.example/slow"
+    replies = library.index(client, caller, [slow, SNOW.link, "ftp://x/y.mp4"])
+    first = [await anext(replies) for _ in range(3)]
+    assert {(reply.link, reply.status) for reply in first if isinstance(reply, LinkOutcome)} == {
+        (SNOW.link, "already"),
+        ("ftp://x/y.mp4", "failed"),
+    }
+    assert client.gate
+    client.gate.set()
+    assert [reply.link for reply in await collect(replies) if isinstance(reply, LinkOutcome)] == [slow]
+
+
+async def test_failed_job_ends_with_the_sentence_and_correlation_id_of_its_code(caller: Caller) -> None:
+    link = "https://video.example/live"
+    client = FakeClient(sites={link: ErrorCode.LIVE_STREAM})
+    outcome = (await collect(library.index(client, caller, [link])))[-1]
+    assert outcome == LinkOutcome(
+        link,
+        LinkStatus.FAILED,
+        translate(ErrorCode.LIVE_STREAM),
+        code=ErrorCode.LIVE_STREAM,
+        correlation_id="fa11ed00",
+    )
+
+
+async def test_words_only_video_counts_as_added_and_says_why(caller: Caller) -> None:
+    link = "https://video.example/talk"
+    client = FakeClient(sites={link: FakeVideo(link, "A talk", ("ships",), words_only=True)})
+    outcome = (await collect(library.index(client, caller, [link])))[-1]
+    assert isinstance(outcome, LinkOutcome)
+    assert outcome.ok
+    assert "title and description" in outcome.text
+    assert translate(ErrorCode.BLOCKED) in outcome.text
+
+
+async def test_index_without_links_is_refused_without_a_request(client: FakeClient, caller: Caller) -> None:
+    assert not (await collect_sentence(library.index(client, caller, []))).ok
+    assert client.asked == []
+
+
+async def test_index_passes_titles_and_local_files_to_the_worker(client: FakeClient, caller: Caller) -> None:
+    """Only the command line uses them; chats send neither."""
+    await collect(
+        library.index(client, caller, ["file:///a.mp4"], titles={"file:///a.mp4": "A"}, local_files=True, at=7)
+    )
+    assert client.asked == [Submit(caller=caller, link="file:///a.mp4", title="A", local_files=True, at=7)]
+
+
+async def test_closed_index_leaves_no_task(caller: Caller) -> None:
+    gate, before = threading.Event(), asyncio.all_tasks()
+    replies = library.index(FakeClient(gate=gate), caller, ["https://video.example/slow"])
+    await anext(replies)
+    await replies.aclose()
+    left = asyncio.all_tasks() - before
+    gate.set()
+    assert not left
+
+
+class EndingClient(FakeClient):
+    """A client whose jobs end without an outcome."""
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        yield IndexProgress(stage=IndexStage.WAITING, done=0)
+
+
+async def test_job_whose_updates_end_without_an_outcome_fails(caller: Caller) -> None:
+    outcome = (await collect(library.index(EndingClient(), caller, ["https://video.example/x"])))[-1]
+    assert isinstance(outcome, LinkOutcome)
+    assert outcome.code is ErrorCode.INTERNAL
+
+
+class SilentClient(FakeClient):
+    """A client whose job sends no updates, although its video was indexed."""
+
+    video = FakeVideo("https://videos.example/new", "New", ("something",))
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        self.videos.append(self.video)
+        await asyncio.Event().wait()
+        yield IndexProgress(stage=IndexStage.WAITING, done=0)
+
+
+async def test_silent_job_gets_its_outcome_from_the_record(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = SilentClient()
+    monkeypatch.setattr(job_progress, "SILENCE_S", 0.01)
+    [reply] = await collect(library.index(client, caller, [client.video.link]))
+    assert isinstance(reply, LinkOutcome)
+    assert (reply.status, reply.moments) == ("indexed", 1)
+
+
+async def test_crawl_follows_each_video_of_a_playlist(client: FakeClient, caller: Caller) -> None:
+    replies = await collect(library.crawl(client, caller, "https://video.example/list", max_links=2))
+    added = [reply.link for reply in replies if isinstance(reply, LinkOutcome)]
+    assert added == ["https://video.example/list/0", "https://video.example/list/1"]
+
+
+async def test_library_lists_videos_with_state_and_problem(client: FakeClient, caller: Caller) -> None:
+    """Words narrow the list."""
+    client.videos[1] = replace(GOAL, failed=ErrorCode.CORRUPT)
+    [page] = await collect(library.list_library(client, caller))
+    assert isinstance(page, LibraryPage)
+    assert [(entry.title, entry.state) for entry in page.entries] == [
+        ("Dogs in snow", "ready"),
+        ("The goal", "failed"),
+        ("A talk", "words only"),
+    ]
+    assert [entry.problem for entry in page.entries] == [
+        None,
+        translate(ErrorCode.CORRUPT),
+        translate(ErrorCode.BLOCKED),
+    ]
+    [narrowed] = await collect(library.list_library(client, caller, "talk"))
+    assert isinstance(narrowed, LibraryPage)
+    assert [entry.title for entry in narrowed.entries] == ["A talk"]
+
+
+async def test_empty_library_tells_how_to_add_a_video(caller: Caller) -> None:
+    empty = await collect_sentence(library.list_library(FakeClient(), caller))
+    assert empty.text == translate(Msg.EMPTY_LIBRARY)
+    unmatched = await collect_sentence(library.list_library(FakeClient(), caller, "x"))
+    assert unmatched.text == translate(Msg.NO_VIDEO_MATCHES)
+
+
+async def test_forget_removes_a_video(client: FakeClient, caller: Caller) -> None:
+    """A second time it is not in the library, and without a link there is nothing to remove."""
+    [removed] = await collect(library.forget(client, caller, GOAL.link))
+    assert removed == Removed((GOAL.link,), f"Removed: {GOAL.link}")
+    assert (await collect_sentence(library.forget(client, caller, GOAL.link))).code is ErrorCode.NOT_IN_LIBRARY
+    assert not (await collect_sentence(library.forget(client, caller, ""))).ok
+
+
+async def test_status_counts_videos_and_moments(client: FakeClient, caller: Caller) -> None:
+    sentence = await collect_sentence(library.show_status(client, caller))
+    assert sentence.text == "3 videos, 6 moments. Model: starter. Nothing is waiting."
+
+
+async def test_suggestions_are_empty_if_the_worker_is_too_slow(client: FakeClient, caller: Caller) -> None:
+    """Discord and Slack give three seconds."""
+    assert await library.suggest_videos(client, caller, "snow") == [(SNOW.title, SNOW.link)]
+    client.silent = True
+    async with asyncio.timeout(3):
+        assert await library.suggest_videos(client, caller, "snow") == []
