@@ -1,8 +1,8 @@
-"""How a command gets at the workers: over Redis, through a running `reelseek up`, or by being the worker itself."""
+"""Ways to reach the workers: over Redis, through a running `reelseek up`, or with a worker in this process."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bots.commands.client import Client
 from bots.i18n.messages import Msg
@@ -13,59 +13,73 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from worker.ops.health import FrontendHealth
 
+OUR_PACKAGES: Final = frozenset({"bots", "worker", "indexer", "model"})
+
 
 class CommandError(Exception):
-    """A command that cannot go on, for a reason that is already a sentence; `status` is what the process ends with."""
+    """A command cannot continue. The message is a sentence for the user, `status` the exit status of the process."""
 
     def __init__(self, sentence: str, status: int = 1) -> None:
         super().__init__(sentence)
         self.status = status
 
 
-@asynccontextmanager
-async def connect(settings: Settings, for_others: bool = False) -> AsyncIterator[Client]:
-    """A client, whatever that takes. Raises `CommandError`.
+@contextmanager
+def requiring_extra(extra: str) -> Iterator[None]:
+    """Raise `CommandError` if the block imports a package that only `pip install reelseek[extra]` installs."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in OUR_PACKAGES:
+            raise
+        raise CommandError(translate(Msg.NOT_INSTALLED, extra=extra)) from error
 
-    `for_others`: a process that has to own the data lets other commands work through it meanwhile.
+
+@asynccontextmanager
+async def connect(settings: Settings, serve_relay: bool = False) -> AsyncIterator[Client]:
+    """Open a client in whichever way the settings allow. Raises `CommandError`.
+
+    If this process becomes the owner of the data, `serve_relay` lets other commands use it meanwhile.
     """
     async with AsyncExitStack() as stack:
         if settings.redis_url is not None:
-            from worker.client.queue_client import connect
+            from worker.client.queue_client import connect_client
 
-            client: Client = await stack.enter_async_context(connect(settings))
+            client: Client = await stack.enter_async_context(connect_client(settings))
         else:
             try:
-                client = await stack.enter_async_context(relay.connect(settings))
+                client = await stack.enter_async_context(relay.connect_relay(settings))
             except relay.NoRelayError:
-                client = await stack.enter_async_context(run_embedded(settings, for_others))
+                client = await stack.enter_async_context(run_embedded(settings, serve_relay))
         yield client
 
 
 @asynccontextmanager
-async def run_embedded(settings: Settings, for_others: bool) -> AsyncIterator[Client]:
-    """The worker in this process. Raises `CommandError` where another process owns the data."""
-    # Seconds of imports that a command through a running `reelseek up` never waits for.
-    from worker.runtime.embedded import DataFolderInUseError, embedded
+async def run_embedded(settings: Settings, serve_relay: bool) -> AsyncIterator[Client]:
+    """Run the worker in this process. Raises `CommandError` if another process owns the data folder."""
+    # Imported here because it takes seconds, which a command through a running `reelseek up` does not need.
+    with requiring_extra("worker"):
+        from worker.runtime.embedded import DataFolderInUseError, run_embedded_worker
 
     async with AsyncExitStack() as stack:
         try:
-            client = await stack.enter_async_context(embedded(settings))
+            client = await stack.enter_async_context(run_embedded_worker(settings))
         except DataFolderInUseError as error:
             raise CommandError(translate(Msg.IN_USE)) from error
-        if for_others:
-            await stack.enter_async_context(relay.serve(client, settings))
+        if serve_relay:
+            await stack.enter_async_context(relay.serve_relay(client, settings))
         yield client
 
 
 @contextmanager
 def serve_health(settings: Settings) -> Iterator["FrontendHealth"]:
-    """Where an operator sees how a frontend is. Raises `CommandError` where its port is taken."""
-    # Celery and Redis, which a command through a running `reelseek up` does not need.
-    from worker.ops.health import PortTakenError, frontend
+    """Serve the health checks and metrics of a frontend. Raises `CommandError` if their port is taken."""
+    # Imported here because it loads Celery and Redis, which a command through a running `reelseek up` does not need.
+    from worker.ops.health import PortTakenError, serve_frontend_health
 
     with ExitStack() as stack:
         try:
-            vitals = stack.enter_context(frontend(settings))
-        except PortTakenError as taken:
-            raise CommandError(translate(Msg.PORT_TAKEN, why=taken), 2) from taken
-        yield vitals
+            health = stack.enter_context(serve_frontend_health(settings))
+        except PortTakenError as error:
+            raise CommandError(translate(Msg.PORT_TAKEN, why=error), 2) from error
+        yield health

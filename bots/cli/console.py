@@ -7,30 +7,31 @@ from rich.text import Text as Line
 from bots.chat.parsing import Conversation
 from bots.cli.render import Terminal
 from bots.commands.client import Client
-from bots.commands.registry import COMMANDS
+from bots.commands.definition import Surface
+from bots.commands.registry import offered
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from worker.ops.logs import bind_correlation_id
-from worker.protocol.messages import Caller
+from worker.protocol.base import Caller
 
 CALLER = Caller(space="local:me", user_id="console", is_admin=True)
 
 
-def prompt() -> PromptSession[str]:
-    """A line editor with history that completes command names."""
-    names = [f"/{name}" for name in COMMANDS]
+def create_prompt() -> PromptSession[str]:
+    """Return a line editor with history that completes the names of commands."""
+    names = [f"/{command.name}" for command in offered(Surface.TYPED)]
     return PromptSession("› ", completer=WordCompleter(names, sentence=True), complete_while_typing=False)
 
 
-async def talk(client: Client, terminal: Terminal, lines: PromptSession[str]) -> None:
-    """Answers line after line until Ctrl-C or the end of the input."""
-    chat = Conversation(client, CALLER)
+async def chat(client: Client, terminal: Terminal, prompt: PromptSession[str]) -> None:
+    """Answer line after line until Ctrl-C or the end of the input."""
+    conversation = Conversation(client, CALLER)
     terminal.answers.print(Line(translate(Msg.CONSOLE_HELLO), style="dim"))
     while True:
         try:
-            line = await lines.prompt_async(handle_sigint=False)
+            line = await prompt.prompt_async(handle_sigint=False)
         except (EOFError, KeyboardInterrupt):
             return
         if line.strip():
             with bind_correlation_id():
-                await terminal.show(chat.say(line))
+                await terminal.show(conversation.answer(line))

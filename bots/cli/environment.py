@@ -1,4 +1,4 @@
-"""What every command of the shell begins with: the settings, the log, and a terminal to answer in."""
+"""The settings, the log and the terminal of a command."""
 
 import sys
 from typing import Final
@@ -9,23 +9,29 @@ from bots.cli.render import Terminal
 from bots.connect import CommandError
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from worker.ops.logs import configure
+from worker.ops.logs import configure_logging
+from worker.protocol.base import Caller
 from worker.settings import Settings
 
+CALLER: Final = Caller(space="local:me", user_id="cli", is_admin=True)
 PIPED_WIDTH: Final = 240
-"""Columns of an answer that no terminal shows: wide enough that no link is broken."""
+"""Columns of output that goes to a pipe or a file: enough that no link is broken over two lines."""
 
 
-def settings(to_file: bool = True) -> Settings:
-    """Raises `CommandError` where the log cannot be written, and `ValidationError`."""
-    found = Settings()
+def load_settings(to_file: bool = True) -> Settings:
+    """Read the settings and configure logging, to a file or to the terminal.
+
+    Raises `CommandError` if the log cannot be written, and `ValidationError` if a setting is not valid.
+    """
+    settings = Settings()
     try:
-        configure(found, to_file)
+        configure_logging(settings, to_file)
     except OSError as error:
-        raise CommandError(translate(Msg.BAD_DATA_DIR, folder=found.data_dir, why=error.strerror)) from error
-    return found
+        raise CommandError(translate(Msg.BAD_DATA_DIR, folder=settings.data_dir, why=error.strerror)) from error
+    return settings
 
 
-def terminal() -> Terminal:
+def open_terminal() -> Terminal:
+    """Return the terminal of this process: answers go to stdout, progress and problems to stderr."""
     width = None if sys.stdout.isatty() else PIPED_WIDTH
     return Terminal(Console(width=width, highlight=False), Console(stderr=True, highlight=False))

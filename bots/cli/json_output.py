@@ -1,83 +1,84 @@
-"""Answers of the command line as JSON, one object a line. Each function returns whether the thing was done."""
+"""Replies as JSON on stdout, one object per line."""
 
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bots.commands.replies import Card, LibraryItem, LibraryPage, LinkOutcome, Removed, Replies, Results, TextReply
+from bots.commands.replies import (
+    Card,
+    IndexingProgress,
+    LibraryItem,
+    LibraryPage,
+    LinkOutcome,
+    LinkProgress,
+    Removed,
+    Replies,
+    Reply,
+    Results,
+    TextReply,
+    TrainingProgress,
+    is_success,
+)
 
 if TYPE_CHECKING:
-    from worker.ops.doctor import DoctorCheck
+    from bots.commands.doctor import CheckLine
 
 
-async def found(replies: Replies, query: str, blobs: str) -> bool:
-    """`{"query", "took_ms", "hits": […]}`; `blobs` is where the blob store lies."""
-    async for reply in replies:
-        if isinstance(reply, Results):
-            hits = [_hit(card, blobs) for card in reply.cards]
-            _print({"query": query, "took_ms": round(reply.took_ms, 1), "hits": hits})
-            return True
-        _refused(reply)
-    return False
+async def print_replies(command: str, replies: Replies, blobs_address: str) -> bool:
+    """Print the replies of a command as soon as they come. Returns False if one of them reports a failure.
 
-
-async def outcomes(replies: Replies) -> bool:
-    """`{"link", "status", "code", "sentence", "moments"}` for each link, as soon as it is done."""
+    `blobs_address` is the address of the blob store, which completes the paths of thumbnails.
+    """
     ok = True
     async with aclosing(replies):
         async for reply in replies:
-            if isinstance(reply, LinkOutcome):
-                _print(
-                    {
-                        "link": reply.link,
-                        "status": reply.status,
-                        "code": reply.code,
-                        "sentence": reply.text,
-                        "moments": reply.moments,
-                    }
-                )
-                ok = ok and reply.ok
-            else:
-                ok = _refused(reply) and ok
+            answer = _to_json(command, reply, blobs_address)
+            if answer is not None:
+                _print(answer)
+            ok = ok and is_success(reply)
     return ok
 
 
-async def shelf(replies: Replies) -> bool:
-    """`{"total", "videos": [{"link", "title", "status", "moments", "sentence"}]}`"""
-    async for reply in replies:
-        if isinstance(reply, LibraryPage):
-            _print({"total": reply.total, "videos": [_video(entry) for entry in reply.entries]})
-        elif isinstance(reply, TextReply) and reply.ok:
-            _print({"total": 0, "videos": []})
-        else:
-            return _refused(reply)
-    return True
+def print_checks(checks: Sequence["CheckLine"]) -> None:
+    """Print `{"checks": [{"name", "ok", "detail", "advice"}]}`."""
+    rows = [{"name": one.name, "ok": one.is_ok, "detail": one.detail, "advice": one.advice} for one in checks]
+    _print({"checks": rows})
 
 
-async def forgot(replies: Replies) -> bool:
-    """`{"links", "sentence"}`"""
-    async for reply in replies:
-        if not isinstance(reply, Removed):
-            return _refused(reply)
-        _print({"links": reply.links, "sentence": reply.text})
-    return True
+def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] | None:
+    """Return the JSON of a reply, or None for progress, which is not printed."""
+    match reply:
+        case LinkProgress() | IndexingProgress(is_final=False) | TrainingProgress(is_final=False):
+            return None
+        case Results():
+            return {
+                "query": ", ".join(reply.search.queries),
+                "took_ms": round(reply.took_ms, 1),
+                "hits": [_hit(card, blobs_address) for card in reply.cards],
+            }
+        case LinkOutcome():
+            return {
+                "link": reply.link,
+                "status": reply.status,
+                "code": reply.code,
+                "sentence": reply.text,
+                "moments": reply.moments,
+            }
+        case LibraryPage():
+            return {"total": reply.total, "videos": [_video(entry) for entry in reply.entries]}
+        case TextReply(ok=True) if command == "library":
+            return {"total": 0, "videos": []}
+        case TextReply():
+            return {"code": reply.code, "sentence": reply.text, "correlation_id": reply.correlation_id}
+        case Removed():
+            return {"links": reply.links, "sentence": reply.text}
+        case _:
+            return asdict(reply)
 
 
-def checks(made: Sequence["DoctorCheck"]) -> None:
-    """`{"checks": [{"name", "ok", "detail", "mend"}]}`"""
-    _print({"checks": [{"name": one.name, "ok": one.ok, "detail": one.detail, "mend": one.mend} for one in made]})
-
-
-def _refused(reply: object) -> bool:
-    """Prints `{"code", "sentence", "correlation_id"}` of a sentence that tells of a failure; progress is not printed."""
-    if not isinstance(reply, TextReply):
-        return True
-    _print({"code": reply.code, "sentence": reply.text, "correlation_id": reply.correlation_id})
-    return reply.ok
-
-
-def _hit(card: Card, blobs: str) -> dict[str, Any]:
+def _hit(card: Card, blobs_address: str) -> dict[str, Any]:
     return {
         "link": card.link,
         "moment_link": card.moment_link,
@@ -86,7 +87,7 @@ def _hit(card: Card, blobs: str) -> dict[str, Any]:
         "end_s": card.end_s,
         "score": card.score,
         "why": card.why,
-        "thumbnail": f"{blobs}/{card.thumbnail}" if card.thumbnail else None,
+        "thumbnail": f"{blobs_address}/{card.thumbnail}" if card.thumbnail else None,
         "more": card.more,
     }
 
@@ -102,5 +103,5 @@ def _video(entry: LibraryItem) -> dict[str, Any]:
 
 
 def _print(answer: dict[str, Any]) -> None:
-    # Flushed, so that a reader at the other end of a pipe sees each line when it is true.
+    # Flushed, so that a reader of a pipe gets each line at once.
     print(json.dumps(answer, ensure_ascii=False), flush=True)

@@ -1,4 +1,4 @@
-"""Training and judging models from the shell, without a chat or a queue."""
+"""Commands that train and evaluate models, without a chat or a queue."""
 
 import json
 import logging
@@ -8,299 +8,263 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, get_args
 
 import typer
 from pydantic import ValidationError
-from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text as Line
 
-from bots.cli.environment import settings, terminal
-from bots.connect import CommandError
+from bots.cli.environment import load_settings, open_terminal
+from bots.cli.model_tables import describe_decision, render_comparison, render_report
+from bots.cli.process import INTERRUPTED_STATUS
+from bots.connect import CommandError, requiring_extra
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from model.evaluation.compare import Comparison
-    from model.evaluation.metrics import Report
-    from model.evaluation.promotion import PromotionTest
-    from model.outcome import Step
+    from model.outcome import TrainingStep
     from model.ports import Encoder
 
-STOPPED_STATUS: Final = 130
-Tell = Callable[[str, float], None]
-"""What is being done, and the share of it that is."""
+ReportProgress: TypeAlias = Callable[[str, float], None]
+"""Called with what is being done, and with the share of it that is done."""
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)]
+PresetName: TypeAlias = Annotated[str | None, typer.Option(metavar="NAME", help=Msg.PRESET_HELP)]
+AdapterFolder: TypeAlias = Annotated[Path | None, typer.Option(file_okay=False, help=Msg.ADAPTER_HELP)]
+PairsFile: TypeAlias = Annotated[Path, typer.Option(metavar="FILE", help=Msg.PAIRS_HELP)]
 
-app = typer.Typer()
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-Preset = Annotated[str | None, typer.Option(metavar="NAME", help="The preset, if not that of the settings.")]
-Adapter = Annotated[Path | None, typer.Option(file_okay=False, help="Folder of an adapter.")]
-Pairs = Annotated[Path, typer.Option(metavar="FILE", help="TSV, CSV or JSONL with columns `file` and `text`.")]
+_STAGES: Final = {"texts": Msg.TEXTS, "pictures": Msg.PICTURES, "training": Msg.TRAINING}
+"""The names of `model.outcome.TrainingStage`."""
+_MODEL_ERRORS: Final = {
+    "model_missing": Msg.MODEL_FILES_MISSING,
+    "model_mismatch": Msg.ADAPTER_UNUSABLE,
+    "pairs_unreadable": Msg.PAIRS_UNUSABLE,
+    "too_few_pairs": Msg.PAIRS_UNUSABLE,
+}
+"""The sentence for each `ModelError.code`. The rest of the sentence, in English, is the error's own text."""
 
 
-@app.command()
-def evaluate(pairs: Pairs, preset: Preset = None, adapter: Adapter = None, as_json: AsJson = False) -> None:
-    """Measure how well texts find their pictures, and with an adapter, whether better than without."""
-    found = settings()
-    with _sentences(), _bar() as tell:
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    app.command("evaluate", help=Msg.EVALUATE_HELP)(evaluate)
+    app.command("extract", help=Msg.EXTRACT_HELP)(extract)
+    app.command("train", help=Msg.TRAIN_HELP)(train)
+    app.command("pretrain", help=Msg.PRETRAIN_HELP)(pretrain)
+
+
+def evaluate(
+    pairs: PairsFile, preset: PresetName = None, adapter: AdapterFolder = None, as_json: AsJson = False
+) -> None:
+    """Measure text-to-picture retrieval, and compare an adapter with its base model."""
+    settings = load_settings()
+    with _model_errors_as_sentences(), _progress_bar() as report_progress:
         from model.data.pairs import read_pairs
-        from model.evaluation.compare import compare, encode
+        from model.evaluation.compare import compare_encodings, encode_pairs
 
-        name = _preset(found, preset)
-        work = found.data_dir / "evaluation"
-        read = read_pairs(pairs, work / "pictures")
-        encoder = _encoder(found, name, adapter)
-        encoded = encode(read, encoder, lambda share: tell("pictures", share))
-        report, against = encoded.report(), None
+        preset = _choose_preset(settings, preset)
+        folder = settings.data_dir / "evaluation"
+        read = read_pairs(pairs, folder / "pictures")
+        encoder = _load_encoder(settings, preset, adapter)
+        encoded = encode_pairs(read, encoder, lambda share: report_progress(translate(Msg.PICTURES), share))
+        report, comparison = encoded.report(), None
         if adapter:
-            base = encode(read, _encoder(found, name, None), lambda share: tell("pictures, base", share))
-            against = compare(base, encoded)
-    figures = {**report.as_json(), "generation": encoder.generation, "against_base": against and asdict(against)}
-    saved = _save(work / f"{encoder.generation}-{pairs.stem}.json", figures)
+            base_encoder = _load_encoder(settings, preset, None)
+            base = encode_pairs(read, base_encoder, lambda share: report_progress(translate(Msg.BASE_PICTURES), share))
+            comparison = compare_encodings(base, encoded)
+    figures = {
+        **report.as_json(),
+        "generation": encoder.generation,
+        "against_base": comparison and asdict(comparison),
+    }
+    file = _save_json(folder / f"{encoder.generation}-{pairs.stem}.json", figures)
     if as_json:
         print(json.dumps(figures))
         return
-    terminal().answers.print(_report(report))
-    if against:
-        terminal().answers.print(_comparison(against))
-    terminal().say(Msg.SAVED, file=saved)
+    terminal = open_terminal()
+    terminal.answers.print(render_report(report))
+    if comparison:
+        terminal.answers.print(render_comparison(comparison))
+    terminal.say(Msg.SAVED, file=file)
 
 
-@app.command()
 def extract(
-    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help="A .tsv or .parquet to write.")],
-    text: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Texts, one a line.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Pictures, one a line, from that file's folder.")
-    ] = None,
-    preset: Preset = None,
-    adapter: Adapter = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help=Msg.EXTRACT_OUT_HELP)],
+    text: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help=Msg.EXTRACT_TEXT_HELP)] = None,
+    images: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help=Msg.EXTRACT_IMAGES_HELP)] = None,
+    preset: PresetName = None,
+    adapter: AdapterFolder = None,
 ) -> None:
-    """Write the features of texts or pictures, for other systems."""
+    """Write the feature vectors of texts or pictures."""
     lines = text or images
     if not lines or (text and images):
         raise typer.BadParameter(translate(Msg.TEXT_OR_IMAGES))
-    found = settings()
+    settings = load_settings()
     column: Literal["text", "file"] = "text" if text else "file"
-    with _sentences(), _bar() as tell:
-        from model.evaluation.features import extract as write
+    with _model_errors_as_sentences(), _progress_bar() as report_progress:
+        from model.evaluation.features import extract_features
 
-        encoder = _encoder(found, _preset(found, preset), adapter)
-        write(encoder, lines, column, out, lambda done, all_: tell(f"{done:,} / {all_:,}", done / all_))
-    terminal().say(Msg.SAVED, file=out)
+        encoder = _load_encoder(settings, _choose_preset(settings, preset), adapter)
+        extract_features(
+            encoder, lines, column, out, lambda done, total: report_progress(f"{done:,} / {total:,}", done / total)
+        )
+    open_terminal().say(Msg.SAVED, file=out)
 
 
-@app.command()
 def train(
-    pairs: Pairs,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help="For checkpoints, adapter and report.")],
-    run: Annotated[Path | None, typer.Option(metavar="RUN.toml", dir_okay=False, help="How to train.")] = None,
-    preset: Preset = None,
+    pairs: PairsFile,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help=Msg.TRAIN_OUT_HELP)],
+    run: Annotated[Path | None, typer.Option(metavar="RUN.toml", dir_okay=False, help=Msg.TRAIN_RUN_HELP)] = None,
+    preset: PresetName = None,
 ) -> None:
-    """Train an adapter on pairs, and find out whether it is better. Ctrl-C stops; the same command goes on."""
-    found = settings()
-    with _stoppable() as stopping, _sentences(), _bar() as tell:
-        from model.config import DEFAULT, read_run
-        from model.data.cleaning import clean
+    """Train an adapter on the `train` pairs, test it on the `test` pairs, and write a report.
+
+    Under `torchrun`, only the main process tests and reports.
+    """
+    settings = load_settings()
+    with _stop_on_signal() as is_stopped, _model_errors_as_sentences(), _progress_bar() as report_progress:
+        from model.config import DEFAULT_CONFIG, read_training_config
+        from model.data.cleaning import clean_pairs
         from model.data.pairs import read_pairs
         from model.evaluation import general_set, report
-        from model.evaluation.promotion import trial
-        from model.training.loop import accelerator
-        from model.training.train import train as learn
+        from model.evaluation.promotion import run_promotion_test
+        from model.training import train as training
+        from model.training.trainer import create_accelerator
+        from model.training.training_run import TrainingRun
 
-        name = _preset(found, preset)
-        with accelerator(found.device).main_process_first():  # it writes pictures, the others find them
-            cleaned = clean(read_pairs(pairs, out / "pictures"))
-        read = cleaned.pairs
-        held_out = [pair for pair in read if pair.split == "test"]
-        if not held_out or not any(pair.split == "train" for pair in read):
+        preset = _choose_preset(settings, preset)
+        # The main process extracts the pictures; the others wait and find them.
+        with create_accelerator(settings.device).main_process_first():
+            cleaned = clean_pairs(read_pairs(pairs, out / "pictures"))
+        held_out = [pair for pair in cleaned.pairs if pair.split == "test"]
+        if not held_out or not any(pair.split == "train" for pair in cleaned.pairs):
             raise CommandError(translate(Msg.NOTHING_HELD_OUT, file=pairs))
-        trained = learn(
-            read_run(run or DEFAULT),
-            read,
-            preset=name,
-            device=found.device,
-            parts_dir=found.parts_dir,
-            folder=out,
-            progress=lambda step: tell(*_told(step)),
-            stopping=stopping,
+        trained = training.train(
+            TrainingRun(
+                config=read_training_config(run or DEFAULT_CONFIG),
+                pairs=cleaned.pairs,
+                preset=preset,
+                device=settings.device,
+                artifacts_dir=settings.parts_dir,
+                folder=out,
+                on_progress=lambda step: report_progress(*_describe_step(step)),
+                is_cancelled=is_stopped,
+            )
         )
-        if not trained.main:
+        if not trained.is_main_process:
             return
-        world = general_set.pairs(name, out / "general", found.parts_dir)
-        base, adapter = _encoder(found, name, None), _encoder(found, name, trained.adapter)
-        rest = [pair for pair in read if pair.split != "test"]
-        tried = trial(base, adapter, held_out, world, lambda share: tell("comparing", share), rest)
-        facts = {"preset": name, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
-        report.write(tried, trained.outcomes, facts, out)
-    answers = terminal().answers
-    answers.print(_comparison(tried.held_out), Line(_verdict(tried), style="bold"))
-    for file in (trained.adapter, out / report.JSON, out / report.PICTURE):
-        terminal().say(Msg.SAVED, file=file)
+        general = general_set.build_general_set(preset, out / "general", settings.parts_dir)
+        base, adapter = _load_encoder(settings, preset, None), _load_encoder(settings, preset, trained.adapter)
+        seen = [pair for pair in cleaned.pairs if pair.split != "test"]
+        test = run_promotion_test(
+            base, adapter, held_out, general, lambda share: report_progress(translate(Msg.COMPARING), share), seen
+        )
+        facts = {"preset": preset, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
+        report.write_report(test, trained.outcomes, facts, out)
+    terminal = open_terminal()
+    terminal.answers.print(render_comparison(test.held_out), Line(describe_decision(test), style="bold"))
+    for file in (trained.adapter, out / report.JSON_FILE, out / report.PICTURE_FILE):
+        terminal.say(Msg.SAVED, file=file)
 
 
-@app.command()
 def pretrain(
-    run: Annotated[Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help="What to train.")],
-    data: Annotated[Path | None, typer.Option(help="Pictures and captions, if not the run's.")] = None,
+    run: Annotated[Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help=Msg.PRETRAIN_RUN_HELP)],
+    data: Annotated[Path | None, typer.Option(help=Msg.PRETRAIN_DATA_HELP)] = None,
 ) -> None:
-    """Train the starter preset's map anew, as its run file says."""
-    settings()
-    with _sentences():
-        from model.pretraining import pretrain as training
+    """Train the text map of the starter preset again."""
+    load_settings()
+    with _model_errors_as_sentences():
+        from model.pretraining.pretrain import run_pretraining
 
-        figures = training.run(run, data)
-    for language, held_out in figures.items():
-        terminal().answers.print(Line(f"{language}: {held_out}"))
-
-
-def _preset(found: Settings, stated: str | None) -> str:
-    names = get_args(type(found).model_fields["preset"].annotation)
-    if stated and stated not in names:
-        raise CommandError(translate(Msg.UNKNOWN_PRESET, name=stated, all=", ".join(names)))
-    return stated or found.preset
+        figures = run_pretraining(run, data)
+    for language, metrics in figures.items():
+        open_terminal().answers.print(Line(f"{language}: {metrics}"))
 
 
-def _encoder(found: Settings, preset: str, adapter: Path | None) -> "Encoder":
-    from model.presets import load_encoder
-
-    return load_encoder(preset, device=found.device, adapter=adapter, parts_dir=found.parts_dir)
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What a model, a run file or the disk complains of ends the command with a sentence; the rest is for the log."""
-    from model.errors import ModelError
-
-    logging.captureWarnings(True)
-    try:
-        yield
-    except (ModelError, OSError) as error:
-        raise CommandError(str(error)) from error
-    except TOMLDecodeError as error:
-        raise CommandError(translate(Msg.BAD_RUN, why=error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CommandError(translate(Msg.BAD_RUN, why=why)) from error
-    finally:
-        logging.captureWarnings(False)
+def _choose_preset(settings: Settings, name: str | None) -> str:
+    """Return the preset that was given, or that of the settings. Raises `CommandError` if it does not exist."""
+    names = get_args(type(settings).model_fields["preset"].annotation)
+    if name and name not in names:
+        raise CommandError(translate(Msg.UNKNOWN_PRESET, name=name, all=", ".join(names)))
+    return name or settings.preset
 
 
-@contextmanager
-def _bar() -> Iterator[Tell]:
-    """A progress bar beside the answers, gone when all is done; none where nobody looks."""
-    notes = terminal().notes
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn())
-    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
-        task = progress.add_task("", total=1)
-        yield lambda what, share: progress.update(task, description=escape(what), completed=share)
+def _load_encoder(settings: Settings, preset: str, adapter: Path | None) -> "Encoder":
+    from model.loader import load_encoder
+
+    return load_encoder(preset, device=settings.device, adapter=adapter, artifacts_dir=settings.parts_dir)
 
 
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM came: then the work ends at its next checkpoint. A second one ends it at once."""
-    came: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        came.append(number)
-        for each, before in olds.items():
-            signal.signal(each, before)
-
-    olds = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    except BaseException:
-        if came:
-            terminal().complain(translate(Msg.TRAIN_STOPPED))
-            raise typer.Exit(STOPPED_STATUS) from None
-        raise
-    finally:
-        for each, before in olds.items():
-            signal.signal(each, before)
+def _describe_step(step: "TrainingStep") -> tuple[str, float]:
+    loss = "" if step.loss is None else f", {translate(Msg.LOSS, loss=f'{step.loss:.2f}')}"
+    text = f"{translate(_STAGES[step.stage])} {step.step:,} / {step.steps:,}{loss}"
+    return text, step.step / max(1, step.steps)
 
 
-def _save(file: Path, figures: dict[str, object]) -> Path:
+def _save_json(file: Path, figures: dict[str, object]) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return file
 
 
-def _report(report: "Report") -> RenderableType:
-    ranks = _table("", "R@1", "R@5", "R@10", "MRR", "median rank", "mean rank", "asked", "among")
-    for name, found in (("text to picture", report.text_to_image), ("picture to text", report.image_to_text)):
-        ranks.add_row(
-            name,
-            _share(found.r1, found.r1_interval),
-            _share(found.r5, found.r5_interval),
-            _share(found.r10, found.r10_interval),
-            f"{found.mrr:.3f}",
-            f"{found.median_rank:g}",
-            f"{found.mean_rank:.1f}",
-            f"{found.queries:,}",
-            f"{found.candidates:,}",
-        )
-    shape = _table("", "alignment", "uniformity", "greatest singular value")
-    for name, uniformity, spectrum in (
-        ("texts", report.uniformity_text, report.spectrum_text),
-        ("pictures", report.uniformity_image, report.spectrum_image),
-    ):
-        shape.add_row(name, f"{report.alignment:.3f}", f"{uniformity:.3f}", f"{spectrum[0]:.1%}")
-    return Group(ranks, "", shape)
+@contextmanager
+def _model_errors_as_sentences() -> Iterator[None]:
+    """Raise `CommandError` with a sentence for errors of a model, a run file or a file. Warnings go to the log."""
+    with requiring_extra("train"):
+        from model.errors import ModelError
+
+        logging.captureWarnings(True)
+        try:
+            yield
+        except ModelError as error:
+            sentence = _MODEL_ERRORS.get(error.code)
+            raise CommandError(translate(sentence, why=error) if sentence else str(error)) from error
+        except OSError as error:
+            raise CommandError(translate(Msg.FILE_UNUSABLE, why=error)) from error
+        except TOMLDecodeError as error:
+            raise CommandError(translate(Msg.BAD_RUN, why=error)) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise CommandError(translate(Msg.BAD_RUN, why=why)) from error
+        finally:
+            logging.captureWarnings(False)
 
 
-def _comparison(comparison: "Comparison") -> RenderableType:
-    table = _table("", "measure", "base", "adapter", "difference")
-    for name, found in (
-        ("text to picture", comparison.text_to_image),
-        ("picture to text", comparison.image_to_text),
-    ):
-        for measure, one in found.items():
-            low, high = one.interval
-            difference = f"{one.value:+.3f} ({low:+.3f} to {high:+.3f})"
-            table.add_row(name, measure.upper(), f"{one.base:.3f}", f"{one.adapter:.3f}", difference)
-            name = ""
-    return table
+@contextmanager
+def _progress_bar() -> Iterator[ReportProgress]:
+    """Show a progress bar on stderr until the block ends. Nothing is shown if stderr is not a terminal."""
+    notes = open_terminal().notes
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn())
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
+        task = progress.add_task("", total=1)
+        yield lambda text, share: progress.update(task, description=escape(text), completed=share)
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(name, justify="right" if table.columns else "left", no_wrap=True)
-    return table
+@contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns True after Ctrl-C or SIGTERM, so that training stops at its next checkpoint.
 
+    A second signal ends the process at once.
+    """
+    received: list[int] = []
 
-def _share(share: float, interval: tuple[float, float]) -> str:
-    return f"{share:.3f} ({interval[0]:.3f}–{interval[1]:.3f})"
+    def record(number: int, _: object) -> None:
+        received.append(number)
+        restore()
 
+    def restore() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
-def _told(step: "Step") -> tuple[str, float]:
-    loss = "" if step.loss is None else f", {translate(Msg.LOSS, loss=f'{step.loss:.2f}')}"
-    return f"{step.stage} {step.step:,} / {step.steps:,}{loss}", step.step / max(1, step.steps)
-
-
-def _verdict(trial: "PromotionTest") -> str:
-    """One sentence: the reason against it that weighs most, or that it is better."""
-    from model.evaluation.promotion import Criterion
-
-    sentences = {
-        Criterion.TOO_FEW: Msg.ADAPTER_TOO_FEW,
-        Criterion.NOT_BETTER: Msg.ADAPTER_NOT_BETTER,
-        Criterion.WORSE_BACK: Msg.ADAPTER_WORSE_BACK,
-        Criterion.FORGOT: Msg.ADAPTER_FORGOT,
-        Criterion.BETTER: Msg.ADAPTER_BETTER,
-    }
-    reasons = {reason.finding: reason for reason in trial.verdict.reasons}
-    finding = next(
-        each for each in sentences if each in reasons and (each is not Criterion.BETTER or trial.verdict.better)
-    )
-    difference = reasons[finding].difference
-    shown = {"before": f"{difference.base:.3f}", "after": f"{difference.adapter:.3f}"}
-    low, high = difference.interval
-    return translate(
-        sentences[finding], **shown, low=f"{low:+.3f}", high=f"{high:+.3f}", sources=reasons[finding].sources
-    )
+    handlers = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(received)
+    except BaseException:
+        if received:
+            open_terminal().complain(translate(Msg.TRAIN_STOPPED))
+            raise typer.Exit(INTERRUPTED_STATUS) from None
+        raise
+    finally:
+        restore()

@@ -1,4 +1,4 @@
-"""Draws replies in a terminal: answers on one console, progress on another, so that answers can be piped."""
+"""Replies in a terminal. Answers and progress go to separate consoles, so that answers can be piped."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -16,43 +16,43 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import count, translate
 
 if TYPE_CHECKING:
-    from worker.ops.doctor import DoctorCheck
+    from bots.commands.doctor import CheckLine
 
 
 class Terminal:
-    """`notes` gets progress; where it is no terminal, none is drawn."""
+    """Two consoles: `answers`, and `notes` for progress and problems. Progress is shown only in a real terminal."""
 
     def __init__(self, answers: Console, notes: Console) -> None:
         self.answers = answers
         self.notes = notes
 
     def say(self, text: Msg, **values: object) -> None:
-        """One sentence among the answers."""
+        """Print one sentence as an answer."""
         self.answers.print(Line(translate(text, **values)), soft_wrap=True)
 
     def complain(self, sentence: str) -> None:
-        """One sentence of what went wrong."""
+        """Print one sentence about a problem."""
         self.notes.print(Line(sentence, style="yellow"), soft_wrap=True)
 
     async def show(self, replies: r.Replies) -> bool:
-        """Draws all replies as they come. False: one of them told of a failure."""
+        """Print all replies as they come. Returns False if one of them reports a failure."""
         ok = True
-        with Bars(self) as bars:
+        with ProgressBars(self) as bars:
             async with aclosing(replies):
                 async for reply in replies:
-                    if isinstance(reply, r.TrainingProgress) and not reply.over:
-                        reply = reply.progress
+                    if isinstance(reply, r.TrainingProgress) and not reply.is_final:
+                        reply = reply.as_link_progress
                     if isinstance(reply, r.LinkProgress):
                         bars.update(reply)
                     else:
-                        bars.end(getattr(reply, "link", "retrain"))
-                        self.answers.print(drawn(reply))
-                        ok = ok and r.succeeded(reply)
+                        bars.remove(getattr(reply, "link", "retrain"))
+                        self.answers.print(render_reply(reply))
+                        ok = ok and r.is_success(reply)
         return ok
 
 
-class Bars:
-    """One progress bar for each link in work, gone when all is done."""
+class ProgressBars:
+    """A progress bar for each link in progress. All disappear at the end of the block."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._progress = Progress(
@@ -63,12 +63,12 @@ class Bars:
             console=terminal.notes,
             transient=True,
             disable=not terminal.notes.is_terminal,
-            # Bars and answers share one screen only where both go to it.
+            # Bars and answers share a screen only if both go to the terminal.
             redirect_stdout=terminal.answers.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> "Bars":
+    def __enter__(self) -> "ProgressBars":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,6 +76,7 @@ class Bars:
             self._progress.stop()
 
     def update(self, reply: r.LinkProgress) -> None:
+        """Show the progress of a link."""
         if not self._tasks:
             self._progress.start()
         if reply.link not in self._tasks:
@@ -83,63 +84,62 @@ class Bars:
             self._tasks[reply.link] = self._progress.add_task(name, total=1, stage=reply.stage)
         self._progress.update(self._tasks[reply.link], completed=reply.done, stage=reply.stage)
 
-    def end(self, link: str) -> None:
-        """Takes away the bar of a link that has its outcome."""
+    def remove(self, link: str) -> None:
+        """Hide the bar of a link that has its outcome."""
         if link in self._tasks:
             self._progress.update(self._tasks[link], visible=False)
 
 
-def drawn(reply: r.Reply) -> RenderableType:
-    """One reply as rich draws it."""
+def render_reply(reply: r.Reply) -> RenderableType:
+    """Return a reply as rich prints it."""
     match reply:
         case r.TextReply() | r.LinkOutcome():
-            return _told(reply)
+            return _render_sentence(reply)
         case r.Results():
-            return _results(reply)
+            return _render_results(reply)
         case r.LibraryPage():
-            return _shelf(reply)
+            return _render_library(reply)
         case r.Removed() | r.TrainingProgress():
             return Line(reply.text)
         case r.Confirmation():
             words = " ".join(map(str, reply.args.values()))
             return Line(f"{reply.text}\n/{reply.command} {words}")
         case r.Help():
-            return _guide(reply)
+            return _render_help(reply)
         case r.SettingsView():
-            return _options(reply)
+            return _render_settings(reply)
         case r.LinkProgress():
             return Line(f"{reply.link}  {reply.stage}")
         case r.IndexingProgress() | r.Shared():
-            raise TypeError(f"a terminal is never told this: {reply}")
+            raise TypeError(f"not a reply for a terminal: {reply}")
 
 
-def checked(checks: Sequence["DoctorCheck"]) -> RenderableType:
-    """What the doctor found."""
+def render_checks(checks: Sequence["CheckLine"]) -> RenderableType:
+    """Return the findings of the doctor as a table."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        mark = Line("✓", style="green") if check.ok else Line("✗", style="red")
-        found = Line(check.detail)
-        if not check.ok:
-            found.append(f"\n{check.mend}", style="yellow")
-        table.add_row(mark, Line(check.name, style="bold"), found)
+        mark = Line("✓", style="green") if check.is_ok else Line("✗", style="red")
+        detail = Line(check.detail)
+        if not check.is_ok and check.advice:
+            detail.append(f"\n{check.advice}", style="yellow")
+        table.add_row(mark, Line(check.name, style="bold"), detail)
     return table
 
 
-def _told(reply: r.TextReply | r.LinkOutcome) -> Line:
+def _render_sentence(reply: r.TextReply | r.LinkOutcome) -> Line:
     line = Line(reply.text, style="" if reply.ok else "yellow")
     if isinstance(reply, r.LinkOutcome):
-        line.append(
-            f"  {count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)}" if reply.ok else f"  {reply.link}", style="dim"
-        )
+        about = count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link
+        line.append(f"  {about}", style="dim")
     if reply.correlation_id:
-        line.append(f"  {translate(Msg.REFERENCE, incident=reply.correlation_id)}", style="dim")
+        line.append(f"  {translate(Msg.REFERENCE, correlation_id=reply.correlation_id)}", style="dim")
     return line
 
 
-def _results(results: r.Results) -> RenderableType:
+def _render_results(results: r.Results) -> RenderableType:
     if not results.cards:
         return Line(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
     table = Table.grid(padding=(0, 2))
@@ -152,7 +152,7 @@ def _results(results: r.Results) -> RenderableType:
             about.append(translate(Msg.MORE_INSIDE, count=card.more))
         cell = Group(
             Line(card.title, style="bold"),
-            Line(" · ".join(part for part in about if part), style="dim"),
+            Line(" · ".join(filter(None, about)), style="dim"),
             Line(card.moment_link, style="blue"),
         )
         table.add_row(str(number), card.time, cell)
@@ -160,30 +160,32 @@ def _results(results: r.Results) -> RenderableType:
     return Padding(shown, (0, 0, 1, 0))
 
 
-def _shelf(shelf: r.LibraryPage) -> RenderableType:
+def _render_library(page: r.LibraryPage) -> RenderableType:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("Title", "Moments", "Length", "State"):
-        table.add_column(name, justify="right" if name in {"Moments", "Length"} else "left", overflow="fold")
-    table.add_column("Link", overflow="fold", style="blue")
-    for entry in shelf.entries:
+    table.add_column(translate(Msg.COLUMN_TITLE), overflow="fold")
+    table.add_column(translate(Msg.COLUMN_MOMENTS), justify="right", overflow="fold")
+    table.add_column(translate(Msg.COLUMN_LENGTH), justify="right", overflow="fold")
+    table.add_column(translate(Msg.COLUMN_STATE), overflow="fold")
+    table.add_column(translate(Msg.COLUMN_LINK), overflow="fold", style="blue")
+    for entry in page.entries:
         state = Line(entry.state, style="yellow" if entry.problem else "")
         table.add_row(Line(entry.title), str(entry.moments), entry.length, state, Line(entry.link))
-    total = count(shelf.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
-    shown = len(shelf.entries)
-    return Group(
-        table, Line(total if shown == shelf.total else translate(Msg.SOME_OF, shown=shown, total=total), style="dim")
-    )
+    shown, total = len(page.entries), count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    footer = total if shown == page.total else translate(Msg.SOME_OF, shown=shown, total=total)
+    return Group(table, Line(footer, style="dim"))
 
 
-def _options(options: r.SettingsView) -> RenderableType:
+def _render_settings(view: r.SettingsView) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    for name, text, value, _ in options.lines:
-        table.add_row(Line(name, style="cyan"), Line(value or "–", style="bold"), Line(text, style="dim"))
-    return Group(Line(options.text), table) if options.text else table
+    for line in view.lines:
+        table.add_row(
+            Line(line.name, style="cyan"), Line(line.value or "–", style="bold"), Line(line.description, style="dim")
+        )
+    return Group(Line(view.text), table) if view.text else table
 
 
-def _guide(guide: r.Help) -> RenderableType:
+def _render_help(reply: r.Help) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    for name, arguments, help_ in guide.lines:
-        table.add_row(Line(f"/{name}", style="cyan"), Line(arguments, style="dim"), Line(help_))
+    for line in reply.lines:
+        table.add_row(Line(f"/{line.name}", style="cyan"), Line(line.usage, style="dim"), Line(line.help))
     return table

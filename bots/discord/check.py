@@ -1,41 +1,46 @@
-"""What the doctor looks at in Discord, and how each is mended."""
+"""Checks of the Discord set-up for `reelseek doctor`."""
 
-from bots.commands.registry import COMMANDS
+from bots.commands.definition import Surface
+from bots.commands.doctor import CheckLine
+from bots.commands.registry import offered
 from bots.connect import CommandError
-from bots.discord.bot import may_read
-from bots.discord.run import NO_GOOD, invite_link, logged_in, token_of
+from bots.discord.run import CONFIGURATION_ERROR, logged_in, make_invite_link, require_token
+from bots.discord.watched_channels import may_read_messages
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from worker.ops.doctor import DoctorCheck
 from worker.settings import Settings
 
 
-async def check(settings: Settings) -> list[DoctorCheck]:
-    """Token, commands and intent; nothing where no token is set."""
+async def check_discord(settings: Settings) -> list[CheckLine]:
+    """Check the token, the registered commands and the intent. Returns nothing if no token is set."""
     if settings.discord_token is None:
         return []
     try:
-        async with logged_in(token_of(settings)) as client:
-            assert client.application_id is not None  # noqa: S101  # known from the log-in on
+        async with logged_in(require_token(settings)) as client:
+            assert client.application_id is not None  # noqa: S101  # known after the login
             name = str(client.user)
-            listed = {command["name"] for command in await client.http.get_global_commands(client.application_id)}
-            reads = may_read(await client.application_info())
-    except CommandError as ended:
-        mend = "Look at this machine's way to discord.com."
-        if ended.status == NO_GOOD:
-            mend = "Set REELSEEK_DISCORD_TOKEN; docs/discord.md shows where it is."
-        return [DoctorCheck("Discord token", False, str(ended), mend)]
-    missing = sorted(set(COMMANDS) - {"more"} - listed)
-    intent = (
-        "Message Content Intent is on" if reads else f"Message Content Intent is off. {translate(Msg.DISCORD_INTENT)}"
-    )
+            registered = {command["name"] for command in await client.http.get_global_commands(client.application_id)}
+            has_intent = may_read_messages(await client.application_info())
+    except CommandError as error:
+        is_wrong = error.status == CONFIGURATION_ERROR
+        advice = Msg.FIX_DISCORD_TOKEN if is_wrong else Msg.FIX_DISCORD_CONNECTION
+        return [CheckLine(translate(Msg.DISCORD_TOKEN), False, str(error), translate(advice))]
+    link = make_invite_link(client.application_id)
     return [
-        DoctorCheck("Discord token", True, f"{name}; invite link: {invite_link(client.application_id)}"),
-        DoctorCheck(
-            "Discord commands",
-            not missing,
-            f"missing: {', '.join(missing)}" if missing else f"{len(listed)} commands",
-            "Start `reelseek discord` once: it tells Discord of its commands.",
-        ),
-        DoctorCheck("Discord intent", True, intent),
+        CheckLine(translate(Msg.DISCORD_TOKEN), True, translate(Msg.DISCORD_ACCOUNT, name=name, link=link)),
+        _check_commands(registered),
+        CheckLine(translate(Msg.DISCORD_INTENT_NAME), True, _describe_intent(has_intent)),
     ]
+
+
+def _check_commands(registered: set[str]) -> CheckLine:
+    missing = sorted({command.name for command in offered(Surface.CHAT)} - registered)
+    if not missing:
+        return CheckLine(translate(Msg.DISCORD_COMMANDS), True, translate(Msg.COMMANDS_LISTED, count=len(registered)))
+    detail = translate(Msg.MISSING, names=", ".join(missing))
+    return CheckLine(translate(Msg.DISCORD_COMMANDS), False, detail, translate(Msg.FIX_DISCORD_COMMANDS))
+
+
+def _describe_intent(is_on: bool) -> str:
+    """Return the state of the intent. It is needed only for watched channels, so that its absence is not a fault."""
+    return translate(Msg.INTENT_ON) if is_on else f"{translate(Msg.INTENT_OFF)}. {translate(Msg.DISCORD_INTENT)}"

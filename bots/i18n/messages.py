@@ -1,6 +1,7 @@
-"""Every sentence a person may read, in English: the key of `bots/i18n/locale`, gettext's catalogues of the other languages.
+"""Every sentence that users read, in English. gettext's catalogues in `bots/i18n/locale` translate them.
 
-`python -m bots.i18n.update_catalogs` brings those up to date.
+The English sentence is the key of a translation. `python -m bots.i18n.update_catalogs` adds new sentences to the
+catalogues and removes old ones.
 """
 
 from enum import StrEnum
@@ -11,71 +12,75 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NOT_A_LINK: "That is not a link I can open. Send one that starts with http:// or https://.",
     ErrorCode.SCHEME_REFUSED: "Only links that start with http:// or https:// can be added. Send one of those.",
     ErrorCode.ADDRESS_REFUSED: (
-        "That link leads to a private address, or to a port that no web site uses, so it was not opened. "
-        "Send a public link, or ask whoever runs Reelseek to allow that network."
+        "That link leads to a private address or an unusual port, so it was not opened. "
+        "Send a public link, or ask your Reelseek administrator to allow that network."
     ),
     ErrorCode.PLAYLIST_REFUSED: (
-        "That is a playlist or a channel, not one video. Send its videos one by one, "
-        "or ask whoever runs Reelseek to add them all with `reelseek crawl`."
+        "That is a playlist or a channel, not a single video. Send its videos one by one, "
+        "or ask your Reelseek administrator to add them all with `reelseek crawl`."
     ),
     ErrorCode.FETCH_FAILED: (
-        "The site did not hand over that video. Check that the link plays in a browser, then send it again."
+        "The site did not deliver that video. Check that the link plays in a browser, then send it again."
     ),
     ErrorCode.NOT_FOUND: "There is no video at that link. Check the link, then send it again.",
     ErrorCode.NO_VIDEO: "No video was found on that page. Send the link of the video itself.",
     ErrorCode.TOO_LONG: "That video is longer than allowed here. Send a shorter one.",
     ErrorCode.TOO_LARGE: "That video is larger than allowed here. Send a smaller one.",
-    ErrorCode.LIVE_STREAM: "That is a live stream. Send the link again when the recording is out.",
-    ErrorCode.BLOCKED: "The site refuses to hand that video to Reelseek. Send the same video from another site.",
+    ErrorCode.LIVE_STREAM: "That is a live stream. Send the link again when the recording is available.",
+    ErrorCode.BLOCKED: "The site does not let Reelseek download that video. Send the same video from another site.",
     ErrorCode.PRIVATE: "That video is private. Make it public, or send another link.",
     ErrorCode.UNREACHABLE: "The site cannot be reached right now. Try again in a few minutes.",
     ErrorCode.TIMED_OUT: "That took too long and was stopped. Try again later.",
     ErrorCode.CORRUPT: "That file is damaged or is not a video. Send one that plays.",
     ErrorCode.EMPTY_FILE: "That file is empty. Send one that plays.",
-    ErrorCode.NO_PICTURES: "That file holds sound but no pictures. Send a video.",
+    ErrorCode.NO_PICTURES: "That file has sound but no pictures. Send a video.",
     ErrorCode.TOO_MANY_PIXELS: "The pictures of that video are larger than allowed here. Send a smaller version.",
-    ErrorCode.EMPTY_QUERY: "There was nothing to look for. Say in a few words what happens in the moment.",
-    ErrorCode.QUERY_TOO_LONG: "That is too much text to look for. Use 10,000 characters or fewer.",
-    ErrorCode.NOT_IN_LIBRARY: "That video is not in the library. Add it first by sending its link.",
+    ErrorCode.EMPTY_QUERY: "There is nothing to search for. Describe in a few words what happens in the moment.",
+    ErrorCode.QUERY_TOO_LONG: "That search is too long. Use 10,000 characters or fewer.",
+    ErrorCode.NOT_IN_LIBRARY: "That video is not in the library. Send its link to add it first.",
     ErrorCode.NOT_A_PICTURE: "That picture cannot be read. Send a JPEG, PNG, WebP or GIF of at most 8 MB.",
-    ErrorCode.NOT_YOURS: "Somebody else added that video. Ask them, or an admin, to take it out.",
-    ErrorCode.ADMINS_ONLY: "Only admins may do that. Ask one of them.",
-    ErrorCode.SUBMITTERS_ONLY: "Only admins may add videos here. Ask one of them to add it.",
+    ErrorCode.NOT_YOURS: "Someone else added that video. Ask them or an admin to remove it.",
+    ErrorCode.ADMINS_ONLY: "Only admins can do that. Ask one of them.",
+    ErrorCode.SUBMITTERS_ONLY: "Only admins can add videos here. Ask one of them to add it.",
     ErrorCode.TOO_FEW_PAIRS: (
-        "There is too little to learn from yet. Add videos with titles or subtitles, and vote on what is found."
+        "There is too little to train on yet. Add videos with titles or subtitles, and vote on search results."
     ),
-    ErrorCode.TRAINING_ELSEWHERE: "Another space's training is running, and there is one at a time. Try again later.",
-    ErrorCode.NO_OTHER_MODEL: "There is no other model to go back to. Make one with `/retrain`.",
-    ErrorCode.TOO_MANY: "That was a lot in a short time. Try again in a minute.",
-    ErrorCode.MODEL_MISSING: "A part that reads videos is missing. Whoever runs Reelseek can mend it: `reelseek doctor`.",
+    ErrorCode.TRAINING_ELSEWHERE: "Training for another space is running. Try again later.",
+    ErrorCode.NO_OTHER_MODEL: "There is no earlier model. Train one with `/retrain`.",
+    ErrorCode.TOO_MANY: "You're sending requests too quickly. Try again in a minute.",
+    ErrorCode.MODEL_MISSING: "A model file is missing. Your Reelseek administrator can fix it: `reelseek doctor`.",
     ErrorCode.MODEL_MISMATCH: (
-        "The library was made with another preset. Whoever runs Reelseek can set it back: `reelseek doctor`."
+        "The library was made with another preset. Your Reelseek administrator can fix it: `reelseek doctor`."
     ),
-    ErrorCode.STORE_NEWER: "The library was written by a newer Reelseek than this one. Update Reelseek, then start again.",
+    ErrorCode.STORE_NEWER: "The library was written by a newer Reelseek. Update Reelseek, then start it again.",
     ErrorCode.STORE_UNAVAILABLE: "The library cannot be reached right now. Try again in a minute.",
     ErrorCode.QUEUE_UNAVAILABLE: "Reelseek cannot be reached right now. Try again in a minute.",
-    ErrorCode.NO_WORKER: "Nobody is at work to do that. Try again in a minute, or ask whoever runs Reelseek.",
-    ErrorCode.BUSY: "There is a lot to do right now. Try again in a minute.",
-    ErrorCode.FORGED: "That was refused: the parts of Reelseek do not have the same signing key. Tell whoever runs it.",
+    ErrorCode.NO_WORKER: (
+        "No worker is available right now. Try again in a minute, or tell your Reelseek administrator."
+    ),
+    ErrorCode.BUSY: "Reelseek is busy right now. Try again in a minute.",
+    ErrorCode.FORGED: (
+        "That was refused: the parts of Reelseek use different signing keys. Tell your Reelseek administrator."
+    ),
     ErrorCode.IN_USE: "Reelseek is running here. Stop it, then try again.",
     ErrorCode.NOT_EMPTY: (
-        "A backup is written into an empty folder and restored into an empty library only, so that nothing is lost. "
+        "A backup needs an empty folder, and a restore needs an empty library, so that nothing is overwritten. "
         "Use a new one."
     ),
-    ErrorCode.NOT_WRITTEN: "The backup could not be written. Choose a folder that can be written to and has enough room.",
-    ErrorCode.BACKUP_DAMAGED: "That backup is damaged or not complete, so nothing was restored. Use another one.",
+    ErrorCode.NOT_WRITTEN: "The backup could not be written. Choose a writable folder with enough space.",
+    ErrorCode.BACKUP_DAMAGED: "That backup is damaged or incomplete, so nothing was restored. Use another one.",
     ErrorCode.BACKUP_UNFIT: (
         "That backup was made with another preset, another kind of store or a newer Reelseek, so nothing was restored. "
         "Set Reelseek up as it was then, and try again."
     ),
-    ErrorCode.INTERNAL: "Something went wrong on our side, and it was written down. Try again; if it stays, report it.",
+    ErrorCode.INTERNAL: "Something went wrong, and the cause was logged. Try again. If it fails again, report it.",
 }
 
 
 class Msg(StrEnum):
-    """The sentences that are no failure of a request."""
+    """All other sentences, labels and names."""
 
-    # the web chat
+    # web chat
     SEARCH = "Search"
     LIBRARY = "Library"
     HELP = "Help"
@@ -92,10 +97,10 @@ class Msg(StrEnum):
     ASKED_INSIDE = "inside “{what}”"
     ONLY_INSIDE = "Only inside “{what}”"
     WELCOME_TITLE = "Find the moment"
-    WELCOME = "Say in your own words, in any language, what happens in it. Or paste links to add videos."
-    WELCOME_EMPTY = "The library is empty. Paste the link of a video into the box, and search it in a minute."
+    WELCOME = "Describe in your own words, in any language, what happens in it. Or paste links to add videos."
+    WELCOME_EMPTY = "The library is empty. Paste the link of a video into the box. You can search it in about a minute."
     STARTING = "Just a moment"
-    STARTING_HINT = "Reelseek is starting. If this stays, start it with: reelseek up"
+    STARTING_HINT = "Reelseek is starting. If this page does not change, start it with: reelseek up"
     PLAY = "Play"
     OPEN = "Open"
     CLOSE = "Close"
@@ -103,71 +108,113 @@ class Msg(StrEnum):
     SHOW_MORE = "Show more"
     FILTER = "Filter by title"
     SEARCH_INSIDE = "Search inside"
-    FORGET = "Forget"
-    FORGET_SURE = "Take this video out of the library?"
-    # everywhere
+    FORGET = "Remove"
+    FORGET_SURE = "Remove this video from the library?"
+    # all frontends
     TAGLINE = "Find the moment."
     NO_HITS = "Nothing found. Try other words, or add more videos by sending their links."
     NO_HITS_INSIDE = "Nothing found in this video. Try other words, or search the whole library."
-    WEAK = "Nothing here fits well. The nearest:"
-    NO_MORE = "That was everything. Look for something else."
-    EMPTY_LIBRARY = "The library is empty. Add a video by sending its link."
-    NOTHING_ON_SHELF = "No video in the library goes by those words. Try fewer words."
-    UNKNOWN_COMMAND = "There is no command “{name}”. Type /help to see what there is."
-    WHICH_LINK = "Which video? Give the link that the library shows."
-    WHICH_LINKS = "Which video? Give its link."
+    WEAK = "No good match. The closest moments:"
+    NO_MORE = "No more results. Try another search."
+    EMPTY_LIBRARY = "The library is empty. Send a link to add a video."
+    NO_VIDEO_MATCHES = "No videos match. Try fewer words."
+    UNKNOWN_COMMAND = "There is no command “{name}”. Type /help for a list."
+    USAGE = "Type it like this: /{name} {usage}"
+    WHICH_LINK = "Which video? Send the link that the library shows."
+    WHICH_LINKS = "Which video? Send its link."
     INDEXED = "Added “{title}”."
-    ALREADY = "“{title}” is in the library already."
+    ALREADY = "“{title}” is already in the library."
     WORDS_ONLY = "Added “{title}”, but only by its title and description. {reason}"
-    FORGOTTEN_ONE = "Forgotten: {link}"
-    FORGOTTEN = "Forgotten: {count} videos."
-    STATUS = "{videos} and {moments}, read by “{preset}”. {waiting}"
+    FORGOTTEN_ONE = "Removed: {link}"
+    FORGOTTEN = "Removed {count} videos."
+    STATUS = "{videos}, {moments}. Model: {preset}. {waiting}"
     NOTHING_WAITING = "Nothing is waiting."
     WAITING = "Waiting: {count}."
     LOOKS = "looks like it"
     MOVES = "moves like it"
     WORDS = "the words “{snippet}”"
-    WORDS_FIT = "its words fit"
+    WORDS_FIT = "its words match"
     ADDED_BY = "added by {who}"
     ADDED_BY_ON = "added by {who}, {date}"
     MORE_INSIDE = "{count} more inside"
-    CONSOLE_HELLO = "Say what happens in the moment, or paste links to add videos. /help shows more, Ctrl-D leaves."
+    CONSOLE_HELLO = (
+        "Describe what happens in the moment, or paste links to add videos. /help lists commands, Ctrl-D quits."
+    )
     REFERENCE = "Reference {correlation_id}"
-    IN_USE = "Another reelseek command is using the library. Let it finish, or work through a running `reelseek up`."
-    BAD_SETTING = "The setting {name} cannot be used: {why}"
+    IN_USE = (
+        "Another reelseek command is using the library. Wait until it ends, or start `reelseek up` and run commands "
+        "beside it."
+    )
+    BAD_SETTING = "The setting {name} is not valid: {why}"
     SOME_OF = "the newest {shown} of {total}"
-    # the command line
-    ABOUT = "Find the moment: add videos by their links, then say in your own words what happens in them."
+    # command line: help
+    ABOUT = "Find the moment: add videos by their links, then describe what happens in them."
+    COMMANDS_TITLE = "Commands"
+    ARGUMENTS_TITLE = "Arguments"
+    OPTIONS_TITLE = "Options"
+    CLI_HELP_HELP = "Show this help."
+    JSON_HELP = "Answer in JSON."
+    UP_HELP = "Start everything: the worker, sample videos on the first start, and the web chat."
+    BACKUP_HELP = "Save everything that cannot be made again in a new folder. Stop `reelseek up` first."
+    RESTORE_HELP = "Restore a backup into an empty library. Stop Reelseek first."
+    WORKER_HELP = "Run a worker for an installation with Redis."
+    WORKER_QUEUES_HELP = "The queues to work on, separated by commas."
+    WEB_HELP = "Run the web chat."
+    DISCORD_HELP = "Run the Discord bot."
+    DISCORD_INVITE_HELP = "Print the link that adds the bot to a server."
+    SLACK_HELP = "Run the Slack app."
+    CONSOLE_HELP = "Chat in this terminal."
+    DOCTOR_HELP = "Check the installation and show how to fix problems."
+    EVALUATE_HELP = "Measure how well texts find their pictures, and compare an adapter with its base model."
+    EXTRACT_HELP = "Write feature vectors of texts or pictures to a file."
+    TRAIN_HELP = "Train an adapter on pairs and test whether it is better. After Ctrl-C, the same command continues."
+    PRETRAIN_HELP = "Train the text map of the starter preset again from its run file."
+    PRESET_HELP = "The preset to use instead of the one in the settings."
+    ADAPTER_HELP = "Folder of an adapter."
+    PAIRS_HELP = "TSV, CSV or JSONL with the columns `file` and `text`."
+    EXTRACT_OUT_HELP = "The .tsv or .parquet file to write."
+    EXTRACT_TEXT_HELP = "File with one text per line."
+    EXTRACT_IMAGES_HELP = "File with one picture per line, relative to the folder of that file."
+    TRAIN_OUT_HELP = "Folder for checkpoints, the adapter and the report."
+    TRAIN_RUN_HELP = "Run file with the training settings."
+    PRETRAIN_RUN_HELP = "Run file of the training."
+    PRETRAIN_DATA_HELP = "Folder of pictures and captions to use instead of the one in the run file."
+    # command line: messages
     BAD_DATA_DIR = "The folder {folder} cannot be used: {why}. Set REELSEEK_DATA_DIR to another one."
-    UNKNOWN_QUEUE = "There is no queue {name}; there are {all}."
-    WORKER_NEEDS_REDIS = "A worker needs Redis: set REELSEEK_REDIS_URL. Without it, `reelseek up` works by itself."
+    UNKNOWN_QUEUE = "There is no queue {name}. The queues are: {all}."
+    WORKER_NEEDS_REDIS = "A worker needs Redis: set REELSEEK_REDIS_URL. Without Redis, use `reelseek up`."
+    NOT_INSTALLED = "This command needs more packages. Install them with: pip install 'reelseek[{extra}]'"
     UP_IS_EMBEDDED = (
-        "`reelseek up` is for one machine alone. "
+        "`reelseek up` is for a single machine without Redis. "
         "With REELSEEK_REDIS_URL set, start `reelseek worker` and `reelseek web`."
     )
     UP_HELLO = "Reelseek · preset {preset} · data in {data}"
     UP_SAMPLES = "First start: adding {count} sample videos."
-    UP_EXAMPLES = "Three examples of what can be asked:"
+    UP_EXAMPLES = "Three example searches:"
     UP_READY = "Ready. Web chat: {address}"
     WEB_READY = "Web chat: {address}\nCtrl-C stops."
-    WEB_FAILED = "The web chat did not stay up: {why}."
+    WEB_FAILED = "The web chat stopped: {why}."
     PORT_TAKEN = "Health and metrics cannot be served on {why}. Set REELSEEK_METRICS_PORT to another port."
-    UNKNOWN_PRESET = "There is no preset {name}; there are {all}."
+    UNKNOWN_PRESET = "There is no preset {name}. The presets are: {all}."
     TEXT_OR_IMAGES = "Give either --text or --images."
-    SAVED = "Written: {file}"
-    RESTORED = "Restored: {videos} and {moments}. Start Reelseek."
-    BAD_RUN = "The run file cannot be used: {why}"
+    SAVED = "Saved: {file}"
+    RESTORED = "Restored: {videos}, {moments}. You can start Reelseek now."
+    BAD_RUN = "The run file is not valid: {why}"
+    MODEL_FILES_MISSING = "Model files are missing: {why}"
+    ADAPTER_UNUSABLE = "The adapter cannot be used: {why}"
+    PAIRS_UNUSABLE = "The pairs cannot be used: {why}"
+    FILE_UNUSABLE = "A file cannot be used: {why}"
     NOTHING_HELD_OUT = (
-        "{file} has too few pictures or videos: some must teach and others must be held out. "
-        "Add more, or say in a column `split` which are `train` and which are `test`."
+        "{file} has too few pictures or videos: some are for training, and others must be held out for the test. "
+        "Add more, or mark them as `train` and `test` in a column `split`."
     )
-    TRAIN_STOPPED = "Stopped. The same command goes on from the last checkpoint."
+    TRAIN_STOPPED = "Stopped. Run the same command to continue from the last checkpoint."
     ADAPTER_BETTER = (
         "The adapter is better: mean reciprocal rank {before} before, {after} after ({low} to {high}), "
         "and no worse on the general set."
     )
     ADAPTER_NOT_BETTER = (
-        "The adapter is not better by more than the interval: mean reciprocal rank {before} before, {after} after "
+        "The adapter is not significantly better: mean reciprocal rank {before} before, {after} after "
         "({low} to {high})."
     )
     ADAPTER_WORSE_BACK = (
@@ -175,29 +222,112 @@ class Msg(StrEnum):
         "({low} to {high})."
     )
     ADAPTER_FORGOT = (
-        "The adapter forgets too much of the rest of the world: mean reciprocal rank on the general set {before} "
-        "before, {after} after ({low} to {high})."
+        "The adapter forgets too much general knowledge: mean reciprocal rank on the general set {before} before, "
+        "{after} after ({low} to {high})."
     )
     ADAPTER_TOO_FEW = (
-        "The held-out pairs are of only {sources} pictures or videos: too few to tell whether the adapter is better."
+        "The held-out pairs come from only {sources} pictures or videos. That is too few to tell whether the adapter "
+        "is better."
     )
+    # command line: tables and progress
+    COLUMN_TITLE = "Title"
+    COLUMN_MOMENTS = "Moments"
+    COLUMN_LENGTH = "Length"
+    COLUMN_STATE = "State"
+    COLUMN_LINK = "Link"
+    COLUMN_MEDIAN_RANK = "median rank"
+    COLUMN_MEAN_RANK = "mean rank"
+    COLUMN_QUERIES = "queries"
+    COLUMN_CANDIDATES = "candidates"
+    COLUMN_ALIGNMENT = "alignment"
+    COLUMN_UNIFORMITY = "uniformity"
+    COLUMN_SINGULAR_VALUE = "largest singular value"
+    COLUMN_MEASURE = "measure"
+    COLUMN_BASE = "base"
+    COLUMN_ADAPTER = "adapter"
+    COLUMN_DIFFERENCE = "difference"
+    TEXT_TO_PICTURE = "text to picture"
+    PICTURE_TO_TEXT = "picture to text"
+    TEXTS = "texts"
+    PICTURES = "pictures"
+    BASE_PICTURES = "pictures, base model"
+    COMPARING = "comparing"
     VIDEOS_ONE = "{count} video"
     VIDEOS = "{count} videos"
     MOMENTS_ONE = "{count} moment"
     MOMENTS = "{count} moments"
-    # what can be asked for
-    FIND_HELP = "Find the moments that fit any of the words."
-    MORE_HELP = "Show the next page of what was found."
+    # doctor: names of the checks
+    DATA_FOLDER = "data folder"
+    SAMPLES = "samples"
+    DEVICE = "device"
+    BLOB_STORE = "blob store"
+    DISCORD_TOKEN = "Discord token"  # noqa: S105  # the name of a check
+    DISCORD_COMMANDS = "Discord commands"
+    DISCORD_INTENT_NAME = "Discord intent"
+    SLACK_BOT_TOKEN = "Slack bot token"  # noqa: S105  # the name of a check
+    SLACK_APP_TOKEN = "Slack app token"  # noqa: S105  # the name of a check
+    SLACK_SCOPES = "Slack scopes"
+    # doctor: findings
+    FOLDER_FREE = "{folder}, {free_gb} GB free"
+    MODEL_READY = "preset {preset}, {folder}; {figures} (docs/starter-model.md)"
+    MODEL_FROM_HUB = "preset {preset}, downloaded from its hub when it is first used; {figures}"
+    MODEL_NOT_FOUND = "no model files in {folder}"
+    FIGURES = "finds the right one of {clips} clips first, and among the first five: {languages}"
+    FIGURES_LANGUAGE = "{language} {first} and {among_five}"
+    NOT_MEASURED = "not measured yet (`reelseek evaluate` does that)"
+    SAMPLES_FOUND = "{count} clips"
+    SAMPLES_NOT_FOUND = "no clips"
+    DEVICE_CPU = "CPU, {threads} threads"
+    YOUTUBE_READY = "yt-dlp runs YouTube's scripts with {runtime}"
+    YOUTUBE_NO_RUNTIME = "no JavaScript runtime for YouTube's scripts"
+    REDIS_DURABLE = "version {version}, append-only file on"
+    REDIS_NOT_DURABLE = "version {version}, append-only file off"
+    QDRANT_READY = "{collections} collections at {url}"
+    NOT_INSTALLED_HERE = "not installed on this machine"
+    DISCORD_ACCOUNT = "{name}; invite link: {link}"
+    MISSING = "missing: {names}"
+    COMMANDS_LISTED = "{count} commands"
+    INTENT_ON = "Message Content Intent is on"
+    INTENT_OFF = "Message Content Intent is off"
+    SLACK_ACCOUNT = "{user} in {team}"
+    SCOPES_ALL = "all"
+    SOCKET_MODE_WORKS = "Socket Mode connects"
+    NO_ANSWER = "no answer"
+    # doctor: advice
+    FIX_DATA_FOLDER = "Set REELSEEK_DATA_DIR to a writable folder on a disk with enough space."
+    FIX_BY_COMMAND = "Run `{command}`."
+    FIX_DEVICE = "Set REELSEEK_DEVICE=auto, or install a CUDA build of torch and its driver."
+    FIX_BLOB_STORE = "Correct REELSEEK_BLOBS_URL. S3 also needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    FIX_YOUTUBE = "Run `pip install deno`."
+    FIX_REDIS = "Start Redis, or correct REELSEEK_REDIS_URL (redis://:password@host:6379/0)."
+    FIX_REDIS_DURABILITY = "Start Redis with `--appendonly yes`, so that queued links survive a restart."
+    FIX_QDRANT = "Start Qdrant, or correct REELSEEK_QDRANT_URL and REELSEEK_QDRANT_API_KEY."
+    FIX_DISCORD_CONNECTION = "Check the connection to discord.com."
+    FIX_DISCORD_TOKEN = "Set REELSEEK_DISCORD_TOKEN. docs/discord.md shows where to find it."  # noqa: S105  # a sentence
+    FIX_DISCORD_COMMANDS = "Start `reelseek discord` once: it registers its commands with Discord."
+    FIX_SLACK_CONNECTION = "Check the connection to slack.com."
+    FIX_SLACK_BOT_TOKEN = "Set REELSEEK_SLACK_BOT_TOKEN to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions."  # noqa: S105
+    FIX_SLACK_APP_TOKEN = (
+        "Set REELSEEK_SLACK_APP_TOKEN to an App-Level Token (xapp-…) with connections:write, under Basic Information."  # noqa: S105
+    )
+    FIX_SLACK_SCOPES = (
+        "At api.slack.com/apps, choose the app, paste slack-manifest.yaml into App Manifest, then choose "
+        "Reinstall to Workspace."
+    )
+    # help of the commands
+    FIND_HELP = "Find moments by your words."
+    MORE_HELP = "Show the next page of results."
     INDEX_HELP = "Add videos by their links."
-    LIBRARY_HELP = "Show the videos that can be searched."
-    FORGET_HELP = "Take a video, or all you added, out of the library."
-    STATUS_HELP = "Show how much is in the library and what is in work."
-    PRIVACY_HELP = "Show what Reelseek keeps, and who can find it."
-    HELP_HELP = "Show what there is to ask for."
-    SETTINGS_HELP = "Show or change what admins decide."
-    RETRAIN_HELP = "Let the search learn from these videos and votes."
-    MODEL_HELP = "Show the models, or go back to the one before."
-    # what chat commands and their parts are called: short, in small letters, without spaces
+    CRAWL_HELP = "Add the videos of a playlist, a channel or a feed."
+    LIBRARY_HELP = "List the videos that you can search."
+    FORGET_HELP = "Remove videos from the library."
+    STATUS_HELP = "Show how many videos are in the library and how many are waiting."
+    PRIVACY_HELP = "Show what Reelseek stores, and who can find it."
+    HELP_HELP = "List the commands."
+    SETTINGS_HELP = "Show or change the settings of this space."
+    RETRAIN_HELP = "Train the search on this space's videos and votes."
+    MODEL_HELP = "Show the models, or go back to the previous one."
+    # names of chat commands and their options: short, lower case, no spaces
     NAME_FIND = "find"
     NAME_INDEX = "index"
     NAME_LIBRARY = "library"
@@ -219,82 +349,88 @@ class Msg(StrEnum):
     NAME_ACTION = "action"
     NAME_NAME = "name"
     NAME_VALUE = "value"
-    WORDS_HELP = "What happens in the moment. Commas part several searches."
+    # help of the options
+    WORDS_HELP = "What happens in the moment. Separate several searches with commas."
+    CLI_WORDS_HELP = "What happens in the moment."
     PICTURE_HELP = "A picture that the moment looks like."
     LIKE_HELP = "More like this, in words."
     UNLIKE_HELP = "Less like this, in words."
-    IN_HELP = "Only inside this video. Type some of its title."
-    LIMIT_HELP = "How many moments at once."
-    LINK_HELP = "The link of a video, or several."
-    SHELF_WORDS_HELP = "Only videos that go by these words."
-    SHELF_MINE_HELP = "Only what you added."
+    IN_HELP = "Search only inside this video. Type part of its title."
+    CLI_IN_HELP = "Search only inside this video."
+    LIMIT_HELP = "How many moments to show."
+    LINK_HELP = "The link of a video, or several links."
+    CLI_LINKS_HELP = "Links of videos, or video files on this computer."
+    CRAWL_LINK_HELP = "Link of a playlist, a channel or a feed."
+    CRAWL_MOST_HELP = "The maximum number of videos to add."
+    LIBRARY_WORDS_HELP = "Only videos that match these words."
+    LIBRARY_MINE_HELP = "Only videos that you added."
     FORGET_LINK_HELP = "The link that the library shows."
     FORGET_MINE_HELP = "Everything you added."
-    RETRAIN_ACTION_HELP = "Look first, begin, or stop."
-    MODEL_ACTION_HELP = "Show them, or go back to the one before."
-    SETTING_NAME_HELP = "Which setting to change."
-    SETTING_VALUE_HELP = "What it is to be; for watched channels, the channels."
+    RETRAIN_ACTION_HELP = "Preview, start or cancel."
+    MODEL_ACTION_HELP = "Show the models (status) or go back to the previous one (rollback)."
+    CLI_MODEL_ACTION_HELP = "list (the default), rollback, or promote with a NAME."
+    MODEL_NAME_HELP = "The model to promote."
+    SETTING_NAME_HELP = "The setting to change."
+    SETTING_VALUE_HELP = "The new value. For watched channels, the channels."
     INDEX_MESSAGE = "Index the links in this message"
     # cards in a chat
-    FOUND = "Found for “{query}”"
-    FOUND_LIKE = "Found for your picture"
-    FOUND_SIMILAR = "More like it"
+    FOUND = "Results for “{query}”"
+    FOUND_LIKE = "Results for your picture"
+    FOUND_SIMILAR = "Similar moments"
     NEXT = "Next"
     PREVIOUS = "Back"
-    GOOD = "Fits"
-    BAD = "Does not fit"
+    GOOD = "Good match"
+    BAD = "Wrong match"
     SHARE = "Share"
-    SHARED = "{who} shares what was found for “{query}”"
+    SHARED = "{who} shared a result for “{query}”"
     THANKS = "Thanks, noted."
-    TOO_OLD = "These results are no longer kept. Search again."
+    TOO_OLD = "These results have expired. Search again."
     MY_VIDEOS = "Added by you"
     ANSWER_WHERE = "Where to answer"
     # limits
-    WAIT = "That was a lot in a short time. Try again in {seconds} seconds."
+    WAIT = "You're sending requests too quickly. Try again in {seconds} seconds."
     # privacy
     PRIVACY = (
-        "Reelseek keeps the links that were submitted here, pictures and spoken words of those videos, who submitted "
-        "them, and votes, shared and opened moments with the words they were for. Only this space finds them. A link "
-        "from a private channel is found in that channel only, unless an admin has opened private channels by "
-        "`settings rooms open`. {training} "
-        "Take your own out with `forget mine`. If Reelseek is removed, everything of this space is deleted after "
+        "Reelseek stores the links that were submitted here, pictures and speech of those videos, who submitted them, "
+        "and which results were voted on, shared or opened for which search. Only this space can find them. A link "
+        "from a private channel can be found only in that channel, unless an admin opens private channels with "
+        "`settings private_channels open`. {training} "
+        "Remove what you added with `forget mine`. If Reelseek is removed, everything of this space is deleted after "
         "{days} days."
     )
-    PRIVACY_SEARCHES = "Results that were shown are kept for {days} days, so that their buttons work."
-    PRIVACY_VOTES = "Votes and their words are deleted after {days} days."
-    PRIVACY_FRAMES = "{days} days after a video was last submitted, only one picture of each of its moments stays."
-    PRIVACY_TRAINING = (
-        "A retrain learns from this space's own videos and votes, for this space's searches and no other's."
-    )
+    PRIVACY_SEARCHES = "Results are kept for {days} days so that their buttons work."
+    PRIVACY_VOTES = "Votes and their searches are deleted after {days} days."
+    PRIVACY_FRAMES = "{days} days after a video was last submitted, only one picture per moment is kept."
+    PRIVACY_TRAINING = "Training uses this space's own videos and votes, and improves only this space's searches."
     PRIVACY_TRAINING_ALL = (
-        "A retrain learns from the videos and votes of all spaces of this installation, and all are searched with it."
+        "Training uses the videos and votes of all spaces of this installation, and improves the searches of all."
     )
     # settings
-    WATCHED = "Channels whose links are added by themselves"
-    SUBMITTERS = "Who may add videos"
-    LANGUAGE = "Language of what everybody reads"
-    ANSWERS = "Whether answers are private first"
-    ROOMS = "Whether links from private channels are found in the whole space"
-    SETTING_CHANGED = "Changed."
-    SETTING_UNKNOWN = "There is no setting “{name}”. There are: {all}."
+    WATCHED = "Channels whose links are added automatically"
+    SUBMITTERS = "Who can add videos"
+    LANGUAGE = "Language of what everyone reads"
+    ANSWERS = "Whether answers are private at first"
+    PRIVATE_CHANNELS = "Whether links from private channels can be found in the whole space"
+    SETTING_CHANGED = "Setting changed."
+    SETTING_UNKNOWN = "There is no setting “{name}”. The settings are: {all}."
     SETTING_REFUSED = "“{name}” can be: {all}."
-    CHANNEL_REFUSED = "“{name}” is no channel here. Type # and choose the channel from the list."
+    CHANNEL_REFUSED = "“{name}” is not a channel. Type # and choose the channel from the list."
     # retrain
-    MATERIAL = "There are {pairs} pairs of {videos} to learn from ({kinds})."
+    MATERIAL = "There are {pairs} pairs of {videos} to train on ({kinds})."
     MATERIAL_MISSING = (
-        "There are {pairs} pairs to learn from, and {missing} more are needed. "
-        "Add videos with titles or subtitles, and vote on what is found."
+        "There are {pairs} pairs to train on, and {missing} more are needed. "
+        "Add videos with titles or subtitles, and vote on search results."
     )
-    RETRAIN_ASK = "Train on them now? Searches go on meanwhile, and change only if the new model is better."
+    RETRAIN_ASK = "Start training? Search keeps working, and changes only if the new model is better."
     RETRAIN_GO = "Train"
-    RETRAIN_BEGUN = "The training was begun."
-    RETRAIN_RUNS = "A training runs already."
-    RETRAIN_NONE = "No training runs."
-    RETRAIN_ENDS = "The training ends at its next checkpoint."
-    GATHERING = "gathering pairs"
+    RETRAIN_BEGUN = "Training started."
+    RETRAIN_RUNS = "Training is already running."
+    RETRAIN_NONE = "No training is running."
+    RETRAIN_ENDS = "Training will stop at its next checkpoint."
+    GATHERING = "collecting pairs"
     TRAINING = "training"
-    EVALUATING = "comparing with the model before"
-    REEMBEDDING = "looking at the library anew"
+    EVALUATING = "comparing with the current model"
+    REEMBEDDING = "re-indexing the library"
     SWITCHING = "switching"
     LOSS = "loss {loss}"
     LEFT = "{time} left"
@@ -304,48 +440,46 @@ class Msg(StrEnum):
     NOT_BETTER = (
         "The new model is not better ({before} before, {after} after, {questions} held-out questions). Nothing changed."
     )
-    FORGETS = (
-        "The new model forgets too much of the rest of the world ({before} before, {after} after). Nothing changed."
-    )
-    CANCELLED = "The training was stopped. Nothing changed."
+    FORGETS = "The new model forgets too much general knowledge ({before} before, {after} after). Nothing changed."
+    CANCELLED = "Training was stopped. Nothing changed."
     MODEL_LINE = "{name}, {date}"
     MODEL_LIVE = "in use"
     MODEL_FIGURES = "{before} before, {after} after, of {questions} questions"
-    MODEL_PLAIN = "as it came"
-    ROLLED_BACK = "Back to {name}."
-    OUTSIDE = "Only people of this workspace can ask here."
-    UNSURE = "Slack does not say right now whether you are of this workspace. Try again in a moment."
+    MODEL_PLAIN = "base model"
+    ROLLED_BACK = "Now using {name}."
+    # who may ask in Slack
+    OUTSIDE = "Only people of this workspace can use Reelseek here."
+    UNSURE = "Slack cannot confirm right now that you belong to this workspace. Try again in a moment."
     # starting a bot
     CHAT_NEEDS_REDIS = (
-        "A chat frontend needs Redis: set REELSEEK_REDIS_URL, for example by starting everything with "
-        "`docker compose up`."
+        "A chat bot needs Redis: set REELSEEK_REDIS_URL, for example by starting everything with `docker compose up`."
     )
     DISCORD_NEEDS_TOKEN = (
         "Discord's token is missing: set REELSEEK_DISCORD_TOKEN. "  # noqa: S105  # a sentence about a token
         "docs/discord.md says where to find it."
     )
-    DISCORD_REFUSED = "Discord does not accept the token. Check REELSEEK_DISCORD_TOKEN; docs/discord.md says how."
+    DISCORD_REFUSED = "Discord does not accept the token. Check REELSEEK_DISCORD_TOKEN (see docs/discord.md)."
     DISCORD_UNREACHABLE = "Discord cannot be reached. Check the connection, then start again."
     DISCORD_INTENT = (
-        "To read links in watched channels, whoever runs this bot must switch on “Message Content Intent” for it at "
-        "https://discord.com/developers/applications, and then choose the channels again."
+        "To read links in watched channels, the administrator of this bot must switch on “Message Content Intent” at "
+        "https://discord.com/developers/applications. Then choose the channels again."
     )
     SLACK_NEEDS_TOKENS = (
         "Slack's tokens are missing: set REELSEEK_SLACK_BOT_TOKEN and REELSEEK_SLACK_APP_TOKEN. "
-        "docs/slack.md says where they are found."
+        "docs/slack.md says where to find them."
     )
     SLACK_REFUSED = (
         "Slack does not accept a token ({why}). Check REELSEEK_SLACK_BOT_TOKEN (xoxb-…) and REELSEEK_SLACK_APP_TOKEN "
         "(xapp-…)."
     )
     SLACK_UNREACHABLE = "Slack cannot be reached. Check the connection, then start again."
-    # states and stages
+    # states and stages of a video
     QUEUED = "waiting"
-    FETCHING = "fetching"
-    DECODING = "looking at the pictures"
-    EMBEDDING = "learning what happens"
-    STORING = "storing"
-    IN_WORK = "in work"
+    FETCHING = "downloading"
+    DECODING = "reading the pictures"
+    EMBEDDING = "analysing the moments"
+    STORING = "saving"
+    IN_WORK = "in progress"
     READY = "ready"
     ONLY_WORDS = "words only"
     FAILED = "failed"

@@ -1,4 +1,4 @@
-"""Sentences, numbers and times as they are said and written in the language that is spoken."""
+"""Translated sentences, and numbers and times in the format of the current language (i18n)."""
 
 import gettext
 import io
@@ -21,69 +21,69 @@ from bots.i18n.messages import ERROR_MESSAGES, Msg
 from worker.protocol.error_codes import ErrorCode
 
 LANGUAGES: Final = ("en", "ko", "zh")
-CATALOGUES: Final = Path(__file__).parent / "locale"
-_spoken: ContextVar[str] = ContextVar("spoken", default="en")
+CATALOGS_DIR: Final = Path(__file__).parent / "locale"
+_current_language: ContextVar[str] = ContextVar("current_language", default="en")
 
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
-"""Control characters and text-direction overrides: a title could draw over its surroundings with them."""
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+"""Control characters and overrides of the text direction: with them, a title could draw over the screen."""
 
 
 @contextmanager
 def use_locale(locale: str) -> Iterator[None]:
-    """All that is said inside, and by tasks begun inside, is in the nearest language to `locale` (`ko`, `zh-TW`, …)."""
-    token = _spoken.set(language(locale))
+    """Translate into the language of `locale` (`ko`, `zh-TW`, …) in the block and in tasks that start there."""
+    token = _current_language.set(choose_language(locale))
     try:
         yield
     finally:
-        _spoken.reset(token)
+        _current_language.reset(token)
 
 
-def language(locale: str) -> str:
-    """The nearest language that is spoken here."""
+def choose_language(locale: str) -> str:
+    """Return the language of a locale, or English if there is no catalogue for it."""
     name = locale.replace("_", "-").partition("-")[0].lower()
     return name if name in LANGUAGES else LANGUAGES[0]
 
 
-def translate(what: ErrorCode | Msg, /, **values: object) -> str:
-    """The sentence for a code or a text, its blanks filled in."""
-    sentence = ERROR_MESSAGES[what] if isinstance(what, ErrorCode) else str(what)
-    return _catalogue(_spoken.get()).gettext(sentence).format(**values)
+def translate(message: ErrorCode | Msg, /, **values: object) -> str:
+    """Return the sentence of an error code or message in the current language, filled in with `values`."""
+    sentence = ERROR_MESSAGES[message] if isinstance(message, ErrorCode) else str(message)
+    return _load_catalog(_current_language.get()).gettext(sentence).format(**values)
 
 
 def count(number: int, one: Msg, many: Msg) -> str:
-    """`1 video`, `1,204 videos`"""
-    sentence = _catalogue(_spoken.get()).ngettext(str(one), str(many), number)
-    return sentence.format(count=format_decimal(number, locale=_spoken.get()))
+    """Return a number of things in the right plural: `1 video`, `1,204 videos`."""
+    sentence = _load_catalog(_current_language.get()).ngettext(str(one), str(many), number)
+    return sentence.format(count=format_decimal(number, locale=_current_language.get()))
 
 
 @cache
-def _catalogue(name: str) -> gettext.NullTranslations:
-    if name == LANGUAGES[0]:
+def _load_catalog(language: str) -> gettext.NullTranslations:
+    if language == LANGUAGES[0]:
         return gettext.NullTranslations()
     compiled = io.BytesIO()
-    with (CATALOGUES / name / "LC_MESSAGES" / "reelseek.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=name))
+    with (CATALOGS_DIR / language / "LC_MESSAGES" / "reelseek.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
 
 def clock(seconds: float) -> str:
-    """`1:23`, `1:02:03`"""
+    """Return a time as `1:23` or `1:02:03`, rounded down to a second."""
     minutes, second = divmod(int(seconds), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
 def span(start_s: float, end_s: float) -> str:
-    """`0:12–0:18`"""
+    """Return two times as `0:12–0:18`."""
     return f"{clock(start_s)}–{clock(end_s)}"
 
 
 def date(iso: str) -> str:
-    """`Nov 21, 2026` of an ISO time; empty for an empty one."""
-    return format_skeleton("yMMMd", datetime.fromisoformat(iso), locale=Locale(_spoken.get())) if iso else ""
+    """Return the day of an ISO time as `Nov 21, 2026`, or an empty text for an empty one."""
+    return format_skeleton("yMMMd", datetime.fromisoformat(iso), locale=Locale(_current_language.get())) if iso else ""
 
 
 def clean(text: str) -> str:
-    """Text from elsewhere on one line, without characters that could disturb a screen."""
-    return _UNSHOWABLE.sub(" ", text).strip()
+    """Return untrusted text on one line, without characters that could disturb a screen."""
+    return _UNPRINTABLE.sub(" ", text).strip()

@@ -1,4 +1,4 @@
-"""Brings the catalogues in `bots/i18n/locale` up to date with the English sentences: `python -m bots.i18n.update_catalogs`."""
+"""Update the catalogues in `bots/i18n/locale` from the English sentences: `python -m bots.i18n.update_catalogs`."""
 
 import io
 from pathlib import Path
@@ -9,12 +9,12 @@ from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
 from bots.i18n.messages import ERROR_MESSAGES, Msg
-from bots.i18n.translate import CATALOGUES, LANGUAGES
+from bots.i18n.translate import CATALOGS_DIR, LANGUAGES
 
 PLURALS: Final = ((Msg.VIDEOS_ONE, Msg.VIDEOS), (Msg.MOMENTS_ONE, Msg.MOMENTS))
-"""What `bots.i18n.translate.count` counts, one and many."""
+"""Singular and plural of each thing that `bots.i18n.translate.count` counts."""
 
-# Babel writes a header of its own: with its version and the time, so that two runs would differ.
+# Babel's own header contains its version and the time, so that two runs would differ.
 _HEADER: Final = """\
 # Reelseek's sentences: {name}. The English sentence is the key.
 msgid ""
@@ -29,8 +29,8 @@ msgstr ""
 """
 
 
-def template() -> Catalog:
-    """All sentences, each with the names under which the code has it."""
+def build_template() -> Catalog:
+    """Return a catalogue of all sentences without translations. Comments give their names in the code."""
     catalog = Catalog()
     for one, many in PLURALS:
         catalog.add((str(one), str(many)), auto_comments=[one.name, many.name])
@@ -42,15 +42,15 @@ def template() -> Catalog:
     return catalog
 
 
-def stored(language: str) -> Path:
-    """The file of a language's catalogue."""
-    return CATALOGUES / language / "LC_MESSAGES" / "reelseek.po"
+def catalog_path(language: str) -> Path:
+    """Return the file of a language's catalogue."""
+    return CATALOGS_DIR / language / "LC_MESSAGES" / "reelseek.po"
 
 
-def updated(language: str, old: bytes) -> bytes:
-    """A catalogue with every sentence of today, and no other; what `old` has of them stays translated."""
+def update_catalog(language: str, old: bytes) -> bytes:
+    """Return a catalogue with exactly the current sentences, translated as far as `old` translates them."""
     catalog = read_po(io.BytesIO(old), locale=language)
-    catalog.update(template(), no_fuzzy_matching=True)
+    catalog.update(build_template(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
     header = _HEADER.format(name=Locale(language).english_name, language=language, plurals=catalog.plural_forms)
     written = io.BytesIO()
@@ -60,9 +60,9 @@ def updated(language: str, old: bytes) -> bytes:
 
 def main() -> None:
     for language in LANGUAGES[1:]:
-        file = stored(language)
+        file = catalog_path(language)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(updated(language, file.read_bytes() if file.exists() else b""))
+        file.write_bytes(update_catalog(language, file.read_bytes() if file.exists() else b""))
 
 
 if __name__ == "__main__":

@@ -1,54 +1,57 @@
-"""What the doctor looks at in Slack, and how each is mended."""
+"""Checks of the Slack set-up for `reelseek doctor`."""
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
+from bots.commands.doctor import CheckLine
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from bots.slack.run import SCOPES
-from bots.slack.workspaces import API, WorkspaceClients
-from worker.ops.doctor import DoctorCheck
+from bots.slack.workspaces import API_URL, WorkspaceClients
 from worker.settings import Settings
 
-_REINSTALL = (
-    "At api.slack.com/apps, choose the app, put slack-manifest.yaml under App Manifest, and Reinstall to Workspace."
-)
 
-
-async def check(settings: Settings, api: str = API) -> list[DoctorCheck]:
-    """The tokens that these settings hold; nothing where Slack isn't used."""
+async def check_slack(settings: Settings, api_url: str = API_URL) -> list[CheckLine]:
+    """Check the tokens in the settings. Returns nothing if none is set."""
     checks = []
     async with aiohttp.ClientSession() as session:
-        teams = WorkspaceClients(session, api)
+        workspaces = WorkspaceClients(session, api_url)
         if settings.slack_bot_token is not None:
-            checks += await _bot(teams, settings.slack_bot_token.get_secret_value())
+            checks += await _check_bot(workspaces, settings.slack_bot_token.get_secret_value())
         if settings.slack_app_token is not None:
-            checks.append(await _app(teams, settings.slack_app_token.get_secret_value()))
+            checks.append(await _check_app(workspaces, settings.slack_app_token.get_secret_value()))
     return checks
 
 
-async def _bot(teams: WorkspaceClients, token: str) -> list[DoctorCheck]:
-    mend = "Set REELSEEK_SLACK_BOT_TOKEN to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions."
+async def _check_bot(workspaces: WorkspaceClients, token: str) -> list[CheckLine]:
     try:
-        known = await teams.client(token).auth_test()
-    except SlackApiError as error:
-        return [DoctorCheck("Slack bot token", False, str(error.response["error"]), mend)]
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return [DoctorCheck("Slack bot token", False, str(error) or "no answer", "Check the connection to slack.com.")]
-    granted = {scope.strip() for scope in known.headers.get("x-oauth-scopes", "").split(",")}
+        account = await workspaces.make_client(token).auth_test()
+    except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+        return [_failed_check(Msg.SLACK_BOT_TOKEN, error, Msg.FIX_SLACK_BOT_TOKEN)]
+    detail = translate(Msg.SLACK_ACCOUNT, user=account["user"], team=account["team"])
+    granted = {scope.strip() for scope in account.headers.get("x-oauth-scopes", "").split(",")}
+    return [CheckLine(translate(Msg.SLACK_BOT_TOKEN), True, detail), _check_scopes(granted)]
+
+
+def _check_scopes(granted: set[str]) -> CheckLine:
     missing = [scope for scope in SCOPES if scope not in granted]
-    return [
-        DoctorCheck("Slack bot token", True, f"{known['user']} in {known['team']}"),
-        DoctorCheck("Slack scopes", not missing, f"missing: {', '.join(missing)}" if missing else "all", _REINSTALL),
-    ]
+    if not missing:
+        return CheckLine(translate(Msg.SLACK_SCOPES), True, translate(Msg.SCOPES_ALL))
+    detail = translate(Msg.MISSING, names=", ".join(missing))
+    return CheckLine(translate(Msg.SLACK_SCOPES), False, detail, translate(Msg.FIX_SLACK_SCOPES))
 
 
-async def _app(teams: WorkspaceClients, token: str) -> DoctorCheck:
-    mend = (
-        "Set REELSEEK_SLACK_APP_TOKEN to an App-Level Token (xapp-…) with connections:write, under Basic Information."
-    )
+async def _check_app(workspaces: WorkspaceClients, token: str) -> CheckLine:
     try:
-        await teams.client(None).apps_connections_open(app_token=token)
-    except SlackApiError as error:
-        return DoctorCheck("Slack app token", False, str(error.response["error"]), mend)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return DoctorCheck("Slack app token", False, str(error) or "no answer", "Check the connection to slack.com.")
-    return DoctorCheck("Slack app token", True, "Socket Mode opens")
+        await workspaces.make_client(None).apps_connections_open(app_token=token)
+    except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+        return _failed_check(Msg.SLACK_APP_TOKEN, error, Msg.FIX_SLACK_APP_TOKEN)
+    return CheckLine(translate(Msg.SLACK_APP_TOKEN), True, translate(Msg.SOCKET_MODE_WORKS))
+
+
+def _failed_check(name: Msg, error: Exception, advice: Msg) -> CheckLine:
+    """Return what Slack's error means: `advice` if Slack refused the token, else a problem of the connection."""
+    if isinstance(error, SlackApiError):
+        return CheckLine(translate(name), False, str(error.response["error"]), translate(advice))
+    detail = str(error) or translate(Msg.NO_ANSWER)
+    return CheckLine(translate(name), False, detail, translate(Msg.FIX_SLACK_CONNECTION))

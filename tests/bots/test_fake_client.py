@@ -1,4 +1,4 @@
-"""The same promises, kept by the library in memory and by the real clients: so other tests may trust the fake."""
+"""Contract tests of clients: the fake that other tests use behaves as the real ones."""
 
 from pathlib import Path
 
@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from bots.commands.client import Client
-from model.errors import PartsMissing
-from model.starter.artifacts import default_folder, tower_folder
+from model.errors import ArtifactsMissingError
+from model.starter.artifacts import default_artifacts_dir, find_tower
 from tests.support.fake_client import FakeClient, FakeVideo
 from worker.client import relay
-from worker.protocol import messages
+from worker.protocol.base import Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import Caller, CallFailedError, Request
-from worker.runtime.embedded import embedded
+from worker.protocol.library import Forget, GetStatus, ListLibrary, Submit
+from worker.protocol.search import Find
+from worker.protocol.updates import Indexed
+from worker.runtime.embedded import run_embedded_worker
 from worker.settings import Settings
 
 MINE = Caller(space="local:me", user_id="ada")
@@ -36,69 +38,67 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-async def test_the_fake(clip: Path) -> None:
-    """The library in memory keeps what clients promise."""
-    await keeps_its_promises(fake(clip), clip)
+async def test_fake_client_fulfils_the_contract(clip: Path) -> None:
+    await check_contract(make_fake(clip), clip)
 
 
-async def test_the_relay(clip: Path, settings: Settings) -> None:
-    """A client in another process keeps it, too."""
-    async with relay.serve(fake(clip), settings), relay.connect(settings) as client:
-        await keeps_its_promises(client, clip)
+async def test_relay_client_fulfils_the_contract(clip: Path, settings: Settings) -> None:
+    async with relay.serve_relay(make_fake(clip), settings), relay.connect_relay(settings) as client:
+        await check_contract(client, clip)
 
 
-async def test_the_embedded_client(clip: Path, settings: Settings) -> None:
-    """The real one keeps it, with a real model behind it."""
+async def test_embedded_client_fulfils_the_contract(clip: Path, settings: Settings) -> None:
+    """It runs the real model."""
     try:
-        tower_folder(default_folder())
-    except PartsMissing as missing:
-        pytest.skip(f"the starter model is not there: {missing}")
-    async with embedded(settings) as client:
-        await keeps_its_promises(client, clip)
+        find_tower(default_artifacts_dir())
+    except ArtifactsMissingError as missing:
+        pytest.skip(f"the starter model is not installed: {missing}")
+    async with run_embedded_worker(settings) as client:
+        await check_contract(client, clip)
 
 
-def fake(clip: Path) -> FakeClient:
+def make_fake(clip: Path) -> FakeClient:
     return FakeClient(sites={clip.as_uri(): FakeVideo(clip.as_uri(), "ball", ("a red ball",))})
 
 
-async def keeps_its_promises(client: Client, clip: Path) -> None:
-    submit = messages.Submit(caller=MINE, link=clip.as_uri(), title=TITLE, local_files=True)
-    await refuses(client, messages.Submit(caller=MINE, link="nonsense"), ErrorCode.NOT_A_LINK)
-    await refuses(client, messages.Submit(caller=MINE, link=clip.as_uri()), ErrorCode.SCHEME_REFUSED)
+async def check_contract(client: Client, clip: Path) -> None:
+    submit = Submit(caller=MINE, link=clip.as_uri(), title=TITLE, local_files=True)
+    await check_refused(client, Submit(caller=MINE, link="nonsense"), ErrorCode.NOT_A_LINK)
+    await check_refused(client, Submit(caller=MINE, link=clip.as_uri()), ErrorCode.SCHEME_REFUSED)
 
     submitted = await client.call(submit)
     assert (submitted.link, submitted.indexed) == (clip.as_uri(), None)
     assert submitted.job_id
     *_, last = [update async for update in client.follow(submitted.job_id)]
-    assert isinstance(last, messages.Indexed)
+    assert isinstance(last, Indexed)
     assert (last.link, last.title, last.status, last.moments) == (clip.as_uri(), TITLE, "indexed", 1)
     again = await client.call(submit)
     assert again.indexed
     assert again.indexed.status == "already"
 
-    [hit] = (await client.call(messages.Find(caller=MINE, queries=("red ball",)))).hits
+    [hit] = (await client.call(Find(caller=MINE, queries=("red ball",)))).hits
     assert (hit.link, hit.title, hit.submitter, hit.video_id) == (clip.as_uri(), TITLE, "ada", submitted.video_id)
     assert hit.thumbnail
     assert (await client.thumbnail(hit.thumbnail)).startswith(b"\xff\xd8")
     with pytest.raises(KeyError):
         await client.thumbnail("thumbnails/none.jpg")
-    like = messages.Find(caller=MINE, like=(f"moment:{hit.moment_id}",), in_link=hit.link)
+    like = Find(caller=MINE, like=(f"moment:{hit.moment_id}",), in_link=hit.link)
     assert (await client.call(like)).next_offset is None
-    assert (await client.call(messages.Find(caller=OTHERS, queries=("red ball",)))).hits == ()
-    await refuses(
-        client, messages.Find(caller=MINE, queries=("x",), in_link="https://v.example/none"), ErrorCode.NOT_IN_LIBRARY
+    assert (await client.call(Find(caller=OTHERS, queries=("red ball",)))).hits == ()
+    await check_refused(
+        client, Find(caller=MINE, queries=("x",), in_link="https://v.example/none"), ErrorCode.NOT_IN_LIBRARY
     )
 
-    [entry] = (await client.call(messages.ListLibrary(caller=MINE))).entries
+    [entry] = (await client.call(ListLibrary(caller=MINE))).entries
     assert (entry.link, entry.status, entry.moments) == (clip.as_uri(), "indexed", 1)
-    assert (await client.call(messages.ListLibrary(caller=MINE, search="zebra"))).total == 0
-    assert (await client.call(messages.GetStatus(caller=MINE))).videos == 1
-    assert (await client.call(messages.Forget(caller=MINE, link=clip.as_uri()))).links == (clip.as_uri(),)
-    await refuses(client, messages.Forget(caller=MINE, link=clip.as_uri()), ErrorCode.NOT_IN_LIBRARY)
-    assert (await client.call(messages.ListLibrary(caller=MINE))).entries == ()
+    assert (await client.call(ListLibrary(caller=MINE, search="zebra"))).total == 0
+    assert (await client.call(GetStatus(caller=MINE))).videos == 1
+    assert (await client.call(Forget(caller=MINE, link=clip.as_uri()))).links == (clip.as_uri(),)
+    await check_refused(client, Forget(caller=MINE, link=clip.as_uri()), ErrorCode.NOT_IN_LIBRARY)
+    assert (await client.call(ListLibrary(caller=MINE))).entries == ()
 
 
-async def refuses(client: Client, request: Request[messages.WireModel], code: ErrorCode) -> None:
+async def check_refused(client: Client, request: Request[WireModel], code: ErrorCode) -> None:
     with pytest.raises(CallFailedError) as failed:
         await client.call(request)
     assert failed.value.code is code

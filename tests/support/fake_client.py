@@ -1,4 +1,4 @@
-"""A library in memory that answers as the workers do. `contract.py` holds it against the real clients."""
+"""An in-memory library that answers as the workers do. `tests/bots/test_fake_client.py` proves it against them."""
 
 import asyncio
 import io
@@ -17,6 +17,7 @@ from worker.protocol.library import (
     ForgetResult,
     GetStatus,
     GetVideoStatus,
+    IndexStatus,
     LibraryEntry,
     LibraryListing,
     LibraryStatus,
@@ -37,7 +38,7 @@ from worker.protocol.models import (
     Rollback,
     TrainingDataSummary,
 )
-from worker.protocol.search import Find, Hit, MatchReason, RecordVote, SearchResults
+from worker.protocol.search import Find, Hit, MatchKind, MatchReason, RecordVote, SearchResults
 from worker.protocol.spaces import (
     ChangeSettings,
     GetRetentionPolicy,
@@ -46,19 +47,30 @@ from worker.protocol.spaces import (
     RetentionPolicy,
     SpaceSettings,
 )
-from worker.protocol.updates import Indexed, IndexProgress, JobFailed, RetrainFinished, RetrainProgress, Update
+from worker.protocol.updates import (
+    Indexed,
+    IndexOutcome,
+    IndexProgress,
+    IndexStage,
+    JobFailed,
+    RetrainFinished,
+    RetrainOutcome,
+    RetrainProgress,
+    RetrainStage,
+    Update,
+)
 
 A = TypeVar("A", bound=WireModel)
 
 
 @dataclass(frozen=True)
 class FakeVideo:
-    """A video whose moments are found by their words."""
+    """A video whose moments are found by their words. Each moment is 6 seconds long."""
 
     link: str
     title: str
     moments: tuple[str, ...]
-    """What happens in each stretch of 6 seconds."""
+    """What happens in each moment."""
     space: str = "local:me"
     submitter: str = "ada"
     thumbnail: bytes | None = None
@@ -68,7 +80,7 @@ class FakeVideo:
     name: str = ""
     message_id: str | None = None
     waiting: bool = False
-    """Submitted, and not looked at yet."""
+    """Submitted, but not indexed yet."""
 
     @property
     def id(self) -> str:
@@ -85,32 +97,32 @@ TALK = FakeVideo("https://video.example/talk", "A talk", ("she speaks of ships",
 
 @dataclass
 class FakeClient:
-    """Videos go in by `Submit` and are found by shared words. `sites` says how the sites behave."""
+    """Videos are added by `Submit` and found by shared words. `sites` has the video or the error of each link."""
 
     videos: list[FakeVideo] = field(default_factory=list)
     sites: Mapping[str, FakeVideo | ErrorCode] = field(default_factory=dict)
     broken: Exception | None = None
     """Raised by every call."""
     gate: threading.Event | None = None
-    """Jobs stand still after their first progress until it is set, by whichever thread."""
+    """Jobs wait after their first progress until it is set, from any thread."""
     silent: bool = False
-    """Nobody is ever answered."""
-    later: asyncio.Event | None = None
-    """Calls are answered once it is set."""
+    """Calls never return."""
+    answer_gate: asyncio.Event | None = None
+    """Calls wait until it is set."""
     lose_thumbnails: bool = False
     asked: list[Request[WireModel]] = field(default_factory=list)
     settings: dict[str, SpaceSettings] = field(default_factory=dict)
     votes: list[RecordVote] = field(default_factory=list)
-    terms: RetentionPolicy = field(default_factory=lambda: RetentionPolicy(leave_grace_days=7, adapter_scope="space"))
-    left: set[str] = field(default_factory=set)
-    material: TrainingDataSummary = field(
+    policy: RetentionPolicy = field(default_factory=lambda: RetentionPolicy(leave_grace_days=7, adapter_scope="space"))
+    removed_spaces: set[str] = field(default_factory=set)
+    training_data: TrainingDataSummary = field(
         default_factory=lambda: TrainingDataSummary(
             pairs=120, videos=9, users=3, pairs_by_kind={"title": 100, "vote": 20}, missing_pairs=0
         )
     )
     training: bool = False
     weak: bool = False
-    """Nothing that is found stands out."""
+    """Search results have no good match."""
     models: list[Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
     _jobs: dict[str, tuple[str, Submit]] = field(default_factory=dict)
 
@@ -118,8 +130,8 @@ class FakeClient:
         self.asked.append(cast(Request[WireModel], request))
         if self.silent:
             await asyncio.Event().wait()
-        if self.later:
-            await self.later.wait()
+        if self.answer_gate:
+            await self.answer_gate.wait()
         if self.broken:
             raise self.broken
         match request:
@@ -130,37 +142,40 @@ class FakeClient:
             case ListPlaylist():
                 answer = PlaylistLinks(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.max_links))))
             case ListLibrary():
-                answer = self._library(request)
+                answer = self._list(request)
             case Forget():
                 answer = self._forget(request)
             case RecordVote():
                 self.votes.append(request)
                 answer = Ack()
             case GetRetentionPolicy():
-                answer = self.terms
+                answer = self.policy
             case GetSettings():
                 answer = self.settings.get(request.caller.space, SpaceSettings())
             case ChangeSettings():
-                self._admin(request.caller)
+                self._require_admin(request.caller)
                 answer = self.settings[request.caller.space] = request.settings
             case RecordBotRemoval():
-                (self.left.discard if request.is_back else self.left.add)(request.caller.space)
+                if request.is_back:
+                    self.removed_spaces.discard(request.caller.space)
+                else:
+                    self.removed_spaces.add(request.caller.space)
                 answer = Ack()
             case PreviewRetrain():
-                self._admin(request.caller)
-                answer = self.material
+                self._require_admin(request.caller)
+                answer = self.training_data
             case Retrain():
-                self._admin(request.caller)
+                self._require_admin(request.caller)
                 answer = self._retrain(request)
             case ListModels():
                 answer = ModelList(generations=tuple(self.models))
             case Rollback():
-                self._admin(request.caller)
+                self._require_admin(request.caller)
                 answer = self._rollback()
             case GetVideoStatus():
                 found = next((video for video in self.videos if video.id == request.video_id), None)
                 ended = found and Indexed(
-                    link=found.link, title=found.title, status="indexed", moments=len(found.moments)
+                    link=found.link, title=found.title, status=IndexOutcome.INDEXED, moments=len(found.moments)
                 )
                 answer = VideoStatus(update=ended)
             case GetStatus():
@@ -174,22 +189,26 @@ class FakeClient:
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
         if job_id == "retrain":
-            yield RetrainProgress(stage="train", step=5, steps=10, loss=1.25, left_s=65)
+            yield RetrainProgress(stage=RetrainStage.TRAIN, step=5, steps=10, loss=1.25, left_s=65)
             if self.gate:
                 await asyncio.to_thread(self.gate.wait)
             yield RetrainFinished(
-                outcome="promoted", r5_before=0.5, r5=0.6, questions=40, picture=f"thumbnails/{SNOW.id}.jpg"
+                outcome=RetrainOutcome.PROMOTED,
+                r5_before=0.5,
+                r5=0.6,
+                questions=40,
+                picture=f"thumbnails/{SNOW.id}.jpg",
             )
             return
         link, submit = self._jobs[job_id]
-        yield IndexProgress(stage="fetch", done=0.5)
+        yield IndexProgress(stage=IndexStage.FETCH, done=0.5)
         if self.gate:
             await asyncio.to_thread(self.gate.wait)
         site = self.sites.get(link, FakeVideo(link, submit.title or link.rsplit("/", 1)[-1], ("something",)))
         if isinstance(site, ErrorCode):
             yield JobFailed(code=site, correlation_id="fa11ed00")
             return
-        yield IndexProgress(stage="embed", done=0.5)
+        yield IndexProgress(stage=IndexStage.EMBED, done=0.5)
         caller = submit.caller
         video = replace(
             site,
@@ -204,7 +223,7 @@ class FakeClient:
         yield Indexed(
             link=link,
             title=video.title,
-            status="words_only" if video.words_only else "indexed",
+            status=IndexOutcome.WORDS_ONLY if video.words_only else IndexOutcome.INDEXED,
             code=ErrorCode.BLOCKED if video.words_only else None,
             moments=len(video.moments),
         )
@@ -216,17 +235,17 @@ class FakeClient:
         raise KeyError(key)
 
     def _find(self, find: Find) -> SearchResults:
-        shelf = self._seen(find.caller)
+        library = self._visible_to(find.caller)
         if find.in_link is not None:
-            shelf = [video for video in shelf if video.link == find.in_link]
-            if not shelf:
+            library = [video for video in library if video.link == find.in_link]
+            if not library:
                 raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
         if find.picture is not None and not find.queries:
             find = find.model_copy(update={"queries": ("a",)})
-        wanted = {word for text in (*find.queries, *find.like) for word in self._words(text)}
-        unwanted = {word for text in find.unlike for word in self._words(text)}
+        wanted = {word for text in (*find.queries, *find.like) for word in self._words_of(text)}
+        unwanted = {word for text in find.unlike for word in self._words_of(text)}
         hits = []
-        for video in shelf:
+        for video in library:
             scores = [
                 len(wanted & set(text.lower().split())) - len(unwanted & set(text.lower().split()))
                 for text in video.moments
@@ -244,22 +263,24 @@ class FakeClient:
             picture=find.picture,
         )
 
-    def _seen(self, caller: Caller) -> list[FakeVideo]:
+    def _visible_to(self, caller: Caller) -> list[FakeVideo]:
         return [
             video
             for video in self.videos
             if video.space == caller.space and video.private_channel in (None, caller.private_channel)
         ]
 
-    def _admin(self, caller: Caller) -> None:
+    def _require_admin(self, caller: Caller) -> None:
         if not caller.is_admin:
             raise CallFailedError(ErrorCode.ADMINS_ONLY, "n0adm1n0")
 
     def _retrain(self, request: Retrain) -> RetrainStarted:
-        was, self.training = self.training, self.training if not request.start else not request.cancel
+        was_running = self.training
+        if request.start:
+            self.training = not request.cancel
         if request.cancel or not request.start:
-            return RetrainStarted(job_id="retrain" if was else None)
-        return RetrainStarted(job_id="retrain", is_new=not was)
+            return RetrainStarted(job_id="retrain" if was_running else None)
+        return RetrainStarted(job_id="retrain", is_new=not was_running)
 
     def _rollback(self) -> ModelList:
         if len(self.models) < 2:
@@ -269,7 +290,7 @@ class FakeClient:
         self.models = [each.model_copy(update={"live": number == to}) for number, each in enumerate(self.models)]
         return ModelList(generations=tuple(self.models))
 
-    def _words(self, text: str) -> list[str]:
+    def _words_of(self, text: str) -> list[str]:
         if not text.startswith("moment:"):
             return text.lower().split()
         moments = {
@@ -290,16 +311,16 @@ class FakeClient:
         video_id = str(uuid.uuid5(uuid.NAMESPACE_URL, link))
         for video in self.videos:
             if video.link == link and video.space == submit.caller.space and not video.waiting:
-                indexed = Indexed(link=link, title=video.title, status="already", moments=len(video.moments))
+                indexed = Indexed(link=link, title=video.title, status=IndexOutcome.ALREADY, moments=len(video.moments))
                 return Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
         self._jobs[video_id] = (link, submit)
         return Submitted(link=link, video_id=video_id, job_id=video_id)
 
-    def _library(self, request: ListLibrary) -> LibraryListing:
+    def _list(self, request: ListLibrary) -> LibraryListing:
         words = (request.search or "").lower().split()
         entries = [
             _entry(video)
-            for video in self._seen(request.caller)
+            for video in self._visible_to(request.caller)
             if all(word in video.title.lower() for word in words)
             and (not request.only_own or video.submitter == request.caller.user_id)
         ]
@@ -315,7 +336,11 @@ class FakeClient:
             and (
                 video.link == request.link
                 or (request.only_own and video.submitter == caller.user_id)
-                or (request.message_id and video.message_id == request.message_id and video.link not in request.kept_links)
+                or (
+                    request.message_id
+                    and video.message_id == request.message_id
+                    and video.link not in request.kept_links
+                )
             )
         ]
         if request.link and not gone:
@@ -327,19 +352,19 @@ class FakeClient:
 
 
 def generation(name: str, live: bool) -> Generation:
-    """A model as it came."""
+    """Return a generation without an adapter."""
     return Generation(name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live)
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:
-    """A plain JPEG."""
+    """Return a JPEG of one colour."""
     file = io.BytesIO()
     Image.new("RGB", (320, 180), colour).save(file, "JPEG")
     return file.getvalue()
 
 
 def _hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
-    kind = "words" if video.words_only else "looks"
+    kind = MatchKind.WORDS if video.words_only else MatchKind.LOOKS
     return Hit(
         link=video.link,
         moment_link=f"{video.link}#t={6 * number}",
@@ -347,7 +372,7 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
         start_s=6 * number,
         end_s=6 * number + 6,
         score=max(0.0, min(1.0, score)),
-        why=(MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else ""),),
+        why=(MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else None),),
         thumbnail=f"thumbnails/{video.id}.jpg",
         more=more,
         moment_id=video.moment_id(number),
@@ -360,12 +385,11 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
 
 
 def _entry(video: FakeVideo) -> LibraryEntry:
-    status = "words_only" if video.words_only else "waiting" if video.waiting else "indexed"
     return LibraryEntry(
         link=video.link,
         video_id=video.id,
         title=video.title,
-        status="failed" if video.failed else status,
+        status=_status(video),
         code=video.failed or (ErrorCode.BLOCKED if video.words_only else None),
         moments=len(video.moments),
         duration_s=6 * len(video.moments),
@@ -373,3 +397,11 @@ def _entry(video: FakeVideo) -> LibraryEntry:
         submitted_at="2026-11-20T09:30:00+00:00",
         thumbnail=f"thumbnails/{video.id}.jpg",
     )
+
+
+def _status(video: FakeVideo) -> IndexStatus:
+    if video.failed:
+        return IndexStatus.FAILED
+    if video.words_only:
+        return IndexStatus.WORDS_ONLY
+    return IndexStatus.WAITING if video.waiting else IndexStatus.INDEXED

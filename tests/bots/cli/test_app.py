@@ -1,4 +1,4 @@
-"""The command line as plain processes, working through a running owner of the data."""
+"""The command line as processes, which work through a running owner of the data."""
 
 import asyncio
 import json
@@ -11,30 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from bots.cli import app
+from bots.cli.environment import CALLER
+from bots.cli.process import run_stoppable
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
+from bots.main import build_app
+from tests.support.command_line import RUN_MAIN, run_here, run_process
 from tests.support.fake_client import GOAL, SNOW, FakeClient, generation
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, Find, Submit
+from worker.protocol.library import Submit
+from worker.protocol.search import Find
 from worker.settings import Settings
 
 
-def reelseek(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from bots.cli.app import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | env)
-
-
-def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def json_lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_find_json(running: Settings, client: FakeClient) -> None:
-    """The JSON of a search has the documented keys, and paths that lead to the thumbnails."""
-    done = reelseek("find", "dog", "--limit", "1", "--in", SNOW.link, "--json")
+def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings, client: FakeClient) -> None:
+    done = run_process("find", "dog", "--limit", "1", "--in", SNOW.link, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    [answer] = lines(done)
+    [answer] = json_lines(done)
     assert list(answer) == ["query", "took_ms", "hits"]
     assert answer["query"] == "dog"
     assert answer["took_ms"] > 0
@@ -51,41 +51,40 @@ def test_find_json(running: Settings, client: FakeClient) -> None:
             "more": 0,
         }
     ]
-    assert client.asked == [Find(caller=app.CALLER, queries=("dog",), in_link=SNOW.link, limit=1)]
+    assert client.asked == [Find(caller=CALLER, queries=("dog",), in_link=SNOW.link, limit=1)]
 
 
-def test_find_in_words(running: Settings) -> None:
-    """Without `--json` a person reads titles, times and whole links; finding nothing is an answer too."""
-    done = reelseek("find", "cat")
+def test_find_prints_titles_times_and_links(running: Settings) -> None:
+    """A search without results is a success."""
+    done = run_process("find", "cat")
     assert done.returncode == 0
     assert all(text in done.stdout for text in (SNOW.title, "0:12–0:18", f"{SNOW.link}#t=12", "looks like it"))
-    nothing = reelseek("find", "zebra")
+    nothing = run_process("find", "zebra")
     assert (nothing.returncode, nothing.stdout.strip()) == (0, translate(Msg.NO_HITS))
 
 
-def test_a_refused_search_is_no_success(running: Settings) -> None:
-    """What was not done ends with a status other than 0 and says why, in JSON too."""
-    done = reelseek("find", " ", "--json")
+def test_refused_search_exits_with_status_1_and_prints_its_code(running: Settings) -> None:
+    done = run_process("find", " ", "--json")
     assert done.returncode == 1
-    assert lines(done) == [
+    assert json_lines(done) == [
         {"code": "empty_query", "sentence": translate(ErrorCode.EMPTY_QUERY), "correlation_id": None}
     ]
 
 
-def test_index_json(running: Settings, client: FakeClient, tmp_path: Path) -> None:
-    """Each link has one object, local files are links, and one failure makes the whole no success."""
+def test_index_prints_one_json_object_per_link(running: Settings, client: FakeClient, tmp_path: Path) -> None:
+    """Local files become links. One failed link makes the exit status 1."""
     clip = tmp_path / "a clip.mp4"
     clip.touch()
     client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
-    done = reelseek("index", "a clip.mp4", "https://video.example/gone", SNOW.link, "nonsense", "--json")
+    done = run_process("index", "a clip.mp4", "https://video.example/gone", SNOW.link, "nonsense", "--json")
     assert done.returncode == 1
-    answers = {answer.pop("link"): answer for answer in lines(done)}
+    answers = {answer.pop("link"): answer for answer in json_lines(done)}
     assert answers == {
         clip.as_uri(): {"status": "indexed", "code": None, "sentence": "Added “a%20clip.mp4”.", "moments": 1},
         SNOW.link: {
             "status": "already",
             "code": None,
-            "sentence": "“Dogs in snow” is in the library already.",
+            "sentence": "“Dogs in snow” is already in the library.",
             "moments": 3,
         },
         "https://video.example/gone": {
@@ -104,19 +103,17 @@ def test_index_json(running: Settings, client: FakeClient, tmp_path: Path) -> No
     assert all(isinstance(request, Submit) and request.local_files for request in client.asked)
 
 
-def test_library_and_forget(running: Settings) -> None:
-    """The library is listed whole; what was forgotten is gone."""
-    done = reelseek("forget", GOAL.link, "--json")
-    assert (done.returncode, lines(done)) == (0, [{"links": [GOAL.link], "sentence": f"Forgotten: {GOAL.link}"}])
-    [shelf] = lines(reelseek("library", "--json"))
-    assert (shelf["total"], [video["title"] for video in shelf["videos"]]) == (2, [SNOW.title, "A talk"])
-    assert "words only" in reelseek("library").stdout
+def test_forgotten_video_is_no_longer_in_the_library(running: Settings) -> None:
+    done = run_process("forget", GOAL.link, "--json")
+    assert (done.returncode, json_lines(done)) == (0, [{"links": [GOAL.link], "sentence": f"Removed: {GOAL.link}"}])
+    [listing] = json_lines(run_process("library", "--json"))
+    assert (listing["total"], [video["title"] for video in listing["videos"]]) == (2, [SNOW.title, "A talk"])
+    assert "words only" in run_process("library").stdout
 
 
-def test_surprises_reach_the_log_not_the_person(running: Settings, client: FakeClient) -> None:
-    """A failure shows a sentence and a reference; neither stream holds a traceback."""
+def test_failure_prints_sentence_and_correlation_id_without_traceback(running: Settings, client: FakeClient) -> None:
     client.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
-    done = reelseek("library")
+    done = run_process("library")
     assert done.returncode == 1
     assert translate(ErrorCode.STORE_UNAVAILABLE) in done.stdout
     assert "abc123" in done.stdout
@@ -133,35 +130,35 @@ def test_surprises_reach_the_log_not_the_person(running: Settings, client: FakeC
         (["worker", "--queues", "serach"], {"REELSEEK_REDIS_URL": "redis://127.0.0.1:1"}, 2, "serach"),
     ],
 )
-def test_wrong_use_is_a_sentence(
+def test_wrong_use_is_named_in_a_sentence_without_traceback(
     settings: Settings, arguments: list[str], env: dict[str, str], status: int, words: str
 ) -> None:
-    """What the operator got wrong is named, without a traceback."""
-    done = reelseek(*arguments, **env)
+    done = run_process(*arguments, **env)
     assert done.returncode == status
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("env", "spoken"),
+    ("env", "language"),
     [
         ({"LC_ALL": "ko_KR.UTF-8", "LANG": "zh_CN.UTF-8"}, "ko"),
         ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}, "zh"),
         ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": ""}, "en"),
     ],
 )
-def test_the_language_of_the_environment(settings: Settings, env: dict[str, str], spoken: str) -> None:
-    """The command line speaks the language that the environment names."""
-    done = reelseek("library", REELSEEK_WEB_PORT="many", PYTHONUTF8="1", **env)
-    with use_locale(spoken):
+def test_command_line_uses_the_language_of_the_environment(
+    settings: Settings, env: dict[str, str], language: str
+) -> None:
+    done = run_process("library", REELSEEK_WEB_PORT="many", PYTHONUTF8="1", **env)
+    with use_locale(language):
         assert translate(Msg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_command_closes_what_it_has_open(number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM cancel the work, whose last lines still run, also where they are repeated meanwhile."""
-    closed, told = [], []
+def test_stopped_command_cleans_up_although_the_signal_is_repeated(number: signal.Signals) -> None:
+    """Graceful shutdown: Ctrl-C and SIGTERM cancel the work, whose `finally` blocks run to their end."""
+    closed, stopped = [], []
 
     async def work() -> bool:
         try:
@@ -173,23 +170,22 @@ def test_a_stopped_command_closes_what_it_has_open(number: signal.Signals) -> No
             closed.append(number)
         return True
 
-    assert asyncio.run(app.stoppable(work(), lambda: told.append(number))) is None
-    assert closed == told == [number]
+    assert asyncio.run(run_stoppable(work(), lambda: stopped.append(number))) is None
+    assert closed == stopped == [number]
 
 
-def test_work_that_ends_gives_its_result() -> None:
-    """Nothing is lost by being able to stop."""
+def test_stoppable_work_returns_its_result() -> None:
 
     async def work() -> int:
         return 7
 
-    assert asyncio.run(app.stoppable(work())) == 7
+    assert asyncio.run(run_stoppable(work())) == 7
 
 
-def test_web_serves_until_it_is_stopped(running: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`reelseek web` says where it listens, answers there, and Ctrl-C is a good end."""
+def test_web_prints_its_address_and_serves_until_ctrl_c(running: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status after Ctrl-C is 0."""
     monkeypatch.setenv("REELSEEK_WEB_PORT", "0")
-    command = [sys.executable, "-c", "from bots.cli.app import main; main()", "web"]
+    command = [sys.executable, "-c", RUN_MAIN, "web"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().split()[-1]
@@ -202,29 +198,55 @@ def test_web_serves_until_it_is_stopped(running: Settings, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("platform", ["discord", "slack"])
 @pytest.mark.parametrize("redis", ["", "redis://127.0.0.1:1/0"])
-def test_a_bot_without_its_token_says_so(settings: Settings, platform: str, redis: str) -> None:
-    """One sentence that says which setting is missing, and status 2."""
+def test_bot_without_token_exits_with_status_2_and_names_the_setting(
+    settings: Settings, platform: str, redis: str
+) -> None:
     env = {"REELSEEK_REDIS_URL": redis} if redis else {}
-    done = reelseek(platform, **env)
+    done = run_process(platform, **env)
     assert (done.returncode, done.stdout) == (2, "")
     assert "REELSEEK_" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_models_are_shown_and_gone_back(running: Settings, client: FakeClient) -> None:
-    """The shell can do what an admin can in the chat."""
+def test_model_lists_generations_and_rolls_back(running: Settings, client: FakeClient) -> None:
     client.models.insert(0, generation("starter-1", live=False))
-    shown = reelseek("model")
+    shown = run_process("model")
     assert shown.returncode == 0
     assert [line.split(",")[0] for line in shown.stdout.splitlines()] == ["starter-1", "starter-0"]
-    assert reelseek("model", "rollback").returncode == 0
+    assert run_process("model", "rollback").returncode == 0
 
 
-def test_a_backup_is_taken_back(settings: Settings, tmp_path: Path) -> None:
-    """Two commands; what cannot be done is a sentence, and changes nothing."""
-    made = reelseek("backup", str(tmp_path / "kept"))
+def test_backup_can_be_restored(settings: Settings, tmp_path: Path) -> None:
+    """A folder without a backup is refused with a sentence."""
+    made = run_process("backup", str(tmp_path / "kept"))
     assert (made.returncode, str(tmp_path / "kept") in made.stdout) == (0, True)
-    back = reelseek("restore", str(tmp_path / "kept"), REELSEEK_DATA_DIR=str(tmp_path / "new"))
-    assert (back.returncode, back.stdout) == (0, "Restored: 0 videos and 0 moments. Start Reelseek.\n")
-    none = reelseek("restore", str(tmp_path / "nothing"))
+    back = run_process("restore", str(tmp_path / "kept"), REELSEEK_DATA_DIR=str(tmp_path / "new"))
+    assert (back.returncode, back.stdout) == (0, "Restored: 0 videos, 0 moments. You can start Reelseek now.\n")
+    none = run_process("restore", str(tmp_path / "nothing"))
     assert (none.returncode, translate(ErrorCode.BACKUP_DAMAGED) in none.stderr.replace("\n", " ")) == (1, True)
+
+
+@pytest.mark.parametrize("language", ["en", "ko", "zh"])
+def test_help_is_in_the_language_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
+    monkeypatch.setenv("COLUMNS", "200")
+    commands = run_here(monkeypatch, capsys, "--help")
+    find = run_here(monkeypatch, capsys, "find", "--help")
+    assert (commands.status, find.status) == (0, 0)
+    with use_locale(language):
+        for text in (Msg.ABOUT, Msg.COMMANDS_TITLE, Msg.UP_HELP, Msg.FIND_HELP, Msg.DOCTOR_HELP, Msg.TRAIN_HELP):
+            assert translate(text) in commands.answers
+        for text in (Msg.ARGUMENTS_TITLE, Msg.OPTIONS_TITLE, Msg.CLI_WORDS_HELP, Msg.CLI_IN_HELP, Msg.CLI_HELP_HELP):
+            assert translate(text) in find.answers
+
+
+def test_every_option_has_a_help_that_is_translated() -> None:
+    """Only the name of a folder speaks for itself."""
+    sentences = frozenset(map(str, Msg))
+    command = typer.main.get_command(build_app())
+    for name, subcommand in command.commands.items():  # type: ignore[attr-defined]  # it is a group
+        assert subcommand.help in sentences, name
+        for parameter in subcommand.params:
+            assert parameter.help in sentences or parameter.metavar == "FOLDER", (name, parameter.name)

@@ -1,7 +1,6 @@
-"""The first start and the later ones, over a library in memory."""
+"""The first and later starts of `reelseek up`, over a library in memory."""
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,15 @@ from bots.cli.render import Terminal
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo
-from worker.protocol.messages import Caller, Find, Submit
+from worker.protocol.base import Caller
+from worker.protocol.library import Submit
+from worker.protocol.search import Find
+from worker.samples import SampleVideo
 
-
-@dataclass(frozen=True)
-class Sample:
-    path: Path
-    title: str
-    licence: str = "MIT"
-
-
-SAMPLES = [Sample(Path("/samples/ballet.mp4"), "A ballet"), Sample(Path("/samples/rabbit.mp4"), "A rabbit")]
+SAMPLES = [
+    SampleVideo(Path("/samples/ballet.mp4"), "A ballet", "MIT"),
+    SampleVideo(Path("/samples/rabbit.mp4"), "A rabbit", "MIT"),
+]
 
 
 @pytest.fixture
@@ -35,8 +32,8 @@ def terminal(screen: io.StringIO) -> Terminal:
     return Terminal(Console(file=screen, width=100), Console(file=io.StringIO()))
 
 
-async def test_the_first_start_adds_the_samples(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
-    """An empty library gets every sample, under the titles that were given to them."""
+async def test_first_start_adds_the_samples(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
+    """They keep the titles that come with them."""
     client = FakeClient()
     await demo.add_samples(client, caller, SAMPLES, terminal)
     assert {video.title for video in client.videos} == {"A ballet", "A rabbit"}
@@ -44,24 +41,34 @@ async def test_the_first_start_adds_the_samples(caller: Caller, terminal: Termin
     assert "Added “A ballet”." in screen.getvalue()
 
 
-async def test_later_starts_add_nothing(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
-    """Whoever has a library keeps it as it is, without the samples that were forgotten."""
+async def test_later_start_adds_no_samples(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
+    """Samples that the user removed stay removed."""
     client = FakeClient([SNOW])
     await demo.add_samples(client, caller, SAMPLES, terminal)
     assert client.videos == [SNOW]
     assert screen.getvalue() == ""
 
 
-async def test_a_broken_off_first_start_goes_on(caller: Caller, terminal: Terminal) -> None:
-    """Samples that were still in work are followed to their end, and only those."""
+async def test_start_after_an_interrupted_one_follows_only_waiting_samples(caller: Caller, terminal: Terminal) -> None:
     client = FakeClient([SNOW, FakeVideo(SAMPLES[1].path.as_uri(), "A rabbit", (), waiting=True)])
     await demo.add_samples(client, caller, SAMPLES, terminal)
     assert [request.link for request in client.asked if isinstance(request, Submit)] == [SAMPLES[1].path.as_uri()]
 
 
-async def test_examples_show_real_answers(client: FakeClient, caller: Caller, terminal: Terminal) -> None:
-    """Each example is really asked, in three languages."""
+async def test_examples_are_searched_in_three_languages(client: FakeClient, caller: Caller, terminal: Terminal) -> None:
     await demo.show_examples(client, caller, terminal)
     asked = [request.queries for request in client.asked if isinstance(request, Find)]
     assert asked == [(words,) for words in demo.EXAMPLES]
     assert len(demo.EXAMPLES) == 3
+
+
+async def test_introduction_prints_the_address_before_and_after_the_examples(
+    client: FakeClient, caller: Caller, terminal: Terminal, screen: io.StringIO
+) -> None:
+    async def address() -> str:
+        return "http://127.0.0.1:8501"
+
+    await demo.introduce(client, caller, SAMPLES, address, terminal)
+    lines = screen.getvalue().splitlines()
+    assert lines[0] == translate(Msg.UP_READY, address="http://127.0.0.1:8501")
+    assert lines[-2:] == translate(Msg.WEB_READY, address="http://127.0.0.1:8501").splitlines()

@@ -1,14 +1,15 @@
-"""Training and judging from the shell, on tiny random models that lie where the hub's would."""
+"""Commands that train and evaluate models, on tiny random models in place of the hub's."""
 
 import csv
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import huggingface_hub
 import numpy as np
@@ -17,11 +18,11 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from bots.cli import app
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from model.presets import PRESETS
 from tests.support import tiny_models
+from tests.support.command_line import RUN_MAIN, Finished, run_here
 
 PRESET = "multilingual"
 RUN = """
@@ -53,13 +54,12 @@ jitter = 0.0
 blur = 0.0
 """
 
-Ran = tuple[int, str, str]
-"""Status, answers, notes."""
+Run: TypeAlias = Callable[..., Finished]
 
 
 @pytest.fixture(scope="module")
 def parts_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model under the name and commit of the preset's, as if it had been fetched."""
+    """A tiny model in the cache folder of the preset's repository and commit, as if it had been downloaded."""
     folder = tmp_path_factory.mktemp("parts")
     model = PRESETS[PRESET].frame
     snapshot = folder / "hub" / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
@@ -70,7 +70,7 @@ def parts_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, parts_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with pairs of 12 pictures, two texts each, and settings of its own."""
+    """The current folder, with pairs of 12 pictures and two texts each, and its own settings."""
     monkeypatch.chdir(tmp_path)
     for name, value in {
         "REELSEEK_DATA_DIR": str(tmp_path / "data"),
@@ -91,60 +91,47 @@ def here(tmp_path: Path, parts_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.fixture
-def reelseek(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Ran]]:
-    """The command line in this process: its libraries take seconds to load."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["reelseek", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        for handler in root.handlers:
-            handler.close()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    yield run
-    root.handlers, root.level = handlers, level
+def reelseek(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: its libraries take seconds to load."""
+    return partial(run_here, monkeypatch, capsys)
 
 
-def test_evaluate_prints_and_saves_the_same_figures(reelseek: Callable[..., Ran], here: Path) -> None:
-    """JSON on one line with both directions and the shape of the space; a table for people; a file of each."""
-    status, answer, notes = reelseek("evaluate", "--preset", PRESET, "--pairs", "pairs.tsv", "--json")
-    assert (status, notes) == (0, "")
-    figures = json.loads(answer)
+def test_evaluate_prints_and_saves_the_same_figures(reelseek: Run, here: Path) -> None:
+    """With `--json` on one line, otherwise as a table."""
+    done = reelseek("evaluate", "--preset", PRESET, "--pairs", "pairs.tsv", "--json")
+    assert (done.status, done.notes) == (0, "")
+    figures = json.loads(done.answers)
     assert {"r1", "r5", "r10", "median_rank", "mean_rank", "mrr", "r1_interval"} <= set(figures["text_to_image"])
     assert (figures["text_to_image"]["queries"], figures["image_to_text"]["queries"]) == (24, 12)
     assert {"alignment", "uniformity_text", "uniformity_image", "spectrum_text"} <= set(figures)
     assert figures["generation"].startswith(PRESET)
     [saved] = (here / "data" / "evaluation").glob("*.json")
     assert json.loads(saved.read_text()) == figures
-    status, table, _ = reelseek("evaluate", "--pairs", "pairs.tsv")
-    assert status == 0
-    assert f"{figures['text_to_image']['r1']:.3f}" in table
-    assert saved.name in table
+    table = reelseek("evaluate", "--pairs", "pairs.tsv")
+    assert table.status == 0
+    assert f"{figures['text_to_image']['r1']:.3f}" in table.answers
+    assert saved.name in table.answers
 
 
-def test_train_leaves_an_adapter_a_report_and_a_verdict(reelseek: Callable[..., Ran], here: Path) -> None:
-    """From a file of pairs to an adapter that can be evaluated, and figures of base and adapter."""
-    status, answer, _ = reelseek("train", "--pairs", "pairs.tsv", "--run", "run.toml", "--out", "made")
-    assert status == 0
-    assert "The adapter is" in answer
+def test_train_writes_adapter_and_report_and_prints_a_decision(reelseek: Run, here: Path) -> None:
+    """The adapter can be evaluated against its base model."""
+    trained = reelseek("train", "--pairs", "pairs.tsv", "--run", "run.toml", "--out", "made")
+    assert trained.status == 0
+    assert "The adapter is" in trained.answers
     report = json.loads((here / "made" / "report.json").read_text())
     assert (report["preset"], report["held_out"]["sources"], report["held_out"]["texts"]) == (PRESET, 8, 16)
     assert report["general"]["images"] == 30
     assert (here / "made" / "report.png").exists()
-    status, judged, _ = reelseek("evaluate", "--pairs", "pairs.tsv", "--adapter", "made/adapter", "--json")
-    against = json.loads(judged)["against_base"]
-    assert (status, against["texts"], set(against["text_to_image"])) == (0, 24, {"r1", "r5", "r10", "mrr"})
-    assert json.loads(judged)["generation"] == report["generation"]
+    evaluated = reelseek("evaluate", "--pairs", "pairs.tsv", "--adapter", "made/adapter", "--json")
+    figures = json.loads(evaluated.answers)
+    comparison = figures["against_base"]
+    assert evaluated.status == 0
+    assert (comparison["texts"], set(comparison["text_to_image"])) == (24, {"r1", "r5", "r10", "mrr"})
+    assert figures["generation"] == report["generation"]
 
 
-def test_two_processes_train_as_one_does(reelseek: Callable[..., Ran], here: Path) -> None:
-    """Under `torchrun` the losses are those of one process; only one of the two judges, reports and prints."""
+def test_torchrun_with_two_processes_has_the_losses_of_one(reelseek: Run, here: Path) -> None:
+    """Only the main process tests, reports and prints."""
     clips = [
         {"text": f"block {i}", "file": [f"{i}.png", f"{i + 1}.png"], "split": "test" if i == 8 else "train"}
         for i in range(0, 12, 2)
@@ -153,22 +140,22 @@ def test_two_processes_train_as_one_does(reelseek: Callable[..., Ran], here: Pat
     (here / "run.toml").write_text(RUN.format(steps=2) + '[head]\nkind = "lstm"\nsteps = 2\nrate = 1e-3\n')
     arguments = ["train", "--pairs", "clips.jsonl", "--run", "run.toml", "--out"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    command = ["--", sys.executable, "-c", "from bots.cli.app import main; main()", *arguments, "two"]
+    command = ["--", sys.executable, "-c", RUN_MAIN, *arguments, "two"]
     done = subprocess.run([*torchrun, *command], capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("two/report.json") == 1
     assert {file.name for file in (here / "two" / "adapter").iterdir()} == {"frame", "adapter.json", "head.safetensors"}
-    assert reelseek(*arguments, "one")[0] == 0
+    assert reelseek(*arguments, "one").status == 0
     one, two = (json.loads((here / name / "report.json").read_text())["training"]["frame"] for name in ("one", "two"))
     assert two["losses"] == [[step, pytest.approx(loss, rel=2e-2)] for step, loss in one["losses"]]
 
 
-def test_extract_writes_what_the_model_gives(reelseek: Callable[..., Ran], here: Path) -> None:
-    """TSV of texts, Parquet of pictures, unit vectors both."""
+def test_extract_writes_unit_vectors(reelseek: Run, here: Path) -> None:
+    """Of texts as TSV, of pictures as Parquet."""
     (here / "texts.txt").write_text("a dog\n강아지\n")
     (here / "pictures.txt").write_text("0.png\n1.png\n2.png\n")
-    assert reelseek("extract", "--text", "texts.txt", "--out", "texts.tsv")[0] == 0
-    assert reelseek("extract", "--images", "pictures.txt", "--out", "pictures.parquet")[0] == 0
+    assert reelseek("extract", "--text", "texts.txt", "--out", "texts.tsv").status == 0
+    assert reelseek("extract", "--images", "pictures.txt", "--out", "pictures.parquet").status == 0
     with (here / "texts.tsv").open(encoding="utf-8") as rows:
         texts = list(csv.DictReader(rows, delimiter="\t"))
     assert [row["text"] for row in texts] == ["a dog", "강아지"]
@@ -196,24 +183,23 @@ def test_extract_writes_what_the_model_gives(reelseek: Callable[..., Ran], here:
         ("pretrain run.toml", 1, "run file"),
     ],
 )
-def test_wrong_use_is_one_sentence(
-    reelseek: Callable[..., Ran], here: Path, arguments: str, status: int, words: str
+def test_wrong_use_is_one_sentence_that_names_the_fault(
+    reelseek: Run, here: Path, arguments: str, status: int, words: str
 ) -> None:
-    """What was wrong is named, nothing is answered, and there is no traceback."""
     (here / "bad.toml").write_text(RUN.format(steps=0))
     (here / "one.tsv").write_text("file\ttext\tsplit\n0.png\ta picture\ttrain")
-    ended, answer, notes = reelseek(*arguments.split())
-    assert (ended, answer) == (status, "")
-    assert words in notes
-    assert "Traceback" not in notes
-    assert status == 2 or len(notes.splitlines()) == 1
+    done = reelseek(*arguments.split())
+    assert (done.status, done.answers) == (status, "")
+    assert words in done.notes
+    assert "Traceback" not in done.notes
+    assert status == 2 or len(done.notes.splitlines()) == 1
 
 
-def test_a_stopped_training_goes_on_where_it_was(here: Path, reelseek: Callable[..., Ran]) -> None:
-    """Ctrl-C ends it at a checkpoint with a sentence; the same command ends with the steps that were left."""
+def test_training_stopped_by_ctrl_c_resumes_from_its_checkpoint(here: Path, reelseek: Run) -> None:
+    """It says how to resume. The same command trains only the remaining steps."""
     os.mkfifo(here / "pipe.toml")
     arguments = ["train", "--pairs", "pairs.tsv", "--out", "made", "--run"]
-    command = [sys.executable, "-c", "from bots.cli.app import main; main()", *arguments, "pipe.toml"]
+    command = [sys.executable, "-c", RUN_MAIN, *arguments, "pipe.toml"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         with (here / "pipe.toml").open("w") as run:  # opens when the command reads it
             process.send_signal(signal.SIGINT)
@@ -225,7 +211,7 @@ def test_a_stopped_training_goes_on_where_it_was(here: Path, reelseek: Callable[
     checkpoint = torch.load(here / "made" / "frame" / "checkpoint.pt", weights_only=True)
     assert checkpoint["state"]["step"] == 1
     (here / "run.toml").write_text(RUN.format(steps=3))
-    assert reelseek(*arguments, "run.toml")[0] == 0
+    assert reelseek(*arguments, "run.toml").status == 0
     losses = json.loads((here / "made" / "report.json").read_text())["training"]["frame"]["losses"]
     assert losses[0] == list(checkpoint["state"]["losses"][0])
     assert [step for step, _ in losses] == [1, 2, 3]

@@ -1,0 +1,92 @@
+"""Subcommands of `reelseek`, derived from the command registry."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from bots.cli import json_output
+from bots.cli.environment import CALLER, load_settings, open_terminal
+from bots.cli.process import run_with_client
+from bots.commands.client import Client
+from bots.commands.definition import Command, Parameter, ParameterType, Surface
+from bots.commands.registry import offered
+from bots.i18n.messages import Msg
+
+AS_JSON: Final = Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)]
+_TYPES: Final = {ParameterType.FLAG: bool, ParameterType.NUMBER: int, ParameterType.PAGE_SIZE: int}
+
+
+def add_core_commands(app: typer.Typer) -> None:
+    """Add a subcommand for each command that is offered on the command line."""
+    for command in offered(Surface.COMMAND_LINE):
+        app.command(command.name, help=command.help)(_build_function(command))
+
+
+def _build_function(command: Command) -> Callable[..., None]:
+    """Return a function from whose signature typer derives the arguments and options of a subcommand."""
+    parameters = command.offered_parameters(Surface.COMMAND_LINE)
+
+    def run(as_json: bool, **values: Any) -> None:
+        settings = load_settings()
+        args = dict(command.command_line_args)
+        for parameter in parameters:
+            if values[parameter.name] is not None:
+                args[parameter.name] = _convert(parameter, values[parameter.name])
+
+        async def show_replies(client: Client) -> bool:
+            replies = command.run(client, CALLER, **args)
+            if as_json:
+                return await json_output.print_replies(command.name, replies, settings.blobs_address)
+            return await open_terminal().show(replies)
+
+        run_with_client(settings, show_replies)
+
+    options = [_signature_parameter(each) for each in parameters]
+    json_option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AS_JSON)
+    run.__signature__ = inspect.Signature([*options, json_option])  # type: ignore[attr-defined]  # read by typer
+    return run
+
+
+def _signature_parameter(parameter: Parameter) -> inspect.Parameter:
+    kind: Any = _TYPES.get(parameter.type, str)
+    if parameter.is_list:
+        kind = list[kind]
+    if not parameter.is_required and parameter.default is None and parameter.type is not ParameterType.FLAG:
+        kind = kind | None
+    default: Any = False if parameter.type is ParameterType.FLAG else parameter.default
+    return inspect.Parameter(
+        parameter.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if parameter.is_required else default,
+        annotation=Annotated[kind, _argument_or_option(parameter)],
+    )
+
+
+def _argument_or_option(parameter: Parameter) -> Any:
+    help_text = parameter.command_line_help or parameter.help
+    metavar = parameter.command_line_metavar or parameter.usage
+    if parameter.is_positional:
+        return typer.Argument(help=help_text, metavar=metavar, min=parameter.minimum, max=parameter.maximum)
+    return typer.Option(
+        f"--{parameter.shown_name}",
+        help=help_text,
+        # For numbers, typer shows their range instead.
+        metavar=None if parameter.type in _TYPES else metavar,
+        min=parameter.minimum,
+        max=parameter.maximum,
+    )
+
+
+def _convert(parameter: Parameter, value: Any) -> Any:
+    if parameter.type is not ParameterType.LINK:
+        return value
+    return [_to_link(each) for each in value] if parameter.is_list else _to_link(value)
+
+
+def _to_link(text: str) -> str:
+    """Return the address of a local file if there is one with that name, otherwise the text itself."""
+    path = Path(text).expanduser()
+    return path.resolve().as_uri() if "://" not in text and path.exists() else text

@@ -1,0 +1,112 @@
+"""Tables and sentences about evaluated and trained models."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+
+if TYPE_CHECKING:
+    from model.evaluation.compare import Comparison
+    from model.evaluation.metrics import EvaluationReport
+    from model.evaluation.promotion import PromotionTest
+
+
+def render_report(report: "EvaluationReport") -> RenderableType:
+    """Return the retrieval metrics of a model, and the shape of its vector space."""
+    ranks = _create_table(
+        "R@1",
+        "R@5",
+        "R@10",
+        "MRR",
+        translate(Msg.COLUMN_MEDIAN_RANK),
+        translate(Msg.COLUMN_MEAN_RANK),
+        translate(Msg.COLUMN_QUERIES),
+        translate(Msg.COLUMN_CANDIDATES),
+    )
+    for name, metrics in ((Msg.TEXT_TO_PICTURE, report.text_to_image), (Msg.PICTURE_TO_TEXT, report.image_to_text)):
+        ranks.add_row(
+            translate(name),
+            _format_share(metrics.r1, metrics.r1_interval),
+            _format_share(metrics.r5, metrics.r5_interval),
+            _format_share(metrics.r10, metrics.r10_interval),
+            f"{metrics.mrr:.3f}",
+            f"{metrics.median_rank:g}",
+            f"{metrics.mean_rank:.1f}",
+            f"{metrics.queries:,}",
+            f"{metrics.candidates:,}",
+        )
+    shape = _create_table(
+        translate(Msg.COLUMN_ALIGNMENT), translate(Msg.COLUMN_UNIFORMITY), translate(Msg.COLUMN_SINGULAR_VALUE)
+    )
+    for name, uniformity, spectrum in (
+        (Msg.TEXTS, report.uniformity_text, report.spectrum_text),
+        (Msg.PICTURES, report.uniformity_image, report.spectrum_image),
+    ):
+        shape.add_row(translate(name), f"{report.alignment:.3f}", f"{uniformity:.3f}", f"{spectrum[0]:.1%}")
+    return Group(ranks, "", shape)
+
+
+def render_comparison(comparison: "Comparison") -> RenderableType:
+    """Return the metrics of a base model and an adapter, and their difference with its interval."""
+    table = _create_table(
+        translate(Msg.COLUMN_MEASURE),
+        translate(Msg.COLUMN_BASE),
+        translate(Msg.COLUMN_ADAPTER),
+        translate(Msg.COLUMN_DIFFERENCE),
+    )
+    for direction, differences in (
+        (Msg.TEXT_TO_PICTURE, comparison.text_to_image),
+        (Msg.PICTURE_TO_TEXT, comparison.image_to_text),
+    ):
+        name = translate(direction)
+        for measure, difference in differences.items():
+            low, high = difference.interval
+            value = f"{difference.value:+.3f} ({low:+.3f} … {high:+.3f})"
+            table.add_row(name, measure.upper(), f"{difference.base:.3f}", f"{difference.adapter:.3f}", value)
+            name = ""
+    return table
+
+
+def describe_decision(test: "PromotionTest") -> str:
+    """Return one sentence: that the adapter is better, or the strongest reason why not."""
+    from model.evaluation.promotion import Criterion
+
+    sentences = {
+        Criterion.TOO_FEW: Msg.ADAPTER_TOO_FEW,
+        Criterion.NOT_BETTER: Msg.ADAPTER_NOT_BETTER,
+        Criterion.WORSE_IMAGE_TO_TEXT: Msg.ADAPTER_WORSE_BACK,
+        Criterion.FORGOT: Msg.ADAPTER_FORGOT,
+        Criterion.BETTER: Msg.ADAPTER_BETTER,
+    }
+    reasons = {reason.criterion: reason for reason in test.decision.reasons}
+    decisive = next(
+        criterion
+        for criterion in sentences
+        if criterion in reasons and (criterion is not Criterion.BETTER or test.decision.is_better)
+    )
+    difference = reasons[decisive].difference
+    low, high = difference.interval
+    return translate(
+        sentences[decisive],
+        before=f"{difference.base:.3f}",
+        after=f"{difference.adapter:.3f}",
+        low=f"{low:+.3f}",
+        high=f"{high:+.3f}",
+        sources=reasons[decisive].sources,
+    )
+
+
+def _create_table(*columns: str) -> Table:
+    """Return a table whose first column has the names of the rows."""
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _format_share(share: float, interval: tuple[float, float]) -> str:
+    return f"{share:.3f} ({interval[0]:.3f}–{interval[1]:.3f})"
