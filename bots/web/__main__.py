@@ -1,14 +1,15 @@
-"""The page's own process: `python -m bots.web HOST PORT`. It ends with the process that started it."""
+"""The process of the page: `python -m bots.web HOST PORT`. It ends when the process that started it ends."""
 
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 from streamlit.web import cli
 
-OPTIONS = {
+OPTIONS: Final = {
     "server.headless": "true",
     "server.fileWatcherType": "none",
     "browser.gatherUsageStats": "false",
@@ -30,6 +31,7 @@ OPTIONS = {
 
 
 def main() -> None:
+    """Run the page until this process is stopped."""
     host, port = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
     options = OPTIONS | {"server.address": host, "server.port": port}
@@ -38,8 +40,8 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    """The parent holds the other end of our input; when it is gone, however it went, the input ends."""
-    # Not through `sys.stdin`: its lock would be held while the interpreter ends.
+    """Stop this process when stdin is closed, which happens when the parent ends in any way."""
+    # `sys.stdin` would hold its lock while the interpreter shuts down.
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

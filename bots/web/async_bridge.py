@@ -1,4 +1,4 @@
-"""Between the page, which Streamlit runs in threads, and the client, which lives in one event loop."""
+"""Calls from the page, which Streamlit runs in threads, to the client, which lives in one event loop."""
 
 import asyncio
 import threading
@@ -15,45 +15,46 @@ from worker.client.relay import RelayClient
 from worker.ops.logs import bind_correlation_id
 
 T = TypeVar("T")
-KEPT_THUMBNAILS: Final = 1000
+CACHED_THUMBNAILS: Final = 1000
 
 
 @dataclass
 class ConversationTurn:
-    """One question and what has been answered so far. The loop's thread writes, the page's threads read."""
+    """One question and its replies so far. The thread of the event loop writes, the threads of the page read."""
 
     question: str
     replies: list[Reply] = field(default_factory=list)
-    working: dict[str, LinkProgress] = field(default_factory=dict)
-    """The newest progress of each link that has no outcome yet."""
+    in_progress: dict[str, LinkProgress] = field(default_factory=dict)
+    """The latest progress of each link that has no outcome yet."""
     done: threading.Event = field(default_factory=threading.Event)
 
     def add(self, reply: Reply) -> None:
-        if isinstance(reply, TrainingProgress) and not reply.over:
-            reply = reply.progress
+        """Append a reply, or update the progress of a link."""
+        if isinstance(reply, TrainingProgress) and not reply.is_final:
+            reply = reply.as_link_progress
         if isinstance(reply, LinkProgress):
-            self.working = self.working | {reply.link: reply}
+            self.in_progress = self.in_progress | {reply.link: reply}
             return
-        over = reply.link if isinstance(reply, LinkOutcome) else "retrain"
-        self.working = {link: progress for link, progress in self.working.items() if link != over}
+        finished = reply.link if isinstance(reply, LinkOutcome) else "retrain"
+        self.in_progress = {link: progress for link, progress in self.in_progress.items() if link != finished}
         self.replies.append(reply)
 
 
 class AsyncBridge:
-    """One event loop in a thread, and the client that all visitors share.
+    """An event loop in its own thread, with the client that all visitors share.
 
-    asyncio takes the caller's context along to the loop, so that answers are in the language that is spoken here.
+    asyncio copies the caller's context to the loop, so that replies are in the visitor's language.
     """
 
     def __init__(self, connecting: AbstractAsyncContextManager[Client]) -> None:
-        """Raises what connecting raises."""
+        """Open the client. Raises what `connecting` raises."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bridge", daemon=True)
         self._thread.start()
         self._connecting = connecting
-        self._going: set[Future[None]] = set()
-        self.thumbnail: Callable[[str], bytes] = lru_cache(KEPT_THUMBNAILS)(self._thumbnail)
-        """A JPEG by its key. Raises `KeyError`."""
+        self._running: set[Future[None]] = set()
+        self.thumbnail: Callable[[str], bytes] = lru_cache(CACHED_THUMBNAILS)(self._thumbnail)
+        """Returns a JPEG by its key. Raises `KeyError`."""
         try:
             self.client = self._run(connecting.__aenter__())
         except BaseException:
@@ -61,34 +62,34 @@ class AsyncBridge:
             raise
 
     @property
-    def lost(self) -> bool:
-        """Whether the process that owns the data has ended, or is another one now."""
-        return isinstance(self.client, RelayClient) and self.client.lost
+    def is_lost(self) -> bool:
+        """Whether the process that owns the data has ended or was replaced."""
+        return isinstance(self.client, RelayClient) and self.client.is_lost
 
     def start(self, turn: ConversationTurn, replies: Replies) -> ConversationTurn:
-        """Begins to answer; the turn fills up while the page goes on."""
+        """Fill a turn with replies in the background."""
         turn.done.clear()
-        self.note(self._fill(turn, replies))
+        self.run_in_background(self._fill(turn, replies))
         return turn
 
-    def note(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does it while the page goes on; nobody waits for it."""
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine without waiting for it."""
         with bind_correlation_id():
-            going = asyncio.run_coroutine_threadsafe(work, self._loop)
-        self._going.add(going)
-        going.add_done_callback(self._going.discard)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
 
-    def all(self, replies: Replies) -> list[Reply]:
-        """Waits for all replies of a quick command."""
+    def collect(self, replies: Replies) -> list[Reply]:
+        """Wait for all replies of a quick command and return them."""
         with bind_correlation_id():
             return self._run(self._collect(replies))
 
     def close(self) -> None:
-        """Ends what is under way and the connection. Doing it twice changes nothing."""
+        """Cancel background work and close the client. Idempotent."""
         if self._loop.is_closed():
             return
-        for going in list(self._going):
-            going.cancel()
+        for future in list(self._running):
+            future.cancel()
         self._run(self._connecting.__aexit__(None, None, None))
         self._stop()
 

@@ -1,4 +1,4 @@
-"""What the page draws by itself: cards and rows as HTML, and what its player can play."""
+"""Cards and tables as HTML, and the links that the page can play."""
 
 import base64
 import re
@@ -19,60 +19,54 @@ from bots.commands.replies import (
     SettingsView,
     TextReply,
     TrainingProgress,
-    succeeded,
+    is_success,
 )
 from bots.i18n.messages import Msg
 from bots.i18n.translate import count, translate
+from worker.protocol.library import IndexStatus
 
-WIDTH: Final = 260
-"""A card is never drawn narrower, where the screen allows."""
+MIN_CARD_WIDTH: Final = 260
+"""In pixels. On a narrower screen, a card is as wide as the screen."""
 MAX_PLAYED_BYTES: Final = 300_000_000
-"""Streamlit holds a file that it plays in memory."""
+"""Streamlit keeps a file that it plays in memory."""
 
-PLAYED_ENDINGS: Final = (".mp4", ".m4v", ".webm", ".mov", ".ogv", ".mkv")
-_MARKDOWN = re.compile(r"[!-/:-@\[-`{-~]")
+PLAYED_SUFFIXES: Final = (".mp4", ".m4v", ".webm", ".mov", ".ogv", ".mkv")
 YOUTUBE_HOSTS: Final = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
+_MARKDOWN: Final = re.compile(r"[!-/:-@\[-`{-~]")
 
 
-def playable(link: str) -> str | Path | None:
-    """What `st.video` can play of a link from the library; None: only its own site does."""
+def playable_source(link: str) -> str | Path | None:
+    """Return what `st.video` can play of a link, or None if only the video's own site can play it."""
     parts = urlsplit(link)
-    direct = parts.path.lower().endswith(PLAYED_ENDINGS)
-    if parts.scheme == "file" and direct:
+    is_video_file = parts.path.lower().endswith(PLAYED_SUFFIXES)
+    if parts.scheme == "file" and is_video_file:
         path = Path(unquote(parts.path))
         return path if path.is_file() and path.stat().st_size <= MAX_PLAYED_BYTES else None
-    return link if opens(link) and (direct or parts.hostname in YOUTUBE_HOSTS) else None
+    return link if is_web_link(link) and (is_video_file or parts.hostname in YOUTUBE_HOSTS) else None
 
 
-def opens(link: str) -> bool:
-    """Whether a browser may be sent there."""
+def is_web_link(link: str) -> bool:
+    """Return whether a browser may open the link."""
     return urlsplit(link).scheme in {"http", "https"}
 
 
-def card(found: Card, thumbnail: bytes | None) -> str:
-    """A found moment."""
-    return f'<div class="rs-card">{_picture(thumbnail, found.title, found.time)}{_lines(found, found.length)}</div>'
+def render_card(card: Card, thumbnail: bytes | None) -> str:
+    """Return a found moment."""
+    return f'<div class="rs-card">{_picture(thumbnail, card.title, card.time)}{_text_lines(card, card.length)}</div>'
 
 
-def caption(found: Card) -> str:
-    """What stands under the player of a found moment."""
-    return f'<div class="rs-card">{_lines(found, found.time)}</div>'
+def render_caption(card: Card) -> str:
+    """Return the text below the player of a found moment."""
+    return f'<div class="rs-card">{_text_lines(card, card.time)}</div>'
 
 
-def _lines(found: Card, time: str) -> str:
-    about = " · ".join(escape(part) for part in (time, found.added) if part)
-    why = "".join(f"<span>{escape(reason)}</span>" for reason in found.why)
-    return (
-        f'<div class="rs-title" title="{escape(found.title)}">{escape(found.title)}</div>'
-        f'<div class="rs-about">{about}</div><div class="rs-why">{why}</div>'
-    )
-
-
-def row(entry: LibraryItem, thumbnail: bytes | None) -> str:
-    """A video of the library."""
+def render_video(entry: LibraryItem, thumbnail: bytes | None) -> str:
+    """Return a video of the library."""
     moments = count(entry.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     about = " · ".join(escape(part) for part in (moments, entry.added) if part)
-    state = "" if entry.status == "indexed" else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
+    state = (
+        "" if entry.status is IndexStatus.INDEXED else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
+    )
     problem = f'<div class="rs-problem">{escape(entry.problem)}</div>' if entry.problem else ""
     return (
         f'<div class="rs-card">{_picture(thumbnail, entry.title, entry.length)}'
@@ -81,54 +75,65 @@ def row(entry: LibraryItem, thumbnail: bytes | None) -> str:
     )
 
 
-def _picture(thumbnail: bytes | None, title: str, badge: str) -> str:
-    data = base64.b64encode(thumbnail).decode() if thumbnail else ""
-    style = f"--picture:url(data:image/jpeg;base64,{data})" if data else ""
-    label = f"<b>{escape(badge)}</b>" if badge else ""
-    return f'<div class="rs-picture" role="img" aria-label="{escape(title)}" style="{style}">{label}</div>'
-
-
-def told(reply: Reply) -> str:
-    """A sentence, and under it the reference that the log holds a failure by."""
+def render_sentence(reply: Reply) -> str:
+    """Return the sentence of a reply, and below it the reference of a failure."""
     match reply:
         case TextReply() | Removed() | TrainingProgress():
-            text, about = reply.text, ""
+            text, about = reply.text, None
         case Confirmation():
             text, about = reply.text, f"/{reply.command} {' '.join(map(str, reply.args.values()))}"
         case LinkOutcome():
             text, about = reply.text, count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link
         case Results():
-            text, about = translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS), ""
+            text, about = translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS), None
         case _:
-            raise TypeError(f"no sentence: {reply}")
+            raise TypeError(f"not a sentence: {reply}")
     correlation_id = getattr(reply, "correlation_id", None)
-    quiet = [about, translate(Msg.REFERENCE, correlation_id=correlation_id) if correlation_id else ""]
-    under = "".join(f'<div class="rs-quiet">{escape(part)}</div>' for part in quiet if part)
-    bad = "" if succeeded(reply) else " rs-bad"
-    # Sentences write `so` what is to be typed.
+    reference = translate(Msg.REFERENCE, correlation_id=correlation_id) if correlation_id else None
+    below = "".join(f'<div class="rs-quiet">{escape(part)}</div>' for part in (about, reference) if part)
+    failed = "" if is_success(reply) else " rs-bad"
+    # Sentences mark what can be typed with `backticks`.
     text = re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
-    return f'<div class="rs-told{bad}">{text}{under}</div>'
+    return f'<div class="rs-sentence{failed}">{text}{below}</div>'
 
 
-def guide(reply: Help) -> str:
-    """The commands as a table."""
+def render_help(reply: Help) -> str:
+    """Return the commands as a table."""
     rows = "".join(
-        f"<tr><td><code>/{escape(name)}</code></td><td><code>{escape(arguments)}</code></td><td>{escape(line)}</td></tr>"
-        for name, arguments, line in reply.lines
+        f"<tr><td><code>/{escape(line.name)}</code></td><td><code>{escape(line.usage)}</code></td>"
+        f"<td>{escape(line.help)}</td></tr>"
+        for line in reply.lines
     )
     return f'<table class="rs-guide">{rows}</table>'
 
 
-def options(reply: SettingsView) -> str:
-    """A space's settings as a table."""
+def render_settings(reply: SettingsView) -> str:
+    """Return the settings of a space as a table."""
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(value or '–')}</td><td>{escape(text)}</td></tr>"
-        for name, text, value, _ in reply.lines
+        f"<tr><td><code>{escape(line.name)}</code></td><td>{escape(line.value or '–')}</td>"
+        f"<td>{escape(line.description)}</td></tr>"
+        for line in reply.lines
     )
-    told = f'<div class="rs-told">{escape(reply.text)}</div>' if reply.text else ""
-    return f'{told}<table class="rs-guide">{rows}</table>'
+    sentence = f'<div class="rs-sentence">{escape(reply.text)}</div>' if reply.text else ""
+    return f'{sentence}<table class="rs-guide">{rows}</table>'
 
 
-def label(text: str) -> str:
-    """Text as the label of a part that reads Markdown."""
+def escape_markdown(text: str) -> str:
+    """Return text for the labels of widgets, which Streamlit reads as Markdown."""
     return _MARKDOWN.sub(r"\\\g<0>", text)
+
+
+def _text_lines(card: Card, time: str | None) -> str:
+    about = " · ".join(escape(part) for part in (time, card.added) if part)
+    why = "".join(f"<span>{escape(reason)}</span>" for reason in card.why)
+    return (
+        f'<div class="rs-title" title="{escape(card.title)}">{escape(card.title)}</div>'
+        f'<div class="rs-about">{about}</div><div class="rs-why">{why}</div>'
+    )
+
+
+def _picture(thumbnail: bytes | None, title: str, badge: str | None) -> str:
+    data = base64.b64encode(thumbnail).decode() if thumbnail else ""
+    style = f"--picture:url(data:image/jpeg;base64,{data})" if data else ""
+    label = f"<b>{escape(badge)}</b>" if badge else ""
+    return f'<div class="rs-picture" role="img" aria-label="{escape(title)}" style="{style}">{label}</div>'

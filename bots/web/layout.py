@@ -1,31 +1,32 @@
-"""The web chat's frame: its name, its three views, and what is shown while nobody answers."""
+"""The frame of the page: its name, its three views, and what it shows while no worker answers."""
 
 from html import escape
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web.async_bridge import AsyncBridge
-from bots.web.library_page import guide, library
-from bots.web.search_page import box
-from bots.web.session import visit
+from bots.web.library_page import show_help, show_library
+from bots.web.search_page import show_search
+from bots.web.session import current_session
 
-VIEWS = {Msg.SEARCH: box, Msg.LIBRARY: library, Msg.HELP: guide}
-
-
-def frame() -> None:
-    """What every page has."""
-    here = Path(__file__).parent
-    st.set_page_config(page_title="Reelseek", page_icon=here / "icon.svg", layout="wide")
-    st.html(here / "style.css")
+VIEWS: Final = {Msg.SEARCH: show_search, Msg.LIBRARY: show_library, Msg.HELP: show_help}
 
 
-def chat(bridge: AsyncBridge) -> None:
-    """The page of one visitor."""
+def configure_page() -> None:
+    """Set the title, the icon and the style of the page."""
+    folder = Path(__file__).parent
+    st.set_page_config(page_title="Reelseek", page_icon=folder / "icon.svg", layout="wide")
+    st.html(folder / "style.css")
+
+
+def show_chat(bridge: AsyncBridge) -> None:
+    """Show the view that the visitor has chosen."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        _brand()
+        _show_brand()
         view = st.segmented_control(
             translate(Msg.VIEWS),
             list(VIEWS),
@@ -35,25 +36,25 @@ def chat(bridge: AsyncBridge) -> None:
             key="view",
             label_visibility="collapsed",
         )
-    VIEWS[view or Msg.SEARCH](visit(bridge))
+    VIEWS[view or Msg.SEARCH](current_session(bridge))
 
 
-def nothing_runs() -> None:
-    """Nobody answers yet: says so, and looks again by itself."""
-    _brand()
-    st.html(
-        f'<div class="rs-welcome"><h3>{escape(translate(Msg.STARTING))}</h3>{escape(translate(Msg.STARTING_HINT))}</div>'
-    )
-    st.session_state.looked = False
-    st.fragment(_look_again, run_every=2)()
+def show_starting() -> None:
+    """Tell that Reelseek is starting, and try again every two seconds."""
+    _show_brand()
+    title, hint = escape(translate(Msg.STARTING)), escape(translate(Msg.STARTING_HINT))
+    st.html(f'<div class="rs-welcome"><h3>{title}</h3>{hint}</div>')
+    st.session_state.has_waited = False
+    st.fragment(_rerun_after_wait, run_every=2)()
 
 
-def _look_again() -> None:
-    if st.session_state.looked:
+def _rerun_after_wait() -> None:
+    """Run the page again, except when Streamlit runs this fragment for the first time."""
+    if st.session_state.has_waited:
         st.rerun()
-    st.session_state.looked = True
+    st.session_state.has_waited = True
 
 
-def _brand() -> None:
+def _show_brand() -> None:
     tagline = escape(translate(Msg.TAGLINE))
     st.html(f'<div class="rs-brand"><b>Reelseek</b><span>{tagline}</span></div>', width="content")

@@ -1,22 +1,23 @@
-"""The library as a page of cards, and the help."""
+"""The views of the library and of the help."""
 
 from html import escape
+from typing import Final
 
 import streamlit as st
 
-from bots.commands import registry
-from bots.commands import search as core
+from bots.commands import library as library_commands
+from bots.commands.registry import show_help as help_command
 from bots.commands.replies import Help, LibraryItem, LibraryPage
 from bots.i18n.messages import Msg
 from bots.i18n.translate import count, translate
 from bots.web import cards
-from bots.web.session import CALLER, SHELF_SIZE, Session, in_their_language
+from bots.web.session import CALLER, LIBRARY_PAGE_SIZE, Session, in_visitor_language
 
-MAX_SHELF_SIZE = 200
+MAX_LIBRARY_SIZE: Final = 200
 
 
-def library(visit: Session) -> None:
-    """The view of all videos."""
+def show_library(session: Session) -> None:
+    """Show all videos, or those that match the filter."""
     search = st.text_input(
         translate(Msg.FILTER),
         key="filter",
@@ -24,62 +25,66 @@ def library(visit: Session) -> None:
         icon=":material/search:",
         label_visibility="collapsed",
     )
-    if visit.told:
-        st.html(cards.told(visit.told))
-    [reply] = visit.bridge.all(core.library(visit.bridge.client, CALLER, search, limit=visit.shelf_size))
+    if session.library_reply:
+        st.html(cards.render_sentence(session.library_reply))
+    replies = library_commands.list_library(session.bridge.client, CALLER, search, limit=session.library_size)
+    [reply] = session.bridge.collect(replies)
     if not isinstance(reply, LibraryPage):
-        st.html(cards.told(reply))
+        st.html(cards.render_sentence(reply))
         return
-    shelf(visit, "library", reply)
-    if len(reply.entries) < min(reply.total, MAX_SHELF_SIZE):
-        st.button(translate(Msg.SHOW_MORE), key="more-library", width="stretch", on_click=_show_more, args=(visit,))
+    show_videos(session, "library", reply)
+    if len(reply.entries) < min(reply.total, MAX_LIBRARY_SIZE):
+        label = translate(Msg.SHOW_MORE)
+        st.button(label, key="more-library", width="stretch", on_click=_show_more, args=(session,))
 
 
-def shelf(visit: Session, key: str, page: LibraryPage) -> None:
-    """Some videos, and what can be done with each."""
+def show_videos(session: Session, key: str, page: LibraryPage) -> None:
+    """Show a page of videos with their buttons."""
     st.html(f'<div class="rs-quiet">{escape(count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS))}</div>')
-    with st.grid(3, min_column_width=cards.WIDTH):
+    with st.grid(3, min_column_width=cards.MIN_CARD_WIDTH):
         for entry in page.entries:
-            with st.container(border=True, height="stretch", key=f"shelf-{key}-{entry.link}"):
-                st.html(cards.row(entry, visit.thumbnail(entry.thumbnail)))
+            with st.container(border=True, height="stretch", key=f"video-{key}-{entry.link}"):
+                st.html(cards.render_video(entry, session.thumbnail(entry.thumbnail)))
                 with st.container(horizontal=True, gap="xsmall"):
-                    _buttons(visit, f"{key}-{entry.link}", entry)
+                    _show_buttons(session, f"{key}-{entry.link}", entry)
 
 
-def guide(visit: Session) -> None:
-    """The view of what there is to know."""
-    for replies in (core.status(visit.bridge.client, CALLER), registry.guide(visit.bridge.client, CALLER)):
-        for reply in visit.bridge.all(replies):
+def show_help(session: Session) -> None:
+    """Show the status of the library and the commands."""
+    client = session.bridge.client
+    for replies in (library_commands.show_status(client, CALLER), help_command(client, CALLER)):
+        for reply in session.bridge.collect(replies):
             if isinstance(reply, Help):
-                lines(reply)
+                show_help_table(reply)
             else:
-                st.html(cards.told(reply))
+                st.html(cards.render_sentence(reply))
 
 
-def lines(reply: Help) -> None:
-    """Each command and what it does."""
-    st.html(cards.guide(reply))
+def show_help_table(reply: Help) -> None:
+    """Show the commands."""
+    st.html(cards.render_help(reply))
 
 
-def _buttons(visit: Session, key: str, entry: LibraryItem) -> None:
+def _show_buttons(session: Session, key: str, entry: LibraryItem) -> None:
     if entry.moments:
         label = translate(Msg.SEARCH_INSIDE)
-        st.button(label, key=f"inside-{key}", type="tertiary", on_click=_inside, args=(visit, entry))
+        st.button(label, key=f"inside-{key}", type="tertiary", on_click=_search_inside, args=(session, entry))
     with st.popover(translate(Msg.FORGET), type="tertiary"):
         st.html(escape(translate(Msg.FORGET_SURE)))
         label = translate(Msg.FORGET)
-        st.button(label, key=f"forget-{key}", type="primary", on_click=_forget, args=(visit, entry.link))
+        st.button(label, key=f"forget-{key}", type="primary", on_click=_forget, args=(session, entry.link))
 
 
-def _inside(visit: Session, entry: LibraryItem) -> None:
-    visit.inside = (entry.link, entry.title)
+def _search_inside(session: Session, entry: LibraryItem) -> None:
+    session.only_video = (entry.link, entry.title)
     st.session_state.view = Msg.SEARCH
 
 
-@in_their_language
-def _forget(visit: Session, link: str) -> None:
-    [visit.told] = visit.bridge.all(core.forget(visit.bridge.client, CALLER, link))
+@in_visitor_language
+def _forget(session: Session, link: str) -> None:
+    replies = library_commands.forget(session.bridge.client, CALLER, link)
+    [session.library_reply] = session.bridge.collect(replies)
 
 
-def _show_more(visit: Session) -> None:
-    visit.shelf_size = min(visit.shelf_size + SHELF_SIZE, MAX_SHELF_SIZE)
+def _show_more(session: Session) -> None:
+    session.library_size = min(session.library_size + LIBRARY_PAGE_SIZE, MAX_LIBRARY_SIZE)

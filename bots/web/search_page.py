@@ -1,34 +1,35 @@
-"""The box for words and links, and the conversation that it begins."""
+"""The view with the box for words and links, and the conversation below it."""
 
 from html import escape
 from typing import Final
 
 import streamlit as st
 
-from bots.chat.parsing import read
-from bots.commands import search
-from bots.commands.replies import LibraryPage, succeeded
+from bots.chat.parsing import parse_line
+from bots.commands.library import list_library
+from bots.commands.replies import LibraryPage, is_success
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
-from bots.web.conversation import told, turn
-from bots.web.session import CALLER, PAGE_SIZE, Session, in_their_language
+from bots.web.conversation import show_turn
+from bots.web.session import CALLER, PAGE_SIZE, Session, in_visitor_language
 
-BOX_WIDTH: Final = 140
-
-
-def box(visit: Session) -> None:
-    _form(visit)
-    if visit.inside:
-        label = cards.label(translate(Msg.ONLY_INSIDE, what=visit.inside[1]))
-        st.button(label, key="anywhere", icon=":material/close:", on_click=_anywhere, args=(visit,))
-    if not visit.turns:
-        _welcome(visit)
-    for number in reversed(range(len(visit.turns))):
-        turn(visit, number)
+MIN_BOX_WIDTH: Final = 140
 
 
-def _form(visit: Session) -> None:
+def show_search(session: Session) -> None:
+    """Show the box and the turns of the conversation, newest first."""
+    _show_form(session)
+    if session.only_video:
+        label = cards.escape_markdown(translate(Msg.ONLY_INSIDE, what=session.only_video[1]))
+        st.button(label, key="anywhere", icon=":material/close:", on_click=_search_anywhere, args=(session,))
+    if not session.turns:
+        _show_welcome(session)
+    for number in reversed(range(len(session.turns))):
+        show_turn(session, number)
+
+
+def _show_form(session: Session) -> None:
     with st.form("ask"):
         with st.container(horizontal=True, wrap=False, gap="xsmall"):
             st.text_input(
@@ -38,44 +39,44 @@ def _form(visit: Session) -> None:
                 icon=":material/search:",
                 label_visibility="collapsed",
             )
-            st.form_submit_button(translate(Msg.GO), type="primary", on_click=_asked, args=(visit,))
-        with st.grid(2, min_column_width=BOX_WIDTH):
+            st.form_submit_button(translate(Msg.GO), type="primary", on_click=_answer, args=(session,))
+        with st.grid(2, min_column_width=MIN_BOX_WIDTH):
             st.text_input(translate(Msg.LIKE), key="like", placeholder=translate(Msg.LIKE_EXAMPLE))
             st.text_input(translate(Msg.UNLIKE), key="unlike", placeholder=translate(Msg.UNLIKE_EXAMPLE))
 
 
-@in_their_language
-def _asked(visit: Session) -> None:
+@in_visitor_language
+def _answer(session: Session) -> None:
     state = st.session_state
     words, like, unlike = state.words, state.like, state.unlike
-    link, title = visit.inside or (None, "")
-    replies = visit.chat.say(words, like=like, unlike=unlike, in_link=link)
-    if read(words)[0] == "find":
-        visit.begin(_question(words, like, unlike, title), replies)
+    link, title = session.only_video or (None, "")
+    replies = session.conversation.answer(words, like=like, unlike=unlike, in_link=link)
+    if parse_line(words)[0] == "find":
+        session.begin(_describe_search(words, like, unlike, title), replies)
     else:
-        visit.begin(words, replies)
+        session.begin(words, replies)
         state.words = ""
 
 
-def _question(words: str, like: str, unlike: str, inside: str) -> str:
-    steered = ((Msg.ASKED_LIKE, like), (Msg.ASKED_UNLIKE, unlike), (Msg.ASKED_INSIDE, inside))
-    parts = [words, *(translate(text, what=what) for text, what in steered if what.strip())]
+def _describe_search(words: str, like: str, unlike: str, inside: str) -> str:
+    steering = ((Msg.ASKED_LIKE, like), (Msg.ASKED_UNLIKE, unlike), (Msg.ASKED_INSIDE, inside))
+    parts = [words, *(translate(text, what=what) for text, what in steering if what.strip())]
     return " · ".join(part.strip() for part in parts if part.strip())
 
 
-def _anywhere(visit: Session) -> None:
-    visit.inside = None
+def _search_anywhere(session: Session) -> None:
+    session.only_video = None
 
 
-def _welcome(visit: Session) -> None:
-    """What a newcomer sees: what to do here, and what can be found already."""
-    [reply] = visit.bridge.all(search.library(visit.bridge.client, CALLER, limit=PAGE_SIZE))
+def _show_welcome(session: Session) -> None:
+    """Tell a new visitor what to do, and show the newest videos."""
+    [reply] = session.bridge.collect(list_library(session.bridge.client, CALLER, limit=PAGE_SIZE))
     hint = translate(Msg.WELCOME if isinstance(reply, LibraryPage) else Msg.WELCOME_EMPTY)
     st.html(f'<div class="rs-welcome"><h3>{escape(translate(Msg.WELCOME_TITLE))}</h3>{escape(hint)}</div>')
     if isinstance(reply, LibraryPage):
-        with st.grid(3, min_column_width=cards.WIDTH):
+        with st.grid(3, min_column_width=cards.MIN_CARD_WIDTH):
             for entry in reply.entries:
                 with st.container(border=True, height="stretch"):
-                    st.html(cards.row(entry, visit.thumbnail(entry.thumbnail)))
-    elif not succeeded(reply):
-        told(reply)
+                    st.html(cards.render_video(entry, session.thumbnail(entry.thumbnail)))
+    elif not is_success(reply):
+        st.html(cards.render_sentence(reply))

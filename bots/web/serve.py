@@ -1,4 +1,4 @@
-"""Starts the web chat as a process of its own and ends it again."""
+"""The web chat as a child process: start it, wait until it answers, and stop it."""
 
 import asyncio
 import signal
@@ -7,96 +7,97 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 import aiohttp
 
 from worker.settings import Settings
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 5
-LOOK_EVERY_S = 0.1
-LOOK_WITHIN_S = 2.0
+START_TIMEOUT_S: Final = 60
+STOP_TIMEOUT_S: Final = 5
+POLL_INTERVAL_S: Final = 0.1
+HEALTH_TIMEOUT_S: Final = 2.0
 
 
-class WebFailed(Exception):
-    """The web chat's process ended by itself, or never got ready."""
+class WebServerError(Exception):
+    """The process of the web chat exited, or did not become ready in time."""
 
 
-class Web:
-    """A web chat that was started, and may still be getting ready."""
+class WebServer:
+    """A started web chat, which may not be ready yet."""
 
     def __init__(self, process: Process, address: str) -> None:
         self._process = process
         self._address = address
 
-    async def ready(self) -> str:
-        """The address, once it answers. Raises `WebFailed`."""
+    async def wait_until_ready(self) -> str:
+        """Return the address as soon as the web chat answers there. Raises `WebServerError`."""
         try:
             async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as session:
-                while not await _healthy(session, self._address):
-                    self._check()
-                    await asyncio.sleep(LOOK_EVERY_S)
+                while not await _is_healthy(session, self._address):
+                    self._check_running()
+                    await asyncio.sleep(POLL_INTERVAL_S)
         except TimeoutError as error:
-            raise WebFailed(f"no answer within {START_TIMEOUT_S} s") from error
+            raise WebServerError(f"no answer within {START_TIMEOUT_S} s") from error
         return self._address
 
-    async def healthy(self) -> bool:
-        """Whether it answers now."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LOOK_WITHIN_S)) as session:
-            return await _healthy(session, self._address)
+    async def is_healthy(self) -> bool:
+        """Return whether the web chat answers now."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HEALTH_TIMEOUT_S)) as session:
+            return await _is_healthy(session, self._address)
 
-    async def ended(self) -> None:
-        """Waits for as long as the web chat runs, then raises `WebFailed`."""
+    async def wait_until_exit(self) -> None:
+        """Wait until the web chat exits, then raise `WebServerError`."""
         await self._process.wait()
-        self._check()
+        self._check_running()
 
-    def _check(self) -> None:
+    def _check_running(self) -> None:
         if self._process.returncode is not None:
-            raise WebFailed(f"the web chat ended with status {self._process.returncode}")
+            raise WebServerError(f"the web chat ended with status {self._process.returncode}")
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Web]:
-    """The web chat on `web_host` and `web_port`, or on a free port where that one is taken.
+async def run_web_server(settings: Settings) -> AsyncIterator[WebServer]:
+    """Run the web chat on `web_host` and `web_port`, or on a free port if that one is taken.
 
-    The page reads its own settings from the same environment and folder.
+    The page reads its settings itself, from the same environment and folder.
     """
-    port = free_port(settings.web_host, settings.web_port)
+    port = choose_port(settings.web_host, settings.web_port)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bots.web", settings.web_host, str(port)),
         stdin=PIPE,
         stdout=DEVNULL,
-        # Ctrl-C in the terminal is for us alone: the page is ended in order, after its users are told.
+        # Ctrl-C in the terminal must reach this process only, which then stops the page in order.
         start_new_session=True,
     )
     try:
-        yield Web(process, f"http://{_reachable(settings.web_host)}:{port}")
+        yield WebServer(process, f"http://{_reachable_host(settings.web_host)}:{port}")
     finally:
-        await _end(process)
+        await _stop(process)
 
 
-def free_port(host: str, port: int) -> int:
-    """`port` if it can be listened on, or else one that can. Raises `WebFailed`."""
-    for wanted in (port, 0):
+def choose_port(host: str, port: int) -> int:
+    """Return `port` if it is free, otherwise another free port. Raises `WebServerError`."""
+    for candidate in (port, 0):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, wanted))
+                probe.bind((host, candidate))
             except OSError as error:
                 failure = error
             else:
                 return int(probe.getsockname()[1])
-    raise WebFailed(f"cannot listen on {host}: {failure.strerror}")
+    raise WebServerError(f"cannot listen on {host}: {failure.strerror}")
 
 
-def _reachable(host: str) -> str:
-    """Where to knock at a server that listens on `host`."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 — compared with, not listened on
-    host = everywhere.get(host, host)
+def _reachable_host(host: str) -> str:
+    """Return the host under which a server that listens on `host` can be reached."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 — compared with, not listened on
+    host = any_address.get(host, host)
     return f"[{host}]" if ":" in host else host
 
 
-async def _healthy(session: aiohttp.ClientSession, address: str) -> bool:
+async def _is_healthy(session: aiohttp.ClientSession, address: str) -> bool:
     try:
         async with session.get(f"{address}/_stcore/health") as response:
             return response.status == 200
@@ -104,7 +105,8 @@ async def _healthy(session: aiohttp.ClientSession, address: str) -> bool:
         return False
 
 
-async def _end(process: Process) -> None:
+async def _stop(process: Process) -> None:
+    """Ask the process to stop, and kill it after `STOP_TIMEOUT_S`."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:

@@ -1,4 +1,4 @@
-"""What the page remembers of one visitor, between one run of its script and the next."""
+"""State of one visitor that outlives a run of the page's script."""
 
 import functools
 from collections.abc import Callable
@@ -12,62 +12,62 @@ from bots.chat.parsing import Conversation
 from bots.commands.replies import Replies, Reply
 from bots.i18n.translate import use_locale
 from bots.web.async_bridge import AsyncBridge, ConversationTurn
-from worker.protocol.messages import Caller, CallFailedError
+from worker.protocol.base import Caller, CallFailedError
 
 P = ParamSpec("P")
 CALLER: Final = Caller(space="local:me", user_id="web", is_admin=True)
 PAGE_SIZE: Final = 6
-SHELF_SIZE: Final = 12
+LIBRARY_PAGE_SIZE: Final = 12
 log = structlog.get_logger()
 
 
 @dataclass
 class Session:
     bridge: AsyncBridge
-    chat: Conversation
+    conversation: Conversation
     turns: list[ConversationTurn] = field(default_factory=list)
     playing: str | None = None
     """Key of the card whose video is open."""
-    inside: tuple[str, str] | None = None
-    """Link and title of the one video that is searched."""
-    shelf_size: int = SHELF_SIZE
-    told: Reply | None = None
-    """What became of the last thing done in the library."""
+    only_video: tuple[str, str] | None = None
+    """Link and title of the video to which searches are restricted."""
+    library_size: int = LIBRARY_PAGE_SIZE
+    library_reply: Reply | None = None
+    """The reply to the last action in the library."""
 
     def begin(self, question: str, replies: Replies) -> None:
-        """Opens a new turn of the conversation."""
+        """Add a turn to the conversation."""
         self.turns.append(self.bridge.start(ConversationTurn(question), replies))
         self.playing = None
 
     def thumbnail(self, key: str | None) -> bytes | None:
-        """A JPEG, or None where there is none to be had."""
+        """Return a JPEG, or None if it is not available."""
         try:
             return None if key is None else self.bridge.thumbnail(key)
         except (KeyError, CallFailedError) as error:
-            log.warning("no_thumbnail", key=key, error=error)
+            log.warning("thumbnail.unavailable", key=key, error=error)
             return None
 
 
-def in_their_language(run: Callable[P, None]) -> Callable[P, None]:
-    """What `run` says, and what the bridge answers for it, is in the language of the visitor's browser.
+def in_visitor_language(run: Callable[P, None]) -> Callable[P, None]:
+    """Decorate a function so that it, and what the bridge runs for it, uses the language of the visitor's browser.
 
-    Streamlit begins to run the page in three places, each with a thread's empty context: the script, what a button
-    does, and a fragment that is drawn again by itself.
+    Streamlit runs code of the page in three ways, each with the empty context of a thread: the script, callbacks of
+    buttons, and fragments that repeat.
     """
 
     @functools.wraps(run)
-    def spoken(*args: P.args, **kwargs: P.kwargs) -> None:
+    def run_translated(*args: P.args, **kwargs: P.kwargs) -> None:
         with use_locale(st.context.locale or ""):
             run(*args, **kwargs)
 
-    return spoken
+    return run_translated
 
 
-def visit(bridge: AsyncBridge) -> Session:
-    """What is remembered of the visitor whose script runs."""
-    if "visit" not in st.session_state:
-        st.session_state.visit = Session(bridge, Conversation(bridge.client, CALLER, PAGE_SIZE))
-    found: Session = st.session_state.visit
-    if found.bridge is not bridge:
-        found.bridge, found.chat = bridge, Conversation(bridge.client, CALLER, PAGE_SIZE)
-    return found
+def current_session(bridge: AsyncBridge) -> Session:
+    """Return the session of the visitor whose script runs."""
+    if "session" not in st.session_state:
+        st.session_state.session = Session(bridge, Conversation(bridge.client, CALLER, PAGE_SIZE))
+    session: Session = st.session_state.session
+    if session.bridge is not bridge:
+        session.bridge, session.conversation = bridge, Conversation(bridge.client, CALLER, PAGE_SIZE)
+    return session
