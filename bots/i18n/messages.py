@@ -58,7 +58,7 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NO_WORKER: (
         "No worker is available right now. Try again in a minute, or tell your Reelseek administrator."
     ),
-    ErrorCode.BUSY: "Reelseek is busy right now. Try again in a minute.",
+    ErrorCode.BUSY: "Reelseek has too many requests right now. Try again in a minute.",
     ErrorCode.FORGED: (
         "That was refused: the parts of Reelseek use different signing keys. Tell your Reelseek administrator."
     ),

@@ -1,4 +1,4 @@
-"""Every sentence in every language, and the language that is spoken."""
+"""The catalogs of translations, and the current language."""
 
 import ast
 import asyncio
@@ -13,78 +13,75 @@ from babel.messages.pofile import read_po
 
 import bots
 from bots.i18n.messages import ERROR_MESSAGES, Msg
-from bots.i18n.translate import LANGUAGES, count, date, language, translate, use_locale
-from bots.i18n.update_catalogs import PLURALS, stored, updated
+from bots.i18n.translate import LANGUAGES, choose_language, count, date, translate, use_locale
+from bots.i18n.update_catalogs import PLURALS, catalog_path, update_catalog
 from worker.protocol.error_codes import ErrorCode
 
 OTHERS = LANGUAGES[1:]
 SCRIPTS = {"ko": re.compile("[가-힣]"), "zh": re.compile("[\u4e00-\u9fff]")}
-"""The letters of which a translation has some."""
-SAME_EVERYWHERE = {Msg.MODEL_LINE}
-"""Blanks alone."""
+"""Letters that a translation contains."""
+UNTRANSLATED = {Msg.MODEL_LINE}
+"""Messages that consist of placeholders."""
 
 
 @pytest.fixture(params=OTHERS)
-def spoken(request: pytest.FixtureRequest) -> str:
+def language(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
 
 @pytest.fixture
-def catalogue(spoken: str) -> Catalog:
-    with stored(spoken).open("rb") as file:
-        return read_po(file, locale=spoken)
+def catalog(language: str) -> Catalog:
+    with catalog_path(language).open("rb") as file:
+        return read_po(file, locale=language)
 
 
 def translations(message: Message) -> Iterator[tuple[str, str]]:
-    """Each translation, with the English that it stands for."""
+    """Yield each translation with its English sentence."""
     ids = message.id if isinstance(message.id, tuple | list) else [message.id]
     strings = message.string if isinstance(message.string, tuple | list) else [message.string]
     return ((ids[-1], translated or "") for translated in strings)
 
 
-def blanks(sentence: str) -> list[str]:
-    """The named blanks of a sentence."""
+def placeholders(sentence: str) -> list[str]:
+    """Return the names of the placeholders of a sentence."""
     return sorted(name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None)
 
 
-def typed(sentence: str) -> list[str]:
-    """What a reader is to type: commands, settings and files as they are called in every language."""
+def literals(sentence: str) -> list[str]:
+    """Return what a reader types, which is the same in every language: commands, settings and addresses."""
     marked = "`[^`]+`|--[a-z]+|/[a-z]+|REELSEEK_[A-Z_]+(?:=[a-z]+)?|https?://|reelseek up"
     return sorted(re.findall(marked, sentence))
 
 
-def test_every_sentence_is_there(catalogue: Catalog) -> None:
-    """Whatever is said in English can be said in each language, and a catalogue holds nothing else."""
+def test_catalog_has_exactly_the_english_sentences(catalog: Catalog) -> None:
     plural = dict(PLURALS)
     singular = {*ERROR_MESSAGES.values(), *Msg} - {*plural, *plural.values()}
     wanted = {*map(str, singular), *((str(one), str(many)) for one, many in PLURALS)}
-    assert {message.id for message in catalogue if message.id} == wanted
-    assert not catalogue.obsolete
+    assert {message.id for message in catalog if message.id} == wanted
+    assert not catalog.obsolete
 
 
-def test_translations_are_whole(catalogue: Catalog, spoken: str) -> None:
-    """No translation is empty, a guess, or English; each has its sentence's blanks, and what is typed stays."""
-    for message in catalogue:
+def test_translations_are_complete(catalog: Catalog, language: str) -> None:
+    """None is empty, fuzzy or English. Each keeps the placeholders of its sentence, and what a reader types."""
+    for message in catalog:
         if not message.id:
             continue
         assert not message.fuzzy, message.id
         for english, translated in translations(message):
             assert translated, english
-            assert blanks(translated) == blanks(english), english
-            assert typed(translated) == typed(english), english
-            assert english in SAME_EVERYWHERE or SCRIPTS[spoken].search(translated), english
+            assert placeholders(translated) == placeholders(english), english
+            assert literals(translated) == literals(english), english
+            assert english in UNTRANSLATED or SCRIPTS[language].search(translated), english
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_failures_are_not_said_alike(spoken: str, code: ErrorCode) -> None:
-    """In each language each failure has its own words."""
-    with use_locale(spoken):
+def test_error_codes_have_different_sentences_in_each_language(language: str, code: ErrorCode) -> None:
+    with use_locale(language):
         assert [other for other in ErrorCode if translate(other) == translate(code)] == [code]
 
 
-def test_everything_counted_has_a_plural() -> None:
-    """Whatever the bots count is in the catalogues with its plural."""
+def test_everything_that_is_counted_has_a_plural() -> None:
     counted = set()
     for file in Path(next(iter(bots.__path__))).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -94,30 +91,29 @@ def test_everything_counted_has_a_plural() -> None:
     assert counted == set(PLURALS)
 
 
-def test_names_of_commands_can_be_names(spoken: str) -> None:
-    """A command's name is one word in small letters, as Discord wants it, and no two are the same."""
+def test_names_of_commands_are_valid_for_discord(language: str) -> None:
+    """One word in lower case, and no two are the same."""
     names = [text for text in Msg if text.name.startswith("NAME_")]
-    with use_locale(spoken):
-        said = [translate(name) for name in names]
-    assert all(re.fullmatch(r"[-_\w]{1,32}", name) and name == name.lower() for name in said)
-    assert len(set(said)) == len(names)
+    with use_locale(language):
+        translated = [translate(name) for name in names]
+    assert all(re.fullmatch(r"[-_\w]{1,32}", name) and name == name.lower() for name in translated)
+    assert len(set(translated)) == len(names)
 
 
-def test_the_catalogues_are_up_to_date(spoken: str) -> None:
-    """`python -m bots.i18n.update_catalogs` changes nothing."""
-    old = stored(spoken).read_bytes()
-    assert updated(spoken, old) == old
+def test_update_catalogs_changes_nothing(language: str) -> None:
+    old = catalog_path(language).read_bytes()
+    assert update_catalog(language, old) == old
 
 
-def test_a_new_language_begins_empty(spoken: str) -> None:
-    """A catalogue that is not there yet is made with every sentence, as is one whose sentences are all others'."""
-    new = updated(spoken, b"")
+def test_new_catalog_has_every_sentence_without_translation(language: str) -> None:
+    """Sentences that are not in the code are dropped."""
+    new = update_catalog(language, b"")
     assert f'msgid "{Msg.TAGLINE}"\nmsgstr ""' in new.decode()
-    assert updated(spoken, b'msgid "Nobody says this"\nmsgstr "x"\n') == new
+    assert update_catalog(language, b'msgid "Nobody says this"\nmsgstr "x"\n') == new
 
 
 @pytest.mark.parametrize(
-    ("locale", "spoken"),
+    ("locale", "language"),
     [
         ("ko-KR", "ko"),
         ("ko_KR.UTF-8", "ko"),
@@ -130,29 +126,27 @@ def test_a_new_language_begins_empty(spoken: str) -> None:
         ("", "en"),
     ],
 )
-def test_the_nearest_language(locale: str, spoken: str) -> None:
-    """A region's language is its language's; whoever speaks none of ours reads English."""
-    assert language(locale) == spoken
+def test_locale_is_mapped_to_its_language_or_english(locale: str, language: str) -> None:
+    assert choose_language(locale) == language
 
 
 @pytest.mark.parametrize(
-    ("spoken", "day", "one", "many"),
+    ("language", "day", "one", "many"),
     [
         ("en", "Nov 21, 2026", "1 video", "1,204 videos"),
         ("ko", "2026년 11월 21일", "동영상 1개", "동영상 1,204개"),
         ("zh", "2026年11月21日", "1 个视频", "1,204 个视频"),
     ],
 )
-def test_days_and_counts(spoken: str, day: str, one: str, many: str) -> None:
-    """Days and numbers of things are written as each language writes them."""
-    with use_locale(spoken):
+def test_days_and_counts_have_the_format_of_the_language(language: str, day: str, one: str, many: str) -> None:
+    with use_locale(language):
         assert date("2026-11-21T09:30:00+00:00") == day
         assert count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == one
         assert count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == many
 
 
-def test_speaking_ends() -> None:
-    """After a stretch in another language the one before is spoken again, even if something failed."""
+def test_use_locale_restores_the_previous_language() -> None:
+    """Also after an exception."""
     with use_locale("ko"):
         with use_locale("zh"):
             assert translate(Msg.SEARCH) == "搜索"
@@ -163,18 +157,17 @@ def test_speaking_ends() -> None:
     assert translate(Msg.SEARCH) == "Search"
 
 
-async def test_tasks_keep_the_language() -> None:
-    """What was begun in a language goes on in it, beside others, after its beginner has gone on to another."""
-    ended = asyncio.Event()
+async def test_tasks_and_threads_keep_the_language_in_which_they_were_started() -> None:
+    gate = asyncio.Event()
 
-    async def tell() -> str:
-        await ended.wait()
+    async def translate_later() -> str:
+        await gate.wait()
         return await asyncio.to_thread(translate, Msg.SEARCH)
 
     with use_locale("ko"):
-        korean = asyncio.create_task(tell())
+        korean = asyncio.create_task(translate_later())
     with use_locale("zh"):
-        chinese = asyncio.create_task(tell())
-    english = asyncio.create_task(tell())
-    ended.set()
+        chinese = asyncio.create_task(translate_later())
+    english = asyncio.create_task(translate_later())
+    gate.set()
     assert [await korean, await chinese, await english] == ["검색", "搜索", "Search"]

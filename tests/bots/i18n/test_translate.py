@@ -1,4 +1,4 @@
-"""Sentences and times as people read them."""
+"""Sentences, times and numbers."""
 
 import string
 
@@ -10,8 +10,7 @@ from worker.protocol.error_codes import ErrorCode
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_every_code_has_a_sentence(code: ErrorCode) -> None:
-    """Whatever fails, there is a sentence that says so and, in a second one, what to do."""
+def test_every_error_code_has_a_sentence_and_an_advice(code: ErrorCode) -> None:
     sentence = translate(code)
     assert sentence[0].isupper()
     assert sentence.endswith(".")
@@ -19,34 +18,29 @@ def test_every_code_has_a_sentence(code: ErrorCode) -> None:
     assert code.value not in sentence.split()
 
 
-def test_no_two_codes_say_the_same() -> None:
-    """Each failure has its own words."""
+def test_error_codes_have_different_sentences() -> None:
     assert len(set(ERROR_MESSAGES.values())) == len(ErrorCode)
 
 
-def test_a_playlist_names_the_crawl_command() -> None:
-    """Who sends a playlist is told what takes one."""
+def test_refused_playlist_names_the_crawl_command() -> None:
     assert "reelseek crawl" in translate(ErrorCode.PLAYLIST_REFUSED)
 
 
 @pytest.mark.parametrize("text", Msg)
-def test_every_blank_is_named(text: Msg) -> None:
-    """A text can be filled in by name, whatever is filled in."""
-    blanks = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    assert "{x}" in translate(text, **dict.fromkeys(blanks, "{x}")) or not blanks
+def test_every_placeholder_has_a_name(text: Msg) -> None:
+    placeholders = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    assert "{x}" in translate(text, **dict.fromkeys(placeholders, "{x}")) or not placeholders
 
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
     [(0, "0:00"), (7.9, "0:07"), (83, "1:23"), (3599, "59:59"), (3600, "1:00:00"), (3723, "1:02:03")],
 )
-def test_clock(seconds: float, written: str) -> None:
-    """Times read as on a player, cut to the whole second."""
+def test_clock_rounds_down_to_the_second(seconds: float, written: str) -> None:
     assert clock(seconds) == written
 
 
-def test_span() -> None:
-    """A stretch reads as two times."""
+def test_span_is_two_times() -> None:
     assert span(12.4, 18) == "0:12–0:18"
 
 
@@ -59,12 +53,10 @@ def test_span() -> None:
         ("", ""),
     ],
 )
-def test_date(iso: str, written: str) -> None:
-    """Days read as people write them; an unknown one stays empty."""
+def test_date_of_an_empty_time_is_empty(iso: str, written: str) -> None:
     assert date(iso) == written
 
 
-def test_count() -> None:
-    """One is said in the singular, and thousands are parted."""
+def test_count_uses_singular_and_separates_thousands() -> None:
     assert count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1 video"
     assert count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1,204 videos"

@@ -1,4 +1,4 @@
-"""The web chat in a real browser: the real server, the real relay, a library in memory behind them."""
+"""The web chat in a real browser, with the real server, the real relay and an in-memory library."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bots.i18n.messages import Msg
 from bots.i18n.translate import count, translate, use_locale
-from bots.web.serve import serving
+from bots.web.serve import run_web_server
 from tests.bots.conftest import in_thread
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.client import relay
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError
 from worker.settings import Settings
 
 FLAGS: Final = [
@@ -60,34 +60,34 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def address(data_dir: Path) -> Iterator[str]:
-    """One web chat for all tests; each test has an owner of the data of its own, which the page has to find."""
-    with in_thread(ready()) as address:
+    """One web chat for all tests. Each test has its own owner of the data, which the page must find."""
+    with in_thread(run_server()) as address:
         yield address
 
 
 @asynccontextmanager
-async def ready() -> AsyncIterator[str]:
-    async with serving(Settings()) as web:
-        yield await web.ready()
+async def run_server() -> AsyncIterator[str]:
+    async with run_web_server(Settings()) as web:
+        yield await web.wait_until_ready()
 
 
 @pytest.fixture
 def owner(client: FakeClient, data_dir: Path) -> Iterator[FakeClient]:
-    with in_thread(relay.serve(client, Settings())):
+    with in_thread(relay.serve_relay(client, Settings())):
         yield client
 
 
 @pytest.fixture
 def page(browser: Browser, address: str, owner: FakeClient) -> Iterator[Page]:
-    """The page as a visitor first sees it. Nothing on it may come from elsewhere."""
+    """The page as a visitor first sees it. It loads nothing from other hosts."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(address)
         expect(page.locator(".rs-welcome h3")).to_have_text(translate(Msg.WELCOME_TITLE))
         yield page
-        assert {urlsplit(url).hostname for url in asked if not url.startswith("data:")} <= {"127.0.0.1"}
+        assert {urlsplit(url).hostname for url in requested if not url.startswith("data:")} <= {"127.0.0.1"}
 
 
 def ask(page: Page, words: str) -> None:
@@ -96,8 +96,7 @@ def ask(page: Page, words: str) -> None:
     box.press("Enter")
 
 
-def test_a_search_shows_cards(page: Page) -> None:
-    """Words give cards with picture, title, time and reason."""
+def test_search_shows_cards_with_picture_title_time_and_reason(page: Page) -> None:
     ask(page, "cat sleeps, kicks")
     card = page.locator(".rs-card", has_text=SNOW.title)
     expect(card).to_contain_text("looks like it")
@@ -107,10 +106,9 @@ def test_a_search_shows_cards(page: Page) -> None:
     expect(page.locator(".rs-card")).to_have_count(2)
 
 
-def test_the_player_opens_at_the_moment(page: Page, owner: FakeClient, tmp_path: Path) -> None:
-    """A local file of the library plays in the page, from the second that was found."""
+def test_local_file_plays_in_the_page_from_the_moment(page: Page, owner: FakeClient, tmp_path: Path) -> None:
     clip = tmp_path / "clip one.webm"
-    film(clip)
+    write_film(clip)
     owner.videos.append(FakeVideo(clip.as_uri(), "A film", ("black", "a fox jumps")))
     ask(page, "fox")
     page.get_by_role("button", name=translate(Msg.PLAY)).click()
@@ -122,8 +120,7 @@ def test_the_player_opens_at_the_moment(page: Page, owner: FakeClient, tmp_path:
     expect(video).to_have_count(0)
 
 
-def test_a_link_shows_its_progress(page: Page, owner: FakeClient) -> None:
-    """A pasted link shows how far it is while other questions are answered, and then what became of it."""
+def test_pasted_link_shows_progress_and_outcome_while_other_searches_run(page: Page, owner: FakeClient) -> None:
     owner.gate = threading.Event()
     ask(page, "https://video.example/new")
     bar = page.get_by_role("progressbar")
@@ -132,32 +129,30 @@ def test_a_link_shows_its_progress(page: Page, owner: FakeClient) -> None:
     ask(page, "cat")
     expect(page.locator(".rs-card", has_text=SNOW.title)).to_be_visible()
     owner.gate.set()
-    expect(page.locator(".rs-told")).to_contain_text("Added “new”.")
+    expect(page.locator(".rs-sentence")).to_contain_text("Added “new”.")
     expect(bar).to_have_count(0)
 
 
-def test_forget_asks_first(page: Page, owner: FakeClient) -> None:
-    """A video leaves the library only after a second press."""
+def test_video_is_removed_only_after_confirmation(page: Page, owner: FakeClient) -> None:
     page.get_by_role("radio", name=translate(Msg.LIBRARY)).click()
     page.locator(".rs-quiet", has_text="3 videos").wait_for()
-    row = page.locator("[class*='st-key-shelf-']", has_text=GOAL.title)
+    row = page.locator("[class*='st-key-video-']", has_text=GOAL.title)
     row.get_by_role("button", name=translate(Msg.FORGET)).click()
     assert GOAL in owner.videos
     page.get_by_test_id("stPopoverBody").get_by_role("button", name=translate(Msg.FORGET)).click()
-    expect(page.locator(".rs-told")).to_contain_text("Forgotten")
+    expect(page.locator(".rs-sentence")).to_contain_text("Removed")
     assert GOAL not in owner.videos
 
 
-def test_a_failure_shows_no_exception(page: Page, owner: FakeClient) -> None:
-    """Whatever breaks, a visitor reads a sentence."""
+def test_failure_shows_a_sentence_and_no_exception(page: Page, owner: FakeClient) -> None:
     owner.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
     ask(page, "dog")
-    expect(page.locator(".rs-told")).to_contain_text(translate(ErrorCode.STORE_UNAVAILABLE))
+    expect(page.locator(".rs-sentence")).to_contain_text(translate(ErrorCode.STORE_UNAVAILABLE))
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_it_fits_a_phone(page: Page) -> None:
-    """On a narrow screen nothing is cut off, and cards stand under each other."""
+def test_page_fits_a_narrow_screen(page: Page) -> None:
+    """Nothing is cut off, and the cards form one column."""
     page.set_viewport_size({"width": 420, "height": 900})
     ask(page, "dog")
     expect(page.locator(".rs-card")).to_have_count(2)
@@ -168,8 +163,8 @@ def test_it_fits_a_phone(page: Page) -> None:
     assert boxes[0]["x"] == boxes[1]["x"]
 
 
-def test_the_visitors_language(browser: Browser, address: str, owner: FakeClient) -> None:
-    """A browser that asks for Korean gets it everywhere: while a link is added, in what became of it, and before."""
+def test_page_is_in_the_language_of_the_browser(browser: Browser, address: str, owner: FakeClient) -> None:
+    """Also while a link is added, and in its outcome."""
     owner.gate = threading.Event()
     with browser.new_context(locale="ko-KR") as context, use_locale("ko"):
         page = context.new_page()
@@ -178,28 +173,29 @@ def test_the_visitors_language(browser: Browser, address: str, owner: FakeClient
         expect(page.locator(".rs-welcome h3")).to_have_text(translate(Msg.WELCOME_TITLE))
         ask(page, f"https://video.example/new {SNOW.link}")
         expect(page.get_by_text(f"https://video.example/new · {translate(Msg.FETCHING)}")).to_be_visible()
-        # What is in work is drawn again and again by itself, beside the script.
+        # Progress refreshes itself outside the script.
         for _ in range(20):
             socket.value.wait_for_event("framereceived")
-        expect(page.locator(".rs-told")).to_contain_text(count(3, Msg.MOMENTS_ONE, Msg.MOMENTS))
+        expect(page.locator(".rs-sentence")).to_contain_text(count(3, Msg.MOMENTS_ONE, Msg.MOMENTS))
         owner.gate.set()
-        expect(page.locator(".rs-told").last).to_contain_text(translate(Msg.INDEXED, title="new"))
+        expect(page.locator(".rs-sentence").last).to_contain_text(translate(Msg.INDEXED, title="new"))
         page.get_by_role("radio", name=translate(Msg.HELP)).click()
         expect(page.locator(".rs-guide")).to_contain_text(translate(Msg.FIND_HELP))
 
 
-def test_the_page_waits_for_the_owner(browser: Browser, address: str, client: FakeClient, data_dir: Path) -> None:
-    """While nobody owns the data the page says so, and it goes on by itself as soon as somebody does."""
+def test_page_waits_until_an_owner_of_the_data_starts(
+    browser: Browser, address: str, client: FakeClient, data_dir: Path
+) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
         expect(page.get_by_text(translate(Msg.STARTING), exact=True)).to_be_visible()
-        with in_thread(relay.serve(client, Settings())):
+        with in_thread(relay.serve_relay(client, Settings())):
             expect(page.locator(".rs-card")).to_have_count(3)
 
 
-def film(path: Path) -> None:
-    """Twelve seconds that a browser can play."""
+def write_film(path: Path) -> None:
+    """Write twelve seconds of video that a browser can play."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libvpx", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"

@@ -1,4 +1,4 @@
-"""What the page draws by itself, and what it may play or open."""
+"""Links that the page plays or opens, and text in its labels."""
 
 from pathlib import Path
 
@@ -16,9 +16,8 @@ from bots.web import cards
         "https://video.example/A.WEBM",
     ],
 )
-def test_links_that_the_page_plays(link: str) -> None:
-    """Direct files and YouTube play in the page."""
-    assert cards.playable(link) == link
+def test_video_files_and_youtube_play_in_the_page(link: str) -> None:
+    assert cards.playable_source(link) == link
 
 
 @pytest.mark.parametrize(
@@ -31,38 +30,34 @@ def test_links_that_the_page_plays(link: str) -> None:
         "data:a.mp4",
     ],
 )
-def test_links_that_it_does_not_play(link: str) -> None:
-    """Other sites play on their own pages, and what is no link is not played."""
-    assert cards.playable(link) is None
+def test_other_links_do_not_play_in_the_page(link: str) -> None:
+    assert cards.playable_source(link) is None
 
 
-def test_local_files(tmp_path: Path) -> None:
-    """A file of the library plays while it is there and in a form that browsers know."""
+def test_local_file_plays_if_it_exists_in_a_format_of_browsers(tmp_path: Path) -> None:
     clip = tmp_path / "a clip é.mp4"
-    assert cards.playable(clip.as_uri()) is None
+    assert cards.playable_source(clip.as_uri()) is None
     clip.touch()
-    assert cards.playable(clip.as_uri()) == clip
+    assert cards.playable_source(clip.as_uri()) == clip
     other = tmp_path / "a.avi"
     other.touch()
-    assert cards.playable(other.as_uri()) is None
+    assert cards.playable_source(other.as_uri()) is None
 
 
-def test_huge_files_are_not_held_in_memory(tmp_path: Path) -> None:
-    """Streamlit would load a file whole."""
+def test_huge_file_does_not_play(tmp_path: Path) -> None:
+    """Streamlit would keep it in memory."""
     clip = tmp_path / "huge.mp4"
     with clip.open("wb") as file:
         file.truncate(cards.MAX_PLAYED_BYTES + 1)
-    assert cards.playable(clip.as_uri()) is None
+    assert cards.playable_source(clip.as_uri()) is None
 
 
 @pytest.mark.parametrize(
     ("link", "opens"), [("https://a.example/", True), ("file:///etc/passwd", False), ("javascript:alert(1)", False)]
 )
-def test_only_web_pages_open(link: str, opens: bool) -> None:
-    """A browser is sent to web pages only."""
-    assert cards.opens(link) is opens
+def test_browser_opens_only_web_links(link: str, opens: bool) -> None:
+    assert cards.is_web_link(link) is opens
 
 
-def test_labels_are_plain() -> None:
-    """Markdown in a title stays text."""
-    assert cards.label("[a](b) *c* :red[d]") == r"\[a\]\(b\) \*c\* \:red\[d\]"
+def test_markdown_in_a_label_is_escaped() -> None:
+    assert cards.escape_markdown("[a](b) *c* :red[d]") == r"\[a\]\(b\) \*c\* \:red\[d\]"

@@ -1,4 +1,4 @@
-"""The web chat's page, run by Streamlit without a browser."""
+"""The page of the web chat, run by Streamlit without a browser."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -8,21 +8,23 @@ from html import escape
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bots.commands.registry import COMMANDS, Command
+from bots.commands.definition import Command, Surface
+from bots.commands.registry import offered
 from bots.i18n.messages import Msg
 from bots.i18n.translate import count, date, translate, use_locale
 from bots.web.async_bridge import AsyncBridge
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, Find
+from worker.protocol.search import Find
 
 
 def script(bridge):  # type: ignore[no-untyped-def]  # Streamlit runs this text alone, without our imports
     from bots.web import layout
-    from bots.web.session import in_their_language
+    from bots.web.session import in_visitor_language
 
-    layout.frame()
-    in_their_language(layout.chat)(bridge)
+    layout.configure_page()
+    in_visitor_language(layout.show_chat)(bridge)
 
 
 @asynccontextmanager
@@ -44,8 +46,8 @@ def ask(page: AppTest, words: str, like: str = "", unlike: str = "") -> AppTest:
     return page.button[0].click().run()
 
 
-def seen(page: AppTest) -> str:
-    """All HTML of the page."""
+def html_of(page: AppTest) -> str:
+    """Return all HTML of the page."""
     assert not page.exception
     return "\n".join(element.proto.body for element in page.get("html"))
 
@@ -54,108 +56,96 @@ def press(page: AppTest, label: str) -> AppTest:
     return next(button for button in page.button if button.label == label).click().run()
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
-def test_every_command_is_there(page: AppTest, command: Command) -> None:
-    """No command of the core is missing from the page's box."""
-    html = seen(ask(page, f"/{command.name} {GOAL.link}"))
+@pytest.mark.parametrize("command", offered(Surface.TYPED), ids=lambda command: command.name)
+def test_every_command_can_be_typed_into_the_box(page: AppTest, command: Command) -> None:
+    html = html_of(ask(page, f"/{command.name} {GOAL.link}"))
     assert "rs-question" in html
     assert escape(translate(Msg.UNKNOWN_COMMAND, name=command.name)) not in html
 
 
-def test_welcome_shows_the_library(page: AppTest) -> None:
-    """A newcomer sees what to do, and what there is to find."""
-    html = seen(page)
+def test_welcome_tells_what_to_do_and_shows_the_library(page: AppTest) -> None:
+    html = html_of(page)
     assert translate(Msg.WELCOME) in html
     assert html.count('class="rs-card"') == 3
 
 
-def test_a_card_says_what_where_and_why(page: AppTest) -> None:
-    """A search is answered by cards, each with picture, title, time and reason."""
-    html = seen(ask(page, "cat sleeps"))
+def test_card_has_picture_title_time_and_reason(page: AppTest) -> None:
+    html = html_of(ask(page, "cat sleeps"))
     assert all(text in html for text in ("data:image/jpeg", SNOW.title, "0:12–0:18", "looks like it", "cat sleeps"))
 
 
-def test_weak_results_say_so(page: AppTest, client: FakeClient) -> None:
-    """Where nothing stands out, what is shown is called the nearest."""
+def test_weak_results_are_announced_as_closest_moments(page: AppTest, client: FakeClient) -> None:
     client.weak = True
-    assert translate(Msg.WEAK) in seen(ask(page, "cat sleeps"))
+    assert translate(Msg.WEAK) in html_of(ask(page, "cat sleeps"))
 
 
-def test_boxes_steer(page: AppTest, client: FakeClient) -> None:
-    """Several queries, "more like" and "less like" go into one search."""
-    html = seen(ask(page, "dog, ships", like="snow", unlike="crowd"))
+def test_like_and_unlike_boxes_are_part_of_the_search(page: AppTest, client: FakeClient) -> None:
+    html = html_of(ask(page, "dog, ships", like="snow", unlike="crowd"))
     assert "dog, ships · more like snow · less like crowd" in html
     [find] = [request for request in client.asked if isinstance(request, Find)]
     assert (find.queries, find.like, find.unlike) == (("dog", "ships"), ("snow",), ("crowd",))
 
 
-def test_more_like_this(page: AppTest, client: FakeClient) -> None:
-    """A card's moment can be the next question."""
+def test_more_like_this_searches_by_the_moment(page: AppTest, client: FakeClient) -> None:
     press(ask(page, "cat"), translate(Msg.MORE_LIKE_THIS))
     find = client.asked[-1]
     assert isinstance(find, Find)
     assert find.like == (f"moment:{SNOW.moment_id(2)}",)
 
 
-def test_a_played_moment_is_noted(page: AppTest, client: FakeClient) -> None:
-    """That a moment was played for these words is taken down, and nothing is said of it."""
+def test_played_moment_is_recorded_without_a_reply(page: AppTest, client: FakeClient) -> None:
     goal = replace(GOAL, link="https://video.example/kick.mp4")
     client.videos = [goal]
-    said = len(press(ask(page, "ball"), translate(Msg.PLAY)).get("html"))
-    assert len(press(page, translate(Msg.CLOSE)).get("html")) == said
+    shown = len(press(ask(page, "ball"), translate(Msg.PLAY)).get("html"))
+    assert len(press(page, translate(Msg.CLOSE)).get("html")) == shown
     (vote,) = client.votes
     assert (vote.kind, vote.queries, vote.moment_id) == ("opened", ("ball",), goal.moment_id(0))
 
 
-def test_search_inside_a_video(page: AppTest, client: FakeClient) -> None:
-    """The further moments of a video are one press away, with the same words."""
-    html = seen(press(ask(page, "dog"), translate(Msg.MORE_INSIDE, count=1)))
+def test_more_inside_repeats_the_search_within_the_video(page: AppTest, client: FakeClient) -> None:
+    html = html_of(press(ask(page, "dog"), translate(Msg.MORE_INSIDE, count=1)))
     assert f"dog · inside “{SNOW.title}”" in html
     find = client.asked[-1]
     assert isinstance(find, Find)
     assert (find.queries, find.in_link) == (("dog",), SNOW.link)
 
 
-def test_next_page(page: AppTest, client: FakeClient) -> None:
-    """The next page follows under the first."""
+def test_next_page_is_appended_to_the_first(page: AppTest, client: FakeClient) -> None:
     client.videos = [FakeVideo(f"https://video.example/{n}", f"Dog {n}", ("dog",)) for n in range(8)]
     ask(page, "dog")
-    assert "Dog 5" in seen(page)
-    assert "Dog 6" not in seen(page)
-    html = seen(press(page, translate(Msg.SHOW_MORE)))
+    assert "Dog 5" in html_of(page)
+    assert "Dog 6" not in html_of(page)
+    html = html_of(press(page, translate(Msg.SHOW_MORE)))
     assert "Dog 0" in html
     assert "Dog 7" in html
     assert translate(Msg.SHOW_MORE) not in [button.label for button in page.button]
 
 
-def test_links_in_the_box_are_added(page: AppTest, client: FakeClient) -> None:
-    """A pasted link is added, and the box is empty for the next one."""
-    html = seen(ask(page, "https://video.example/x"))
+def test_pasted_link_is_added_and_the_box_emptied(page: AppTest, client: FakeClient) -> None:
+    html = html_of(ask(page, "https://video.example/x"))
     assert "Added “x”." in html
     assert page.text_input(key="words").value == ""
     assert client.videos[0].submitter == "web"
 
 
-def test_the_library_can_be_narrowed(page: AppTest) -> None:
-    """The library shows all videos, or those of some title."""
+def test_library_can_be_filtered_by_title(page: AppTest) -> None:
     page.segmented_control(key="view").set_value(Msg.LIBRARY).run()
-    assert seen(page).count('class="rs-card"') == 3
+    assert html_of(page).count('class="rs-card"') == 3
     page.text_input(key="filter").set_value("goal").run()
-    assert seen(page).count('class="rs-card"') == 1
+    assert html_of(page).count('class="rs-card"') == 1
     page.text_input(key="filter").set_value("zebra").run()
-    assert translate(Msg.NOTHING_ON_SHELF) in seen(page)
+    assert translate(Msg.NO_VIDEO_MATCHES) in html_of(page)
 
 
-def test_forget(page: AppTest, client: FakeClient) -> None:
-    """A video can be taken out of the library, and the page says so."""
+def test_removed_video_leaves_the_library(page: AppTest, client: FakeClient) -> None:
     page.segmented_control(key="view").set_value(Msg.LIBRARY).run()
     page.button(key=f"forget-library-{GOAL.link}").click().run()
-    assert f"Forgotten: {GOAL.link}" in seen(page)
+    assert f"Removed: {GOAL.link}" in html_of(page)
     assert GOAL not in client.videos
 
 
-def test_a_video_of_the_library_can_be_searched_alone(page: AppTest, client: FakeClient) -> None:
-    """From the library the box can be kept to one video, and freed again."""
+def test_search_can_be_restricted_to_a_video_of_the_library(page: AppTest, client: FakeClient) -> None:
+    """A button ends the restriction."""
     page.segmented_control(key="view").set_value(Msg.LIBRARY).run()
     page.button(key=f"inside-library-{GOAL.link}").click().run()
     ask(page, "dog")
@@ -166,72 +156,68 @@ def test_a_video_of_the_library_can_be_searched_alone(page: AppTest, client: Fak
 
 
 @pytest.mark.parametrize("view", [Msg.SEARCH, Msg.LIBRARY, Msg.HELP])
-def test_failures_are_sentences(page: AppTest, client: FakeClient, view: Msg) -> None:
-    """A failed call is told in each view, with its reference."""
+def test_failed_call_shows_a_sentence_and_correlation_id_in_each_view(
+    page: AppTest, client: FakeClient, view: Msg
+) -> None:
     client.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
     page.segmented_control(key="view").set_value(view).run()
-    html = seen(ask(page, "dog") if view is Msg.SEARCH else page)
+    html = html_of(ask(page, "dog") if view is Msg.SEARCH else page)
     assert translate(ErrorCode.STORE_UNAVAILABLE) in html
     assert "Reference abc123" in html
 
 
-def test_strangers_words_are_text(page: AppTest, client: FakeClient) -> None:
-    """What a stranger wrote is shown, never run."""
+def test_html_in_titles_is_escaped(page: AppTest, client: FakeClient) -> None:
     evil = "<img src=x onerror=alert(1)>"
     client.videos = [FakeVideo("https://video.example/x", evil, (evil.lower(),), words_only=True)]
-    html = seen(ask(page, evil))
+    html = html_of(ask(page, evil))
     assert evil not in html
     assert html.count(escape(evil)) >= 3
 
 
-def test_a_missing_thumbnail_leaves_an_empty_frame(page: AppTest, client: FakeClient) -> None:
-    """A picture that is gone from the store does not take the card with it."""
+def test_card_without_thumbnail_is_still_shown(page: AppTest, client: FakeClient) -> None:
     client.videos = [FakeVideo("https://video.example/bare", "Bare", ("cat",))]
-    client.lose_thumbnails = True  # after the welcome, whose pictures are kept
-    html = seen(ask(page, "cat"))
+    client.lose_thumbnails = True  # after the welcome, whose pictures are cached
+    html = html_of(ask(page, "cat"))
     assert "Bare" in html
     assert "data:image" not in html
 
 
 @pytest.mark.parametrize("locale", ["ko-KR", "zh-CN"])
-def test_the_visitors_language(page: AppTest, locale: str) -> None:
-    """The page, its answers and what its buttons do are in the language of the visitor's browser."""
+def test_page_replies_and_buttons_are_in_the_language_of_the_browser(page: AppTest, locale: str) -> None:
     page.context = {"locale": locale}
     page.run()
     with use_locale(locale):
-        assert translate(Msg.WELCOME) in seen(page)
-        html = seen(ask(page, "dog", like="snow"))
+        assert translate(Msg.WELCOME) in html_of(page)
+        html = html_of(ask(page, "dog", like="snow"))
         assert f"dog · {translate(Msg.ASKED_LIKE, what='snow')}" in html
         assert translate(Msg.LOOKS) in html
-        assert translate(Msg.ASKED_INSIDE, what=SNOW.title) in seen(press(page, translate(Msg.MORE_INSIDE, count=1)))
-        assert translate(Msg.UNKNOWN_COMMAND, name="nope") in seen(ask(page, "/nope"))
+        assert translate(Msg.ASKED_INSIDE, what=SNOW.title) in html_of(press(page, translate(Msg.MORE_INSIDE, count=1)))
+        assert translate(Msg.UNKNOWN_COMMAND, name="nope") in html_of(ask(page, "/nope"))
         page.segmented_control(key="view").set_value(Msg.HELP).run()
-        assert translate(Msg.FIND_HELP) in seen(page)
+        assert translate(Msg.FIND_HELP) in html_of(page)
         page.segmented_control(key="view").set_value(Msg.LIBRARY).run()
-        html = seen(page)
+        html = html_of(page)
         assert all(text in html for text in (count(3, Msg.VIDEOS_ONE, Msg.VIDEOS), date("2026-11-20")))
         page.button(key=f"forget-library-{GOAL.link}").click().run()
-        assert translate(Msg.FORGOTTEN_ONE, link=GOAL.link) in seen(page)
+        assert translate(Msg.FORGOTTEN_ONE, link=GOAL.link) in html_of(page)
 
 
-def test_buttons_keep_the_language(page: AppTest, client: FakeClient) -> None:
-    """What a button asks for is answered in the visitor's language too."""
+def test_searches_of_buttons_are_answered_in_the_language_of_the_browser(page: AppTest, client: FakeClient) -> None:
     client.videos = [FakeVideo(f"https://video.example/{n}", f"Dog {n}", ("dog",)) for n in range(8)]
     page.context = {"locale": "ko"}
     page.run()
     with use_locale("ko"):
         ask(page, "dog")
-        assert seen(press(page, translate(Msg.SHOW_MORE))).count(translate(Msg.LOOKS)) == 8
-        html = seen(press(page, translate(Msg.MORE_LIKE_THIS)))
+        assert html_of(press(page, translate(Msg.SHOW_MORE))).count(translate(Msg.LOOKS)) == 8
+        html = html_of(press(page, translate(Msg.MORE_LIKE_THIS)))
     assert translate(Msg.LOOKS) not in html
     assert "더 비슷하게: “Dog" in html
 
 
-def test_visitors_do_not_share_a_language(client: FakeClient) -> None:
-    """Two visitors of one page, who come in turn, each read their own."""
+def test_two_visitors_keep_their_own_languages(client: FakeClient) -> None:
     with closing(AsyncBridge(connecting(client))) as bridge:
         pages = [AppTest.from_function(script, args=(bridge,), default_timeout=20) for _ in range(2)]
         pages[0].context = {"locale": "ko-KR"}
         for page in pages * 2:
             page.run()
-    assert [translate(Msg.WELCOME) in seen(page) for page in pages] == [False, True]
+    assert [translate(Msg.WELCOME) in html_of(page) for page in pages] == [False, True]
