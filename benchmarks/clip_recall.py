@@ -1,4 +1,4 @@
-"""How often a person's words find their clip, through the product's own index and search.
+"""Measure how often a person's words find their clip, through the product's own index and search.
 
     python benchmarks/clip_recall.py FOLDER [--neutral-names]
 
@@ -14,46 +14,27 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.progress import track
-
+from tests.support.local_clips import CALLER, index_clips
 from worker.client.queue_client import QueueClient
-from worker.ops.logs import configure
-from worker.protocol.messages import Caller, Find, Indexed, JobFailed, Submit
-from worker.runtime.embedded import embedded
+from worker.ops.logs import configure_logging
+from worker.protocol.search import Find
+from worker.runtime.embedded import run_embedded_worker
 from worker.settings import Settings
 
-CALLER = Caller(space="local:recall", user_id="benchmark")
 RANKS = (1, 5, 10)
 
 
-async def index(client: QueueClient, clips: list[Path]) -> dict[str, str]:
-    """Files by the link that they are found under."""
-    links: dict[str, str] = {}
-    jobs = []
-    for clip in clips:
-        submitted = await client.call(Submit(caller=CALLER, link=clip.as_uri(), local_files=True))
-        links[submitted.link] = clip.name
-        if submitted.job_id:
-            jobs.append(submitted.job_id)
-    for job in track(jobs, description="index"):
-        async for update in client.follow(job):
-            if isinstance(update, JobFailed):
-                print(f"failed: {job} {update.code}")
-            elif isinstance(update, Indexed) and not update.moments:
-                print(f"empty: {update.link}")
-    return links
-
-
-async def recall(client: QueueClient, links: dict[str, str], queries: list[tuple[str, str]]) -> str:
-    ranks, took_s = [], []
+async def measure_recall(client: QueueClient, links: dict[str, str], queries: list[tuple[str, str]]) -> str:
+    """Return the recall of (file, words) pairs as text. `links` maps each link to its file."""
+    ranks, times_s = [], []
     for file, words in queries:
         start_s = time.perf_counter()
         found = await client.call(Find(caller=CALLER, queries=(words,), limit=max(RANKS)))
-        took_s.append(time.perf_counter() - start_s)
+        times_s.append(time.perf_counter() - start_s)
         files = [links[hit.link] for hit in found.hits]
         ranks.append(files.index(file) + 1 if file in files else max(RANKS) + 1)
-    shares = " / ".join(f"{sum(rank <= most for rank in ranks) / len(ranks):.3f}" for most in RANKS)
-    return f"{shares}  ({len(ranks)} queries, median {1000 * sorted(took_s)[len(took_s) // 2]:.0f} ms)"
+    shares = " / ".join(f"{sum(rank <= limit for rank in ranks) / len(ranks):.3f}" for limit in RANKS)
+    return f"{shares}  ({len(ranks)} queries, median {1000 * sorted(times_s)[len(times_s) // 2]:.0f} ms)"
 
 
 async def main(folder: Path, neutral_names: bool) -> None:
@@ -66,15 +47,16 @@ async def main(folder: Path, neutral_names: bool) -> None:
                 clips[name] = Path(temporary) / f"{number:04d}{clip.suffix}"
                 shutil.copy(clip, clips[name])
         settings = Settings(data_dir=Path(temporary) / "data", log_level="warning")
-        configure(settings, to_file=True)
+        configure_logging(settings, to_file=True)
         names = {clip.name: name for name, clip in clips.items()}
-        async with embedded(settings) as client:
+        async with run_embedded_worker(settings) as client:
             start_s = time.perf_counter()
-            links = {link: names[name] for link, name in (await index(client, list(clips.values()))).items()}
+            indexed = await index_clips(client, list(clips.values()))
+            links = {link: names[name] for link, name in indexed.items()}
             print(f"{len(links)} clips indexed in {time.perf_counter() - start_s:.0f} s")
             for language in [column for column in rows[0] if column != "file"]:
                 queries = [(row["file"], row[language]) for row in rows]
-                print(f"{language}: R@1/5/10 {await recall(client, links, queries)}", flush=True)
+                print(f"{language}: R@1/5/10 {await measure_recall(client, links, queries)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""What an hour of video and a moment cost: processor seconds by stage, bytes by store. docs/scaling.md has the sums.
+"""Measure the cost of an hour of video and of a moment: CPU seconds by stage, bytes by store, for docs/scaling.md.
 
     python -m benchmarks.cost FOLDER [--minutes 10] [--qdrant BINARY] [--moments 100000]
 
-FOLDER holds clips and `queries.tsv` with a column `file`. They are joined, in turn and again, to one video of 640x360
-at 30 frames a second, which goes through the product's own way of a link, from a local file. With a Qdrant server's
-binary, so many moments of this form with random vectors are put into an empty server; its disk and memory are measured.
-`--minutes 0` leaves the first part out.
+FOLDER holds clips and `queries.tsv` with a column `file`. They are repeated and joined to one video of 640x360 at 30
+frames per second, which is indexed as a local file. With a Qdrant server's binary, MOMENTS moments with random vectors
+are stored in an empty server, and its disk and memory are measured. `--minutes 0` leaves the first part out.
 """
 
 import argparse
@@ -31,7 +30,9 @@ import psutil
 from rich.progress import track
 
 from indexer.link.canonical import link_to_local_file
-from indexer.store.library import Library
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import NewSubmission
+from indexer.store.stores import open_stores
 from indexer.types import Moment, Video
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from worker.model_cache import load_preset, train_preset
@@ -39,12 +40,12 @@ from worker.queue.app import make_app
 from worker.services import Services
 from worker.settings import Settings
 
-FPS, WIDTH, HEIGHT, MOST_S = 30, 640, 360, 20.0
-MOMENTS_OF_A_VIDEO = 100
+FPS, WIDTH, HEIGHT, MAX_CLIP_S = 30, 640, 360, 20.0
+MOMENTS_PER_VIDEO = 100
 WORDS = "the a of river city people walking dog street night car music playing red water house runs talk speaker "
 
 
-def write_video(clips: list[Path], file: Path, minutes: float) -> None:
+def write_joined_video(clips: list[Path], file: Path, minutes: float) -> None:
     with av.open(str(file), "w") as out:
         stream = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -53,54 +54,56 @@ def write_video(clips: list[Path], file: Path, minutes: float) -> None:
             with av.open(str(clip)) as media:
                 first = written
                 for frame in media.decode(video=0):
-                    if (written - first) / FPS >= MOST_S:
+                    if (written - first) / FPS >= MAX_CLIP_S:
                         break
-                    shown = frame.reformat(WIDTH, HEIGHT, "yuv420p")
-                    shown.pts, shown.time_base = written, Fraction(1, FPS)
-                    out.mux(stream.encode(shown))
+                    resized = frame.reformat(WIDTH, HEIGHT, "yuv420p")
+                    resized.pts, resized.time_base = written, Fraction(1, FPS)
+                    out.mux(stream.encode(resized))
                     written += 1
             if written / FPS >= 60 * minutes:
                 break
         out.mux(stream.encode(None))
 
 
-def cpu_s() -> tuple[float, float]:
-    """Of this process and of its children that ended."""
+def read_cpu_s() -> tuple[float, float]:
+    """Return the CPU seconds of this process, and of its children that ended."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime
 
 
-def index(video: Path, data: Path, minutes: float) -> None:
-    """Prints what one video costs, for an hour of it."""
+def measure_indexing(video: Path, data: Path, minutes: float) -> None:
+    """Print the cost of one video, per hour of it."""
     settings = Settings(data_dir=data)
     hours = minutes / 60
     with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
-        services.models.current().texts(["warm up"])
+        services.models.current().encode_texts(["warm up"])
         link = link_to_local_file(video.as_uri())
-        record = services.library.submit(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
+        record = services.stores.submissions.submit(
+            NewSubmission(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
+        )
         stages: list[tuple[str, float, float]] = []
 
-        def note(stage: str, _: float) -> None:
+        def record_stage(stage: str, _: float) -> None:
             if not stages or stages[-1][0] != stage:
-                stages.append((stage, sum(cpu_s()), time.perf_counter()))
+                stages.append((stage, sum(read_cpu_s()), time.perf_counter()))
 
-        note("fetch", 0.0)
+        record_stage("fetch", 0.0)
         folder = data / "work"
         folder.mkdir(parents=True)
-        found = services.ingest()(record, folder, note)
-        stages.append(("end", sum(cpu_s()), time.perf_counter()))
+        found = services.ingest_pipeline()(record, folder, record_stage)
+        stages.append(("end", sum(read_cpu_s()), time.perf_counter()))
         assert found is not None
         for (stage, cpu, wall), (_, next_cpu, next_wall) in pairwise(stages):
             print(
-                f"an hour, {stage}: {(next_cpu - cpu) / hours:.0f} CPU s, {(next_wall - wall) / hours:.0f} s by clock"
+                f"per hour, {stage}: {(next_cpu - cpu) / hours:.0f} CPU s, {(next_wall - wall) / hours:.0f} s by clock"
             )
         blobs = sum(file.stat().st_size for file in (data / "blobs").rglob("*") if file.is_file())
-        print(f"{found.moments / hours:.0f} moments, {blobs / hours / 1e6:.0f} MB of blobs an hour")
-        print(f"{blobs / found.moments / 1e3:.0f} kB of blobs a moment")
+        print(f"{found.moments / hours:.0f} moments, {blobs / hours / 1e6:.0f} MB of blobs per hour")
+        print(f"{blobs / found.moments / 1e3:.0f} kB of blobs per moment")
 
 
 @contextmanager
-def qdrant(binary: Path, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
+def run_qdrant(binary: Path, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
     own = {
         "QDRANT__SERVICE__HTTP_PORT": "17633",
         "QDRANT__SERVICE__GRPC_PORT": "17634",
@@ -121,22 +124,23 @@ def qdrant(binary: Path, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
             server.terminate()
 
 
-def store(binary: Path, folder: Path, moments: int) -> None:
-    """Prints what so many moments take in a Qdrant server."""
+def measure_store(binary: Path, folder: Path, moments: int) -> None:
+    """Print the disk and memory of a Qdrant server with that many moments."""
     random = np.random.default_rng(0)
     words = WORDS.split()
-    with qdrant(binary, folder) as (process, url):
+    with run_qdrant(binary, folder) as (process, url):
         empty = process.memory_info().rss
-        library = Library(QdrantVectorStore(url))
-        library.open("cost", 512, None)
-        for number in track(range(0, moments, MOMENTS_OF_A_VIDEO), description="moments"):
+        stores, generation = open_stores(QdrantVectorStore(url)), GenerationId("cost")
+        stores.generations.create(generation, 512, None)
+        for number in track(range(0, moments, MOMENTS_PER_VIDEO), description="moments"):
             id = str(uuid4())
             link = f"https://video.example.org/watch/{id}"
-            library.submit(id, link, link, f"discord:{number % 20}", "person", datetime.now(UTC))
-            vectors = random.standard_normal((MOMENTS_OF_A_VIDEO, 512), np.float32)
+            space = f"discord:{number % 20}"
+            stores.submissions.submit(NewSubmission(id, link, link, space, "person", datetime.now(UTC)))
+            vectors = random.standard_normal((MOMENTS_PER_VIDEO, 512), np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             title = " ".join(random.choice(words, 8))
-            library.put_moments(
+            stores.publisher.publish_moments(
                 Video(id=id, link=link, title=title, description="", duration_s=600.0, published=None),
                 [
                     Moment(
@@ -148,18 +152,18 @@ def store(binary: Path, folder: Path, moments: int) -> None:
                         words=f"{title} " + " ".join(random.choice(words, 20)),
                         frame=vector,
                         frames=tuple(f"{id}/{place}-{frame}.jpg" for frame in range(6)),
-                        said={"speech": " ".join(random.choice(words, 20))},
+                        text_by_source={"speech": " ".join(random.choice(words, 20))},
                     )
                     for place, vector in enumerate(vectors)
                 ],
-                "cost",
+                generation,
             )
         while httpx.get(f"{url}/collections/moments_cost").json()["result"]["status"] != "green":
             time.sleep(1)
         memory = process.memory_info().rss - empty
     disk = sum(file.stat().st_blocks * 512 for file in (folder / "storage").rglob("*") if file.is_file())
-    each = f"{disk / moments / 1e3:.1f} kB of disk, {memory / moments / 1e3:.1f} kB of memory each"
-    print(f"{moments:,} moments in Qdrant: {each}")
+    cost = f"{disk / moments / 1e3:.1f} kB of disk, {memory / moments / 1e3:.1f} kB of memory each"
+    print(f"{moments:,} moments in Qdrant: {cost}")
 
 
 def main(folder: Path, minutes: float, binary: Path | None, moments: int) -> None:
@@ -168,10 +172,10 @@ def main(folder: Path, minutes: float, binary: Path | None, moments: int) -> Non
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         if minutes:
-            write_video(clips, work / "video.mp4", minutes)
-            index(work / "video.mp4", work / "data", minutes)
+            write_joined_video(clips, work / "video.mp4", minutes)
+            measure_indexing(work / "video.mp4", work / "data", minutes)
         if binary:
-            store(binary, work, moments)
+            measure_store(binary, work, moments)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How often the first moment found is the one that was meant, where its span is known: R1@IoU 0.5 and 0.7.
+"""Measure how often the first moment found is the expected one, if its span is known: R1@IoU 0.5 and 0.7.
 
     python -m benchmarks.moment_recall FOLDER [--of 10] [--work FOLDER]
 
 FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language). The clips, at most
-8 s of each, are joined to videos of `--of` clips in an order drawn by seed: a clip's place in its video is the true
-span of its queries. The videos go through the product's own index; each query is asked inside its video, as `/find`
-does with a link, and in the whole library. A clip that is itself cut cannot be found whole: the last line
-says how far cutting alone gets, by the best moment that the index has for each span.
+8 s of each, are joined to videos of `--of` clips in a random order with a fixed seed: a clip's position in its video is
+the true span of its queries. The videos go through the product's own index. Each query is searched inside its video, as
+`/find` does with a link, and in the whole library. A clip that is itself cut cannot be found whole: the last line gives
+the upper limit, by the best moment that the index has for each span.
 """
 
 import argparse
@@ -22,41 +22,41 @@ import av
 from av.video.frame import VideoFrame
 from rich.progress import track
 
-from benchmarks.clip_recall import CALLER, index
-from model.evaluation.compare import Span, iou, moment_recall
+from model.evaluation.compare import TimeSpan, compute_iou, compute_moment_recall
+from tests.support.local_clips import CALLER, index_clips
 from worker.client.queue_client import QueueClient
-from worker.ops.logs import configure
-from worker.protocol.messages import Find, Hit
-from worker.runtime.embedded import embedded
+from worker.ops.logs import configure_logging
+from worker.protocol.search import Find, Hit
+from worker.runtime.embedded import run_embedded_worker
 from worker.settings import Settings
 
-MOST_S = 8.0
+MAX_CLIP_S = 8.0
 FPS, WIDTH, HEIGHT = 12, 320, 240
-MOST_MOMENTS = 50
+MAX_MOMENTS = 50
 
 
-def frames(clip: Path) -> Iterator[VideoFrame]:
-    """At `FPS`, of the size of all."""
+def read_frames(clip: Path) -> Iterator[VideoFrame]:
+    """Yield frames at `FPS`, all of one size."""
     with av.open(str(clip)) as media:
         due_s = 0.0
         for frame in media.decode(video=0):
             at_s = float(frame.time or 0.0)
-            if at_s >= MOST_S:
+            if at_s >= MAX_CLIP_S:
                 return
             while due_s <= at_s:
                 yield frame.reformat(WIDTH, HEIGHT, "yuv420p")
                 due_s += 1 / FPS
 
 
-def join(clips: Sequence[Path], file: Path) -> list[Span]:
-    """Writes one video of all; where each of them lies in it, in seconds."""
+def join_clips(clips: Sequence[Path], file: Path) -> list[TimeSpan]:
+    """Write one video of all clips. Return the span of each in seconds."""
     spans, written = [], 0
     with av.open(str(file), "w") as out:
         stream = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for clip in clips:
             first = written
-            for frame in frames(clip):
+            for frame in read_frames(clip):
                 frame.pts, frame.time_base = written, Fraction(1, FPS)
                 out.mux(stream.encode(frame))
                 written += 1
@@ -65,11 +65,11 @@ def join(clips: Sequence[Path], file: Path) -> list[Span]:
     return spans
 
 
-async def ask(client: QueueClient, words: str, link: str | None, limit: int = 1) -> Sequence[Hit]:
+async def search(client: QueueClient, words: str, link: str | None, limit: int = 1) -> Sequence[Hit]:
     return (await client.call(Find(caller=CALLER, queries=(words,), in_link=link, limit=limit))).hits
 
 
-def span(hits: Sequence[Hit], link: str) -> Span | None:
+def span_of_first(hits: Sequence[Hit], link: str) -> TimeSpan | None:
     return (hits[0].start_s, hits[0].end_s) if hits and hits[0].link == link else None
 
 
@@ -77,35 +77,37 @@ async def main(folder: Path, of: int, work: Path) -> None:
     with (folder / "queries.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     random.Random(0).shuffle(rows)
-    videos: dict[Path, list[tuple[dict[str, str], Span]]] = {}
+    videos: dict[Path, list[tuple[dict[str, str], TimeSpan]]] = {}
     groups = [rows[at : at + of] for at in range(0, len(rows), of)]
     for number, group in enumerate(track(groups, description="join")):
-        made = work / f"{number:03d}.mp4"
-        videos[made] = list(zip(group, join([folder / row["file"] for row in group], made), strict=True))
+        video = work / f"{number:03d}.mp4"
+        videos[video] = list(zip(group, join_clips([folder / row["file"] for row in group], video), strict=True))
     settings = Settings(data_dir=work / "data", log_level="warning", search_timeout_s=300)
-    configure(settings, to_file=True)
-    async with embedded(settings) as client:
-        links = {name: link for link, name in (await index(client, list(videos))).items()}
-        asked = [(row, links[made.name], true) for made, own in videos.items() for row, true in own]
+    configure_logging(settings, to_file=True)
+    async with run_embedded_worker(settings) as client:
+        links = {name: link for link, name in (await index_clips(client, list(videos))).items()}
+        questions = [(row, links[video.name], true) for video, rows in videos.items() for row, true in rows]
         for language in [column for column in rows[0] if column != "file"]:
             for where in ("inside its video", "in the library"):
                 found = [
-                    span(await ask(client, row[language], link if where == "inside its video" else None), link)
-                    for row, link, _ in asked
+                    span_of_first(
+                        await search(client, row[language], link if where == "inside its video" else None), link
+                    )
+                    for row, link, _ in questions
                 ]
-                recall = moment_recall(found, [true for *_, true in asked])
+                recall = compute_moment_recall(found, [true for *_, true in questions])
                 print(
                     f"{language}, {where}: R1@IoU 0.5 {recall.r1_iou_50:.3f}, 0.7 {recall.r1_iou_70:.3f} "
                     f"({recall.questions} questions, {len(videos)} videos)",
                     flush=True,
                 )
-        best = [nearest(await ask(client, "video", link, MOST_MOMENTS), true) for _, link, true in asked]
-        cut = moment_recall(best, [true for *_, true in asked])
-        print(f"cutting alone: IoU 0.5 {cut.r1_iou_50:.3f}, 0.7 {cut.r1_iou_70:.3f}")
+        best = [find_best_span(await search(client, "video", link, MAX_MOMENTS), true) for _, link, true in questions]
+        cut = compute_moment_recall(best, [true for *_, true in questions])
+        print(f"upper limit by segmentation: IoU 0.5 {cut.r1_iou_50:.3f}, 0.7 {cut.r1_iou_70:.3f}")
 
 
-def nearest(moments: Sequence[Hit], true: Span) -> Span:
-    return max(((moment.start_s, moment.end_s) for moment in moments), key=lambda one: iou(one, true))
+def find_best_span(moments: Sequence[Hit], true: TimeSpan) -> TimeSpan:
+    return max(((moment.start_s, moment.end_s) for moment in moments), key=lambda span: compute_iou(span, true))
 
 
 if __name__ == "__main__":

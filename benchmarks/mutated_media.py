@@ -1,12 +1,12 @@
-"""Damaged media through the real decoder, two at a time, all in one long-lived process.
+"""Decode damaged media with the real decoder, two files at a time, in one long-lived process.
 
     python benchmarks/mutated_media.py --count 2000 --seed 1 FOLDER
 
-Takes the smallest videos in FOLDER as they are, and makes small clips (160 pixels wide, 15 frames) of all of them in
+Takes the smallest videos in FOLDER as they are, and encodes small clips (160 pixels wide, 15 frames) of all of them in
 all containers and codecs of `tests/support/mutation.py`; damages them, and decodes each as an index job does. Prints
-how each ended, the seconds that took, and at the start, every hundred and the end what this process holds: memory,
-open files, children, and files left over. An error that is none of ours, and so would end a job without a reason, is
-printed and counted.
+the outcomes and durations, and at the start, every hundred files and the end the resources of this process: memory,
+open files, children, and files left over. An unknown error, which would end a job without a reason, is printed and
+counted.
 """
 
 import argparse
@@ -33,49 +33,51 @@ from rich.table import Table
 
 from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import IndexerError
-from tests.support.mutation import KINDS, mutated, small
+from tests.support.mutation import CLIP_FORMATS, encode_clip, make_mutant
 
-WIDTH, FRAMES, AS_THEY_ARE, AT_ONCE, LOOK_EVERY = 160, 15, 6, 2, 100
+WIDTH, FRAMES, UNCHANGED, CONCURRENT, REPORT_EVERY = 160, 15, 6, 2, 100
 
 
 @dataclass(frozen=True)
-class Ended:
-    """One damaged file: what was done to it, how it ended, its pictures, and the seconds it took."""
+class DecodeOutcome:
+    """The result of one damaged file."""
 
     number: int
     mutation: str
     outcome: str
     pictures: int
-    took_s: float
+    duration_s: float
 
 
-def clips(folder: Path, path: Path) -> list[bytes]:
-    """The smallest videos, and twice each kind made of one video after the other."""
+def make_clips(folder: Path, path: Path) -> list[bytes]:
+    """Return the smallest videos, and two clips of each format, made from one video after the other."""
     videos = sorted(path for path in folder.iterdir() if path.suffix in (".mp4", ".mkv", ".webm"))
     if not videos:
         raise SystemExit(f"no videos in {folder}")
-    smallest = sorted(videos, key=lambda video: video.stat().st_size)[:AS_THEY_ARE]
-    sources = zip(KINDS * 2, itertools.cycle(videos), strict=False)
-    made = [small(first_pictures(video), path, kind) for kind, video in sources]
+    smallest = sorted(videos, key=lambda video: video.stat().st_size)[:UNCHANGED]
+    sources = zip(CLIP_FORMATS * 2, itertools.cycle(videos), strict=False)
+    encoded = [encode_clip(read_first_pictures(video), path, kind) for kind, video in sources]
     path.unlink()
-    return [video.read_bytes() for video in smallest] + made
+    return [video.read_bytes() for video in smallest] + encoded
 
 
-def first_pictures(video: Path) -> list[Image.Image]:
+def read_first_pictures(video: Path) -> list[Image.Image]:
     pictures = []
     with av.open(str(video)) as container:
         for frame in container.decode(video=0):
             pictures.append(
-                frame.to_image(width=WIDTH, height=max(2, round(WIDTH * frame.height / frame.width / 2) * 2))
+                frame.to_image(  # type: ignore[no-untyped-call]
+                    width=WIDTH, height=max(2, round(WIDTH * frame.height / frame.width / 2) * 2)
+                )
             )
             if len(pictures) == FRAMES:
                 break
     return pictures
 
 
-def decode(decoder: PyAvDecoder, number: int, damaged: tuple[str, bytes], work: Path) -> Ended:
-    """As an index job does: in a folder of its own, which is deleted whatever happens."""
-    folder, begun_s = work / str(number), time.monotonic()
+def decode(decoder: PyAvDecoder, number: int, damaged: tuple[str, bytes], work: Path) -> DecodeOutcome:
+    """Decode as an index job does, in a folder of its own, which is deleted in any case."""
+    folder, start_s = work / str(number), time.monotonic()
     pictures, (mutation, content) = 0, damaged
     try:
         (folder / "frames").mkdir(parents=True)
@@ -83,44 +85,44 @@ def decode(decoder: PyAvDecoder, number: int, damaged: tuple[str, bytes], work: 
         pictures = len(decoder.decode(folder / "media", folder / "frames", lambda stage, share: None).frames)
         outcome = "decoded"
     except IndexerError as error:
-        outcome = how(error)
+        outcome = describe_error(error)
     except Exception:
         traceback.print_exc()
-        outcome = "AN ERROR OF NO KIND"
+        outcome = "UNKNOWN ERROR"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Ended(number, mutation, outcome, pictures, time.monotonic() - begun_s)
+    return DecodeOutcome(number, mutation, outcome, pictures, time.monotonic() - start_s)
 
 
-def how(error: IndexerError) -> str:
-    """The code that a person is told, and whether the child crashed or was stopped."""
-    said = str(error)
-    if "took more than" in said:
+def describe_error(error: IndexerError) -> str:
+    """Return the error code, and whether the child process crashed or was stopped."""
+    message = str(error)
+    if "took more than" in message:
         return f"{error.code} (time was up)"
-    if "ended with status -" in said:
-        return f"{error.code} (crashed: signal {said.split('status -')[1].split(':')[0]})"
-    if "ended with status" in said:
-        print(said)
+    if "ended with status -" in message:
+        return f"{error.code} (crashed: signal {message.split('status -')[1].split(':')[0]})"
+    if "ended with status" in message:
+        print(message)
         return f"{error.code} (child ended by an error)"
     return error.code
 
 
-def look(console: Console, done: int, temporary: Path) -> None:
-    me = psutil.Process()
+def report_resources(console: Console, done: int, temporary: Path) -> None:
+    process = psutil.Process()
     left = sum(len(files) for _, _, files in os.walk(temporary))
     console.print(
-        f"{done:6} files: {me.memory_info().rss / 2**20:6.1f} MiB, {me.num_fds()} open files, "
-        f"{len(me.children(recursive=True))} children, {left} files left",
+        f"{done:6} files: {process.memory_info().rss / 2**20:6.1f} MiB, {process.num_fds()} open files, "
+        f"{len(process.children(recursive=True))} children, {left} files left",
         highlight=False,
     )
 
 
-def table(ended: Sequence[Ended]) -> Table:
-    shown = Table("outcome", "files", "median s", "longest s")
-    for outcome, count in Counter(each.outcome for each in ended).most_common():
-        seconds = [each.took_s for each in ended if each.outcome == outcome]
-        shown.add_row(outcome, str(count), f"{np.median(seconds):.2f}", f"{max(seconds):.2f}")
-    return shown
+def make_table(outcomes: Sequence[DecodeOutcome]) -> Table:
+    table = Table("outcome", "files", "median s", "longest s")
+    for outcome, count in Counter(each.outcome for each in outcomes).most_common():
+        seconds = [each.duration_s for each in outcomes if each.outcome == outcome]
+        table.add_row(outcome, str(count), f"{np.median(seconds):.2f}", f"{max(seconds):.2f}")
+    return table
 
 
 def main() -> None:
@@ -136,23 +138,23 @@ def main() -> None:
     console, decoder = Console(), PyAvDecoder(7680 * 4320, 7200.0, args.timeout, 2 * 1024**3)
     with tempfile.TemporaryDirectory() as temporary:
         tempfile.tempdir, work = temporary, Path(temporary)
-        made = clips(args.folder, work / "clip")
+        clips = make_clips(args.folder, work / "clip")
         console.print(
-            f"seed {args.seed}: {args.count} files of {len(made)} clips, {sum(map(len, made)) / 1024:.0f} KiB"
+            f"seed {args.seed}: {args.count} files of {len(clips)} clips, {sum(map(len, clips)) / 1024:.0f} KiB"
         )
-        ended: list[Ended] = []
-        begun_s = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            look(console, 0, work)
-            for first in range(0, args.count, LOOK_EVERY):
-                numbers = range(first, min(first + LOOK_EVERY, args.count))
-                ended += pool.map(lambda n: decode(decoder, n, mutated(args.seed, n, made), work), numbers)
-                look(console, len(ended), work)
-        console.print(table(ended))
-        slowest = max(ended, key=lambda each: each.took_s)
-        console.print(f"slowest: number {slowest.number} ({slowest.mutation}), {slowest.took_s:.1f} s")
-        console.print(f"most pictures of one file: {max(each.pictures for each in ended)}")
-        console.print(f"{(time.monotonic() - begun_s) / len(ended):.2f} s a file, {AT_ONCE} at a time")
+        outcomes: list[DecodeOutcome] = []
+        start_s = time.monotonic()
+        with ThreadPoolExecutor(CONCURRENT) as pool:
+            report_resources(console, 0, work)
+            for first in range(0, args.count, REPORT_EVERY):
+                numbers = range(first, min(first + REPORT_EVERY, args.count))
+                outcomes += pool.map(lambda n: decode(decoder, n, make_mutant(args.seed, n, clips), work), numbers)
+                report_resources(console, len(outcomes), work)
+        console.print(make_table(outcomes))
+        slowest = max(outcomes, key=lambda each: each.duration_s)
+        console.print(f"slowest: number {slowest.number} ({slowest.mutation}), {slowest.duration_s:.1f} s")
+        console.print(f"most pictures of one file: {max(each.pictures for each in outcomes)}")
+        console.print(f"{(time.monotonic() - start_s) / len(outcomes):.2f} s per file, {CONCURRENT} at a time")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""A whole retrain from the library alone, while people search: what it takes, and that nobody notices.
+"""Measure a complete retrain while people search: its cost, its result, and that no search fails.
 
     python benchmarks/retrain.py FOLDER [--votes] [--harm NOISE]
 
 FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a
 column `file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own
-commands on a real worker, and goes back. Prints the replies, R@1 / R@5 before and after, searches that were asked
-meanwhile and how many failed, whether going back gave the very same answers, and the peak memory. With `--votes` people
-have voted for the right clip of each query before that; shares are then told of clips that are held out, too. `--harm`
-begins with an adapter whose weights are noise of that deviation: it shows what a better verdict leads to.
+commands on a real worker, and rolls back. Prints the replies, R@1 / R@5 before and after for all clips and for
+held-out ones, searches meanwhile and how many failed, whether the rollback restored the same answers, and the peak
+memory. With `--votes` people have voted for the right clip of each query before. With `--harm` the first model has an
+adapter of random weights with that deviation: it shows a promotion.
 """
 
 import argparse
@@ -27,75 +27,81 @@ from typing import Any
 
 import torch
 
-from bots.commands import admin
-from bots.commands import search as core
+from bots.commands.library import index
 from bots.commands.replies import LinkOutcome, Replies, TextReply, TrainingProgress
+from bots.commands.training import manage_models, retrain
 from indexer.link.canonical import file_url_to_path, link_to_local_file
-from indexer.store.generations import GenerationRecord
-from model.config import DEFAULT, read_run
-from model.data.pairs import split
+from indexer.store.generation_id import GenerationId
+from indexer.store.records import GenerationRecord
+from model.config import DEFAULT_CONFIG, read_training_config
+from model.data.pairs import assign_split
 from model.encoders import lora
 from model.starter import encoder as starter
 from worker.client.queue_client import QueueClient
 from worker.model_cache import load_preset, train_preset
-from worker.ops.logs import configure
-from worker.protocol.messages import Caller, CallFailedError, Find, RecordVote
+from worker.ops.logs import configure_logging
+from worker.protocol.base import Caller, CallFailedError
+from worker.protocol.search import Find, RecordVote
 from worker.queue.app import make_app
-from worker.runtime.embedded import embedded
+from worker.runtime.embedded import run_embedded_worker
 from worker.services import Services
 from worker.settings import Settings
 
 CALLER = Caller(space="local:retrain", user_id="benchmark", is_admin=True)
-SEARCH_EVERY_S = 0.3
+SEARCH_INTERVAL_S = 0.3
 VOTERS = 10
-"""A retrain takes only so much from one person."""
+"""Several, because a retrain limits the share of one person."""
 
 
 @dataclass
-class Searching:
-    """What became of the searches meanwhile."""
+class SearchCounts:
+    """Searches during the retrain."""
 
-    asked: int = 0
+    total: int = 0
     failed: int = 0
     slowest_s: float = 0.0
 
 
-def table(file: Path) -> list[dict[str, str]]:
+def read_table(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines, delimiter="\t"))
 
 
-async def index(client: QueueClient, folder: Path) -> None:
-    titles = {(folder / row["file"]).as_uri(): row["description"] for row in table(folder / "manifest.tsv")}
-    replies = core.index(client, CALLER, list(titles), titles=titles, local_files=True)
-    done = [reply async for reply in replies if isinstance(reply, LinkOutcome)]
-    print(f"indexed {sum(each.ok for each in done)} of {len(done)}")
+async def index_clips(client: QueueClient, folder: Path) -> None:
+    titles = {(folder / row["file"]).as_uri(): row["description"] for row in read_table(folder / "manifest.tsv")}
+    replies = index(client, CALLER, list(titles), titles=titles, local_files=True)
+    outcomes = [reply async for reply in replies if isinstance(reply, LinkOutcome)]
+    print(f"indexed {sum(each.ok for each in outcomes)} of {len(outcomes)}")
 
 
-def queries(folder: Path) -> Iterator[tuple[str, str]]:
-    """The address of a clip, and what somebody would say of it, in each language."""
-    for row in table(folder / "queries.tsv"):
+def read_queries(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the address of each clip with each of its queries."""
+    for row in read_table(folder / "queries.tsv"):
         for words in list(row.values())[1:]:
             yield (folder / row["file"]).as_uri(), words
 
 
-async def vote(client: QueueClient, folder: Path) -> None:
-    """For the moment that the right clip has the query found by."""
-    asked = list(queries(folder))
-    for number, (link, words) in enumerate(asked):
+async def vote_for_clips(client: QueueClient, folder: Path) -> None:
+    """Vote for the best moment of the right clip of each query."""
+    queries = list(read_queries(folder))
+    for number, (link, words) in enumerate(queries):
         [best, *_] = (await client.call(Find(caller=CALLER, queries=(words,), in_link=link, limit=1))).hits
         voter = CALLER.model_copy(update={"user_id": f"voter-{number % VOTERS}"})
         await client.call(RecordVote(caller=voter, queries=(words,), moment_id=best.moment_id, kind="up"))
-    print(f"votes: {len(asked)}")
+    print(f"votes: {len(queries)}")
 
 
-async def answers(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
-    """Every answer whole, and the shares of right ones."""
+async def search_all(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
+    """Return every complete answer, and the recall as text."""
     found, right = [], {"all": Counter[int](), "held out": Counter[int]()}
-    for link, words in queries(folder):
+    for link, words in read_queries(folder):
         answer = await client.call(Find(caller=CALLER, queries=(words,), limit=5))
         found.append(answer.model_dump())
-        for which in ("all", "held out") if split(link_to_local_file(str(file_url_to_path(link))).video_id) == "test" else ("all",):
+        for which in (
+            ("all", "held out")
+            if assign_split(link_to_local_file(str(file_url_to_path(link))).video_id) == "test"
+            else ("all",)
+        ):
             right[which][0] += 1
             for most in (1, 5):
                 right[which][most] += any(hit.link == link for hit in answer.hits[:most])
@@ -103,89 +109,88 @@ async def answers(client: QueueClient, folder: Path) -> tuple[list[Any], str]:
     return found, f"R@1 / R@5 (queries): {', '.join(shares)}"
 
 
-async def search(client: QueueClient, searching: Searching) -> None:
+async def keep_searching(client: QueueClient, counts: SearchCounts) -> None:
     while True:
-        began_s = time.perf_counter()
+        start_s = time.perf_counter()
         try:
             await client.call(Find(caller=CALLER, queries=("a dog in the snow",), limit=5))
         except CallFailedError as failed:
-            searching.failed += 1
+            counts.failed += 1
             print(f"a search failed: {failed}")
-        searching.asked += 1
-        searching.slowest_s = max(searching.slowest_s, time.perf_counter() - began_s)
-        await asyncio.sleep(SEARCH_EVERY_S)
+        counts.total += 1
+        counts.slowest_s = max(counts.slowest_s, time.perf_counter() - start_s)
+        await asyncio.sleep(SEARCH_INTERVAL_S)
 
 
-async def told(replies: Replies) -> None:
-    """Prints what a person would read, of progress one line a stage."""
-    began_s, stage = time.monotonic(), ""
+async def print_replies(replies: Replies) -> None:
+    """Print the replies as text, with one line per stage of progress."""
+    start_s, stage = time.monotonic(), ""
     async for reply in replies:
         text = getattr(reply, "text", str(reply))
-        passing = isinstance(reply, TrainingProgress) and not reply.over
-        if not passing or text.split(" · ")[0] != stage:
-            print(f"{time.monotonic() - began_s:6.0f} s  {text}")
+        is_progress = isinstance(reply, TrainingProgress) and not reply.is_final
+        if not is_progress or text.split(" · ")[0] != stage:
+            print(f"{time.monotonic() - start_s:6.0f} s  {text}")
         stage = text.split(" · ")[0]
         if isinstance(reply, TextReply) and not reply.ok:
             raise SystemExit(1)
 
 
-def harmed(folder: Path, noise: float) -> Path:
-    """An adapter as the shipped run makes it, but of noise."""
-    run, tower = read_run(DEFAULT).lora, starter.read_tower(None)
+def make_random_adapter(folder: Path, noise: float) -> Path:
+    """Save an adapter of the shipped shape with random weights. Return its folder."""
+    run, tower = read_training_config(DEFAULT_CONFIG).lora, starter.read_tower(None)
     torch.manual_seed(0)
-    layers = lora.upper(tower, run.targets, run.layers)
-    adapted = lora.with_lora(tower, run.rank, run.alpha, run.dropout, layers)
+    layers = lora.find_upper_layers(tower, run.targets, run.layers)
+    adapted = lora.add_adapter(tower, run.rank, run.alpha, run.dropout, layers)
     for name, weights in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weights, std=noise)
-    lora.save(adapted, folder / "frame")
+    lora.save_adapter(adapted, folder / "frame")
     return folder
 
 
-def begin(settings: Settings, adapter: Path) -> None:
-    """The store as if an earlier retrain had made this adapter."""
+def store_adapter(settings: Settings, adapter: Path) -> None:
+    """Store an adapter as if an earlier retrain had made it."""
     encoder = load_preset(settings, adapter)
     with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
         prefix = f"adapters/{encoder.generation}/"
         services.blobs.put_folder(prefix, adapter)
         at = datetime.now(UTC).isoformat()
-        services.generations.put(GenerationRecord(encoder.generation, settings.preset, at, prefix))
-        services.library.open(encoder.generation, encoder.frame_size, encoder.motion_size)
+        generation = GenerationId.parse(encoder.generation)
+        services.stores.generations.put_record(GenerationRecord(generation, settings.preset, at, prefix))
+        services.stores.generations.create(generation, encoder.frame_size, encoder.motion_size)
 
 
-async def main(folder: Path, voting: bool, noise: float | None) -> None:
+async def main(folder: Path, with_votes: bool, noise: float | None) -> None:
     with tempfile.TemporaryDirectory() as data:
         settings = Settings(data_dir=Path(data), search_timeout_s=120)
-        configure(settings, to_file=True)
+        configure_logging(settings, to_file=True)
         if noise is not None:
-            begin(settings, harmed(Path(data) / "harmed", noise))
-        async with embedded(settings) as client:
-            await index(client, folder)
-            if voting:
-                await vote(client, folder)
-            before, shares = await answers(client, folder)
+            store_adapter(settings, make_random_adapter(Path(data) / "random", noise))
+        async with run_embedded_worker(settings) as client:
+            await index_clips(client, folder)
+            if with_votes:
+                await vote_for_clips(client, folder)
+            before, shares = await search_all(client, folder)
             print(f"before: {shares}")
-            searching = Searching()
-            meanwhile = asyncio.create_task(search(client, searching))
-            await told(admin.retrain(client, CALLER))
-            await told(admin.retrain(client, CALLER, "start"))
+            counts = SearchCounts()
+            meanwhile = asyncio.create_task(keep_searching(client, counts))
+            await print_replies(retrain(client, CALLER))
+            await print_replies(retrain(client, CALLER, "start"))
             meanwhile.cancel()
-            print(
-                f"searches meanwhile: {searching.asked}, failed {searching.failed}, {searching.slowest_s:.2f} s at most"
-            )
-            after, shares = await settled(client, folder, before)
+            print(f"searches meanwhile: {counts.total}, failed {counts.failed}, {counts.slowest_s:.2f} s at most")
+            after, shares = await search_until_changed(client, folder, before)
             print(f"after: {shares}")
             if after != before:
-                await told(admin.model(client, CALLER, "rollback"))
-                back, _ = await settled(client, folder, after)
-                print(f"the same answers after going back: {back == before}")
+                await print_replies(manage_models(client, CALLER, "rollback"))
+                restored, _ = await search_until_changed(client, folder, after)
+                print(f"the same answers after the rollback: {restored == before}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-async def settled(client: QueueClient, folder: Path, old: list[Any]) -> tuple[list[Any], str]:
-    """Answers of the model that is in use now: the one before answers while it is being loaded."""
+async def search_until_changed(client: QueueClient, folder: Path, old: list[Any]) -> tuple[list[Any], str]:
+    """Search until the answers change: the previous model answers while the new one is being loaded."""
     for _ in range(6):
-        found, shares = await answers(client, folder)
+        found, shares = await search_all(client, folder)
         if found != old:
             break
         await asyncio.sleep(5)

@@ -1,10 +1,10 @@
-"""How long a search takes at a given size, without the encoder: filtered by space, fused, grouped by video.
+"""Measure the duration of a search at a given size, without the encoder: filtered by space, fused, grouped by video.
 
     python benchmarks/search_latency.py [--moments 20000] [--queries 200] [--qdrant URL]
 
-Stores synthetic moments (512-d, clustered like scenes; ten a video; words of a Zipf distribution; one large space with
-half of them and four smaller ones) in the store of the embedded form, in qdrant-client's local mode, and with --qdrant
-on a server, and asks each the same questions. Prints p50 and p95 in ms.
+Stores synthetic moments (512-d, clustered like scenes; ten per video; words of a Zipf distribution; one large space
+with half of them and four smaller ones) in the store of the embedded form, in qdrant-client's local mode, and with
+--qdrant on a server, and asks each the same questions. Prints p50 and p95 in ms.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import VectorStore
 
-SIZE, SCENES, MOMENTS_A_VIDEO, VOCABULARY = 512, 300, 10, 5_000
+SIZE, SCENES, MOMENTS_PER_VIDEO, VOCABULARY = 512, 300, 10, 5_000
 SPACES = ("discord:large", "discord:a", "discord:b", "slack:c", "slack:d")
 SHARES = (0.5, 0.125, 0.125, 0.125, 0.125)
 LIMIT = 5
@@ -40,7 +40,7 @@ GENERATION = GenerationId("synthetic")
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Videos and questions from one seed, and an encoder that knows the questions."""
+    """Videos and questions from one seed, and an encoder that knows the vectors of the questions."""
 
     videos: tuple[tuple[str, Video, tuple[Moment, ...]], ...]
     questions: tuple[tuple[str, str], ...]
@@ -49,33 +49,33 @@ class Synthetic:
     frame_size: int = SIZE
     motion_size: int = SIZE
 
-    def texts(self, texts: Sequence[str]) -> list[QueryVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [self.vectors[text] for text in texts]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
-        raise NotImplementedError("there are no pictures here")
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
+        raise NotImplementedError("the data has no pictures")
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
-        raise NotImplementedError("there are no pictures here")
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
+        raise NotImplementedError("the data has no pictures")
 
 
-def unit(numbers: npt.NDArray[np.float64]) -> Vector:
+def normalize(numbers: npt.NDArray[np.float64]) -> Vector:
     vector: Vector = (numbers / np.linalg.norm(numbers)).astype(np.float32)
     return vector
 
 
-def synthetic(moments: int, queries: int) -> Synthetic:
+def make_synthetic(moments: int, queries: int) -> Synthetic:
     rng = np.random.default_rng(0)
     scenes = rng.normal(size=(SCENES, SIZE))
 
     def near(scene: int) -> Vector:
-        return unit(scenes[scene] + 0.8 * rng.normal(size=SIZE))
+        return normalize(scenes[scene] + 0.8 * rng.normal(size=SIZE))
 
     def words(count: int) -> str:
         return " ".join(f"word{number}" for number in rng.zipf(1.3, count) % VOCABULARY)
 
     videos = []
-    for number in range(moments // MOMENTS_A_VIDEO):
+    for number in range(moments // MOMENTS_PER_VIDEO):
         video = Video(str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))), f"https://videos.example/{number}", words(6))
         of_video = tuple(
             Moment(
@@ -88,7 +88,7 @@ def synthetic(moments: int, queries: int) -> Synthetic:
                 frame=near(scene := int(rng.integers(SCENES))),
                 motion=near(scene),
             )
-            for part in range(MOMENTS_A_VIDEO)
+            for part in range(MOMENTS_PER_VIDEO)
         )
         videos.append((str(rng.choice(SPACES, p=SHARES)), video, of_video))
     vectors = {f"{words(5)} {n}": QueryVectors(near(n % SCENES), near(n % SCENES)) for n in range(queries)}
@@ -106,14 +106,14 @@ def fill(vectors: VectorStore, data: Synthetic) -> Stores:
     return stores
 
 
-def measure(name: str, questions: Sequence[tuple[str, str]], ask: Callable[[str, str], object]) -> None:
-    took_ms = []
+def measure(name: str, questions: Sequence[tuple[str, str]], search: Callable[[str, str], object]) -> None:
+    durations_ms = []
     for space, text in questions:
         start_s = time.perf_counter()
-        ask(space, text)
-        took_ms.append(1000 * (time.perf_counter() - start_s))
+        search(space, text)
+        durations_ms.append(1000 * (time.perf_counter() - start_s))
     for space in SPACES[:2]:
-        of_space = [ms for ms, (asked, _) in zip(took_ms, questions, strict=True) if asked == space]
+        of_space = [ms for ms, (asked, _) in zip(durations_ms, questions, strict=True) if asked == space]
         print(f"{name:24} {space:14} p50 {np.percentile(of_space, 50):7.1f}  p95 {np.percentile(of_space, 95):7.1f} ms")
 
 
@@ -130,7 +130,7 @@ def measure_library(name: str, vectors: VectorStore, data: Synthetic) -> None:
 
 
 def measure_local_mode(data: Synthetic) -> None:
-    """Only the two lists by pictures, each grouped by video by the client itself: less than the others have to do."""
+    """Measure only the two vector searches, grouped by the client: less work than the other measurements."""
     client = QdrantClient(":memory:")
     params = models.VectorParams(size=SIZE, distance=models.Distance.COSINE)
     client.create_collection("moments", {"frame": params, "motion": params})
@@ -145,14 +145,14 @@ def measure_local_mode(data: Synthetic) -> None:
         ]
         client.upsert("moments", points)
 
-    def ask(space: str, text: str) -> None:
+    def search(space: str, text: str) -> None:
         of_space = models.Filter(must=[models.FieldCondition(key="spaces", match=models.MatchValue(value=space))])
         for using, vector in (("frame", data.vectors[text].frame), ("motion", data.vectors[text].motion)):
             client.query_points_groups(
                 "moments", "video_id", np.asarray(vector).tolist(), using=using, query_filter=of_space, limit=LIMIT
             )
 
-    measure("qdrant-client local mode", data.questions[:20], ask)
+    measure("qdrant-client local mode", data.questions[:20], search)
     client.close()
 
 
@@ -162,14 +162,14 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--qdrant", metavar="URL", help="address of an empty Qdrant server")
     arguments = parser.parse_args()
-    data = synthetic(arguments.moments, arguments.queries)
+    data = make_synthetic(arguments.moments, arguments.queries)
     with tempfile.TemporaryDirectory() as folder:
         edge = EdgeVectorStore(Path(folder))
         measure_library("in process", edge, data)
         edge.close()
         start_s = time.perf_counter()
         edge = EdgeVectorStore(Path(folder))
-        print(f"in process: opened again in {time.perf_counter() - start_s:.1f} s")
+        print(f"in process: reopened in {time.perf_counter() - start_s:.1f} s")
         edge.close()
     if arguments.qdrant:
         server = QdrantVectorStore(arguments.qdrant)

@@ -1,9 +1,9 @@
-"""Photographs with captions as a folder of clips that `benchmarks/retrain.py` takes.
+"""Convert photographs with captions into a folder of clips for `benchmarks/retrain.py`.
 
     python benchmarks/stills.py FLICKR8K FOLDER
 
-Of the first COUNT pictures of the dev split that have captions in English and Chinese: a clip of 2 s each. The first
-English caption is its title; the next two, and the first Chinese one, are what people ask for it.
+Writes a clip of 2 s for each of the first COUNT pictures of the dev split that have captions in English and Chinese.
+The first English caption is its title; the next two, and the first Chinese one, are its queries.
 """
 
 import argparse
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import av
 
-from model.pretraining.pretrain_data import read_captions, read_picture
+from model.data.images import read_picture
+from model.pretraining.pretrain_data import read_captions
 
 COUNT = 300
 PIXELS, RATE, PICTURES = 176, 4, 8
 
 
-def clip(picture: Path, to: Path) -> None:
+def write_clip(picture: Path, to: Path) -> None:
     with av.open(str(to), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = PIXELS, PIXELS, "yuv420p"
@@ -32,21 +33,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("flickr8k", type=Path)
     parser.add_argument("folder", type=Path)
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    dev = read_captions(asked.flickr8k, "dev")
-    said: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    dev = read_captions(arguments.flickr8k, "dev")
+    captions: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for text, language, number in zip(dev.texts, dev.languages, dev.pictures, strict=True):
-        said[dev.files[number]][language].append(text)
+        captions[dev.files[number]][language].append(text)
     titles, queries = ["file\tdescription"], ["file\ten\ten2\tzh"]
-    for file in [file for file in dev.files if len(said[file]["en"]) > 2 and said[file]["zh"]][:COUNT]:
+    for file in [file for file in dev.files if len(captions[file]["en"]) > 2 and captions[file]["zh"]][:COUNT]:
         name = f"{Path(file).stem}.mp4"
-        clip(asked.flickr8k / file, asked.folder / name)
-        title, *asks = said[file]["en"][:3]
+        write_clip(arguments.flickr8k / file, arguments.folder / name)
+        title, *queries_en = captions[file]["en"][:3]
         titles.append(f"{name}\t{title}")
-        queries.append("\t".join([name, *asks, said[file]["zh"][0]]))
+        queries.append("\t".join([name, *queries_en, captions[file]["zh"][0]]))
     for table, lines in (("manifest.tsv", titles), ("queries.tsv", queries)):
-        (asked.folder / table).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        (arguments.folder / table).write_text("\n".join([*lines, ""]), encoding="utf-8")
     print(f"{len(titles) - 1} clips")
 
 

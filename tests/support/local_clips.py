@@ -1,0 +1,32 @@
+"""Indexing local clips through the product, for benchmarks of recall."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.progress import track
+
+from worker.client.queue_client import QueueClient
+from worker.protocol.base import Caller
+from worker.protocol.library import Submit
+from worker.protocol.updates import Indexed, JobFailed
+
+CALLER: Final = Caller(space="local:recall", user_id="benchmark")
+
+
+async def index_clips(client: QueueClient, clips: Sequence[Path]) -> dict[str, str]:
+    """Index the clips. Return their file names by the link under which they are found."""
+    links: dict[str, str] = {}
+    jobs = []
+    for clip in clips:
+        submitted = await client.call(Submit(caller=CALLER, link=clip.as_uri(), local_files=True))
+        links[submitted.link] = clip.name
+        if submitted.job_id:
+            jobs.append(submitted.job_id)
+    for job in track(jobs, description="index"):
+        async for update in client.follow(job):
+            if isinstance(update, JobFailed):
+                print(f"failed: {job} {update.code}")
+            elif isinstance(update, Indexed) and not update.moments:
+                print(f"empty: {update.link}")
+    return links
