@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +12,9 @@ from hypothesis import settings
 
 from tests.support.network import free_port
 from tests.support.processes import SIGNING_KEY
+from tests.support.qdrant import qdrant_binary, qdrant_server
+from tests.support.redis import running_redis
+from tests.support.site import Site, run_site
 
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
@@ -125,20 +127,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("REELSEEK_TEST_REDIS"):
         yield f"{given}/0"
         return
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed")
-    folder, port = tmp_path_factory.mktemp("redis"), free_port()
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--dir", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        ready = any("Ready to accept connections" in line for line in process.stdout)
-        assert ready, "redis-server ended before it was ready"
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.communicate()
+    with running_redis(tmp_path_factory.mktemp("redis"), appendfsync="everysec") as server:
+        yield server.url
 
 
 @pytest.fixture
@@ -147,6 +137,29 @@ def clean_redis(redis_url: str) -> str:
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     return redis_url
+
+
+@pytest.fixture(scope="session")
+def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a Qdrant server for this run, or use the one that `REELSEEK_TEST_QDRANT_URL` names. Yield its address."""
+    if given := os.environ.get("REELSEEK_TEST_QDRANT_URL"):
+        yield given
+        return
+    with qdrant_server(qdrant_binary(), tmp_path_factory.mktemp("qdrant"), free_port()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def fast_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of this run for stores; in memory if `pytest_configure` found room."""
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Start a web site on loopback."""
+    with run_site() as site:
+        yield site
 
 
 @pytest.fixture

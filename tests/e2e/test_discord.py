@@ -1,4 +1,4 @@
-"""Discord's stories through everything: the real client library, a worker process, a real Redis, the starter preset."""
+"""Discord through the whole product: the real client library, a worker process, a real Redis, the starter preset."""
 
 import fcntl
 import signal
@@ -9,26 +9,27 @@ import pytest
 from redis.asyncio import Redis
 
 from bots.chat.service import ChatService
-from bots.chat.store import open_chat_store
+from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
-from tests.bots.discord.conftest import running as connected
-from tests.e2e.conftest import Site
-from tests.support.clips import clip, samples
+from bots.discord.watched_channels import WatchedChannels
+from tests.support.clips import serve_clip, serve_samples
+from tests.support.discord.bot import run_bot
 from tests.support.discord.server import Server, serving
 from tests.support.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, ephemeral, labels, texts
-from tests.support.fake_encoder_worker import LIGHT
-from tests.support.processes import REELSEEK, Process, working
-from worker.client.queue_client import connect
+from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
+from tests.support.processes import REELSEEK, Process, run_worker
+from tests.support.site import Site
+from worker.client.queue_client import connect_client
 from worker.settings import Settings
 
-WORKER = (REELSEEK, "worker", "--queues", "search,index")
+STARTER_WORKER = (REELSEEK, "worker", "--queues", "search,index")
 WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 
 @pytest.fixture
 def worker(request: pytest.FixtureRequest, clean_redis: str, tmp_path: Path) -> Iterator[Process]:
-    """A worker of all queues with a library of its own."""
-    with working(getattr(request, "param", WORKER), clean_redis, tmp_path) as process:
+    """Run a worker of all queues with a library of its own."""
+    with run_worker(getattr(request, "param", STARTER_WORKER), clean_redis, tmp_path) as process:
         yield process
 
 
@@ -41,20 +42,21 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def bot(worker: Process, server: Server, clean_redis: str, tmp_path: Path) -> AsyncIterator[Bot]:
-    settings = Settings(redis_url=clean_redis, data_dir=tmp_path, search_timeout_s=20)  # type: ignore[arg-type]
+    settings = Settings(redis_url=clean_redis, data_dir=tmp_path, search_timeout_s=20)
     async with (
-        connect(settings) as client,
-        open_chat_store(clean_redis, "500/minute", "500/minute") as kept,
-        connected(Bot(ChatService(client, kept), WATCHED, reads=True), server) as ready,
+        connect_client(settings) as client,
+        open_chat_stores(clean_redis, "500/minute", "500/minute") as stores,
+        run_bot(
+            Bot(ChatService(client, stores), WatchedChannels(client, WATCHED), reads_messages=True), server
+        ) as running,
     ):
-        yield ready
+        yield running
 
 
 @pytest.mark.timeout(240)
-async def test_every_row_of_what_people_do(bot: Bot, server: Server, site: Site) -> None:
-    """Submit with progress, find, page, vote, more like, inside, share, the library, a watched channel, forget."""
-    names = samples(site.folder, "city_bikes", "city_walk", "big_buck_bunny")
-    bikes, walk, bunny = (f"{site.url}/{name}" for name in names)
+async def test_all_commands_and_buttons(bot: Bot, server: Server, site: Site) -> None:
+    """Submit with progress, find, page, vote, more like, inside, share, list the library, forget."""
+    bikes, walk, bunny = serve_samples(site, "city_bikes", "city_walk", "big_buck_bunny")
 
     # submit: a command, a message's menu
     asked = await server.command(ADA, "index", link=f"{bikes} {walk}")
@@ -74,34 +76,32 @@ async def test_every_row_of_what_people_do(bot: Bot, server: Server, site: Site)
     first = await server.answered(await server.press(ADA, turned, "Back"), "Next")
 
     # vote, more like this, inside, share
-    await server.answered(await server.press(ADA, first, "Fits"), "Thanks")
+    await server.answered(await server.press(ADA, first, "Good match"), "Thanks")
     assert "more like" in texts(await server.answered(await server.press(ADA, first, "More like this"))).lower()
     inside = await server.answered(await server.press(ADA, first, "Search inside"), "0:0")
     assert labels(inside).count("Share") == 2
     shared = await server.answered(await server.press(ADA, first, "Share"), "shares")
     assert not ephemeral(shared)
-    assert shared["content"].splitlines()[-1].startswith(f"{site.url}/")
+    assert shared["content"].splitlines()[-1].startswith(site.url("/"))
 
-    # keep
+    # library
     await server.answered(await server.command(BOB, "library"), "3 videos")
     await server.answered(await server.command(BOB, "status"), "3 videos and 6 moments")
-    await server.answered(await server.command(BOB, "forget", link=bikes), "Somebody else")
-    await server.answered(await server.command(ADA, "forget", link=bikes), f"Forgotten: {bikes}")
-    await server.answered(await server.command(ADA, "forget", mine=True), f"Forgotten: {walk}")
+    await server.answered(await server.command(BOB, "forget", link=bikes), "Someone else")
+    await server.answered(await server.command(ADA, "forget", link=bikes), f"Removed: {bikes}")
+    await server.answered(await server.command(ADA, "forget", mine=True), f"Removed: {walk}")
     await server.answered(await server.command(BOB, "library"), "1 video")
 
 
-@pytest.mark.parametrize("worker", [LIGHT], indirect=True)
-async def test_rooms_and_watched_channels(bot: Bot, server: Server, site: Site) -> None:
+@pytest.mark.parametrize("worker", [FAKE_ENCODER_WORKER], indirect=True)
+async def test_private_channels_watched_channels_and_admin_commands(bot: Bot, server: Server, site: Site) -> None:
     """A private channel's link is found there only; a watched channel's follows its message; admins decide."""
-    clip(site.folder / "red.mp4", "red")
-    clip(site.folder / "blue.mp4", "blue")
-    secret = await server.command(ADA, "index", link=f"{site.url}/red.mp4", channel=SECRET)
-    await server.answered(secret, "Added")
+    red, blue = serve_clip(site, "red.mp4", "red"), serve_clip(site, "blue.mp4", "blue")
+    await server.answered(await server.command(ADA, "index", link=red, channel=SECRET), "Added")
     await server.answered(await server.command(ADA, "find", words="red", channel=SECRET), "red")
     await server.answered(await server.command(BOB, "find", words="red"), "Nothing found")
 
-    message = await server.write(BOB, f"new: {site.url}/blue.mp4")
+    message = await server.write(BOB, f"new: {blue}")
     await server.until(lambda: server.reactions)
     await server.answered(await server.command(ADA, "find", words="blue"), "added by Bob")
     await server.delete(message)
@@ -110,28 +110,28 @@ async def test_rooms_and_watched_channels(bot: Bot, server: Server, site: Site) 
 
     await server.answered(await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins")
     await server.answered(await server.command(EVE, "settings", name="submitters", value="admins"), "Changed")
-    await server.answered(await server.command(ADA, "index", link=f"{site.url}/blue.mp4"), "Only admins may add")
+    await server.answered(await server.command(ADA, "index", link=blue), "Only admins can add")
     await server.answered(await server.command(ADA, "retrain"), "Only admins")
     await server.answered(await server.command(EVE, "retrain"), "more are needed")
     await server.answered(await server.command(EVE, "model"), "in use")
-    await server.answered(await server.command(EVE, "model", action="rollback"), "no other model")
+    await server.answered(await server.command(EVE, "model", action="rollback"), "no earlier model")
 
 
-@pytest.mark.parametrize("worker", [(*LIGHT, "gate")], indirect=True)
-async def test_the_worker_goes_and_comes_back(
+@pytest.mark.parametrize("worker", [(*FAKE_ENCODER_WORKER, "gate")], indirect=True)
+async def test_job_of_a_killed_worker_is_finished_by_the_next(
     bot: Bot, server: Server, worker: Process, clean_redis: str, tmp_path: Path, site: Site
 ) -> None:
-    """A link whose worker is killed is finished by the next one, and the same message says so."""
-    clip(site.folder / "red.mp4", "red")
-    with (tmp_path / "gate").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        asked = await server.command(ADA, "index", link=f"{site.url}/red.mp4")
-        passing = await server.answered(asked, "learning what happens")
-        worker.end(signal.SIGKILL)
+    """The message that showed the progress shows the outcome."""
+    link = serve_clip(site, "red.mp4", "red")
+    with (tmp_path / "gate").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        asked = await server.command(ADA, "index", link=link)
+        progress = await server.answered(asked, "analysing the moments")
+        worker.stop(signal.SIGKILL)
     async with Redis.from_url(clean_redis) as redis:
-        # As half a minute does: nobody holds the video and its job.
+        # The leases of the video and its job would expire after 30 s.
         await redis.delete(*await redis.keys("reelseek:lease:run:*"), *await redis.keys("reelseek:lease:job:*"))
-    with working(LIGHT, clean_redis, tmp_path):
+    with run_worker(FAKE_ENCODER_WORKER, clean_redis, tmp_path):
         done = await server.until(lambda: asked.shown[-1] if "Added" in texts(asked.shown[-1]) else None)
-    assert done["id"] == passing["id"]
+    assert done["id"] == progress["id"]
     assert len({each["id"] for each in asked.shown}) == 1

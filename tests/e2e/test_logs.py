@@ -1,4 +1,4 @@
-"""What an operator reads: one id from the chat to the store, and nothing of what people say, ask and share."""
+"""Logs: one correlation id from the chat to the store, and no words, links or tokens of people."""
 
 import json
 import logging
@@ -10,28 +10,28 @@ import pytest
 import structlog
 
 from bots.chat.service import ChatService
-from bots.chat.store import open_chat_store
+from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
-from tests.bots.discord.conftest import running as connected
-from tests.e2e.conftest import Site
-from tests.support.clips import clip
+from tests.support.clips import serve_clip
+from tests.support.discord.bot import run_bot
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server, serving
 from tests.support.discord.world import ADA, SECRET, texts
-from tests.support.fake_encoder_worker import LIGHT
-from tests.support.processes import SIGNING_KEY, Process, json_lines, working
-from worker.client.queue_client import connect
-from worker.ops.logs import configure
+from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
+from tests.support.processes import SIGNING_KEY, Process, parse_json_lines, run_worker
+from tests.support.site import Site
+from worker.client.queue_client import connect_client
+from worker.ops.logs import configure_logging
 from worker.settings import Settings
 
 
 @contextmanager
-def logging_to(settings: Settings) -> Iterator[Path]:
-    """As a bot's process does it, in this one."""
+def log_to_file(settings: Settings) -> Iterator[Path]:
+    """Configure logging of this process as a bot does, for the block. Yield the log file."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
     levels = {name: logging.getLogger(name).level for name in list(logging.root.manager.loggerDict)}
-    configure(settings, to_file=True)
+    configure_logging(settings, to_file=True)
     try:
         yield settings.data_dir / "reelseek.log"
     finally:
@@ -45,12 +45,12 @@ def logging_to(settings: Settings) -> Iterator[Path]:
 
 @pytest.fixture
 def settings(clean_redis: str, tmp_path: Path) -> Settings:
-    return Settings(redis_url=clean_redis, data_dir=tmp_path / "bot", search_timeout_s=20)  # type: ignore[arg-type]
+    return Settings(redis_url=clean_redis, data_dir=tmp_path / "bot", search_timeout_s=20)
 
 
 @pytest.fixture
 def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
-    with working(LIGHT, clean_redis, tmp_path) as process:
+    with run_worker(FAKE_ENCODER_WORKER, clean_redis, tmp_path) as process:
         yield process
 
 
@@ -61,49 +61,49 @@ async def server() -> AsyncIterator[Server]:
 
 
 @pytest.mark.timeout(240)
-async def test_one_id_and_no_words(worker: Process, server: Server, settings: Settings, site: Site) -> None:
-    """A private channel adds, asks, votes and fails: bot, worker and reply share an id; no log has a word of it."""
-    clip(site.folder / "redsecretclip.mp4", "red")
-    (site.folder / "brokensecretclip.mp4").write_bytes(b"no video")
-    with logging_to(settings) as file:
-        assert settings.redis_url
+async def test_logs_share_one_id_and_contain_no_private_words(
+    worker: Process, server: Server, settings: Settings, clean_redis: str, site: Site
+) -> None:
+    """A private channel adds, searches, votes and fails: bot, worker and reply have the same correlation id."""
+    red = serve_clip(site, "redsecretclip.mp4", "red")
+    broken = site.put("/brokensecretclip.mp4", b"no video", kind="video/mp4")
+    with log_to_file(settings) as log_file:
         async with (
-            connect(settings) as client,
-            open_chat_store(settings.redis_url.get_secret_value(), "500/minute", "500/minute") as kept,
-            connected(Bot(ChatService(client, kept)), server),
+            connect_client(settings) as client,
+            open_chat_stores(clean_redis, "500/minute", "500/minute") as stores,
+            run_bot(Bot(ChatService(client, stores)), server),
         ):
-            added = await server.command(ADA, "index", link=f"{site.url}/redsecretclip.mp4", channel=SECRET)
-            await server.answered(added, "Added")
+            await server.answered(await server.command(ADA, "index", link=red, channel=SECRET), "Added")
             found = await server.command(ADA, "find", words="scarlettish wallpaper", channel=SECRET)
             shown = await server.answered(found, "redsecretclip")
-            await server.answered(await server.press(ADA, shown, "Fits"), "Thanks")
-            failed = await server.command(ADA, "index", link=f"{site.url}/brokensecretclip.mp4", channel=SECRET)
-            told = texts(await server.answered(failed, "Reference"))
-        bot_log = file.read_text()
+            await server.answered(await server.press(ADA, shown, "Good match"), "Thanks")
+            failed = await server.command(ADA, "index", link=broken, channel=SECRET)
+            reply = texts(await server.answered(failed, "Reference"))
+        bot_log = log_file.read_text()
 
-    id = told.split("Reference ")[1].split()[0]
-    lines = [*json_lines(bot_log), *(json.loads(line) for line in worker.lines if line.startswith("{"))]
-    events = [line["event"] for line in lines if line.get("correlation_id") == id]
-    assert "errand.begun" in events
+    correlation_id = reply.split("Reference ")[1].split()[0]
+    lines = [*parse_json_lines(bot_log), *(json.loads(line) for line in worker.lines if line.startswith("{"))]
+    events = [line["event"] for line in lines if line.get("correlation_id") == correlation_id]
+    assert "request.started" in events
     assert {"index.failed", "task.done"} <= set(events)
     assert any("exception" in line for line in lines)
-    secrets = [TOKEN, "token-", "scarlettish", "secretclip", site.url.partition("//")[2], SIGNING_KEY]
+    secrets = [TOKEN, "token-", "scarlettish", "secretclip", site.url("").partition("//")[2], SIGNING_KEY]
     assert not [line for line in (*bot_log.splitlines(), *worker.lines) if any(each in line for each in secrets)]
 
 
-def test_third_parties_are_cut_short(tmp_path: Path) -> None:
-    """What a library warns of keeps its first line, without addresses; what an exception says is for debugging only."""
+def test_third_party_log_messages_are_shortened(tmp_path: Path) -> None:
+    """A library's warning keeps its first line, without addresses; an exception's message is logged at level debug."""
 
-    def said(level: str) -> str:
-        settings = Settings(data_dir=tmp_path / level, log_level=level)  # type: ignore[arg-type]
-        with logging_to(settings) as file:
+    def log_at(level: str) -> str:
+        settings = Settings(data_dir=tmp_path / level, log_level=level)
+        with log_to_file(settings) as log_file:
             logging.getLogger("discord.http").warning("slow down: POST https://discord/webhooks/1/atoken\nmore words")
             error = ValueError("https://site.example/private")
             structlog.get_logger().warning("it.failed", error=error, exc_info=error)
-            return file.read_text()
+            return log_file.read_text()
 
-    quiet = said("info")
-    assert "slow down: POST (address)" in quiet
-    assert quiet.count("ValueError") == 2
-    assert not [each for each in ("atoken", "more words", "private") if each in quiet]
-    assert "site.example/private" in said("debug")
+    info = log_at("info")
+    assert "slow down: POST (address)" in info
+    assert info.count("ValueError") == 2
+    assert not [each for each in ("atoken", "more words", "private") if each in info]
+    assert "site.example/private" in log_at("debug")

@@ -1,4 +1,4 @@
-"""Whatever is killed in whichever stage of a retrain: it goes on, and searches are answered or told why not."""
+"""Faults at each stage of a retrain: it resumes, and searches are answered or get an error message."""
 
 import asyncio
 import fcntl
@@ -14,29 +14,33 @@ from typing import IO
 
 import pytest
 
-from tests.e2e.test_outages import Servers, servers
-from tests.support.processes import Process, running
-from tests.support.toy_model import SIZE, Teacher, load
-from tests.worker.jobs.test_retrain import ADMIN, ANN, VIDEOS, share
-from worker.client.queue_client import QueueClient, connect
+from bots.commands.client import Client
+from tests.support.callers import ADMIN, ANN
+from tests.support.processes import Process, run_process
+from tests.support.servers import StoreServers
+from tests.support.toy_library import VIDEO_COUNT, fill_library
+from tests.support.toy_model import ToyTrainer, load_toy_encoder
+from worker.client.queue_client import connect_client
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, Find, GetStatus, Retrain, RetrainFinished, SearchResults
+from worker.protocol.library import GetStatus
+from worker.protocol.models import Retrain
+from worker.protocol.search import Find
+from worker.protocol.updates import RetrainFinished
 from worker.queue.app import make_app
 from worker.services import Services
 from worker.settings import Settings
 
-__all__ = ["servers"]
-
 STAGES = ("train", "evaluate", "embed", "switch")
-REFUSALS = {ErrorCode.STORE_UNAVAILABLE, ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER, ErrorCode.BUSY}
+EXPECTED_ERRORS = {ErrorCode.STORE_UNAVAILABLE, ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER, ErrorCode.BUSY}
 QUESTION = Find(caller=ANN, queries=("number 42 please",))
 
 
 @dataclass
 class Installation:
-    """A worker for searches and one for retrains, in a folder, on these servers."""
+    """A worker for searches and one for retrains with these servers. A trainer waits before each stage with a gate."""
 
-    servers: Servers
+    servers: StoreServers
     folder: Path
     stack: ExitStack
     trainer: ExitStack = field(default_factory=ExitStack)
@@ -46,130 +50,131 @@ class Installation:
     def gates(self) -> Path:
         return self.folder / "gates"
 
-    def close(self, stage: str) -> None:
-        """From now on every trainer waits before this stage."""
+    def close_gate(self, stage: str) -> None:
+        """Let every trainer wait before this stage."""
         self._gates[stage] = gate = (self.gates / stage).open("w")
         fcntl.flock(gate, fcntl.LOCK_EX)
 
-    def open(self, stage: str) -> None:
+    def open_gate(self, stage: str) -> None:
         self._gates.pop(stage).close()
 
-    def train(self) -> Process:
-        """A new train worker; the one there was is killed."""
+    def start_trainer(self) -> Process:
+        """Kill the present train worker, if there is one, and start another."""
         self.trainer.close()
-        return self.worker("train", self.trainer)
+        return self.start_worker("train", self.trainer)
 
-    def worker(self, queue: str, stack: ExitStack) -> Process:
+    def start_worker(self, queue: str, stack: ExitStack) -> Process:
         command = [sys.executable, "-m", "tests.support.retrain_worker_process", queue, str(self.gates)]
-        return stack.enter_context(running(command, self.folder, **self.servers.settings))
+        return stack.enter_context(run_process(command, self.folder, **self.servers.environment))
 
     def settings(self) -> Settings:
-        urls = {name.removeprefix("REELSEEK_").lower(): url for name, url in self.servers.settings.items()}
         return Settings(
-            data_dir=self.folder, search_timeout_s=3, redis_url=urls["redis_url"], qdrant_url=urls["qdrant_url"]
+            data_dir=self.folder,
+            search_timeout_s=3,
+            redis_url=self.servers.redis_url,
+            qdrant_url=self.servers.qdrant_url,
         )
 
 
 @pytest.fixture
-def installation(servers: Servers, tmp_path: Path) -> Iterator[Installation]:
+def installation(servers: StoreServers, tmp_path: Path) -> Iterator[Installation]:
     folder = tmp_path / "data"
     (folder / "gates").mkdir(parents=True)
     with ExitStack() as stack:
-        made = Installation(servers, folder, stack)
-        (made.gates / "gather").touch()
+        installation = Installation(servers, folder, stack)
+        (installation.gates / "gather").touch()
         for stage in STAGES:
-            made.close(stage)
-        settings = made.settings()
-        with closing(Services(settings, make_app(settings), threading.Event(), load, Teacher())) as services:
-            services.library.open("base", SIZE, None)
-            for number in range(VIDEOS):
-                share(services, number)
-        made.worker("search", stack).wait_for("worker.ready")
-        yield made
-        made.trainer.close()
+            installation.close_gate(stage)
+        settings = installation.settings()
+        app = make_app(settings)
+        with closing(Services(settings, app, threading.Event(), load_toy_encoder, ToyTrainer())) as services:
+            fill_library(services)
+        installation.start_worker("search", stack).wait_for("worker.ready")
+        yield installation
+        installation.trainer.close()
 
 
 @asynccontextmanager
-async def asking(client: QueueClient) -> AsyncIterator[Counter[str]]:
-    """Asks one question again and again, and counts what came: the best hit, or the code of the refusal."""
-    told: Counter[str] = Counter()
+async def keep_searching(client: Client) -> AsyncIterator[Counter[str]]:
+    """Search again and again during the block, and count the outcomes."""
+    outcomes: Counter[str] = Counter()
+    is_over = asyncio.Event()
 
-    async def ask() -> None:
-        while not enough.is_set():
-            told[await answer(client)] += 1
+    async def search_repeatedly() -> None:
+        while not is_over.is_set():
+            outcomes[await search(client)] += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(enough.wait(), 0.2)
+                await asyncio.wait_for(is_over.wait(), 0.2)
 
-    enough = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(ask())
-        yield told
-        enough.set()
+        group.create_task(search_repeatedly())
+        yield outcomes
+        is_over.set()
 
 
-async def answer(client: QueueClient) -> str:
+async def search(client: Client) -> str:
+    """Return the title of the best hit, or the error code."""
     try:
-        found: SearchResults = await client.call(QUESTION)
+        found = await client.call(QUESTION)
     except CallFailedError as failed:
         return failed.code
     return found.hits[0].title
 
 
-async def seen(process: Process, words: str, times: int = 1) -> None:
+async def wait_for(process: Process, words: str, times: int = 1) -> None:
     await asyncio.to_thread(process.wait_for, words, 120, times)
 
 
-async def handed_on(installation: Installation, trainer: Process, stage: str) -> Process:
-    """The trainer is told to end in this stage: it does so in order, and another one goes on."""
-    await seen(trainer, f"at {stage}")
+async def stop_and_replace(installation: Installation, trainer: Process, stage: str) -> Process:
+    """Stop the trainer gracefully in this stage, and start another, which resumes the job."""
+    await wait_for(trainer, f"at {stage}")
     trainer.popen.send_signal(signal.SIGTERM)
-    await seen(trainer, "worker.stopping")
-    installation.open(stage)
+    await wait_for(trainer, "worker.stopping")
+    installation.open_gate(stage)
     assert await asyncio.to_thread(trainer.wait) == 0
-    assert "retrain.given_back" in trainer.text
+    assert "retrain.requeued" in trainer.text
     assert "Traceback" not in trainer.text
-    installation.close(stage)
-    return installation.train()
+    installation.close_gate(stage)
+    return installation.start_trainer()
 
 
-async def outlived(installation: Installation, client: QueueClient, stage: str) -> Process:
-    """The trainer was killed before this stage; in it, first Qdrant and then Redis goes and comes back."""
-    servers, trainer = installation.servers, installation.train()
+async def inflict_faults(installation: Installation, client: Client, stage: str) -> Process:
+    """Kill the trainer before this stage; in it, stop and start first Qdrant and then Redis. Return the new trainer."""
+    servers, trainer = installation.servers, installation.start_trainer()
     if stage in ("train", "embed"):
-        trainer = await handed_on(installation, trainer, stage)
-    await seen(trainer, f"at {stage}")
-    servers.end("qdrant")
-    installation.open(stage)
-    await seen(trainer, "retrain.store_away")
-    assert await answer(client) == ErrorCode.STORE_UNAVAILABLE
-    installation.close(stage)
+        trainer = await stop_and_replace(installation, trainer, stage)
+    await wait_for(trainer, f"at {stage}")
+    servers.stop("qdrant")
+    installation.open_gate(stage)
+    await wait_for(trainer, "retrain.store_unavailable")
+    assert await search(client) == ErrorCode.STORE_UNAVAILABLE
+    installation.close_gate(stage)
     before = trainer.text.count(f"at {stage}")
-    servers.begin("qdrant")
-    await seen(trainer, f"at {stage}", before + 1)
-    servers.end("redis")
-    assert await answer(client) == ErrorCode.QUEUE_UNAVAILABLE
-    installation.open(stage)
-    servers.begin("redis")
+    servers.start("qdrant")
+    await wait_for(trainer, f"at {stage}", before + 1)
+    servers.stop("redis")
+    assert await search(client) == ErrorCode.QUEUE_UNAVAILABLE
+    installation.open_gate(stage)
+    servers.start("redis")
     return trainer
 
 
 # redis-py lets go of a connection that was reset without closing its stream.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(480)
-async def test_a_retrain_outlives_every_kill(installation: Installation) -> None:
-    """In each stage the trainer, Qdrant and Redis are killed in turn, and a trainer is told to end; one retrain ends
-    well, and no search breaks.
-    """
-    async with connect(installation.settings()) as client, asking(client) as told:
+async def test_retrain_survives_faults_at_each_stage(installation: Installation) -> None:
+    """In each stage the trainer, Qdrant and Redis are killed in turn; one retrain succeeds, and no search breaks."""
+    async with connect_client(installation.settings()) as client, keep_searching(client) as outcomes:
         job = (await client.call(Retrain(caller=ADMIN))).job_id
         assert job
         for stage in STAGES:
-            trainer = await outlived(installation, client, stage)
-        *_, learned = [update async for update in client.follow(job)]
-        assert isinstance(learned, RetrainFinished), trainer.text
-        assert learned.outcome == "promoted"
+            trainer = await inflict_faults(installation, client, stage)
+        *_, finished = [update async for update in client.follow(job)]
+        assert isinstance(finished, RetrainFinished), trainer.text
+        assert finished.outcome == "promoted"
         live = (await client.call(GetStatus(caller=ANN))).generation
-        assert live.endswith("@discord.1")
-        while await answer(client) != "number 42":
-            assert not set(told) - REFUSALS - {f"number {number}" for number in range(VIDEOS)}, told
-    assert told[ErrorCode.INTERNAL] == 0
+        assert str(live).endswith("@discord.1")
+        while await search(client) != "number 42":
+            titles = {f"number {number}" for number in range(VIDEO_COUNT)}
+            assert not set(outcomes) - EXPECTED_ERRORS - titles, outcomes
+    assert outcomes[ErrorCode.INTERNAL] == 0

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bots.chat.store import open_chat_store
-from bots.slack.run import Serving, serving
-from tests.e2e.conftest import Site
-from tests.support.clips import samples
-from tests.support.processes import REELSEEK, Process, working
+from bots.chat.stores import open_chat_stores
+from bots.slack.run import RunningApp, running_app
+from tests.support.clips import serve_samples
+from tests.support.processes import REELSEEK, Process, run_worker
+from tests.support.site import Site
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, Shown
 from tests.support.slack.server import Slack, slack
-from worker.client.queue_client import connect
+from worker.client.queue_client import connect_client
 from worker.settings import Settings
 
 ANN, ALL = "U0000ANN", "C0000ALL"
@@ -21,10 +21,10 @@ ANN, ALL = "U0000ANN", "C0000ALL"
 
 @pytest.fixture
 def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
-    """All queues' worker, which owns the data."""
+    """Run a worker of all queues, which owns the data."""
     data = tmp_path / "data"
     data.mkdir()
-    with working([REELSEEK, "worker"], clean_redis, data) as process:
+    with run_worker([REELSEEK, "worker"], clean_redis, data) as process:
         yield process
 
 
@@ -36,45 +36,47 @@ async def server() -> AsyncIterator[Slack]:
 
 
 @pytest.fixture
-async def app(worker: Process, server: Slack, clean_redis: str, tmp_path: Path) -> AsyncIterator[Serving]:
+async def app(worker: Process, server: Slack, clean_redis: str, tmp_path: Path) -> AsyncIterator[RunningApp]:
     settings = Settings(
-        redis_url=clean_redis, data_dir=tmp_path / "data", slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN
+        redis_url=clean_redis,
+        data_dir=tmp_path / "data",
+        slack_bot_token=BOT_TOKEN,
+        slack_app_token=APP_TOKEN,
     )
     async with (
-        connect(settings) as client,
-        open_chat_store(clean_redis, settings.person_rate, settings.space_rate) as kept,
-        serving(settings, client, kept, api=f"{server.address}/api/") as serving_slack,
+        connect_client(settings) as client,
+        open_chat_stores(clean_redis, settings.person_rate, settings.space_rate) as stores,
+        running_app(settings, client, stores, api_url=f"{server.address}/api/") as app,
     ):
-        yield serving_slack
+        yield app
 
 
-async def asked(server: Slack, words: str) -> Shown:
-    """The last that Ann is shown for it."""
+async def ask(server: Slack, words: str) -> Shown:
+    """Send a command as Ann. Return the last message that she is shown for it."""
     before = len(server.to(ANN))
     await server.command(words)
     shown: list[Shown] = await server.until(lambda: server.to(ANN)[before:], timeout_s=60)
     return shown[-1]
 
 
-async def test_the_story(app: Serving, server: Slack, site: Site) -> None:
-    """Submitted, followed, found, paged, voted on, shared and forgotten; each step by what a person does in Slack."""
-    names = ("swimming", "city_bikes", "city_walk", "big_buck_bunny", "carphone", "banana")
-    links = [f"{site.url}/{name}" for name in samples(site.folder, *names)]
+async def test_all_commands_and_buttons(app: RunningApp, server: Slack, site: Site) -> None:
+    """Submit with progress, find, page, vote, share and forget, each by what a person does in Slack."""
+    links = serve_samples(site, "swimming", "city_bikes", "city_walk", "big_buck_bunny", "carphone", "banana")
     message = {"type": "message", "channel_type": "im", "channel": "D0000ANN", "user": ANN, "ts": "1.0"}
     await server.event(message | {"text": " ".join(f"<{link}>" for link in links)})
     (progress,) = await server.until(lambda: server.posted)
     await server.until(lambda: progress.text.count("✅ Added") >= len(links), timeout_s=100)
     assert progress.edits >= 1
 
-    # What she gave the app alone the others don't know of; from here on they do.
-    assert "✅ Added" in (await asked(server, f"index {links[0]}")).text
-    assert "in the library already" in (await asked(server, f"index {links[0]}")).text
+    # Links of a direct message stay private to Ann; submitted in a public channel, they are everyone's.
+    assert "✅ Added" in (await ask(server, f"index {links[0]}")).text
+    assert "already in the library" in (await ask(server, f"index {links[0]}")).text
     await server.command(f"index {' '.join(links[1:])}")
     await server.until(
         lambda: any(each.text.count("✅ Added") >= len(links) - 1 for each in server.to(ANN)), timeout_s=60
     )
 
-    shown = await asked(server, "a person swims in water")
+    shown = await ask(server, "a person swims in water")
     assert len(shown.buttons("Open")) == 5
     first = shown.buttons("Open")[0]["url"]
     assert first.startswith(links[0])
@@ -94,15 +96,15 @@ async def test_the_story(app: Serving, server: Slack, site: Site) -> None:
     await server.until(lambda: len(server.posted) == 2, timeout_s=60)
     assert (server.posted[1].channel, first in server.posted[1].text) == (ALL, True)
 
-    assert "are needed" in (await asked(server, "retrain")).text
-    assert "in use" in (await asked(server, "model")).text
-    assert "no other model" in (await asked(server, "model rollback")).text
-    assert "Changed" in (await asked(server, "settings submitters admins")).text
+    assert "are needed" in (await ask(server, "retrain")).text
+    assert "in use" in (await ask(server, "model")).text
+    assert "no earlier model" in (await ask(server, "model rollback")).text
+    assert "Changed" in (await ask(server, "settings submitters admins")).text
 
-    assert "Forgotten" in (await asked(server, f"forget {links[0]}")).text
-    again = await asked(server, "a person swims in water")
+    assert "Forgotten" in (await ask(server, f"forget {links[0]}")).text
+    again = await ask(server, "a person swims in water")
     assert links[0] not in str(again.payload)
-    assert "5 videos" in (await asked(server, "status")).text
-    assert "Forgotten" in (await asked(server, "forget mine")).text
-    assert "library is empty" in (await asked(server, "library")).text
-    await asyncio.wait_for(app.bot.tasks.idle(), 60)
+    assert "5 videos" in (await ask(server, "status")).text
+    assert "Forgotten" in (await ask(server, "forget mine")).text
+    assert "library is empty" in (await ask(server, "library")).text
+    await asyncio.wait_for(app.requests.tasks.wait_until_idle(), 60)

@@ -1,4 +1,4 @@
-"""What happens to a link, through the whole product: guard, yt-dlp, PyAV, the starter preset, the store."""
+"""Submitting a link, through the whole product: SSRF guard, yt-dlp, PyAV, the starter preset, the store."""
 
 import asyncio
 import signal
@@ -7,71 +7,75 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ANN, BOB, Site, outcome, submitted
-from tests.support.clips import clip
-from tests.support.processes import REELSEEK, json_lines, reelseek, running
+from tests.support.clips import serve_clip, write_clip
+from tests.support.processes import REELSEEK, parse_json_lines, run_process, run_reelseek
+from tests.support.site import Site
+from tests.support.submissions import ANN, BOB, submit, wait_for_outcome
 from worker.client.queue_client import QueueClient
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, Find, Forget, GetStatus, Indexed, ListLibrary
+from worker.protocol.library import Forget, GetStatus, ListLibrary
+from worker.protocol.search import Find
+from worker.protocol.updates import Indexed
 from worker.settings import Settings
 
 
-def files(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
 
 
-async def test_a_link_becomes_moments_that_are_found(client: QueueClient, site: Site) -> None:
-    """A submitted video is cut along its shots, and found with links that jump to the moment and a thumbnail of it."""
-    clip(site.folder / "shots.mp4", "red", "blue", seconds=3)
-    ended = await outcome(client, await submitted(client, f"{site.url}/shots.mp4?utm_source=x"))
-    assert isinstance(ended, Indexed)
-    assert (ended.link, ended.moments) == (f"{site.url}/shots.mp4", 2)
+async def test_submitted_video_is_cut_at_shots_and_found(client: QueueClient, site: Site) -> None:
+    """Hits have links that jump to the moment and a thumbnail of it."""
+    link = serve_clip(site, "shots.mp4", "red", "blue", seconds=3)
+    indexed = await wait_for_outcome(client, await submit(client, f"{link}?utm_source=x"))
+    assert isinstance(indexed, Indexed)
+    assert (indexed.link, indexed.moments) == (link, 2)
     found = await client.call(Find(caller=ANN, queries=("a blue picture",)))
     hit = found.hits[0]
-    assert (hit.link, hit.more) == (f"{site.url}/shots.mp4", 1)
-    assert hit.moment_link == f"{site.url}/shots.mp4#t=3"
-    assert (hit.start_s, hit.end_s) == (pytest.approx(3, abs=0.3), pytest.approx(6, abs=0.3))
+    assert (hit.link, hit.more) == (link, 1)
+    assert hit.moment_link == f"{link}#t=3"
+    assert [hit.start_s, hit.end_s] == pytest.approx([3, 6], abs=0.3)
     assert hit.thumbnail
     assert (await client.thumbnail(hit.thumbnail)).startswith(b"\xff\xd8")
 
 
-async def test_the_same_link_twice_is_one_job(client: QueueClient, site: Site) -> None:
-    """Submitted twice at once, in two forms, a video is fetched once and stored once."""
-    clip(site.folder / "a.mp4", "red")
-    forms = (f"{site.url}/a.mp4", f"<{site.url}/a.mp4?utm_campaign=y#t=3>")
-    answers = await asyncio.gather(*(submitted(client, form) for form in forms))
+async def test_same_link_submitted_twice_is_one_job(client: QueueClient, site: Site) -> None:
+    """Submitted twice at once, in two spellings, a video is fetched once and stored once."""
+    link = serve_clip(site, "a.mp4", "red")
+    spellings = (link, f"<{link}?utm_campaign=y#t=3>")
+    answers = await asyncio.gather(*(submit(client, spelling) for spelling in spellings))
     assert answers[0].job_id == answers[1].job_id
-    ends = await asyncio.gather(*(outcome(client, answer) for answer in answers))
-    assert ends[0] == ends[1]
-    again = await submitted(client, forms[0])
+    outcomes = await asyncio.gather(*(wait_for_outcome(client, answer) for answer in answers))
+    assert outcomes[0] == outcomes[1]
+    again = await submit(client, link)
     assert again.indexed
     assert again.indexed.status == "already"
     assert (await client.call(GetStatus(caller=ANN))).moments == 1
 
 
-async def test_two_spaces_share_the_points_and_not_the_video(client: QueueClient, site: Site) -> None:
-    """A second space finds a video only once it submits it, without new work; forgetting it leaves the first one's."""
-    clip(site.folder / "a.mp4", "green")
-    await outcome(client, await submitted(client, f"{site.url}/a.mp4"))
-    fetched = site.asked["a.mp4"]
-    question = {"queries": ("green",)}
-    assert (await client.call(Find(caller=BOB, **question))).hits == ()
-    assert (await submitted(client, f"{site.url}/a.mp4", BOB)).indexed
-    assert site.asked["a.mp4"] == fetched
-    assert [(await client.call(Find(caller=who, **question))).hits[0].submitter for who in (ANN, BOB)] == ["ann", "bob"]
-    await client.call(Forget(caller=ANN, link=f"{site.url}/a.mp4"))
-    assert (await client.call(Find(caller=ANN, **question))).hits == ()
-    assert len((await client.call(Find(caller=BOB, **question))).hits) == 1
+async def test_two_spaces_share_moments_but_not_visibility(client: QueueClient, site: Site) -> None:
+    """A second space finds a video only after it submits it, without new work; the first may then remove its own."""
+    link = serve_clip(site, "a.mp4", "green")
+    await wait_for_outcome(client, await submit(client, link))
+    requests = len(site.requested_paths)
+    assert (await client.call(Find(caller=BOB, queries=("green",)))).hits == ()
+    assert (await submit(client, link, BOB)).indexed
+    assert len(site.requested_paths) == requests
+    for caller, submitter in ((ANN, "ann"), (BOB, "bob")):
+        assert (await client.call(Find(caller=caller, queries=("green",)))).hits[0].submitter == submitter
+    await client.call(Forget(caller=ANN, link=link))
+    assert (await client.call(Find(caller=ANN, queries=("green",)))).hits == ()
+    assert len((await client.call(Find(caller=BOB, queries=("green",)))).hits) == 1
 
 
-async def test_the_last_to_forget_takes_everything_along(client: QueueClient, site: Site, settings: Settings) -> None:
-    """Once no space wants a video, its moments, its record and its pictures are gone."""
-    clip(site.folder / "a.mp4", "green")
-    await outcome(client, await submitted(client, f"{site.url}/a.mp4"))
-    assert files(settings.data_dir / "blobs")
-    forgotten = await client.call(Forget(caller=ANN, mine=True))
-    assert forgotten.links == (f"{site.url}/a.mp4",)
-    assert not files(settings.data_dir / "blobs")
+async def test_last_removal_deletes_everything_of_a_video(client: QueueClient, site: Site, settings: Settings) -> None:
+    """Its moments, its record and its pictures are gone once no space has it."""
+    link = serve_clip(site, "a.mp4", "green")
+    await wait_for_outcome(client, await submit(client, link))
+    assert list_files(settings.data_dir / "blobs")
+    removed = await client.call(Forget(caller=ANN, only_own=True))
+    assert removed.links == (link,)
+    assert not list_files(settings.data_dir / "blobs")
     assert (await client.call(ListLibrary(caller=ANN))).total == 0
 
 
@@ -90,10 +94,10 @@ async def test_the_last_to_forget_takes_everything_along(client: QueueClient, si
         ("https://www.youtube.com/playlist?list=PL123456789", ErrorCode.PLAYLIST_REFUSED),
     ],
 )
-async def test_a_refused_link_is_not_recorded(client: QueueClient, link: str, code: ErrorCode) -> None:
-    """What the guard refuses is refused at once, with its own code, and leaves no trace."""
+async def test_refused_link_is_not_recorded(client: QueueClient, link: str, code: ErrorCode) -> None:
+    """A link that the guard refuses has its own error code and leaves no record."""
     with pytest.raises(CallFailedError) as failed:
-        await submitted(client, link)
+        await submit(client, link)
     assert failed.value.code is code
     assert (await client.call(ListLibrary(caller=ANN))).total == 0
 
@@ -107,31 +111,30 @@ async def test_a_refused_link_is_not_recorded(client: QueueClient, link: str, co
         ("archive.mp4", b"PK\x03\x04" + bytes(2000), ErrorCode.CORRUPT),
     ],
 )
-async def test_a_failed_link_leaves_nothing_half_stored(
+async def test_failed_link_leaves_nothing_half_stored(
     client: QueueClient, site: Site, settings: Settings, name: str, content: bytes | None, code: ErrorCode
 ) -> None:
-    """A link that gives no video ends with its own code; the library says so, and no moment, picture or file stays."""
-    if content is not None:
-        (site.folder / name).write_bytes(content)
-    ended = await outcome(client, await submitted(client, f"{site.url}/{name}"))
-    assert getattr(ended, "code", None) is code
+    """A link without a video has its own error code; the library shows it, and no moment, picture or file stays."""
+    kind = "text/html" if name.endswith(".html") else "video/mp4"
+    link = site.url(f"/{name}") if content is None else site.put(f"/{name}", content, kind=kind)
+    failed = await wait_for_outcome(client, await submit(client, link))
+    assert getattr(failed, "code", None) is code
     entry = (await client.call(ListLibrary(caller=ANN))).entries[0]
     assert (entry.status, entry.code, entry.moments) == ("failed", code, 0)
-    assert not files(settings.data_dir / "blobs") + files(settings.data_dir / "work")
+    assert not list_files(settings.data_dir / "blobs") + list_files(settings.data_dir / "work")
 
 
-async def test_a_failed_link_may_be_tried_again(client: QueueClient, site: Site) -> None:
-    """Once the site has mended its video, submitting it again indexes it."""
-    link = f"{site.url}/late.mp4"
-    assert getattr(await outcome(client, await submitted(client, link)), "code", None) is ErrorCode.NOT_FOUND
-    clip(site.folder / "late.mp4", "red")
-    assert isinstance(await outcome(client, await submitted(client, link)), Indexed)
+async def test_failed_link_can_be_submitted_again(client: QueueClient, site: Site) -> None:
+    """Once the site has fixed its video, submitting it again indexes it."""
+    link = site.url("/late.mp4")
+    assert getattr(await wait_for_outcome(client, await submit(client, link)), "code", None) is ErrorCode.NOT_FOUND
+    serve_clip(site, "late.mp4", "red")
+    assert isinstance(await wait_for_outcome(client, await submit(client, link)), Indexed)
 
 
-async def test_odd_questions_are_answered(client: QueueClient, site: Site) -> None:
-    """Emoji, Korean and 10,000 characters are searched; nothing at all is refused with its own code."""
-    clip(site.folder / "🎬영화.mp4", "red")
-    await outcome(client, await submitted(client, f"{site.url}/🎬영화.mp4"))
+async def test_unusual_queries_are_answered(client: QueueClient, site: Site) -> None:
+    """Emoji, Korean and 10,000 characters are searched; an empty query is refused with its own error code."""
+    await wait_for_outcome(client, await submit(client, serve_clip(site, "🎬영화.mp4", "red")))
     for words in ("🎬", "빨간 화면", "一个红色的画面", "red " * 2_500):
         assert len((await client.call(Find(caller=ANN, queries=(words,)))).hits) == 1, words
     with pytest.raises(CallFailedError) as failed:
@@ -139,19 +142,20 @@ async def test_odd_questions_are_answered(client: QueueClient, site: Site) -> No
     assert failed.value.code is ErrorCode.EMPTY_QUERY
 
 
-def test_a_killed_owner_finishes_after_its_restart(tmp_path: Path) -> None:
-    """Kill -9 in the middle of indexing loses nothing: the next start finishes the job, with no point or file twice."""
-    data, video = tmp_path / "data", clip(tmp_path / "long.mp4", "red", seconds=24)
+def test_killed_embedded_process_finishes_its_job_after_a_restart(tmp_path: Path) -> None:
+    """`kill -9` during indexing loses nothing, and no point or file is stored twice."""
+    data, video = tmp_path / "data", write_clip(tmp_path / "long.mp4", "red", seconds=24)
     data.mkdir()
-    with running([REELSEEK, "index", str(video)], data) as first:
-        while not files(data / "blobs"):
+    with run_process([REELSEEK, "index", str(video)], data) as first:
+        while not list_files(data / "blobs"):
             with pytest.raises(subprocess.TimeoutExpired):
                 first.popen.wait(0.02)
-        first.end(signal.SIGKILL)
-    assert files(data / "work")
-    ended = reelseek(data, "index", str(video), "--json")
-    assert json_lines(ended.stdout)[0]["moments"] == 3, ended.stderr
-    assert not files(data / "work")
-    assert len(files(data / "blobs")) == 24
-    found = json_lines(reelseek(data, "find", "red", "--in", str(video), "--limit", "50", "--json").stdout)[0]
-    assert sorted(hit["start_s"] for hit in found["hits"]) == pytest.approx([0, 8, 16], abs=0.2)
+        first.stop(signal.SIGKILL)
+    assert list_files(data / "work")
+    restarted = run_reelseek(data, "index", str(video), "--json")
+    assert parse_json_lines(restarted.stdout)[0]["moments"] == 3, restarted.stderr
+    assert not list_files(data / "work")
+    assert len(list_files(data / "blobs")) == 24
+    found = run_reelseek(data, "find", "red", "--in", str(video), "--limit", "50", "--json")
+    hits = parse_json_lines(found.stdout)[0]["hits"]
+    assert sorted(hit["start_s"] for hit in hits) == pytest.approx([0, 8, 16], abs=0.2)

@@ -31,11 +31,11 @@ class GatedEncoder(FakeEncoder):
 
     gate: Path = Path()
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         print("embedding", flush=True)
         with self.gate.open() as gate:
             fcntl.flock(gate, fcntl.LOCK_SH)
-        return super().frames(pictures)
+        return super().encode_frames(pictures)
 
 
 def load_encoder(settings: Settings, adapter: Path | None) -> ModelEncoder:

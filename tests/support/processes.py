@@ -1,4 +1,4 @@
-"""Starting Reelseek's commands as a person or an operator would: as plain processes."""
+"""Reelseek's commands as plain processes, started as a person or an operator would start them."""
 
 import json
 import os
@@ -12,24 +12,24 @@ from typing import IO, Any
 
 SIGNING_KEY = "0123456789abcdef" * 4
 ROOT = Path(__file__).parents[2]
-END_WITHIN_S = 30
-LOOPBACK = '["127.0.0.1/32"]'
+STOP_TIMEOUT_S = 30
+LOOPBACK_NETWORKS = '["127.0.0.1/32"]'
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
 
-def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A person's environment without this test run's settings."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
-    given = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}
-    # Some processes are tests' own.
-    return own | given | {"COLUMNS": "120", "PYTHONPATH": str(ROOT)} | dict(extra or {})
+def make_environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this environment with settings of its own for `data_dir`, without the settings of this test run."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
+    settings = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}
+    # PYTHONPATH: some processes are modules of tests.
+    return inherited | settings | {"COLUMNS": "120", "PYTHONPATH": str(ROOT)} | dict(extra or {})
 
 
-def reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Runs one command to its end."""
+def run_reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
     return subprocess.run(
         [REELSEEK, *arguments],
-        env=environment(data_dir, extra),
+        env=make_environment(data_dir, extra),
         cwd=data_dir,
         capture_output=True,
         text=True,
@@ -37,62 +37,63 @@ def reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.Comple
     )
 
 
-def json_lines(text: str) -> list[dict[str, Any]]:
+def parse_json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
 class Process:
-    """A running command whose output can be waited for."""
+    """A running command with its output."""
 
     def __init__(self, popen: subprocess.Popen[str]) -> None:
         self.popen = popen
         self.lines: list[str] = []
-        self._grown = threading.Condition()
+        self._has_ended = False
+        self._changed = threading.Condition()
         assert popen.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(popen.stdout,))
         self._reader.start()
 
     def _read(self, output: IO[str]) -> None:
         for line in output:
-            with self._grown:
+            with self._changed:
                 self.lines.append(line)
-                self._grown.notify_all()
-        with self._grown:
-            self.lines.append("")
-            self._grown.notify_all()
+                self._changed.notify_all()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
 
     def wait_for(self, words: str, timeout_s: float = 100, times: int = 1) -> str:
-        """The line that holds `words`, the last of so many; fails with all output if they don't come."""
-        with self._grown:
-            self._grown.wait_for(lambda: len(self._having(words)) >= times or "" in self.lines, timeout_s)
-        having = self._having(words)
-        assert len(having) >= times, f"{words!r} never came {times} times:\n{self.text}"
-        return having[times - 1]
+        """Wait until `times` lines contain `words`; return the last of them. Fail with the output otherwise."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._lines_with(words)) >= times or self._has_ended, timeout_s)
+        found = self._lines_with(words)
+        assert len(found) >= times, f"{words!r} never came {times} times:\n{self.text}"
+        return found[times - 1]
 
-    def _having(self, words: str) -> list[str]:
+    def _lines_with(self, words: str) -> list[str]:
         return [line for line in self.lines if words in line]
 
     @property
     def text(self) -> str:
         return "".join(self.lines)
 
-    def end(self, number: int) -> int:
-        """Sends a signal, and gives the exit status; fails where the process takes longer than any of ours may."""
-        self.popen.send_signal(number)
+    def stop(self, signal_number: int) -> int:
+        """Send a signal. Return the exit status; fail if the process needs longer than a graceful shutdown may take."""
+        self.popen.send_signal(signal_number)
         return self.wait()
 
     def wait(self) -> int:
-        status = self.popen.wait(END_WITHIN_S)
+        status = self.popen.wait(STOP_TIMEOUT_S)
         self._reader.join()
         return status
 
 
 @contextmanager
-def running(command: Sequence[str], data_dir: Path, **extra: str) -> Iterator[Process]:
-    """A command that runs until the block ends; what is left of it is killed."""
+def run_process(command: Sequence[str], data_dir: Path, **extra: str) -> Iterator[Process]:
+    """Run a command until the block ends; kill it if it still runs then."""
     popen = subprocess.Popen(
         command,
-        env=environment(data_dir, extra),
+        env=make_environment(data_dir, extra),
         cwd=data_dir,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -109,9 +110,9 @@ def running(command: Sequence[str], data_dir: Path, **extra: str) -> Iterator[Pr
 
 
 @contextmanager
-def working(command: Sequence[str], redis_url: str, data_dir: Path) -> Iterator[Process]:
-    """A worker that is ready, and that reaches this machine's test server."""
-    given = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_ALLOW_NETWORKS": LOOPBACK}
-    with running(command, data_dir, **given) as process:
+def run_worker(command: Sequence[str], redis_url: str, data_dir: Path, **extra: str) -> Iterator[Process]:
+    """Run a worker that may fetch from loopback; yield it once it is ready."""
+    settings = {"REELSEEK_REDIS_URL": redis_url, "REELSEEK_ALLOW_NETWORKS": LOOPBACK_NETWORKS} | extra
+    with run_process(command, data_dir, **settings) as process:
         process.wait_for("worker.ready")
         yield process
