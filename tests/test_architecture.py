@@ -16,11 +16,10 @@ MAX_MODULES_PER_FOLDER = 14
 MAX_LINES_PER_MODULE = 400
 MAX_HARD_CONSTRUCTIONS_PER_1000_WORDS = 2.0
 
-MIRRORED_CLASSES = {
-    # indexer and model do not know each other: each says in its own ports.py what it needs of an encoder.
-    "Encoder": "indexer.ports is the consumer's view of model.ports",
-}
-"""The only public classes that are defined twice, with the reason."""
+MIRRORED_CLASSES = {"Encoder", "TextVectors", "Clip"}
+"""The only public classes that are defined twice: indexer and model do not know each other, so `indexer.ports` says
+what indexing needs of an encoder, and `model.ports` what an encoder offers. `worker.services` joins the two.
+"""
 
 PARTICIPLES = (
     "answered|asked|begun|brought|built|caught|chosen|done|drawn|fallen|felt|forgotten|found|given|gone|grown|heard|held"
