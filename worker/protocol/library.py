@@ -4,7 +4,7 @@ import time
 
 from pydantic import Field
 
-from indexer.store.records import IndexStatus
+from indexer.store.records import IndexStatus as IndexStatus
 from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.updates import Indexed, JobFailed

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from indexer.hits import Hit as Hit
+from indexer.hits import MatchKind as MatchKind
 from indexer.hits import MatchReason as MatchReason
 from worker.protocol.base import Ack, Request, WireModel
 

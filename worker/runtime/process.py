@@ -40,7 +40,7 @@ def run_worker(
         stack.enter_context(serve_checks(settings, services.metrics, *_checks(services, queues, loop)))
         stack.enter_context(run_periodically(periodic_tasks(services, queues)))
         if set(queues) & MODEL_QUEUES:
-            services.models.current().texts(["warm up"])
+            services.models.current().encode_texts(["warm up"])
         run_celery_worker(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping, loop.beat)
 
 

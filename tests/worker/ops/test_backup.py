@@ -69,10 +69,10 @@ def read_all(services: Services) -> list[Any]:
     finds = [Find(caller=each, queries=(words,)) for each in callers for words in ("goal", "snow", "dog, goal")]
     requests = [*finds, *(ListLibrary(caller=each) for each in callers)]
     stored = [
-        services.stores.spaces.votes(),
+        services.stores.spaces.list_votes(),
         services.stores.spaces.get_settings(SPACE),
-        services.stores.generations.records(),
-        services.stores.generations.live(),
+        services.stores.generations.list_records(),
+        services.stores.generations.get_live(),
     ]
     answers = [handle(services, request).model_dump() for request in requests]
     return [*answers, *stored, {key: services.blobs.get(key) for key in services.blobs.all_keys()}]
@@ -89,7 +89,7 @@ def test_restored_installation_answers_as_before(make_settings: MakeSettings, tm
     with open_services(make_settings("new")) as services:
         stores = services.stores
         assert read_all(services) == before
-        assert [record.video_id for record in stores.videos.waiting()] == [video_id("waiting")]
+        assert [record.video_id for record in stores.videos.list_waiting()] == [video_id("waiting")]
         index_video(stores, SPACE, "new goal")
         stores.removals.remove_by_user(SPACE, "ann")
         assert stores.submissions.list_videos(SPACE, limit=10) == ([], 0)
@@ -105,7 +105,7 @@ def test_changes_during_a_backup_are_reconciled_by_the_restore(tmp_path: Path) -
     back_up_installation(settings, tmp_path / "backup")
     restore_installation(Settings(data_dir=tmp_path / "new"), tmp_path / "backup")
     with open_services(Settings(data_dir=tmp_path / "new")) as services:
-        waiting = {each.video_id for each in services.stores.videos.waiting()}
+        waiting = {each.video_id for each in services.stores.videos.list_waiting()}
         assert waiting == {video_id("goal"), video_id("waiting")}
         assert services.stores.moments.of_video(video_id("dog in snow")) == []
 
