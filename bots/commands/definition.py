@@ -1,4 +1,4 @@
-"""How a command is declared: its name, its parameters and where it is offered.
+"""How a command is declared: its name, its parameters and the surfaces that offer it.
 
 Frontends derive their own form from this declaration: `bots.chat.parsing` for typed lines, `bots.discord.commands`
 for slash commands, `bots.slack.parse_command` for Slack's one command, `bots.cli.core_commands` for the command line.

@@ -167,7 +167,7 @@ class HelpLine(NamedTuple):
 
     name: str
     usage: str
-    """What can be typed after the name."""
+    """The text that can follow the name."""
     help: str
 
 

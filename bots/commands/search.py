@@ -61,7 +61,10 @@ async def find(
 
 @reply_on_error
 async def more(client: Client, caller: Caller, search: Search | None) -> Replies:
-    """Continue an earlier search: `Results.next` or `Search.inside` one video. None means that there is no more."""
+    """Continue an earlier search: `Results.next` or `Search.inside` one video.
+
+    Without a search, say that all results were shown.
+    """
     yield await _run_search(client, caller, search) if search else TextReply(translate(Msg.NO_MORE))
 
 

@@ -59,7 +59,7 @@ def refuse_setting(caller: Caller, name: str, value: str) -> TextReply | None:
 def choices(name: str) -> tuple[str, ...]:
     """Return the values that a setting accepts; empty for `watched`, which takes any channels.
 
-    An empty string stands for None, the default of an optional setting.
+    The empty text resets an optional setting to its default, None.
     """
     if name == "watched":
         return ()

@@ -39,7 +39,7 @@ def use_locale(locale: str) -> Iterator[None]:
 
 
 def choose_language(locale: str) -> str:
-    """Return the language of a locale, or English if there is no catalogue for it."""
+    """Return the language of a locale, or English if it has no catalogue."""
     name = locale.replace("_", "-").partition("-")[0].lower()
     return name if name in LANGUAGES else LANGUAGES[0]
 

@@ -48,7 +48,7 @@ def catalog_path(language: str) -> Path:
 
 
 def update_catalog(language: str, old: bytes) -> bytes:
-    """Return a catalogue with exactly the current sentences, translated as far as `old` translates them."""
+    """Return a catalogue with exactly the current sentences and those translations of them that `old` has."""
     catalog = read_po(io.BytesIO(old), locale=language)
     catalog.update(build_template(), no_fuzzy_matching=True)
     catalog.obsolete.clear()

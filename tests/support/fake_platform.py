@@ -1,42 +1,47 @@
-"""A platform that shows all it is given, and people of one space who ask there."""
+"""A platform without a network: it records what a request is shown."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
-from bots.chat.store import ChatRequest
 from bots.commands.replies import Reply, Results
+from tests.support.callers import ANN
 from tests.support.fake_client import GOAL, SNOW
-from worker.protocol.messages import Caller
+from worker.protocol.base import Caller
 
-ANN = Caller(space="discord:1", user_id="ann", name="Ann")
-HERE = [replace(video, space="discord:1") for video in (SNOW, GOAL)]
+VIDEOS = [replace(video, space=ANN.space) for video in (SNOW, GOAL)]
+"""The library of the space in which `ANN` asks."""
 
 
 @dataclass
-class Screen:
-    """A platform that shows all it is given."""
+class RecordingResponder:
+    """Records replies. With `refuses` it also raises, like a platform that accepts none."""
 
-    seen: list[Reply] = field(default_factory=list)
+    shown: list[Reply] = field(default_factory=list)
     refuses: bool = False
-    any: asyncio.Event = field(default_factory=asyncio.Event)
+    was_shown: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def show(self, errand: ChatRequest, reply: Reply) -> None:
-        self.seen.append(reply)
-        self.any.set()
+    async def show(self, request: ChatRequest, reply: Reply) -> None:
+        """Record a reply."""
+        self.shown.append(reply)
+        self.was_shown.set()
         if self.refuses:
-            raise RuntimeError("the platform says no")
+            raise RuntimeError("the platform refuses every message")
 
 
-async def ask(front: ChatService, screen: Screen, command: str, caller: Caller = ANN, /, **args: Any) -> list[Reply]:
-    """What is shown to that question."""
-    screen.seen.clear()
-    await front.serve(ChatRequest("discord", command, args, caller, "en", {"channel": "5"}), screen)
-    return list(screen.seen)
+async def ask(
+    chat: ChatService, responder: RecordingResponder, command: str, caller: Caller = ANN, /, **args: Any
+) -> list[Reply]:
+    """Run a command. Returns everything that is shown for it."""
+    responder.shown.clear()
+    await chat.serve(ChatRequest("discord", command, args, caller, "en", {"channel": "5"}), responder)
+    return list(responder.shown)
 
 
-async def results(front: ChatService, screen: Screen, caller: Caller = ANN, **args: Any) -> Results:
-    [reply] = await ask(front, screen, "find", caller, **args)
+async def search(chat: ChatService, responder: RecordingResponder, caller: Caller = ANN, **args: Any) -> Results:
+    """Run `find`. Returns its results."""
+    [reply] = await ask(chat, responder, "find", caller, **args)
     assert isinstance(reply, Results)
     return reply

@@ -59,7 +59,7 @@ Run: TypeAlias = Callable[..., Finished]
 
 @pytest.fixture(scope="module")
 def parts_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model in the cache folder of the preset's repository and commit, as if it had been downloaded."""
+    """Save a tiny model where the preset's model would be after its download."""
     folder = tmp_path_factory.mktemp("parts")
     model = PRESETS[PRESET].frame
     snapshot = folder / "hub" / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
@@ -70,7 +70,7 @@ def parts_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, parts_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with pairs of 12 pictures and two texts each, and its own settings."""
+    """Change to a folder with its own settings, and with pairs of 12 pictures and two texts each."""
     monkeypatch.chdir(tmp_path)
     for name, value in {
         "REELSEEK_DATA_DIR": str(tmp_path / "data"),

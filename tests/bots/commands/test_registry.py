@@ -38,7 +38,7 @@ ROLL = Command(
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command that consists of one function and one entry in the registry."""
+    """Register a command: one function and one entry."""
     monkeypatch.setitem(COMMANDS, ROLL.name, ROLL)
     return ROLL
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bots.commands import search as commands
-from bots.commands.replies import Card, Results, Search, TextReply
+from bots.commands.replies import Card, Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient, FakeVideo
@@ -79,9 +79,12 @@ async def test_empty_query_is_refused_without_a_request(
 async def test_query_of_more_than_10000_characters_is_refused_without_a_request(
     client: FakeClient, caller: Caller, box: str
 ) -> None:
-    boxes = {"words": "dog", "like": "", "unlike": ""}
-    await collect_cards(commands.find(client, caller, **boxes | {box: "x" * 9_996 + " dog"}))
-    sentence = await collect_sentence(commands.find(client, caller, **boxes | {box: "x" * 10_001}))
+    def find(text: str) -> Replies:
+        boxes = {"words": "dog", "like": "", "unlike": ""} | {box: text}
+        return commands.find(client, caller, boxes["words"], like=boxes["like"], unlike=boxes["unlike"])
+
+    await collect_cards(find("x" * 9_996 + " dog"))
+    sentence = await collect_sentence(find("x" * 10_001))
     assert sentence == TextReply(translate(ErrorCode.QUERY_TOO_LONG), ok=False, code=ErrorCode.QUERY_TOO_LONG)
     assert len(client.asked) == 1
 

@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from bots.i18n.messages import Msg
 from bots.i18n.translate import count, translate, use_locale
 from bots.web.serve import run_web_server
-from tests.bots.conftest import in_thread
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.loop_thread import enter_in_thread
 from worker.client import relay
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
@@ -61,7 +61,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def address(data_dir: Path) -> Iterator[str]:
     """One web chat for all tests. Each test has its own owner of the data, which the page must find."""
-    with in_thread(run_server()) as address:
+    with enter_in_thread(run_server()) as address:
         yield address
 
 
@@ -73,13 +73,13 @@ async def run_server() -> AsyncIterator[str]:
 
 @pytest.fixture
 def owner(client: FakeClient, data_dir: Path) -> Iterator[FakeClient]:
-    with in_thread(relay.serve_relay(client, Settings())):
+    with enter_in_thread(relay.serve_relay(client, Settings())):
         yield client
 
 
 @pytest.fixture
 def page(browser: Browser, address: str, owner: FakeClient) -> Iterator[Page]:
-    """The page as a visitor first sees it. It loads nothing from other hosts."""
+    """Open the page as a new visitor, and check that it loads nothing from other hosts."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()
         requested: list[str] = []
@@ -190,7 +190,7 @@ def test_page_waits_until_an_owner_of_the_data_starts(
         page = context.new_page()
         page.goto(address)
         expect(page.get_by_text(translate(Msg.STARTING), exact=True)).to_be_visible()
-        with in_thread(relay.serve_relay(client, Settings())):
+        with enter_in_thread(relay.serve_relay(client, Settings())):
             expect(page.locator(".rs-card")).to_have_count(3)
 
 

@@ -34,7 +34,7 @@ async def connecting(client: FakeClient) -> AsyncIterator[FakeClient]:
 
 @pytest.fixture
 def page(client: FakeClient) -> Iterator[AppTest]:
-    """The page as a visitor first sees it."""
+    """Run the page as for a new visitor."""
     with closing(AsyncBridge(connecting(client))) as bridge:
         yield AppTest.from_function(script, args=(bridge,), default_timeout=20).run()
 
