@@ -1,37 +1,44 @@
-"""Buttons and menus that work for as long as their message stands, whichever process drew it."""
+"""Buttons and menus that keep working after a restart, because their ids hold all that they need."""
 
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import discord
 from discord import ui
 
-from bots.chat.service import Action
+from bots.commands.search import ResultAction
 
-UNSET = "unset"
-"""Stands in a menu for an empty value, which Discord refuses."""
+EMPTY_VALUE: Final = "unset"
+"""Stands for an empty value in a menu, because Discord refuses empty ones."""
 
 
 class ButtonHandler(Protocol):
-    """What the bot does when somebody presses."""
+    """What the bot does when a user presses a button or chooses from a menu."""
 
-    async def pressed(self, interaction: discord.Interaction, token: str, action: Action, number: int) -> None: ...
+    async def press_button(
+        self, interaction: discord.Interaction, token: str, action: ResultAction, number: int
+    ) -> None: ...
 
-    async def chosen(self, interaction: discord.Interaction, command: str, args: Mapping[str, Any]) -> None: ...
+    async def run_component(self, interaction: discord.Interaction, command: str, args: Mapping[str, Any]) -> None: ...
 
 
-def _bot(interaction: discord.Interaction) -> ButtonHandler:
-    return cast(ButtonHandler, interaction.client)
+class _Client(Protocol):
+    interactions: ButtonHandler
+
+
+def _handler(interaction: discord.Interaction) -> ButtonHandler:
+    return cast(_Client, interaction.client).interactions
 
 
 class ResultButton(ui.DynamicItem[ui.Button[Any]], template=r"rs:[\w-]+:[a-z]+:\d+"):
-    """A button under results."""
+    """A button under search results."""
 
     @classmethod
-    def of(cls, token: str, action: Action, number: int = 0, **looks: Any) -> "ResultButton":
-        return cls(ui.Button(custom_id=f"rs:{token}:{action}:{number}", **looks))
+    def make(cls, token: str | None, action: ResultAction, number: int = 0, **style: Any) -> "ResultButton":
+        """Make the button for an action on the card with this number, in the results stored under `token`."""
+        return cls(ui.Button(custom_id=f"rs:{token}:{action}:{number}", **style))
 
     @classmethod
     async def from_custom_id(
@@ -41,14 +48,15 @@ class ResultButton(ui.DynamicItem[ui.Button[Any]], template=r"rs:[\w-]+:[a-z]+:\
 
     async def callback(self, interaction: discord.Interaction) -> None:
         _, token, action, number = self.custom_id.split(":")
-        await _bot(interaction).pressed(interaction, token, cast(Action, action), int(number))
+        await _handler(interaction).press_button(interaction, token, cast(ResultAction, action), int(number))
 
 
 class CommandButton(ui.DynamicItem[ui.Button[Any]], template=r"rs![a-z]+\{.*\}"):
     """A button that runs a command."""
 
     @classmethod
-    def of(cls, command: str, args: Mapping[str, Any], label: str) -> "CommandButton":
+    def make(cls, command: str, args: Mapping[str, Any], label: str) -> "CommandButton":
+        """Make the button for a command with these arguments."""
         packed = json.dumps(dict(args), separators=(",", ":"))
         return cls(ui.Button(custom_id=f"rs!{command}{packed}", label=label, style=discord.ButtonStyle.primary))
 
@@ -60,16 +68,17 @@ class CommandButton(ui.DynamicItem[ui.Button[Any]], template=r"rs![a-z]+\{.*\}")
 
     async def callback(self, interaction: discord.Interaction) -> None:
         command, brace, packed = self.custom_id.removeprefix("rs!").partition("{")
-        await _bot(interaction).chosen(interaction, command, json.loads(brace + packed))
+        await _handler(interaction).run_component(interaction, command, json.loads(brace + packed))
 
 
 class SettingSelect(ui.DynamicItem[ui.Select[Any]], template=r"rs=[a-z]+"):
-    """A menu of what a setting can be."""
+    """A menu with the accepted values of a setting."""
 
     @classmethod
-    def of(cls, name: str, values: tuple[str, ...], value: str) -> "SettingSelect":
+    def make(cls, name: str, values: tuple[str, ...], value: str) -> "SettingSelect":
+        """Make the menu of a setting that has `value` now."""
         options = [
-            discord.SelectOption(label=each or "–", value=each or UNSET, default=each == value) for each in values
+            discord.SelectOption(label=each or "–", value=each or EMPTY_VALUE, default=each == value) for each in values
         ]
         return cls(ui.Select(custom_id=f"rs={name}", options=options))
 
@@ -81,15 +90,16 @@ class SettingSelect(ui.DynamicItem[ui.Select[Any]], template=r"rs=[a-z]+"):
 
     async def callback(self, interaction: discord.Interaction) -> None:
         name, value = self.custom_id.removeprefix("rs="), self.item.values[0]
-        args = {"name": name, "value": "" if value == UNSET else value}
-        await _bot(interaction).chosen(interaction, "settings", args)
+        args = {"name": name, "value": "" if value == EMPTY_VALUE else value}
+        await _handler(interaction).run_component(interaction, "settings", args)
 
 
-class Channels(ui.DynamicItem[ui.ChannelSelect[Any]], template=r"rs#[a-z]+"):
-    """A menu of the server's channels."""
+class ChannelSelect(ui.DynamicItem[ui.ChannelSelect[Any]], template=r"rs#[a-z]+"):
+    """A menu of the guild's channels, for a setting."""
 
     @classmethod
-    def of(cls, name: str, ids: tuple[str, ...]) -> "Channels":
+    def make(cls, name: str, ids: tuple[str, ...]) -> "ChannelSelect":
+        """Make the menu of a setting that names the channels with these ids now."""
         chosen = [discord.SelectDefaultValue(id=int(id), type=discord.SelectDefaultValueType.channel) for id in ids]
         kinds = [discord.ChannelType.text, discord.ChannelType.news, discord.ChannelType.forum]
         menu: ui.ChannelSelect[Any] = ui.ChannelSelect(
@@ -100,13 +110,13 @@ class Channels(ui.DynamicItem[ui.ChannelSelect[Any]], template=r"rs#[a-z]+"):
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction, item: ui.Item[Any], match: re.Match[str], /
-    ) -> "Channels":
+    ) -> "ChannelSelect":
         return cls(cast(ui.ChannelSelect[Any], item))
 
     async def callback(self, interaction: discord.Interaction) -> None:
         value = " ".join(str(channel.id) for channel in self.item.values)
         args = {"name": self.custom_id.removeprefix("rs#"), "value": value}
-        await _bot(interaction).chosen(interaction, "settings", args)
+        await _handler(interaction).run_component(interaction, "settings", args)
 
 
-ALL = (ResultButton, CommandButton, SettingSelect, Channels)
+COMPONENTS: Final = (ResultButton, CommandButton, SettingSelect, ChannelSelect)

@@ -1,52 +1,53 @@
-"""Which servers the bot is in: noted in Redis, so that a start sees who added or removed it while it was away."""
+"""Guilds that added or removed the bot, also while it was offline or Redis was away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Set
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Set
 from typing import Final, TypeAlias
 
-import structlog
+from bots.chat.notes import NoteStore
+from bots.chat.redis_calls import retry_until_available
 
-from bots.chat.store import ChatStore
-from worker.protocol.messages import CallFailedError
-
-NOTE: Final = "discord:servers"
-KEEP_S: Final = 10 * 365 * 86400
-Tell: TypeAlias = Callable[[int, bool], Awaitable[None]]
-"""Tells the workers that a server has the bot, or has it no more."""
-
-log = structlog.get_logger()
+GUILDS_NOTE: Final = "discord:guilds"
+NOTE_TTL_S: Final = 10 * 365 * 86400
+RecordMembership: TypeAlias = Callable[[int, bool], Awaitable[None]]
+"""Records that the bot was added to a guild (True) or removed from it (False)."""
 
 
 class GuildTracker:
-    """One serves a whole bot process. Changes are told one after another: the last word on a server is the true one."""
+    """Records each change of the bot's guilds once. One instance serves a whole bot process.
 
-    def __init__(self, chat_store: ChatStore, tell: Tell) -> None:
-        self._desk = chat_store
-        self._tell = tell
-        self._turn = asyncio.Lock()
+    The guilds that were recorded are noted in Redis, so that a starting process finds the changes it missed. Changes
+    are recorded one after another, in the order in which they happened. If Redis cannot be reached, they wait for it;
+    a process that stops meanwhile has not noted them, so that the next one finds them.
+    """
 
-    async def compare(self, here: Set[int]) -> None:
-        """Tells of each server that came or went since the note was written."""
-        async with self._noted() as known:
-            for server in known ^ here:
-                await self._change(known, server, server in here)
+    def __init__(self, notes: NoteStore, record: RecordMembership) -> None:
+        self._notes = notes
+        self._record = record
+        self._lock = asyncio.Lock()
 
-    async def changed(self, server: int, here: bool) -> None:
-        """Tells of a server that came or went just now."""
-        async with self._noted() as known:
-            await self._change(known, server, here)
+    async def record_changes(self, guild_ids: Set[int]) -> None:
+        """Record each guild that added or removed the bot since the note was written. `guild_ids`: those it is in."""
+        async with self._lock:
+            noted = await retry_until_available(self._load)
+            for guild_id in noted ^ guild_ids:
+                await self._record_change(noted, guild_id, guild_id in guild_ids)
 
-    async def _change(self, known: set[int], server: int, here: bool) -> None:
-        await self._tell(server, here)
-        # Afterwards: what a process that ends in between has not noted, the next one tells again.
-        (known.add if here else known.discard)(server)
-        await self._desk.note("", NOTE, " ".join(map(str, sorted(known))), KEEP_S)
+    async def record_change(self, guild_id: int, is_member: bool) -> None:
+        """Record that the bot was added to a guild or removed from it just now."""
+        async with self._lock:
+            noted = await retry_until_available(self._load)
+            await self._record_change(noted, guild_id, is_member)
 
-    @asynccontextmanager
-    async def _noted(self) -> AsyncIterator[set[int]]:
-        async with self._turn:
-            try:
-                yield set(map(int, (await self._desk.noted("", NOTE) or "").split()))
-            except CallFailedError as error:
-                log.warning("servers.not_noted", correlation_id=error.correlation_id)
+    async def _record_change(self, noted: set[int], guild_id: int, is_member: bool) -> None:
+        await self._record(guild_id, is_member)
+        # Noted last: if the process stops in between, the next one records the change again.
+        if is_member:
+            noted.add(guild_id)
+        else:
+            noted.discard(guild_id)
+        text = " ".join(map(str, sorted(noted)))
+        await retry_until_available(lambda: self._notes.set_note(None, GUILDS_NOTE, text, NOTE_TTL_S))
+
+    async def _load(self) -> set[int]:
+        return set(map(int, (await self._notes.get_note(None, GUILDS_NOTE) or "").split()))

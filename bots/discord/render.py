@@ -1,4 +1,4 @@
-"""Replies as Discord's messages, within what Discord takes."""
+"""Replies as Discord messages, within Discord's limits."""
 
 import io
 import re
@@ -26,218 +26,232 @@ from bots.commands.replies import (
     TextReply,
     TrainingProgress,
 )
-from bots.discord.buttons import Channels, CommandButton, ResultButton, SettingSelect
+from bots.discord.buttons import ChannelSelect, CommandButton, ResultButton, SettingSelect
 from bots.i18n.messages import Msg
 from bots.i18n.translate import count, translate
 
-Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
-"""A picture by its key in the blob store. Raises `KeyError`."""
-View: TypeAlias = ui.LayoutView
+LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""Returns a picture by its key in the blob store. Raises `KeyError`."""
 
 MAX_CARDS: Final = 4
-"""A message holds 40 components; a card takes nine of them."""
+"""A message can have 40 components; a card takes nine of them."""
 MAX_TEXT_CHARS: Final = 4000
-"""In all texts of one message together."""
+"""The limit for all texts of one message together."""
 MAX_CONTENT_CHARS: Final = 2000
-SHORT_CHARS: Final = 120
+MAX_FIELD_CHARS: Final = 120
+"""The usual length of a text that a user or a website wrote."""
 MAX_LINK_CHARS: Final = 300
-"""A longer link would crowd out the other cards; sharing shows it still, where a message takes it."""
-BAR_PARTS: Final = 12
+"""A longer link would leave no room for other cards. Sharing still shows it, if it fits into a message."""
+BAR_CHARS: Final = 12
 
-_MARKS: Final = re.compile(r"([\\*_~`|>\[\]()#+\-.!<@:/=])")
+_MARKUP: Final = re.compile(r"([\\*_~`|>\[\]()#+\-.!<@:/=])")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """One message: its components and the files that they show."""
+class RenderedMessage:
+    """The components of one message, and the files that they show."""
 
-    view: View
+    view: ui.LayoutView
     files: tuple[discord.File, ...] = ()
 
 
-def plain(text: str, chars: int = SHORT_CHARS) -> str:
-    """Somebody else's text, shortened, that looks as it was written: no markup, no mention, no link."""
-    short = text if len(text) <= chars else f"{text[: chars - 1]}…"
-    return discord.utils.escape_mentions(_MARKS.sub(r"\\\1", short))
+def escape(text: str, max_chars: int = MAX_FIELD_CHARS) -> str:
+    """Shorten and escape a text that a user or a website wrote, so that it can neither format, link nor mention."""
+    short = text if len(text) <= max_chars else f"{text[: max_chars - 1]}…"
+    return discord.utils.escape_mentions(_MARKUP.sub(r"\\\1", short))
 
 
-async def draw(reply: Reply, fetch: Fetch) -> Drawing:
-    """A reply as one message of components."""
+async def render(reply: Reply, load_picture: LoadPicture) -> RenderedMessage:
+    """Render any reply but `Shared` as one message of components."""
     match reply:
         case Results():
-            return await _results(reply, fetch)
+            return await _render_results(reply, load_picture)
         case TrainingProgress():
-            return await _lesson(reply, fetch)
+            return await _render_training(reply, load_picture)
         case Confirmation():
-            button = CommandButton.of(reply.command, reply.args, reply.button)
-            return Drawing(_view(ui.TextDisplay(reply.text), ui.ActionRow(button)))
+            button = CommandButton.make(reply.command, reply.args, reply.button)
+            return RenderedMessage(_make_view(ui.TextDisplay(reply.text), ui.ActionRow(button)))
         case SettingsView():
-            return Drawing(_options(reply))
+            return RenderedMessage(_render_settings(reply))
         case _:
-            return Drawing(_view(ui.TextDisplay(text(reply))))
+            return RenderedMessage(_make_view(ui.TextDisplay(render_text(reply))))
 
 
-def text(reply: Reply) -> str:
-    """A reply that is nothing but text."""
+def render_text(reply: Reply) -> str:
+    """Render a reply that has neither buttons nor pictures. Raises `TypeError` for the others."""
     match reply:
         case TextReply():
-            return sentence(reply)
+            return render_sentence(reply)
         case Removed():
             return reply.text
         case IndexingProgress():
-            return _fitting([_line(line) for line in reply.lines], "\n")
+            return _join_within_limit([_render_link(line) for line in reply.lines])
         case LinkProgress() | LinkOutcome():
-            return _line(reply)
+            return _render_link(reply)
         case LibraryPage():
-            return _shelf(reply)
+            return _render_library(reply)
         case Help():
-            return _fitting([f"**/{name}** {plain(args)}\n{help}" for name, args, help in reply.lines], "\n")
-    raise TypeError(f"{type(reply).__name__} is more than a text")
+            return _join_within_limit([f"**/{name}** {escape(usage)}\n{help}" for name, usage, help in reply.lines])
+    raise TypeError(f"{type(reply).__name__} has more than text")
 
 
-def sentence(reply: TextReply | LinkOutcome) -> str:
+def render_sentence(reply: TextReply | LinkOutcome) -> str:
+    """Render a sentence, with a warning sign and the correlation id if it reports a failure."""
     mark = "" if reply.ok else "⚠️ "
-    reference = f"\n-# {translate(Msg.REFERENCE, incident=reply.correlation_id)}" if reply.correlation_id else ""
+    reference = f"\n-# {translate(Msg.REFERENCE, correlation_id=reply.correlation_id)}" if reply.correlation_id else ""
     return f"{mark}{reply.text}{reference}"
 
 
-def shared(reply: Shared) -> str:
-    """Plain content: only that gets the platform's own player, from the link on its own line.
+def render_shared(reply: Shared) -> str:
+    """Render a shared card as plain content with the link on a line of its own, so that Discord embeds its player.
 
-    A link longer than a message is left out, as it is of cards.
+    A link that does not fit into a message is left out, as it is in cards.
     """
     card = reply.card
-    who = translate(Msg.SHARED, who=f"<@{reply.by}>", query=plain(reply.query))
-    about = f"{who}\n**{plain(card.title)}** · {card.time} · {plain(card.added)}"
-    whole = f"{about}\n{card.moment_link}"
-    return whole if len(whole) <= MAX_CONTENT_CHARS else about
+    introduction = translate(Msg.SHARED, who=f"<@{reply.by}>", query=escape(reply.query))
+    about = f"{introduction}\n**{escape(card.title)}** · {card.time} · {escape(card.added)}"
+    complete = f"{about}\n{card.moment_link}"
+    return complete if len(complete) <= MAX_CONTENT_CHARS else about
 
 
 # ---- cards ----
 
 
-async def _results(reply: Results, fetch: Fetch) -> Drawing:
+async def _render_results(reply: Results, load_picture: LoadPicture) -> RenderedMessage:
     if not reply.cards:
-        return Drawing(_view(ui.TextDisplay(translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS))))
+        return RenderedMessage(
+            _make_view(ui.TextDisplay(translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS)))
+        )
     cards = reply.cards[:MAX_CARDS]
-    pictures = [await _picture(card.thumbnail, f"{number}.jpg", card.title, fetch) for number, card in enumerate(cards)]
-    parts: list[ui.Item[Any]] = [ui.TextDisplay(_header(reply))]
+    pictures = [
+        await _load_file(card.thumbnail, f"{number}.jpg", card.title, load_picture) for number, card in enumerate(cards)
+    ]
+    components: list[ui.Item[Any]] = [ui.TextDisplay(_render_header(reply))]
     for number, (card, picture) in enumerate(zip(cards, pictures, strict=True)):
-        parts += [_card(card, picture), _row(reply.token, number)]
-    if pager := _pager(reply):
-        parts.append(ui.ActionRow(*pager))
-    return Drawing(_view(*parts), tuple(picture for picture in pictures if picture))
+        components += [_render_card(card, picture), _render_card_buttons(reply.token, number)]
+    if buttons := _render_page_buttons(reply):
+        components.append(ui.ActionRow(*buttons))
+    return RenderedMessage(_make_view(*components), tuple(picture for picture in pictures if picture))
 
 
-def _header(reply: Results) -> str:
+def _render_header(reply: Results) -> str:
     search = reply.search
     title = translate(Msg.FOUND_LIKE if search.picture else Msg.FOUND_SIMILAR)
     if search.queries:
-        title = translate(Msg.FOUND, query=plain(", ".join(search.queries)))
+        title = translate(Msg.FOUND, query=escape(", ".join(search.queries)))
     return f"### {title}\n{translate(Msg.WEAK)}" if reply.weak else f"### {title}"
 
 
-def _card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
+def _render_card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
     jump = f"[▶ {card.time}](<{card.moment_link}>)" if len(card.moment_link) <= MAX_LINK_CHARS else card.time
-    facts = [jump, card.length, plain(card.added, 60), translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""]
-    why = plain(" · ".join(card.why))
-    written: ui.TextDisplay[Any] = ui.TextDisplay(
-        f"**{plain(card.title, 100)}**\n{' · '.join(filter(None, facts))}\n-# {why}"
+    facts = [
+        jump,
+        card.length,
+        escape(card.added, 60),
+        translate(Msg.MORE_INSIDE, count=card.more) if card.more else "",
+    ]
+    why = escape(" · ".join(card.why))
+    text: ui.TextDisplay[Any] = ui.TextDisplay(
+        f"**{escape(card.title, 100)}**\n{' · '.join(filter(None, facts))}\n-# {why}"
     )
     if picture is None:
-        return written
+        return text
     alt = f"{card.title}, {card.time}"[:1024]
-    return ui.Section(written, accessory=ui.Thumbnail(picture, description=alt))
+    return ui.Section(text, accessory=ui.Thumbnail(picture, description=alt))
 
 
-def _row(token: str, number: int) -> ui.ActionRow[Any]:
+def _render_card_buttons(token: str | None, number: int) -> ui.ActionRow[Any]:
     return ui.ActionRow(
-        ResultButton.of(token, "up", number, emoji="👍", label=translate(Msg.GOOD)),
-        ResultButton.of(token, "down", number, emoji="👎", label=translate(Msg.BAD)),
-        ResultButton.of(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
-        ResultButton.of(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
-        ResultButton.of(token, "share", number, label=translate(Msg.SHARE), style=discord.ButtonStyle.primary),
+        ResultButton.make(token, "up", number, emoji="👍", label=translate(Msg.GOOD)),
+        ResultButton.make(token, "down", number, emoji="👎", label=translate(Msg.BAD)),
+        ResultButton.make(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
+        ResultButton.make(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
+        ResultButton.make(token, "share", number, label=translate(Msg.SHARE), style=discord.ButtonStyle.primary),
     )
 
 
-def _pager(reply: Results) -> list[ResultButton]:
-    pager = []
-    if reply.search.before:
-        pager.append(ResultButton.of(reply.token, "previous", emoji="◀️", label=translate(Msg.PREVIOUS)))
+def _render_page_buttons(reply: Results) -> list[ResultButton]:
+    buttons = []
+    if reply.search.previous:
+        buttons.append(ResultButton.make(reply.token, "previous", emoji="◀️", label=translate(Msg.PREVIOUS)))
     if reply.next:
-        pager.append(ResultButton.of(reply.token, "next", emoji="▶️", label=translate(Msg.NEXT)))
-    return pager
+        buttons.append(ResultButton.make(reply.token, "next", emoji="▶️", label=translate(Msg.NEXT)))
+    return buttons
 
 
-# ---- the others ----
+# ---- other replies ----
 
 
-async def _lesson(reply: TrainingProgress, fetch: Fetch) -> Drawing:
-    written = reply.text if reply.over else f"{reply.text}\n{bar(reply.done)}"
+async def _render_training(reply: TrainingProgress, load_picture: LoadPicture) -> RenderedMessage:
+    text = reply.text if reply.is_final else f"{reply.text}\n{render_bar(reply.done)}"
     name = f"curves.{(reply.picture or '').rpartition('.')[2]}"
-    picture = await _picture(reply.picture, name, reply.text, fetch)
+    picture = await _load_file(reply.picture, name, reply.text, load_picture)
     if picture is None:
-        return Drawing(_view(ui.TextDisplay(written)))
+        return RenderedMessage(_make_view(ui.TextDisplay(text)))
     gallery: ui.MediaGallery[Any] = ui.MediaGallery(discord.MediaGalleryItem(picture, description=reply.text[:1024]))
-    return Drawing(_view(ui.TextDisplay(written), gallery), (picture,))
+    return RenderedMessage(_make_view(ui.TextDisplay(text), gallery), (picture,))
 
 
-def _options(reply: SettingsView) -> View:
-    parts: list[ui.Item[Any]] = [ui.TextDisplay(reply.text)] if reply.text else []
-    for name, meaning, value, choices in reply.lines:
-        parts.append(ui.TextDisplay(f"**{name}** · {meaning}"))
-        parts.append(
-            ui.ActionRow(SettingSelect.of(name, choices, value) if choices else Channels.of(name, tuple(value.split())))
+def _render_settings(reply: SettingsView) -> ui.LayoutView:
+    components: list[ui.Item[Any]] = [ui.TextDisplay(reply.text)] if reply.text else []
+    for name, description, value, choices in reply.lines:
+        components.append(ui.TextDisplay(f"**{name}** · {description}"))
+        components.append(
+            ui.ActionRow(
+                SettingSelect.make(name, choices, value) if choices else ChannelSelect.make(name, tuple(value.split()))
+            )
         )
-    return _view(*parts)
+    return _make_view(*components)
 
 
-def _shelf(reply: LibraryPage) -> str:
+def _render_library(reply: LibraryPage) -> str:
     total = count(reply.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
-    return _fitting([f"### {total}", *map(_entry, reply.entries)], "\n")
+    return _join_within_limit([f"### {total}", *map(_render_item, reply.entries)])
 
 
-def _entry(entry: LibraryItem) -> str:
-    facts = [entry.state, entry.length, plain(entry.added), entry.problem or ""]
-    title = plain(entry.title, 100)
-    shown = f"[{title}](<{entry.link}>)" if len(entry.link) <= MAX_LINK_CHARS else title
-    return f"{shown}\n-# {' · '.join(filter(None, facts))}"
+def _render_item(item: LibraryItem) -> str:
+    facts = [item.state, item.length, escape(item.added), item.problem]
+    title = escape(item.title, 100)
+    name = f"[{title}](<{item.link}>)" if len(item.link) <= MAX_LINK_CHARS else title
+    return f"{name}\n-# {' · '.join(filter(None, facts))}"
 
 
-def _line(line: LinkProgress | LinkOutcome) -> str:
+def _render_link(line: LinkProgress | LinkOutcome) -> str:
     if isinstance(line, LinkProgress):
-        return f"{bar(line.done)} {line.stage} · {plain(line.link, 80)}"
+        return f"{render_bar(line.done)} {line.stage} · {escape(line.link, 80)}"
     if not line.ok:
-        return f"{sentence(line)}\n-# {plain(line.link, 80)}"
-    return f"✅ {plain(line.text, 400)}"
+        return f"{render_sentence(line)}\n-# {escape(line.link, 80)}"
+    return f"✅ {escape(line.text, 400)}"
 
 
-def bar(done: float) -> str:
-    full = round(max(0.0, min(1.0, done)) * BAR_PARTS)
-    return "▰" * full + "▱" * (BAR_PARTS - full)
+def render_bar(done: float) -> str:
+    """Render a progress bar; `done` is a share from 0 to 1."""
+    full = round(max(0.0, min(1.0, done)) * BAR_CHARS)
+    return "▰" * full + "▱" * (BAR_CHARS - full)
 
 
-def _fitting(lines: Sequence[str], glue: str, chars: int = MAX_TEXT_CHARS) -> str:
-    """As many lines as one message takes, and that there are more."""
+def _join_within_limit(lines: Sequence[str]) -> str:
+    """Join as many lines as fit into one message. An ellipsis stands for the others."""
     kept: list[str] = []
     for line in lines:
-        if sum(map(len, kept)) + len(kept) * len(glue) + len(line) > chars - 2:
-            return glue.join([*kept, "…"])
+        if sum(map(len, kept)) + len(kept) + len(line) > MAX_TEXT_CHARS - 2:
+            return "\n".join([*kept, "…"])
         kept.append(line)
-    return glue.join(kept)
+    return "\n".join(kept)
 
 
-def _view(*parts: ui.Item[Any]) -> View:
+def _make_view(*components: ui.Item[Any]) -> ui.LayoutView:
     view = ui.LayoutView(timeout=None)
-    for part in parts:
-        view.add_item(part)
+    for component in components:
+        view.add_item(component)
     return view
 
 
-async def _picture(key: str | None, name: str, alt: str, fetch: Fetch) -> discord.File | None:
+async def _load_file(key: str | None, name: str, alt: str, load_picture: LoadPicture) -> discord.File | None:
+    """Load a picture as a file to upload. Returns None if there is none."""
     if key is None:
         return None
     try:
-        return discord.File(io.BytesIO(await fetch(key)), name, description=alt[:1024])
+        return discord.File(io.BytesIO(await load_picture(key)), name, description=alt[:1024])
     except KeyError:
         return None

@@ -1,41 +1,43 @@
-"""Where replies go on Discord: the answer to an interaction while its token lives, else a message in the channel."""
+"""Delivery of replies on Discord: as the answer to an interaction, or as a message in the channel."""
 
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final, cast
 
 import discord
 import structlog
 from discord import ui
 
-from bots.chat.store import ChatRequest
+from bots.chat.progress import is_interim
+from bots.chat.requests import ChatRequest
 from bots.commands.client import Client
-from bots.commands.replies import (
-    IndexingProgress,
-    LinkOutcome,
-    Reply,
-    Results,
-    Shared,
-    TextReply,
-    TrainingProgress,
-    succeeded,
-)
+from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results, Shared, TextReply, is_success
 from bots.discord import render
-from bots.discord.render import Drawing
+from bots.discord.render import RenderedMessage
 
-TOKEN_LIVES_S: Final = 15 * 60 - 20
-"""Discord gives 15 minutes; an answer is on its way for some of them."""
-TOKEN_REFUSED: Final = (10008, 10015, 10062, 50027)
-"""Unknown message, webhook or interaction, and an invalid token."""
-ANSWER, BESIDE, MESSAGE = "answer", "beside", "message"
-"""The ways of a place: the interaction's own answer; results in place of those under which a button was pressed and
-all else beside them; under a message of a watched channel."""
+TOKEN_LIFETIME_S: Final = 15 * 60 - 20
+"""Discord accepts an interaction's token for 15 minutes; some seconds are left for the delivery."""
+TOKEN_ERRORS: Final = (10008, 10015, 10062, 50027)
+"""Discord's codes for an unknown message, webhook or interaction, and for an invalid token."""
+MAX_NONCE_CHARS: Final = 25
 
 log = structlog.get_logger()
 
 
+class ReplyMode(StrEnum):
+    """How a request is answered; part of its place."""
+
+    ANSWER = "answer"
+    """As the answer to the interaction."""
+    IN_PLACE = "in_place"
+    """Results replace those whose button was pressed, other replies are private follow-up messages."""
+    UNDER_MESSAGE = "under_message"
+    """As a reaction or a reply to a message of a watched channel."""
+
+
 class DiscordResponder:
-    """Draws each reply where its errand says."""
+    """Renders each reply and delivers it at the request's place."""
 
     def __init__(self, bot: discord.Client, client: Client, clock: Callable[[], float] = time.time) -> None:
         self._bot = bot
@@ -43,93 +45,91 @@ class DiscordResponder:
         self._clock = clock
 
     async def show(self, request: ChatRequest, reply: Reply) -> None:
-        """Draws a reply; raises discord.py's errors where Discord refuses it."""
-        if request.command == "leave":
+        """Deliver a reply. Raises discord.py's errors if Discord refuses it."""
+        if "mode" not in request.place:  # a request without a recipient
             return
-        if request.place["way"] == MESSAGE:
-            await self._under_message(request, reply)
+        if request.place["mode"] == ReplyMode.UNDER_MESSAGE:
+            await self._show_under_message(request, reply)
             return
-        if self._clock() - request.at < TOKEN_LIVES_S:
+        if self._clock() - request.asked_at < TOKEN_LIFETIME_S:
             try:
-                await self._answer(request, reply)
+                await self._answer_interaction(request, reply)
             except discord.HTTPException as refused:
-                if refused.code not in TOKEN_REFUSED:
+                if refused.code not in TOKEN_ERRORS:
                     raise
-                log.info("token.refused", request=request.id, code=refused.code)
+                log.info("interaction_token.refused", request=request.id, code=refused.code)
             else:
                 return
-        await self._late(request, reply)
+        await self._post_in_channel(request, reply)
 
-    # ---- while the token lives ----
-
-    async def _answer(self, request: ChatRequest, reply: Reply) -> None:
+    async def _answer_interaction(self, request: ChatRequest, reply: Reply) -> None:
         place = request.place
         webhook = discord.Webhook.partial(int(place["application"]), place["token"], client=self._bot)
         if isinstance(reply, Shared):
-            await webhook.send(render.shared(reply), allowed_mentions=discord.AllowedMentions.none())
+            await webhook.send(render.render_shared(reply), allowed_mentions=discord.AllowedMentions.none())
             return
-        drawing = await render.draw(reply, self._client.thumbnail)
-        if place["way"] == BESIDE and not isinstance(reply, Results):
-            await webhook.send(**_sending(drawing), ephemeral=True)
+        rendered = await render.render(reply, self._client.thumbnail)
+        if place["mode"] == ReplyMode.IN_PLACE and not isinstance(reply, Results):
+            await webhook.send(**_send_options(rendered), ephemeral=True)
         else:
-            # discord.py's own type says int, Discord's address says this word too.
-            original = cast(int, "@original")
+            # discord.py's type is int, but Discord's API accepts this name as well.
+            original_message = cast(int, "@original")
             await webhook.edit_message(
-                original,
-                view=drawing.view,
-                attachments=list(drawing.files),
+                original_message,
+                view=rendered.view,
+                attachments=list(rendered.files),
                 allowed_mentions=discord.AllowedMentions.none(),
             )
 
-    # ---- afterwards ----
-
-    async def _late(self, request: ChatRequest, reply: Reply) -> None:
-        """The last word only: what goes on meanwhile is not worth a message each."""
-        if isinstance(reply, IndexingProgress | TrainingProgress) and not reply.over:
+    async def _post_in_channel(self, request: ChatRequest, reply: Reply) -> None:
+        """Post a reply whose interaction has expired. Interim replies are skipped: each would be a message."""
+        if is_interim(reply):
             return
         channel = self._bot.get_partial_messageable(int(request.place["channel"]))
-        # Discord drops a second message with the same nonce, should two processes answer.
-        nonce = request.id[:25]
+        nonce = _nonce(request)
         if isinstance(reply, Shared):
-            await channel.send(render.shared(reply), allowed_mentions=discord.AllowedMentions.none(), nonce=nonce)
+            text = render.render_shared(reply)
+            await channel.send(text, allowed_mentions=discord.AllowedMentions.none(), nonce=nonce)
             return
-        drawing = await render.draw(reply, self._client.thumbnail)
-        await channel.send(**_sending(_addressed(drawing, request.caller.user_id)), nonce=nonce)
+        rendered = await render.render(reply, self._client.thumbnail)
+        await channel.send(**_send_options(_with_recipient(rendered, request.caller.user_id)), nonce=nonce)
 
-    # ---- watched channels ----
-
-    async def _under_message(self, request: ChatRequest, reply: Reply) -> None:
+    async def _show_under_message(self, request: ChatRequest, reply: Reply) -> None:
+        """Add a check mark to a message of a watched channel, or reply to it with what failed."""
+        if is_interim(reply):
+            return
         channel = self._bot.get_partial_messageable(int(request.place["channel"]))
         message = channel.get_partial_message(int(request.place["message"]))
-        if isinstance(reply, IndexingProgress) and not reply.over:
-            return
-        if succeeded(reply):
+        if is_success(reply):
             await message.add_reaction("✅")
             return
-        failed = (
-            [line for line in reply.lines if not succeeded(line)] if isinstance(reply, IndexingProgress) else [reply]
-        )
-        told = "\n".join(render.sentence(each) for each in failed if isinstance(each, TextReply | LinkOutcome))
-        reference = message.to_reference(fail_if_not_exists=False)
+        lines = reply.lines if isinstance(reply, IndexingProgress) else [reply]
+        failed = [line for line in lines if not is_success(line)]
+        text = "\n".join(render.render_sentence(line) for line in failed if isinstance(line, TextReply | LinkOutcome))
         await channel.send(
-            told[: render.MAX_CONTENT_CHARS],
-            reference=reference,
+            text[: render.MAX_CONTENT_CHARS],
+            reference=message.to_reference(fail_if_not_exists=False),
             allowed_mentions=discord.AllowedMentions.none(),
-            nonce=request.id[:25],
+            nonce=_nonce(request),
         )
 
 
-def _sending(drawing: Drawing) -> dict[str, Any]:
+def _nonce(request: ChatRequest) -> str:
+    """Return a nonce for which Discord accepts one message only, in case two processes answer (idempotent delivery)."""
+    return request.id[:MAX_NONCE_CHARS]
+
+
+def _send_options(rendered: RenderedMessage) -> dict[str, Any]:
     return {
-        "view": drawing.view,
-        "files": list(drawing.files),
+        "view": rendered.view,
+        "files": list(rendered.files),
         "allowed_mentions": discord.AllowedMentions.none(),
     }
 
 
-def _addressed(drawing: Drawing, person: str) -> Drawing:
-    """With who asked in front: in a channel nobody else would know whom an answer is for."""
-    first = drawing.view.children[0]
+def _with_recipient(rendered: RenderedMessage, user_id: str) -> RenderedMessage:
+    """Put the asking user in front: a message in the channel does not show whom it answers."""
+    first = rendered.view.children[0]
     if isinstance(first, ui.TextDisplay):
-        first.content = f"<@{person}>\n{first.content}"
-    return drawing
+        first.content = f"<@{user_id}>\n{first.content}"
+    return rendered

@@ -1,4 +1,7 @@
-"""Block Kit's pieces, each within Slack's limits. All text is plain: what people wrote can't format, link or ping."""
+"""Parts of Slack's Block Kit, each within Slack's limits.
+
+All text is plain, so that what users wrote can neither format, link nor notify.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,46 +10,46 @@ from typing import Any, Final, TypeAlias
 Block: TypeAlias = dict[str, Any]
 
 MAX_BLOCKS: Final = 50
-MAX_TEXT: Final = 3000
-MAX_HEADER: Final = 150
-MAX_LABEL: Final = 75
-MAX_URL: Final = 3000
-MAX_ALT: Final = 2000
-MAX_OPTION_VALUE: Final = 150
-MAX_FIELD_LABEL: Final = 2000
+MAX_TEXT_CHARS: Final = 3000
+MAX_HEADER_CHARS: Final = 150
+MAX_LABEL_CHARS: Final = 75
+MAX_URL_CHARS: Final = 3000
+MAX_ALT_CHARS: Final = 2000
+MAX_OPTION_VALUE_CHARS: Final = 150
+MAX_FIELD_LABEL_CHARS: Final = 2000
 
 
 @dataclass(frozen=True)
 class SlackMessage:
-    """`text` is what notifications and screen readers have; `blocks` are what is drawn."""
+    """A message. `text` is for notifications and screen readers, `blocks` are what is shown."""
 
     text: str
     blocks: Sequence[Block] = ()
     ok: bool = True
-    """Not: it says why nothing came of what was asked, which is for nobody but the asker."""
+    """False for a failure, which only the asking user should see."""
 
     def payload(self) -> dict[str, Any]:
-        """Fields that chat.postMessage, chat.update and response addresses have in common."""
-        return {"text": escaped(clipped(self.text, MAX_TEXT)), "blocks": list(self.blocks)}
+        """Return the fields that chat.postMessage, chat.update and response URLs have in common."""
+        return {"text": escape(truncate(self.text, MAX_TEXT_CHARS)), "blocks": list(self.blocks)}
 
 
-def escaped(text: str) -> str:
-    """Text that mrkdwn can't take for a link, a mention or a group."""
+def escape(text: str) -> str:
+    """Escape a text so that mrkdwn finds no link, mention or group in it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def clipped(text: str, most: int) -> str:
-    """At most that many characters, never none: Slack refuses empty text."""
-    return (text if len(text) <= most else text[: most - 1] + "…") or "–"
+def truncate(text: str, max_chars: int) -> str:
+    """Shorten a text to `max_chars` characters. An empty text becomes a dash, because Slack refuses empty ones."""
+    return (text if len(text) <= max_chars else text[: max_chars - 1] + "…") or "–"
 
 
-def plain_text(text: str, most: int = MAX_TEXT) -> Block:
-    """`emoji` off: colons in a title stay colons."""
-    return {"type": "plain_text", "text": clipped(text, most), "emoji": False}
+def plain_text(text: str, max_chars: int = MAX_TEXT_CHARS) -> Block:
+    """Return a text object without emoji, so that colons in a title stay colons."""
+    return {"type": "plain_text", "text": truncate(text, max_chars), "emoji": False}
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": plain_text(text, MAX_HEADER)}
+    return {"type": "header", "text": plain_text(text, MAX_HEADER_CHARS)}
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
@@ -55,34 +58,39 @@ def section(text: str, accessory: Block | None = None) -> Block:
 
 
 def context(text: str) -> Block:
-    return {"type": "context", "elements": [plain_text(text, MAX_ALT)]}
+    return {"type": "context", "elements": [plain_text(text, MAX_ALT_CHARS)]}
 
 
 def picture(file_id: str, alt: str) -> Block:
-    """A file that was sent to Slack; stands by itself or beside a section."""
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": clipped(alt, MAX_ALT)}
+    """Return an uploaded picture, as a block of its own or as the accessory of a section."""
+    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": truncate(alt, MAX_ALT_CHARS)}
 
 
-def button(label: str, action: str, value: str, **more: Any) -> Block:
-    return {"type": "button", "text": plain_text(label, MAX_LABEL), "action_id": action, "value": value} | more
+def button(label: str, action: str, value: str, **options: Any) -> Block:
+    return {
+        "type": "button",
+        "text": plain_text(label, MAX_LABEL_CHARS),
+        "action_id": action,
+        "value": value,
+    } | options
 
 
 def actions(buttons: Sequence[Block]) -> Block:
     return {"type": "actions", "elements": list(buttons)}
 
 
-def rich(*runs: Block) -> Block:
-    """One paragraph of runs (`words`, `link`)."""
-    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": list(runs)}]}
+def rich(*elements: Block) -> Block:
+    """Return one paragraph of rich text, made of `words`, `link` and `channel` elements."""
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": list(elements)}]}
 
 
 def words(text: str, **style: bool) -> Block:
-    run: Block = {"type": "text", "text": clipped(text, MAX_TEXT)}
-    return run | {"style": style} if style else run
+    element: Block = {"type": "text", "text": truncate(text, MAX_TEXT_CHARS)}
+    return element | {"style": style} if style else element
 
 
 def link(url: str, text: str) -> Block:
-    return {"type": "link", "url": url, "text": clipped(text, MAX_TEXT), "style": {"bold": True}}
+    return {"type": "link", "url": url, "text": truncate(text, MAX_TEXT_CHARS), "style": {"bold": True}}
 
 
 def channel(id: str) -> Block:
@@ -90,10 +98,10 @@ def channel(id: str) -> Block:
 
 
 def field(name: str, label: str, element: Block, *, optional: bool) -> Block:
-    """An input of a modal; what is given is found again by `name`."""
-    labelled = {"type": "input", "block_id": name, "label": plain_text(label, MAX_FIELD_LABEL), "optional": optional}
-    return labelled | {"element": element | {"action_id": name}}
+    """Return an input of a form. The submitted value is found under `name`."""
+    block: Block = {"type": "input", "block_id": name, "label": plain_text(label, MAX_FIELD_LABEL_CHARS)}
+    return block | {"optional": optional, "element": element | {"action_id": name}}
 
 
 def option(label: str, value: str) -> Block:
-    return {"text": plain_text(label, MAX_LABEL), "value": value}
+    return {"text": plain_text(label, MAX_LABEL_CHARS), "value": value}

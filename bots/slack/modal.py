@@ -1,4 +1,4 @@
-"""The search form, for which there is a shortcut."""
+"""The search form, which a shortcut opens."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,24 +9,24 @@ from bots.i18n.translate import translate
 from bots.slack import blocks
 
 FORM: Final = "search"
-INSIDE: Final = "in"
-WHERE: Final = "where"
+VIDEO_FIELD: Final = "in"
+CHANNEL_FIELD: Final = "where"
 
 
-def form() -> dict[str, Any]:
-    """A form whose answer goes to the conversation that is chosen in it: a shortcut itself has no place."""
-    typed = {"type": "plain_text_input"}
-    inside = {
+def render_form() -> dict[str, Any]:
+    """Return the form. The user chooses where the answer goes, because a shortcut has no channel of its own."""
+    text_input = {"type": "plain_text_input"}
+    video_menu = {
         "type": "external_select",
         "min_query_length": 0,
         "placeholder": blocks.plain_text(translate(Msg.LIBRARY)),
     }
-    where = {
+    channel_menu = {
         "type": "conversations_select",
         "default_to_current_conversation": True,
         "response_url_enabled": True,
     }
-    example = {"placeholder": blocks.plain_text(translate(Msg.ASK_EXAMPLE), blocks.MAX_HEADER)}
+    example = {"placeholder": blocks.plain_text(translate(Msg.ASK_EXAMPLE), blocks.MAX_HEADER_CHARS)}
     return {
         "type": "modal",
         "callback_id": FORM,
@@ -34,18 +34,18 @@ def form() -> dict[str, Any]:
         "submit": blocks.plain_text(translate(Msg.GO)),
         "close": blocks.plain_text(translate(Msg.CLOSE)),
         "blocks": [
-            blocks.field("words", translate(Msg.ASK), typed | example, optional=True),
-            blocks.field("like", translate(Msg.LIKE), typed, optional=True),
-            blocks.field("unlike", translate(Msg.UNLIKE), typed, optional=True),
-            blocks.field(INSIDE, translate(Msg.SEARCH_INSIDE), inside, optional=True),
-            blocks.field(WHERE, translate(Msg.ANSWER_WHERE), where, optional=False),
+            blocks.field("words", translate(Msg.ASK), text_input | example, optional=True),
+            blocks.field("like", translate(Msg.LIKE), text_input, optional=True),
+            blocks.field("unlike", translate(Msg.UNLIKE), text_input, optional=True),
+            blocks.field(VIDEO_FIELD, translate(Msg.SEARCH_INSIDE), video_menu, optional=True),
+            blocks.field(CHANNEL_FIELD, translate(Msg.ANSWER_WHERE), channel_menu, optional=False),
         ],
     }
 
 
-async def asked(view: Mapping[str, Any], space: str, front: ChatService) -> dict[str, Any]:
-    """What the form says, as the arguments of `find`."""
-    given = {name: field[name] for name, field in view["state"]["values"].items()}
-    typed = {name: (given[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
-    chosen = given[INSIDE].get("selected_option")
-    return typed | {"in_link": await front.meant(space, chosen["value"]) if chosen else None}
+async def parse_form(view: Mapping[str, Any], space: str, chat: ChatService) -> dict[str, Any]:
+    """Return a submitted form as the arguments of `find`. Raises `CallFailedError`."""
+    fields = {name: field[name] for name, field in view["state"]["values"].items()}
+    typed = {name: (fields[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
+    option = fields[VIDEO_FIELD].get("selected_option")
+    return typed | {"in_link": await chat.resolve_link_token(space, option["value"]) if option else None}

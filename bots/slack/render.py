@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
-from bots.chat.service import Action
 from bots.commands.replies import (
     Card,
     Confirmation,
     Help,
+    HelpLine,
     IndexingProgress,
     LibraryItem,
     LibraryPage,
@@ -19,11 +19,13 @@ from bots.commands.replies import (
     Reply,
     Results,
     Search,
+    SettingLine,
     SettingsView,
     Shared,
     TextReply,
     TrainingProgress,
 )
+from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack import blocks
@@ -33,93 +35,94 @@ COMMAND: Final = "/reel"
 PRESS: Final = "rs"
 CONFIRM: Final = "confirm"
 OPEN: Final = "open"
-BAR_PARTS: Final = 10
-MOST_LINES: Final = 40
-"""Lines of a message; with what stands around them they stay within the blocks that Slack takes."""
+BAR_CHARS: Final = 10
+MAX_LINES: Final = 40
+"""Lines of a message. With everything else they stay within the blocks that Slack accepts."""
 
-Pictures = Mapping[str, str]
-"""Files that Slack has, by our keys of the pictures."""
+FileIds: TypeAlias = Mapping[str, str]
+"""Ids of Slack's files, by the keys of the pictures in the blob store."""
 
 
-def drawn(reply: Reply, pictures: Pictures) -> SlackMessage:
-    """Any reply but `Shared`, which `share` draws."""
+def render(reply: Reply, file_ids: FileIds) -> SlackMessage:
+    """Render any reply but `Shared` (`render_shared`), with those of its pictures that are uploaded."""
     match reply:
         case TextReply():
-            return _said(_sentence(reply.text, reply.correlation_id), reply.ok)
+            return _render_text(_with_reference(reply.text, reply.correlation_id), reply.ok)
         case Removed():
-            return _said(reply.text)
+            return _render_text(reply.text)
         case IndexingProgress():
-            return _work(reply)
+            return _render_indexing(reply)
         case Results():
-            return _results(reply, pictures)
+            return _render_results(reply, file_ids)
         case LibraryPage():
-            return _shelf(reply)
+            return _render_library(reply)
         case Help():
-            return _guide(reply)
+            title = translate(Msg.HELP)
+            return SlackMessage(title, [blocks.header(title), *render_help_lines(reply.lines)])
         case Confirmation():
-            return _confirm(reply)
+            return _render_confirmation(reply)
         case TrainingProgress():
-            return _lesson(reply, pictures)
+            return _render_training(reply, file_ids)
         case SettingsView():
-            return _options(reply)
-    raise AssertionError(f"a reply that Slack can't draw: {reply}")
+            return _render_settings(reply)
+    raise AssertionError(f"a reply that Slack cannot show: {reply}")
 
 
-def keys(reply: Reply) -> dict[str, str]:
-    """The pictures of a reply, each with what to say to those who can't see it."""
+def pictures_of(reply: Reply) -> dict[str, str]:
+    """Return the keys of a reply's pictures, each with its alt text."""
     match reply:
         case Results():
-            return {card.thumbnail: _alt(card) for card in reply.cards if card.thumbnail}
+            return {card.thumbnail: _alt_text(card) for card in reply.cards if card.thumbnail}
         case TrainingProgress(picture=str(key)):
             return {key: reply.text}
     return {}
 
 
-def share(shared: Shared, who: str) -> str:
-    """A plain text whose link Slack unfurls, so that the platform's own player opens at the moment.
-
-    It is sent with `mrkdwn` off.
-    """
+def render_shared(shared: Shared, who: str) -> str:
+    """Return a shared card as a text whose link Slack unfurls with the site's player. Sent with `mrkdwn` off."""
     card = shared.card
-    about = translate(Msg.SHARED, who=who, query=shared.query) if shared.query else who
-    return f"{blocks.escaped(f'{about}: {card.title} ({card.time})')}\n<{blocks.escaped(card.moment_link)}>"
+    introduction = translate(Msg.SHARED, who=who, query=shared.query) if shared.query else who
+    return f"{blocks.escape(f'{introduction}: {card.title} ({card.time})')}\n<{blocks.escape(card.moment_link)}>"
 
 
-def entries(shelf: Sequence[LibraryItem]) -> list[Block]:
-    """Videos of the library, a paragraph each."""
-    return [_entry(entry) for entry in shelf]
+def render_items(items: Sequence[LibraryItem]) -> list[Block]:
+    """Return a paragraph for each video."""
+    return [_render_item(item) for item in items]
 
 
-def guide(lines: Sequence[tuple[str, str, str]]) -> list[Block]:
-    """Commands as they are typed here."""
-    typed = [
-        (f"{COMMAND} {arguments}" if name == "find" else f"{COMMAND} {name} {arguments}".strip(), text)
-        for name, arguments, text in lines
-        if name != "more"  # a button
+def render_help_lines(lines: Sequence[HelpLine]) -> list[Block]:
+    """Return a paragraph for each command, as it is typed in Slack."""
+    return [
+        blocks.rich(blocks.words(_typed_form(line), code=True), blocks.words(f"  {line.help}"))
+        for line in lines
+        if line.name != "more"  # In Slack this is a button.
     ]
-    return [blocks.rich(blocks.words(line, code=True), blocks.words(f"  {text}")) for line, text in typed]
 
 
-def _said(text: str, ok: bool = True) -> SlackMessage:
+def _typed_form(line: HelpLine) -> str:
+    return f"{COMMAND} {line.usage}" if line.name == "find" else f"{COMMAND} {line.name} {line.usage}".strip()
+
+
+def _render_text(text: str, ok: bool = True) -> SlackMessage:
     return SlackMessage(text, [blocks.section(text)], ok)
 
 
-def _sentence(text: str, correlation_id: str | None) -> str:
-    return f"{text} {translate(Msg.REFERENCE, incident=correlation_id)}" if correlation_id else text
+def _with_reference(text: str, correlation_id: str | None) -> str:
+    return f"{text} {translate(Msg.REFERENCE, correlation_id=correlation_id)}" if correlation_id else text
 
 
-# ---- found moments ----
+# ---- search results ----
 
 
-def _results(results: Results, pictures: Pictures) -> SlackMessage:
+def _render_results(results: Results, file_ids: FileIds) -> SlackMessage:
     if not results.cards:
-        return _said(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
+        return _render_text(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
     title = _title(results.search)
     cards = chain.from_iterable(
-        _card(card, number, results.token, pictures) for number, card in enumerate(results.cards)
+        _render_card(card, number, results.token, file_ids) for number, card in enumerate(results.cards)
     )
     weak = [blocks.context(translate(Msg.WEAK))] if results.weak else []
-    return SlackMessage(title, [blocks.header(title), *weak, *cards, *_turning(results)])
+    return SlackMessage(title, [blocks.header(title), *weak, *cards, *_render_page_buttons(results)])
 
 
 def _title(search: Search) -> str:
@@ -128,116 +131,112 @@ def _title(search: Search) -> str:
     return translate(Msg.FOUND_LIKE if search.picture else Msg.FOUND_SIMILAR)
 
 
-def _card(card: Card, number: int, token: str, pictures: Pictures) -> list[Block]:
-    file_id = pictures.get(card.thumbnail or "")
-    accessory = blocks.picture(file_id, _alt(card)) if file_id else None
+def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) -> list[Block]:
+    file_id = file_ids.get(card.thumbnail or "")
+    accessory = blocks.picture(file_id, _alt_text(card)) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
     about = " · ".join(filter(None, [card.time, card.length, *card.why, card.added, more]))
     buttons = [
-        _press(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
-        _press(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
-        _press(f"👍 {translate(Msg.GOOD)}", token, "up", number),
-        _press(f"👎 {translate(Msg.BAD)}", token, "down", number),
-        _press(f"📣 {translate(Msg.SHARE)}", token, "share", number),
+        _result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
+        _result_button(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
+        _result_button(f"👍 {translate(Msg.GOOD)}", token, "up", number),
+        _result_button(f"👎 {translate(Msg.BAD)}", token, "down", number),
+        _result_button(f"📣 {translate(Msg.SHARE)}", token, "share", number),
     ]
-    if len(card.moment_link) <= blocks.MAX_URL:
-        ids = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
-        buttons.insert(0, blocks.button(f"▶ {translate(Msg.OPEN)}", *ids, url=card.moment_link))
+    if len(card.moment_link) <= blocks.MAX_URL_CHARS:
+        action_id, value = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
+        buttons.insert(0, blocks.button(f"▶ {translate(Msg.OPEN)}", action_id, value, url=card.moment_link))
     return [blocks.section(f"{card.title}\n{about}", accessory), blocks.actions(buttons)]
 
 
-def _alt(card: Card) -> str:
+def _alt_text(card: Card) -> str:
     return f"{card.title}, {card.time}"
 
 
-def _turning(results: Results) -> list[Block]:
+def _render_page_buttons(results: Results) -> list[Block]:
     buttons = []
-    if results.search.before:
-        buttons.append(_press(f"◀ {translate(Msg.PREVIOUS)}", results.token, "previous"))
+    if results.search.previous:
+        buttons.append(_result_button(f"◀ {translate(Msg.PREVIOUS)}", results.token, "previous"))
     if results.next:
-        buttons.append(_press(f"{translate(Msg.NEXT)} ▶", results.token, "next"))
+        buttons.append(_result_button(f"{translate(Msg.NEXT)} ▶", results.token, "next"))
     return [blocks.actions(buttons)] if buttons else []
 
 
-def _press(label: str, token: str, action: Action, number: int = 0) -> Block:
+def _result_button(label: str, token: str | None, action: ResultAction, number: int = 0) -> Block:
     return blocks.button(label, f"{PRESS}:{action}:{number}", f"{PRESS}:{token}:{action}:{number}")
 
 
 # ---- the library ----
 
 
-def _shelf(shelf: LibraryPage) -> SlackMessage:
+def _render_library(page: LibraryPage) -> SlackMessage:
     title = translate(Msg.LIBRARY)
-    shown = shelf.entries[:MOST_LINES]
-    rest = (
-        [blocks.context(translate(Msg.SOME_OF, shown=len(shown), total=shelf.total))]
-        if len(shown) < shelf.total
-        else []
-    )
-    return SlackMessage(title, [blocks.header(title), *entries(shown), *rest])
+    shown = page.entries[:MAX_LINES]
+    rest = []
+    if len(shown) < page.total:
+        rest = [blocks.context(translate(Msg.SOME_OF, shown=len(shown), total=page.total))]
+    return SlackMessage(title, [blocks.header(title), *render_items(shown), *rest])
 
 
-def _entry(entry: LibraryItem) -> Block:
-    about = " · ".join(filter(None, [entry.state, entry.length, entry.added, entry.problem]))
-    title = blocks.link(entry.link, entry.title) if "://" in entry.link else blocks.words(entry.title, bold=True)
+def _render_item(item: LibraryItem) -> Block:
+    about = " · ".join(filter(None, [item.state, item.length, item.added, item.problem]))
+    title = blocks.link(item.link, item.title) if "://" in item.link else blocks.words(item.title, bold=True)
     return blocks.rich(title, blocks.words(f"\n{about}"))
 
 
-# ---- work ----
+# ---- progress ----
 
 
-def _work(work: IndexingProgress) -> SlackMessage:
-    lines = [_line(line) for line in work.lines]
-    each = -(-len(lines) // MOST_LINES)  # lines of a block, so that there are not too many
-    return SlackMessage(
-        lines[-1], [blocks.section("\n".join(lines[at : at + each])) for at in range(0, len(lines), each)]
-    )
+def _render_indexing(progress: IndexingProgress) -> SlackMessage:
+    lines = [_render_link(line) for line in progress.lines]
+    per_block = -(-len(lines) // MAX_LINES)  # Several lines share a block if there are more lines than blocks.
+    sections = [
+        blocks.section("\n".join(lines[start : start + per_block])) for start in range(0, len(lines), per_block)
+    ]
+    return SlackMessage(lines[-1], sections)
 
 
-def _line(line: LinkProgress | LinkOutcome) -> str:
+def _render_link(line: LinkProgress | LinkOutcome) -> str:
     if isinstance(line, LinkOutcome):
         mark = "✅" if line.ok else "⚠️"
-        said = f"{mark} {_sentence(line.text, line.correlation_id)}"
-        return said if line.ok else f"{said}\n{line.link}"
-    return f"{_bar(line.done)} {line.stage}\n{line.link}"
+        text = f"{mark} {_with_reference(line.text, line.correlation_id)}"
+        return text if line.ok else f"{text}\n{line.link}"
+    return f"{_render_bar(line.done)} {line.stage}\n{line.link}"
 
 
-def _lesson(lesson: TrainingProgress, pictures: Pictures) -> SlackMessage:
-    text = lesson.text if lesson.over else f"{_bar(lesson.done)} {lesson.text}"
-    file_id = pictures.get(lesson.picture or "")
-    curves = [blocks.picture(file_id, lesson.text)] if file_id else []
-    return SlackMessage(lesson.text, [blocks.section(text), *curves])
+def _render_training(progress: TrainingProgress, file_ids: FileIds) -> SlackMessage:
+    text = progress.text if progress.is_final else f"{_render_bar(progress.done)} {progress.text}"
+    file_id = file_ids.get(progress.picture or "")
+    curves = [blocks.picture(file_id, progress.text)] if file_id else []
+    return SlackMessage(progress.text, [blocks.section(text), *curves])
 
 
-def _bar(done: float) -> str:
-    full = round(BAR_PARTS * done)
-    return f"{'▓' * full}{'░' * (BAR_PARTS - full)} {100 * done:.0f} %"
+def _render_bar(done: float) -> str:
+    full = round(BAR_CHARS * done)
+    return f"{'▓' * full}{'░' * (BAR_CHARS - full)} {100 * done:.0f} %"
 
 
-# ---- what admins decide, help ----
+# ---- settings ----
 
 
-def _confirm(confirm: Confirmation) -> SlackMessage:
-    value = json.dumps({"command": confirm.command, "args": dict(confirm.args)})
-    button = blocks.button(confirm.button, CONFIRM, value, style="primary")
-    return SlackMessage(confirm.text, [blocks.section(confirm.text), blocks.actions([button])])
+def _render_confirmation(confirmation: Confirmation) -> SlackMessage:
+    value = json.dumps({"command": confirmation.command, "args": dict(confirmation.args)})
+    button = blocks.button(confirmation.button, CONFIRM, value, style="primary")
+    return SlackMessage(confirmation.text, [blocks.section(confirmation.text), blocks.actions([button])])
 
 
-def _options(options: SettingsView) -> SlackMessage:
-    title = options.text or COMMAND + " settings"
-    return SlackMessage(title, [blocks.section(title), *(_option(*line) for line in options.lines)])
+def _render_settings(view: SettingsView) -> SlackMessage:
+    title = view.text or f"{COMMAND} settings"
+    return SlackMessage(title, [blocks.section(title), *map(_render_setting, view.lines)])
 
 
-def _option(name: str, meaning: str, value: str, choices: Sequence[str]) -> Block:
-    runs = [blocks.words(f"{meaning}: ")]
-    if name == "watched":
-        for id in value.split():
-            runs += [blocks.channel(id), blocks.words(" ")]
-    runs.append(blocks.words(f"{value or '–'}\n", bold=True) if name != "watched" else blocks.words("\n"))
-    allowed = " | ".join(filter(None, choices)) or "#channel …"
-    return blocks.rich(*runs, blocks.words(f"{COMMAND} settings {name} {allowed}", code=True))
-
-
-def _guide(reply: Help) -> SlackMessage:
-    title = translate(Msg.HELP)
-    return SlackMessage(title, [blocks.header(title), *guide(reply.lines)])
+def _render_setting(line: SettingLine) -> Block:
+    elements = [blocks.words(f"{line.description}: ")]
+    if line.name == "watched":
+        for id in line.value.split():
+            elements += [blocks.channel(id), blocks.words(" ")]
+        elements.append(blocks.words("\n"))
+    else:
+        elements.append(blocks.words(f"{line.value or '–'}\n", bold=True))
+    choices = " | ".join(filter(None, line.choices)) or "#channel …"
+    return blocks.rich(*elements, blocks.words(f"{COMMAND} settings {line.name} {choices}", code=True))

@@ -1,218 +1,254 @@
-"""Where replies go in Slack: to one person, or as messages that all of a channel see."""
+"""Delivery of replies in Slack: to one user only, or as messages that the whole channel sees."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bots.chat.store import ChatRequest
+from bots.chat.progress import is_interim
+from bots.chat.requests import ChatRequest
+from bots.commands.definition import Surface
 from bots.commands.registry import COMMANDS
-from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results, Shared, TrainingProgress
+from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results, Shared
 from bots.slack import blocks
 from bots.slack.blocks import SlackMessage
-from bots.slack.render import COMMAND, drawn, keys, share
-from bots.slack.thumbnails import Pictures
+from bots.slack.render import COMMAND, pictures_of, render, render_shared
+from bots.slack.thumbnails import ThumbnailUploader
 from bots.slack.workspaces import WorkspaceClients
 from worker.protocol.error_codes import ErrorCode
 
-ANSWERABLE_S: Final = 30 * 60
-"""How long Slack takes answers at an interaction's own address."""
-NO_VIDEO: Final = frozenset(
+RESPONSE_URL_LIFETIME_S: Final = 30 * 60
+"""How long Slack accepts answers at the response URL of an interaction."""
+NOT_A_VIDEO: Final = frozenset(
     {ErrorCode.NO_VIDEO, ErrorCode.NOT_A_LINK, ErrorCode.SCHEME_REFUSED, ErrorCode.PLAYLIST_REFUSED}
 )
-"""A link in a watched channel that leads to no video is no failure."""
-OUTSIDE: Final = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
-"""What Slack says where the bot may not post: it is told to whom asked alone."""
-UNEDITABLE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-PLAIN: Final[Mapping[str, Any]] = {"unfurl_links": False, "unfurl_media": False}
+"""A link in a watched channel that leads to no video is not reported as a failure."""
+CANNOT_POST: Final = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
+"""Slack's errors for a channel in which the bot may not post. The reply then goes to the asking user alone."""
+CANNOT_EDIT: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+WITHOUT_UNFURLING: Final[Mapping[str, Any]] = {"unfurl_links": False, "unfurl_media": False}
 
 log = structlog.get_logger()
 
 
-class Refused(Exception):
-    """Slack does not take these blocks."""
+class Delivery(StrEnum):
+    """How a request is answered; part of its place."""
+
+    PRIVATE = "private"
+    """To the asking user alone."""
+    PUBLIC = "public"
+    """As messages that the whole channel sees; failures go to the asking user alone."""
+    REPLACE = "replace"
+    """Results replace the page whose button was pressed, other replies are private."""
+    DIRECT = "direct"
+    """As messages in a conversation with the app."""
+    UNDER_MESSAGE = "under_message"
+    """As a reaction to a message of a watched channel; failures go to its author alone."""
+
+
+class InvalidBlocksError(Exception):
+    """Slack refuses the blocks of a message."""
+
+
+@dataclass(frozen=True)
+class MessageAddress:
+    """A posted message."""
+
+    channel: str
+    ts: str
 
 
 @dataclass
-class Posted:
-    """What an errand has shown so far."""
+class DeliveryState:
+    """What was delivered for a request so far."""
 
-    fresh: bool = False
-    """This process heard it asked: the interaction may still be answered."""
-    said: bool = False
-    channel: str = ""
-    ts: str = ""
-    """The message that is edited; empty where there is none that an app may edit."""
+    is_interaction_alive: bool = False
+    """Whether this process received the request itself, so that its interaction can still be answered."""
+    has_posted: bool = False
+    editable: MessageAddress | None = None
+    """The message that the next reply edits; None if there is none that an app can edit."""
 
 
 @dataclass(frozen=True)
 class SlackResponder:
-    """Draws replies and delivers them.
+    """Renders replies and delivers them.
 
-    Slack lets no app edit what it showed to one person after a command, so such an answer has two messages at most:
-    that the work began, and how it ended. A message that all see is edited through all stages.
+    Slack lets no app edit what it showed to one user after a command, so a private answer has at most two messages:
+    one when the work starts and one when it ends. A public message is edited through all stages.
     """
 
-    teams: WorkspaceClients
-    pictures: Pictures
+    workspaces: WorkspaceClients
+    thumbnails: ThumbnailUploader
     clock: Callable[[], float] = time.time
-    _posted: dict[str, Posted] = field(default_factory=dict)
+    _states: dict[str, DeliveryState] = field(default_factory=dict)
 
     @contextmanager
-    def heard(self, request: ChatRequest) -> Iterator[None]:
-        """While inside, the errand's interaction is there to be answered."""
-        self._posted[request.id] = Posted(fresh=True)
+    def track(self, request: ChatRequest) -> Iterator[None]:
+        """Let replies answer the request's interaction for the block."""
+        self._states[request.id] = DeliveryState(is_interaction_alive=True)
         try:
             yield
         finally:
-            self._posted.pop(request.id, None)
+            self._states.pop(request.id, None)
 
     async def show(self, request: ChatRequest, reply: Reply) -> None:
-        posted = self._posted.setdefault(request.id, Posted())
-        passing = isinstance(reply, IndexingProgress | TrainingProgress) and not reply.over
-        if not passing and not posted.fresh:
-            del self._posted[request.id]
-        team = request.caller.space.removeprefix("slack:")
-        web = await self.teams.web(team)
+        """Deliver a reply. Raises `SlackApiError` or `InvalidBlocksError` if Slack refuses it."""
+        state = self._states.setdefault(request.id, DeliveryState())
+        if not is_interim(reply) and not state.is_interaction_alive:
+            del self._states[request.id]
+        web = await self.workspaces.web_client(_team_of(request))
         match reply:
             case Shared():
-                await self._share(web, request, posted, reply)
-            case IndexingProgress() if request.place["how"] == "quiet":
-                await self._mark(web, request, posted, reply)
+                await self._share(web, request, reply)
+            case IndexingProgress() if request.place["delivery"] == Delivery.UNDER_MESSAGE:
+                await self._mark_message(web, request, state, reply)
             case _:
-                await self._draw(web, team, request, posted, reply, passing)
+                await self._render_and_deliver(web, request, state, reply)
 
-    async def _draw(
-        self, web: AsyncWebClient, team: str, request: ChatRequest, posted: Posted, reply: Reply, passing: bool
+    async def _render_and_deliver(
+        self, web: AsyncWebClient, request: ChatRequest, state: DeliveryState, reply: Reply
     ) -> None:
-        wanted = keys(reply)
-        pictures = await self.pictures.of(web, team, wanted)
-        turns = request.place["how"] == "replace" and isinstance(reply, Results)
+        """Deliver a reply with its pictures, or without them if Slack refuses them."""
+        team, alt_texts = _team_of(request), pictures_of(reply)
+        file_ids = await self.thumbnails.upload(web, team, alt_texts)
+        replaces_page = request.place["delivery"] == Delivery.REPLACE and isinstance(reply, Results)
         try:
-            await self._deliver(web, request, posted, drawn(reply, pictures), passing, turns)
-        except Refused as refused:
-            if not pictures:
+            await self._deliver(web, request, state, render(reply, file_ids), is_interim(reply), replaces_page)
+        except InvalidBlocksError as error:
+            if not file_ids:
                 raise
-            log.warning("slack.pictures_refused", error=refused)
-            await self.pictures.forget(team, wanted)
-            await self._deliver(web, request, posted, drawn(reply, {}), passing, turns)
+            log.warning("slack.pictures_refused", error=error)
+            await self.thumbnails.forget(team, alt_texts)
+            await self._deliver(web, request, state, render(reply, {}), is_interim(reply), replaces_page)
 
-    # ---- ways ----
+    # ---- ways to deliver ----
 
     async def _deliver(
         self,
         web: AsyncWebClient,
         request: ChatRequest,
-        posted: Posted,
+        state: DeliveryState,
         message: SlackMessage,
-        passing: bool,
-        turns: bool = False,
+        is_interim: bool,
+        replaces_page: bool = False,
     ) -> None:
-        """Edits what is there, or answers the interaction, or posts a message.
-
-        `turns`: takes the place of the page whose button was pressed.
-        """
-        told = message if request.place["how"] == "direct" else _for(request, message)
-        if posted.ts and await self._edit(web, posted, told):
+        """Edit the earlier message, or answer the interaction, or post a message."""
+        delivery = request.place["delivery"]
+        public_message = message if delivery == Delivery.DIRECT else _with_request_header(request, message)
+        if state.editable is not None:
+            if await self._edit(web, state.editable, public_message):
+                return
+            state.editable = None
+        if is_interim and state.has_posted:
             return
-        if passing and posted.said:
-            return
-        alone = request.place["how"] != "direct" and (request.place["how"] != "public" or not message.ok)
-        if not (alone and self._answerable(request, posted) and await self._alone(web, request, message, turns)):
-            await self._post(web, request, posted, told)
-        posted.said = True
+        is_private = delivery != Delivery.DIRECT and (delivery != Delivery.PUBLIC or not message.ok)
+        if not (
+            is_private
+            and self._can_answer(request, state)
+            and await self._post_ephemeral(web, request, message, replaces_page)
+        ):
+            await self._post(web, request, state, public_message)
+        state.has_posted = True
 
-    async def _edit(self, web: AsyncWebClient, posted: Posted, told: SlackMessage) -> bool:
-        """False: the message is gone, or the workspace lets nobody edit so late."""
+    async def _edit(self, web: AsyncWebClient, address: MessageAddress, message: SlackMessage) -> bool:
+        """Edit a posted message. Returns False if it was deleted, or if the workspace forbids late edits."""
         try:
-            await _sent(web.chat_update(channel=posted.channel, ts=posted.ts, **told.payload()))
+            await _raise_invalid_blocks(web.chat_update(channel=address.channel, ts=address.ts, **message.payload()))
         except SlackApiError as error:
-            if error.response["error"] not in UNEDITABLE:
+            if error.response["error"] not in CANNOT_EDIT:
                 raise
-            posted.ts = ""
             return False
         return True
 
-    def _answerable(self, request: ChatRequest, posted: Posted) -> bool:
-        return posted.fresh and self.clock() - request.at < ANSWERABLE_S
+    def _can_answer(self, request: ChatRequest, state: DeliveryState) -> bool:
+        return state.is_interaction_alive and self.clock() - request.asked_at < RESPONSE_URL_LIFETIME_S
 
-    async def _alone(self, web: AsyncWebClient, request: ChatRequest, message: SlackMessage, turns: bool) -> bool:
-        """To the asker alone; False: Slack takes no answer there any more."""
+    async def _post_ephemeral(
+        self, web: AsyncWebClient, request: ChatRequest, message: SlackMessage, replaces_page: bool
+    ) -> bool:
+        """Show a message to the asking user alone. Returns False if Slack no longer accepts an answer there."""
         place = request.place
         if url := place.get("url"):
-            way: dict[str, Any] = (
-                {"replace_original": True} if turns else {"replace_original": False, "response_type": "ephemeral"}
-            )
-            return await self._respond(url, message.payload() | way | _thread(place) | dict(PLAIN))
+            options: dict[str, Any] = {"replace_original": replaces_page}
+            if not replaces_page:
+                options["response_type"] = "ephemeral"
+            return await self._respond(url, message.payload() | options | _thread(place) | dict(WITHOUT_UNFURLING))
         try:
-            await _sent(
+            await _raise_invalid_blocks(
                 web.chat_postEphemeral(
                     channel=place["channel"], user=request.caller.user_id, **message.payload(), **_thread(place)
                 )
             )
         except SlackApiError as error:
-            log.info("slack.not_alone", error=str(error.response["error"]))
+            log.info("slack.ephemeral_refused", error=str(error.response["error"]))
             return False
         return True
 
     async def _respond(self, url: str, payload: Mapping[str, Any]) -> bool:
-        answer = await self.teams.response(url).send_dict(dict(payload))
-        if "invalid_blocks" in answer.body:
-            raise Refused(answer.body)
-        if answer.status_code != 200:
-            log.info("slack.response_refused", status=answer.status_code, body=answer.body)
-        return answer.status_code == 200
+        """Send a payload to a response URL. Returns False if Slack refuses it."""
+        response = await self.workspaces.response_client(url).send_dict(dict(payload))
+        if "invalid_blocks" in response.body:
+            raise InvalidBlocksError(response.body)
+        if response.status_code != 200:
+            log.info("slack.response_refused", status=response.status_code, body=response.body)
+        return response.status_code == 200
 
-    async def _post(self, web: AsyncWebClient, request: ChatRequest, posted: Posted, told: SlackMessage) -> None:
-        """A message that the whole place sees; where that is refused, one to the asker."""
+    async def _post(
+        self, web: AsyncWebClient, request: ChatRequest, state: DeliveryState, message: SlackMessage
+    ) -> None:
+        """Post a message in the channel, or to the asking user if the bot may not post there."""
         place = request.place
+        payload = message.payload() | dict(WITHOUT_UNFURLING)
         try:
-            answer = await _sent(
-                web.chat_postMessage(channel=place["channel"], **told.payload(), **_thread(place), **PLAIN)
+            response = await _raise_invalid_blocks(
+                web.chat_postMessage(channel=place["channel"], **payload, **_thread(place))
             )
         except SlackApiError as error:
-            if error.response["error"] not in OUTSIDE:
+            if error.response["error"] not in CANNOT_POST:
                 raise
-            if self._answerable(request, posted) and await self._openly(place, told):
+            if self._can_answer(request, state) and await self._post_by_response_url(place, message):
                 return
-            answer = await _sent(web.chat_postMessage(channel=request.caller.user_id, **told.payload(), **PLAIN))
-        posted.channel, posted.ts = answer["channel"], answer["ts"]
+            response = await _raise_invalid_blocks(web.chat_postMessage(channel=request.caller.user_id, **payload))
+        state.editable = MessageAddress(response["channel"], response["ts"])
 
-    async def _openly(self, place: Mapping[str, str], message: SlackMessage) -> bool:
-        """For all to see where the bot is no member: through the interaction's own address."""
+    async def _post_by_response_url(self, place: Mapping[str, str], message: SlackMessage) -> bool:
+        """Post in a channel of which the bot is no member, through the response URL. Returns False if that fails."""
         if not (url := place.get("url")):
             return False
-        way = {"response_type": "in_channel", "replace_original": False}
-        return await self._respond(url, message.payload() | way | _thread(place) | dict(PLAIN))
+        options = {"response_type": "in_channel", "replace_original": False}
+        return await self._respond(url, message.payload() | options | _thread(place) | dict(WITHOUT_UNFURLING))
 
-    # ---- kinds ----
+    # ---- kinds of replies ----
 
-    async def _share(self, web: AsyncWebClient, request: ChatRequest, posted: Posted, shared: Shared) -> None:
+    async def _share(self, web: AsyncWebClient, request: ChatRequest, shared: Shared) -> None:
+        """Post a shared card as plain text, whose link Slack unfurls."""
         place = request.place
-        text = share(shared, request.caller.name)
-        plain: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": True, "unfurl_media": True} | _thread(
-            place
-        )
+        text = render_shared(shared, request.caller.display_name)
+        payload: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": True, "unfurl_media": True}
+        payload |= _thread(place)
         try:
-            await web.chat_postMessage(channel=place["channel"], **plain)
+            await web.chat_postMessage(channel=place["channel"], **payload)
         except SlackApiError as error:
-            if error.response["error"] not in OUTSIDE or not place.get("url"):
+            if error.response["error"] not in CANNOT_POST or not place.get("url"):
                 raise
-            if not await self._respond(
-                place["url"], plain | {"response_type": "in_channel", "replace_original": False}
-            ):
+            options = {"response_type": "in_channel", "replace_original": False}
+            if not await self._respond(place["url"], payload | options):
                 raise
 
-    async def _mark(self, web: AsyncWebClient, request: ChatRequest, posted: Posted, work: IndexingProgress) -> None:
-        """A watched message gets a mark where its videos were added; what went wrong is told to its author alone."""
-        if not work.over:
+    async def _mark_message(
+        self, web: AsyncWebClient, request: ChatRequest, state: DeliveryState, progress: IndexingProgress
+    ) -> None:
+        """Add a check mark to a watched message whose videos were added. Report failures to its author alone."""
+        if not progress.is_final:
             return
-        outcomes = [line for line in work.lines if isinstance(line, LinkOutcome)]
+        outcomes = [line for line in progress.lines if isinstance(line, LinkOutcome)]
         if any(outcome.ok for outcome in outcomes):
             try:
                 await web.reactions_add(
@@ -221,26 +257,34 @@ class SlackResponder:
             except SlackApiError as error:
                 if error.response["error"] not in ("already_reacted", "message_not_found"):
                     raise
-        failed = tuple(each for each in outcomes if not each.ok and each.code not in NO_VIDEO)
+        failed = tuple(each for each in outcomes if not each.ok and each.code not in NOT_A_VIDEO)
         if failed:
-            await self._deliver(web, request, posted, drawn(IndexingProgress(failed, over=True), {}), passing=False)
+            message = render(IndexingProgress(failed, is_final=True), {})
+            await self._deliver(web, request, state, message, is_interim=False)
+
+
+def _team_of(request: ChatRequest) -> str:
+    return request.caller.space.removeprefix("slack:")
 
 
 def _thread(place: Mapping[str, str]) -> dict[str, Any]:
     return {"thread_ts": place["thread"]} if place.get("thread") else {}
 
 
-def _for(request: ChatRequest, message: SlackMessage) -> SlackMessage:
-    """Whose errand a message that all see answers. A name, not a mention: nobody is rung for."""
-    asked = request.args.get("words") or (f"{COMMAND} {request.command}" if request.command in COMMANDS else "…")
-    return SlackMessage(message.text, [blocks.context(f"{request.caller.name}: {asked}"), *message.blocks])
+def _with_request_header(request: ChatRequest, message: SlackMessage) -> SlackMessage:
+    """Put in front whose request a public message answers. A name and not a mention, which would notify the user."""
+    command = COMMANDS.get(request.command)
+    is_typed = command is not None and Surface.CHAT in command.surfaces
+    text = request.args.get("words") or (f"{COMMAND} {request.command}" if is_typed else "…")
+    header = blocks.context(f"{request.caller.display_name}: {text}")
+    return SlackMessage(message.text, [header, *message.blocks])
 
 
-async def _sent(calling: Any) -> Any:
-    """Slack's answer. Raises `Refused` for blocks it does not take, else `SlackApiError`."""
+async def _raise_invalid_blocks(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
+    """Return Slack's response. Raises `InvalidBlocksError` if it refuses the blocks, otherwise `SlackApiError`."""
     try:
-        return await calling
+        return await call
     except SlackApiError as error:
         if error.response["error"] == "invalid_blocks":
-            raise Refused(str(error.response.get("errors"))) from error
+            raise InvalidBlocksError(str(error.response.get("errors"))) from error
         raise

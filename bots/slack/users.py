@@ -1,150 +1,146 @@
-"""Who asks, and from where, as Slack says: names, languages, admins, and which channels are private."""
+"""Users and channels as Slack describes them: names, languages, admins, and which channels are private."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aiohttp
 import structlog
 from pydantic import BaseModel
 from slack_sdk.errors import SlackApiError
 
-from bots.chat.store import ChatStore
+from bots.chat.notes import NoteStore
+from bots.chat.single_flight import SingleFlight
 from bots.i18n.messages import Msg
 from bots.slack.workspaces import WorkspaceClients
-from worker.protocol.messages import Caller, CallFailedError
+from worker.protocol.base import Caller, CallFailedError
 
-KEEP_PERSON_S: Final = 3600
-KEEP_PRIVATE_S: Final = 86400
-KEEP_PUBLIC_S: Final = 600
-"""Short: a channel that is made private must not go on as a public one."""
+PROFILE_TTL_S: Final = 3600
+PRIVATE_CHANNEL_TTL_S: Final = 86400
+PUBLIC_CHANNEL_TTL_S: Final = 600
+"""Short, because a channel that becomes private must not be treated as public for long."""
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class Person(BaseModel):
+class UserProfile(BaseModel):
+    """What Slack says about a user."""
+
     name: str = ""
     locale: str = ""
     is_admin: bool = False
-    outside: bool = False
+    is_outsider: bool = False
+    """Whether the user belongs to another workspace or organisation, with which a channel is shared."""
 
 
 @dataclass(frozen=True)
 class SlackUserRef:
-    """Who asks, as far as that is said by what Slack sent."""
+    """A user, as far as an event identifies one."""
 
     user_id: str
     team: str
-    """The workspace that is asked."""
-    org: str = ""
-    """The organisation that the workspace is part of, if any."""
-    inside: bool = False
-    """The person is said to be of this workspace or its organisation; False: it is not said."""
-    name: str = ""
+    """The workspace in which the event happened."""
+    org: str | None = None
+    """The organisation of that workspace, if it has one."""
+    is_member: bool = False
+    """Whether the event itself says that the user belongs to this workspace or its organisation."""
+    name: str | None = None
 
 
 @dataclass(frozen=True)
 class ResolvedUser:
-    """Who asks, and how to speak to that person."""
+    """A user as the caller of a request."""
 
     caller: Caller
     locale: str
-    barred: Msg | None
-    """What to tell who gets nothing of the library: somebody of another workspace, with which a channel is shared, and
-    whoever may be that, as long as Slack does not say."""
+    denied_reason: Msg | None
+    """Why the user may see nothing of the library: an outsider, or possibly one while Slack does not answer."""
 
 
 @dataclass(frozen=True)
 class UserDirectory:
-    teams: WorkspaceClients
-    chat_store: ChatStore
-    _asking: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    """Looks up users and channels, with a cache and with one call at a time for the same thing."""
 
-    async def caller(self, who: SlackUserRef, channel: str = "", *, anew: bool = False) -> ResolvedUser:
-        """Only `anew` is Slack asked for admins; otherwise nobody is one."""
-        found = await self._person(who, anew)
-        known = found or Person()
+    workspaces: WorkspaceClients
+    notes: NoteStore
+    _flight: SingleFlight = field(default_factory=SingleFlight)
+
+    async def resolve(self, ref: SlackUserRef, channel: str | None = None, *, refresh: bool = False) -> ResolvedUser:
+        """Return the caller of a request in `channel`. Without `refresh` no caller is an admin."""
+        found = await self._profile(ref, refresh)
+        profile = found or UserProfile()
         caller = Caller(
-            space=f"slack:{who.team}",
-            user_id=who.user_id,
-            name=known.name or who.name or who.user_id,
-            private_channel=channel if channel and await self._private(who.team, channel) else "",
-            is_admin=anew and known.is_admin,
+            space=f"slack:{ref.team}",
+            user_id=ref.user_id,
+            display_name=profile.name or ref.name or ref.user_id,
+            private_channel=channel if channel and await self._is_private(ref.team, channel) else None,
+            is_admin=refresh and profile.is_admin,
         )
-        unsure = found is None and not who.inside
-        return ResolvedUser(caller, known.locale, Msg.OUTSIDE if known.outside else Msg.UNSURE if unsure else None)
+        is_unverified = found is None and not ref.is_member
+        reason = Msg.OUTSIDE if profile.is_outsider else Msg.UNSURE if is_unverified else None
+        return ResolvedUser(caller, profile.locale, reason)
 
-    async def _person(self, who: SlackUserRef, anew: bool) -> Person | None:
-        """None: Slack does not say now, and did not lately."""
-        noted = await self._noted(who.team, "person", who.user_id)
-        known = Person.model_validate_json(noted) if noted else None
-        if known and not anew:
-            return known
-        return await self._once(f"{who.team} {who.user_id}", lambda: self._asked_person(who)) or known
+    async def _profile(self, ref: SlackUserRef, refresh: bool) -> UserProfile | None:
+        """Return a profile. None: Slack does not answer, and none is cached."""
+        note = await self._get_note(ref.team, "person", ref.user_id)
+        cached = UserProfile.model_validate_json(note) if note else None
+        if cached and not refresh:
+            return cached
+        return await self._flight.run((ref.team, "user", ref.user_id), lambda: self._fetch_profile(ref)) or cached
 
-    async def _asked_person(self, who: SlackUserRef) -> Person | None:
-        team, person = who.team, who.user_id
+    async def _fetch_profile(self, ref: SlackUserRef) -> UserProfile | None:
         try:
-            web = await self.teams.web(team)
-            user = (await web.users_info(user=person, include_locale=True))["user"]
+            web = await self.workspaces.web_client(ref.team)
+            user = (await web.users_info(user=ref.user_id, include_locale=True))["user"]
         except (SlackApiError, aiohttp.ClientError, TimeoutError, LookupError) as error:
-            log.warning("slack.person_unknown", team=team, user_id=person, error=error)
+            log.warning("slack.user_unknown", team=ref.team, user_id=ref.user_id, error=error)
             return None
-        profile = user.get("profile", {})
-        found = Person(
-            name=profile.get("display_name") or profile.get("real_name") or user.get("name", ""),
+        names = user.get("profile", {})
+        profile = UserProfile(
+            name=names.get("display_name") or names.get("real_name") or user.get("name", ""),
             locale=user.get("locale", ""),
             is_admin=bool(user.get("is_admin") or user.get("is_owner")),
-            outside=_outside(user, who),
+            is_outsider=_is_outsider(user, ref),
         )
-        await self._note(team, "person", found.model_dump_json(exclude={"is_admin"}), KEEP_PERSON_S, person)
-        return found
+        # Rights are left out: they must be current.
+        cached = profile.model_dump_json(exclude={"is_admin"})
+        await self._set_note(ref.team, "person", cached, PROFILE_TTL_S, ref.user_id)
+        return profile
 
-    async def _private(self, team: str, channel: str) -> bool:
-        """Whether not everybody in the workspace may read along. What Slack doesn't show us is private."""
-        if known := await self._noted(team, f"channel:{channel}"):
-            return known == "private"
-        return await self._once(f"{team} {channel}", lambda: self._asked_private(team, channel))
+    async def _is_private(self, team: str, channel: str) -> bool:
+        """Return whether some members of the workspace cannot read a channel. One that Slack hides is private."""
+        if cached := await self._get_note(team, f"channel:{channel}"):
+            return cached == "private"
+        return await self._flight.run((team, "channel", channel), lambda: self._fetch_is_private(team, channel))
 
-    async def _asked_private(self, team: str, channel: str) -> bool:
+    async def _fetch_is_private(self, team: str, channel: str) -> bool:
         try:
-            web = await self.teams.web(team)
-            found = (await web.conversations_info(channel=channel))["channel"]
+            web = await self.workspaces.web_client(team)
+            info = (await web.conversations_info(channel=channel))["channel"]
         except (SlackApiError, aiohttp.ClientError, TimeoutError, LookupError) as error:
-            # Its error for a channel that the bot can't see is no fault, and every other one must not open a channel.
+            # Expected for a channel that the bot cannot see. No other error may make a channel public either.
             log.info("slack.channel_unknown", team=team, channel=channel, error=error)
             return True
-        private = bool(found.get("is_private") or found.get("is_im") or found.get("is_mpim"))
-        kept_s = KEEP_PRIVATE_S if private else KEEP_PUBLIC_S
-        await self._note(team, f"channel:{channel}", "private" if private else "public", kept_s)
-        return private
+        is_private = bool(info.get("is_private") or info.get("is_im") or info.get("is_mpim"))
+        ttl_s = PRIVATE_CHANNEL_TTL_S if is_private else PUBLIC_CHANNEL_TTL_S
+        await self._set_note(team, f"channel:{channel}", "private" if is_private else "public", ttl_s)
+        return is_private
 
-    async def _once(self, what: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Slack limits how often it is asked: who wants to know the same at the same time waits for the one answer."""
-        if what not in self._asking:
-            task = asyncio.create_task(ask())
-            self._asking[what] = task
-            task.add_done_callback(lambda _: self._asking.pop(what, None))
-        found: T = await asyncio.shield(self._asking[what])
-        return found
-
-    async def _noted(self, team: str, note: str, person: str = "") -> str | None:
+    async def _get_note(self, team: str, key: str, user_id: str | None = None) -> str | None:
         try:
-            return await self.chat_store.noted(f"slack:{team}", note, user_id=person)
-        except CallFailedError:  # asked of Slack then
-            return None
-
-    async def _note(self, team: str, note: str, value: str, seconds: int, person: str = "") -> None:
-        try:
-            await self.chat_store.note(f"slack:{team}", note, value, seconds, user_id=person)
+            return await self.notes.get_note(f"slack:{team}", key, user_id=user_id)
         except CallFailedError:
-            log.info("slack.not_noted", note=note)
+            return None  # Slack is asked instead.
+
+    async def _set_note(self, team: str, key: str, value: str, ttl_s: int, user_id: str | None = None) -> None:
+        try:
+            await self.notes.set_note(f"slack:{team}", key, value, ttl_s, user_id=user_id)
+        except CallFailedError:
+            log.info("slack.not_cached", key=key)
 
 
-def _outside(user: Mapping[str, Any], who: SlackUserRef) -> bool:
-    """Whether a user is of another workspace, and not of another one of the same organisation."""
+def _is_outsider(user: Mapping[str, Any], ref: SlackUserRef) -> bool:
+    """Return whether a user belongs to another workspace, unless it is one of the same organisation."""
     org = user.get("enterprise_user", {}).get("enterprise_id", "")
-    elsewhere = user.get("is_stranger") or user.get("team_id", who.team) != who.team
-    return bool(elsewhere) and not (org and org == who.org)
+    is_elsewhere = user.get("is_stranger") or user.get("team_id", ref.team) != ref.team
+    return bool(is_elsewhere) and not (org and org == ref.org)

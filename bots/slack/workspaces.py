@@ -1,4 +1,4 @@
-"""The workspaces that the app is installed in, and how each is spoken to."""
+"""API clients of the workspaces in which the app is installed."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,49 +14,53 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-API: Final = AsyncWebClient.BASE_URL
+API_URL: Final = AsyncWebClient.BASE_URL
 TIMEOUT_S: Final = 15
 
 
-class NotInstalled(LookupError):
-    """The app is no longer in that workspace."""
+class NotInstalledError(LookupError):
+    """The app is not installed in a workspace, or no longer."""
 
 
 @dataclass(frozen=True)
 class WorkspaceClients:
-    """One workspace with a token of its own, or those of an installation store."""
+    """Makes clients: with the `token` of a single workspace, or with the tokens of an installation store."""
 
     session: aiohttp.ClientSession
-    api: str = API
+    api_url: str = API_URL
     token: str | None = None
     store: AsyncInstallationStore | None = None
     _clients: dict[str, AsyncWebClient] = field(default_factory=dict)
 
-    async def web(self, team: str) -> AsyncWebClient:
-        """Raises `NotInstalled`."""
-        token = self.token or await self._stored(team)
+    async def web_client(self, team: str) -> AsyncWebClient:
+        """Return the client of a workspace. Raises `NotInstalledError`."""
+        token = self.token or await self._stored_token(team)
         if token not in self._clients:
-            self._clients[token] = self.client(token)
+            self._clients[token] = self.make_client(token)
         return self._clients[token]
 
-    def client(self, token: str | None) -> AsyncWebClient:
-        """Waits as long as Slack asks to where it limits rates, and tries again once where it fails."""
+    def make_client(self, token: str | None) -> AsyncWebClient:
+        """Make a client that waits as long as a rate limit demands, and retries once if a call fails."""
         return AsyncWebClient(
-            token=token, base_url=self.api, session=self.session, timeout=TIMEOUT_S, retry_handlers=retries()
+            token=token,
+            base_url=self.api_url,
+            session=self.session,
+            timeout=TIMEOUT_S,
+            retry_handlers=_make_retry_handlers(),
         )
 
-    def response(self, url: str) -> AsyncWebhookClient:
-        """Where an interaction is answered."""
-        return AsyncWebhookClient(url, session=self.session, timeout=TIMEOUT_S, retry_handlers=retries())
+    def response_client(self, url: str) -> AsyncWebhookClient:
+        """Make a client for the response URL of an interaction."""
+        return AsyncWebhookClient(url, session=self.session, timeout=TIMEOUT_S, retry_handlers=_make_retry_handlers())
 
-    async def _stored(self, team: str) -> str:
-        found = await self.store.async_find_bot(enterprise_id=None, team_id=team) if self.store else None
-        if found is None or found.bot_token is None:
-            raise NotInstalled(team)
-        return found.bot_token
+    async def _stored_token(self, team: str) -> str:
+        bot = await self.store.async_find_bot(enterprise_id=None, team_id=team) if self.store else None
+        if bot is None or bot.bot_token is None:
+            raise NotInstalledError(team)
+        return bot.bot_token
 
 
-def retries() -> list[AsyncRetryHandler]:
+def _make_retry_handlers() -> list[AsyncRetryHandler]:
     return [
         AsyncRateLimitErrorRetryHandler(max_retry_count=3),
         AsyncServerErrorRetryHandler(max_retry_count=1),

@@ -1,18 +1,19 @@
-"""What a typed line means."""
+"""Typed lines as commands."""
 
 import pytest
 
-from bots.chat.parsing import Conversation, read
-from bots.commands.registry import COMMANDS, Command
+from bots.chat.parsing import Conversation, parse_line
+from bots.commands.definition import Command, Surface
+from bots.commands.registry import offered
 from bots.commands.replies import Results, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.fake_client import GOAL, SNOW, FakeClient
-from worker.protocol.messages import Caller
+from worker.protocol.base import Caller
 
 
 @pytest.mark.parametrize(
-    ("line", "means"),
+    ("line", "expected"),
     [
         ("a dog in snow", ("find", "a dog in snow")),
         ("  강아지가 눈에서 노는 장면 ", ("find", "강아지가 눈에서 노는 장면")),
@@ -30,45 +31,43 @@ from worker.protocol.messages import Caller
         ("/home/me/clip.mp4", ("home/me/clip.mp4", "")),
     ],
 )
-def test_read(line: str, means: tuple[str, str]) -> None:
-    """Links are added, `/name` is a command, anything else is searched for."""
-    assert read(line) == means
+def test_parse_line_returns_command_and_rest(line: str, expected: tuple[str, str]) -> None:
+    """Links are added, `/name` is a command, and anything else is a search."""
+    assert parse_line(line) == expected
 
 
 @pytest.fixture
-def chat(client: FakeClient, caller: Caller) -> Conversation:
+def conversation(client: FakeClient, caller: Caller) -> Conversation:
     return Conversation(client, caller)
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
-async def test_every_command_can_be_typed(chat: Conversation, command: Command) -> None:
-    """No command of the core is missing from the conversation."""
-    replies = [reply async for reply in chat.say(f"/{command.name} {GOAL.link}")]
+@pytest.mark.parametrize("command", offered(Surface.TYPED), ids=lambda command: command.name)
+async def test_every_command_can_be_typed(conversation: Conversation, command: Command) -> None:
+    replies = [reply async for reply in conversation.answer(f"/{command.name} {GOAL.link}")]
     assert TextReply(translate(Msg.UNKNOWN_COMMAND, name=command.name), ok=False) not in replies
 
 
-async def test_an_unknown_command_says_so(chat: Conversation) -> None:
-    """A slip of the pen is told how to get help."""
-    [reply] = [reply async for reply in chat.say("/fnid dog")]
+async def test_unknown_command_is_answered_with_how_to_get_help(conversation: Conversation) -> None:
+    [reply] = [reply async for reply in conversation.answer("/fnid dog")]
     assert isinstance(reply, TextReply)
     assert "fnid" in reply.text
     assert "/help" in reply.text
 
 
-async def test_more_goes_on_from_the_last_search(chat: Conversation, client: FakeClient) -> None:
-    """`/more` shows the next page, and after the last one a sentence."""
+async def test_more_continues_the_last_search(conversation: Conversation, client: FakeClient) -> None:
+    """`/more` shows the next page, and a sentence after the last one."""
     client.videos = [SNOW, *(GOAL for _ in range(5))]
-    [first] = [reply async for reply in chat.say("dog")]
-    [second] = [reply async for reply in chat.say("/more")]
-    [third] = [reply async for reply in chat.say("/more")]
+    [first] = [reply async for reply in conversation.answer("dog")]
+    [second] = [reply async for reply in conversation.answer("/more")]
+    [third] = [reply async for reply in conversation.answer("/more")]
     assert isinstance(first, Results)
     assert isinstance(second, Results)
     assert (len(first.cards), len(second.cards)) == (5, 1)
     assert third == TextReply(translate(Msg.NO_MORE))
 
 
-async def test_boxes_steer_the_search(chat: Conversation) -> None:
-    """What stands in the boxes beside the line goes with it."""
-    [results] = [reply async for reply in chat.say("dog", unlike="crowd cheer")]
+async def test_unlike_changes_a_typed_search(conversation: Conversation) -> None:
+    """Fields next to the line apply to the search in it."""
+    [results] = [reply async for reply in conversation.answer("dog", unlike="crowd cheer")]
     assert isinstance(results, Results)
     assert [card.title for card in results.cards] == [SNOW.title]

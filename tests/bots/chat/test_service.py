@@ -1,14 +1,14 @@
-"""What every chat platform's frontend does alike, on a real Redis, over a library in memory."""
+"""Shared request handling of chat frontends, on a real Redis and a library in memory."""
 
 import asyncio
 import threading
 from dataclasses import replace
 
 import pytest
-import redis.asyncio
 
+from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
-from bots.chat.store import ChatRequest, open_chat_store
+from bots.chat.stores import open_chat_stores
 from bots.commands.replies import (
     Confirmation,
     IndexingProgress,
@@ -22,32 +22,32 @@ from bots.commands.replies import (
 )
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
-from tests.conftest import becomes
+from tests.support.callers import ADMIN, ANN
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo, generation
-from tests.support.fake_platform import ANN, HERE, Screen, ask
-from worker.protocol import messages
+from tests.support.fake_platform import VIDEOS, RecordingResponder, ask
+from tests.support.waiting import wait_until
+from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import Caller, CallFailedError, RetentionPolicy
-
-ADMIN = Caller(space="discord:1", user_id="zoe", is_admin=True)
+from worker.protocol.models import TrainingDataSummary
+from worker.protocol.spaces import RetentionPolicy, SpaceSettings
 
 
 @pytest.fixture
 def client() -> FakeClient:
-    return FakeClient(videos=list(HERE))
+    return FakeClient(videos=list(VIDEOS))
 
 
-async def test_links_are_told_of_together_and_not_too_often(
-    front: ChatService, screen: Screen, client: FakeClient
+async def test_progress_of_several_links_is_one_throttled_reply(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
 ) -> None:
-    """All links of one request are one reply that changes; its last state has every outcome."""
+    """All links share one reply that changes, and its final state has every outcome."""
     client.sites = {"http://a.example/2": ErrorCode.NOT_FOUND}
     links = [f"http://a.example/{number}" for number in range(3)]
-    seen = await ask(front, screen, "index", links=links)
+    seen = await ask(chat, responder, "index", links=links)
     assert all(isinstance(reply, IndexingProgress) for reply in seen)
     last = seen[-1]
     assert isinstance(last, IndexingProgress)
-    assert last.over
+    assert last.is_final
     assert sorted(line.status for line in last.lines if isinstance(line, LinkOutcome)) == [
         "failed",
         "indexed",
@@ -56,183 +56,188 @@ async def test_links_are_told_of_together_and_not_too_often(
     assert len(seen) < 9
 
 
-async def test_the_newest_progress_is_shown_though_nothing_follows(
-    front: ChatService, screen: Screen, client: FakeClient
+async def test_newest_progress_is_shown_without_a_further_update(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
 ) -> None:
-    """What came too soon after an edit is shown once the next edit may be, and not only with the next progress."""
+    """Progress that came too soon after an edit is shown as soon as the next edit is allowed."""
     client.gate = threading.Event()
     links = ["http://a.example/1", "http://a.example/2"]
-    asked = asyncio.create_task(ask(front, screen, "index", links=links))
+    asked = asyncio.create_task(ask(chat, responder, "index", links=links))
     async with asyncio.timeout(20):
         while not (
-            screen.seen and isinstance(work := screen.seen[-1], IndexingProgress) and len(work.lines) == len(links)
+            responder.shown
+            and isinstance(work := responder.shown[-1], IndexingProgress)
+            and len(work.lines) == len(links)
         ):
-            screen.any.clear()
-            await screen.any.wait()
+            responder.was_shown.clear()
+            await responder.was_shown.wait()
     client.gate.set()
     await asked
 
 
-async def test_who_asks_too_much_is_told_when_to_come_back(front: ChatService, screen: Screen) -> None:
-    """A sentence with seconds, and the question is not asked."""
-    await ask(front, screen, "index", links=[f"http://a.example/{number}" for number in range(20)])
-    [reply] = await ask(front, screen, "find", words="dog")
+async def test_rate_limit_exceeded_tells_when_to_retry(chat: ChatService, responder: RecordingResponder) -> None:
+    """The reply names the seconds to wait, and the search does not run."""
+    await ask(chat, responder, "index", links=[f"http://a.example/{number}" for number in range(20)])
+    [reply] = await ask(chat, responder, "find", words="dog")
     assert isinstance(reply, TextReply)
     assert (reply.ok, reply.code) == (False, ErrorCode.TOO_MANY)
     assert "seconds" in reply.text
 
 
-async def test_a_picture_costs_more_than_words(front: ChatService, screen: Screen) -> None:
-    """Of what may be asked in a minute, it takes five."""
-    shown = [(await ask(front, screen, "find", words="", picture="cGljdHVyZQ=="))[0] for _ in range(5)]
+async def test_search_by_picture_counts_as_five_requests(chat: ChatService, responder: RecordingResponder) -> None:
+    shown = [(await ask(chat, responder, "find", words="", picture="cGljdHVyZQ=="))[0] for _ in range(5)]
     assert [isinstance(reply, TextReply) for reply in shown] == [False] * 4 + [True]
 
 
 @pytest.mark.parametrize("code", [ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER, ErrorCode.STORE_UNAVAILABLE])
-async def test_what_fails_is_told(front: ChatService, screen: Screen, client: FakeClient, code: ErrorCode) -> None:
-    """Worker gone, queue gone, store gone: a sentence with a reference, and the errand is over."""
+async def test_failed_call_is_answered_with_its_reference(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient, code: ErrorCode
+) -> None:
+    """A missing worker, queue or store is answered with a sentence and a reference, and the request is done."""
     client.broken = CallFailedError(code, "abcd1234")
-    [reply] = await ask(front, screen, "find", words="dog")
+    [reply] = await ask(chat, responder, "find", words="dog")
     assert reply == TextReply(translate(code), ok=False, code=code, correlation_id="abcd1234")
-    assert await front.chat_store.abandoned("discord") == []
+    assert await chat.stores.requests.claim_stale("discord") == []
 
 
-async def test_a_fault_of_ours_is_told(front: ChatService, screen: Screen, client: FakeClient) -> None:
-    """An exception nobody foresaw is a sentence with a reference, too."""
+async def test_unexpected_exception_is_answered_with_a_reference(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
     client.broken = RuntimeError("a fault of ours")
-    [reply] = await ask(front, screen, "status")
+    [reply] = await ask(chat, responder, "status")
     assert isinstance(reply, TextReply)
     assert (reply.code, len(reply.correlation_id or "")) == (ErrorCode.INTERNAL, 8)
 
 
-async def test_a_platform_that_refuses_ends_nothing(front: ChatService, screen: Screen) -> None:
-    """It is told once that something went wrong, and the errand is over: the same would be refused again."""
-    screen.refuses = True
-    _, told = await ask(front, screen, "status")
+async def test_refused_reply_is_followed_by_one_error(chat: ChatService, responder: RecordingResponder) -> None:
+    """The error is sent once and the request is done, because the platform would refuse the same again."""
+    responder.refuses = True
+    _, told = await ask(chat, responder, "status")
     assert isinstance(told, TextReply)
     assert (told.code, told.ok) == (ErrorCode.INTERNAL, False)
-    assert await front.chat_store.abandoned("discord") == []
+    assert await chat.stores.requests.claim_stale("discord") == []
 
 
-async def test_answers_are_in_the_asker_s_language(front: ChatService, screen: Screen) -> None:
-    """Each errand speaks its own."""
-    await front.serve(ChatRequest("discord", "press", {"token": "x", "action": "next"}, ANN, "ko", {}), screen)
+async def test_replies_use_the_locale_of_the_request(chat: ChatService, responder: RecordingResponder) -> None:
+    await chat.serve(ChatRequest("discord", "press", {"token": "x", "action": "next"}, ANN, "ko", {}), responder)
     with use_locale("ko"):
-        assert screen.seen == [TextReply(translate(Msg.TOO_OLD), ok=False)]
+        assert responder.shown == [TextReply(translate(Msg.TOO_OLD), ok=False)]
 
 
-async def test_what_another_process_left_is_answered(
-    front: ChatService, screen: Screen, client: FakeClient, clean_redis: str
+async def test_request_of_stopped_process_is_answered_by_the_next(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient, clean_redis: str
 ) -> None:
-    """A bot that was stopped while a video was worked on: the next one tells how it ended."""
+    """A bot was stopped while it followed a job, and the next one reports how the job ended."""
     client.gate = threading.Event()
     request = ChatRequest("discord", "index", {"links": ["http://a.example/1"]}, ANN, "en", {"channel": "5"})
-    async with open_chat_store(clean_redis, "20/minute", "100/minute") as other:
-        stopped = asyncio.create_task(ChatService(client, other).serve(request, screen))
-        await screen.any.wait()
+    async with open_chat_stores(clean_redis, "20/minute", "100/minute") as other:
+        stopped = asyncio.create_task(ChatService(client, other).serve(request, responder))
+        await responder.was_shown.wait()
         stopped.cancel()
         await asyncio.gather(stopped, return_exceptions=True)
     client.gate.set()
     over = asyncio.Event()
 
-    class Next(Screen):
+    class Next(RecordingResponder):
         async def show(self, request: ChatRequest, reply: Reply) -> None:
             await super().show(request, reply)
-            if isinstance(reply, IndexingProgress) and reply.over:
+            if isinstance(reply, IndexingProgress) and reply.is_final:
                 over.set()
 
     after = Next()
-    async with front.picking_up("discord", after), asyncio.timeout(20):
+    async with chat.recover_requests("discord", after), asyncio.timeout(20):
         await over.wait()
-    [outcome] = after.seen[-1].lines  # type: ignore[union-attr]
+    [outcome] = after.shown[-1].lines  # type: ignore[union-attr]
     assert isinstance(outcome, LinkOutcome)
     assert outcome.ok
 
 
-async def picked_up(front: ChatService, screen: Screen, redis_url: str, request: ChatRequest) -> list[Reply]:
-    """What is shown for an errand that another process left."""
-    async with open_chat_store(redis_url, "20/minute", "100/minute") as other:
+async def recover(
+    chat: ChatService, responder: RecordingResponder, redis_url: str, request: ChatRequest
+) -> list[Reply]:
+    """Leave a request unanswered in another process. Returns what is shown when this one recovers it."""
+    async with open_chat_stores(redis_url, "20/minute", "100/minute") as other:
         with pytest.raises(RuntimeError):
-            async with other.held(request):
+            async with other.requests.acquire(request):
                 raise RuntimeError
-    async with front.picking_up("discord", screen), redis.asyncio.Redis.from_url(redis_url) as connection:
+    labels = {"platform": "discord", "command": request.command, "outcome": "answered"}
 
-        async def over() -> bool:
-            return not await connection.exists("reelseek:errands:discord")
+    async def is_answered() -> bool:
+        return chat.metrics.registry.get_sample_value("reelseek_answers_total", labels) == 1
 
-        await becomes(over)
-    return list(screen.seen)
+    async with chat.recover_requests("discord", responder):
+        await wait_until(is_answered)
+    assert await chat.stores.requests.claim_stale("discord") == []
+    return list(responder.shown)
 
 
-async def test_what_another_version_left_is_in_nobodys_way(
-    front: ChatService, screen: Screen, clean_redis: str
+async def test_request_with_unknown_command_is_answered_with_an_error(
+    chat: ChatService, responder: RecordingResponder, clean_redis: str
 ) -> None:
-    """An errand that can't be read is let go of, one that nobody can do is told of, and the others are answered."""
-    unknown = ChatRequest("discord", "fly", {}, ANN, "en", {})
-    async with redis.asyncio.Redis.from_url(clean_redis) as connection:
-        await connection.set("reelseek:errand:old", '{"platform": "discord"}')
-        await connection.sadd("reelseek:errands:discord", "old")  # type: ignore[misc]
-    [told] = await picked_up(front, screen, clean_redis, unknown)
-    assert isinstance(told, TextReply)
-    assert told.code is ErrorCode.INTERNAL
-    assert await front.chat_store.abandoned("discord") == []
+    """A request of another version is answered once, and does not come back."""
+    [reply] = await recover(chat, responder, clean_redis, ChatRequest("discord", "fly", {}, ANN, "en", {}))
+    assert isinstance(reply, TextReply)
+    assert reply.code is ErrorCode.INTERNAL
 
 
-async def test_leaving_is_tried_until_it_is_done(front: ChatService, screen: Screen, client: FakeClient) -> None:
-    """A space that was left while the workers were away is noted by whoever comes next; nobody is told."""
+async def test_bot_removal_is_retried_until_the_workers_record_it(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
+    """While the workers are away the request stays in the queue, and nothing is shown."""
     client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "")
-    assert await ask(front, screen, "leave", ADMIN) == []
+    assert await ask(chat, responder, "leave", ADMIN) == []
     client.broken = None
-    [request] = await front.chat_store.abandoned("discord")
+    [request] = await chat.stores.requests.claim_stale("discord")
     assert request.command == "leave"
-    await front.serve(request, screen)
-    assert client.left == {"discord:1"}
-    await ask(front, screen, "leave", ADMIN, back=True)
-    assert client.left == set()
+    await chat.serve(request, responder)
+    assert client.removed_spaces == {"discord:1"}
+    await ask(chat, responder, "leave", ADMIN, is_back=True)
+    assert client.removed_spaces == set()
 
 
-async def test_a_watched_message_s_links_follow_it(front: ChatService, screen: Screen, client: FakeClient) -> None:
-    """Written, edited, deleted: the library has what the message has."""
+async def test_library_follows_the_links_of_a_watched_message(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
+    """Written, edited and deleted: the library has the links that the message has."""
     links = ["http://a.example/1", "http://a.example/2"]
 
     def here() -> set[str]:
-        return {video.link for video in client.videos if video.message == "m1"}
+        return {video.link for video in client.videos if video.message_id == "m1"}
 
-    await ask(front, screen, "watch", message="m1", links=links)
+    await ask(chat, responder, "watch", message_id="m1", links=links)
     assert here() == set(links)
-    await ask(front, screen, "watch", message="m1", links=links[:1])
+    await ask(chat, responder, "watch", message_id="m1", links=links[:1])
     assert here() == set(links[:1])
-    assert await ask(front, screen, "watch", message="m1", links=[]) == []
+    assert await ask(chat, responder, "watch", message_id="m1", links=[]) == []
     assert here() == set()
 
 
 # ---- settings ----
 
 
-async def test_settings_change_for_everybody_at_once(front: ChatService, screen: Screen) -> None:
-    """What was remembered of them is forgotten when they change."""
-    assert (await front.settings(ANN)).answers == "private"
-    [options] = await ask(front, screen, "settings", ADMIN, name="answers", value="public")
+async def test_changed_settings_apply_at_once(chat: ChatService, responder: RecordingResponder) -> None:
+    """The cached settings are invalidated by the change."""
+    assert (await chat.settings(ANN)).answers == "private"
+    [options] = await ask(chat, responder, "settings", ADMIN, name="answers", value="public")
     assert isinstance(options, SettingsView)
     assert options.text == translate(Msg.SETTING_CHANGED)
-    assert (await front.settings(ANN)).answers == "public"
+    assert (await chat.settings(ANN)).answers == "public"
 
 
-async def test_settings_have_defaults_while_nobody_answers(front: ChatService, client: FakeClient) -> None:
-    """An acknowledgement must not wait: then answers are private."""
+async def test_settings_fall_back_to_defaults_without_workers(chat: ChatService, client: FakeClient) -> None:
+    """An acknowledgement must not wait for workers, and answers are private by default."""
     client.broken = CallFailedError(ErrorCode.NO_WORKER, "")
-    assert await front.settings(ANN) == messages.SpaceSettings()
+    assert await chat.settings(ANN) == SpaceSettings()
 
 
 @pytest.mark.parametrize(
     ("args", "text"),
     [({"name": "colour", "value": "red"}, "colour"), ({"name": "answers", "value": "loud"}, "private, public")],
 )
-async def test_a_setting_that_can_not_be_is_told(
-    front: ChatService, screen: Screen, args: dict[str, str], text: str
+async def test_invalid_setting_is_refused_with_the_accepted_values(
+    chat: ChatService, responder: RecordingResponder, args: dict[str, str], text: str
 ) -> None:
-    """Which there are, and what each may be."""
-    [reply] = await ask(front, screen, "settings", ADMIN, **args)
+    [reply] = await ask(chat, responder, "settings", ADMIN, **args)
     assert isinstance(reply, TextReply)
     assert not reply.ok
     assert text in reply.text
@@ -248,9 +253,10 @@ async def test_a_setting_that_can_not_be_is_told(
         ("model", {"action": "rollback"}),
     ],
 )
-async def test_admins_only(front: ChatService, screen: Screen, command: str, args: dict[str, str]) -> None:
-    """Others read a sentence."""
-    [reply] = await ask(front, screen, command, **args)
+async def test_admin_commands_are_refused_to_other_users(
+    chat: ChatService, responder: RecordingResponder, command: str, args: dict[str, str]
+) -> None:
+    [reply] = await ask(chat, responder, command, **args)
     assert isinstance(reply, TextReply)
     assert reply.code is ErrorCode.ADMINS_ONLY
 
@@ -258,55 +264,55 @@ async def test_admins_only(front: ChatService, screen: Screen, command: str, arg
 # ---- retrain and model ----
 
 
-async def test_a_retrain_is_shown_asked_for_and_followed(front: ChatService, screen: Screen) -> None:
-    """What would be learnt from, a button, and then how it goes until its end with a picture."""
-    [confirm] = await ask(front, screen, "retrain", ADMIN)
+async def test_retrain_is_previewed_confirmed_and_followed(chat: ChatService, responder: RecordingResponder) -> None:
+    """The preview has a button; after that the progress is shown to the end, with a picture."""
+    [confirm] = await ask(chat, responder, "retrain", ADMIN)
     assert isinstance(confirm, Confirmation)
     assert "120" in confirm.text
-    lessons = await ask(front, screen, confirm.command, ADMIN, **confirm.args)
+    lessons = await ask(chat, responder, confirm.command, ADMIN, **confirm.args)
     assert all(isinstance(lesson, TrainingProgress) for lesson in lessons)
     last = lessons[-1]
     assert isinstance(last, TrainingProgress)
-    assert (last.over, last.picture) == (True, f"thumbnails/{SNOW.id}.jpg")
+    assert (last.is_final, last.picture) == (True, f"thumbnails/{SNOW.id}.jpg")
     assert "50 %" in last.text
     assert "60 %" in last.text
 
 
-async def test_a_second_retrain_is_told_of_the_first(front: ChatService, screen: Screen) -> None:
-    """It follows the one that runs; cancelling is answered, too."""
-    await ask(front, screen, "retrain", ADMIN, action="start")
-    first = (await ask(front, screen, "retrain", ADMIN, action="start"))[0]
+async def test_second_retrain_follows_the_running_one(chat: ChatService, responder: RecordingResponder) -> None:
+    """The running retrain is followed instead, and it can be cancelled once."""
+    await ask(chat, responder, "retrain", ADMIN, action="start")
+    first = (await ask(chat, responder, "retrain", ADMIN, action="start"))[0]
     assert isinstance(first, TrainingProgress)
     assert first.text == translate(Msg.RETRAIN_RUNS)
-    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [TextReply(translate(Msg.RETRAIN_ENDS))]
-    assert await ask(front, screen, "retrain", ADMIN, action="cancel") == [TextReply(translate(Msg.RETRAIN_NONE))]
+    assert await ask(chat, responder, "retrain", ADMIN, action="cancel") == [TextReply(translate(Msg.RETRAIN_ENDS))]
+    assert await ask(chat, responder, "retrain", ADMIN, action="cancel") == [TextReply(translate(Msg.RETRAIN_NONE))]
 
 
 @pytest.mark.parametrize("training", [True, False])
-async def test_a_retrain_that_was_left_is_followed(
-    front: ChatService, screen: Screen, client: FakeClient, clean_redis: str, training: bool
+async def test_recovered_retrain_is_followed_and_not_started_again(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient, clean_redis: str, training: bool
 ) -> None:
-    """A bot was stopped while it followed one: the next one follows it, and begins no second one."""
+    """A bot was stopped while it followed a retrain."""
     client.training = training
-    told = await picked_up(
-        front, screen, clean_redis, ChatRequest("discord", "retrain", {"action": "start"}, ADMIN, "en", {})
+    told = await recover(
+        chat, responder, clean_redis, ChatRequest("discord", "retrain", {"action": "start"}, ADMIN, "en", {})
     )
     if training:
         assert isinstance(told[-1], TrainingProgress)
-        assert told[-1].over
+        assert told[-1].is_final
     else:
         assert told == [TextReply(translate(Msg.RETRAIN_NONE))]
     assert client.training is training
 
 
-async def test_a_way_back_that_was_left_is_not_gone_twice(
-    front: ChatService, screen: Screen, client: FakeClient, clean_redis: str
+async def test_recovered_rollback_is_not_repeated(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient, clean_redis: str
 ) -> None:
-    """Whether the process that ended had done it is told by the list."""
+    """The list of models shows whether the stopped process had rolled back."""
     new, old = generation("starter-1", live=True), generation("starter-0", live=False)
     client.models = [new, old]
-    [told] = await picked_up(
-        front, screen, clean_redis, ChatRequest("discord", "model", {"action": "rollback"}, ADMIN, "en", {})
+    [told] = await recover(
+        chat, responder, clean_redis, ChatRequest("discord", "model", {"action": "rollback"}, ADMIN, "en", {})
     )
     assert isinstance(told, TextReply)
     assert len(told.text.splitlines()) == 2
@@ -314,93 +320,98 @@ async def test_a_way_back_that_was_left_is_not_gone_twice(
 
 
 @pytest.mark.parametrize("args", [{"action": "rollbak"}, {"action": "promote"}])
-async def test_what_no_model_command_does_is_told(
-    front: ChatService, screen: Screen, client: FakeClient, args: dict[str, str]
+async def test_unknown_model_action_is_refused_with_the_known_ones(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient, args: dict[str, str]
 ) -> None:
-    """A mistyped word changes nothing and names those there are."""
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
-    [told] = await ask(front, screen, "model", ADMIN, **args)
+    [told] = await ask(chat, responder, "model", ADMIN, **args)
     assert isinstance(told, TextReply)
     assert (told.ok, "promote NAME" in told.text, client.models[0].live) == (False, True, True)
 
 
-async def test_too_little_to_learn_from_says_how_much_is_missing(
-    front: ChatService, screen: Screen, client: FakeClient
+async def test_retrain_with_too_few_pairs_tells_how_many_are_missing(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
 ) -> None:
-    """The number, and how to get more."""
-    client.material = messages.TrainingDataSummary(pairs=12, videos=2, people=1, kinds={"title": 12}, missing=88)
-    [reply] = await ask(front, screen, "retrain", ADMIN)
+    client.training_data = TrainingDataSummary(pairs=12, videos=2, users=1, pairs_by_kind={"title": 12}, missing_pairs=88)
+    [reply] = await ask(chat, responder, "retrain", ADMIN)
     assert isinstance(reply, TextReply)
     assert reply.code is ErrorCode.TOO_FEW_PAIRS
     assert "88" in reply.text
 
 
-async def test_models_are_listed_and_gone_back(front: ChatService, screen: Screen, client: FakeClient) -> None:
-    """Each with its figures, the one in use marked; going back names the one that is in use then."""
+async def test_models_are_listed_and_rolled_back(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
+    """Each model has its figures and the live one is marked; a rollback names the model that is live then."""
     old = client.models[0].model_copy(update={"live": False})
     new = old.model_copy(update={"name": "starter-1", "live": True, "r5_before": 0.5, "r5": 0.6, "questions": 40})
     client.models = [new, old]
-    [reply] = await ask(front, screen, "model", ADMIN)
+    [reply] = await ask(chat, responder, "model", ADMIN)
     assert isinstance(reply, TextReply)
     first, second = reply.text.splitlines()
     assert all(part in first for part in ("starter-1", "60 %", translate(Msg.MODEL_LIVE)))
     assert translate(Msg.MODEL_PLAIN) in second
-    [back] = await ask(front, screen, "model", ADMIN, action="rollback")
+    [back] = await ask(chat, responder, "model", ADMIN, action="rollback")
     assert back == TextReply(translate(Msg.ROLLED_BACK, name="starter-0"))
 
 
-async def test_privacy_names_what_goes_with_time(front: ChatService, screen: Screen, client: FakeClient) -> None:
-    """Only where it does, and in each language."""
-    client.terms = RetentionPolicy(
-        leave_grace_days=7, adapter_scope="space", keep_queries_days=2.5, keep_shown_days=2.5, keep_frames_days=90
+async def test_privacy_names_retention_periods_in_every_language(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
+    """Votes and frames are mentioned only if they are deleted after some time."""
+    client.policy = RetentionPolicy(
+        leave_grace_days=7, adapter_scope="space", keep_queries_days=2.5, keep_results_days=2.5, keep_frames_days=90
     )
     for locale, words in (("en", "only one picture"), ("ko", "한 장만"), ("zh", "只保留一张")):
-        screen.seen.clear()
-        await front.serve(ChatRequest("discord", "privacy", {}, ANN, locale, {"channel": "5"}), screen)
-        [reply] = screen.seen
+        responder.shown.clear()
+        await chat.serve(ChatRequest("discord", "privacy", {}, ANN, locale, {"channel": "5"}), responder)
+        [reply] = responder.shown
         assert isinstance(reply, TextReply)
         assert reply.text.count("2.5") == 2
         assert "90" in reply.text
         assert words in reply.text
-    client.terms = RetentionPolicy(leave_grace_days=7, adapter_scope="space")
-    [reply] = await ask(front, screen, "privacy")
+    client.policy = RetentionPolicy(leave_grace_days=7, adapter_scope="space")
+    [reply] = await ask(chat, responder, "privacy")
     assert isinstance(reply, TextReply)
     assert "only one picture" not in reply.text
 
 
-async def test_privacy_names_what_is_kept_and_for_how_long(front: ChatService, screen: Screen) -> None:
-    """Who finds it, who learns from it, and when it goes."""
-    [reply] = await ask(front, screen, "privacy")
+async def test_privacy_tells_who_can_find_a_video_and_how_to_remove_it(
+    chat: ChatService, responder: RecordingResponder
+) -> None:
+    [reply] = await ask(chat, responder, "privacy")
     assert isinstance(reply, TextReply)
     assert all(
         part in reply.text for part in ("7 days", "forget mine", "private channel", translate(Msg.PRIVACY_TRAINING))
     )
 
 
-async def test_mine_are_forgotten(front: ChatService, screen: Screen, client: FakeClient) -> None:
-    """All at once, and only mine."""
-    client.videos = [replace(SNOW, space="discord:1", submitter="ann"), *HERE[1:]]
-    [reply] = await ask(front, screen, "forget", mine=True)
+async def test_forget_only_own_removes_the_videos_of_the_caller(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
+    """Videos of other users stay and cannot be removed."""
+    client.videos = [replace(SNOW, space="discord:1", submitter="ann"), *VIDEOS[1:]]
+    [reply] = await ask(chat, responder, "forget", only_own=True)
     assert isinstance(reply, Removed)
     assert reply.links == (SNOW.link,)
-    [refused] = await ask(front, screen, "forget", link=GOAL.link)
+    [refused] = await ask(chat, responder, "forget", link=GOAL.link)
     assert isinstance(refused, TextReply)
     assert refused.code is ErrorCode.NOT_YOURS
 
 
-async def test_many_ask_at_once_and_each_is_answered_once(client: FakeClient, clean_redis: str) -> None:
-    """200 people of one space: an answer or a sentence each, nobody two, nobody another space's."""
+async def test_burst_of_requests_is_answered_once_each(client: FakeClient, clean_redis: str) -> None:
+    """Each of 200 users of one space gets one answer, and no result of another space."""
     client.videos.append(FakeVideo("https://video.example/theirs", "Theirs", ("a dog of others",), space="slack:2"))
-    async with open_chat_store(clean_redis, "20/minute", "150/minute") as one:
-        front, screens = ChatService(client, one), [Screen() for _ in range(200)]
+    async with open_chat_stores(clean_redis, "20/minute", "150/minute") as one:
+        chat, responders = ChatService(client, one), [RecordingResponder() for _ in range(200)]
         people = [Caller(space="discord:1", user_id=str(number)) for number in range(200)]
         await asyncio.gather(
             *(
-                front.serve(ChatRequest("discord", "find", {"words": "dog"}, person, "en", {}), screen)
-                for person, screen in zip(people, screens, strict=True)
+                chat.serve(ChatRequest("discord", "find", {"words": "dog"}, person, "en", {}), responder)
+                for person, responder in zip(people, responders, strict=True)
             )
         )
-    assert all(len(screen.seen) == 1 for screen in screens)
-    answers = [screen.seen[0] for screen in screens if isinstance(screen.seen[0], Results)]
+    assert all(len(responder.shown) == 1 for responder in responders)
+    answers = [responder.shown[0] for responder in responders if isinstance(responder.shown[0], Results)]
     assert len(answers) == 150
     assert all(card.title != "Theirs" for answer in answers for card in answer.cards)  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bots.chat.service import ChatService
-from bots.chat.store import open_chat_store
+from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server, serving
@@ -49,8 +49,8 @@ async def server(clock: Clock) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-async def front(client: FakeClient, clean_redis: str) -> AsyncIterator[ChatService]:
-    async with open_chat_store(clean_redis, "100/minute", "1000/minute") as kept:
+async def chat(client: FakeClient, clean_redis: str) -> AsyncIterator[ChatService]:
+    async with open_chat_stores(clean_redis, "100/minute", "1000/minute") as kept:
         yield ChatService(client, kept)
 
 
@@ -60,7 +60,7 @@ async def running(bot: Bot, server: Server) -> AsyncIterator[Bot]:
     before = len(server.identified)
     async with bot:
         await bot.login(TOKEN)
-        async with bot.front.picking_up("discord", bot.responder):
+        async with bot.chat.recover_requests("discord", bot.responder):
             connected = asyncio.create_task(bot.connect())
             try:
                 await server.until(lambda: len(server.identified) > before)
@@ -73,8 +73,8 @@ async def running(bot: Bot, server: Server) -> AsyncIterator[Bot]:
 
 
 @pytest.fixture
-async def bot(front: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
-    async with running(Bot(front, clock=clock), server) as ready:
+async def bot(chat: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
+    async with running(Bot(chat, clock=clock), server) as ready:
         yield ready
 
 

@@ -7,7 +7,7 @@ from tests.bots.discord.conftest import SPACE
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, CLIPS, EVE, GUILD, Person, ephemeral, texts
 from tests.support.fake_client import FakeClient, generation
-from worker.protocol import messages
+from worker.protocol.spaces import GetSettings
 
 
 async def test_retrain_asks_first_and_shows_its_curves(server: Server, gate: threading.Event) -> None:
@@ -31,35 +31,35 @@ async def test_retrain_is_for_admins(bot: Bot, server: Server, client: FakeClien
 
 async def test_retrain_is_cancelled(bot: Bot, server: Server, client: FakeClient) -> None:
     """A running one ends; where none runs, that is said."""
-    await server.answered(await server.command(EVE, "retrain", action="cancel"), "No training runs")
+    await server.answered(await server.command(EVE, "retrain", action="cancel"), "No training is running")
     client.training = True
-    await server.answered(await server.command(EVE, "retrain", action="cancel"), "ends at its next checkpoint")
+    await server.answered(await server.command(EVE, "retrain", action="cancel"), "stop at its next checkpoint")
 
 
 async def test_model_status_and_rollback(bot: Bot, server: Server, client: FakeClient) -> None:
     """The generations are listed, and the one before is taken back."""
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
     await server.answered(await server.command(EVE, "model"), "starter-1")
-    await server.answered(await server.command(EVE, "model", action="rollback"), "Back to starter-0")
+    await server.answered(await server.command(EVE, "model", action="rollback"), "Now using starter-0")
 
 
 async def test_settings_are_menus(bot: Bot, server: Server, client: FakeClient) -> None:
     """Every setting is shown with a menu; choosing changes it at once, in the same private message."""
-    shown = await server.answered(await server.command(EVE, "settings"), "Who may add videos")
+    shown = await server.answered(await server.command(EVE, "settings"), "Who can add videos")
     assert ephemeral(shown)
-    changed = await server.answered(await server.choose(EVE, shown, "submitters", ["admins"]), "Changed")
+    changed = await server.answered(await server.choose(EVE, shown, "submitters", ["admins"]), "Setting changed")
     assert changed["id"] == shown["id"]
     assert client.settings[SPACE].submitters == "admins"
-    await server.answered(await server.choose(EVE, changed, "language", ["ko"]), "Changed")
+    await server.answered(await server.choose(EVE, changed, "language", ["ko"]), "Setting changed")
     assert client.settings[SPACE].language == "ko"
     in_korean = await server.answered(await server.choose(EVE, changed, "language", ["unset"]))
     assert any("가" <= letter <= "힣" for letter in texts(in_korean))
-    assert client.settings[SPACE].language == ""
+    assert client.settings[SPACE].language is None
 
 
 async def test_settings_by_words(bot: Bot, server: Server, client: FakeClient) -> None:
     """Name and value may be typed, the value is completed, and what can't be is refused with what can."""
-    await server.answered(await server.command(EVE, "settings", name="answers", value="public"), "Changed")
+    await server.answered(await server.command(EVE, "settings", name="answers", value="public"), "Setting changed")
     assert client.settings[SPACE].answers == "public"
     await server.answered(await server.command(EVE, "settings", name="answers", value="loud"), "can be")
     asked = await server.typing(EVE, "settings", "value", "p", name="answers")
@@ -70,7 +70,7 @@ async def test_settings_by_words(bot: Bot, server: Server, client: FakeClient) -
 async def test_public_answers_from_the_next_question_on(bot: Bot, server: Server) -> None:
     """A changed setting holds at once."""
     assert ephemeral(await server.answered(await server.command(ADA, "find", words="dog"), "Dogs"))
-    await server.answered(await server.command(EVE, "settings", name="answers", value="public"), "Changed")
+    await server.answered(await server.command(EVE, "settings", name="answers", value="public"), "Setting changed")
     assert not ephemeral(await server.answered(await server.command(ADA, "find", words="dog"), "Dogs"))
 
 
@@ -86,7 +86,7 @@ async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Ser
     asked = await server.command(EVE, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
     await server.answered(asked, "Message Content Intent")
     assert client.settings[SPACE].watched == (str(GUILD + CLIPS),)
-    assert not bot.again
+    assert not bot.needs_reconnect
 
 
 async def test_the_missing_intent_in_the_persons_language(bot: Bot, server: Server) -> None:
@@ -106,9 +106,9 @@ async def test_what_is_no_channel_is_not_watched(bot: Bot, server: Server, clien
 
 async def test_watching_connects_anew_where_it_may(bot: Bot, server: Server, client: FakeClient) -> None:
     """With the intent allowed, choosing channels ends this connection for one that hears them."""
-    shown = await server.answered(await server.command(EVE, "settings"), "Who may add videos")
-    await server.answered(await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)]), "Changed")
+    shown = await server.answered(await server.command(EVE, "settings"), "Who can add videos")
+    await server.answered(await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)]), "Setting changed")
     await server.until(lambda: bot.is_closed())
-    assert bot.again
+    assert bot.needs_reconnect
     assert client.settings[SPACE].watched == (str(GUILD + CLIPS),)
-    assert isinstance(client.asked[-1], messages.GetSettings)
+    assert isinstance(client.asked[-1], GetSettings)

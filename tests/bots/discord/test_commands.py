@@ -1,46 +1,55 @@
-"""What Discord is told of the bot's commands."""
+"""The commands that the bot registers with Discord."""
 
-from bots.commands.registry import COMMANDS
+from bots.commands.definition import Surface
+from bots.commands.registry import COMMANDS, offered
+from bots.commands.settings import OPTIONS
 from bots.discord.bot import Bot
 from tests.support.discord.server import Server
 
-BY_BUTTON = {"more"}
-"""The button Next, and Back."""
 
-
-async def test_every_command_of_the_core_is_there(bot: Bot, server: Server) -> None:
-    """Each command of the core is a slash command here, or stands in `BY_BUTTON`; nothing else is."""
-    listed = {each["name"] for each in server.commands if each["type"] == 1}
-    assert listed == COMMANDS.keys() - BY_BUTTON
+async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: Server) -> None:
+    """`more` is the buttons Next and Back."""
+    registered = {each["name"] for each in server.commands if each["type"] == 1}
+    assert registered == {command.name for command in offered(Surface.CHAT)}
+    assert COMMANDS.keys() - registered == {"more", "crawl", "press", "watch", "leave"}
     assert [each["name"] for each in server.commands if each["type"] == 3] == ["Index the links in this message"]
 
 
-async def test_commands_are_for_servers(bot: Bot, server: Server) -> None:
-    """They are installed into servers and used there, not in private conversations."""
+async def test_commands_are_for_servers_and_not_for_direct_messages(bot: Bot, server: Server) -> None:
     for command in server.commands:
         assert (command["contexts"], command["integration_types"]) == ([0], [0])
 
 
-async def test_admins_commands_are_hidden_from_others(bot: Bot, server: Server) -> None:
-    """Discord shows a command of admins to those alone who may manage the server."""
+async def test_admin_commands_are_shown_only_to_members_who_can_manage_the_server(bot: Bot, server: Server) -> None:
     for command in server.commands:
         core = COMMANDS.get(command["name"])
         expected = 1 << 5 if core and core.is_admin else None
         assert command.get("default_member_permissions") == expected, command["name"]
 
 
-async def test_commands_are_localised(bot: Bot, server: Server) -> None:
-    """Korean and both Chinese locales have descriptions of their own, and the help of the core is the English one."""
+async def test_descriptions_are_translated_into_korean_and_chinese(bot: Bot, server: Server) -> None:
     find = next(each for each in server.commands if each["name"] == "find")
     assert {"ko", "zh-CN", "zh-TW"} <= find["description_localizations"].keys()
     assert find["description"] == str(COMMANDS["find"].help)
     assert any("가" <= letter <= "힣" for letter in find["description_localizations"]["ko"])
 
 
-async def test_the_options_of_find(bot: Bot, server: Server) -> None:
-    """The options of `/find` are those that people are told of, words first and required."""
+async def test_find_has_all_options_with_words_first_and_required(bot: Bot, server: Server) -> None:
     find = next(each for each in server.commands if each["name"] == "find")
     names = [option["name"] for option in find["options"]]
     assert names == ["words", "picture", "like", "unlike", "in", "limit"]
     assert [option["required"] for option in find["options"]] == [True] + [False] * 5
     assert (find["options"][-1]["min_value"], find["options"][-1]["max_value"]) == (1, 4)
+
+
+async def test_options_of_the_other_commands(bot: Bot, server: Server) -> None:
+    """A link is not required where `mine` is an alternative. Values of settings are suggested, not listed."""
+    options = {each["name"]: each.get("options", []) for each in server.commands}
+    assert [(each["name"], each["required"]) for each in options["index"]] == [("link", True)]
+    assert [(each["name"], each["required"]) for each in options["forget"]] == [("link", False), ("mine", False)]
+    assert [each["name"] for each in options["library"]] == ["words", "mine"]
+    assert [each["value"] for each in options["retrain"][0]["choices"]] == ["preview", "start", "cancel"]
+    assert [each["value"] for each in options["model"][0]["choices"]] == ["status", "rollback"]
+    name, value = options["settings"]
+    assert [each["value"] for each in name["choices"]] == list(OPTIONS)
+    assert value["autocomplete"]

@@ -7,16 +7,17 @@ from dataclasses import replace
 import pytest
 
 from bots.chat.service import ChatService
-from bots.chat.store import open_chat_store
+from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
 from tests.bots.discord.conftest import SPACE, Clock, running
-from tests.conftest import becomes
 from tests.support.discord.records import Fault
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, EVE, GUILD, OTHER_GUILD, Person, ephemeral, labels, texts
 from tests.support.fake_client import FakeClient
+from tests.support.waiting import wait_until
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, SpaceSettings
+from worker.protocol.spaces import SpaceSettings
 
 NEW = "https://video.example/new"
 ORIGINAL = r"/messages/@original$"
@@ -25,7 +26,7 @@ ORIGINAL = r"/messages/@original$"
 async def test_the_gateway_drops_in_the_middle_of_an_answer(server: Server, gate: threading.Event) -> None:
     """The answer still comes, the session is resumed, and what was asked meanwhile is answered too."""
     asked = await server.command(ADA, "index", link=NEW)
-    await server.answered(asked, "fetching")
+    await server.answered(asked, "downloading")
     await server.drop()
     meanwhile = await server.command(EVE, "find", words="dog")
     gate.set()
@@ -37,21 +38,21 @@ async def test_the_gateway_drops_in_the_middle_of_an_answer(server: Server, gate
 
 async def test_an_operator_sees_the_gateway(bot: Bot, server: Server) -> None:
     """Whether Discord reaches the bot, what was acknowledged, and what was answered can be watched."""
-    seen = bot.front.metrics.registry.get_sample_value
+    seen = bot.chat.metrics.registry.get_sample_value
     answered = {"platform": "discord", "command": "find", "outcome": "answered"}
 
     async def lost() -> bool:
-        return not await bot.connected()
+        return not await bot.is_connected()
 
     async def counted() -> bool:
         return seen("reelseek_answers_total", answered) == 1
 
-    await becomes(bot.connected)
+    await wait_until(bot.is_connected)
     await server.drop()
-    await becomes(lost)
-    await becomes(bot.connected)
+    await wait_until(lost)
+    await wait_until(bot.is_connected)
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
-    await becomes(counted)
+    await wait_until(counted)
     assert seen("reelseek_acknowledge_seconds_count", {"platform": "discord"}) == 1
 
 
@@ -115,7 +116,7 @@ async def test_an_answer_after_sixteen_minutes(
 ) -> None:
     """Where the token has died, the end is a message in the same channel that names who asked and pings nobody."""
     asked = await server.command(ADA, "index", link=NEW)
-    await server.answered(asked, "fetching")
+    await server.answered(asked, "downloading")
     clock.now += 16 * 60
     gate.set()
     told = (await server.until(lambda: server.posted))[0]
@@ -132,29 +133,29 @@ async def test_a_token_that_discord_refuses_early(bot: Bot, server: Server) -> N
     told = (await server.until(lambda: server.posted))[0]
     assert "Dogs in snow" in texts(told)
     theirs = await server.press(EVE, told, "More like this")
-    assert ephemeral(await server.answered(theirs, "More like it"))
+    assert ephemeral(await server.answered(theirs, "Similar moments"))
 
 
-async def test_a_restart_in_the_middle(front: ChatService, server: Server, client: FakeClient, clock: Clock) -> None:
+async def test_a_restart_in_the_middle(chat: ChatService, server: Server, client: FakeClient, clock: Clock) -> None:
     """What a bot leaves unanswered the next one answers, in the same message; buttons of before work after."""
     client.gate = threading.Event()
-    async with running(Bot(front, clock=clock), server):
+    async with running(Bot(chat, clock=clock), server):
         shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
         asked = await server.command(ADA, "index", link=NEW)
-        passing = await server.answered(asked, "fetching")
+        passing = await server.answered(asked, "downloading")
     client.gate.set()
-    async with running(Bot(front, clock=clock), server):
+    async with running(Bot(chat, clock=clock), server):
         done = await server.answered(asked, "Added")
         assert done["id"] == passing["id"]
-        await server.answered(await server.press(ADA, shown, "Fits"), "Thanks")
+        await server.answered(await server.press(ADA, shown, "Good match"), "Thanks")
     assert len(client.votes) == 1
     assert not server.posted
 
 
-async def test_a_stop_while_a_picture_comes(front: ChatService, server: Server, clock: Clock) -> None:
+async def test_a_stop_while_a_picture_comes(chat: ChatService, server: Server, clock: Clock) -> None:
     """Whose picture was not here yet when the bot ended is told to try again: nobody could answer in its place."""
     server.cdn_does = "stand still"
-    async with running(Bot(front, clock=clock), server):
+    async with running(Bot(chat, clock=clock), server):
         asked = await server.command(ADA, "find", words="dog", picture=b"x")
         await server.until(lambda: server.fetched)
     await server.answered(asked, "cannot be reached right now. Try again")
@@ -173,7 +174,7 @@ async def test_the_workers_queue_is_gone(bot: Bot, server: Server, client: FakeC
 async def test_redis_is_gone(client: FakeClient, server: Server, clock: Clock) -> None:
     """Without Redis a question is still acknowledged and answered with a sentence."""
     async with (
-        open_chat_store("redis://127.0.0.1:1/0", "100/minute", "100/minute") as nowhere,
+        open_chat_stores("redis://127.0.0.1:1/0", "100/minute", "100/minute") as nowhere,
         running(Bot(ChatService(client, nowhere), clock=clock), server),
     ):
         told = await server.answered(await server.command(ADA, "find", words="dog"), "cannot be reached")
@@ -185,12 +186,12 @@ async def test_two_hundred_at_once(bot: Bot, server: Server, client: FakeClient)
     server.guilds.append(OTHER_GUILD)
     client.videos.append(replace(client.videos[0], space=f"discord:{OTHER_GUILD}", title="Another server's"))
     people = [Person(1000 + number, f"P{number}") for number in range(200)]
-    guilds, client.later = [GUILD, OTHER_GUILD], asyncio.Event()
+    guilds, client.answer_gate = [GUILD, OTHER_GUILD], asyncio.Event()
     asked = await asyncio.gather(
         *(server.command(who, "find", words="dog", guild=guilds[number % 2]) for number, who in enumerate(people))
     )
     await server.until(lambda: all(each.acknowledged_s for each in asked))
-    client.later.set()
+    client.answer_gate.set()
     for number, each in enumerate(asked):
         said = texts(await server.answered(each))
         assert ("Another server's" in said, "Dogs in snow" in said) == ((False, True), (True, False))[number % 2]
@@ -200,7 +201,7 @@ async def test_two_hundred_at_once(bot: Bot, server: Server, client: FakeClient)
 async def test_who_asks_too_much_waits(client: FakeClient, clean_redis: str, server: Server, clock: Clock) -> None:
     """Over the limit a person reads when to try again; others are not held up."""
     async with (
-        open_chat_store(clean_redis, "2/minute", "100/minute") as strict,
+        open_chat_stores(clean_redis, "2/minute", "100/minute") as strict,
         running(Bot(ChatService(client, strict), clock=clock), server),
     ):
         for _ in range(2):

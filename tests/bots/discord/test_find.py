@@ -12,15 +12,16 @@ from tests.bots.discord.conftest import SPACE
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOB, EVE, Person, ephemeral, labels, texts
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo, picture
-from worker.protocol import messages
-from worker.protocol.messages import SpaceSettings
+from worker.protocol.base import Request, WireModel
+from worker.protocol.search import Find
+from worker.protocol.spaces import SpaceSettings
 
 FITS, NOT, LIKE, INSIDE, SHARE, NEXT, BACK = (
-    "Fits", "Does not fit", "More like this", "Search inside", "Share", "Next", "Back",
+    "Good match", "Wrong match", "More like this", "Search inside", "Share", "Next", "Back",
 )  # fmt: skip
 
 
-def last(client: FakeClient, kind: type[messages.Request[messages.WireModel]]) -> messages.Request[messages.WireModel]:
+def last(client: FakeClient, kind: type[Request[WireModel]]) -> Request[WireModel]:
     return next(each for each in reversed(client.asked) if isinstance(each, kind))
 
 
@@ -52,8 +53,8 @@ async def test_every_part_of_a_question_arrives(bot: Bot, server: Server, client
     """Words, picture, like, unlike, the video and the number of cards reach the core as they were given."""
     given = {"words": "dog, cat", "picture": picture((9, 9, 9)), "like": "snow", "unlike": "ball", "in": SNOW.link}
     await server.answered(await server.command(ADA, "find", **given, limit=2), "Dogs in snow")
-    find = last(client, messages.Find)
-    assert isinstance(find, messages.Find)
+    find = last(client, Find)
+    assert isinstance(find, Find)
     assert (find.queries, find.like, find.unlike, find.in_link) == (("dog", "cat"), ("snow",), ("ball",), SNOW.link)
     assert base64.b64decode(find.picture or "") == given["picture"]
     assert find.limit == 2
@@ -99,14 +100,14 @@ async def test_a_lost_thumbnail_is_no_obstacle(bot: Bot, server: Server, client:
 async def test_nothing_found_is_a_sentence(bot: Bot, server: Server) -> None:
     """No hits, and no words, are each answered with what to do."""
     await server.answered(await server.command(ADA, "find", words="xylophone"), "Nothing found")
-    await server.answered(await server.command(ADA, "find", words=","), "nothing to look for")
+    await server.answered(await server.command(ADA, "find", words=","), "nothing to search for")
 
 
 async def test_a_picture_that_is_too_large_is_refused(bot: Bot, server: Server, client: FakeClient) -> None:
     """It is not even fetched."""
     asked = await server.command(ADA, "find", words="dog", picture=b"x" * 8_000_001)
     await server.answered(asked, "That picture cannot be read")
-    assert not any(isinstance(each, messages.Find) for each in client.asked)
+    assert not any(isinstance(each, Find) for each in client.asked)
 
 
 async def test_a_picture_that_does_not_come(bot: Bot, server: Server) -> None:
@@ -123,8 +124,8 @@ async def test_videos_are_suggested_by_title(bot: Bot, server: Server, client: F
     assert [each["name"] for each in choices] == ["Dogs in snow", "Long snow"]
     assert choices[0]["value"] == SNOW.link
     await server.answered(await server.command(ADA, "find", words="dog", **{"in": choices[1]["value"]}), "Long snow")
-    find = last(client, messages.Find)
-    assert isinstance(find, messages.Find)
+    find = last(client, Find)
+    assert isinstance(find, Find)
     assert find.in_link == client.videos[-1].link
 
 
@@ -156,9 +157,9 @@ async def test_a_public_answer_is_everybodys_to_press_and_nobodys_to_change(
 async def test_more_like_this_and_search_inside(bot: Bot, server: Server, client: FakeClient) -> None:
     """Both answer beside the cards, in private: by the moment itself, and by the same words in that video alone."""
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
-    liked = await server.answered(await server.press(ADA, shown, LIKE, 1), "More like it")
-    find = last(client, messages.Find)
-    assert isinstance(find, messages.Find)
+    liked = await server.answered(await server.press(ADA, shown, LIKE, 1), "Similar moments")
+    find = last(client, Find)
+    assert isinstance(find, Find)
     assert find.like == (f"moment:{client.videos[1].moment_id(1)}",)
     inside = await server.answered(await server.press(ADA, shown, INSIDE), "Dogs in snow")
     assert labels(inside).count(FITS) == 2
@@ -185,7 +186,7 @@ async def test_share_is_a_plain_public_link(bot: Bot, server: Server, client: Fa
     """Sharing posts one public message with the link to the moment as it is, names who shared, and pings nobody."""
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     pressed = await server.press(ADA, shown, SHARE)
-    shared = await server.answered(pressed, "shares")
+    shared = await server.answered(pressed, "shared a result")
     assert not ephemeral(shared)
     assert shared["content"].splitlines()[-1] == "https://video.example/snow#t=0"
     assert f"<@{ADA.id}>" in shared["content"]
@@ -200,7 +201,7 @@ async def test_a_long_link_is_shared_without_it(bot: Bot, server: Server, client
         link = f"https://v.example/{'x' * chars}"
         client.videos = [FakeVideo(link, "Long", ("a dog",), SPACE)]
         shown = await server.answered(await server.command(ADA, "find", words="dog"), "Long")
-        shared = await server.answered(await server.press(ADA, shown, SHARE), "shares")
+        shared = await server.answered(await server.press(ADA, shown, SHARE), "shared a result")
         assert "**Long** · 0:00" in shared["content"]
         assert (link in shared["content"]) is there
 
@@ -210,7 +211,7 @@ async def test_results_of_another_server_are_not_pressed(bot: Bot, server: Serve
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     server.guilds.append(80_000_000)
     elsewhere = shown | {"channel_id": str(80_000_000 + 101)}
-    told = await server.answered(await server.press(EVE, elsewhere, LIKE), "no longer kept")
+    told = await server.answered(await server.press(EVE, elsewhere, LIKE), "have expired")
     assert "Dogs in snow" not in texts(told)
 
 
@@ -219,6 +220,6 @@ async def test_the_persons_language(bot: Bot, server: Server, client: FakeClient
     minji = Person(21, "Minji", locale="ko")
     await server.answered(await server.command(minji, "find", words="xylophone"), "찾")
     client.settings[SPACE] = SpaceSettings(language="zh")
-    await bot.front.chat_store.forget_settings(SPACE)
+    await bot.chat.stores.settings.invalidate_settings(SPACE)
     told = await server.answered(await server.command(minji, "find", words="xylophone"))
     assert not any("가" <= letter <= "힣" for letter in texts(told))

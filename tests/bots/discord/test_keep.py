@@ -9,8 +9,8 @@ from tests.bots.discord.conftest import SPACE
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOB, SECRET, ephemeral, texts
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
-from worker.protocol import messages
 from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import Submit
 
 NEW = "https://video.example/new"
 
@@ -18,13 +18,13 @@ NEW = "https://video.example/new"
 async def test_index_shows_its_way_in_one_message(server: Server, client: FakeClient, gate: threading.Event) -> None:
     """A link is acknowledged, one message shows how far it is, and the same one says how it ended."""
     asked = await server.command(ADA, "index", link=NEW)
-    passing = await server.answered(asked, "fetching")
+    passing = await server.answered(asked, "downloading")
     assert "▱" in texts(passing)
     gate.set()
     done = await server.answered(asked, "Added")
     assert done["id"] == passing["id"]
-    submit = next(each for each in client.asked if isinstance(each, messages.Submit))
-    assert (submit.caller.user_id, submit.caller.name, submit.caller.private_channel, submit.link) == (
+    submit = next(each for each in client.asked if isinstance(each, Submit))
+    assert (submit.caller.user_id, submit.caller.display_name, submit.caller.private_channel, submit.link) == (
         str(ADA.id),
         "Ada",
         "",
@@ -53,9 +53,9 @@ async def test_the_menu_of_a_message(bot: Bot, server: Server, client: FakeClien
     """Its entry submits every link of the message; a message without links is told so."""
     message = await server.write(BOB, f"look {NEW} and <https://video.example/other>", silent=True)
     await server.answered(await server.menu(ADA, "Index the links in this message", message), "other")
-    submits = [each for each in client.asked if isinstance(each, messages.Submit)]
+    submits = [each for each in client.asked if isinstance(each, Submit)]
     assert {each.link for each in submits} == {NEW, "https://video.example/other"}
-    assert {each.message for each in submits} == {message["id"]}
+    assert {each.message_id for each in submits} == {message["id"]}
     empty = await server.write(BOB, "no link here", silent=True)
     await server.answered(await server.menu(ADA, "Index the links in this message", empty), "Which video?")
 
@@ -84,8 +84,8 @@ async def test_a_long_library_fits(bot: Bot, server: Server, client: FakeClient,
 async def test_forget(bot: Bot, server: Server, client: FakeClient) -> None:
     """One link is taken back by who may; everything of one's own at once."""
     client.videos[1] = FakeVideo(GOAL.link, "The goal", ("a",), SPACE, submitter=str(ADA.id))
-    await server.answered(await server.command(BOB, "forget", link=GOAL.link), "Somebody else added")
-    await server.answered(await server.command(ADA, "forget", mine=True), f"Forgotten: {GOAL.link}")
+    await server.answered(await server.command(BOB, "forget", link=GOAL.link), "Someone else added")
+    await server.answered(await server.command(ADA, "forget", mine=True), f"Removed: {GOAL.link}")
     assert GOAL.link not in [video.link for video in client.videos]
     await server.answered(await server.command(ADA, "forget"), "Which video?")
 
@@ -93,7 +93,7 @@ async def test_forget(bot: Bot, server: Server, client: FakeClient) -> None:
 async def test_status_privacy_and_help(bot: Bot, server: Server) -> None:
     """Each is answered; what concerns one person is private whatever the server decided."""
     await server.answered(await server.command(ADA, "status"), "3 videos")
-    told = await server.answered(await server.command(ADA, "privacy"), "Reelseek keeps")
+    told = await server.answered(await server.command(ADA, "privacy"), "Reelseek stores")
     assert ephemeral(told)
     said = texts(await server.answered(await server.command(ADA, "help"), "/find"))
     assert "/retrain" not in said

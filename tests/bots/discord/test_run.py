@@ -8,19 +8,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bots.chat.store import ChatStore, open_chat_store
+from bots.chat.stores import ChatStores, open_chat_stores
 from bots.connect import CommandError
 from bots.discord import run
-from bots.discord.check import check
-from bots.discord.guilds import NOTE
+from bots.discord.check import check_discord
+from bots.discord.guilds import GUILDS_NOTE
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from tests.bots.discord.conftest import SPACE
-from tests.conftest import becomes
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server, pointed_at
 from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, guild
 from tests.support.fake_client import FakeClient
+from tests.support.waiting import wait_until
 from worker.ops.health import FrontendHealth
-from worker.protocol.messages import RecordBotRemoval, SpaceSettings
+from worker.protocol.spaces import RecordBotRemoval, SpaceSettings
 from worker.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("no_dotenv")
@@ -57,7 +59,7 @@ async def test_discord_out_of_reach(server: Server) -> None:
 
 async def test_the_invite_link_asks_for_the_least(server: Server) -> None:
     """It names the application, both scopes, and no permission over members, messages or channels of others."""
-    link = urlsplit(await run.invite(settings(discord_token=TOKEN)))
+    link = urlsplit(await run.fetch_invite_link(settings(discord_token=TOKEN)))
     asked = parse_qs(link.query)
     assert asked["client_id"] == [str(APPLICATION)]
     assert asked["scope"] == ["bot applications.commands"]
@@ -68,15 +70,15 @@ async def test_the_invite_link_asks_for_the_least(server: Server) -> None:
 
 async def test_the_doctor_looks_at_token_commands_and_intent(server: Server) -> None:
     """Each is well, or says how to mend it; without a token there is nothing to look at."""
-    assert await check(settings()) == []
-    wrong = await check(settings(discord_token="wrong"))
-    assert [(each.name, each.ok) for each in wrong] == [("Discord token", False)]
+    assert await check_discord(settings()) == []
+    wrong = await check_discord(settings(discord_token="wrong"))
+    assert [(each.name, each.is_ok) for each in wrong] == [("Discord token", False)]
     server.refused.clear()
-    before = {each.name: (each.ok, each.mend) for each in await check(settings(discord_token=TOKEN))}
+    before = {each.name: (each.is_ok, each.advice) for each in await check_discord(settings(discord_token=TOKEN))}
     assert before["Discord token"][0]
-    assert before["Discord commands"] == (False, "Start `reelseek discord` once: it tells Discord of its commands.")
+    assert before["Discord commands"] == (False, translate(Msg.FIX_DISCORD_COMMANDS))
     server.flags = 0
-    details = {each.name: each.detail for each in await check(settings(discord_token=TOKEN))}
+    details = {each.name: each.detail for each in await check_discord(settings(discord_token=TOKEN))}
     assert "is off" in details["Discord intent"]
 
 
@@ -87,8 +89,8 @@ async def test_a_server_that_watches_is_read_from_the_start(
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
     for flags, reads in ((server.flags, True), (0, False)):
         server.flags = flags
-        async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
-            serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
+        async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
+            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
             count = len(server.identified)
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
             assert bool(server.identified[-1]["intents"] & 1 << 15) is reads
@@ -99,13 +101,13 @@ async def test_a_server_that_watches_is_read_from_the_start(
 
 async def test_choosing_channels_connects_anew(server: Server, client: FakeClient, clean_redis: str) -> None:
     """After an admin has chosen the first watched channel, the same process hears it within seconds."""
-    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
-        serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
+        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
         await server.until(lambda: server.identified)
-        shown = await server.answered(await server.command(EVE, "settings"), "Who may add")
+        shown = await server.answered(await server.command(EVE, "settings"), "Who can add")
         await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)])
         assert await serving
-        serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
+        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
         await server.until(lambda: len(server.identified) == 2)
         await server.write(EVE, "https://video.example/new")
         await server.until(lambda: server.reactions)
@@ -113,21 +115,23 @@ async def test_choosing_channels_connects_anew(server: Server, client: FakeClien
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def noted(kept: ChatStore) -> set[int]:
+async def noted(kept: ChatStores) -> set[int]:
     """The servers that the next start will compare with."""
-    return set(map(int, (await kept.noted("", NOTE) or "").split()))
+    return set(map(int, (await kept.notes.get_note(None, GUILDS_NOTE) or "").split()))
 
 
 @asynccontextmanager
-async def started(server: Server, client: FakeClient, kept: ChatStore) -> AsyncIterator[None]:
+async def started(server: Server, client: FakeClient, kept: ChatStores) -> AsyncIterator[None]:
     """A bot in the servers that Discord has now; ready, and done with comparing them."""
-    vitals = FrontendHealth()
-    serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept, vitals=vitals))
+    health = FrontendHealth()
+    serving = asyncio.create_task(
+        run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept, health=health)
+    )
 
     async def ready() -> bool:
-        return vitals.connected.beats() and await noted(kept) == set(server.guilds)
+        return health.connected.is_recent() and await noted(kept) == set(server.guilds)
 
-    await becomes(ready)
+    await wait_until(ready)
     yield
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
@@ -135,12 +139,12 @@ async def started(server: Server, client: FakeClient, kept: ChatStore) -> AsyncI
 
 async def test_servers_come_and_go(server: Server, client: FakeClient, clean_redis: str) -> None:
     """Who removed the bot while it was away, and who added it again, is told to the workers at its next start."""
-    left, other = client.left, f"discord:{OTHER_GUILD}"
-    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
+    left, other = client.removed_spaces, f"discord:{OTHER_GUILD}"
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
         for guilds, expected in (([GUILD, OTHER_GUILD], set()), ([GUILD], {other}), ([GUILD, OTHER_GUILD], set())):
             server.guilds = list(guilds)
             count = len(server.identified)
-            serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
+            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
             while left != expected or await noted(kept) != set(guilds):
                 await server.answered(await server.command(EVE, "status"), "videos")
@@ -150,15 +154,15 @@ async def test_servers_come_and_go(server: Server, client: FakeClient, clean_red
 
 async def test_removed_while_it_looks_on(server: Server, client: FakeClient, clean_redis: str) -> None:
     """GUILD_DELETE of a removal sends the space away; an outage does not."""
-    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
-        serving = asyncio.create_task(run.serve_once(TOKEN, await run.look(TOKEN), client, kept))
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
+        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
         await server.until(lambda: server.identified)
         await server.answered(await server.command(EVE, "status"), "videos")
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD), "unavailable": True})
         await server.answered(await server.command(EVE, "status"), "videos")
-        assert client.left == set()
+        assert client.removed_spaces == set()
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
-        while SPACE not in client.left:
+        while SPACE not in client.removed_spaces:
             await server.answered(await server.command(EVE, "status", guild=OTHER_GUILD), "videos")
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
@@ -168,14 +172,14 @@ async def test_back_after_a_removal_that_was_seen(server: Server, client: FakeCl
     """A server that removed the bot while it ran, and added it again while it was away, is not deleted."""
 
     async def gone() -> bool:
-        return SPACE in client.left and await noted(kept) == set()
+        return SPACE in client.removed_spaces and await noted(kept) == set()
 
-    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
         async with started(server, client, kept):
             await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
-            await becomes(gone)
+            await wait_until(gone)
         async with started(server, client, kept):
-            assert client.left == set()
+            assert client.removed_spaces == set()
 
 
 async def test_removed_after_an_arrival_that_was_seen(server: Server, client: FakeClient, clean_redis: str) -> None:
@@ -185,13 +189,13 @@ async def test_removed_after_an_arrival_that_was_seen(server: Server, client: Fa
     async def arrived() -> bool:
         return await noted(kept) == {GUILD, *new}
 
-    async with open_chat_store(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
         async with started(server, client, kept):
             for each in new:
                 joined = {name: value for name, value in guild(each).items() if name != "unavailable"}
                 await server.dispatch("GUILD_CREATE", joined)
-            await becomes(arrived)
+            await wait_until(arrived)
         client.asked.clear()
         async with started(server, client, kept):
-            assert client.left == {f"discord:{each}" for each in new}
+            assert client.removed_spaces == {f"discord:{each}" for each in new}
         assert sum(isinstance(each, RecordBotRemoval) for each in client.asked) == len(new)

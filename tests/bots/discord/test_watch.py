@@ -6,33 +6,36 @@ import pytest
 
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
+from bots.discord.watched_channels import WatchedChannels
 from tests.bots.discord.conftest import SPACE, Clock, running
 from tests.support.discord.records import Fault
 from tests.support.discord.server import Server
 from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD
 from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
-from worker.protocol import messages
+from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import CallFailedError, SpaceSettings
+from worker.protocol.library import Submit
+from worker.protocol.spaces import SpaceSettings
 
 NEW, OTHER = "https://video.example/new", "https://video.example/other"
-WATCHED = {GUILD: frozenset({str(GUILD + CLIPS)})}
+CHANNELS = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 
 @pytest.fixture
-async def watching(front: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
+async def watching(chat: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
     """A bot that may read, in a server with one watched channel."""
-    async with running(Bot(front, WATCHED, reads=True, clock=clock), server) as ready:
+    watched = WatchedChannels(chat.client, CHANNELS)
+    async with running(Bot(chat, watched, reads_messages=True, clock=clock), server) as ready:
         yield ready
 
 
 def submitted(client: FakeClient) -> list[str]:
-    return [each.link for each in client.asked if isinstance(each, messages.Submit)]
+    return [each.link for each in client.asked if isinstance(each, Submit)]
 
 
-def kept(client: FakeClient) -> set[str]:
-    return {video.link for video in client.videos if video.message}
+def watched_links(client: FakeClient) -> set[str]:
+    return {video.link for video in client.videos if video.message_id}
 
 
 async def test_only_who_watches_reads(bot: Bot, server: Server) -> None:
@@ -50,8 +53,8 @@ async def test_a_link_in_a_watched_channel_goes_in(watching: Bot, server: Server
     message = await server.write(ADA, f"see {NEW} and {OTHER}")
     await server.until(lambda: server.reactions)
     assert server.reactions == [(int(message["id"]), "✅")]
-    assert kept(client) == {NEW, OTHER}
-    assert {video.submitter for video in client.videos if video.message} == {str(ADA.id)}
+    assert watched_links(client) == {NEW, OTHER}
+    assert {video.submitter for video in client.videos if video.message_id} == {str(ADA.id)}
     assert not server.posted
 
 
@@ -83,7 +86,7 @@ async def test_an_edit_is_followed(watching: Bot, server: Server, client: FakeCl
     await server.edit(ADA, message, NEW, at=None)
     await server.edit(ADA, message, OTHER)
     await server.until(lambda: len(server.reactions) == 2)
-    assert kept(client) == {OTHER}
+    assert watched_links(client) == {OTHER}
     assert submitted(client) == [NEW, OTHER]
 
 
@@ -92,7 +95,7 @@ async def test_a_deletion_is_followed(watching: Bot, server: Server, client: Fak
     message = await server.write(ADA, f"{NEW} {OTHER}")
     await server.until(lambda: server.reactions)
     await server.delete(message)
-    while kept(client):
+    while watched_links(client):
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
@@ -103,9 +106,10 @@ async def test_a_deletion_where_nothing_is_watched_any_more(
     """What went in while the channel was watched goes out with its message, whatever is watched by then."""
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
-    watching.watched = {GUILD: frozenset(map(str, where))}
+    client.settings[SPACE] = SpaceSettings(watched=tuple(map(str, where)))
+    await watching.load_watched_channels(GUILD)
     await server.delete(message)
-    while kept(client):
+    while watched_links(client):
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
@@ -114,7 +118,7 @@ async def test_a_deletion_in_a_thread_that_is_not_known(watching: Bot, server: S
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
     await server.delete(message | {"channel_id": str(GUILD + 999)})
-    while kept(client):
+    while watched_links(client):
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
@@ -129,25 +133,25 @@ async def test_the_same_event_three_times(watching: Bot, server: Server, client:
 
 
 async def test_settings_that_could_not_be_read_at_the_start(
-    front: ChatService, server: Server, client: FakeClient, clock: Clock
+    chat: ChatService, server: Server, client: FakeClient, clock: Clock
 ) -> None:
     """A bot that started before the workers learns later what is watched, and ends to connect with the intent."""
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
-    bot = Bot(front, clock=clock)
-    bot.unsure = {GUILD}
+    bot = Bot(chat, clock=clock)
+    bot.watched.unloaded_guilds.add(GUILD)
     async with running(bot, server):
         await server.until(bot.is_closed)
-    assert bot.again
+    assert bot.needs_reconnect
 
 
 async def test_settings_that_could_not_be_read_later(
-    front: ChatService, server: Server, client: FakeClient, clock: Clock
+    chat: ChatService, server: Server, client: FakeClient, clock: Clock
 ) -> None:
     """Settings that could not be read after a change are looked at again, in the bot that was sure of all before."""
-    bot = Bot(front, clock=clock, learn_every_s=0.1)
+    bot = Bot(chat, clock=clock, retry_interval_s=0.1)
 
     async def unsure() -> bool:
-        return bool(bot.unsure)
+        return bool(bot.watched.unloaded_guilds)
 
     async with running(bot, server):
         await bot.wait_until_ready()
@@ -158,5 +162,5 @@ async def test_settings_that_could_not_be_read_later(
         server.faults.append(Fault("GET", "/applications/@me", 403, {"code": 0, "message": "no"}))
         client.broken = None
         await server.until(bot.is_closed)
-    assert bot.again
+    assert bot.needs_reconnect
     assert not server.faults[0].times

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bots.chat.store import ChatStore, open_chat_store
-from bots.slack.run import Serving, serving
+from bots.chat.stores import ChatStores, open_chat_stores
+from bots.slack.run import RunningApp, running_app
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, TEAM
 from tests.support.slack.server import Slack, slack
@@ -38,15 +38,15 @@ async def server() -> AsyncIterator[Slack]:
 
 
 @pytest.fixture
-async def kept(settings: Settings) -> AsyncIterator[ChatStore]:
+async def kept(settings: Settings) -> AsyncIterator[ChatStores]:
     assert settings.redis_url
-    async with open_chat_store(
+    async with open_chat_stores(
         settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate
     ) as opened:
         yield opened
 
 
 @pytest.fixture
-async def app(server: Slack, client: FakeClient, kept: ChatStore, settings: Settings) -> AsyncIterator[Serving]:
-    async with serving(settings, client, kept, api=f"{server.address}/api/") as running:
+async def app(server: Slack, client: FakeClient, kept: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+    async with running_app(settings, client, kept, api_url=f"{server.address}/api/") as running:
         yield running

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bots.chat.store import ChatStore
-from bots.slack.run import Serving, serving
+from bots.chat.stores import ChatStores
+from bots.slack.run import RunningApp, running_app
 from tests.bots.slack.conftest import SPACE
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo
 from tests.support.slack.blockkit import options
 from tests.support.slack.methods import TEAM, Shown
 from tests.support.slack.server import Slack
-from worker.protocol.messages import SpaceSettings
+from worker.protocol.spaces import SpaceSettings
 from worker.settings import Settings
 
 ANN, BOB, KIM = "U0000ANN", "U0000BOB", "U0000KIM"
@@ -32,7 +32,7 @@ async def asked(server: Slack, words: str, user: str = ANN, channel: str = ALL) 
     return shown
 
 
-async def test_a_search_is_answered_with_cards(app: Serving, server: Slack) -> None:
+async def test_a_search_is_answered_with_cards(app: RunningApp, server: Slack) -> None:
     """`/reel words` shows the asker alone the moments, each with its picture as a file of Slack and its reasons."""
     shown = await asked(server, "dog")
     assert "Found for “dog”" in shown.text
@@ -47,19 +47,19 @@ async def test_a_search_is_answered_with_cards(app: Serving, server: Slack) -> N
     assert server.posted == []
 
 
-async def test_weak_results_say_so(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_weak_results_say_so(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """Where nothing stands out, what is shown is called the nearest, and not the answer."""
     client.weak = True
-    assert "Nothing here fits well" in (await asked(server, "dog")).text
+    assert "No good match" in (await asked(server, "dog")).text
 
 
-async def test_nothing_found_is_said(app: Serving, server: Slack) -> None:
+async def test_nothing_found_is_said(app: RunningApp, server: Slack) -> None:
     """A search without a hit, or without words, is answered with a sentence."""
     assert "Nothing found" in (await asked(server, "submarine")).text
-    assert "nothing to look for" in (await asked(server, "find ,")).text
+    assert "nothing to search for" in (await asked(server, "find ,")).text
 
 
-async def test_pages_turn_in_place(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_pages_turn_in_place(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """Five cards a page; Next and Back put the other page where this one was."""
     client.videos = [film(number) for number in range(7)]
     shown = await asked(server, "dog")
@@ -73,12 +73,12 @@ async def test_pages_turn_in_place(app: Serving, server: Slack, client: FakeClie
     assert len(server.shown) == 1
 
 
-async def test_each_button_of_a_card(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_each_button_of_a_card(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """More like this, search inside and both thumbs act on their card; the answers are the presser's alone."""
     shown = await asked(server, "dog")
     await server.press(shown, shown.buttons("More like this")[0])
     like = (await server.until(lambda: server.to(ANN)[1:]))[0]
-    assert "More like it" in like.text
+    assert "Similar moments" in like.text
     await server.press(shown, shown.buttons("Search inside")[0])
     inside = (await server.until(lambda: server.to(ANN)[2:]))[0]
     assert inside.text.count("Dogs in snow") == 2
@@ -93,18 +93,18 @@ async def test_each_button_of_a_card(app: Serving, server: Slack, client: FakeCl
     assert shown.edits == 0
 
 
-async def test_an_opened_link_is_noted_and_nothing_said(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_an_opened_link_is_noted_and_nothing_said(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """The browser opens a link by itself; that it was opened for these words is taken down, and nobody is bothered."""
     shown = await asked(server, "dog")
     assert await server.press(shown, shown.buttons("Open")[1]) is None
-    await app.bot.tasks.idle()
+    await app.requests.tasks.wait_until_idle()
     (vote,) = client.votes
     seen = client.videos[1].moment_id(1)
     assert (vote.caller.user_id, vote.kind, vote.queries, vote.moment_id) == (ANN, "opened", ("dog",), seen)
     assert len(server.shown) == 1
 
 
-async def test_share_posts_a_plain_link_that_plays(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_share_posts_a_plain_link_that_plays(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """The channel sees who shares what was found for what, with a link that unfurls into the platform's player."""
     shown = await asked(server, "dog", channel=SECRET)
     await server.press(shown, shown.buttons("Share")[0])
@@ -117,7 +117,7 @@ async def test_share_posts_a_plain_link_that_plays(app: Serving, server: Slack, 
     assert [vote.kind for vote in client.votes] == ["shared"]
 
 
-async def test_share_where_the_bot_is_no_member(app: Serving, server: Slack) -> None:
+async def test_share_where_the_bot_is_no_member(app: RunningApp, server: Slack) -> None:
     """In a channel that it can't post to, a share goes through the answer to the button."""
     server.closed.add(SECRET)
     shown = await asked(server, "dog", channel=SECRET)
@@ -126,7 +126,7 @@ async def test_share_where_the_bot_is_no_member(app: Serving, server: Slack) -> 
     assert (posted.channel, "https://video.example/snow#t=0" in posted.text) == (SECRET, True)
 
 
-async def test_public_from_the_start(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_public_from_the_start(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """Where the space says so, all see the answer and whose it is, unmentioned; failures stay the asker's own."""
     client.settings[SPACE] = SpaceSettings(answers="public")
     await server.command("dog")
@@ -137,17 +137,17 @@ async def test_public_from_the_start(app: Serving, server: Slack, client: FakeCl
     await server.command("dog", channel=SECRET)
     (_, second) = await server.until(lambda: server.posted[1:] and server.posted)
     assert "Dogs in snow" in second.text
-    assert "nothing to look for" in (await asked(server, "find ,")).text
+    assert "nothing to search for" in (await asked(server, "find ,")).text
 
 
-async def test_a_mention_is_answered_in_its_thread(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_a_mention_is_answered_in_its_thread(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """`@Reelseek words` in a thread is answered there: to the asker alone, or for all where the space says so."""
     event = {"type": "app_mention", "user": ANN, "channel": ALL, "ts": "9.1", "thread_ts": "9.0"}
     await server.event(event | {"text": "<@U0000BOT> dog"})
     (alone,) = await server.until(lambda: server.to(ANN))
     assert (alone.payload["thread_ts"], "Dogs in snow" in alone.text) == ("9.0", True)
     client.settings[SPACE] = SpaceSettings(answers="public")
-    await app.bot.front.chat_store.forget_settings(SPACE)
+    await app.requests.chat.stores.settings.invalidate_settings(SPACE)
     await server.event(event | {"text": "<@U0000BOT> dog"})
     (open_,) = await server.until(lambda: server.posted)
     assert open_.payload["thread_ts"] == "9.0"
@@ -157,7 +157,7 @@ async def test_a_mention_is_answered_in_its_thread(app: Serving, server: Slack, 
     assert shared.payload["thread_ts"] == "9.0"
 
 
-async def test_a_message_to_the_app_itself(app: Serving, server: Slack) -> None:
+async def test_a_message_to_the_app_itself(app: RunningApp, server: Slack) -> None:
     """In the app's own conversation, and in the assistant pane, words are searched for and answered in place."""
     message = {"type": "message", "channel_type": "im", "user": ANN, "channel": "D0000ANN", "ts": "5.0"}
     await server.event(message | {"text": "dog"})
@@ -169,7 +169,7 @@ async def test_a_message_to_the_app_itself(app: Serving, server: Slack) -> None:
     assert "The goal" in threads["4.0"]
 
 
-async def test_the_assistant_pane_greets_with_help(app: Serving, server: Slack) -> None:
+async def test_the_assistant_pane_greets_with_help(app: RunningApp, server: Slack) -> None:
     """Opening the pane shows what there is to ask for, in its thread."""
     thread = {"user_id": ANN, "channel_id": "D0000ANN", "thread_ts": "6.0", "context": {}}
     await server.event({"type": "assistant_thread_started", "assistant_thread": thread})
@@ -177,7 +177,7 @@ async def test_the_assistant_pane_greets_with_help(app: Serving, server: Slack) 
     assert (posted.payload["thread_ts"], "/reel index LINK" in posted.text) == ("6.0", True)
 
 
-async def test_the_search_form(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_the_search_form(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """The shortcut opens a form; titles are suggested; its answer goes to the chosen conversation."""
     long = "https://video.example/" + "x" * 200
     client.videos.append(replace(film(9, "Long dog"), link=long))
@@ -201,7 +201,7 @@ async def test_the_search_form(app: Serving, server: Slack, client: FakeClient) 
     assert (await server.send("interactive", body))["errors"].keys() == {"words"}
 
 
-async def test_what_people_wrote_is_inert(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_what_people_wrote_is_inert(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """A title can't ping, link, format or draw over its surroundings, on a card, in a share, or in the library."""
     title = "<!channel> <@U0000BOB> *bold* `code` :smile: <https://evil.example|click> & \u202etxet"
     client.videos = [film(1, title)]
@@ -216,23 +216,23 @@ async def test_what_people_wrote_is_inert(app: Serving, server: Slack, client: F
     assert not any("mrkdwn" in str(block) for each in server.shown for block in each.payload.get("blocks", ()))
 
 
-async def test_everybody_reads_their_own_language(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_everybody_reads_their_own_language(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """Labels and sentences are in the person's locale, or in the one that the space has chosen for all."""
     assert (await asked(server, "dog", user=KIM)).buttons("비슷한")
     client.settings[SPACE] = SpaceSettings(language="zh")
-    await app.bot.front.chat_store.forget_settings(SPACE)
+    await app.requests.chat.stores.settings.invalidate_settings(SPACE)
     assert "비슷한" not in (await asked(server, "dog", user=KIM)).text
     assert not (await asked(server, "dog")).buttons("More like this")
 
 
-async def test_a_picture_is_sent_once(app: Serving, server: Slack) -> None:
+async def test_a_picture_is_sent_once(app: RunningApp, server: Slack) -> None:
     """A moment's picture is uploaded to the workspace once, however often it is shown."""
     first, second = await asked(server, "dog"), await asked(server, "dog", user=BOB)
     assert first.files == second.files
     assert len(server.files) == 2
 
 
-async def test_a_card_without_its_picture(app: Serving, server: Slack) -> None:
+async def test_a_card_without_its_picture(app: RunningApp, server: Slack) -> None:
     """A file that Slack no longer takes costs the picture, not the answer; next time it is sent anew."""
     first = await asked(server, "dog")
     server.files.clear()
@@ -245,14 +245,14 @@ async def test_a_card_without_its_picture(app: Serving, server: Slack) -> None:
     assert third.files != first.files
 
 
-async def test_an_answer_waits_only_so_long_for_pictures(app: Serving, server: Slack) -> None:
+async def test_an_answer_waits_only_so_long_for_pictures(app: RunningApp, server: Slack) -> None:
     """Where Slack has not read the files after some seconds, the cards come without."""
     server.looks = 10**9
     shown = await asked(server, "dog")
     assert (shown.files, "Dogs in snow" in shown.text) == ([], True)
 
 
-async def test_a_private_channel_keeps_its_own(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_a_private_channel_keeps_its_own(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """What a private channel put in is found there, and in no other; nor is it told by a button pressed elsewhere."""
     client.videos = [replace(film(1), private_channel=SECRET)]
     shown = await asked(server, "dog", channel=SECRET)
@@ -261,21 +261,21 @@ async def test_a_private_channel_keeps_its_own(app: Serving, server: Slack, clie
     assert "Nothing found" in (await asked(server, "dog", channel="C00UNKNOWN")).text
     elsewhere = Shown(ALL, "1.0", shown.payload, to=ANN)
     await server.press(elsewhere, shown.buttons("Search inside")[0])
-    assert "no longer kept" in (await server.until(lambda: server.to(ANN)[3:]))[0].text
+    assert "have expired" in (await server.until(lambda: server.to(ANN)[3:]))[0].text
 
 
 @pytest.fixture
 async def restarted(
-    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
-) -> AsyncIterator[tuple[Shown, Serving]]:
+    server: Slack, client: FakeClient, kept: ChatStores, settings: Settings
+) -> AsyncIterator[tuple[Shown, RunningApp]]:
     """Results shown by an app that ended, and one that was started after it."""
-    async with serving(settings, client, kept, api=f"{server.address}/api/"):
+    async with running_app(settings, client, kept, api_url=f"{server.address}/api/"):
         shown = await asked(server, "dog")
-    async with serving(settings, client, kept, api=f"{server.address}/api/") as running:
+    async with running_app(settings, client, kept, api_url=f"{server.address}/api/") as running:
         yield shown, running
 
 
-async def test_buttons_work_after_a_restart(restarted: tuple[Shown, Serving], server: Slack) -> None:
+async def test_buttons_work_after_a_restart(restarted: tuple[Shown, RunningApp], server: Slack) -> None:
     """Results that an earlier process showed can still be acted on, in the workspace that saw them only."""
     shown, _ = restarted
     await server.press(shown, shown.buttons("Search inside")[0])

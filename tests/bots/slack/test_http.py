@@ -9,8 +9,8 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from bots.chat.store import ChatStore
-from bots.slack.run import PATH, Serving, serving
+from bots.chat.stores import ChatStores
+from bots.slack.run import PATH, RunningApp, serving
 from tests.bots.slack.conftest import SPACE
 from tests.bots.slack.test_faults import MENTION
 from tests.bots.slack.test_find import ANN, asked
@@ -26,18 +26,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:Deprecat
 
 
 @pytest.fixture
-async def one(server: Slack, client: FakeClient, kept: ChatStore, settings: Settings) -> AsyncIterator[Serving]:
+async def one(server: Slack, client: FakeClient, kept: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
     """The app of one workspace, over HTTP."""
     over_http = settings.model_copy(
         update={"slack_signing_secret": _secret(SIGNING_SECRET), "slack_app_token": None, "slack_port": 0}
     )
-    async with serving(over_http, client, kept, api=f"{server.address}/api/") as running:
+    async with running_app(over_http, client, kept, api_url=f"{server.address}/api/") as running:
         server.request_url = running.address + PATH
         yield running
 
 
 @pytest.fixture
-async def many(server: Slack, client: FakeClient, kept: ChatStore, settings: Settings) -> AsyncIterator[Serving]:
+async def many(server: Slack, client: FakeClient, kept: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
     """The app that workspaces install themselves."""
     server.tokens[OTHER_TOKEN] = OTHER_TEAM
     server.codes["other"] = OTHER_TOKEN
@@ -49,7 +49,7 @@ async def many(server: Slack, client: FakeClient, kept: ChatStore, settings: Set
         "slack_app_token": None,
         "slack_port": 0,
     }
-    async with serving(settings.model_copy(update=update), client, kept, api=f"{server.address}/api/") as running:
+    async with running_app(settings.model_copy(update=update), client, kept, api_url=f"{server.address}/api/") as running:
         server.request_url = running.address + PATH
         yield running
 
@@ -58,7 +58,7 @@ def _secret(text: str) -> object:
     return Settings(slack_signing_secret=text).slack_signing_secret
 
 
-async def test_signed_requests_are_served(one: Serving, server: Slack) -> None:
+async def test_signed_requests_are_served(one: RunningApp, server: Slack) -> None:
     """Commands and buttons work as over Socket Mode."""
     shown = await asked(server, "dog")
     await server.press(shown, shown.buttons("Search inside")[0])
@@ -66,30 +66,30 @@ async def test_signed_requests_are_served(one: Serving, server: Slack) -> None:
     assert server.connections == 0
 
 
-async def test_slack_verifies_the_address(one: Serving, server: Slack) -> None:
+async def test_slack_verifies_the_address(one: RunningApp, server: Slack) -> None:
     """The address answers Slack's challenge when it is entered in the app's configuration."""
     body = json.dumps({"type": "url_verification", "challenge": "c0ffee", "token": "x"})
     assert await server.post(body, JSON, SIGNING_SECRET) == (HTTPStatus.OK, '{"challenge": "c0ffee"}')
 
 
 @pytest.mark.parametrize(("secret", "age_s"), [("another", 0), (SIGNING_SECRET, 600)])
-async def test_unsigned_and_old_requests_are_refused(one: Serving, server: Slack, secret: str, age_s: int) -> None:
+async def test_unsigned_and_old_requests_are_refused(one: RunningApp, server: Slack, secret: str, age_s: int) -> None:
     """A request that Slack did not sign, or that somebody repeats later, does nothing."""
     body = json.dumps({"type": "event_callback", "team_id": TEAM, "event": MENTION, "event_id": "Ev9"})
     status, _ = await server.post(body, JSON, secret, int(time.time()) - age_s)
-    await one.bot.tasks.idle()
+    await one.requests.tasks.wait_until_idle()
     assert (status, server.shown) == (HTTPStatus.UNAUTHORIZED, [])
 
 
-async def test_an_event_that_is_sent_again(one: Serving, server: Slack) -> None:
+async def test_an_event_that_is_sent_again(one: RunningApp, server: Slack) -> None:
     """Acknowledged each time, acted on once."""
     for _ in range(3):
         await server.event(MENTION, id="Ev3")
-    await one.bot.tasks.idle()
+    await one.requests.tasks.wait_until_idle()
     assert len(server.to(ANN)) == 1
 
 
-async def test_workspaces_install_the_app_themselves(many: Serving, server: Slack, client: FakeClient) -> None:
+async def test_workspaces_install_the_app_themselves(many: RunningApp, server: Slack, client: FakeClient) -> None:
     """Each workspace is answered with its own token, from its own space; one that did not install it is not."""
     await install(many, "good")
     await install(many, "other")
@@ -98,38 +98,38 @@ async def test_workspaces_install_the_app_themselves(many: Serving, server: Slac
     assert "Nothing found" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
     assert {call.token for call in server.called("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
     await server.command("dog", team="T0000003")
-    await many.bot.tasks.idle()
+    await many.requests.tasks.wait_until_idle()
     assert {request.caller.space for request in client.asked} == {SPACE, f"slack:{OTHER_TEAM}"}
 
 
-async def test_a_forged_installation_is_refused(many: Serving) -> None:
+async def test_a_forged_installation_is_refused(many: RunningApp) -> None:
     """Without the state that the installation began with, no workspace is added."""
     address = f"{many.address}/slack/oauth_redirect?code=good&state=guess"
     async with aiohttp.ClientSession() as browser, browser.get(address) as page:
         assert page.status == HTTPStatus.BAD_REQUEST
-    assert many.bot.teams.store
-    assert await many.bot.teams.store.async_find_bot(enterprise_id=None, team_id=TEAM) is None
+    assert many.requests.workspaces.store
+    assert await many.requests.workspaces.store.async_find_bot(enterprise_id=None, team_id=TEAM) is None
 
 
 @pytest.mark.parametrize("event", [{"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["U1"]}}])
 async def test_a_workspace_leaves_and_comes_back(
-    many: Serving, server: Slack, client: FakeClient, event: dict[str, object]
+    many: RunningApp, server: Slack, client: FakeClient, event: dict[str, object]
 ) -> None:
     """Removed, its token is deleted and its data marked for deletion; installed anew, they stay."""
     await install(many, "good")
     await install(many, "other")
     await server.event(event)
-    await many.bot.tasks.idle()
-    assert client.left == {SPACE}
-    assert many.bot.teams.store
-    assert await many.bot.teams.store.async_find_bot(enterprise_id=None, team_id=TEAM) is None
-    assert await many.bot.teams.store.async_find_bot(enterprise_id=None, team_id=OTHER_TEAM)
+    await many.requests.tasks.wait_until_idle()
+    assert client.removed_spaces == {SPACE}
+    assert many.requests.workspaces.store
+    assert await many.requests.workspaces.store.async_find_bot(enterprise_id=None, team_id=TEAM) is None
+    assert await many.requests.workspaces.store.async_find_bot(enterprise_id=None, team_id=OTHER_TEAM)
     await install(many, "good")
-    await many.bot.tasks.idle()
-    assert client.left == set()
+    await many.requests.tasks.wait_until_idle()
+    assert client.removed_spaces == set()
 
 
-async def install(app: Serving, code: str) -> None:
+async def install(app: RunningApp, code: str) -> None:
     """What a person's browser does."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as browser:
         async with browser.get(f"{app.address}/slack/install") as page:

@@ -9,11 +9,13 @@ import pytest
 
 from bots.chat.background_tasks import tasks
 from bots.chat.service import ChatService
-from bots.chat.store import ChatStore, open_chat_store
+from bots.chat.stores import ChatStores, open_chat_stores
 from bots.connect import CommandError
-from bots.slack.check import check
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+from bots.slack.check import check_slack
 from bots.slack.responder import SlackResponder
-from bots.slack.run import SCOPES, run, serving
+from bots.slack.run import SCOPES, run
 from bots.slack.thumbnails import Pictures
 from bots.slack.workspaces import WorkspaceClients
 from tests.bots.slack.conftest import SPACE
@@ -42,21 +44,21 @@ def changed(settings: Settings, **values: Any) -> Settings:
     ],
 )
 async def test_a_missing_or_wrong_token(
-    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings, values: dict[str, Any], said: str
+    server: Slack, client: FakeClient, kept: ChatStores, settings: Settings, values: dict[str, Any], said: str
 ) -> None:
     """One sentence and status 2, within 5 seconds."""
     began = time.monotonic()
     with pytest.raises(CommandError) as ended:
-        async with serving(changed(settings, **values), client, kept, api=f"{server.address}/api/"):
+        async with running_app(changed(settings, **values), client, kept, api_url=f"{server.address}/api/"):
             pass
     assert (said in str(ended.value), ended.value.status) == (True, 2)
     assert time.monotonic() - began < 5
 
 
-async def test_slack_can_not_be_reached(client: FakeClient, kept: ChatStore, settings: Settings) -> None:
+async def test_slack_can_not_be_reached(client: FakeClient, kept: ChatStores, settings: Settings) -> None:
     """One sentence, within 5 seconds."""
     with pytest.raises(CommandError, match="Slack cannot be reached"):
-        async with serving(settings, client, kept, api=f"http://127.0.0.1:{free_port()}/api/"):
+        async with running_app(settings, client, kept, api_url=f"http://127.0.0.1:{free_port()}/api/"):
             pass
 
 
@@ -68,13 +70,13 @@ async def test_a_chat_frontend_needs_redis(no_dotenv: None) -> None:
 
 
 async def test_a_start_tells_that_the_app_is_there(
-    server: Slack, client: FakeClient, kept: ChatStore, settings: Settings
+    server: Slack, client: FakeClient, kept: ChatStores, settings: Settings
 ) -> None:
     """A workspace that had removed the app and has it again keeps its data."""
-    client.left.add(SPACE)
-    async with serving(settings, client, kept, api=f"{server.address}/api/") as app:
-        await app.bot.tasks.idle()
-    assert client.left == set()
+    client.removed_spaces.add(SPACE)
+    async with running_app(settings, client, kept, api_url=f"{server.address}/api/") as app:
+        await app.requests.tasks.wait_until_idle()
+    assert client.removed_spaces == set()
 
 
 async def test_it_stops_at_once(clean_redis: str, client: FakeClient, server: Slack) -> None:
@@ -83,34 +85,38 @@ async def test_it_stops_at_once(clean_redis: str, client: FakeClient, server: Sl
         for moment in range(24):
             async with (
                 asyncio.timeout(5),
-                open_chat_store(clean_redis, "30/minute", "300/minute") as kept,
+                open_chat_stores(clean_redis, "30/minute", "300/minute") as kept,
                 tasks() as work,
             ):
                 responder = SlackResponder(WorkspaceClients(session), Pictures(client, kept, work))
-                async with ChatService(client, kept).picking_up("slack", responder):
+                async with ChatService(client, kept).recover_requests("slack", responder):
                     for _ in range(moment):
                         await asyncio.sleep(0)
 
 
 async def test_the_doctor_finds_all_well(server: Slack, settings: Settings) -> None:
     """Tokens, scopes and Socket Mode are looked at; where Slack isn't set up there is nothing to say."""
-    checks = await check(settings, f"{server.address}/api/")
-    assert {each.name: each.ok for each in checks} == {
+    checks = await check_slack(settings, f"{server.address}/api/")
+    assert {each.name: each.is_ok for each in checks} == {
         "Slack bot token": True,
         "Slack scopes": True,
         "Slack app token": True,
     }
-    assert await check(changed(settings, slack_bot_token=None, slack_app_token=None)) == []
+    assert await check_slack(changed(settings, slack_bot_token=None, slack_app_token=None)) == []
 
 
 async def test_the_doctor_says_how_to_mend(server: Slack, settings: Settings) -> None:
     """A missing scope is named, a wrong token too, each with what to do."""
     server.scopes = ",".join(SCOPES[1:])
     wrong = {
-        each.name: each for each in await check(changed(settings, slack_app_token="xapp-old"), f"{server.address}/api/")
+        each.name: each
+        for each in await check_slack(changed(settings, slack_app_token="xapp-old"), f"{server.address}/api/")
     }
     assert wrong["Slack scopes"].detail == f"missing: {SCOPES[0]}"
-    assert "Reinstall" in wrong["Slack scopes"].mend
-    assert (wrong["Slack app token"].ok, "connections:write" in wrong["Slack app token"].mend) == (False, True)
-    nothing = await check(settings, f"http://127.0.0.1:{free_port()}/api/")
-    assert [each.ok for each in nothing] == [False, False]
+    assert wrong["Slack scopes"].advice == translate(Msg.FIX_SLACK_SCOPES)
+    assert (wrong["Slack app token"].is_ok, wrong["Slack app token"].advice) == (
+        False,
+        translate(Msg.FIX_SLACK_APP_TOKEN),
+    )
+    nothing = await check_slack(settings, f"http://127.0.0.1:{free_port()}/api/")
+    assert [each.is_ok for each in nothing] == [False, False]

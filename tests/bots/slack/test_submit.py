@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from bots.chat.store import ChatRequest
-from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress
-from bots.slack.run import Serving
+from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, LinkStatus
+from bots.slack.run import RunningApp
 from tests.bots.slack.conftest import SPACE
 from tests.support.fake_client import FakeClient
 from tests.support.slack.server import Slack
-from worker.protocol import messages
+from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.messages import Caller, SpaceSettings
+from worker.protocol.library import Submit
+from worker.protocol.spaces import SpaceSettings
 
 ANN, BOB = "U0000ANN", "U0000BOB"
 ALL, SECRET = "C0000ALL", "G0000SEC"
@@ -49,12 +50,12 @@ def change(kind: str, **more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def test_alone_it_is_told_when_work_begins_and_ends(
-    app: Serving, server: Slack, client: FakeClient, gate: threading.Event
+    app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
 ) -> None:
     """Slack lets no app edit what one person alone sees: `/reel index` has a first and a last word there."""
     await server.command(f"index {NEW}")
     (first,) = await server.until(lambda: server.to(ANN))
-    assert "fetching" in first.text
+    assert "downloading" in first.text
     assert NEW in first.text
     gate.set()
     (_, last) = await server.until(lambda: server.to(ANN)[1:] and server.to(ANN))
@@ -64,7 +65,7 @@ async def test_alone_it_is_told_when_work_begins_and_ends(
 
 
 async def test_for_all_one_message_goes_through_the_stages(
-    app: Serving, server: Slack, client: FakeClient, gate: threading.Event
+    app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
 ) -> None:
     """Where answers are public, one message is edited to its end."""
     client.settings[SPACE] = SpaceSettings(answers="public")
@@ -77,17 +78,17 @@ async def test_for_all_one_message_goes_through_the_stages(
     assert len(server.shown) == 1
 
 
-async def test_links_sent_to_the_app_itself(app: Serving, server: Slack, gate: threading.Event) -> None:
+async def test_links_sent_to_the_app_itself(app: RunningApp, server: Slack, gate: threading.Event) -> None:
     """In the app's own conversation a link is added, and one message edited through the stages."""
     await server.event(message(f"<{NEW}>", user=ANN, channel="D0000ANN", channel_type="im"))
     (posted,) = await server.until(lambda: server.posted)
-    assert "fetching" in posted.text
+    assert "downloading" in posted.text
     gate.set()
     await server.until(lambda: "Added" in posted.text)
     assert len(server.shown) == 1
 
 
-async def test_a_failed_link_is_explained(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_a_failed_link_is_explained(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """A link that can't be added is answered with why, which link, and a reference."""
     client.sites = {NEW: ErrorCode.PRIVATE}
     await server.command(f"index {NEW}")
@@ -97,30 +98,30 @@ async def test_a_failed_link_is_explained(app: Serving, server: Slack, client: F
     assert "Reference fa11ed00" in last.text
 
 
-async def test_alone_there_are_two_messages_at_most(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_alone_there_are_two_messages_at_most(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """Alone, one is shown a work's begin and its end, whatever lies between; only its end where it is over at once."""
-    caller = Caller(space=SPACE, user_id=ANN, name="Ann")
-    place = {"how": "private", "channel": ALL, "url": server.response(ALL, ANN)}
+    caller = Caller(space=SPACE, user_id=ANN, display_name="Ann")
+    place = {"delivery": "private", "channel": ALL, "url": server.response(ALL, ANN)}
     request = ChatRequest("slack", "index", {"links": [NEW]}, caller, "en", place)
-    stages = [IndexingProgress((LinkProgress(NEW, stage, 0.5),)) for stage in ("fetching", "looking", "learning")]
-    with app.bot.responder.heard(request):
-        for reply in [*stages, IndexingProgress((LinkOutcome(NEW, "indexed", "Added."),), over=True)]:
-            await app.bot.responder.show(request, reply)
-    assert ["fetching" in server.shown[0].text, "Added." in server.shown[1].text] == [True, True]
+    stages = [IndexingProgress((LinkProgress(NEW, stage, 0.5),)) for stage in ("downloading", "looking", "learning")]
+    with app.requests.responder.track(request):
+        for reply in [*stages, IndexingProgress((LinkOutcome(NEW, LinkStatus.INDEXED, "Added."),), is_final=True)]:
+            await app.requests.responder.show(request, reply)
+    assert ["downloading" in server.shown[0].text, "Added." in server.shown[1].text] == [True, True]
     await server.command(f"index {client.videos[0].link}")
     await server.until(lambda: server.shown[2:])
-    await app.bot.tasks.idle()
+    await app.requests.tasks.wait_until_idle()
     assert len(server.shown) == 3
 
 
-async def test_many_links_at_once(app: Serving, server: Slack) -> None:
+async def test_many_links_at_once(app: RunningApp, server: Slack) -> None:
     """A hundred links are all told of, within the blocks that Slack takes."""
     await server.command("index " + " ".join(f"{NEW}/{number}" for number in range(100)))
     last = (await server.until(lambda: [each for each in server.to(ANN) if each.text.count("✅") > 100]))[0]
     assert all(f"“{number}”" in last.text for number in range(100))
 
 
-async def test_the_links_of_a_message(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_the_links_of_a_message(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """The shortcut on a message adds each of its links, and says so where it has none."""
     body = server.interaction("message_action", ANN) | {"callback_id": "index", "channel": {"id": ALL, "name": "all"}}
     body["message"] = {"ts": "7.0", "text": f"look: <{NEW}|new> and <{OTHER}>", "user": BOB}
@@ -131,7 +132,7 @@ async def test_the_links_of_a_message(app: Serving, server: Slack, client: FakeC
     await server.until(lambda: "Which video?" in server.to(ANN)[-1].text)
 
 
-async def test_a_watched_channel_adds_links_by_itself(app: Serving, server: Slack, watched: FakeClient) -> None:
+async def test_a_watched_channel_adds_links_by_itself(app: RunningApp, server: Slack, watched: FakeClient) -> None:
     """A person's link is added and the message marked, without a word; other channels and bots are left alone."""
     await server.event(message(f"see <{NEW}>", ts="7.1"))
     await server.until(lambda: server.reactions == [(ALL, "7.1", "white_check_mark")])
@@ -140,12 +141,12 @@ async def test_a_watched_channel_adds_links_by_itself(app: Serving, server: Slac
     await server.event(message(f"<{OTHER}>", bot_id="B9"))
     await server.event(message(f"<@U0000BOT> <{OTHER}>"))
     await server.event(message("no link", ts="7.9"))
-    await app.bot.tasks.idle()
+    await app.requests.tasks.wait_until_idle()
     assert OTHER not in links(watched)
     assert server.shown == []
 
 
-async def test_what_goes_wrong_is_told_to_the_author_alone(app: Serving, server: Slack, watched: FakeClient) -> None:
+async def test_what_goes_wrong_is_told_to_the_author_alone(app: RunningApp, server: Slack, watched: FakeClient) -> None:
     """A link that fails is explained to who sent it; one that is no video at all is passed over."""
     watched.sites = {NEW: ErrorCode.BLOCKED, OTHER: ErrorCode.NO_VIDEO}
     await server.event(message(f"<{NEW}> <{OTHER}>"))
@@ -155,7 +156,7 @@ async def test_what_goes_wrong_is_told_to_the_author_alone(app: Serving, server:
     assert server.reactions == []
 
 
-async def test_the_submission_follows_its_message(app: Serving, server: Slack, watched: FakeClient) -> None:
+async def test_the_submission_follows_its_message(app: RunningApp, server: Slack, watched: FakeClient) -> None:
     """Edited, the message's new links are added and its old ones taken back; deleted, all of them are."""
     before, after = message(f"<{NEW}>"), message(f"<{OTHER}>")
     await server.event(before)
@@ -164,29 +165,29 @@ async def test_the_submission_follows_its_message(app: Serving, server: Slack, w
     await server.until(lambda: server.called("reactions.add")[1:])
     assert (OTHER in links(watched), NEW in links(watched)) == (True, False)
     await server.event(change("message_deleted", previous_message=after))
-    await app.bot.tasks.idle()
+    await app.requests.tasks.wait_until_idle()
     assert OTHER not in links(watched)
 
 
 async def test_a_deleted_message_counts_after_the_watch_has_ended(
-    app: Serving, server: Slack, watched: FakeClient
+    app: RunningApp, server: Slack, watched: FakeClient
 ) -> None:
     """What a watched channel had added goes with its message when the channel is watched no more."""
     await server.event(message(f"<{NEW}>"))
     await server.until(lambda: server.reactions)
     watched.settings.clear()
-    await app.bot.front.chat_store.forget_settings(SPACE)
+    await app.requests.chat.stores.settings.invalidate_settings(SPACE)
     await server.event(message(f"<{OTHER}>", ts="7.5"))
     await server.event(change("message_deleted", previous_message=message(f"<{NEW}>")))
-    await app.bot.tasks.idle()
+    await app.requests.tasks.wait_until_idle()
     assert not {NEW, OTHER} & set(links(watched))
 
 
-async def test_only_admins_may_add_where_the_space_says_so(app: Serving, server: Slack, client: FakeClient) -> None:
+async def test_only_admins_may_add_where_the_space_says_so(app: RunningApp, server: Slack, client: FakeClient) -> None:
     """With `submitters admins`, Slack itself is asked whether who sent a link is one."""
     client.settings[SPACE] = SpaceSettings(watched=(ALL,), submitters="admins")
     await server.event(message(f"<{NEW}>", ts="7.1", user=ANN))
     await server.event(message(f"<{OTHER}>", ts="7.2", user=BOB))
-    await app.bot.tasks.idle()
-    submits = [each for each in client.asked if isinstance(each, messages.Submit)]
+    await app.requests.tasks.wait_until_idle()
+    submits = [each for each in client.asked if isinstance(each, Submit)]
     assert {each.caller.user_id: each.caller.is_admin for each in submits} == {ANN: True, BOB: False}

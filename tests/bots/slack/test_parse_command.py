@@ -1,18 +1,20 @@
-"""What is meant by what a person typed."""
+"""Slack's text as commands."""
 
 from typing import Any
 
 import pytest
 
-from bots.commands.registry import COMMANDS
-from bots.slack.parse_command import FITS, links_of, read
-from bots.slack.render import guide
+from bots.commands.definition import Command, Surface
+from bots.commands.registry import offered
+from bots.commands.replies import HelpLine
+from bots.slack.parse_command import parse_text, web_links
+from bots.slack.render import render_help_lines
 
 LINK = "https://video.example/snow"
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "expected"),
     [
         ("", ("help", {})),
         ("a dog runs in snow", ("find", {"words": "a dog runs in snow"})),
@@ -27,8 +29,8 @@ LINK = "https://video.example/snow"
         ("find library", ("find", {"words": "library"})),
         ("find", ("find", {"words": "find"})),
         ("more", ("find", {"words": "more"})),
-        ("library", ("library", {"search": ""})),
-        ("library mine", ("library", {"mine": True})),
+        ("library", ("library", {})),
+        ("library mine", ("library", {"only_own": True})),
         ("library snow", ("library", {"search": "snow"})),
         ("index", ("index", {"links": []})),
         (f"index {LINK}", ("index", {"links": [LINK]})),
@@ -37,11 +39,11 @@ LINK = "https://video.example/snow"
         (LINK, ("index", {"links": [LINK]})),
         (f"look at <{LINK}>", ("index", {"links": [LINK]})),
         (f"forget <{LINK}>", ("forget", {"link": LINK})),
-        ("forget mine", ("forget", {"mine": True})),
+        ("forget mine", ("forget", {"only_own": True})),
         ("forget", ("forget", {"link": ""})),
         ("status", ("status", {})),
         ("privacy", ("privacy", {})),
-        ("settings", ("settings", {"name": "", "value": ""})),
+        ("settings", ("settings", {})),
         ("settings watched <#C1|clips> <#C2>", ("settings", {"name": "watched", "value": "C1 C2"})),
         ("settings language ko", ("settings", {"name": "language", "value": "ko"})),
         ("retrain", ("retrain", {})),
@@ -51,19 +53,24 @@ LINK = "https://video.example/snow"
         ("<@U1|ann> dances", ("find", {"words": "ann dances"})),
     ],
 )  # fmt: skip
-def test_a_first_word_is_a_command_only_if_the_rest_fits(text: str, meant: tuple[str, dict[str, Any]]) -> None:
-    """What looks like a command but goes on like a sentence is searched for; links are added."""
-    assert read(text) == meant
+def test_first_word_is_a_command_only_if_the_rest_fits(text: str, expected: tuple[str, dict[str, Any]]) -> None:
+    """Other texts are searches, or add their links."""
+    assert parse_text(text) == expected
 
 
-def test_every_command_is_offered() -> None:
-    """All commands there are can be typed in Slack, and the help shows them as they are typed; `more` is a button."""
-    assert set(FITS) == set(COMMANDS) - {"more"}
-    lines = guide([(each.name, each.arguments, "what it does") for each in COMMANDS.values()])
-    assert len(lines) == len(FITS)
+@pytest.mark.parametrize("command", offered(Surface.CHAT), ids=lambda command: command.name)
+def test_every_chat_command_can_be_typed_and_is_in_the_help(command: Command) -> None:
+    typed = {"find": "find a dog"}.get(command.name, command.name)
+    assert parse_text(typed)[0] == command.name
+    assert render_help_lines([HelpLine(command.name, command.usage, "what it does")])
 
 
-def test_the_links_of_a_message() -> None:
-    """Each link counts once, as its address is, without its label; people and channels are no links."""
+def test_help_of_slack_leaves_out_the_next_page() -> None:
+    """It is a button there."""
+    assert render_help_lines([HelpLine("more", "", "what it does")]) == []
+
+
+def test_web_links_are_unescaped_and_deduplicated() -> None:
+    """Labels, users, channels and mail addresses are not links."""
     text = "see <https://a.example/?x=1&amp;y=2|here>, <https://a.example/?x=1&amp;y=2> <@U1> <#C1|x> <mailto:a@b.c|a>"
-    assert links_of(text) == ("https://a.example/?x=1&y=2",)
+    assert web_links(text) == ("https://a.example/?x=1&y=2",)

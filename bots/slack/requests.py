@@ -1,0 +1,102 @@
+"""Chat requests made of Slack's events: the caller, the locale and the place of the answer are resolved here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bots.chat.background_tasks import BackgroundTasks
+from bots.chat.requests import ChatRequest
+from bots.chat.service import ChatService
+from bots.commands.registry import COMMANDS
+from bots.commands.replies import TextReply
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate, use_locale
+from bots.slack.home import render_denied_home, render_home
+from bots.slack.modal import render_form
+from bots.slack.responder import Delivery, SlackResponder
+from bots.slack.users import SlackUserRef, UserDirectory
+from bots.slack.workspaces import WorkspaceClients
+from worker.protocol.base import Caller
+
+PLATFORM: Final = "slack"
+
+
+@dataclass(frozen=True)
+class RequestRunner:
+    """Makes and serves chat requests. One instance serves a whole bot process."""
+
+    chat: ChatService
+    responder: SlackResponder
+    users: UserDirectory
+    workspaces: WorkspaceClients
+    tasks: BackgroundTasks
+
+    async def run_command(
+        self, ref: SlackUserRef, command: str, args: Mapping[str, Any], place: Mapping[str, str]
+    ) -> None:
+        """Answer a command at `place`. A place without a delivery gets the one that the space has chosen."""
+        refresh = COMMANDS[command].needs_current_rights
+        user = await self.users.resolve(ref, place["channel"], refresh=refresh)
+        settings = await self.chat.settings(user.caller)
+        delivery: str = settings.answers if COMMANDS[command].is_public else Delivery.PRIVATE
+        if command == "press":
+            delivery = Delivery.REPLACE if args["action"] in ("next", "previous") else Delivery.PRIVATE
+        place = {"delivery": delivery} | dict(place)
+        if place["delivery"] == Delivery.PUBLIC and "message" in place:
+            place = {"thread": place["message"]} | place
+        locale = settings.language or user.locale
+        await self._serve(ChatRequest(PLATFORM, command, args, user.caller, locale, place), user.denied_reason)
+
+    async def sync_message(self, ref: SlackUserRef, channel: str, message: str, links: Sequence[str]) -> None:
+        """Index the links of a message in a watched channel, and remove those that it no longer has."""
+        user = await self.users.resolve(ref, channel)
+        settings = await self.chat.settings(user.caller)
+        # Without links a message is only removed, which must work when its channel is no longer watched.
+        if links and (channel not in settings.watched or user.denied_reason is Msg.OUTSIDE):
+            return
+        if links and settings.submitters == "admins":
+            user = await self.users.resolve(ref, channel, refresh=True)
+        place = {"channel": channel, "delivery": Delivery.UNDER_MESSAGE, "message": message}
+        args = {"message_id": f"{channel}-{message}", "links": links}
+        request = ChatRequest(PLATFORM, "watch", args, user.caller, settings.language or user.locale, place)
+        await self._serve(request, user.denied_reason if links else None)
+
+    async def record_opened(self, ref: SlackUserRef, channel: str, token: str, number: int) -> None:
+        """Record that a user followed the link of a card."""
+        user = await self.users.resolve(ref, channel)
+        if user.denied_reason is None:
+            await self.chat.record_opened(user.caller, token, number)
+
+    async def open_form(self, ref: SlackUserRef, trigger_id: str) -> None:
+        """Open the search form."""
+        user = await self.users.resolve(ref)
+        web = await self.workspaces.web_client(ref.team)
+        with use_locale(user.locale):
+            await web.views_open(trigger_id=trigger_id, view=render_form())
+
+    async def publish_home(self, ref: SlackUserRef) -> None:
+        """Update a user's Home tab."""
+        user = await self.users.resolve(ref, refresh=True)
+        web = await self.workspaces.web_client(ref.team)
+        settings = await self.chat.settings(user.caller)
+        with use_locale(settings.language or user.locale):
+            if user.denied_reason:
+                view = render_denied_home(user.denied_reason)
+            else:
+                view = await render_home(self.chat.client, user.caller)
+            await web.views_publish(user_id=ref.user_id, view=view)
+
+    async def record_installation(self, team: str, is_installed: bool) -> None:
+        """Record that the app was installed in a workspace (again), or removed from it."""
+        if not is_installed and self.workspaces.store is not None:
+            await self.workspaces.store.async_delete_all(enterprise_id=None, team_id=team)
+        caller = Caller(space=f"slack:{team}", user_id="slack", is_admin=True)
+        await self._serve(ChatRequest(PLATFORM, "leave", {"is_back": is_installed}, caller, "en", {}))
+
+    async def _serve(self, request: ChatRequest, denied_reason: Msg | None = None) -> None:
+        with self.responder.track(request):
+            if denied_reason:
+                with use_locale(request.locale):
+                    await self.responder.show(request, TextReply(translate(denied_reason), ok=False))
+                return
+            await self.chat.serve(request, self.responder)
