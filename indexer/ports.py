@@ -42,13 +42,13 @@ class Encoder(Protocol):
         """Dimensions of a motion vector, or None if this generation has no motion vectors."""
         ...
 
-    def texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
+    def encode_texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Return frame vectors of shape (n, frame_size)."""
         ...
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Return motion vectors of shape (n, motion_size). Only called if `motion_size` is set."""
         ...
 

@@ -51,13 +51,13 @@ class Encoder(Protocol):
         """Size of the motion vectors, or None if the generation has no motion vectors."""
         ...
 
-    def texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
+    def encode_texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, frame_size)."""
         ...
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Encode clips as vectors (n, motion_size). Must only be called if `motion_size` is not None."""
         ...
 

@@ -39,12 +39,12 @@ def embed_moments(encoder: Encoder, moments: Iterable[Sequence[Picture]]) -> Ite
     """
     for batch in _batch_moments(moments):
         pictures = [picture for moment in batch for picture in moment]
-        vectors = encoder.frames(pictures) if pictures else np.empty((0, encoder.frame_size), np.float32)
+        vectors = encoder.encode_frames(pictures) if pictures else np.empty((0, encoder.frame_size), np.float32)
         frames = np.split(vectors, np.cumsum([len(moment) for moment in batch])[:-1])
         motions: Sequence[Vector | None] = [None] * len(batch)
         if encoder.motion_size is not None:
             clips = [Clip(tuple(moment), each) for moment, each in zip(batch, frames, strict=True) if moment]
-            encoded = iter(encoder.clips(clips) if clips else ())
+            encoded = iter(encoder.encode_clips(clips) if clips else ())
             motions = [next(encoded) if moment else None for moment in batch]
         yield [MomentVectors(each, motion) for each, motion in zip(frames, motions, strict=True)]
 

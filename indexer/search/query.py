@@ -87,7 +87,9 @@ def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQ
 
 def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
     """Embed each text of the query; without texts return one query of the examples alone, if there are any."""
-    picture: list[DenseVectors] = [] if query.picture is None else [{"frame": encoder.frames([query.picture])[0]}]
+    picture: list[DenseVectors] = (
+        [] if query.picture is None else [{"frame": encoder.encode_frames([query.picture])[0]}]
+    )
     like, unlike = _texts_in(query.like), _texts_in(query.unlike)
     towards = [*_embed(encoder, like), *map(_dense_vectors, examples.like), *picture]
     away = [*_embed(encoder, unlike), *map(_dense_vectors, examples.unlike)]
@@ -115,7 +117,7 @@ def _canonical_id(id: str) -> str | None:
 
 
 def _embed(encoder: Encoder, texts: Sequence[str]) -> list[DenseVectors]:
-    embedded = encoder.texts(texts) if texts else ()
+    embedded = encoder.encode_texts(texts) if texts else ()
     named: list[dict[DenseName, Vector | None]] = [{"frame": each.frame, "motion": each.motion} for each in embedded]
     return [{name: vector for name, vector in each.items() if vector is not None} for each in named]
 

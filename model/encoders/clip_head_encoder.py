@@ -29,17 +29,17 @@ class ClipHeadEncoder:
         self.frame_size = self.motion_size = encoder.frame_size
         self._encoder, self._head = encoder, head.eval()
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
-        return [TextVectors(each.frame, each.frame) for each in self._encoder.texts(texts)]
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
+        return [TextVectors(each.frame, each.frame) for each in self._encoder.encode_texts(texts)]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, frame_size)."""
-        return self._encoder.frames(pictures)
+        return self._encoder.encode_frames(pictures)
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Compute vectors (n, frame_size) from the clips' frame vectors."""
         with torch.inference_mode():
-            vectors: Vector = self._head.clips(*pad_clips([clip.frame_vectors for clip in clips])).numpy()
+            vectors: Vector = self._head.encode_clips(*pad_clips([clip.frame_vectors for clip in clips])).numpy()
         return vectors
 
 

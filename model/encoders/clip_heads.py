@@ -22,14 +22,14 @@ _ATTENTION_HEADS = 8
 class MeanPooling(nn.Module):
     """The mean of the frames' unit vectors. It has no weights and ignores the order."""
 
-    def clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def encode_clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return unit vectors (n, d) of `frames` (n, f, d). `mask` (n, f) is False for padding."""
         units = functional.normalize(frames, dim=2) * mask[:, :, None]
         return functional.normalize(units.sum(1), dim=1)
 
     def forward(self, texts: torch.Tensor, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the cosines (t, n) of unit vectors `texts` (t, d) and the clips."""
-        return texts @ self.clips(frames, mask).T
+        return texts @ self.encode_clips(frames, mask).T
 
 
 class SequentialLstm(MeanPooling):
@@ -40,9 +40,9 @@ class SequentialLstm(MeanPooling):
         self.lstm = nn.LSTM(size, size, batch_first=True)
         self.out = _initialize_with_zeros(nn.Linear(size, size))
 
-    def clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def encode_clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         units = functional.normalize(frames, dim=2)
-        return super().clips(units + self.out(self.lstm(units)[0]), mask)
+        return super().encode_clips(units + self.out(self.lstm(units)[0]), mask)
 
 
 class SequentialTransformer(MeanPooling):
@@ -54,10 +54,10 @@ class SequentialTransformer(MeanPooling):
         self.encoder = _make_transformer(size, layers)
         self.out = _initialize_with_zeros(nn.Linear(size, size))
 
-    def clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def encode_clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         units = functional.normalize(frames, dim=2)
         placed = units + self.places[: units.shape[1]]
-        return super().clips(units + self.out(self.encoder(placed, src_key_padding_mask=~mask)), mask)
+        return super().encode_clips(units + self.out(self.encoder(placed, src_key_padding_mask=~mask)), mask)
 
 
 class TightTransformer(nn.Module):

@@ -33,15 +33,15 @@ class HubTower:
         self.clip_length: int = getattr(config.vision_config, "num_frames", 0)
         """Number of pictures per clip. 0: the model takes single pictures."""
 
-    def texts(self, texts: Sequence[str]) -> Vector:
+    def encode_texts(self, texts: Sequence[str]) -> Vector:
         """Encode texts as vectors (n, size)."""
         return self._encode_in_batches(texts, _TEXT_BATCH, self._encode_texts)
 
-    def pictures(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_pictures(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, size)."""
         return self._encode_in_batches(pictures, _PICTURE_BATCH, self._encode_pictures)
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Encode clips as vectors (n, size)."""
         return self._encode_in_batches(clips, max(1, _PICTURE_BATCH // self.clip_length), self._encode_clips)
 
@@ -85,20 +85,20 @@ class HubEncoder:
         self.motion_size = motion.size if motion else None
         self._frame, self._motion = frame, motion
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
-        frames = self._frame.texts(texts)
-        motions = self._motion.texts(texts) if self._motion else [None] * len(texts)
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
+        frames = self._frame.encode_texts(texts)
+        motions = self._motion.encode_texts(texts) if self._motion else [None] * len(texts)
         return [TextVectors(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, frame_size)."""
-        return self._frame.pictures(pictures)
+        return self._frame.encode_pictures(pictures)
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Encode evenly spaced pictures of each clip as vectors (n, motion_size)."""
         if self._motion is None:
             raise ValueError(f"{self.generation} has no motion vectors")
-        return self._motion.clips(clips)
+        return self._motion.encode_clips(clips)
 
 
 def tokenize(loaded: LoadedModel, texts: Sequence[str]) -> dict[str, torch.Tensor]:

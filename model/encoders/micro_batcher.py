@@ -28,7 +28,7 @@ class MicroBatcher:
         self._queue: deque[tuple[str, Future[TextVectors]]] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="batcher")
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         """Encode texts. An error of the encoder is raised to all callers of the batch.
 
         Raises `RuntimeError` if the batcher is closed.
@@ -42,15 +42,15 @@ class MicroBatcher:
         self._executor.submit(self._encode_queued)
         return [future for _, future in submitted]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures at once, without batching."""
         self._on_batch("frames", len(pictures))
-        return self._encoder.frames(pictures)
+        return self._encoder.encode_frames(pictures)
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Encode clips at once, without batching."""
         self._on_batch("clips", len(clips))
-        return self._encoder.clips(clips)
+        return self._encoder.encode_clips(clips)
 
     def close(self) -> None:
         """Encode what is queued, then stop."""
@@ -60,7 +60,7 @@ class MicroBatcher:
         while batch := [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]:
             try:
                 self._on_batch("texts", len(batch))
-                vectors = self._encoder.texts([text for text, _ in batch])
+                vectors = self._encoder.encode_texts([text for text, _ in batch])
                 results = list(zip(batch, vectors, strict=True))
             except Exception as error:  # any error belongs to the callers
                 for _, future in batch:

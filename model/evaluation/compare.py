@@ -163,7 +163,7 @@ def compute_iou(one: TimeSpan, other: TimeSpan) -> float:
 
 
 def _embed_texts(texts: Sequence[str], encoder: Encoder) -> Vector:
-    vectors = encoder.texts(texts)
+    vectors = encoder.encode_texts(texts)
     frames = np.stack([text.frame for text in vectors])
     motions = [text.motion for text in vectors if text.motion is not None]
     return _concatenate(frames, np.stack(motions)) if motions else frames
@@ -174,12 +174,12 @@ def _embed_clips(clips: Sequence[ClipFiles], encoder: Encoder, on_progress: Repo
     vectors: list[Vector] = []
     for batch in _batch_clips(clips):
         pictures = [[read_picture(file) for file in clip] for clip in batch]
-        frames = encoder.frames([picture for clip in pictures for picture in clip])
+        frames = encoder.encode_frames([picture for clip in pictures for picture in clip])
         frames_of = np.split(frames, np.cumsum([len(clip) for clip in pictures])[:-1])
         means = _normalize(np.stack([own.mean(axis=0) for own in frames_of]))
         if encoder.motion_size is not None:
             moving = [_ClipPictures(clip, own) for clip, own in zip(pictures, frames_of, strict=True)]
-            means = _concatenate(means, encoder.clips(moving))
+            means = _concatenate(means, encoder.encode_clips(moving))
         vectors.extend(means)
         on_progress(len(vectors) / len(clips))
     return np.stack(vectors)

@@ -146,15 +146,15 @@ def _compute_loss(
     """
     training_pictures = torch.from_numpy(training_set.pictures)
     view = training_set.views[random.integers(len(training_set.views))][training_pictures]
-    pictures = text_map.pictures(view)
+    pictures = text_map.encode_pictures(view)
     is_short = torch.from_numpy(random.random(len(batch)) < config.shortened)[:, None]
     rows = torch.from_numpy(batch)
-    texts = text_map.texts(torch.where(is_short, training_set.short[rows], training_set.features[rows]).float())
+    texts = text_map.encode_texts(torch.where(is_short, training_set.short[rows], training_set.features[rows]).float())
     own = torch.from_numpy(np.searchsorted(training_set.pictures, training_set.captions.pictures[batch]))
     logits = scale * texts @ pictures.T
     loss = functional.cross_entropy(logits, own) + 0.5 * image_to_text_nce(logits, own)
     if training_set.words and config.word_weight:
-        log_shares = functional.log_softmax(scale * text_map.texts(training_set.words.features) @ pictures.T, 1)
+        log_shares = functional.log_softmax(scale * text_map.encode_texts(training_set.words.features) @ pictures.T, 1)
         shares = training_set.words.shares[:, training_pictures]
         loss = loss + config.word_weight * functional.kl_div(log_shares, shares, reduction="batchmean")
     return loss
@@ -212,12 +212,12 @@ def measure_held_out(training_set: PretrainingSet, text_map: TextMap) -> dict[st
     if training_set.is_training.all():
         return {}
     pictures = np.setdiff1d(np.arange(len(training_set.captions.files)), training_set.pictures)
-    images = text_map.pictures(training_set.views[0][torch.from_numpy(pictures)]).numpy()
+    images = text_map.encode_pictures(training_set.views[0][torch.from_numpy(pictures)]).numpy()
     languages = np.array(training_set.captions.languages)
     metrics = {}
     for language in sorted(set(languages[~training_set.is_training])):
         rows = np.flatnonzero(~training_set.is_training & (languages == language))
-        texts = text_map.texts(training_set.features[torch.from_numpy(rows)].float()).numpy()
+        texts = text_map.encode_texts(training_set.features[torch.from_numpy(rows)].float()).numpy()
         own = np.searchsorted(pictures, training_set.captions.pictures[rows])
         ranks = rank_best_matches(texts @ images.T, build_relevance(own, len(pictures)))
         metrics[str(language)] = compute_retrieval_metrics(ranks, len(pictures), own)

@@ -52,14 +52,14 @@ class StarterEncoder:
         self.generation = generation
         self._tower, self._sentences, self._text_map = tower, sentences, text_map
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         if not texts:
             return []
         with limit_to_one_thread(len(texts) <= _SINGLE_THREAD_TEXTS), torch.inference_mode():
-            vectors = self._text_map.texts(self._sentences(texts))
+            vectors = self._text_map.encode_texts(self._sentences(texts))
         return [TextVectors(frame) for frame in vectors.numpy()]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, 512)."""
         starts = range(0, len(pictures), _PICTURE_BATCH)
         batches = [self._encode_pictures(pictures[i : i + _PICTURE_BATCH]) for i in starts]
@@ -68,9 +68,9 @@ class StarterEncoder:
 
     def _encode_pictures(self, pictures: Sequence[Picture]) -> torch.Tensor:
         with torch.inference_mode():
-            return self._text_map.pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
+            return self._text_map.encode_pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Raise `ValueError`: there are no motion vectors."""
         raise ValueError(f"{self.generation} has no motion vectors")
 

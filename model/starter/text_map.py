@@ -35,13 +35,13 @@ class TextMap(nn.Module):
         self.weighing = nn.Parameter(torch.zeros(SIZE, SIZE))
         self._dropout = nn.Dropout(dropout)
 
-    def texts(self, features: torch.Tensor) -> torch.Tensor:
+    def encode_texts(self, features: torch.Tensor) -> torch.Tensor:
         """Map features (n, FEATURES) to unit vectors (n, 512)."""
         x = self._dropout((features - self.text_centre) / self.text_scale)
         correction = self.outer(self._dropout(functional.gelu(self.inner(x))))
         return functional.normalize(self.linear(x) + correction, dim=1)
 
-    def pictures(self, vectors: torch.Tensor) -> torch.Tensor:
+    def encode_pictures(self, vectors: torch.Tensor) -> torch.Tensor:
         """Map the tower's unit vectors (n, 512) to unit vectors (n, 512)."""
         x = vectors - self.picture_centre
         return functional.normalize(x + x @ self.weighing, dim=1)

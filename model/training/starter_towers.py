@@ -139,10 +139,10 @@ class StarterTowers:
         height, width = self._models.preprocess.size
         return 1 + (height // config.patch_size) * (width // config.patch_size), config.hidden_size
 
-    def texts(self, numbers: Indices) -> torch.Tensor:
+    def encode_texts(self, numbers: Indices) -> torch.Tensor:
         return self._features[torch.from_numpy(numbers)].float()
 
-    def clips(self, numbers: Indices, views: Indices) -> torch.Tensor:
+    def encode_clips(self, numbers: Indices, views: Indices) -> torch.Tensor:
         """Return hidden states (clips, frames, tokens, width)."""
         rows = [
             [self._first_row[file] + view for file in select_frames(self._clips[number], self._config.frames)]
@@ -197,8 +197,8 @@ class UpperLayers(nn.Module):
             x = layer(x, None)
         x = self._clip.vision_model.post_layernorm(_compute_class_token(self._layers[-1], x))
         vectors = functional.normalize(self._clip.visual_projection(x).float(), dim=-1)
-        mapped = self.text_map.pictures(vectors)
-        return self.text_map.texts(texts), mapped.view(*clips.shape[:2], -1)
+        mapped = self.text_map.encode_pictures(vectors)
+        return self.text_map.encode_texts(texts), mapped.view(*clips.shape[:2], -1)
 
 
 def _compute_class_token(layer: Any, x: torch.Tensor) -> torch.Tensor:

@@ -86,7 +86,7 @@ def _encode_examples(run: TrainingRun, encoder: Encoder, pairs: Sequence[Pair]) 
     clips = list(dict.fromkeys(pair.pictures for pair in pairs))
     frames, mask = pad_clips(_encode_clips(run, encoder, clips))
     number = {clip: i for i, clip in enumerate(clips)}
-    texts = np.stack([each.frame for each in encoder.texts([pair.text for pair in pairs])])
+    texts = np.stack([each.frame for each in encoder.encode_texts([pair.text for pair in pairs])])
     clip_of = torch.tensor([number[pair.pictures] for pair in pairs])
     return ClipHeadExamples(torch.from_numpy(texts), frames, mask, clip_of)
 
@@ -99,7 +99,7 @@ def _encode_clips(run: TrainingRun, encoder: Encoder, clips: Sequence[ClipFiles]
             raise TrainingCancelledError("cancelled while encoding the clips")
         run.on_progress(TrainingStep(TrainingStage.PICTURES, len(vectors), len(clips), None, None))
         files = sample_evenly(clip, min(len(clip), MAX_FRAMES))
-        vectors.append(encoder.frames([read_picture(file) for file in files]))
+        vectors.append(encoder.encode_frames([read_picture(file) for file in files]))
     return vectors
 
 

@@ -18,16 +18,16 @@ class ColourEncoder:
     def __init__(self, motion_size: int | None = None) -> None:
         self.motion_size = motion_size
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         frames = [normalize(np.array(text.split()[:3], np.float32)) for text in texts]
         motions = [normalize(np.array(text.split()[3:], np.float32)) if self.motion_size else None for text in texts]
         return [TextVectors(*each) for each in zip(frames, motions, strict=True)]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.stack([normalize(picture.reshape(-1, 3).mean(0).astype(np.float32)) for picture in pictures])
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
-        changes = [(self.frames([clip.pictures[-1]]) - self.frames([clip.pictures[0]]))[0] for clip in clips]
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
+        changes = [(self.encode_frames([clip.pictures[-1]]) - self.encode_frames([clip.pictures[0]]))[0] for clip in clips]
         return np.stack([normalize(change[:2] + 1e-6) for change in changes])
 
 

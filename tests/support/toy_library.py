@@ -45,7 +45,7 @@ def add_numbered_video(
     services.stores.submissions.submit(
         NewSubmission(video.id, video.link, video.link, space, f"person{number % 5}", at)
     )
-    [vector] = ToyEncoder().frames([make_numbered_picture(number)])
+    [vector] = ToyEncoder().encode_frames([make_numbered_picture(number)])
     moment = Moment(moment_id(video, 0), video.id, 0.0, 5.0, key, video.title, vector, frames=(key,))
     assert services.stores.publisher.publish_moments(video, [moment], generation)
 

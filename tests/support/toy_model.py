@@ -52,13 +52,13 @@ class ToyEncoder:
     frame_size: int = TOY_VECTOR_SIZE
     motion_size: int | None = None
 
-    def texts(self, texts: Sequence[str]) -> list[QueryVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [QueryVectors(self._embed_text(text)) for text in texts]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.stack([self._embed_picture(picture) for picture in pictures])
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         raise AssertionError("the toy has no motion vectors")
 
     def _embed_text(self, text: str) -> Vector:

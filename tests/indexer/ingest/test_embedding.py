@@ -19,9 +19,9 @@ def test_embed_moments_gives_each_moment_its_own_vectors() -> None:
     """Each picture has a frame vector, and each moment a mean of them and a motion vector."""
     moments = [[make_picture(10), make_picture(100)], [], [make_picture(200)]]
     [[first, empty, last]] = embed_moments(ENCODER, moments)
-    np.testing.assert_allclose(first.frames, ENCODER.frames(moments[0]))
+    np.testing.assert_allclose(first.frames, ENCODER.encode_frames(moments[0]))
     assert last.frame is not None
-    np.testing.assert_allclose(last.frame, ENCODER.frames(moments[2])[0], atol=1e-6)
+    np.testing.assert_allclose(last.frame, ENCODER.encode_frames(moments[2])[0], atol=1e-6)
     assert last.motion is not None
     assert (len(empty.frames), empty.frame, empty.motion) == (0, None, None)
 

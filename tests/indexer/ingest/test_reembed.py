@@ -53,13 +53,13 @@ def test_switch_to_reembedded_generation_finds_same_videos(
     reports: list[tuple[int, int]] = []
     reembed_library(stores, blobs, ENCODER, lambda done, total: reports.append((done, total)))
     assert reports == [(0, 2), (1, 2), (2, 2)]
-    assert stores.generations.live() == FAKE
+    assert stores.generations.get_live() == FAKE
     stores.generations.switch_to(NEXT)
     assert len(search_library(stores, SPACE, "goal", encoder=ENCODER).hits) == 2
     [moment] = vector_store.scroll(NEXT.collection_name, Filter({"video_id": video_id("goal")}))
     [stored] = vector_store.retrieve(NEXT.collection_name, [moment.id], with_vectors=True)
     pictures = [np.asarray(Image.open(io.BytesIO(encode_picture(colour)))) for colour in ("red", "blue")]
-    np.testing.assert_allclose(stored.dense["frame"], mean_vector(ENCODER.frames(pictures)), atol=1e-5)
+    np.testing.assert_allclose(stored.dense["frame"], mean_vector(ENCODER.encode_frames(pictures)), atol=1e-5)
     assert stored.payload["generation"] == str(NEXT)
 
 
@@ -99,4 +99,4 @@ def test_reembed_skips_unreadable_frame(stores: Stores, blobs: BlobStore, broken
     [moment] = stores.moments.of_video(video_id("goal"), other_than=FAKE)
     [stored] = stores.moments.get(NEXT, SPACE, [moment.id], with_vectors=True)
     blue = np.asarray(Image.open(io.BytesIO(encode_picture("blue"))))
-    np.testing.assert_allclose(stored.dense["frame"], ENCODER.frames([blue])[0], atol=1e-5)
+    np.testing.assert_allclose(stored.dense["frame"], ENCODER.encode_frames([blue])[0], atol=1e-5)

@@ -24,7 +24,7 @@ class SlowEncoder:
         self.calls: list[list[str]] = []
         self.started, self.go = Event(), Event()
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         self.calls.append(list(texts))
         self.started.set()
         assert self.go.wait(10)
@@ -32,10 +32,10 @@ class SlowEncoder:
             raise ValueError("bad text")
         return [TextVectors(np.array([float(text)], np.float32)) for text in texts if text != "lost"]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.full((len(pictures), 1), 1, np.float32)
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         return np.full((len(clips), 3), 2, np.float32)
 
 
@@ -69,7 +69,7 @@ def test_waiting_texts_form_one_batch(slow: SlowEncoder, batcher: MicroBatcher) 
 def test_concurrent_threads_get_their_own_vectors(slow: SlowEncoder, batcher: MicroBatcher) -> None:
     """Each text is encoded once."""
     with ThreadPoolExecutor(16) as threads:
-        submitted = [threads.submit(batcher.texts, [str(i)]) for i in range(16)]
+        submitted = [threads.submit(batcher.encode_texts, [str(i)]) for i in range(16)]
         assert slow.started.wait(10)
         slow.go.set()
         assert [float(future.result(10)[0].frame[0]) for future in submitted] == list(range(16))
@@ -96,7 +96,7 @@ def test_encoder_error_reaches_callers_of_batch(slow: SlowEncoder, batcher: Micr
     """The next batch works."""
     slow.go.set()
     with pytest.raises(ValueError, match="bad text"):
-        batcher.texts(["bad"])
+        batcher.encode_texts(["bad"])
     assert read_results(batcher.submit(["3"])) == [3]
 
 
@@ -117,13 +117,13 @@ def test_close_encodes_queued_texts(slow: SlowEncoder, batcher: MicroBatcher) ->
     assert [future.done() for future in futures] == [True, True]
     assert read_results(futures) == [1, 2]
     with pytest.raises(RuntimeError):
-        batcher.texts(["3"])
+        batcher.encode_texts(["3"])
 
 
 def test_batcher_implements_encoder(batcher: MicroBatcher) -> None:
     """Pictures and clips are passed on directly."""
     encoder: Encoder = batcher
     assert (encoder.generation, encoder.frame_size, encoder.motion_size) == ("slow-1", 1, 3)
-    assert encoder.frames([tiny_models.picture(0)]).tolist() == [[1]]
-    assert encoder.clips([tiny_models.clip(0)]).tolist() == [[2, 2, 2]]
-    assert encoder.texts([]) == []
+    assert encoder.encode_frames([tiny_models.picture(0)]).tolist() == [[1]]
+    assert encoder.encode_clips([tiny_models.clip(0)]).tolist() == [[2, 2, 2]]
+    assert encoder.encode_texts([]) == []

@@ -17,7 +17,7 @@ LIST_LOADED_LIBRARIES = """
 import sys
 from model.loader import load_encoder
 from model.presets import STARTER
-load_encoder(STARTER, device="cpu", adapter=None, artifacts_dir=None).texts(["a dog"])
+load_encoder(STARTER, device="cpu", adapter=None, artifacts_dir=None).encode_texts(["a dog"])
 print([name for name in ("transformers", "peft") if name in sys.modules])
 """
 

@@ -184,9 +184,9 @@ def test_cached_lower_and_upper_layers_equal_whole_tower(pairs: list[Pair], tmp_
     pictures = [read_picture(clip[0]) for clip in clips]
     with torch.inference_mode():
         towers.module.eval()
-        _, frames = towers.module(torch.zeros(1, FEATURES), towers.clips(np.arange(3), np.zeros(3, np.int64)))
+        _, frames = towers.module(torch.zeros(1, FEATURES), towers.encode_clips(np.arange(3), np.zeros(3, np.int64)))
         whole = towers.module.tower(pixel_values=PREPROCESS(pictures)).image_embeds
-        expected = towers.module.text_map.pictures(torch.nn.functional.normalize(whole, dim=1))
+        expected = towers.module.text_map.encode_pictures(torch.nn.functional.normalize(whole, dim=1))
     torch.testing.assert_close(frames[:, 0], expected, atol=2e-3, rtol=0)
 
 
@@ -266,7 +266,8 @@ def test_training_continues_from_base_adapter(root: Path, pairs: list[Pair], tmp
 def test_validation_figure_equals_evaluation(root: Path, tmp_path: Path) -> None:
     """Before any step, the validation figure is the mean reciprocal rank of `model.evaluation.compare`.
 
-    A title belongs to several moments of its video, any of which is right. A clip is the normalized mean of its frames.
+    A title belongs to several moments of its video, any of which is right. A clip is the normalized mean of its
+    frames.
     """
     validation = [
         Pair(f"{kind} {i if kind == 'chapter' else i // 4}", clip, f"video {i // 4}", fixed_split="validation")

@@ -105,7 +105,7 @@ def test_examples_of_earlier_retrain_are_deleted_unused(
 
 def test_title_is_paired_with_limited_number_of_moments(services: Services) -> None:
     """Of a long video, eight moments are taken from all parts of it."""
-    video, [vector] = make_video("number 3"), ToyEncoder().frames([make_numbered_picture(3)])
+    video, [vector] = make_video("number 3"), ToyEncoder().encode_frames([make_numbered_picture(3)])
     key = f"videos/{video.id}/0.jpg"
     moments = [
         Moment(moment_id(video, i), video.id, 5.0 * i, 5.0 * i + 5, key, video.title, vector, frames=(key,))
