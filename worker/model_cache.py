@@ -77,9 +77,9 @@ class _SpaceEncoder:
         self.generation = str(GenerationId(encoder.generation, space))
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
-        self.texts = encoder.texts
-        self.frames = encoder.frames
-        self.clips = encoder.clips
+        self.encode_texts = encoder.encode_texts
+        self.encode_frames = encoder.encode_frames
+        self.encode_clips = encoder.encode_clips
 
 
 class ModelCache:
@@ -133,7 +133,7 @@ class ModelCache:
         model = self._cached(self._live(space))
         if model is not None:
             return model
-        previous = self._generations.previous(self._settings.adapter_scope_of(space))
+        previous = self._generations.get_previous(self._settings.adapter_scope_of(space))
         previous_model = self._cached(previous) if previous else None
         if previous_model is None:
             return self.current(space)
@@ -173,7 +173,7 @@ class ModelCache:
 
     def delete_unused_adapters(self) -> None:
         """Delete adapters on this machine that have no record, but not those that are being downloaded."""
-        known = {str(record.generation) for record in self._generations.records()}
+        known = {str(record.generation) for record in self._generations.list_records()}
         for folder in self._adapters_dir.glob("*"):
             if not known & {folder.name, folder.name.rpartition(".")[0]}:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -190,7 +190,7 @@ class ModelCache:
         return self._settings.data_dir / "adapters"
 
     def _live(self, space: str | None) -> GenerationId | None:
-        return self._generations.live(self._settings.adapter_scope_of(space) if space else None)
+        return self._generations.get_live(self._settings.adapter_scope_of(space) if space else None)
 
     def _load_in_background(self, space: str) -> None:
         try:

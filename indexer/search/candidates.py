@@ -62,7 +62,7 @@ class SearchScope:
         return RankedEntry(scored.id, group, scored.score, strength)
 
 
-def candidate_lists(scope: SearchScope, query: TextQuery, depth: int) -> dict[MatchKind, list[RankedEntry]]:
+def list_candidates(scope: SearchScope, query: TextQuery, depth: int) -> dict[MatchKind, list[RankedEntry]]:
     """Return up to `depth` moments by each kind of match.
 
     Looks and motion are two views of the same pictures, so that both together have the weight of the words.

@@ -56,7 +56,7 @@ def fuse(lists: Mapping[K, Sequence[RankedEntry]]) -> list[FusedItem[K]]:
     parts: dict[str, dict[K, float]] = {}
     tie_breakers: dict[str, float] = {}
     for name, entries in lists.items():
-        for entry, group_rank, rank in _ranked(entries):
+        for entry, group_rank, rank in _rank(entries):
             groups[entry.id] = entry.group
             parts.setdefault(entry.id, {})[name] = entry.strength / (RRF_K + group_rank)
             tie_breakers[entry.id] = tie_breakers.get(entry.id, 0.0) + entry.strength / (RRF_K + rank)
@@ -64,7 +64,7 @@ def fuse(lists: Mapping[K, Sequence[RankedEntry]]) -> list[FusedItem[K]]:
     return sorted(items, key=lambda item: item.order)
 
 
-def _ranked(entries: Sequence[RankedEntry]) -> Iterator[tuple[RankedEntry, int, int]]:
+def _rank(entries: Sequence[RankedEntry]) -> Iterator[tuple[RankedEntry, int, int]]:
     """Yield each entry with the rank of its group, one more than the number of better groups, and its own rank."""
     better: set[str] = set()
     by_score = sorted(entries, key=lambda entry: -entry.score)

@@ -52,7 +52,7 @@ def best_moment_per_video(
     return [RankedMoment(*best[group], len(groups[group]) - 1) for group in ranked]
 
 
-def likelihoods(
+def score_moments(
     scope: SearchScope, queries: Sequence[TextQuery], lists: Sequence[CandidateLists], ids: Set[str]
 ) -> dict[str, float]:
     """Return for each moment the likelihood, 0 to 1, that it is what the query means.

@@ -10,9 +10,9 @@ from indexer.lexical import snippet
 from indexer.link.canonical import link_to_second
 from indexer.ports import Encoder, StageTimer
 from indexer.search.calibration import WEAK_LIKELIHOOD
-from indexer.search.candidates import DEPTHS, SearchScope, candidate_lists, may_have_more
+from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_have_more
 from indexer.search.query import SearchQuery, embed_query, read_examples
-from indexer.search.ranking import RankedMoment, best_moment_per_video, likelihoods
+from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
 from indexer.stages import SearchStage
 from indexer.store.generation_id import GenerationId
 from indexer.store.moments import MomentStore
@@ -62,14 +62,14 @@ def find_moments(
     ranked: list[RankedMoment] = []
     for depth in DEPTHS:
         with timer(SearchStage.NEAREST):
-            lists = [candidate_lists(scope, each, depth) for each in text_queries]
+            lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
             ranked = best_moment_per_video(text_queries, lists, examples.ids)
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     page = ranked[query.offset : end]
     with timer(SearchStage.GATHER):
-        scores = likelihoods(scope, text_queries, lists, {each.id for each in page})
+        scores = score_moments(scope, text_queries, lists, {each.id for each in page})
         hits = _read_hits(scope, submissions, page, scores)
     return ResultPage(hits, end if len(ranked) > end else None)
 
@@ -82,19 +82,19 @@ def _read_hits(
     submitted = submissions.get(scope.scopes, [each.payload["video_id"] for each in stored.values()])
     pairs = [(ranked, stored[ranked.id]) for ranked in page if ranked.id in stored]
     return tuple(
-        _hit(ranked, moment, submitted[moment.payload["video_id"]], scores[moment.id])
+        _build_hit(ranked, moment, submitted[moment.payload["video_id"]], scores[moment.id])
         for ranked, moment in pairs
         if moment.payload["video_id"] in submitted
     )
 
 
-def _hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission, score: float) -> Hit:
+def _build_hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission, score: float) -> Hit:
     keys = ("video_id", "link", "title", "start_s", "end_s", "thumbnail", "duration_s", "words_only")
     return Hit(
         moment_id=moment.id,
         moment_link=link_to_second(moment.payload["link"], moment.payload["start_s"]),
         score=score,
-        why=_reasons(ranked, moment.payload["words"]),
+        why=_explain_match(ranked, moment.payload["words"]),
         more=ranked.more,
         submitter=submission.submitter,
         submitted_at=submission.at,
@@ -102,7 +102,7 @@ def _hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission, scor
     )
 
 
-def _reasons(ranked: RankedMoment, words: str) -> tuple[MatchReason, ...]:
+def _explain_match(ranked: RankedMoment, words: str) -> tuple[MatchReason, ...]:
     """Return the kinds of match that contributed most to a moment's rank."""
     parts = sorted(ranked.fused.parts.items(), key=lambda part: -part[1])
     kinds = [kind for kind, part in parts if part >= SECONDARY_REASON_SHARE * parts[0][1]]

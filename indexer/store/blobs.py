@@ -38,7 +38,7 @@ class BlobStore:
     def put(self, key: str, data: bytes) -> None:
         """Store a blob in place of the one there was."""
         path = self._path(key)
-        with _translated_errors():
+        with _translate_errors():
             if self._is_local:
                 write_atomically(Path(path), data)
             else:
@@ -48,7 +48,7 @@ class BlobStore:
         """Return a blob. Raise `KeyError` if it does not exist, or if `key` is not a valid key."""
         try:
             path = self._path(key)
-            with _translated_errors(*_ABSENT):
+            with _translate_errors(*_ABSENT):
                 return bytes(self._fs.cat_file(path))
         except (*_ABSENT, ValueError) as error:
             raise KeyError(key) from error
@@ -79,13 +79,13 @@ class BlobStore:
     def delete(self, key: str) -> None:
         """Delete a blob, if it exists."""
         path = self._path(key)
-        with suppress(FileNotFoundError), _translated_errors(FileNotFoundError):
+        with suppress(FileNotFoundError), _translate_errors(FileNotFoundError):
             self._fs.rm_file(path)
 
     def delete_prefix(self, prefix: str, keep: Set[str] = frozenset()) -> None:
         """Delete all blobs below `prefix`, which ends with `/`, except the keys `keep`."""
         root, kept = self._path(prefix.removesuffix("/")), {self._path(key) for key in keep}
-        with suppress(FileNotFoundError), _translated_errors(FileNotFoundError):
+        with suppress(FileNotFoundError), _translate_errors(FileNotFoundError):
             if not keep:
                 self._fs.rm(root, recursive=True)
                 return
@@ -95,7 +95,7 @@ class BlobStore:
     def list_names(self, prefix: str) -> list[str]:
         """Return the names of blobs and prefixes directly below `prefix`, which ends with `/`."""
         path = self._path(prefix.removesuffix("/"))
-        with suppress(FileNotFoundError), _translated_errors(FileNotFoundError):
+        with suppress(FileNotFoundError), _translate_errors(FileNotFoundError):
             self._fs.invalidate_cache(path)
             return [str(each).rstrip("/").rpartition("/")[2] for each in self._fs.ls(path, detail=False)]
         return []
@@ -107,7 +107,7 @@ class BlobStore:
 
     def _find(self, root: str) -> list[str]:
         """Return the paths of all blobs below, without temporary files of a killed process."""
-        with _translated_errors():
+        with _translate_errors():
             return [path for path in map(str, self._fs.find(root)) if not path.rpartition("/")[2].startswith(".")]
 
     def _path(self, key: str) -> str:
@@ -117,7 +117,7 @@ class BlobStore:
 
 
 @contextmanager
-def _translated_errors(*passed: type[OSError]) -> Iterator[None]:
+def _translate_errors(*passed: type[OSError]) -> Iterator[None]:
     """Raise `StoreUnavailableError` in place of any error but those `passed`.
 
     Every fsspec implementation raises its own errors; those of S3 are not even `OSError`s.

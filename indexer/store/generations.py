@@ -26,12 +26,12 @@ class GenerationStore:
 
     # ---- which generation is searched ----
 
-    def live(self, space: str | None = None) -> GenerationId | None:
+    def get_live(self, space: str | None = None) -> GenerationId | None:
         """Return the generation that is searched now: a space's own one, or else the installation's."""
         own = self._resolve(LIVE_ALIAS, space) if space else None
         return own or self._resolve(LIVE_ALIAS)
 
-    def previous(self, space: str | None = None) -> GenerationId | None:
+    def get_previous(self, space: str | None = None) -> GenerationId | None:
         """Return the generation that was searched before the live one.
 
         It is kept so that running searches can finish and a rollback is possible. For a space that has just got its
@@ -48,9 +48,9 @@ class GenerationStore:
         If the process is killed in between, the old generation is still searched, and a repeated call completes the
         switch.
         """
-        live = self.live(space)
+        live = self.get_live(space)
         if live == generation:
-            if self.previous(space) == live:
+            if self.get_previous(space) == live:
                 self._point(PREVIOUS_ALIAS, None, space)
         elif live is None or live.space != space:
             self._point(LIVE_ALIAS, generation, space)
@@ -65,21 +65,21 @@ class GenerationStore:
         """Return the generations whose moments are stored, sorted by name."""
         return [GenerationId.of_collection(name) for name in self._vectors.collections() if is_moment_collection(name)]
 
-    def own_generations(self) -> list[GenerationId]:
+    def list_own(self) -> list[GenerationId]:
         """Return the generations that single spaces search now."""
-        return [each for each in self.list_stored() if each.space and self.live(each.space) == each]
+        return [each for each in self.list_stored() if each.space and self.get_live(each.space) == each]
 
     def create(self, generation: GenerationId, frame_size: int, motion_size: int | None) -> None:
         """Create a generation's collection. The first one is searched from now on; others wait for `switch_to`."""
         sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
         self._vectors.ensure(generation.collection_name, sizes, ("words",), INDEXED_KEYS, tenant="spaces")
-        if self.live() is None:
+        if self.get_live() is None:
             self.switch_to(generation)
 
     def delete_unused(self) -> None:
         """Delete the moments of all generations that are neither the live nor the previous one of their searchers."""
         for generation in self.list_stored():
-            if generation not in (self.live(generation.space), self.previous(generation.space)):
+            if generation not in (self.get_live(generation.space), self.get_previous(generation.space)):
                 self._vectors.drop(generation.collection_name)
 
     def delete_of_space(self, space: str) -> None:
@@ -101,7 +101,7 @@ class GenerationStore:
         """Store how a generation was made."""
         self._vectors.upsert(RECORDS, [NewPoint(_record_id(record.generation), to_payload(record))])
 
-    def records(self) -> list[GenerationRecord]:
+    def list_records(self) -> list[GenerationRecord]:
         """Return all records, newest first."""
         stored = self._vectors.scroll(RECORDS, Filter({"kind": GenerationRecord.KIND}))
         found = [from_payload(GenerationRecord, each.payload) for each in stored]
@@ -135,7 +135,7 @@ class RetrainStore:
     def __init__(self, vectors: VectorStore) -> None:
         self._vectors = vectors
 
-    def current(self) -> RetrainRecord | None:
+    def get_current(self) -> RetrainRecord | None:
         """Return the retrain that was requested and is not finished, or None."""
         stored = next(iter(self._vectors.retrieve(RECORDS, [_RETRAIN_ID])), None)
         return from_payload(RetrainRecord, stored.payload) if stored else None
@@ -147,12 +147,12 @@ class RetrainStore:
     def cancel(self) -> bool:
         """Request that the retrain stops. Return False if none is running."""
         self._update(cancelled=True)
-        return self.current() is not None
+        return self.get_current() is not None
 
     def record_better(self, generation: GenerationId) -> bool:
         """Record that the new generation is better, so that only re-embedding is left. Return False if cancelled."""
         self._update(generation=str(generation))
-        running = self.current()
+        running = self.get_current()
         return running is not None and not running.cancelled
 
     def finish(self) -> None:

@@ -65,7 +65,7 @@ def _migrate(vectors: VectorStore, collection: str, changes_of: Callable[[Payloa
 def _record_changes(payload: Payload) -> dict[str, Any]:
     """Return the payload keys of a record to set, or to remove (None)."""
     kind = payload["kind"]
-    changes = _renamed(payload, RECORD_KEYS.get(kind, {}))
+    changes = _rename_keys(payload, RECORD_KEYS.get(kind, {}))
     if kind == "submission" and "scope" not in payload:
         changes["scope"] = payload["space"]
     if kind == "generation":
@@ -77,10 +77,10 @@ def _record_changes(payload: Payload) -> dict[str, Any]:
 
 
 def _moment_changes(payload: Payload) -> dict[str, Any]:
-    return _renamed(payload, MOMENT_KEYS)
+    return _rename_keys(payload, MOMENT_KEYS)
 
 
-def _renamed(payload: Payload, names: Mapping[str, str]) -> dict[str, Any]:
+def _rename_keys(payload: Payload, names: Mapping[str, str]) -> dict[str, Any]:
     renamed: dict[str, Any] = {}
     for old, new in names.items():
         if old in payload:

@@ -30,7 +30,7 @@ class MomentStore:
 
     def is_empty(self) -> bool:
         """Return whether no generation has been created yet."""
-        return self._generations.live() is None
+        return self._generations.get_live() is None
 
     def count(self, generation: GenerationId) -> int:
         """Return the number of a generation's moments, of all spaces."""
@@ -68,8 +68,8 @@ class MomentStore:
         match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
         match |= {"video_id": video_id} if video_id else {}
         where = Filter(match, without={"video_id": tuple(without_videos)} if without_videos else {})
-        live = self._generations.live(generation.space)
-        if generation != live and generation != self._generations.previous(generation.space):
+        live = self._generations.get_live(generation.space)
+        if generation != live and generation != self._generations.get_previous(generation.space):
             raise GenerationMismatchError(f"the query was embedded by {generation}, but {live} is searched now")
         filtered = [replace(query, where=where, payload_keys=("video_id",)) for query in queries]
         return self._vectors.nearest(generation.collection_name, filtered)

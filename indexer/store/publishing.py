@@ -6,8 +6,8 @@ steps matters:
 
 - A video's moments are unpublished, and belong to no space, until all are stored. Then one step publishes them to every
   space that wants them, and only after that the video's status changes from `waiting` to `indexed`.
-- Whoever adds or deletes a submission then writes the video's scopes onto its published moments. Whoever writes scopes
-  reads the submissions again afterwards, until they are the scopes that were written: so the last write is right.
+- Code that adds or deletes a submission then writes the video's scopes onto its published moments. Code that writes
+  scopes reads the submissions again afterwards, until they have the scopes that it wrote: so the last write is right.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class MomentPublisher:
         if not self.publish_in(generation, video.id):
             self.delete_video(record)
             return False
-        live = self._generations.live()
+        live = self._generations.get_live()
         if generation != live:
             raise GenerationMismatchError(f"{video.id} was embedded by {generation}, but {live} is searched now")
         self._videos.update(video.id, **_indexed_values(video, moments, words_only_code))
@@ -100,12 +100,12 @@ class MomentPublisher:
         """
         self.delete_moments(record.video_id)
         self._videos.delete(record.video_id)
-        if scopes_of_video(self._vectors, record.video_id):
+        if read_scopes(self._vectors, record.video_id):
             self._videos.put(VideoRecord(record.video_id, record.link, record.fetch_url, record.title))
             return False
         return True
 
-    def unpublished_videos(self) -> set[str]:
+    def find_unpublished_videos(self) -> set[str]:
         """Return the ids of videos with unpublished moments: of running jobs, and of killed ones."""
         return {
             stored.payload["video_id"]
@@ -116,18 +116,18 @@ class MomentPublisher:
     def _write_spaces(self, generations: Sequence[GenerationId], where: Filter, video_id: str) -> tuple[str, ...]:
         """Publish moments to the scopes that have their video, until the scopes did not change meanwhile."""
         while True:
-            scopes = scopes_of_video(self._vectors, video_id)
+            scopes = read_scopes(self._vectors, video_id)
             for generation in generations:
                 visible = [scope for scope in scopes if generation.space in (None, space_of_scope(scope))]
                 if generation.space and not visible:
                     self._vectors.delete(generation.collection_name, Filter({"video_id": video_id}))
                 else:
                     self._vectors.set_payload(generation.collection_name, where, {"spaces": visible, "open": "yes"})
-            if scopes_of_video(self._vectors, video_id) == scopes:
+            if read_scopes(self._vectors, video_id) == scopes:
                 return scopes
 
 
-def scopes_of_video(vectors: VectorStore, video_id: str) -> tuple[str, ...]:
+def read_scopes(vectors: VectorStore, video_id: str) -> tuple[str, ...]:
     """Return the sorted scopes (`<space>` or `<space>/<private channel>`) that have submitted a video."""
     where = Filter({"kind": Submission.KIND, "video_id": video_id})
     return tuple(sorted(each.payload["scope"] for each in vectors.scroll(RECORDS, where, ("scope",))))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from indexer.lexical import document_words
 from indexer.store.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
-from indexer.store.publishing import UNPUBLISHED, UPSERT_BATCH, MomentPublisher, scopes_of_video
+from indexer.store.publishing import UNPUBLISHED, UPSERT_BATCH, MomentPublisher, read_scopes
 from indexer.store.records import RECORDS, SCHEMA, Submission, space_of_scope
 from indexer.store.videos import VideoStore
 from indexer.types import Vector
@@ -30,16 +30,16 @@ class ReembeddingStore:
         """
         among = None
         if generation.space:
-            submitted = self._submitted(generation.space)
+            submitted = self._read_submitted(generation.space)
             if self._has_as_many_moments(generation, {scope for _, scope in submitted}):
                 return []
             among = tuple({video_id for video_id, _ in submitted})
-        return [id for id in self._videos.findable_ids(among) if not self._contains(generation, id)]
+        return [id for id in self._videos.list_findable(among) if not self._contains(generation, id)]
 
     def spaces_missing_video(self, video_id: str) -> list[str]:
         """Return the spaces that may find a video but do not, because it is missing from their own generation."""
-        spaces = sorted({space_of_scope(scope) for scope in scopes_of_video(self._vectors, video_id)})
-        live = [(space, self._generations.live(space)) for space in spaces]
+        spaces = sorted({space_of_scope(scope) for scope in read_scopes(self._vectors, video_id)})
+        live = [(space, self._generations.get_live(space)) for space in spaces]
         return [
             space
             for space, generation in live
@@ -68,7 +68,7 @@ class ReembeddingStore:
         if not self._publisher.publish_in(generation, video_id):
             self._vectors.delete(collection, Filter({"video_id": video_id}))
 
-    def _submitted(self, space: str) -> set[tuple[str, str]]:
+    def _read_submitted(self, space: str) -> set[tuple[str, str]]:
         """Return the ids of a space's videos, each with the scopes that have it."""
         where = Filter({"kind": Submission.KIND, "space": space})
         submissions = self._vectors.scroll(RECORDS, where, ("video_id", "scope"))
@@ -79,7 +79,7 @@ class ReembeddingStore:
 
         Two counts replace one for each video: workers check this periodically.
         """
-        live = self._generations.live()
+        live = self._generations.get_live()
         visible = Filter({"spaces": tuple(scopes), "open": "yes"})
         return live is not None and self._vectors.count(live.collection_name, visible) == self._vectors.count(
             own.collection_name, Filter({"open": "yes"})

@@ -7,7 +7,7 @@ these videos, and calls `finish_removal` last.
 from collections.abc import Sequence
 
 from indexer.errors import NotSubmitterError
-from indexer.store.publishing import MomentPublisher, scopes_of_video
+from indexer.store.publishing import MomentPublisher, read_scopes
 from indexer.store.records import RECORDS, RemovedVideos, Scopes, Submission, VideoRecord, VoteRecord, space_of_scope
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
@@ -38,24 +38,24 @@ class RemovalStore:
 
     def remove_by_user(self, space: str, user_id: str) -> RemovedVideos:
         """Remove from a space everything that a user submitted."""
-        return self._remove_all(self._submissions.matching({"space": space, "user_id": user_id}))
+        return self._remove_all(self._submissions.find({"space": space, "user_id": user_id}))
 
     def remove_by_message(self, space: str, message_id: str, keep: Sequence[str] = ()) -> RemovedVideos:
         """Remove from a space what a chat message submitted, except the videos with the ids `keep`."""
-        submissions = self._submissions.matching({"space": space, "message_id": message_id})
+        submissions = self._submissions.find({"space": space, "message_id": message_id})
         return self._remove_all([each for each in submissions if each.video_id not in keep])
 
     def remove_space(self, space: str) -> RemovedVideos:
         """Remove all videos from a space."""
-        return self._remove_all(self._submissions.matching({"space": space}))
+        return self._remove_all(self._submissions.find({"space": space}))
 
-    def pending_removals(self) -> list[VideoRecord]:
+    def list_pending_removals(self) -> list[VideoRecord]:
         """Return the videos whose removal is not finished: it is in progress, or its worker was killed."""
-        return self._videos.pending_removals()
+        return self._videos.list_pending_removals()
 
     def unpublish(self, video_id: str) -> None:
         """Hide a video's moments from the spaces that no longer have it, and delete the votes of these spaces."""
-        spaces = tuple(space_of_scope(scope) for scope in scopes_of_video(self._vectors, video_id))
+        spaces = tuple(space_of_scope(scope) for scope in read_scopes(self._vectors, video_id))
         match = {"kind": VoteRecord.KIND, "video_id": video_id}
         self._vectors.delete(RECORDS, Filter(match, without={"space": spaces} if spaces else {}))
         self._publisher.update_spaces(video_id)
@@ -65,7 +65,7 @@ class RemovalStore:
         record = self._videos.get(video_id)
         if record is None:
             return False
-        if scopes_of_video(self._vectors, video_id):
+        if read_scopes(self._vectors, video_id):
             self._videos.update(video_id, removal_pending=None)
             return False
         return self._publisher.delete_video(record)

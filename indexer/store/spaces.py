@@ -24,7 +24,7 @@ class SpaceStore:
 
     def get_settings(self, space: str) -> dict[str, Any]:
         """Return the settings that were stored last; empty if none were."""
-        record = self._record(space)
+        record = self._read_record(space)
         return dict(record.payload.get("settings", {})) if record else {}
 
     def put_settings(self, space: str, settings: Mapping[str, Any]) -> None:
@@ -38,17 +38,17 @@ class SpaceStore:
 
         Of several reports of the same removal the first counts, and a report from before the last return is ignored.
         """
-        removed, returned = self._times(space)
+        removed, returned = self._read_times(space)
         if not removed and (returned is None or returned < at):
             self._update(space, {"left_at": at.astimezone(UTC).isoformat()})
 
     def record_bot_return(self, space: str, at: datetime) -> None:
         """Record that Reelseek was added to the space again. A report from before the last removal is ignored."""
-        removed, _ = self._times(space)
+        removed, _ = self._read_times(space)
         if removed is None or removed <= at:
             self._update(space, {"left_at": None, "back_at": at.astimezone(UTC).isoformat()})
 
-    def removed_before(self, at: datetime) -> list[str]:
+    def list_removed_before(self, at: datetime) -> list[str]:
         """Return the spaces that Reelseek was removed from before `at` and whose data still exist."""
         spaces = self._vectors.scroll(RECORDS, Filter({"kind": _KIND}), ("space", "left_at"))
         removed = [each.payload for each in spaces if each.payload.get("left_at")]
@@ -67,7 +67,7 @@ class SpaceStore:
         id = uuid5(UUID(vote.video_id), "\n".join((group, vote.space, vote.user_id, moment, *vote.queries)))
         self._vectors.upsert(RECORDS, [NewPoint(str(id), to_payload(vote))])
 
-    def votes(self, space: str | None = None) -> list[VoteRecord]:
+    def list_votes(self, space: str | None = None) -> list[VoteRecord]:
         """Return all votes of a space, or (None) of all spaces."""
         where = Filter({"kind": VoteRecord.KIND} | ({"space": space} if space else {}))
         return [from_payload(VoteRecord, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
@@ -76,18 +76,18 @@ class SpaceStore:
         """Delete a user's votes in a space."""
         self._vectors.delete(RECORDS, Filter({"kind": VoteRecord.KIND, "space": space, "user_id": user_id}))
 
-    def _times(self, space: str) -> tuple[datetime | None, datetime | None]:
+    def _read_times(self, space: str) -> tuple[datetime | None, datetime | None]:
         """Return when Reelseek was removed, unless it is back, and when it was added again last."""
-        record = self._record(space)
+        record = self._read_record(space)
         times = [record.payload.get(key) if record else None for key in ("left_at", "back_at")]
         removed, returned = (datetime.fromisoformat(time) if time else None for time in times)
         return removed, returned
 
-    def _record(self, space: str) -> StoredPoint | None:
+    def _read_record(self, space: str) -> StoredPoint | None:
         return next(iter(self._vectors.retrieve(RECORDS, [_record_id(space)])), None)
 
     def _update(self, space: str, values: Mapping[str, Any]) -> None:
-        record = self._record(space)
+        record = self._read_record(space)
         kept = record.payload if record else {"kind": _KIND, "space": space}
         self._vectors.upsert(RECORDS, [NewPoint(_record_id(space), {**kept, "schema": SCHEMA, **values})])
 

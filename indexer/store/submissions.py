@@ -78,14 +78,14 @@ class SubmissionStore:
         """Return one submission for each video that the scopes have; the first scope that has it wins."""
         return {each.video_id: each for each in reversed(self._retrieve(scopes, video_ids))}
 
-    def matching(self, match: Mapping[str, str | tuple[str, ...]]) -> list[Submission]:
+    def find(self, match: Mapping[str, str | tuple[str, ...]]) -> list[Submission]:
         """Return the submissions with these payload values."""
         where = Filter({"kind": Submission.KIND, **match})
         return [from_payload(Submission, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
 
-    def submitters(self, space: str | None) -> dict[str, str]:
+    def map_submitters(self, space: str | None) -> dict[str, str]:
         """Return by video id the id of the user who submitted it: to a space, or (None) to any space."""
-        return {each.video_id: each.user_id for each in self.matching({"space": space} if space else {})}
+        return {each.video_id: each.user_id for each in self.find({"space": space} if space else {})}
 
     def list_videos(
         self, scopes: Scopes, limit: int, offset: int = 0, search: str = "", user_id: str | None = None
@@ -96,20 +96,20 @@ class SubmissionStore:
         """
         match: dict[str, str | tuple[str, ...]] = {"scope": scopes}
         found = sorted(
-            self.matching(match | ({"user_id": user_id} if user_id else {})), key=lambda each: (each.at, each.video_id)
+            self.find(match | ({"user_id": user_id} if user_id else {})), key=lambda each: (each.at, each.video_id)
         )
         submissions = list({each.video_id: each for each in found}.values())[::-1]
         if search:
-            submissions = [row.submission for row in self._rows(submissions) if _mentions(row.video, search)]
-        return self._rows(submissions[offset : offset + limit]), len(submissions)
+            submissions = [row.submission for row in self._read_rows(submissions) if _mentions(row.video, search)]
+        return self._read_rows(submissions[offset : offset + limit]), len(submissions)
 
     def count(self, scopes: Scopes) -> LibraryCounts:
         """Count videos and moments. A video that the space and a private channel have submitted counts once."""
         space, *private_channels = each_scope(scopes)
-        private = self.matching({"scope": tuple(private_channels)}) if private_channels else []
+        private = self.find({"scope": tuple(private_channels)}) if private_channels else []
         both = self._vectors.retrieve(RECORDS, [submission_id(each.video_id, space) for each in private], ())
         public = self._vectors.count(RECORDS, Filter({"kind": Submission.KIND, "scope": space}))
-        waiting = self.get(scopes, [video.video_id for video in self._videos.waiting()])
+        waiting = self.get(scopes, [video.video_id for video in self._videos.list_waiting()])
         return LibraryCounts(
             videos=public + len(private) - len(both),
             moments=self._count_moments(scopes),
@@ -117,14 +117,14 @@ class SubmissionStore:
         )
 
     def _count_moments(self, scopes: Scopes) -> int:
-        live = self._generations.live()
+        live = self._generations.get_live()
         return self._vectors.count(live.collection_name, Filter({"spaces": scopes})) if live else 0
 
     def _retrieve(self, scopes: Scopes, video_ids: Sequence[str]) -> list[Submission]:
         ids = [submission_id(video_id, scope) for scope in each_scope(scopes) for video_id in video_ids]
         return [from_payload(Submission, stored.payload) for stored in self._vectors.retrieve(RECORDS, ids)]
 
-    def _rows(self, submissions: Sequence[Submission]) -> list[LibraryRow]:
+    def _read_rows(self, submissions: Sequence[Submission]) -> list[LibraryRow]:
         videos = {video.video_id: video for video in self._videos.get_many([each.video_id for each in submissions])}
         return [LibraryRow(videos[each.video_id], each) for each in submissions if each.video_id in videos]
 

@@ -21,20 +21,20 @@ class VideoStore:
         """Return the records of those videos that are known, in the same order."""
         return [from_payload(VideoRecord, each.payload) for each in self._vectors.retrieve(RECORDS, video_ids)]
 
-    def waiting(self) -> list[VideoRecord]:
+    def list_waiting(self) -> list[VideoRecord]:
         """Return the videos whose index job is not done: a starting worker enqueues their jobs."""
-        return self._matching({"status": IndexStatus.WAITING.value})
+        return self._find({"status": IndexStatus.WAITING.value})
 
-    def pending_removals(self) -> list[VideoRecord]:
+    def list_pending_removals(self) -> list[VideoRecord]:
         """Return the videos whose removal from a space has begun and is not finished."""
-        return self._matching({"removal_pending": "yes"})
+        return self._find({"removal_pending": "yes"})
 
-    def findable_ids(self, among: tuple[str, ...] | None = None) -> list[str]:
+    def list_findable(self, among: tuple[str, ...] | None = None) -> list[str]:
         """Return the ids of indexed videos, or of those `among` these ids."""
         where = Filter({"kind": VideoRecord.KIND, "status": FINDABLE}, ids=among)
         return [stored.id for stored in self._vectors.scroll(RECORDS, where, ())]
 
-    def unknown(self, video_ids: Collection[str]) -> set[str]:
+    def find_unknown(self, video_ids: Collection[str]) -> set[str]:
         """Return those of the ids that have no record."""
         return set(video_ids) - {record.video_id for record in self.get_many(sorted(video_ids))}
 
@@ -50,6 +50,6 @@ class VideoStore:
         """Delete a video's record, if there is one."""
         self._vectors.delete(RECORDS, Filter(ids=(video_id,)))
 
-    def _matching(self, match: dict[str, str]) -> list[VideoRecord]:
+    def _find(self, match: dict[str, str]) -> list[VideoRecord]:
         where = Filter({"kind": VideoRecord.KIND, **match})
         return [from_payload(VideoRecord, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]

@@ -67,7 +67,7 @@ class EdgeVectorStore:
             shutil.rmtree(path)
 
     def _load(self, path: Path) -> None:
-        with _translated_errors():
+        with _translate_errors():
             shard = qe.EdgeShard.load(str(path))
             self._shards[path.name] = shard
             # Free the space of deleted points. This is fast because there is no HNSW graph to build.
@@ -81,14 +81,14 @@ class EdgeVectorStore:
         indexed_keys: Sequence[str],
         tenant: str,
     ) -> None:
-        with self._lock, _translated_errors():
+        with self._lock, _translate_errors():
             shard = self._shards.get(collection)
             if shard is not None:
                 _create_indexes(shard, indexed_keys, tenant)
                 return
             # Created under another name and renamed, so that a killed process leaves no incomplete collection.
             temporary = self._folder / f".{collection}"
-            shard = qe.EdgeShard.create(str(temporary), _config(dense, sparse))
+            shard = qe.EdgeShard.create(str(temporary), _build_config(dense, sparse))
             _create_indexes(shard, indexed_keys, tenant)
             shard.flush()
             shard.close()
@@ -141,11 +141,11 @@ class EdgeVectorStore:
         return shard
 
     def _read(self, collection: str, call: Callable[[qe.EdgeShard], R]) -> R:
-        with self._lock, _translated_errors():
+        with self._lock, _translate_errors():
             return call(self._shard(collection))
 
     def _write(self, collection: str, operation: qe.UpdateOperation) -> None:
-        with self._lock, _translated_errors():
+        with self._lock, _translate_errors():
             shard = self._shard(collection)
             shard.update(operation)
             if time.monotonic() - self._flushed_s.get(collection, 0.0) > FLUSH_EVERY_S:
@@ -153,35 +153,35 @@ class EdgeVectorStore:
                 self._flushed_s[collection] = time.monotonic()
 
     def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
-        self._write(collection, qe.UpdateOperation.upsert_points([_point(point) for point in points]))
+        self._write(collection, qe.UpdateOperation.upsert_points([_to_point(point) for point in points]))
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
-        self._write(collection, qe.UpdateOperation.set_payload_by_filter(_filter(where), dict(payload)))
+        self._write(collection, qe.UpdateOperation.set_payload_by_filter(_to_filter(where), dict(payload)))
 
     def delete(self, collection: str, where: Filter) -> None:
-        self._write(collection, qe.UpdateOperation.delete_points_by_filter(_filter(where)))
+        self._write(collection, qe.UpdateOperation.delete_points_by_filter(_to_filter(where)))
 
     def retrieve(
         self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, with_vectors: bool = False
     ) -> list[StoredPoint]:
-        records = self._read(collection, lambda shard: shard.retrieve(list(ids), _with_payload(keys), with_vectors))
-        found = {record.id: record for record in map(_stored, records)}
+        records = self._read(collection, lambda shard: shard.retrieve(list(ids), _select_payload(keys), with_vectors))
+        found = {record.id: record for record in map(_from_record, records)}
         return [found[id] for id in ids if id in found]
 
     def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
         offset: qe.PointId | None = None
         while True:
             request = qe.ScrollRequest(
-                offset=offset, limit=SCROLL_PAGE, filter=_filter(where), with_payload=_with_payload(keys)
+                offset=offset, limit=SCROLL_PAGE, filter=_to_filter(where), with_payload=_select_payload(keys)
             )
             records, offset = self._read(collection, partial(qe.EdgeShard.scroll, scroll=request))
-            yield from map(_stored, records)
+            yield from map(_from_record, records)
             if offset is None:
                 return
 
     def count(self, collection: str, where: Filter) -> int:
         # Without conditions the estimate equals the count, and costs nothing.
-        request = qe.CountRequest(exact=where != Filter(), filter=_filter(where))
+        request = qe.CountRequest(exact=where != Filter(), filter=_to_filter(where))
         return self._read(collection, lambda shard: shard.count(request))
 
     def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
@@ -189,13 +189,13 @@ class EdgeVectorStore:
         shard = self._read(collection, lambda shard: shard)
         found = []
         for query in queries:
-            with self._lock, _translated_errors():
-                found.append([_scored(point) for point in shard.query(_query(query))])
+            with self._lock, _translate_errors():
+                found.append([_from_scored(point) for point in shard.query(_to_query(query))])
         return found
 
     def save(self, collection: str, path: Path) -> None:
         # No thread writes while the lock is held, so the folder holds what was flushed.
-        with self._lock, _translated_errors():
+        with self._lock, _translate_errors():
             self._shard(collection).flush()
             # The engine preallocates its files; an archive does not store the empty parts.
             packed = shutil.make_archive(str(path), "zip", self._folder / collection)
@@ -213,13 +213,13 @@ class EdgeVectorStore:
         with self._lock:
             while self._shards:
                 _, shard = self._shards.popitem()
-                with _translated_errors():
+                with _translate_errors():
                     shard.flush()
                     shard.close()
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Raise `StoreUnavailableError` or `IndexerError` in place of the engine's errors."""
     try:
         yield
@@ -239,7 +239,7 @@ def _create_indexes(shard: qe.EdgeShard, keys: Sequence[str], tenant: str) -> No
             shard.update(qe.UpdateOperation.create_field_index(key, qe.KeywordIndexParams(is_tenant=key == tenant)))
 
 
-def _config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeConfig:
+def _build_config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeConfig:
     return qe.EdgeConfig(
         vectors={name: qe.EdgeVectorParams(size, qe.Distance.Cosine) for name, size in dense.items()},
         sparse_vectors={name: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf) for name in sparse}
@@ -249,45 +249,45 @@ def _config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeConfig:
     )
 
 
-def _point(point: NewPoint) -> qe.Point:
+def _to_point(point: NewPoint) -> qe.Point:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
-    vectors |= {name: _sparse(words) for name, words in point.sparse.items()}
+    vectors |= {name: _to_sparse(words) for name, words in point.sparse.items()}
     return qe.Point(point.id, vectors, dict(point.payload))
 
 
-def _sparse(words: SparseWords) -> qe.SparseVector:
+def _to_sparse(words: SparseWords) -> qe.SparseVector:
     return qe.SparseVector(list(words.indices), list(words.values))
 
 
-def _query(query: VectorQuery) -> qe.QueryRequest:
-    vector = _sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist()
+def _to_query(query: VectorQuery) -> qe.QueryRequest:
+    vector = _to_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist()
     return qe.QueryRequest(
         limit=query.limit,
         query=qe.Query.Nearest(vector, using=query.using),
-        filter=_filter(query.where),
-        with_payload=_with_payload(query.payload_keys),
+        filter=_to_filter(query.where),
+        with_payload=_select_payload(query.payload_keys),
     )
 
 
-def _filter(where: Filter) -> qe.Filter:
-    must: list[qe.ConditionType] = [*_conditions(where.match)]
+def _to_filter(where: Filter) -> qe.Filter:
+    must: list[qe.ConditionType] = [*_to_conditions(where.match)]
     if where.ids is not None:
         must.append(qe.HasIdCondition(set(where.ids)))
-    return qe.Filter(must=must, must_not=[*_conditions(where.without)])
+    return qe.Filter(must=must, must_not=[*_to_conditions(where.without)])
 
 
-def _conditions(match: Match) -> list[qe.FieldCondition]:
+def _to_conditions(match: Match) -> list[qe.FieldCondition]:
     return [
         qe.FieldCondition(key, match=qe.MatchAny([value] if isinstance(value, str) else list(value)))
         for key, value in match.items()
     ]
 
 
-def _with_payload(keys: Sequence[str] | None) -> bool | list[str]:
+def _select_payload(keys: Sequence[str] | None) -> bool | list[str]:
     return True if keys is None else list(keys) or False
 
 
-def _stored(record: qe.Record) -> StoredPoint:
+def _from_record(record: qe.Record) -> StoredPoint:
     vectors = record.vector if isinstance(record.vector, dict) else {}
     dense: dict[str, Vector] = {
         name: np.asarray(vector, np.float32) for name, vector in vectors.items() if isinstance(vector, list)
@@ -295,5 +295,5 @@ def _stored(record: qe.Record) -> StoredPoint:
     return StoredPoint(str(record.id), record.payload or {}, dense)
 
 
-def _scored(point: qe.ScoredPoint) -> ScoredPoint:
+def _from_scored(point: qe.ScoredPoint) -> ScoredPoint:
     return ScoredPoint(str(point.id), point.score, point.payload or {})

@@ -77,9 +77,9 @@ class QdrantVectorStore:
             )
         except UnexpectedResponse as error:
             if error.status_code != CONFLICT:
-                raise _translated_error(error) from error
+                raise _translate_error(error) from error
         except ResponseHandlingException as error:
-            raise _translated_error(error) from error
+            raise _translate_error(error) from error
 
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted(each.name for each in _call(self._client.get_collections).collections))
@@ -104,21 +104,21 @@ class QdrantVectorStore:
 
     def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         if points:
-            _call(self._client.upsert, collection, [_point(point) for point in points], wait=True)
+            _call(self._client.upsert, collection, [_to_point(point) for point in points], wait=True)
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
-        _call(self._client.set_payload, collection, dict(payload), points=_filter(where), wait=True)
+        _call(self._client.set_payload, collection, dict(payload), points=_to_filter(where), wait=True)
 
     def delete(self, collection: str, where: Filter) -> None:
-        _call(self._client.delete, collection, models.FilterSelector(filter=_filter(where)), wait=True)
+        _call(self._client.delete, collection, models.FilterSelector(filter=_to_filter(where)), wait=True)
 
     def retrieve(
         self, collection: str, ids: Sequence[str], keys: Sequence[str] | None = None, with_vectors: bool = False
     ) -> list[StoredPoint]:
         records = _call(
-            self._client.retrieve, collection, list(ids), with_payload=_with_payload(keys), with_vectors=with_vectors
+            self._client.retrieve, collection, list(ids), with_payload=_select_payload(keys), with_vectors=with_vectors
         )
-        found = {record.id: record for record in map(_stored, records)}
+        found = {record.id: record for record in map(_from_record, records)}
         return [found[id] for id in ids if id in found]
 
     def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
@@ -127,22 +127,22 @@ class QdrantVectorStore:
             records, offset = _call(
                 self._client.scroll,
                 collection,
-                _filter(where),
+                _to_filter(where),
                 limit=SCROLL_PAGE,
                 offset=offset,
-                with_payload=_with_payload(keys),
+                with_payload=_select_payload(keys),
             )
-            yield from map(_stored, records)
+            yield from map(_from_record, records)
             if offset is None:
                 return
 
     def count(self, collection: str, where: Filter) -> int:
-        return _call(self._client.count, collection, _filter(where), exact=True).count
+        return _call(self._client.count, collection, _to_filter(where), exact=True).count
 
     def nearest(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
         if not queries:
             return []
-        answers = _call(self._client.query_batch_points, collection, [_query(query) for query in queries])
+        answers = _call(self._client.query_batch_points, collection, [_to_query(query) for query in queries])
         return [
             [ScoredPoint(str(point.id), point.score, point.payload or {}) for point in answer.points]
             for answer in answers
@@ -182,7 +182,7 @@ def _is_connection_error(error: Exception) -> bool:
 
 
 # A restarted server leaves dead connections in the client's pool. All calls are idempotent.
-_call_again = stamina.RetryingCaller(attempts=2, timeout=None, wait_initial=0, wait_max=0, wait_jitter=0).on(
+_retry_once = stamina.RetryingCaller(attempts=2, timeout=None, wait_initial=0, wait_max=0, wait_jitter=0).on(
     _is_connection_error
 )
 
@@ -190,12 +190,12 @@ _call_again = stamina.RetryingCaller(attempts=2, timeout=None, wait_initial=0, w
 def _call(method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the client, once more if the connection broke, and translate its errors."""
     try:
-        return _call_again(method, *args, **kwargs)
+        return _retry_once(method, *args, **kwargs)
     except (ResponseHandlingException, UnexpectedResponse, QdrantException) as error:
-        raise _translated_error(error) from error
+        raise _translate_error(error) from error
 
 
-def _translated_error(error: Exception) -> IndexerError:
+def _translate_error(error: Exception) -> IndexerError:
     if isinstance(error, UnexpectedResponse) and not (
         error.status_code is None
         or error.status_code >= SERVER_ERROR
@@ -205,45 +205,45 @@ def _translated_error(error: Exception) -> IndexerError:
     return StoreUnavailableError(str(error))
 
 
-def _point(point: NewPoint) -> models.PointStruct:
+def _to_point(point: NewPoint) -> models.PointStruct:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
-    vectors |= {name: _sparse(words) for name, words in point.sparse.items()}
+    vectors |= {name: _to_sparse(words) for name, words in point.sparse.items()}
     return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
 
 
-def _sparse(words: SparseWords) -> models.SparseVector:
+def _to_sparse(words: SparseWords) -> models.SparseVector:
     return models.SparseVector(indices=list(words.indices), values=list(words.values))
 
 
-def _query(query: VectorQuery) -> models.QueryRequest:
+def _to_query(query: VectorQuery) -> models.QueryRequest:
     return models.QueryRequest(
-        query=_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist(),
+        query=_to_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist(),
         using=query.using,
-        filter=_filter(query.where),
+        filter=_to_filter(query.where),
         limit=query.limit,
-        with_payload=_with_payload(query.payload_keys),
+        with_payload=_select_payload(query.payload_keys),
     )
 
 
-def _filter(where: Filter) -> models.Filter:
-    must: list[models.Condition] = [*_conditions(where.match)]
+def _to_filter(where: Filter) -> models.Filter:
+    must: list[models.Condition] = [*_to_conditions(where.match)]
     if where.ids is not None:
         must.append(models.HasIdCondition(has_id=list(where.ids)))
-    return models.Filter(must=must, must_not=[*_conditions(where.without)])
+    return models.Filter(must=must, must_not=[*_to_conditions(where.without)])
 
 
-def _conditions(match: Match) -> list[models.FieldCondition]:
+def _to_conditions(match: Match) -> list[models.FieldCondition]:
     return [
         models.FieldCondition(key=key, match=models.MatchAny(any=[value] if isinstance(value, str) else list(value)))
         for key, value in match.items()
     ]
 
 
-def _with_payload(keys: Sequence[str] | None) -> bool | list[str]:
+def _select_payload(keys: Sequence[str] | None) -> bool | list[str]:
     return True if keys is None else list(keys) or False
 
 
-def _stored(record: models.Record) -> StoredPoint:
+def _from_record(record: models.Record) -> StoredPoint:
     vectors = record.vector if isinstance(record.vector, dict) else {}
     dense = {name: np.asarray(vector, np.float32) for name, vector in vectors.items() if isinstance(vector, list)}
     return StoredPoint(str(record.id), record.payload or {}, dense)

@@ -17,9 +17,7 @@ from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import VectorStore
 from tests.support import media
-from tests.support.indexer_fakes import open_library
-
-OpenVectorStore: TypeAlias = Callable[[], VectorStore]
+from tests.support.indexer_fakes import OpenVectorStore, open_library
 
 Fetch: TypeAlias = Callable[..., FetchResult]
 

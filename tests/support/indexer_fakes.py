@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from indexer.store.records import NewSubmission, RemovedVideos, Scopes, VideoRec
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
 from indexer.vectors.vector_store import VectorQuery, VectorStore
+
+OpenVectorStore: TypeAlias = Callable[[], VectorStore]
+"""Opens the store of a test; opened again, it contains the same points."""
 
 VECTOR_SIZE = 8
 FAKE = GenerationId("fake")
@@ -53,15 +56,15 @@ class FakeEncoder:
     frame_size: int = VECTOR_SIZE
     motion_size: int | None = VECTOR_SIZE
 
-    def texts(self, texts: Sequence[str]) -> list[QueryVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [QueryVectors(embed_text(text), -embed_text(text) if self.motion_size else None) for text in texts]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         colours = [picture.mean(axis=(0, 1)).round(-1).tolist() for picture in pictures]
         return np.stack([random_vector(str(colour)) for colour in colours])
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
-        return np.stack([-self.frames(clip.pictures).mean(axis=0) for clip in clips])
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
+        return np.stack([-self.encode_frames(clip.pictures).mean(axis=0) for clip in clips])
 
 
 def _check_port(fake: FakeEncoder) -> Encoder:

@@ -178,7 +178,7 @@ def get_status(
     """Count what the caller can see, and name the model that searches it."""
     caller = request.caller
     counts = submissions.count(caller.scopes)
-    live = generations.live(settings.adapter_scope_of(caller.space))
+    live = generations.get_live(settings.adapter_scope_of(caller.space))
     return LibraryStatus(
         preset=settings.preset,
         generation=str(live) if live else None,

@@ -39,7 +39,7 @@ def retrain(settings: Settings, stores: Stores, retrain_queue: RetrainQueue, req
     """
     require_admin(request.caller)
     retrains, space = stores.retrains, settings.adapter_scope_of(request.caller.space)
-    running = retrains.current()
+    running = retrains.get_current()
     is_own = running is not None and space in (None, running.space)
     job_id = retrain_queue.job_id(space)
     if request.cancel:
@@ -52,7 +52,7 @@ def retrain(settings: Settings, stores: Stores, retrain_queue: RetrainQueue, req
     if running is None and summarize(collect_examples(stores, space)).missing_pairs:
         raise RequestRefusedError(ErrorCode.TOO_FEW_PAIRS)
     # Another space may have started one while the examples were collected.
-    if running is not None or retrains.current() is not None:
+    if running is not None or retrains.get_current() is not None:
         raise RequestRefusedError(ErrorCode.TRAINING_ELSEWHERE)
     caller = request.caller
     retrains.put(RetrainRecord(caller.space, caller.user_id, datetime.now(UTC).isoformat()))
@@ -63,10 +63,10 @@ def retrain(settings: Settings, stores: Stores, retrain_queue: RetrainQueue, req
 def list_models(settings: Settings, generations: GenerationStore, request: ListModels) -> ModelList:
     """List the generations of the caller's space, and those of the installation that the space searches."""
     space = settings.adapter_scope_of(request.caller.space)
-    live, previous = generations.live(space), generations.previous(space)
+    live, previous = generations.get_live(space), generations.get_previous(space)
     records = [
         record
-        for record in generations.records()
+        for record in generations.list_records()
         if record.generation.space == space or record.generation in (live, previous)
     ]
     if live and all(record.generation != live for record in records):
@@ -101,7 +101,7 @@ def rollback(
     """
     require_admin(request.caller)
     space = settings.adapter_scope_of(request.caller.space)
-    live, previous = generations.live(space), generations.previous(space)
+    live, previous = generations.get_live(space), generations.get_previous(space)
     target = GenerationId.parse(request.to) if request.to else previous
     if target is None or target not in (live, previous):
         raise RequestRefusedError(ErrorCode.NO_OTHER_MODEL)

@@ -26,7 +26,7 @@ SECONDS_PER_DAY = 86400
 
 def record_vote(spaces: SpaceStore, generations: GenerationStore, moments: MomentStore, request: RecordVote) -> Ack:
     """Store the caller's vote on a moment. Raises `RequestRefusedError` if the caller cannot see the moment."""
-    caller, generation = request.caller, generations.live()
+    caller, generation = request.caller, generations.get_live()
     visible = moments.get(generation, caller.scopes, [request.moment_id]) if generation else []
     if not visible:
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)

@@ -51,7 +51,7 @@ def test_publishing_after_a_failed_write_publishes_each_moment_once(edge_store: 
     with pytest.raises(StoreUnavailableError):
         failing.publisher.publish_moments(GOAL, moments, FAKE)
     assert findable_moments(stores, A) == ([] if nth < len(WRITES) else moment_ids("goal", 100))
-    assert len(stores.videos.waiting()) == 1
+    assert len(stores.videos.list_waiting()) == 1
     assert stores.publisher.publish_moments(GOAL, moments, FAKE)
     assert findable_moments(stores, A) == moment_ids("goal", 100)
     assert edge_store.count("moments", Filter()) == 100
@@ -66,7 +66,7 @@ def test_failed_write_while_republishing_keeps_or_requeues_the_video(edge_store:
     with pytest.raises(StoreUnavailableError):
         failing.publisher.publish_moments(GOAL, moments, FAKE)
     found = findable_moments(stores, A)
-    assert found == moment_ids("goal", 100) or (found == [] and stores.videos.waiting())
+    assert found == moment_ids("goal", 100) or (found == [] and stores.videos.list_waiting())
 
 
 @pytest.mark.parametrize("nth", WRITES)
@@ -102,7 +102,7 @@ def test_submission_while_removing_does_not_lose_the_video(edge_store: VectorSto
     interrupted = open_stores(InterruptedVectorStore(edge_store, nth, lambda: submit_video(stores, B, "goal")))
     assert finish_removals(interrupted, interrupted.removals.remove_video(A, video_id("goal"))) == []
     assert findable_moments(stores, A) == []
-    assert findable_moments(stores, B) == moment_ids("goal") or stores.videos.waiting()
+    assert findable_moments(stores, B) == moment_ids("goal") or stores.videos.list_waiting()
 
 
 INDEXER = """
@@ -130,7 +130,7 @@ def test_killed_worker_leaves_only_completely_published_videos(store_folder: Pat
     for n in range(50):
         ids = moment_ids(f"video {n}", 130)
         assert found.issuperset(ids) or (found.isdisjoint(ids) and n not in done)
-    for record in stores.videos.waiting():
+    for record in stores.videos.list_waiting():
         video = make_video(record.link.rpartition("/")[2])
         stores.publisher.publish_moments(video, make_moments(video, *map(str, range(130))), FAKE)
     expected = 130 * stores.submissions.count(A).videos

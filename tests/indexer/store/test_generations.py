@@ -13,11 +13,11 @@ from indexer.store.generation_id import GenerationId
 from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
-from tests.indexer.conftest import OpenVectorStore
 from tests.support.indexer_fakes import (
     FAKE,
     VECTOR_SIZE,
     FakeEncoder,
+    OpenVectorStore,
     make_moments,
     make_video,
     open_library,
@@ -55,7 +55,7 @@ def reembed(stores: Stores, blobs: BlobStore, name: str) -> None:
 
 def search(stores: Stores, space: str) -> ResultPage:
     """Search as a worker does, with the encoder of the space's live generation."""
-    encoder = OWN_ENCODER if stores.generations.live(space) == OWN else BASE
+    encoder = OWN_ENCODER if stores.generations.get_live(space) == OWN else BASE
     return search_library(stores, (space, f"{space}/55"), "goal dog cat", encoder=encoder, limit=50)
 
 
@@ -74,7 +74,7 @@ def test_generation_records_are_listed_newest_first(stores: Stores) -> None:
     second = GenerationRecord(OWN, "starter", "2026-01-02T00:00:00+00:00", "adapters/two/", 0.5, 0.6, 40)
     stores.generations.put_record(first)
     stores.generations.put_record(second)
-    assert stores.generations.records() == [second, first]
+    assert stores.generations.list_records() == [second, first]
     assert stores.generations.get_record(first.generation) == first
     stores.generations.delete_record(first.generation)
     assert stores.generations.get_record(first.generation) is None
@@ -89,14 +89,14 @@ def test_own_generation_changes_nothing_for_other_spaces(
     before = search(stores, B)
     promote(stores, blobs)
     generations = stores.generations
-    assert (generations.live(A), generations.previous(A)) == (OWN, FAKE)
-    assert (generations.live(B), generations.previous(B)) == (FAKE, None)
-    assert (generations.live(), generations.previous()) == (FAKE, None)
+    assert (generations.get_live(A), generations.get_previous(A)) == (OWN, FAKE)
+    assert (generations.get_live(B), generations.get_previous(B)) == (FAKE, None)
+    assert (generations.get_live(), generations.get_previous()) == (FAKE, None)
     assert own_titles(vector_store) == titles(search(stores, A)) == ["goal"]
     assert search(stores, B) == before
     assert search_library(stores, B, "goal", encoder=OWN_ENCODER).hits == ()
     generations.delete_unused()
-    assert generations.own_generations() == [OWN]
+    assert generations.list_own() == [OWN]
 
 
 def test_rollback_and_return_give_the_same_results(open_vector_store: OpenVectorStore, blobs: BlobStore) -> None:
@@ -108,10 +108,10 @@ def test_rollback_and_return_give_the_same_results(open_vector_store: OpenVector
     stores.generations.switch_to(FAKE, A)
     assert search(stores, A) == before
     stores = open_library(open_vector_store())
-    assert (stores.generations.live(A), stores.generations.previous(A)) == (FAKE, OWN)
+    assert (stores.generations.get_live(A), stores.generations.get_previous(A)) == (FAKE, OWN)
     stores.generations.delete_unused()
     stores.generations.switch_to(OWN, A)
-    assert (stores.generations.live(A), stores.generations.previous(A)) == (OWN, FAKE)
+    assert (stores.generations.get_live(A), stores.generations.get_previous(A)) == (OWN, FAKE)
     assert titles(search(stores, A)) == ["goal"]
 
 
@@ -201,7 +201,7 @@ def test_delete_of_space_deletes_its_collections_and_aliases(
         generations.delete_of_space(A)
     assert vector_store.collections() == (FAKE.collection_name, "records")
     assert [vector_store.resolve(f"{alias}@discord.1") for alias in ("moments", "before")] == [None, None]
-    assert (generations.live(A), generations.previous(A), generations.own_generations()) == (FAKE, None, [])
+    assert (generations.get_live(A), generations.get_previous(A), generations.list_own()) == (FAKE, None, [])
     assert titles(search(stores, A)) == ["goal"]
 
 
@@ -212,9 +212,9 @@ def test_new_generation_is_searched_only_after_the_switch(stores: Stores, blobs:
     """The first generation is live at once."""
     later = GenerationId("later")
     stores.generations.create(later, VECTOR_SIZE, VECTOR_SIZE)
-    assert (stores.generations.live(), stores.generations.previous()) == (FAKE, None)
+    assert (stores.generations.get_live(), stores.generations.get_previous()) == (FAKE, None)
     stores.generations.switch_to(later)
-    assert (stores.generations.live(), stores.generations.previous()) == (later, FAKE)
+    assert (stores.generations.get_live(), stores.generations.get_previous()) == (later, FAKE)
 
 
 def test_only_the_last_two_generations_are_kept(stores: Stores, vector_store: VectorStore) -> None:

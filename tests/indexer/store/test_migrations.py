@@ -19,10 +19,10 @@ from indexer.store.records import (
 )
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
-from tests.indexer.conftest import OpenVectorStore
 from tests.support.indexer_fakes import (
     FAKE,
     VECTOR_SIZE,
+    OpenVectorStore,
     index_video,
     make_moments,
     make_video,
@@ -156,7 +156,7 @@ def test_schema_2_videos_keep_status_and_pending_removal(migrated: Stores) -> No
     assert (secret.status, secret.code) == (IndexStatus.WORDS_ONLY, "blocked")
     assert broken is not None
     assert (broken.status, broken.code) == (IndexStatus.FAILED, "corrupt")
-    assert [each.video_id for each in migrated.removals.pending_removals()] == [LEAVING]
+    assert [each.video_id for each in migrated.removals.list_pending_removals()] == [LEAVING]
     assert migrated.removals.finish_removal(LEAVING)
 
 
@@ -170,15 +170,15 @@ def test_schema_2_submissions_are_removed_by_user_and_message(migrated: Stores) 
 
 def test_schema_2_votes_settings_and_generations_are_kept(migrated: Stores) -> None:
     """In the settings, `rooms` has its new name, and an empty language is left out."""
-    assert migrated.spaces.votes(A) == [VoteRecord(A, "ann", ("a goal",), GOAL, 0.0, 5.0, "up", AT)]
+    assert migrated.spaces.list_votes(A) == [VoteRecord(A, "ann", ("a goal",), GOAL, 0.0, 5.0, "up", AT)]
     settings = {"watched": ["7"], "submitters": "admins", "answers": "private"}
     assert migrated.spaces.get_settings(A) == {**settings, "private_channels": "open"}
     own = GenerationRecord(OWN, "starter", "2026-01-02T00:00:00+00:00", "spaces/discord.1/adapters/next/", 0.5, 0.6, 40)
-    assert migrated.generations.records() == [own, GenerationRecord(FAKE, "starter", AT)]
+    assert migrated.generations.list_records() == [own, GenerationRecord(FAKE, "starter", AT)]
     assert migrated.generations.get_record(FAKE) == GenerationRecord(FAKE, "starter", AT)
-    assert migrated.retrains.current() == RetrainRecord(A, "ann", AT)
+    assert migrated.retrains.get_current() == RetrainRecord(A, "ann", AT)
     migrated.spaces.delete_votes_of(A, "ann")
-    assert migrated.spaces.votes() == []
+    assert migrated.spaces.list_votes() == []
 
 
 def test_schema_2_moments_keep_their_texts(migrated: Stores) -> None:

@@ -98,4 +98,4 @@ def test_remove_space_includes_private_channels(stores: Stores) -> None:
     assert findable(stores, IN_CHANNEL) == set()
     assert findable(stores, "slack:2") == ids("open")
     assert stores.videos.get(video_id("private")) is None
-    assert set(stores.submissions.submitters(None)) == {video_id("open")}
+    assert set(stores.submissions.map_submitters(None)) == {video_id("open")}

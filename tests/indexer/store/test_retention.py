@@ -128,4 +128,4 @@ def test_old_votes_are_deleted_with_their_queries(stores: Stores, vector_store: 
         at = f"2026-01-01T{hour}:00:00+00:00"
         stores.spaces.put_vote(VoteRecord(A, "ann", (f"asked at {hour}",), video_id("goal"), 0.0, 5.0, "up", at))
     assert delete_old_votes(vector_store, NOON + timedelta(minutes=30)) == 1
-    assert [vote.queries for vote in stores.spaces.votes()] == [("asked at 13",)]
+    assert [vote.queries for vote in stores.spaces.list_votes()] == [("asked at 13",)]

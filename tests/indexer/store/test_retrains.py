@@ -15,20 +15,20 @@ def test_retrain_is_on_record_until_it_finishes(stores: Stores) -> None:
     retrains = stores.retrains
     assert not retrains.cancel()
     retrains.put(RECORD)
-    assert retrains.current() == RECORD
+    assert retrains.get_current() == RECORD
     assert retrains.cancel()
-    found = retrains.current()
+    found = retrains.get_current()
     assert found is not None
     assert found.cancelled
     retrains.finish()
-    assert retrains.current() is None
+    assert retrains.get_current() is None
 
 
 def test_retrain_keeps_the_better_generation(stores: Stores) -> None:
     """A worker that continues the retrain goes on with re-embedding."""
     stores.retrains.put(RECORD)
     assert stores.retrains.record_better(GenerationId("next", "discord:1"))
-    found = stores.retrains.current()
+    found = stores.retrains.get_current()
     assert found is not None
     assert found.generation == GenerationId("next", "discord:1")
 
@@ -39,7 +39,7 @@ def test_cancel_while_the_worker_records_a_better_generation_wins(stores: Stores
     admin.put(RECORD)
     worker = RetrainStore(InterruptedVectorStore(vector_store, 1, admin.cancel))
     assert not worker.record_better(GenerationId("next"))
-    found = admin.current()
+    found = admin.get_current()
     assert found is not None
     assert found.cancelled
 
@@ -50,4 +50,4 @@ def test_cancel_while_the_retrain_finishes_creates_no_record(stores: Stores, vec
     worker.put(RECORD)
     admin = RetrainStore(InterruptedVectorStore(vector_store, 1, worker.finish))
     assert not admin.cancel()
-    assert worker.current() is None
+    assert worker.get_current() is None

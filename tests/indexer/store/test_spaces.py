@@ -36,7 +36,7 @@ def test_later_vote_replaces_the_earlier_one_of_the_same_user(spaces: SpaceStore
     spaces.put_vote(replace(VOTE, vote="down"))
     spaces.put_vote(replace(VOTE, vote="shared"))
     spaces.put_vote(replace(VOTE, user_id="bob"))
-    assert sorted((vote.user_id, vote.vote) for vote in spaces.votes(A)) == [
+    assert sorted((vote.user_id, vote.vote) for vote in spaces.list_votes(A)) == [
         ("ann", "down"),
         ("ann", "shared"),
         ("bob", "up"),
@@ -47,8 +47,8 @@ def test_votes_are_read_by_space_or_all_together(spaces: SpaceStore) -> None:
     """Votes of other spaces are not mixed in."""
     spaces.put_vote(VOTE)
     spaces.put_vote(replace(VOTE, space=B))
-    assert spaces.votes(A) == [VOTE]
-    assert len(spaces.votes()) == 2
+    assert spaces.list_votes(A) == [VOTE]
+    assert len(spaces.list_votes()) == 2
 
 
 def test_delete_votes_of_a_user_keeps_votes_of_others(spaces: SpaceStore) -> None:
@@ -56,7 +56,7 @@ def test_delete_votes_of_a_user_keeps_votes_of_others(spaces: SpaceStore) -> Non
     spaces.put_vote(VOTE)
     spaces.put_vote(replace(VOTE, user_id="bob"))
     spaces.delete_votes_of(A, "ann")
-    assert [vote.user_id for vote in spaces.votes(A)] == ["bob"]
+    assert [vote.user_id for vote in spaces.list_votes(A)] == ["bob"]
 
 
 def test_removing_a_video_deletes_the_space_s_votes_on_it(stores: Stores, spaces: SpaceStore) -> None:
@@ -67,9 +67,9 @@ def test_removing_a_video_deletes_the_space_s_votes_on_it(stores: Stores, spaces
         spaces.put_vote(replace(VOTE, space=space))
     spaces.put_vote(other)
     stores.removals.remove_video(A, GOAL)
-    assert {(vote.space, vote.video_id) for vote in spaces.votes()} == {(B, GOAL), (A, other.video_id)}
+    assert {(vote.space, vote.video_id) for vote in spaces.list_votes()} == {(B, GOAL), (A, other.video_id)}
     stores.removals.remove_video(B, GOAL)
-    assert spaces.votes() == [other]
+    assert spaces.list_votes() == [other]
 
 
 def test_removed_bot_makes_the_space_due_after_the_grace_period(spaces: SpaceStore) -> None:
@@ -77,10 +77,10 @@ def test_removed_bot_makes_the_space_due_after_the_grace_period(spaces: SpaceSto
     spaces.put_settings(A, {"language": "ko"})
     spaces.record_bot_removal(A, NOON)
     spaces.record_bot_removal(A, NOON + timedelta(days=5))
-    assert spaces.removed_before(NOON) == []
-    assert spaces.removed_before(NOON + timedelta(seconds=1)) == [A]
+    assert spaces.list_removed_before(NOON) == []
+    assert spaces.list_removed_before(NOON + timedelta(seconds=1)) == [A]
     spaces.record_bot_return(A, NOON + timedelta(days=6))
-    assert spaces.removed_before(NOON + timedelta(days=9)) == []
+    assert spaces.list_removed_before(NOON + timedelta(days=9)) == []
     assert spaces.get_settings(A) == {"language": "ko"}
 
 
@@ -89,10 +89,10 @@ def test_bot_removal_and_return_out_of_order_let_the_later_time_count(spaces: Sp
     early, late = NOON, NOON + timedelta(hours=1)
     spaces.record_bot_return(A, late)
     spaces.record_bot_removal(A, early)
-    assert spaces.removed_before(NOON + timedelta(days=9)) == []
+    assert spaces.list_removed_before(NOON + timedelta(days=9)) == []
     spaces.record_bot_removal(B, late)
     spaces.record_bot_return(B, early)
-    assert spaces.removed_before(NOON + timedelta(days=9)) == [B]
+    assert spaces.list_removed_before(NOON + timedelta(days=9)) == [B]
 
 
 def test_delete_space_deletes_settings_votes_and_removal(spaces: SpaceStore) -> None:
@@ -101,5 +101,5 @@ def test_delete_space_deletes_settings_votes_and_removal(spaces: SpaceStore) -> 
     spaces.put_vote(VOTE)
     spaces.record_bot_removal(A, NOON)
     spaces.delete(A)
-    assert (spaces.get_settings(A), spaces.votes(A)) == ({}, [])
-    assert spaces.removed_before(NOON + timedelta(days=9)) == []
+    assert (spaces.get_settings(A), spaces.list_votes(A)) == ({}, [])
+    assert spaces.list_removed_before(NOON + timedelta(days=9)) == []

@@ -7,10 +7,10 @@ from indexer.store.generation_id import GenerationId
 from indexer.store.records import IndexStatus, RemovedVideos
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorQuery, VectorStore
-from tests.indexer.conftest import OpenVectorStore
 from tests.support.indexer_fakes import (
     FAKE,
     VECTOR_SIZE,
+    OpenVectorStore,
     embed_text,
     findable_moments,
     finish_removals,
@@ -44,8 +44,8 @@ def test_new_submission_waits_for_its_job(open_vector_store: OpenVectorStore) ->
     record = submit_video(open_library(open_vector_store()), A, "goal")
     assert (record.status, record.link) == (IndexStatus.WAITING, GOAL.link)
     stores = open_library(open_vector_store())
-    assert stores.videos.waiting() == [record]
-    assert stores.videos.waiting()[0].fetch_url == "https://videos.example/goal?fetch"
+    assert stores.videos.list_waiting() == [record]
+    assert stores.videos.list_waiting()[0].fetch_url == "https://videos.example/goal?fetch"
     assert stores.submissions.has(A, GOAL.id)
     assert not stores.submissions.has(B, GOAL.id)
 
@@ -56,7 +56,7 @@ def test_repeated_submission_keeps_the_first_submitter(stores: Stores) -> None:
     submit_video(stores, A, "goal", "bob", minute=2)
     (row,), total = stores.submissions.list_videos(A, limit=10)
     assert (total, row.submission.user_id, row.submission.at) == (1, "ann", "2026-01-01T12:01:00+00:00")
-    assert len(stores.videos.waiting()) == 1
+    assert len(stores.videos.list_waiting()) == 1
 
 
 def test_published_moments_are_found(stores: Stores) -> None:
@@ -66,7 +66,7 @@ def test_published_moments_are_found(stores: Stores) -> None:
     assert record is not None
     assert (record.status, record.moments, record.duration_s) == (IndexStatus.INDEXED, 2, 60.0)
     assert record.thumbnail == f"videos/{GOAL.id}/0.jpg"
-    assert stores.videos.waiting() == []
+    assert stores.videos.list_waiting() == []
     assert findable_moments(stores, A) == moment_ids("goal", 2)
 
 
@@ -96,10 +96,10 @@ def test_failed_video_keeps_its_code_and_can_be_submitted_again(stores: Stores) 
     stores.publisher.record_failure(GOAL.id, "not_found")
     (row,), _ = stores.submissions.list_videos(A, limit=10)
     assert (row.video.status, row.video.code) == (IndexStatus.FAILED, "not_found")
-    assert stores.videos.waiting() == []
+    assert stores.videos.list_waiting() == []
     record = submit_video(stores, A, "goal")
     assert (record.status, record.code) == (IndexStatus.WAITING, None)
-    assert len(stores.videos.waiting()) == 1
+    assert len(stores.videos.list_waiting()) == 1
 
 
 def test_failure_of_an_indexed_video_is_ignored(stores: Stores) -> None:
@@ -127,7 +127,7 @@ def test_removed_video_is_kept_for_other_spaces(stores: Stores) -> None:
     removed = stores.removals.remove_video(A, GOAL.id)
     assert removed == RemovedVideos((GOAL.link,), (GOAL.id,))
     assert finish_removals(stores, removed) == []
-    assert stores.removals.pending_removals() == []
+    assert stores.removals.list_pending_removals() == []
     assert findable_moments(stores, A) == []
     assert findable_moments(stores, B) == moment_ids("goal")
 
@@ -137,7 +137,7 @@ def test_removal_from_the_last_space_deletes_the_video(stores: Stores, vector_st
     index_video(stores, A, "goal", "kick", "cheer")
     removed = stores.removals.remove_video(A, GOAL.id)
     assert findable_moments(stores, A) == []
-    assert [each.video_id for each in stores.removals.pending_removals()] == [GOAL.id]
+    assert [each.video_id for each in stores.removals.list_pending_removals()] == [GOAL.id]
     assert finish_removals(stores, removed) == [GOAL.id]
     assert vector_store.count("moments", Filter()) == vector_store.count("records", Filter()) == 0
     assert stores.removals.remove_video(A, GOAL.id) == RemovedVideos()
@@ -177,9 +177,9 @@ def test_orphaned_moments_are_found_and_deleted(stores: Stores, vector_store: Ve
     index_video(stores, A, "goal")
     assert not stores.removals.delete_orphan(GOAL.id)
     vector_store.set_payload("moments", Filter(), {"open": "no"})
-    assert stores.publisher.unpublished_videos() == {GOAL.id}
+    assert stores.publisher.find_unpublished_videos() == {GOAL.id}
     stores.videos.delete(GOAL.id)
-    assert stores.videos.unknown([GOAL.id]) == {GOAL.id}
+    assert stores.videos.find_unknown([GOAL.id]) == {GOAL.id}
     assert stores.removals.delete_orphan(GOAL.id)
     assert vector_store.count("moments", Filter()) == 0
 
@@ -191,14 +191,14 @@ def test_reembedded_generation_answers_after_the_switch(stores: Stores) -> None:
     """A new generation is filled while the old one is searched, and the switch is one step."""
     index_video(stores, A, "goal")
     stores.generations.create(NEXT, VECTOR_SIZE, VECTOR_SIZE)
-    assert stores.generations.live() == FAKE
+    assert stores.generations.get_live() == FAKE
     assert stores.reembedding.videos_missing_from(NEXT) == [GOAL.id]
     reembed(stores, "goal", NEXT)
     assert stores.reembedding.videos_missing_from(NEXT) == []
     with pytest.raises(GenerationMismatchError):
         stores.moments.nearest(NEXT, A, [QUERY])
     stores.generations.switch_to(NEXT)
-    assert (stores.generations.live(), stores.generations.previous()) == (NEXT, FAKE)
+    assert (stores.generations.get_live(), stores.generations.get_previous()) == (NEXT, FAKE)
     assert findable_moments(stores, A) == moment_ids("goal")
     assert len(stores.moments.nearest(NEXT, A, [QUERY])[0]) == 1
 
@@ -210,7 +210,7 @@ def test_publishing_by_the_previous_generation_lets_the_video_wait(stores: Store
     stores.generations.switch_to(NEXT)
     with pytest.raises(GenerationMismatchError):
         stores.publisher.publish_moments(GOAL, make_moments(GOAL, "x"), FAKE)
-    assert [each.video_id for each in stores.videos.waiting()] == [GOAL.id]
+    assert [each.video_id for each in stores.videos.list_waiting()] == [GOAL.id]
 
 
 def test_reembedding_a_removed_video_stores_nothing(stores: Stores, vector_store: VectorStore) -> None:

@@ -50,7 +50,7 @@ def test_forget_link_is_allowed_for_submitter_and_admins_only(services: Services
         handle(services, Forget(caller=BOB, link=link))
     assert handle(services, Forget(caller=ADMIN, link=link)).links == (link,)
     assert handle(services, Find(caller=ANN, queries=("goal",))).hits == ()
-    assert services.stores.spaces.votes() == []
+    assert services.stores.spaces.list_votes() == []
 
 
 def test_forget_own_submissions_deletes_own_votes(services: Services) -> None:
@@ -58,7 +58,7 @@ def test_forget_own_submissions_deletes_own_votes(services: Services) -> None:
     add_video(services, "goal", BOB)
     handle(services, RecordVote(caller=ANN, queries=("goal",), moment_id=find_moment(services, ANN), kind="down"))
     assert handle(services, Forget(caller=ANN, only_own=True)).links == ()
-    assert services.stores.spaces.votes() == []
+    assert services.stores.spaces.list_votes() == []
     assert list_titles(services, ANN) == ["goal"]
 
 

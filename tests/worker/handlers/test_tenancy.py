@@ -368,7 +368,7 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @invariant()
     def votes_stay_in_their_space(self) -> None:
-        votes = {(vote.space, vote.user_id, vote.video_id) for vote in self.services.stores.spaces.votes()}
+        votes = {(vote.space, vote.user_id, vote.video_id) for vote in self.services.stores.spaces.list_votes()}
         assert votes == {(vote.space, vote.user_id, video_id_of(vote.name)) for vote in self.model.votes}
 
     def teardown(self) -> None:

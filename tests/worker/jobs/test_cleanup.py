@@ -74,7 +74,7 @@ def test_retention_deletes_votes_and_frames_past_their_time(services: Services) 
         for passed in (days, 999):
             now = datetime.now(UTC) + timedelta(days=passed)
             apply_retention(settings, services.vectors, services.blobs, leases, now)
-        return len(services.stores.spaces.votes()), list(services.blobs.all_keys())
+        return len(services.stores.spaces.list_votes()), list(services.blobs.all_keys())
 
     assert keep_for(services.settings, days=1000) == (1, [frame])
     limited = Settings(keep_queries_days=10.0, keep_frames_days=20.0)

@@ -57,9 +57,9 @@ def test_better_adapter_is_promoted(services: Services) -> None:
     assert task.progress[0]["stage"] == "gather"
     assert {"train", "evaluate", "embed"} <= {update["stage"] for update in task.progress}
     assert live_model(services).startswith("taught-")
-    assert isinstance(services.models.current(ANN.space).texts(["number 42"]), list)
+    assert isinstance(services.models.current(ANN.space).encode_texts(["number 42"]), list)
     assert find_number(services, 42) == "number 42"
-    assert services.stores.retrains.current() is None
+    assert services.stores.retrains.get_current() is None
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_retrain_of_killed_worker_is_continued(
     outcome = run_retrain(restarted)
     assert isinstance(outcome, RetrainFinished)
     assert outcome.outcome is RetrainOutcome.PROMOTED
-    live = restarted.stores.generations.live(ANN.space)
+    live = restarted.stores.generations.get_live(ANN.space)
     assert live is not None
     assert restarted.stores.reembedding.videos_missing_from(live) == []
     assert find_number(restarted, 42) == "number 42"
@@ -149,7 +149,7 @@ def test_stopping_worker_requeues_retrain(services: Services, trainer: ToyTraine
     with pytest.raises(Reject) as rejected:
         run_retrain(services)
     assert rejected.value.requeue
-    assert services.stores.retrains.current() is not None
+    assert services.stores.retrains.get_current() is not None
 
 
 def test_retrain_goes_on_if_progress_cannot_be_published(services: Services) -> None:
@@ -217,7 +217,7 @@ def test_request_without_start_returns_running_or_last_job(services: Services) -
     run_retrain(services, ResultStoringTask())
     assert handle(services, request) == RetrainStarted(job_id=job_id)
     assert services.app.AsyncResult(job_id).result["outcome"] == "promoted"
-    assert services.stores.retrains.current() is None
+    assert services.stores.retrains.get_current() is None
 
 
 def test_failed_retrain_reports_code_and_ends(services: Services, trainer: ToyTrainer) -> None:
@@ -248,10 +248,10 @@ def test_spaces_share_model_if_adapter_scope_is_installation(
         start_retrain(services)
         run_retrain(services)
         assert {pair.text for pair in trainer.trained_on[0]} >= {"number 3", "number 111"}
-        live = stores.generations.live()
+        live = stores.generations.get_live()
         assert live is not None
         assert live_model(services) == str(live)
-        assert stores.generations.live(OTHER_SPACE.space) == live
+        assert stores.generations.get_live(OTHER_SPACE.space) == live
         add_numbered_video(services, 115, generation=live)
         handle(services, Rollback(caller=ADMIN))
         assert live_model(services) == "base"

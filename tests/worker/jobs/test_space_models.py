@@ -49,7 +49,7 @@ def run_index_job(services: Services, video_id: str) -> Update:
 
 
 def own_generation(services: Services) -> GenerationId:
-    generation = services.stores.generations.live(RETRAINED.space)
+    generation = services.stores.generations.get_live(RETRAINED.space)
     assert generation is not None
     assert generation.space == RETRAINED.space
     return generation
@@ -223,7 +223,7 @@ def test_purged_space_loses_its_models(services: Services, tmp_path: Path) -> No
     services.space_removal().purge_departed_spaces()
     assert not files_below(tmp_path / "blobs" / "spaces") + files_below(tmp_path / "adapters")
     assert [name for name in services.vectors.collections() if "@" in name] == []
-    assert [str(record.generation) for record in services.stores.generations.records()] == ["base"]
+    assert [str(record.generation) for record in services.stores.generations.list_records()] == ["base"]
     assert run_retrain(services) == RetrainFinished(outcome=RetrainOutcome.CANCELLED)
     assert handle(services, Find(caller=RETRAINED, queries=("number 42",))).hits == ()
     assert find_number(services, OWN_NUMBER, OTHER) == f"number {OWN_NUMBER}"
@@ -237,7 +237,7 @@ def test_retrain_of_another_space_is_invisible(services: Services) -> None:
     assert refused.value.code is ErrorCode.TRAINING_ELSEWHERE
     assert handle(services, Retrain(caller=OTHER, cancel=True)).job_id is None
     assert handle(services, PreviewRetrain(caller=OTHER)).pairs == 4
-    record = services.stores.retrains.current()
+    record = services.stores.retrains.get_current()
     assert record is not None
     assert not record.cancelled
     cancelled = handle(services, Retrain(caller=RETRAINED, cancel=True))
@@ -251,7 +251,7 @@ def test_model_cache_evicts_least_recently_used_without_closing_it(services: Ser
     served = [services.models.serving(f"slack:{number}") for number in range(MAX_LOADED)]
     assert len({id(model) for model in served}) == MAX_LOADED
     assert services.models.serving("slack:0") is served[0]
-    assert in_use.texts(["number 1"])
+    assert in_use.encode_texts(["number 1"])
     assert services.models.serving(RETRAINED.space) is not in_use
     assert services.models.serving("slack:1") is not served[1]
 
