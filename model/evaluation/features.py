@@ -47,18 +47,18 @@ def extract_features(
 
 def _read_lines(file: Path) -> list[str]:
     try:
-        found = [line.strip("\r") for line in file.read_text(encoding="utf-8-sig").split("\n")]
+        lines = [line.strip("\r") for line in file.read_text(encoding="utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise PairsUnreadableError(f"{file} cannot be read: {error}") from error
-    if not (items := [line for line in found if line.strip()]):
+    if not (items := [line for line in lines if line.strip()]):
         raise PairsUnreadableError(f"{file} contains no lines")
     return items
 
 
 def _encode(encoder: Encoder, batch: Sequence[str], column: Column, folder: Path) -> Vector:
     if column == "file":
-        return encoder.frames([read_picture(folder / name) for name in batch])
-    return np.stack([text.frame for text in encoder.texts(batch)])
+        return encoder.encode_frames([read_picture(folder / name) for name in batch])
+    return np.stack([text.frame for text in encoder.encode_texts(batch)])
 
 
 @contextmanager

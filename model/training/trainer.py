@@ -133,14 +133,14 @@ class Trainer:
         for i in range(count):  # keep the graph of the first chunk only; the others are recomputed below
             with torch.set_grad_enabled(i == 0), self._sync_gradients(count == 1):
                 vectors.append(self._encode_chunk(chunks[first + i], step))
-        leaves = [_require_grad(made) for made in gather_object([_detach(made) for made in vectors])]
+        leaves = [_require_grad(pair) for pair in gather_object([_detach(pair) for pair in vectors])]
         texts, frames = (torch.cat(side).to(self._accelerator.device) for side in zip(*leaves, strict=True))
         loss = self._compute_loss(texts, frames, batch, step)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for i in range(count):
             with self._sync_gradients(i == count - 1):
-                made = vectors[0] if i == 0 else self._encode_chunk(chunks[first + i], step)
-                _backpropagate(made, leaves[first + i], self._accelerator.num_processes)
+                encoded = vectors[0] if i == 0 else self._encode_chunk(chunks[first + i], step)
+                _backpropagate(encoded, leaves[first + i], self._accelerator.num_processes)
         return float(loss.detach())
 
     def _split_into_chunks(self, batch: Batch) -> "list[_Chunk]":
@@ -153,7 +153,7 @@ class Trainer:
     def _encode_chunk(self, chunk: "_Chunk", step: int) -> VectorPair:
         """Encode a chunk. Repeated calls give the same result, dropout included."""
         torch.manual_seed(int(np.random.SeedSequence([self._config.seed, step, chunk.number]).generate_state(1)[0]))
-        texts, clips = self._towers.texts(chunk.texts), self._towers.clips(chunk.clips, chunk.views)
+        texts, clips = self._towers.encode_texts(chunk.texts), self._towers.encode_clips(chunk.clips, chunk.views)
         vectors: VectorPair = self._module(*send_to_device((texts, clips), self._device))
         return vectors
 
@@ -190,12 +190,12 @@ class Trainer:
         text_vectors, frame_vectors = [], []
         for some_texts, some_clips in zip(np.array_split(texts, count), np.array_split(clips, count), strict=True):
             inputs = (
-                self._towers.texts(first_text + some_texts),
-                self._towers.clips(first_clip + some_clips, np.zeros_like(some_clips)),
+                self._towers.encode_texts(first_text + some_texts),
+                self._towers.encode_clips(first_clip + some_clips, np.zeros_like(some_clips)),
             )
-            made = self._towers.module(*send_to_device(inputs, self._device))
-            text_vectors.append(made[0].cpu())
-            frame_vectors.append(made[1].cpu())
+            encoded = self._towers.module(*send_to_device(inputs, self._device))
+            text_vectors.append(encoded[0].cpu())
+            frame_vectors.append(encoded[1].cpu())
         means = functional.normalize(torch.cat(frame_vectors).mean(1), dim=1)  # as in the index
         similarity = (torch.cat(text_vectors)[:queries] @ means.T).numpy()
         return float(np.mean(1 / rank_best_matches(similarity, self._relevant)))
@@ -248,22 +248,22 @@ def _build_validation_queries(data: TrainingSet) -> tuple[Indices, npt.NDArray[n
     return np.unique(row_of, return_index=True)[1], relevant
 
 
-def _detach(made: VectorPair) -> VectorPair:
+def _detach(vectors: VectorPair) -> VectorPair:
     """Detach vectors, so that they can be sent to other processes."""
-    return made[0].detach().cpu(), made[1].detach().cpu()
+    return vectors[0].detach().cpu(), vectors[1].detach().cpu()
 
 
-def _require_grad(made: VectorPair) -> VectorPair:
-    return made[0].requires_grad_(), made[1].requires_grad_()
+def _require_grad(vectors: VectorPair) -> VectorPair:
+    return vectors[0].requires_grad_(), vectors[1].requires_grad_()
 
 
-def _backpropagate(made: VectorPair, leaves: VectorPair, processes: int) -> None:
+def _backpropagate(vectors: VectorPair, leaves: VectorPair, processes: int) -> None:
     """Backpropagate the gradients of the loss from the leaves into the towers.
 
     They are multiplied by the number of processes, because the accelerator averages over processes
     afterwards, but the loss already covers the vectors of all processes.
     """
-    trainable = [(side, leaf) for side, leaf in zip(made, leaves, strict=True) if side.requires_grad]
+    trainable = [(side, leaf) for side, leaf in zip(vectors, leaves, strict=True) if side.requires_grad]
     gradients = [_read_gradient(leaf).to(side.device) * processes for side, leaf in trainable]
     torch.autograd.backward([side for side, _ in trainable], gradients)
 

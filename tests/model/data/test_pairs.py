@@ -56,7 +56,7 @@ def test_easynlp_tsv_is_read(tmp_path: Path, picture: Path) -> None:
     ],
 )
 def test_pair_is_equal_in_tsv_csv_and_jsonl(tmp_path: Path, picture: Path, name: str, text: str) -> None:
-    """With all optional columns. Files are relative to the table."""
+    """All optional columns are read. Files are relative to the table."""
     expected = Pair('say "hi"', (picture,), "video 1", "title", "ann", fixed_split="validation")
     assert read_pairs(write_file(tmp_path, name, text), tmp_path) == [expected]
     assert expected.split == "validation"
@@ -126,7 +126,7 @@ def test_splits_are_stable_and_about_80_10_10() -> None:
     ],
 )
 def test_uninformative_text(text: str) -> None:
-    """File names, placeholders, links and calls to subscribe."""
+    """File names, placeholders, links and calls to subscribe are not informative."""
     assert not is_informative(text)
 
 
@@ -209,7 +209,7 @@ def test_reencoded_copy_of_held_out_clip_is_dropped(tmp_path: Path) -> None:
 
 
 def test_black_frames_do_not_make_clips_copies(tmp_path: Path) -> None:
-    """Unless both clips are completely black."""
+    """Two clips that are completely black are copies."""
     one, two = make_pairs(tmp_path, 2)
     black = []
     for name in ("black.png", "blacker.png"):
@@ -223,7 +223,7 @@ def test_black_frames_do_not_make_clips_copies(tmp_path: Path) -> None:
 
 
 def test_held_out_clips_are_removed_from_hard_negatives(tmp_path: Path) -> None:
-    """Also if they were re-encoded."""
+    """Re-encoded copies are removed, too."""
     pair, owned, copied, free = make_pairs(tmp_path, 4)
     held_out = [replace(owned, fixed_split="test"), replace(copied, fixed_split="validation")]
     against = (owned.pictures, (reencode(copied.pictures[0]),), free.pictures)

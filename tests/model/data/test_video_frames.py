@@ -25,7 +25,7 @@ def make_video(file: Path, seconds: float, rate: int = 5, size: tuple[int, int] 
 
 
 def test_one_frame_per_second_is_extracted(tmp_path: Path) -> None:
-    """In order, each from its own second."""
+    """The frames are in order, each from its own second."""
     found = extract_frames(make_video(tmp_path / "a.mp4", 4), tmp_path / "work")
     greys = [np.asarray(Image.open(file)).mean() for file in found]
     assert greys == pytest.approx([10, 30, 50, 70], abs=6)

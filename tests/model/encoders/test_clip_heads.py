@@ -39,7 +39,7 @@ def make_moving_clips(clips: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_head_scores_every_text_and_clip(name: str) -> None:
-    """For one frame, and for the maximum number of frames."""
+    """One frame and the maximum number of frames are tested."""
     head = HEADS[name](SIZE).eval()
     for frames in (1, MAX_FRAMES):
         scores = head(random_units(5, SIZE), random_units(3, frames, SIZE), full_mask(3, frames))
@@ -52,7 +52,7 @@ def test_mean_pooling_weights_all_frames_equally() -> None:
     frames = random_units(2, 3, SIZE)
     stretched = frames * torch.tensor([1.0, 5.0, 0.1])[None, :, None]
     expected = functional.normalize(frames.mean(1), dim=1)
-    assert torch.allclose(MeanPooling().clips(stretched, full_mask(2, 3)), expected, atol=1e-6)
+    assert torch.allclose(MeanPooling().encode_clips(stretched, full_mask(2, 3)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -71,7 +71,7 @@ def test_untrained_sequential_head_equals_mean_pooling(name: str) -> None:
     frames, mask = random_units(3, 4, SIZE), full_mask(3, 4)
     head = HEADS[name](SIZE).eval()
     assert isinstance(head, MeanPooling)
-    assert torch.allclose(head.clips(frames, mask), MeanPooling().clips(frames, mask), atol=1e-6)
+    assert torch.allclose(head.encode_clips(frames, mask), MeanPooling().encode_clips(frames, mask), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_training_of_head_is_deterministic_per_seed() -> None:
         head = SequentialTransformer(SIZE)
         examples = ClipHeadExamples(texts[torch.arange(40) % 2], frames, full_mask(40, 4), torch.arange(40))
         fit_clip_head(head, examples, ClipHeadConfig(steps=5, rate=1e-3), seed=3)
-        results.append(head.eval().clips(frames, full_mask(40, 4)))
+        results.append(head.eval().encode_clips(frames, full_mask(40, 4)))
     assert torch.equal(*results)

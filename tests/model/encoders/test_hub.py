@@ -76,7 +76,7 @@ def test_model_is_fetched_once(hub: tiny_models.TinyHub, tmp_path: Path) -> None
 
 
 def test_only_safetensors_are_fetched_if_available(root: Path, hub: tiny_models.TinyHub, tmp_path: Path) -> None:
-    """And no other large file of the repository."""
+    """No other large file of the repository is fetched."""
     crowded = root / "tiny" / "crowded"
     shutil.copytree(root / "tiny" / "clip", crowded)
     for file in ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"):
@@ -144,8 +144,8 @@ def test_missing_weights_raise_artifacts_missing(root: Path, tmp_path: Path) -> 
         read_model(folder, "tiny/clip@1")
 
 
-def test_weights_of_another_model(root: Path, tmp_path: Path) -> None:
-    """Weights of other shapes are missing parts."""
+def test_weights_of_another_model_raise_artifacts_missing(root: Path, tmp_path: Path) -> None:
+    """The shapes of the weights differ."""
     folder = tmp_path / "clip"
     shutil.copytree(root / "tiny" / "clip", folder)
     shutil.copy(root / "tiny" / "siglip" / "model.safetensors", folder)
@@ -156,25 +156,25 @@ def test_weights_of_another_model(root: Path, tmp_path: Path) -> None:
 def test_preset_with_motion_loads_offline(artifacts_dir: Path) -> None:
     encoder = load(PAIR, artifacts_dir)
     assert (encoder.frame_size, encoder.motion_size) == (24, 16)
-    assert encoder.frames([tiny_models.picture(1)]).shape == (1, 24)
-    assert encoder.clips([tiny_models.clip(1)]).shape == (1, 16)
+    assert encoder.encode_frames([tiny_models.picture(1)]).shape == (1, 24)
+    assert encoder.encode_clips([tiny_models.clip(1)]).shape == (1, 16)
 
 
 def test_preset_without_motion_loads_from_pickled_weights(artifacts_dir: Path) -> None:
     encoder = load(ALONE, artifacts_dir)
     assert encoder.motion_size is None
-    assert encoder.texts(["狗在雪里"])[0].frame.shape == (24,)
+    assert encoder.encode_texts(["狗在雪里"])[0].frame.shape == (24,)
 
 
 def test_adapter_changes_vectors_of_its_models(artifacts_dir: Path, adapter: Path) -> None:
     """The adapters for frame and motion work independently."""
-    plain, adapted = load(PAIR, artifacts_dir).texts(["a"])[0], load(PAIR, artifacts_dir, adapter).texts(["a"])[0]
+    plain, adapted = load(PAIR, artifacts_dir).encode_texts(["a"])[0], load(PAIR, artifacts_dir, adapter).encode_texts(["a"])[0]
     assert plain.frame @ adapted.frame < 0.99
     assert plain.motion is not None
     assert adapted.motion is not None
     assert plain.motion @ adapted.motion < 0.99
     shutil.rmtree(adapter / "motion")
-    half = load(PAIR, artifacts_dir, adapter).texts(["a"])[0]
+    half = load(PAIR, artifacts_dir, adapter).encode_texts(["a"])[0]
     assert half.motion is not None
     assert np.array_equal(half.frame, adapted.frame)
     assert np.array_equal(half.motion, plain.motion)
@@ -192,7 +192,7 @@ def test_unusable_adapter_is_refused(artifacts_dir: Path, adapter: Path, tmp_pat
 
 
 def test_generation_depends_on_models_and_adapter_only(adapter: Path, tmp_path: Path) -> None:
-    """Not on the folder."""
+    """The adapter's folder does not matter."""
     moved = tmp_path / "moved"
     shutil.copytree(adapter, moved)
     changed = tmp_path / "changed"

@@ -54,8 +54,8 @@ def encoder(towers: dict[str, HubTower]) -> HubEncoder:
 def encode_looks(tower: HubTower, seeds: range) -> Vector:
     """Encode pictures, or clips if the tower takes clips."""
     if tower.clip_length:
-        return tower.clips([tiny_models.clip(seed) for seed in seeds])
-    return tower.pictures([tiny_models.picture(seed) for seed in seeds])
+        return tower.encode_clips([tiny_models.clip(seed) for seed in seeds])
+    return tower.encode_pictures([tiny_models.picture(seed) for seed in seeds])
 
 
 def assert_unit(vectors: Vector, count: int, size: int) -> None:
@@ -66,25 +66,25 @@ def assert_unit(vectors: Vector, count: int, size: int) -> None:
 
 def test_tower_returns_unit_vectors(tower: HubTower) -> None:
     """Texts of any length, and pictures or clips, become float32 unit vectors of the tower's size."""
-    assert_unit(tower.texts(TEXTS), len(TEXTS), tower.size)
+    assert_unit(tower.encode_texts(TEXTS), len(TEXTS), tower.size)
     assert_unit(encode_looks(tower, range(3)), 3, tower.size)
 
 
 def test_empty_batch_returns_empty_array(tower: HubTower) -> None:
-    assert tower.texts([]).shape == (0, tower.size)
+    assert tower.encode_texts([]).shape == (0, tower.size)
     assert encode_looks(tower, range(0)).shape == (0, tower.size)
 
 
 def test_vector_does_not_depend_on_batch(tower: HubTower) -> None:
     texts = [*TEXTS, *(f"number {i}" for i in range(60))]
-    assert np.allclose(tower.texts(texts), np.concatenate([tower.texts([text]) for text in texts]), atol=1e-5)
+    assert np.allclose(tower.encode_texts(texts), np.concatenate([tower.encode_texts([text]) for text in texts]), atol=1e-5)
     together, alone = encode_looks(tower, range(34)), [encode_looks(tower, range(i, i + 1)) for i in range(34)]
     assert np.allclose(together, np.concatenate(alone), atol=1e-5)
 
 
 def test_different_inputs_give_different_vectors(tower: HubTower) -> None:
     """Otherwise the other tests could not fail."""
-    words = tower.texts(["a", "cab", "bad face"])
+    words = tower.encode_texts(["a", "cab", "bad face"])
     for vectors in (words, encode_looks(tower, range(3))):
         assert (vectors @ vectors.T)[np.triu_indices(3, 1)].max() < 0.99
 
@@ -92,12 +92,12 @@ def test_different_inputs_give_different_vectors(tower: HubTower) -> None:
 def test_long_text_is_truncated(tower: HubTower) -> None:
     """Only the beginning of a text that is too long counts."""
     long = "a b c " * 200
-    assert np.allclose(tower.texts([long]), tower.texts([long + "d e f g"]), atol=1e-6)
-    assert not np.allclose(tower.texts([long]), tower.texts(["d " + long]), atol=1e-3)
+    assert np.allclose(tower.encode_texts([long]), tower.encode_texts([long + "d e f g"]), atol=1e-6)
+    assert not np.allclose(tower.encode_texts([long]), tower.encode_texts(["d " + long]), atol=1e-3)
 
 
 def test_text_case_is_ignored(tower: HubTower) -> None:
-    assert np.allclose(tower.texts(["A BAD CAB"]), tower.texts(["a bad cab"]), atol=1e-6)
+    assert np.allclose(tower.encode_texts(["A BAD CAB"]), tower.encode_texts(["a bad cab"]), atol=1e-6)
 
 
 def test_bfloat16_is_close_to_float32(
@@ -107,7 +107,7 @@ def test_bfloat16_is_close_to_float32(
     name = request.node.callspec.params["tower"]
     half = HubTower(read_model(folders[name], name), CPU, torch.bfloat16)
     for exact, rough in (
-        (tower.texts(TEXTS), half.texts(TEXTS)),
+        (tower.encode_texts(TEXTS), half.encode_texts(TEXTS)),
         (encode_looks(tower, range(4)), encode_looks(half, range(4))),
     ):
         assert (exact * rough).sum(axis=1).min() > 0.99
@@ -117,12 +117,12 @@ def test_bfloat16_is_close_to_float32(
 def test_concurrent_threads_get_equal_vectors(tower: HubTower) -> None:
     texts = [f"{'a b ' * (i % 7)} {i}" for i in range(64)]
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda text: tower.texts([text])[0], texts))
-    assert np.allclose(found, tower.texts(texts), atol=1e-5)
+        found = list(threads.map(lambda text: tower.encode_texts([text])[0], texts))
+    assert np.allclose(found, tower.encode_texts(texts), atol=1e-5)
 
 
 def test_clip_vectors_equal_those_of_transformers(folders: dict[str, Path], towers: dict[str, HubTower]) -> None:
-    """With the tokenizer and image processor of transformers, up to the resize."""
+    """The comparison uses the tokenizer and image processor of transformers; only the resize differs."""
     folder, tower = folders["clip"], towers["clip"]
     model, tokenizer = CLIPModel.from_pretrained(folder), CLIPTokenizer.from_pretrained(folder)
     processor = CLIPImageProcessorPil.from_pretrained(folder)
@@ -132,12 +132,12 @@ def test_clip_vectors_equal_those_of_transformers(folders: dict[str, Path], towe
             **tokenizer(texts, padding="max_length", max_length=77, return_tensors="pt"),
             pixel_values=processor(pictures, return_tensors="pt").pixel_values,
         )
-    assert np.allclose(tower.texts(texts), words.text_embeds.numpy(), atol=1e-5)
-    assert (tower.pictures(pictures) * words.image_embeds.numpy()).sum(axis=1).min() > 0.999
+    assert np.allclose(tower.encode_texts(texts), words.text_embeds.numpy(), atol=1e-5)
+    assert (tower.encode_pictures(pictures) * words.image_embeds.numpy()).sum(axis=1).min() > 0.999
 
 
 def test_siglip_texts_are_padded_to_full_length(towers: dict[str, HubTower]) -> None:
-    """On the right after the end token, as in its training."""
+    """The padding is on the right, after the end token, as in its training."""
     encoding = towers["siglip"].tokenizer.encode("ab")
     assert encoding.tokens == ["a", "b", "<eos>", *["<pad>"] * 61]
 
@@ -149,14 +149,14 @@ def test_chinese_clip_reads_52_tokens(towers: dict[str, HubTower]) -> None:
 
 def test_xclip_text_and_video_vectors_are_independent(encoder: HubEncoder) -> None:
     """A text's vector is the same whichever clips were encoded, and the other way round."""
-    words, clip = encoder.texts(["a"])[0].motion, encoder.clips([tiny_models.clip(1)])
-    encoder.clips([tiny_models.clip(2), tiny_models.clip(3)])
-    encoder.texts(["b", "c"])
-    again = encoder.texts(["a"])[0].motion
+    words, clip = encoder.encode_texts(["a"])[0].motion, encoder.encode_clips([tiny_models.clip(1)])
+    encoder.encode_clips([tiny_models.clip(2), tiny_models.clip(3)])
+    encoder.encode_texts(["b", "c"])
+    again = encoder.encode_texts(["a"])[0].motion
     assert words is not None
     assert again is not None
     assert np.array_equal(words, again)
-    assert np.array_equal(clip, encoder.clips([tiny_models.clip(1)]))
+    assert np.array_equal(clip, encoder.encode_clips([tiny_models.clip(1)]))
 
 
 def test_clip_pictures_are_sampled_evenly(towers: dict[str, HubTower]) -> None:
@@ -165,7 +165,7 @@ def test_clip_pictures_are_sampled_evenly(towers: dict[str, HubTower]) -> None:
     none = np.zeros((0, 24), np.float32)
 
     def vector(chosen: list[int]) -> Vector:
-        return tower.clips([tiny_models.TinyClip(tuple(pictures[i] for i in chosen), none)])
+        return tower.encode_clips([tiny_models.TinyClip(tuple(pictures[i] for i in chosen), none)])
 
     assert np.array_equal(vector(list(range(15))), vector([0, 2, 4, 6, 8, 10, 12, 14]))
     assert np.array_equal(vector([3]), vector([3] * 8))
@@ -175,27 +175,27 @@ def test_clip_pictures_are_sampled_evenly(towers: dict[str, HubTower]) -> None:
 def test_reversed_clip_has_another_vector(towers: dict[str, HubTower]) -> None:
     clip = tiny_models.clip(1, length=8)
     back = tiny_models.TinyClip(clip.pictures[::-1], clip.frame_vectors)
-    forth, back_again = towers["xclip"].clips([clip, back])
+    forth, back_again = towers["xclip"].encode_clips([clip, back])
     assert forth @ back_again < 0.9999
 
 
 def test_text_vectors_for_frames_and_motion(encoder: HubEncoder, towers: dict[str, HubTower]) -> None:
     """Both have the size that the encoder declares."""
-    vectors = encoder.texts(TEXTS)
+    vectors = encoder.encode_texts(TEXTS)
     assert encoder.frame_size == 24
     assert encoder.motion_size == 16
-    assert np.array_equal(np.array([v.frame for v in vectors]), towers["clip"].texts(TEXTS))
-    assert np.array_equal(np.array([v.motion for v in vectors]), towers["xclip"].texts(TEXTS))
-    assert encoder.frames([tiny_models.picture(1)]).shape == (1, 24)
+    assert np.array_equal(np.array([v.frame for v in vectors]), towers["clip"].encode_texts(TEXTS))
+    assert np.array_equal(np.array([v.motion for v in vectors]), towers["xclip"].encode_texts(TEXTS))
+    assert encoder.encode_frames([tiny_models.picture(1)]).shape == (1, 24)
 
 
 def test_encoder_without_motion_model(towers: dict[str, HubTower]) -> None:
     """It has no motion size, gives texts no motion vector, and refuses clips."""
     encoder = HubEncoder("tiny-2", towers["siglip"], None)
     assert encoder.motion_size is None
-    assert encoder.texts(["a"])[0].motion is None
+    assert encoder.encode_texts(["a"])[0].motion is None
     with pytest.raises(ValueError, match="no motion"):
-        encoder.clips([tiny_models.clip(1)])
+        encoder.encode_clips([tiny_models.clip(1)])
 
 
 def test_select_device() -> None:

@@ -54,7 +54,7 @@ def encode_words(model: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["clip", "xclip", "siglip"])
 def test_merging_untrained_adapter_equals_base_model(make_model: MakeModel, tmp_path: Path, name: str) -> None:
-    """Within 1e-5."""
+    """The features agree within 1e-5."""
     lora.save_adapter(lora.add_adapter(make_model(name), rank=4, alpha=8, dropout=0.1), tmp_path)
     merged = lora.merge_adapter(make_model(name), tmp_path)
     assert torch.allclose(encode_words(merged), encode_words(make_model(name)), atol=1e-5)
@@ -82,7 +82,7 @@ def test_upper_layers_are_counted_per_tower(make_model: MakeModel) -> None:
 
 @pytest.mark.parametrize("name", ["clip", "xclip"])
 def test_only_adapter_weights_are_trainable(make_model: MakeModel, name: str) -> None:
-    """In both towers."""
+    """The adapter is on both towers."""
     model = lora.add_adapter(make_model(name), rank=2, alpha=4)
     learning = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert all("lora_" in name for name in learning)
@@ -98,7 +98,7 @@ def test_saved_adapter_names_its_base_model(trained_adapter: Path) -> None:
 
 
 def test_adapter_of_another_commit_is_refused(make_model: MakeModel, trained_adapter: Path) -> None:
-    """Although its shapes would fit."""
+    """The shapes of its weights would fit."""
     later = make_model("clip")
     later.name_or_path = "tiny/clip@2"
     with pytest.raises(AdapterMismatchError, match="made for tiny/clip@1, not tiny/clip@2"):
@@ -125,7 +125,7 @@ def change_adapter_config(folder: Path, **changes: object) -> None:
 def test_adapter_that_does_not_fit_is_refused(
     make_model: MakeModel, trained_adapter: Path, changes: dict[str, object]
 ) -> None:
-    """Weights of other layers or ranks, and settings that peft does not know."""
+    """Refused are weights of other layers or ranks, and settings that peft does not know."""
     change_adapter_config(trained_adapter, **changes)
     name = "chinese" if "base_model_name_or_path" in changes else "clip"
     with pytest.raises(AdapterMismatchError, match=f"tiny/{name}@1"):
@@ -133,7 +133,7 @@ def test_adapter_that_does_not_fit_is_refused(
 
 
 def test_damaged_adapter_is_refused(make_model: MakeModel, trained_adapter: Path) -> None:
-    """Truncated or missing weights."""
+    """Its weights are truncated or missing."""
     weights = trained_adapter / lora.WEIGHTS_FILE
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(AdapterMismatchError, match="contains no adapter"):

@@ -54,7 +54,7 @@ def test_preprocess_equals_processor_of_transformers(family: str, size: tuple[in
 
 @pytest.mark.parametrize("family", PROCESSORS)
 def test_preprocess_of_tall_picture_differs_slightly(family: str) -> None:
-    """By 0.3 levels on average at most, whatever the order of Pillow's passes."""
+    """The mean difference is 0.3 levels at most, whatever the order of Pillow's passes."""
     off = measure_difference(PROCESSORS[family], [tiny_models.picture(1, *TALL)])
     assert off.max() < 12.01
     assert off.mean() < 0.3
@@ -88,7 +88,7 @@ def test_extreme_aspect_ratio_uses_little_memory() -> None:
 
 
 def test_unsupported_processor_is_refused() -> None:
-    """A processor that squeezes to one size and crops to another."""
+    """The processor squeezes to one size and crops to another."""
     odd = CLIPImageProcessorPil(size={"height": 256, "width": 256}, crop_size={"height": 224, "width": 224})
     with pytest.raises(ValueError, match="squeezing"):
         Preprocess.from_processor(odd)

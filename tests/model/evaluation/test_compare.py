@@ -15,11 +15,11 @@ from tests.support.colour_encoder import ColourEncoder, make_encodings
 
 @pytest.fixture
 def colours(tmp_path: Path) -> dict[str, Path]:
-    found = {}
+    files = {}
     for name, colour in {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}.items():
-        found[name] = tmp_path / f"{name}.png"
-        Image.new("RGB", (8, 8), colour).save(found[name])
-    return found
+        files[name] = tmp_path / f"{name}.png"
+        Image.new("RGB", (8, 8), colour).save(files[name])
+    return files
 
 
 def test_encoded_pairs_contain_each_text_and_picture_once(colours: dict[str, Path]) -> None:
@@ -31,26 +31,26 @@ def test_encoded_pairs_contain_each_text_and_picture_once(colours: dict[str, Pat
         Pair("0 0 1", blue, "c"),
         Pair("0 1 9", blue, "c"),
     ]
-    seen: list[float] = []
-    encoded = encode_pairs(pairs, ColourEncoder(), seen.append)
+    progress: list[float] = []
+    encoded = encode_pairs(pairs, ColourEncoder(), progress.append)
     assert encoded.relevant.tolist() == [[True, True, False], [False, False, True], [False, False, True]]
     assert (encoded.text_sources, encoded.image_sources) == (("a", "c", "c"), ("a", "b", "c"))
     figures = encoded.report()
     assert (figures.text_to_image.r1, figures.image_to_text.r1) == (1, 1)
     assert (figures.text_to_image.queries, figures.image_to_text.queries) == (3, 3)
-    assert seen[-1] == 1
+    assert progress[-1] == 1
 
 
 def test_clip_vector_is_normalized_mean_of_its_frames(colours: dict[str, Path]) -> None:
-    """As in the index."""
+    """The index stores clips in the same way."""
     encoded = encode_pairs([Pair("1 1 0", (colours["red"], colours["green"]), "a")], ColourEncoder())
     assert encoded.images == pytest.approx(np.array([[0.5**0.5, 0.5**0.5, 0]]))
 
 
 def test_motion_and_frames_have_equal_weight(colours: dict[str, Path]) -> None:
     """Clips of the same pictures in another order are distinguished if there are motion vectors."""
-    there, back = (colours["red"], colours["green"]), (colours["green"], colours["red"])
-    pairs = [Pair("1 1 0 -1 1", there, "a"), Pair("1 1 0 1 -1", back, "b")]
+    forward, backward = (colours["red"], colours["green"]), (colours["green"], colours["red"])
+    pairs = [Pair("1 1 0 -1 1", forward, "a"), Pair("1 1 0 1 -1", backward, "b")]
     encoded = encode_pairs(pairs, ColourEncoder(motion_size=2))
     assert encoded.report().text_to_image.r1 == 1
     assert encode_pairs(pairs, ColourEncoder()).report().text_to_image.r1 == 0
@@ -74,11 +74,11 @@ def resample_interval(base: EncodedPairs, adapter: EncodedPairs, draws: int) -> 
         gains.setdefault(source, []).append(hit(adapter, text) - hit(base, text))
     random = np.random.default_rng(1)
     names = list(gains)
-    found = [
+    differences = [
         np.mean([gain for name in random.choice(len(names), len(names)) for gain in gains[names[name]]])
         for _ in range(draws)
     ]
-    low, high = np.quantile(found, [0.025, 0.975])
+    low, high = np.quantile(differences, [0.025, 0.975])
     return low, high
 
 
@@ -91,19 +91,19 @@ def test_interval_equals_bootstrap_over_videos() -> None:
 
 def test_interval_is_wider_for_fewer_videos() -> None:
     """Queries of one video count together in the interval of a share, too."""
-    each = make_encodings(0, 0.5)
-    apart = replace(each, text_sources=tuple(map(str, range(90))), image_sources=tuple(map(str, range(30))))
-    few = replace(each, text_sources=tuple("abcd"[i // 25] for i in range(90)))
-    widths = [high - low for low, high in (one.report().text_to_image.r1_interval for one in (few, each, apart))]
+    base = make_encodings(0, 0.5)
+    independent = replace(base, text_sources=tuple(map(str, range(90))), image_sources=tuple(map(str, range(30))))
+    few = replace(base, text_sources=tuple("abcd"[i // 25] for i in range(90)))
+    widths = [high - low for low, high in (one.report().text_to_image.r1_interval for one in (few, base, independent))]
     assert widths[0] > 1.3 * widths[2]
-    back = [high - low for low, high in (one.report().image_to_text.r1_interval for one in (each, apart))]
+    back = [high - low for low, high in (one.report().image_to_text.r1_interval for one in (base, independent))]
     assert back[0] != back[1]
 
 
 def test_difference_to_itself_is_zero_with_certainty() -> None:
     """Pairing removes what both models find hard."""
-    once = make_encodings(0, 0.5)
-    comparison = compare_encodings(once, once)
+    encodings = make_encodings(0, 0.5)
+    comparison = compare_encodings(encodings, encodings)
     for one in (*comparison.text_to_image.values(), *comparison.image_to_text.values()):
         assert (one.value, one.interval) == (0, (0, 0))
     assert (comparison.texts, comparison.images, comparison.sources) == (90, 30, 15)
@@ -119,8 +119,8 @@ def test_iou_equals_counting_milliseconds(seed: int) -> None:
     starts, lengths = np.random.default_rng(seed).integers(0, 60, (2, 2))
     spans = [range(int(start), int(start + length) + 1) for start, length in zip(starts, lengths, strict=True)]
     ticks = [set(span[:-1]) for span in spans]
-    naive = len(ticks[0] & ticks[1]) / len(ticks[0] | ticks[1]) if ticks[0] | ticks[1] else 0
-    assert compute_iou(*((span[0], span[-1]) for span in spans)) == pytest.approx(naive)
+    expected = len(ticks[0] & ticks[1]) / len(ticks[0] | ticks[1]) if ticks[0] | ticks[1] else 0
+    assert compute_iou(*((span[0], span[-1]) for span in spans)) == pytest.approx(expected)
 
 
 def test_moment_recall_counts_sufficient_overlaps() -> None:

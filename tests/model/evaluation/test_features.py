@@ -36,13 +36,13 @@ def read_features(file: Path, column: Column) -> tuple[list[str], np.ndarray]:
 
 @pytest.mark.parametrize("form", ["tsv", "parquet"])
 def test_extracted_features_are_read_back_exactly(lines: Path, tmp_path: Path, form: str) -> None:
-    """In order, over several batches. Empty lines are skipped."""
+    """The order is kept over several batches. Empty lines are skipped."""
     seen: list[tuple[int, int]] = []
     out = tmp_path / "new" / f"out.{form}"
     assert extract_features(ColourEncoder(), lines, "text", out, lambda *done: seen.append(done)) == 150
     texts, features = read_features(out, "text")
     assert texts == TEXTS
-    assert (features == np.stack([text.frame for text in ColourEncoder().texts(TEXTS)])).all()
+    assert (features == np.stack([text.frame for text in ColourEncoder().encode_texts(TEXTS)])).all()
     assert seen == [(64, 150), (128, 150), (150, 150)]
 
 
@@ -61,7 +61,7 @@ def test_pictures_are_relative_to_the_list_file(tmp_path: Path, form: str) -> No
 def test_tsv_quotes_tabs_and_quotes(tmp_path: Path) -> None:
 
     class ConstantEncoder(ColourEncoder):
-        def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+        def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
             return [TextVectors(np.ones(3, np.float32)) for _ in texts]
 
     (tmp_path / "list.txt").write_text('say "hi"\tthere, 강아지')
@@ -71,7 +71,7 @@ def test_tsv_quotes_tabs_and_quotes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["tsv", "parquet"])
 def test_failed_extraction_keeps_older_file(tmp_path: Path, form: str) -> None:
-    """And leaves no partial file."""
+    """No partial file is left."""
     out = tmp_path / f"out.{form}"
     out.write_text("from before")
     (tmp_path / "list.txt").write_text("gone.png")

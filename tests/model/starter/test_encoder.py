@@ -41,53 +41,53 @@ def encoder(artifacts_dir: Path) -> Encoder:
 @pytest.fixture(scope="module")
 def pictures(artifacts_dir: Path) -> dict[str, Picture]:
     """Return the middle frame of each sample clip."""
-    found = {}
+    pictures = {}
     for path, sample in artifacts.find_samples(artifacts_dir):
         with av.open(str(path)) as media:
             frames = list(media.decode(video=0))
-            found[sample.file] = np.asarray(frames[len(frames) // 2].to_ndarray(format="rgb24"), np.uint8)
-    return found
+            pictures[sample.file] = np.asarray(frames[len(frames) // 2].to_ndarray(format="rgb24"), np.uint8)
+    return pictures
 
 
 @pytest.mark.parametrize("file", CAPTIONS)
 def test_text_finds_its_sample_in_three_languages(encoder: Encoder, pictures: dict[str, Picture], file: str) -> None:
-    """Among all samples, in English, Korean and Chinese."""
+    """The nearest of all samples is the described one, in English, Korean and Chinese."""
     names = list(pictures)
-    vectors = encoder.frames([pictures[name] for name in names])
-    for text in encoder.texts(CAPTIONS[file]):
+    vectors = encoder.encode_frames([pictures[name] for name in names])
+    for text in encoder.encode_texts(CAPTIONS[file]):
         assert names[int((vectors @ text.frame).argmax())] == file
 
 
 def test_vectors_are_float32_unit_vectors(encoder: Encoder, pictures: dict[str, Picture]) -> None:
     """Frames and texts are (n, 512). An empty input gives an empty result."""
-    vectors = encoder.frames(list(pictures.values())[:3])
+    vectors = encoder.encode_frames(list(pictures.values())[:3])
     assert vectors.shape == (3, encoder.frame_size)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert np.linalg.norm(encoder.texts(["snow"])[0].frame) == pytest.approx(1, abs=1e-5)
-    assert encoder.frames([]).shape == (0, encoder.frame_size)
-    assert encoder.texts([]) == []
+    assert np.linalg.norm(encoder.encode_texts(["snow"])[0].frame) == pytest.approx(1, abs=1e-5)
+    assert encoder.encode_frames([]).shape == (0, encoder.frame_size)
+    assert encoder.encode_texts([]) == []
 
 
 def test_starter_has_no_motion_vectors(encoder: Encoder) -> None:
     assert encoder.motion_size is None
-    assert encoder.texts(["a dog runs"])[0].motion is None
+    assert encoder.encode_texts(["a dog runs"])[0].motion is None
     with pytest.raises(ValueError, match="no motion vectors"):
-        encoder.clips([])
+        encoder.encode_clips([])
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "🍌🏄", "\ud800 half", "x" * 10_000, "고양이 " * 2_000, "\x00\u202e", "ꦲꦏ ሰላም"]
 )
 def test_any_text_is_encoded(encoder: Encoder, text: str) -> None:
-    """Any script, emoji, lone surrogates and 10,000 characters."""
-    assert np.isfinite(encoder.texts([text])[0].frame).all()
+    """The texts have any script, emoji, lone surrogates and 10,000 characters."""
+    assert np.isfinite(encoder.encode_texts([text])[0].frame).all()
 
 
 def test_text_vector_does_not_depend_on_batch_case_or_full_stop(encoder: Encoder) -> None:
-    batch = encoder.texts(["a dog", "A long sentence about people who walk through a city in the rain", "雪", "x", "y"])
+    batch = encoder.encode_texts(["a dog", "A long sentence about people who walk through a city in the rain", "雪", "x", "y"])
     for text, index in (("a dog", 0), ("A Dog.", 0), ("雪。", 2)):
-        assert float(encoder.texts([text])[0].frame @ batch[index].frame) > 0.9999
+        assert float(encoder.encode_texts([text])[0].frame @ batch[index].frame) > 0.9999
 
 
 @pytest.mark.parametrize("size", [0, 1_000])
@@ -117,7 +117,7 @@ def test_int8_tower_is_close_to_float32(artifacts_dir: Path, pictures: dict[str,
 
 
 def test_tower_is_equal_with_and_without_transformers(artifacts_dir: Path, pictures: dict[str, Picture]) -> None:
-    """Read directly for serving, or through transformers for training."""
+    """It is read directly for serving, and through transformers for training."""
     pixels = starter.PREPROCESS(list(pictures.values())[:2])
     straight = picture_tower.load_serving_tower(artifacts.find_tower(artifacts_dir))(pixels)
     through = picture_tower.build_serving_tower(starter.read_tower(artifacts_dir), torch.device("cpu"))(pixels)
@@ -137,13 +137,13 @@ def test_adapter_changes_vectors_and_generation(
     other = starter.load_starter(artifacts_dir, "cpu", tmp_path)
     assert other.generation != encoder.generation
     picture = [pictures["swimming.mp4"]]
-    assert float(other.frames(picture)[0] @ encoder.frames(picture)[0]) < 0.999
+    assert float(other.encode_frames(picture)[0] @ encoder.encode_frames(picture)[0]) < 0.999
     with pytest.raises(ArtifactsMissingError, match="no adapter"):
         starter.load_starter(artifacts_dir, "cpu", tmp_path / "lost")
 
 
 def test_measured_ranges_are_extremes_over_all_batches() -> None:
-    """For each channel of the inputs of each matrix product."""
+    """The ranges agree for each channel of the inputs of each matrix product."""
     torch.manual_seed(0)
     config = CLIPVisionConfig(
         hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16

@@ -36,7 +36,7 @@ def test_info_nce_is_cross_entropy_in_both_directions(logits: torch.Tensor) -> N
 
 
 def test_sampled_nce_is_binary_classification_of_sampled_columns(logits: torch.Tensor) -> None:
-    """With as many negatives as there are other columns."""
+    """The test uses as many negatives as there are other columns."""
     pooled = logits.mean(2)
     drawn = torch.randint(COLUMNS - 1, (TEXTS, COLUMNS - 1), generator=make_random()).tolist()
     total = 0.0
@@ -50,7 +50,7 @@ def test_sampled_nce_is_binary_classification_of_sampled_columns(logits: torch.T
 
 
 def test_mil_nce_sums_over_frames_of_own_clip(logits: torch.Tensor) -> None:
-    """All frames of a text's own clip against those of other clips, and against the texts of other clips."""
+    """A text's own frames are contrasted with frames of other clips, and with texts of other clips."""
     own, total = OWN.tolist(), 0.0
     for i in range(TEXTS):
         positive = sum(math.exp(s) for s in logits[i, own[i]].tolist())
@@ -62,7 +62,7 @@ def test_mil_nce_sums_over_frames_of_own_clip(logits: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_is_lower_for_right_column(name: str) -> None:
-    """For every loss, compared with the column of a hard negative."""
+    """The wrong column is a hard negative."""
     own = torch.tensor([0, 1])
     right, wrong = torch.zeros(2, 3, 1), torch.zeros(2, 3, 1)
     right[torch.arange(2), own] = 5
@@ -76,7 +76,7 @@ def compute_gradient(name: str, logits: torch.Tensor, own: torch.Tensor) -> torc
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_gradients_are_finite(name: str, logits: torch.Tensor) -> None:
-    """Also if all negatives of a text are masked out."""
+    """They are also finite if all negatives of a text are masked out."""
     logits.requires_grad_()
     assert compute_gradient(name, logits, OWN).isfinite().all()
     alone = torch.ones(2, 2, 1, requires_grad=True)

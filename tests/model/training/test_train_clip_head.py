@@ -27,13 +27,13 @@ class RedBlueEncoder:
     frame_size = SIZE
     motion_size: int | None = None
 
-    def texts(self, texts: Sequence[str]) -> list[TextVectors]:
+    def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         return [TextVectors(unit(float(text == "red"), float(text == "blue"))) for text in texts]
 
-    def frames(self, pictures: Sequence[Picture]) -> Vector:
+    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.stack([unit(picture[0, 0, 0] / 255, picture[0, 0, 2] / 255) for picture in pictures])
 
-    def clips(self, clips: Sequence[Clip]) -> Vector:
+    def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         raise NotImplementedError
 
 
@@ -86,9 +86,9 @@ def train(
 def test_trained_head_is_served_as_another_generation(pairs: list[Pair], tmp_path: Path) -> None:
     """The clip that ends with the text's colour is nearer, although both clips have the same frames."""
     plain, encoder = RedBlueEncoder(), attach_clip_head(RedBlueEncoder(), train(pairs, tmp_path))
-    red, blue = plain.frames([np.full((1, 1, 3), c, np.uint8) for c in ((255, 0, 0), (0, 0, 255))])
-    clips = encoder.clips([ClipVectors(np.stack([blue, red])), ClipVectors(np.stack([red, blue]))])
-    cosines = clips @ np.stack([text.motion for text in encoder.texts(["red", "blue"]) if text.motion is not None]).T
+    red, blue = plain.encode_frames([np.full((1, 1, 3), c, np.uint8) for c in ((255, 0, 0), (0, 0, 255))])
+    clips = encoder.encode_clips([ClipVectors(np.stack([blue, red])), ClipVectors(np.stack([red, blue]))])
+    cosines = clips @ np.stack([text.motion for text in encoder.encode_texts(["red", "blue"]) if text.motion is not None]).T
     assert cosines.argmax(0).tolist() == [0, 1]
     assert np.allclose(np.linalg.norm(clips, axis=1), 1, atol=1e-5)
     assert encoder.motion_size == SIZE
@@ -107,7 +107,7 @@ def test_same_pairs_give_the_same_generation(pairs: list[Pair], tmp_path: Path) 
 
 
 def test_encoder_without_head_is_unchanged(pairs: list[Pair], tmp_path: Path) -> None:
-    """The case without an adapter, and with an adapter that was trained without clips."""
+    """There is no adapter, or one that was trained without clips."""
     photographs = [Pair(pair.text, pair.pictures[:1], pair.source, fixed_split="train") for pair in pairs]
     plain = RedBlueEncoder()
     assert attach_clip_head(plain, None) is plain
