@@ -1,4 +1,4 @@
-"""The real app at a local Slack, with a library in memory behind it and a real Redis beside it."""
+"""The real app at a fake Slack, with a library in memory and a real Redis."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,16 +9,15 @@ import pytest
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.slack.run import RunningApp, running_app
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
-from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, TEAM
+from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN
 from tests.support.slack.server import Slack, slack
+from tests.support.slack.world import SPACE
 from worker.settings import Settings
-
-SPACE = f"slack:{TEAM}"
 
 
 @pytest.fixture
 def client() -> FakeClient:
-    """A library of three videos that Bob put in."""
+    """Make a library of three videos that Bob added."""
     return FakeClient([replace(video, space=SPACE, submitter="U0000BOB", name="Bob") for video in (SNOW, GOAL, TALK)])
 
 
@@ -31,14 +30,14 @@ def settings(clean_redis: str, tmp_path: Path, no_dotenv: None) -> Settings:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Slack]:
-    """Whatever a test does, Slack refuses nothing of ours."""
+    """Run a fake Slack. A request that it refuses fails the test."""
     async with slack() as running:
         yield running
         assert running.refused == []
 
 
 @pytest.fixture
-async def kept(settings: Settings) -> AsyncIterator[ChatStores]:
+async def stores(settings: Settings) -> AsyncIterator[ChatStores]:
     assert settings.redis_url
     async with open_chat_stores(
         settings.redis_url.get_secret_value(), settings.person_rate, settings.space_rate
@@ -47,6 +46,6 @@ async def kept(settings: Settings) -> AsyncIterator[ChatStores]:
 
 
 @pytest.fixture
-async def app(server: Slack, client: FakeClient, kept: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
-    async with running_app(settings, client, kept, api_url=f"{server.address}/api/") as running:
+async def app(server: Slack, client: FakeClient, stores: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+    async with running_app(settings, client, stores, api_url=f"{server.address}/api/") as running:
         yield running

@@ -1,4 +1,4 @@
-"""The local Slack refuses what Slack refuses: else the other tests would prove nothing."""
+"""The fake Slack refuses what Slack refuses; without that the other tests would prove nothing."""
 
 from typing import Any
 
@@ -15,8 +15,7 @@ def kit() -> Kit:
     return Kit(lambda id: id == "F00000001")
 
 
-def test_a_good_message_is_taken() -> None:
-    """Blocks within the limits are not refused."""
+def test_message_within_the_limits_is_accepted() -> None:
     actions = {"type": "actions", "elements": [BUTTON]}
     assert kit().message([GOOD | {"accessory": PICTURE}, {"type": "divider"}, actions, PICTURE]) == []
 
@@ -48,13 +47,11 @@ def test_a_good_message_is_taken() -> None:
         [{"type": "input", "label": {"type": "plain_text", "text": "a"}, "element": {"type": "plain_text_input"}}],
     ],
 )
-def test_a_bad_message_is_refused(blocks: list[dict[str, Any]]) -> None:
-    """Each limit, unknown field and missing field that Slack's reference names is a refusal."""
+def test_message_beyond_a_limit_or_with_a_wrong_field_is_refused(blocks: list[dict[str, Any]]) -> None:
     assert kit().message(blocks)
 
 
-def test_a_bad_view_or_option_is_refused() -> None:
-    """Views and suggestions have limits of their own."""
+def test_view_or_option_beyond_a_limit_is_refused() -> None:
     home = {"type": "home", "blocks": [GOOD]}
     assert kit().view(home) == []
     assert kit().view(home | {"blocks": [GOOD] * 101})

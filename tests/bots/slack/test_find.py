@@ -1,4 +1,4 @@
-"""Searching in Slack: the answer, its cards and its buttons."""
+"""Search in Slack: the answer, its cards and its buttons."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,35 +7,19 @@ import pytest
 
 from bots.chat.stores import ChatStores
 from bots.slack.run import RunningApp, running_app
-from tests.bots.slack.conftest import SPACE
-from tests.support.fake_client import SNOW, FakeClient, FakeVideo
+from tests.support.fake_client import SNOW, FakeClient
 from tests.support.slack.blockkit import options
 from tests.support.slack.methods import TEAM, Shown
 from tests.support.slack.server import Slack
+from tests.support.slack.world import ALL, ANN, BOB, KIM, SECRET, SPACE, ask, make_film
 from worker.protocol.spaces import SpaceSettings
 from worker.settings import Settings
 
-ANN, BOB, KIM = "U0000ANN", "U0000BOB", "U0000KIM"
-ALL, SECRET = "C0000ALL", "G0000SEC"
 
-
-def film(number: int, title: str = "") -> FakeVideo:
-    link = f"https://video.example/{number}"
-    return FakeVideo(link, title or f"Film {number}", ("a dog runs",), space=SPACE, submitter=BOB, name="Bob")
-
-
-async def asked(server: Slack, words: str, user: str = ANN, channel: str = ALL) -> Shown:
-    """What the person is shown for it."""
-    before = len(server.to(user))
-    await server.command(words, user, channel)
-    shown: Shown = (await server.until(lambda: server.to(user)[before:]))[0]
-    return shown
-
-
-async def test_a_search_is_answered_with_cards(app: RunningApp, server: Slack) -> None:
-    """`/reel words` shows the asker alone the moments, each with its picture as a file of Slack and its reasons."""
-    shown = await asked(server, "dog")
-    assert "Found for “dog”" in shown.text
+async def test_search_is_answered_with_cards(app: RunningApp, server: Slack) -> None:
+    """Only the user sees them, each with its picture as a Slack file and the reasons for the match."""
+    shown = await ask(server, "dog")
+    assert "Results for “dog”" in shown.text
     assert "Dogs in snow" in shown.text
     assert "0:00–0:06 · 0:18 · looks like it · added by Bob, Nov 20, 2026 · 1 more inside" in shown.text
     assert [server.files[id].alt for id in shown.files] == ["Dogs in snow, 0:00–0:06", "The goal, 0:06–0:12"]
@@ -47,22 +31,19 @@ async def test_a_search_is_answered_with_cards(app: RunningApp, server: Slack) -
     assert server.posted == []
 
 
-async def test_weak_results_say_so(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Where nothing stands out, what is shown is called the nearest, and not the answer."""
+async def test_weak_results_are_called_the_closest(app: RunningApp, server: Slack, client: FakeClient) -> None:
     client.weak = True
-    assert "No good match" in (await asked(server, "dog")).text
+    assert "No good match" in (await ask(server, "dog")).text
 
 
-async def test_nothing_found_is_said(app: RunningApp, server: Slack) -> None:
-    """A search without a hit, or without words, is answered with a sentence."""
-    assert "Nothing found" in (await asked(server, "submarine")).text
-    assert "nothing to search for" in (await asked(server, "find ,")).text
+async def test_search_without_hits_or_words_is_answered_with_a_sentence(app: RunningApp, server: Slack) -> None:
+    assert "Nothing found" in (await ask(server, "submarine")).text
+    assert "nothing to search for" in (await ask(server, "find ,")).text
 
 
-async def test_pages_turn_in_place(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Five cards a page; Next and Back put the other page where this one was."""
-    client.videos = [film(number) for number in range(7)]
-    shown = await asked(server, "dog")
+async def test_page_buttons_replace_the_page(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    client.videos = [make_film(number) for number in range(7)]
+    shown = await ask(server, "dog")
     assert (shown.text.count("Film"), shown.buttons("Back")) == (5, [])
     await server.press(shown, shown.buttons("Next")[0])
     await server.until(lambda: shown.edits == 1)
@@ -73,9 +54,10 @@ async def test_pages_turn_in_place(app: RunningApp, server: Slack, client: FakeC
     assert len(server.shown) == 1
 
 
-async def test_each_button_of_a_card(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """More like this, search inside and both thumbs act on their card; the answers are the presser's alone."""
-    shown = await asked(server, "dog")
+async def test_card_buttons_answer_the_user_who_pressed_them(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    shown = await ask(server, "dog")
     await server.press(shown, shown.buttons("More like this")[0])
     like = (await server.until(lambda: server.to(ANN)[1:]))[0]
     assert "Similar moments" in like.text
@@ -93,9 +75,8 @@ async def test_each_button_of_a_card(app: RunningApp, server: Slack, client: Fak
     assert shown.edits == 0
 
 
-async def test_an_opened_link_is_noted_and_nothing_said(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """The browser opens a link by itself; that it was opened for these words is taken down, and nobody is bothered."""
-    shown = await asked(server, "dog")
+async def test_opened_link_is_recorded_without_a_reply(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    shown = await ask(server, "dog")
     assert await server.press(shown, shown.buttons("Open")[1]) is None
     await app.requests.tasks.wait_until_idle()
     (vote,) = client.votes
@@ -104,30 +85,29 @@ async def test_an_opened_link_is_noted_and_nothing_said(app: RunningApp, server:
     assert len(server.shown) == 1
 
 
-async def test_share_posts_a_plain_link_that_plays(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """The channel sees who shares what was found for what, with a link that unfurls into the platform's player."""
-    shown = await asked(server, "dog", channel=SECRET)
+async def test_share_posts_a_link_that_slack_unfurls(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    shown = await ask(server, "dog", channel=SECRET)
     await server.press(shown, shown.buttons("Share")[0])
     (posted,) = await server.until(lambda: server.posted)
     assert posted.channel == SECRET
     assert posted.payload["text"] == (
-        "Ann shares what was found for “dog”: Dogs in snow (0:00–0:06)\n<https://video.example/snow#t=0>"
+        "Ann shared a result for “dog”: Dogs in snow (0:00–0:06)\n<https://video.example/snow#t=0>"
     )
     assert [bool(posted.payload[name]) for name in ("mrkdwn", "unfurl_links", "unfurl_media")] == [False, True, True]
     assert [vote.kind for vote in client.votes] == ["shared"]
 
 
-async def test_share_where_the_bot_is_no_member(app: RunningApp, server: Slack) -> None:
-    """In a channel that it can't post to, a share goes through the answer to the button."""
+async def test_share_in_a_closed_channel_uses_the_response_url(app: RunningApp, server: Slack) -> None:
     server.closed.add(SECRET)
-    shown = await asked(server, "dog", channel=SECRET)
+    shown = await ask(server, "dog", channel=SECRET)
     await server.press(shown, shown.buttons("Share")[0])
     (posted,) = await server.until(lambda: server.posted)
     assert (posted.channel, "https://video.example/snow#t=0" in posted.text) == (SECRET, True)
 
 
-async def test_public_from_the_start(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Where the space says so, all see the answer and whose it is, unmentioned; failures stay the asker's own."""
+async def test_public_answers_name_the_user_and_failures_stay_private(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
     client.settings[SPACE] = SpaceSettings(answers="public")
     await server.command("dog")
     (posted,) = await server.until(lambda: server.posted)
@@ -137,11 +117,10 @@ async def test_public_from_the_start(app: RunningApp, server: Slack, client: Fak
     await server.command("dog", channel=SECRET)
     (_, second) = await server.until(lambda: server.posted[1:] and server.posted)
     assert "Dogs in snow" in second.text
-    assert "nothing to search for" in (await asked(server, "find ,")).text
+    assert "nothing to search for" in (await ask(server, "find ,")).text
 
 
-async def test_a_mention_is_answered_in_its_thread(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """`@Reelseek words` in a thread is answered there: to the asker alone, or for all where the space says so."""
+async def test_mention_is_answered_in_its_thread(app: RunningApp, server: Slack, client: FakeClient) -> None:
     event = {"type": "app_mention", "user": ANN, "channel": ALL, "ts": "9.1", "thread_ts": "9.0"}
     await server.event(event | {"text": "<@U0000BOT> dog"})
     (alone,) = await server.until(lambda: server.to(ANN))
@@ -157,8 +136,8 @@ async def test_a_mention_is_answered_in_its_thread(app: RunningApp, server: Slac
     assert shared.payload["thread_ts"] == "9.0"
 
 
-async def test_a_message_to_the_app_itself(app: RunningApp, server: Slack) -> None:
-    """In the app's own conversation, and in the assistant pane, words are searched for and answered in place."""
+async def test_direct_message_is_answered_in_place(app: RunningApp, server: Slack) -> None:
+    """In the conversation with the app, and in threads of the assistant pane."""
     message = {"type": "message", "channel_type": "im", "user": ANN, "channel": "D0000ANN", "ts": "5.0"}
     await server.event(message | {"text": "dog"})
     await server.event(message | {"text": "ball", "thread_ts": "4.0"})
@@ -169,18 +148,18 @@ async def test_a_message_to_the_app_itself(app: RunningApp, server: Slack) -> No
     assert "The goal" in threads["4.0"]
 
 
-async def test_the_assistant_pane_greets_with_help(app: RunningApp, server: Slack) -> None:
-    """Opening the pane shows what there is to ask for, in its thread."""
+async def test_assistant_pane_opens_with_the_help(app: RunningApp, server: Slack) -> None:
     thread = {"user_id": ANN, "channel_id": "D0000ANN", "thread_ts": "6.0", "context": {}}
     await server.event({"type": "assistant_thread_started", "assistant_thread": thread})
     (posted,) = await server.until(lambda: server.posted)
     assert (posted.payload["thread_ts"], "/reel index LINK" in posted.text) == ("6.0", True)
 
 
-async def test_the_search_form(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """The shortcut opens a form; titles are suggested; its answer goes to the chosen conversation."""
+async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
     long = "https://video.example/" + "x" * 200
-    client.videos.append(replace(film(9, "Long dog"), link=long))
+    client.videos.append(replace(make_film(9, "Long dog"), link=long))
     await server.send("interactive", server.interaction("shortcut", ANN) | {"callback_id": "search"})
     (view,) = await server.until(lambda: server.views)
     suggestion = server.interaction("block_suggestion", ANN) | {"action_id": "in", "block_id": "in", "value": "dog"}
@@ -201,64 +180,66 @@ async def test_the_search_form(app: RunningApp, server: Slack, client: FakeClien
     assert (await server.send("interactive", body))["errors"].keys() == {"words"}
 
 
-async def test_what_people_wrote_is_inert(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """A title can't ping, link, format or draw over its surroundings, on a card, in a share, or in the library."""
+async def test_titles_and_queries_cannot_notify_link_or_format(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    """On a card, in a share and in the library."""
     title = "<!channel> <@U0000BOB> *bold* `code` :smile: <https://evil.example|click> & \u202etxet"
-    client.videos = [film(1, title)]
-    shown = await asked(server, "dog <!here> &lt;!channel&gt;")
+    client.videos = [make_film(1, title)]
+    shown = await ask(server, "dog <!here> &lt;!channel&gt;")
     assert "<!channel> <@U0000BOB> *bold* `code` :smile: <https://evil.example|click> &" in shown.text
     assert "\u202e" not in shown.text
     await server.press(shown, shown.buttons("Share")[0])
     (posted,) = await server.until(lambda: server.posted)
     assert "&lt;!channel&gt; &lt;@U0000BOB&gt;" in posted.payload["text"]
-    assert "<!channel>" in (await asked(server, "library")).text
+    assert "<!channel>" in (await ask(server, "library")).text
     # The local Slack refuses each text that would ping, and this fixture fails where it refused one.
     assert not any("mrkdwn" in str(block) for each in server.shown for block in each.payload.get("blocks", ()))
 
 
-async def test_everybody_reads_their_own_language(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Labels and sentences are in the person's locale, or in the one that the space has chosen for all."""
-    assert (await asked(server, "dog", user=KIM)).buttons("비슷한")
+async def test_answers_use_the_locale_of_the_user_or_the_space(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    assert (await ask(server, "dog", user=KIM)).buttons("비슷한")
     client.settings[SPACE] = SpaceSettings(language="zh")
     await app.requests.chat.stores.settings.invalidate_settings(SPACE)
-    assert "비슷한" not in (await asked(server, "dog", user=KIM)).text
-    assert not (await asked(server, "dog")).buttons("More like this")
+    assert "비슷한" not in (await ask(server, "dog", user=KIM)).text
+    assert not (await ask(server, "dog")).buttons("More like this")
 
 
-async def test_a_picture_is_sent_once(app: RunningApp, server: Slack) -> None:
-    """A moment's picture is uploaded to the workspace once, however often it is shown."""
-    first, second = await asked(server, "dog"), await asked(server, "dog", user=BOB)
+async def test_picture_is_uploaded_once_per_workspace(app: RunningApp, server: Slack) -> None:
+    first, second = await ask(server, "dog"), await ask(server, "dog", user=BOB)
     assert first.files == second.files
     assert len(server.files) == 2
 
 
-async def test_a_card_without_its_picture(app: RunningApp, server: Slack) -> None:
-    """A file that Slack no longer takes costs the picture, not the answer; next time it is sent anew."""
-    first = await asked(server, "dog")
+async def test_refused_picture_is_left_out_and_uploaded_again(app: RunningApp, server: Slack) -> None:
+    first = await ask(server, "dog")
     server.files.clear()
-    second = await asked(server, "dog")
+    second = await ask(server, "dog")
     assert (second.files, "Dogs in snow" in second.text) == ([], True)
     assert server.refused
     server.refused.clear()
-    third = await asked(server, "dog", user=BOB)
+    third = await ask(server, "dog", user=BOB)
     assert third.files
     assert third.files != first.files
 
 
-async def test_an_answer_waits_only_so_long_for_pictures(app: RunningApp, server: Slack) -> None:
-    """Where Slack has not read the files after some seconds, the cards come without."""
+async def test_answer_does_not_wait_for_unprocessed_pictures(app: RunningApp, server: Slack) -> None:
     server.looks = 10**9
-    shown = await asked(server, "dog")
+    shown = await ask(server, "dog")
     assert (shown.files, "Dogs in snow" in shown.text) == ([], True)
 
 
-async def test_a_private_channel_keeps_its_own(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """What a private channel put in is found there, and in no other; nor is it told by a button pressed elsewhere."""
-    client.videos = [replace(film(1), private_channel=SECRET)]
-    shown = await asked(server, "dog", channel=SECRET)
+async def test_videos_of_a_private_channel_are_found_only_there(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    """A button pressed elsewhere shows nothing of its results either."""
+    client.videos = [replace(make_film(1), private_channel=SECRET)]
+    shown = await ask(server, "dog", channel=SECRET)
     assert "Film 1" in shown.text
-    assert "Nothing found" in (await asked(server, "dog", channel=ALL)).text
-    assert "Nothing found" in (await asked(server, "dog", channel="C00UNKNOWN")).text
+    assert "Nothing found" in (await ask(server, "dog", channel=ALL)).text
+    assert "Nothing found" in (await ask(server, "dog", channel="C00UNKNOWN")).text
     elsewhere = Shown(ALL, "1.0", shown.payload, to=ANN)
     await server.press(elsewhere, shown.buttons("Search inside")[0])
     assert "have expired" in (await server.until(lambda: server.to(ANN)[3:]))[0].text
@@ -266,17 +247,16 @@ async def test_a_private_channel_keeps_its_own(app: RunningApp, server: Slack, c
 
 @pytest.fixture
 async def restarted(
-    server: Slack, client: FakeClient, kept: ChatStores, settings: Settings
+    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> AsyncIterator[tuple[Shown, RunningApp]]:
-    """Results shown by an app that ended, and one that was started after it."""
-    async with running_app(settings, client, kept, api_url=f"{server.address}/api/"):
-        shown = await asked(server, "dog")
-    async with running_app(settings, client, kept, api_url=f"{server.address}/api/") as running:
+    """Show results by an app that stopped, and start another one."""
+    async with running_app(settings, client, stores, api_url=f"{server.address}/api/"):
+        shown = await ask(server, "dog")
+    async with running_app(settings, client, stores, api_url=f"{server.address}/api/") as running:
         yield shown, running
 
 
 async def test_buttons_work_after_a_restart(restarted: tuple[Shown, RunningApp], server: Slack) -> None:
-    """Results that an earlier process showed can still be acted on, in the workspace that saw them only."""
     shown, _ = restarted
     await server.press(shown, shown.buttons("Search inside")[0])
     assert "Dogs in snow" in (await server.until(lambda: server.to(ANN)[1:]))[0].text

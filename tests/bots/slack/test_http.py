@@ -10,13 +10,11 @@ import aiohttp
 import pytest
 
 from bots.chat.stores import ChatStores
-from bots.slack.run import PATH, RunningApp, serving
-from tests.bots.slack.conftest import SPACE
-from tests.bots.slack.test_faults import MENTION
-from tests.bots.slack.test_find import ANN, asked
+from bots.slack.run import PATH, RunningApp, running_app
 from tests.support.fake_client import FakeClient
 from tests.support.slack.methods import BOT_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
 from tests.support.slack.server import Slack
+from tests.support.slack.world import ANN, MENTION, SPACE, ask
 from worker.settings import Settings
 
 OTHER_TOKEN, OTHER_TEAM = "xoxb-2-other", "T0000002"
@@ -26,19 +24,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:Deprecat
 
 
 @pytest.fixture
-async def one(server: Slack, client: FakeClient, kept: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
-    """The app of one workspace, over HTTP."""
+async def one(server: Slack, client: FakeClient, stores: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+    """Run the app of one workspace over HTTP."""
     over_http = settings.model_copy(
         update={"slack_signing_secret": _secret(SIGNING_SECRET), "slack_app_token": None, "slack_port": 0}
     )
-    async with running_app(over_http, client, kept, api_url=f"{server.address}/api/") as running:
-        server.request_url = running.address + PATH
+    async with running_app(over_http, client, stores, api_url=f"{server.address}/api/") as running:
+        server.request_url = f"{running.address}{PATH}"
         yield running
 
 
 @pytest.fixture
-async def many(server: Slack, client: FakeClient, kept: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
-    """The app that workspaces install themselves."""
+async def many(server: Slack, client: FakeClient, stores: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+    """Run the app that workspaces install themselves."""
     server.tokens[OTHER_TOKEN] = OTHER_TEAM
     server.codes["other"] = OTHER_TOKEN
     update = {
@@ -49,8 +47,10 @@ async def many(server: Slack, client: FakeClient, kept: ChatStores, settings: Se
         "slack_app_token": None,
         "slack_port": 0,
     }
-    async with running_app(settings.model_copy(update=update), client, kept, api_url=f"{server.address}/api/") as running:
-        server.request_url = running.address + PATH
+    async with running_app(
+        settings.model_copy(update=update), client, stores, api_url=f"{server.address}/api/"
+    ) as running:
+        server.request_url = f"{running.address}{PATH}"
         yield running
 
 
@@ -58,42 +58,42 @@ def _secret(text: str) -> object:
     return Settings(slack_signing_secret=text).slack_signing_secret
 
 
-async def test_signed_requests_are_served(one: RunningApp, server: Slack) -> None:
+async def test_signed_requests_are_answered(one: RunningApp, server: Slack) -> None:
     """Commands and buttons work as over Socket Mode."""
-    shown = await asked(server, "dog")
+    shown = await ask(server, "dog")
     await server.press(shown, shown.buttons("Search inside")[0])
     assert "Dogs in snow" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
     assert server.connections == 0
 
 
-async def test_slack_verifies_the_address(one: RunningApp, server: Slack) -> None:
-    """The address answers Slack's challenge when it is entered in the app's configuration."""
+async def test_url_verification_challenge_is_answered(one: RunningApp, server: Slack) -> None:
     body = json.dumps({"type": "url_verification", "challenge": "c0ffee", "token": "x"})
     assert await server.post(body, JSON, SIGNING_SECRET) == (HTTPStatus.OK, '{"challenge": "c0ffee"}')
 
 
 @pytest.mark.parametrize(("secret", "age_s"), [("another", 0), (SIGNING_SECRET, 600)])
 async def test_unsigned_and_old_requests_are_refused(one: RunningApp, server: Slack, secret: str, age_s: int) -> None:
-    """A request that Slack did not sign, or that somebody repeats later, does nothing."""
+    """A request that Slack did not sign, or a replayed one, has no effect."""
     body = json.dumps({"type": "event_callback", "team_id": TEAM, "event": MENTION, "event_id": "Ev9"})
     status, _ = await server.post(body, JSON, secret, int(time.time()) - age_s)
     await one.requests.tasks.wait_until_idle()
     assert (status, server.shown) == (HTTPStatus.UNAUTHORIZED, [])
 
 
-async def test_an_event_that_is_sent_again(one: RunningApp, server: Slack) -> None:
-    """Acknowledged each time, acted on once."""
+async def test_duplicate_event_is_acknowledged_and_answered_once(one: RunningApp, server: Slack) -> None:
     for _ in range(3):
         await server.event(MENTION, id="Ev3")
     await one.requests.tasks.wait_until_idle()
     assert len(server.to(ANN)) == 1
 
 
-async def test_workspaces_install_the_app_themselves(many: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Each workspace is answered with its own token, from its own space; one that did not install it is not."""
+async def test_each_installed_workspace_uses_its_own_token_and_space(
+    many: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    """A workspace that did not install the app gets no answer."""
     await install(many, "good")
     await install(many, "other")
-    assert "Dogs in snow" in (await asked(server, "dog")).text
+    assert "Dogs in snow" in (await ask(server, "dog")).text
     await server.command("dog", team=OTHER_TEAM)
     assert "Nothing found" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
     assert {call.token for call in server.called("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
@@ -102,8 +102,7 @@ async def test_workspaces_install_the_app_themselves(many: RunningApp, server: S
     assert {request.caller.space for request in client.asked} == {SPACE, f"slack:{OTHER_TEAM}"}
 
 
-async def test_a_forged_installation_is_refused(many: RunningApp) -> None:
-    """Without the state that the installation began with, no workspace is added."""
+async def test_installation_without_its_oauth_state_is_refused(many: RunningApp) -> None:
     address = f"{many.address}/slack/oauth_redirect?code=good&state=guess"
     async with aiohttp.ClientSession() as browser, browser.get(address) as page:
         assert page.status == HTTPStatus.BAD_REQUEST
@@ -112,10 +111,10 @@ async def test_a_forged_installation_is_refused(many: RunningApp) -> None:
 
 
 @pytest.mark.parametrize("event", [{"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["U1"]}}])
-async def test_a_workspace_leaves_and_comes_back(
+async def test_removed_app_deletes_its_token_until_it_is_installed_again(
     many: RunningApp, server: Slack, client: FakeClient, event: dict[str, object]
 ) -> None:
-    """Removed, its token is deleted and its data marked for deletion; installed anew, they stay."""
+    """The data of the space is marked for deletion, and kept if the app comes back."""
     await install(many, "good")
     await install(many, "other")
     await server.event(event)
@@ -130,7 +129,7 @@ async def test_a_workspace_leaves_and_comes_back(
 
 
 async def install(app: RunningApp, code: str) -> None:
-    """What a person's browser does."""
+    """Install the app in a workspace, as the browser of a user does."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as browser:
         async with browser.get(f"{app.address}/slack/install") as page:
             state = re.search(r"state=([\w-]+)", await page.text())

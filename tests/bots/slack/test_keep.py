@@ -1,73 +1,73 @@
-"""The library, what is kept and forgotten, and what admins decide, in Slack."""
+"""The library, removal, settings, training and the Home tab in Slack."""
 
 from dataclasses import replace
 
 from bots.slack.run import RunningApp
-from tests.bots.slack.conftest import SPACE
-from tests.bots.slack.test_find import ALL, ANN, BOB, KIM, asked, film
 from tests.support.fake_client import FakeClient, generation
 from tests.support.slack.methods import Shown
 from tests.support.slack.server import Slack
+from tests.support.slack.world import ALL, ANN, BOB, KIM, SPACE, ask, make_film
 
 LINK = "https://video.example/snow"
 
 
-async def test_the_library(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """`/reel library` lists the videos, by words too, or one's own."""
-    client.videos.append(replace(film(3, "Mine"), submitter=ANN))
-    shown = await asked(server, "library")
+async def test_library_lists_all_matching_or_own_videos(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    client.videos.append(replace(make_film(3, "Mine"), submitter=ANN))
+    shown = await ask(server, "library")
     assert all(video.title in shown.text for video in client.videos)
-    assert "Dogs in snow" in (await asked(server, "library snow")).text
-    mine = (await asked(server, "library mine")).text
+    assert "Dogs in snow" in (await ask(server, "library snow")).text
+    mine = (await ask(server, "library mine")).text
     assert ("Mine" in mine, "Dogs in snow" in mine) == (True, False)
 
 
-async def test_forgetting(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """A person takes back their own, one or all; an admin, as Slack says, takes back anybody's."""
-    client.videos.append(film(3, "Third"))
+async def test_forget_removes_own_videos_and_for_admins_any_video(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    client.videos.append(make_film(3, "Third"))
     server.users[KIM]["locale"] = "en-US"
-    assert "Someone else added that video" in (await asked(server, f"forget {LINK}", user=KIM)).text
-    assert f"Removed: {LINK}" in (await asked(server, f"forget <{LINK}>")).text
-    assert "Removed: 3 videos" in (await asked(server, "forget mine", user=BOB)).text
+    assert "Someone else added that video" in (await ask(server, f"forget {LINK}", user=KIM)).text
+    assert f"Removed: {LINK}" in (await ask(server, f"forget <{LINK}>")).text
+    assert "Removed 3 videos" in (await ask(server, "forget mine", user=BOB)).text
     assert client.videos == []
 
 
-async def test_status_privacy_help(app: RunningApp, server: Slack) -> None:
-    """Each says its own; help shows what admins can do to admins only."""
-    assert "3 videos and 6 moments" in (await asked(server, "status")).text
-    assert "private channel" in (await asked(server, "privacy")).text
-    everybody, admin = await asked(server, "help", user=BOB), await asked(server, "")
+async def test_status_privacy_and_help_are_answered(app: RunningApp, server: Slack) -> None:
+    """Help lists admin commands for admins only."""
+    assert "3 videos, 6 moments" in (await ask(server, "status")).text
+    assert "private channel" in (await ask(server, "privacy")).text
+    everybody, admin = await ask(server, "help", user=BOB), await ask(server, "")
     assert "/reel index LINK …" in everybody.text
     assert ("/reel retrain" in everybody.text, "/reel retrain" in admin.text) == (False, True)
 
 
-async def test_settings(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Admins see and change what is decided for the space; others are told to ask one."""
-    shown = await asked(server, "settings watched <#C0000ALL|all> <#G0000SEC>")
+async def test_settings_are_changed_by_admins_only(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    shown = await ask(server, "settings watched <#C0000ALL|all> <#G0000SEC>")
     assert "Setting changed" in shown.text
     assert client.settings[SPACE].watched == ("C0000ALL", "G0000SEC")
-    assert "“general” is no channel" in (await asked(server, "settings watched <#C0000ALL> general")).text
+    assert "“general” is not a channel" in (await ask(server, "settings watched <#C0000ALL> general")).text
     assert client.settings[SPACE].watched == ("C0000ALL", "G0000SEC")
-    assert "can be: private, public" in (await asked(server, "settings answers loud")).text
-    assert "Only admins can do that" in (await asked(server, "settings language ko", user=BOB)).text
+    assert "can be: private, public" in (await ask(server, "settings answers loud")).text
+    assert "Only admins can do that" in (await ask(server, "settings language ko", user=BOB)).text
     assert client.settings[SPACE].language is None
-    await asked(server, "settings answers public")
+    await ask(server, "settings answers public")
     await server.command("dog")
     await server.until(lambda: server.posted)
 
 
-async def test_slack_says_who_is_an_admin(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Who was made an admin a moment ago is one, and who no longer is one is none: Slack is asked each time."""
-    assert "Only admins" in (await asked(server, "settings language ko", user=BOB)).text
+async def test_admin_rights_are_checked_with_slack_each_time(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    assert "Only admins" in (await ask(server, "settings language ko", user=BOB)).text
     server.users[BOB]["is_owner"] = True
-    assert "Setting changed" in (await asked(server, "settings language en", user=BOB)).text
+    assert "Setting changed" in (await ask(server, "settings language en", user=BOB)).text
     server.users[BOB]["is_owner"] = False
-    assert "Only admins" in (await asked(server, "settings language ko", user=BOB)).text
+    assert "Only admins" in (await ask(server, "settings language ko", user=BOB)).text
 
 
-async def test_a_retrain(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """An admin sees what would be learnt from and begins it by a button; its end comes with figures and a picture."""
-    shown = await asked(server, "retrain")
+async def test_retrain_is_confirmed_by_an_admin_and_ends_with_a_picture(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    shown = await ask(server, "retrain")
     assert "120 pairs" in shown.text
     await server.press(shown, shown.buttons("Train")[0], user=BOB)
     assert "Only admins" in (await server.until(lambda: server.to(BOB)))[0].text
@@ -77,17 +77,18 @@ async def test_a_retrain(app: RunningApp, server: Slack, client: FakeClient) -> 
     assert len(last.files) == 1
 
 
-async def test_models(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Admins see the generations and go back to the one before."""
+async def test_models_are_listed_and_rolled_back_by_admins_only(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
-    assert "starter-1, Nov 20, 2026" in (await asked(server, "model")).text
-    assert "Now using starter-0" in (await asked(server, "model rollback")).text
-    assert "Only admins" in (await asked(server, "model rollback", user=BOB)).text
+    assert "starter-1, Nov 20, 2026" in (await ask(server, "model")).text
+    assert "Now using starter-0" in (await ask(server, "model rollback")).text
+    assert "Only admins" in (await ask(server, "model rollback", user=BOB)).text
 
 
-async def test_the_home_tab(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Home shows the library, one's own submissions and help, in the viewer's language, within Slack's limits."""
-    client.videos += [film(number) for number in range(40)]
+async def test_home_tab_shows_library_own_videos_and_help(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    """In the language of the user, and within Slack's limits."""
+    client.videos += [make_film(number) for number in range(40)]
     await server.event({"type": "app_home_opened", "user": BOB, "channel": "D1", "tab": "home"})
     view = await server.until(lambda: server.homes.get(BOB))
     shown = Shown("", "", view).text
@@ -101,8 +102,7 @@ async def test_the_home_tab(app: RunningApp, server: Slack, client: FakeClient) 
     assert server.called("conversations.info") == []
 
 
-async def test_no_answer_is_shown_to_others(app: RunningApp, server: Slack) -> None:
-    """Private is the default: nothing of all this was seen by anybody else."""
+async def test_answers_are_private_by_default(app: RunningApp, server: Slack) -> None:
     for words in ("dog", "library", "status", "privacy", "help", "settings", "retrain", "model", "forget mine"):
-        await asked(server, words, channel=ALL)
+        await ask(server, words, channel=ALL)
     assert server.posted == []

@@ -22,8 +22,8 @@ def manifest() -> dict[str, Any]:
     return found
 
 
-def test_it_is_valid(manifest: dict[str, Any]) -> None:
-    """Slack's own schema takes it, where that is at hand."""
+def test_manifest_fits_slacks_schema(manifest: dict[str, Any]) -> None:
+    """Slack's own schema is used if it is present."""
     assert manifest["settings"]["socket_mode_enabled"] is True
     if (specs := folder()) is None:
         return
@@ -31,8 +31,8 @@ def test_it_is_valid(manifest: dict[str, Any]) -> None:
     jsonschema.Draft7Validator(schema).validate(manifest)
 
 
-def test_it_asks_for_what_the_app_uses(manifest: dict[str, Any]) -> None:
-    """Scopes are those that the doctor looks for, and each is explained; the command and shortcuts are those heard."""
+def test_manifest_has_the_scopes_command_and_shortcuts_of_the_app(manifest: dict[str, Any]) -> None:
+    """Every scope is explained in the documentation."""
     assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
     page = (ROOT / "docs" / "slack.md").read_text()
     assert [scope for scope in SCOPES if f"`{scope}`" not in page] == []
@@ -41,8 +41,8 @@ def test_it_asks_for_what_the_app_uses(manifest: dict[str, Any]) -> None:
     assert {each["callback_id"] for each in features["shortcuts"]} == {FORM, "index"}
 
 
-def test_requests_are_held_against_slack_s_description() -> None:
-    """Where it is at hand, what it does not know is refused; elsewhere this says that that layer was left out."""
+def test_fake_slack_refuses_what_slacks_description_lacks() -> None:
+    """If the description is not present, the test is skipped and only our own rules apply."""
     if folder() is None:
         pytest.skip("Slack's published description is not at hand: requests are held against our own rules alone")
     assert problems("chat.postMessage", {"channel": "C1", "text": "x"}) == []

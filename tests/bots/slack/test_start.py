@@ -1,4 +1,4 @@
-"""Starting the app, and what the doctor says of it."""
+"""Start of the Slack app, and the doctor's checks of it."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bots.chat.background_tasks import tasks
+from bots.chat.background_tasks import running_tasks
 from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.connect import CommandError
@@ -15,20 +15,18 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack.check import check_slack
 from bots.slack.responder import SlackResponder
-from bots.slack.run import SCOPES, run
-from bots.slack.thumbnails import Pictures
+from bots.slack.run import SCOPES, run, running_app
+from bots.slack.thumbnails import ThumbnailUploader
 from bots.slack.workspaces import WorkspaceClients
-from tests.bots.slack.conftest import SPACE
 from tests.support.fake_client import FakeClient
 from tests.support.network import free_port
 from tests.support.slack.server import Slack
+from tests.support.slack.world import SPACE
 from worker.settings import Settings
 
-SECRET = ("slack_bot_token", "slack_app_token")
 
-
-def changed(settings: Settings, **values: Any) -> Settings:
-    """As if these were in the environment."""
+def with_settings(settings: Settings, **values: Any) -> Settings:
+    """Return settings as if these values came from the environment."""
     return settings.model_copy(
         update={name: getattr(Settings(**{name: value}), name) for name, value in values.items()}
     )
@@ -43,74 +41,73 @@ def changed(settings: Settings, **values: Any) -> Settings:
         ({"slack_app_token": "xapp-wrong"}, "invalid_auth"),
     ],
 )
-async def test_a_missing_or_wrong_token(
-    server: Slack, client: FakeClient, kept: ChatStores, settings: Settings, values: dict[str, Any], said: str
+async def test_start_with_missing_or_wrong_token_fails_with_a_sentence(
+    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, values: dict[str, Any], said: str
 ) -> None:
-    """One sentence and status 2, within 5 seconds."""
+    """Exit status 2, within 5 seconds."""
     began = time.monotonic()
     with pytest.raises(CommandError) as ended:
-        async with running_app(changed(settings, **values), client, kept, api_url=f"{server.address}/api/"):
+        async with running_app(with_settings(settings, **values), client, stores, api_url=f"{server.address}/api/"):
             pass
     assert (said in str(ended.value), ended.value.status) == (True, 2)
     assert time.monotonic() - began < 5
 
 
-async def test_slack_can_not_be_reached(client: FakeClient, kept: ChatStores, settings: Settings) -> None:
-    """One sentence, within 5 seconds."""
+async def test_start_without_slack_fails_with_a_sentence(
+    client: FakeClient, stores: ChatStores, settings: Settings
+) -> None:
     with pytest.raises(CommandError, match="Slack cannot be reached"):
-        async with running_app(settings, client, kept, api_url=f"http://127.0.0.1:{free_port()}/api/"):
+        async with running_app(settings, client, stores, api_url=f"http://127.0.0.1:{free_port()}/api/"):
             pass
 
 
-async def test_a_chat_frontend_needs_redis(no_dotenv: None) -> None:
-    """Without Redis one sentence says how to get one."""
+async def test_start_without_redis_tells_how_to_get_one(no_dotenv: None) -> None:
     with pytest.raises(CommandError, match="docker compose up") as ended:
         await run(Settings())
     assert ended.value.status == 2
 
 
-async def test_a_start_tells_that_the_app_is_there(
-    server: Slack, client: FakeClient, kept: ChatStores, settings: Settings
+async def test_start_records_that_the_app_is_installed(
+    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
-    """A workspace that had removed the app and has it again keeps its data."""
+    """A workspace that removed the app and installed it again keeps its data."""
     client.removed_spaces.add(SPACE)
-    async with running_app(settings, client, kept, api_url=f"{server.address}/api/") as app:
+    async with running_app(settings, client, stores, api_url=f"{server.address}/api/") as app:
         await app.requests.tasks.wait_until_idle()
     assert client.removed_spaces == set()
 
 
-async def test_it_stops_at_once(clean_redis: str, client: FakeClient, server: Slack) -> None:
-    """At whichever moment of its start it is stopped; a library that swallowed the cancelling once made it stay."""
+async def test_app_stops_at_every_moment_of_its_start(clean_redis: str, client: FakeClient, server: Slack) -> None:
+    """A library that swallowed the cancellation once kept it running."""
     async with aiohttp.ClientSession() as session:
         for moment in range(24):
             async with (
                 asyncio.timeout(5),
-                open_chat_stores(clean_redis, "30/minute", "300/minute") as kept,
-                tasks() as work,
+                open_chat_stores(clean_redis, "30/minute", "300/minute") as stores,
+                running_tasks() as tasks,
             ):
-                responder = SlackResponder(WorkspaceClients(session), Pictures(client, kept, work))
-                async with ChatService(client, kept).recover_requests("slack", responder):
+                responder = SlackResponder(WorkspaceClients(session), ThumbnailUploader(client, stores.notes, tasks))
+                async with ChatService(client, stores).recover_requests("slack", responder):
                     for _ in range(moment):
                         await asyncio.sleep(0)
 
 
-async def test_the_doctor_finds_all_well(server: Slack, settings: Settings) -> None:
-    """Tokens, scopes and Socket Mode are looked at; where Slack isn't set up there is nothing to say."""
+async def test_doctor_checks_tokens_scopes_and_socket_mode(server: Slack, settings: Settings) -> None:
+    """It checks nothing if Slack is not set up."""
     checks = await check_slack(settings, f"{server.address}/api/")
     assert {each.name: each.is_ok for each in checks} == {
         "Slack bot token": True,
         "Slack scopes": True,
         "Slack app token": True,
     }
-    assert await check_slack(changed(settings, slack_bot_token=None, slack_app_token=None)) == []
+    assert await check_slack(with_settings(settings, slack_bot_token=None, slack_app_token=None)) == []
 
 
-async def test_the_doctor_says_how_to_mend(server: Slack, settings: Settings) -> None:
-    """A missing scope is named, a wrong token too, each with what to do."""
+async def test_doctor_names_what_is_wrong_and_how_to_fix_it(server: Slack, settings: Settings) -> None:
     server.scopes = ",".join(SCOPES[1:])
     wrong = {
         each.name: each
-        for each in await check_slack(changed(settings, slack_app_token="xapp-old"), f"{server.address}/api/")
+        for each in await check_slack(with_settings(settings, slack_app_token="xapp-old"), f"{server.address}/api/")
     }
     assert wrong["Slack scopes"].detail == f"missing: {SCOPES[0]}"
     assert wrong["Slack scopes"].advice == translate(Msg.FIX_SLACK_SCOPES)

@@ -1,4 +1,4 @@
-"""Adding videos from Slack: what is said meanwhile, and what follows its message."""
+"""Adding videos from Slack: progress, watched channels and edited messages."""
 
 import threading
 from collections.abc import Mapping
@@ -6,32 +6,30 @@ from typing import Any
 
 import pytest
 
-from bots.chat.store import ChatRequest
+from bots.chat.requests import ChatRequest
 from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, LinkStatus
 from bots.slack.run import RunningApp
-from tests.bots.slack.conftest import SPACE
 from tests.support.fake_client import FakeClient
 from tests.support.slack.server import Slack
+from tests.support.slack.world import ALL, ANN, BOB, NEW_LINK, SECRET, SPACE
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
 from worker.protocol.spaces import SpaceSettings
 
-ANN, BOB = "U0000ANN", "U0000BOB"
-ALL, SECRET = "C0000ALL", "G0000SEC"
-NEW, OTHER = "https://video.example/new", "https://video.example/other"
+OTHER_LINK = "https://video.example/other"
 
 
 @pytest.fixture
 def gate(client: FakeClient) -> threading.Event:
-    """Jobs stand still after their first progress until it is set."""
+    """Let jobs wait after their first progress until it is set."""
     client.gate = threading.Event()
     return client.gate
 
 
 @pytest.fixture
 def watched(client: FakeClient) -> FakeClient:
-    """The public channel's links are added by themselves."""
+    """Let the public channel be watched."""
     client.settings[SPACE] = SpaceSettings(watched=(ALL,))
     return client
 
@@ -49,27 +47,26 @@ def change(kind: str, **more: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "message", "subtype": kind, "channel": ALL, "channel_type": "channel", "ts": "8.0", **more}
 
 
-async def test_alone_it_is_told_when_work_begins_and_ends(
+async def test_private_index_shows_its_start_and_its_end(
     app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
 ) -> None:
-    """Slack lets no app edit what one person alone sees: `/reel index` has a first and a last word there."""
-    await server.command(f"index {NEW}")
+    """Slack lets no app edit what it showed to one user."""
+    await server.command(f"index {NEW_LINK}")
     (first,) = await server.until(lambda: server.to(ANN))
     assert "downloading" in first.text
-    assert NEW in first.text
+    assert NEW_LINK in first.text
     gate.set()
     (_, last) = await server.until(lambda: server.to(ANN)[1:] and server.to(ANN))
     assert "✅ Added “new”." in last.text
-    assert (links(client)[0], client.videos[0].name) == (NEW, "Ann")
+    assert (links(client)[0], client.videos[0].name) == (NEW_LINK, "Ann")
     assert server.posted == []
 
 
-async def test_for_all_one_message_goes_through_the_stages(
+async def test_public_index_edits_one_message(
     app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
 ) -> None:
-    """Where answers are public, one message is edited to its end."""
     client.settings[SPACE] = SpaceSettings(answers="public")
-    await server.command(f"index {NEW} {OTHER}")
+    await server.command(f"index {NEW_LINK} {OTHER_LINK}")
     (posted,) = await server.until(lambda: server.posted)
     assert "Ann: /reel index" in posted.text
     gate.set()
@@ -78,9 +75,9 @@ async def test_for_all_one_message_goes_through_the_stages(
     assert len(server.shown) == 1
 
 
-async def test_links_sent_to_the_app_itself(app: RunningApp, server: Slack, gate: threading.Event) -> None:
-    """In the app's own conversation a link is added, and one message edited through the stages."""
-    await server.event(message(f"<{NEW}>", user=ANN, channel="D0000ANN", channel_type="im"))
+async def test_link_in_a_direct_message_is_added(app: RunningApp, server: Slack, gate: threading.Event) -> None:
+    """One message is edited through the stages."""
+    await server.event(message(f"<{NEW_LINK}>", user=ANN, channel="D0000ANN", channel_type="im"))
     (posted,) = await server.until(lambda: server.posted)
     assert "downloading" in posted.text
     gate.set()
@@ -88,24 +85,27 @@ async def test_links_sent_to_the_app_itself(app: RunningApp, server: Slack, gate
     assert len(server.shown) == 1
 
 
-async def test_a_failed_link_is_explained(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """A link that can't be added is answered with why, which link, and a reference."""
-    client.sites = {NEW: ErrorCode.PRIVATE}
-    await server.command(f"index {NEW}")
+async def test_failed_link_is_reported_with_reason_link_and_reference(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    client.sites = {NEW_LINK: ErrorCode.PRIVATE}
+    await server.command(f"index {NEW_LINK}")
     last = (await server.until(lambda: [each for each in server.to(ANN) if "⚠️" in each.text]))[0]
     assert "That video is private" in last.text
-    assert NEW in last.text
+    assert NEW_LINK in last.text
     assert "Reference fa11ed00" in last.text
 
 
-async def test_alone_there_are_two_messages_at_most(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """Alone, one is shown a work's begin and its end, whatever lies between; only its end where it is over at once."""
+async def test_private_index_shows_at_most_two_messages(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    """One message if the work ends at once."""
     caller = Caller(space=SPACE, user_id=ANN, display_name="Ann")
     place = {"delivery": "private", "channel": ALL, "url": server.response(ALL, ANN)}
-    request = ChatRequest("slack", "index", {"links": [NEW]}, caller, "en", place)
-    stages = [IndexingProgress((LinkProgress(NEW, stage, 0.5),)) for stage in ("downloading", "looking", "learning")]
+    request = ChatRequest("slack", "index", {"links": [NEW_LINK]}, caller, "en", place)
+    stages = [
+        IndexingProgress((LinkProgress(NEW_LINK, stage, 0.5),)) for stage in ("downloading", "looking", "learning")
+    ]
     with app.requests.responder.track(request):
-        for reply in [*stages, IndexingProgress((LinkOutcome(NEW, LinkStatus.INDEXED, "Added."),), is_final=True)]:
+        for reply in [*stages, IndexingProgress((LinkOutcome(NEW_LINK, LinkStatus.INDEXED, "Added."),), is_final=True)]:
             await app.requests.responder.show(request, reply)
     assert ["downloading" in server.shown[0].text, "Added." in server.shown[1].text] == [True, True]
     await server.command(f"index {client.videos[0].link}")
@@ -114,80 +114,85 @@ async def test_alone_there_are_two_messages_at_most(app: RunningApp, server: Sla
     assert len(server.shown) == 3
 
 
-async def test_many_links_at_once(app: RunningApp, server: Slack) -> None:
-    """A hundred links are all told of, within the blocks that Slack takes."""
-    await server.command("index " + " ".join(f"{NEW}/{number}" for number in range(100)))
+async def test_hundred_links_are_reported_within_slacks_limits(app: RunningApp, server: Slack) -> None:
+    await server.command("index " + " ".join(f"{NEW_LINK}/{number}" for number in range(100)))
     last = (await server.until(lambda: [each for each in server.to(ANN) if each.text.count("✅") > 100]))[0]
     assert all(f"“{number}”" in last.text for number in range(100))
 
 
-async def test_the_links_of_a_message(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """The shortcut on a message adds each of its links, and says so where it has none."""
+async def test_message_shortcut_adds_every_link(app: RunningApp, server: Slack, client: FakeClient) -> None:
+    """A message without links is answered with a sentence."""
     body = server.interaction("message_action", ANN) | {"callback_id": "index", "channel": {"id": ALL, "name": "all"}}
-    body["message"] = {"ts": "7.0", "text": f"look: <{NEW}|new> and <{OTHER}>", "user": BOB}
+    body["message"] = {"ts": "7.0", "text": f"look: <{NEW_LINK}|new> and <{OTHER_LINK}>", "user": BOB}
     await server.send("interactive", body | {"response_url": server.response(ALL, ANN)})
-    await server.until(lambda: {NEW, OTHER} <= set(links(client)))
+    await server.until(lambda: {NEW_LINK, OTHER_LINK} <= set(links(client)))
     empty = body | {"message": {"ts": "7.1", "text": "no link"}, "trigger_id": "another"}
     await server.send("interactive", empty | {"response_url": server.response(ALL, ANN)})
     await server.until(lambda: "Which video?" in server.to(ANN)[-1].text)
 
 
-async def test_a_watched_channel_adds_links_by_itself(app: RunningApp, server: Slack, watched: FakeClient) -> None:
-    """A person's link is added and the message marked, without a word; other channels and bots are left alone."""
-    await server.event(message(f"see <{NEW}>", ts="7.1"))
+async def test_link_in_a_watched_channel_is_added_and_marked(
+    app: RunningApp, server: Slack, watched: FakeClient
+) -> None:
+    """Other channels and bots are ignored."""
+    await server.event(message(f"see <{NEW_LINK}>", ts="7.1"))
     await server.until(lambda: server.reactions == [(ALL, "7.1", "white_check_mark")])
-    assert links(watched)[0] == NEW
-    await server.event(message(f"<{OTHER}>", channel=SECRET, channel_type="group"))
-    await server.event(message(f"<{OTHER}>", bot_id="B9"))
-    await server.event(message(f"<@U0000BOT> <{OTHER}>"))
+    assert links(watched)[0] == NEW_LINK
+    await server.event(message(f"<{OTHER_LINK}>", channel=SECRET, channel_type="group"))
+    await server.event(message(f"<{OTHER_LINK}>", bot_id="B9"))
+    await server.event(message(f"<@U0000BOT> <{OTHER_LINK}>"))
     await server.event(message("no link", ts="7.9"))
     await app.requests.tasks.wait_until_idle()
-    assert OTHER not in links(watched)
+    assert OTHER_LINK not in links(watched)
     assert server.shown == []
 
 
-async def test_what_goes_wrong_is_told_to_the_author_alone(app: RunningApp, server: Slack, watched: FakeClient) -> None:
-    """A link that fails is explained to who sent it; one that is no video at all is passed over."""
-    watched.sites = {NEW: ErrorCode.BLOCKED, OTHER: ErrorCode.NO_VIDEO}
-    await server.event(message(f"<{NEW}> <{OTHER}>"))
+async def test_failed_link_in_a_watched_channel_is_reported_to_its_author(
+    app: RunningApp, server: Slack, watched: FakeClient
+) -> None:
+    """A link that leads to no video is ignored."""
+    watched.sites = {NEW_LINK: ErrorCode.BLOCKED, OTHER_LINK: ErrorCode.NO_VIDEO}
+    await server.event(message(f"<{NEW_LINK}> <{OTHER_LINK}>"))
     (shown,) = await server.until(lambda: server.to(BOB))
-    assert NEW in shown.text
-    assert OTHER not in shown.text
+    assert NEW_LINK in shown.text
+    assert OTHER_LINK not in shown.text
     assert server.reactions == []
 
 
-async def test_the_submission_follows_its_message(app: RunningApp, server: Slack, watched: FakeClient) -> None:
-    """Edited, the message's new links are added and its old ones taken back; deleted, all of them are."""
-    before, after = message(f"<{NEW}>"), message(f"<{OTHER}>")
+async def test_library_follows_edits_and_deletion_of_a_message(
+    app: RunningApp, server: Slack, watched: FakeClient
+) -> None:
+    before, after = message(f"<{NEW_LINK}>"), message(f"<{OTHER_LINK}>")
     await server.event(before)
     await server.until(lambda: server.reactions)
     await server.event(change("message_changed", message=after, previous_message=before))
     await server.until(lambda: server.called("reactions.add")[1:])
-    assert (OTHER in links(watched), NEW in links(watched)) == (True, False)
+    assert (OTHER_LINK in links(watched), NEW_LINK in links(watched)) == (True, False)
     await server.event(change("message_deleted", previous_message=after))
     await app.requests.tasks.wait_until_idle()
-    assert OTHER not in links(watched)
+    assert OTHER_LINK not in links(watched)
 
 
-async def test_a_deleted_message_counts_after_the_watch_has_ended(
+async def test_deleted_message_removes_its_videos_after_the_watch_ended(
     app: RunningApp, server: Slack, watched: FakeClient
 ) -> None:
-    """What a watched channel had added goes with its message when the channel is watched no more."""
-    await server.event(message(f"<{NEW}>"))
+    await server.event(message(f"<{NEW_LINK}>"))
     await server.until(lambda: server.reactions)
     watched.settings.clear()
     await app.requests.chat.stores.settings.invalidate_settings(SPACE)
-    await server.event(message(f"<{OTHER}>", ts="7.5"))
-    await server.event(change("message_deleted", previous_message=message(f"<{NEW}>")))
+    await server.event(message(f"<{OTHER_LINK}>", ts="7.5"))
+    await server.event(change("message_deleted", previous_message=message(f"<{NEW_LINK}>")))
     await app.requests.tasks.wait_until_idle()
-    assert not {NEW, OTHER} & set(links(watched))
+    assert not {NEW_LINK, OTHER_LINK} & set(links(watched))
 
 
-async def test_only_admins_may_add_where_the_space_says_so(app: RunningApp, server: Slack, client: FakeClient) -> None:
-    """With `submitters admins`, Slack itself is asked whether who sent a link is one."""
+async def test_links_are_added_by_admins_only_if_the_space_says_so(
+    app: RunningApp, server: Slack, client: FakeClient
+) -> None:
+    """Slack is asked whether the author is an admin."""
     client.settings[SPACE] = SpaceSettings(watched=(ALL,), submitters="admins")
-    await server.event(message(f"<{NEW}>", ts="7.1", user=ANN))
-    await server.event(message(f"<{OTHER}>", ts="7.2", user=BOB))
+    await server.event(message(f"<{NEW_LINK}>", ts="7.1", user=ANN))
+    await server.event(message(f"<{OTHER_LINK}>", ts="7.2", user=BOB))
     await app.requests.tasks.wait_until_idle()
     submits = [each for each in client.asked if isinstance(each, Submit)]
     assert {each.caller.user_id: each.caller.is_admin for each in submits} == {ANN: True, BOB: False}
