@@ -33,3 +33,4 @@ async def _enter(manager: AbstractAsyncContextManager[T]) -> T:
 
 async def _exit(manager: AbstractAsyncContextManager[T]) -> None:
     await manager.__aexit__(None, None, None)
+    await asyncio.sleep(0)  # lets closed connections finish before the loop stops
