@@ -10,7 +10,7 @@ from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, translate
+from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller
 
 _LINK: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
@@ -45,7 +45,7 @@ class Conversation:
     def _run(self, name: str, rest: str, steering: dict[str, Any]) -> Replies:
         command = COMMANDS.get(name)
         if command is None or Surface.TYPED not in command.surfaces:
-            return _refuse(Msg.UNKNOWN_COMMAND, name=clean(name))
+            return _refuse(Msg.UNKNOWN_COMMAND, name=clean_text(name))
         try:
             args = parse_arguments(command, rest, Surface.TYPED)
         except ArgumentError:
@@ -73,7 +73,7 @@ def parse_arguments(command: Command, text: str, surface: Surface) -> dict[str, 
     The name of a flag sets that flag. Any other text fills the positional parameters in order; optional ones without
     a text are left out. Raises `ArgumentError` if a number is expected and `text` has none.
     """
-    for parameter in command.offered_parameters(surface):
+    for parameter in command.parameters_for(surface):
         if parameter.type is ParameterType.FLAG and text == parameter.shown_name:
             return {parameter.name: True}
     return {
@@ -85,7 +85,7 @@ def parse_arguments(command: Command, text: str, surface: Surface) -> dict[str, 
 
 def fits(command: Command, text: str, surface: Surface) -> bool:
     """Return whether what is typed after a command's name is what that command takes."""
-    parameters = command.offered_parameters(surface)
+    parameters = command.parameters_for(surface)
     if any(parameter.type is ParameterType.FLAG and text == parameter.shown_name for parameter in parameters):
         return True
     if not any(parameter.is_positional for parameter in parameters):
@@ -106,7 +106,7 @@ def find_links(text: str) -> list[str]:
 
 def _split_values(command: Command, text: str, surface: Surface) -> Iterator[tuple[Parameter, str]]:
     """Yield each positional parameter with its text: one word each, and the rest of the line for the last one."""
-    positional = [parameter for parameter in command.offered_parameters(surface) if parameter.is_positional]
+    positional = [parameter for parameter in command.parameters_for(surface) if parameter.is_positional]
     rest = text.strip()
     for parameter in positional[:-1]:
         value, _, rest = rest.partition(" ")

@@ -11,7 +11,7 @@ from bots.cli.environment import load_settings, open_terminal
 from bots.cli.process import run_until_stopped
 from bots.connect import CommandError, connect, requiring_extra
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, translate
+from bots.i18n.translate import format_count, translate
 
 Folder: TypeAlias = Annotated[Path, typer.Argument(metavar="FOLDER")]
 
@@ -45,8 +45,8 @@ def restore(folder: Folder) -> None:
         from worker.runtime.maintenance import restore_installation
 
     manifest = restore_installation(settings, folder)
-    videos = count(manifest.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
-    moments = count(manifest.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
+    videos = format_count(manifest.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    moments = format_count(manifest.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     open_terminal().say(Msg.RESTORED, videos=videos, moments=moments)
 
 

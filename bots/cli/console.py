@@ -8,7 +8,7 @@ from bots.chat.parsing import Conversation
 from bots.cli.render import Terminal
 from bots.commands.client import Client
 from bots.commands.definition import Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from worker.ops.logs import bind_correlation_id
@@ -19,7 +19,7 @@ CALLER = Caller(space="local:me", user_id="console", is_admin=True)
 
 def create_prompt() -> PromptSession[str]:
     """Return a line editor with history that completes the names of commands."""
-    names = [f"/{command.name}" for command in offered(Surface.TYPED)]
+    names = [f"/{command.name}" for command in list_commands(Surface.TYPED)]
     return PromptSession("› ", completer=WordCompleter(names, sentence=True), complete_while_typing=False)
 
 

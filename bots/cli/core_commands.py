@@ -12,7 +12,7 @@ from bots.cli.environment import CALLER, load_settings, open_terminal
 from bots.cli.process import run_with_client
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.i18n.messages import Msg
 
 AS_JSON: Final = Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)]
@@ -21,13 +21,13 @@ _TYPES: Final = {ParameterType.FLAG: bool, ParameterType.NUMBER: int, ParameterT
 
 def add_core_commands(app: typer.Typer) -> None:
     """Add a subcommand for each command that is offered on the command line."""
-    for command in offered(Surface.COMMAND_LINE):
+    for command in list_commands(Surface.COMMAND_LINE):
         app.command(command.name, help=command.help)(_build_function(command))
 
 
 def _build_function(command: Command) -> Callable[..., None]:
     """Return a function from whose signature typer derives the arguments and options of a subcommand."""
-    parameters = command.offered_parameters(Surface.COMMAND_LINE)
+    parameters = command.parameters_for(Surface.COMMAND_LINE)
 
     def run(as_json: bool, **values: Any) -> None:
         settings = load_settings()

@@ -13,7 +13,7 @@ from rich.text import Text as Line
 
 from bots.commands import replies as r
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, translate
+from bots.i18n.translate import format_count, translate
 
 if TYPE_CHECKING:
     from bots.commands.doctor import CheckLine
@@ -132,7 +132,7 @@ def render_checks(checks: Sequence["CheckLine"]) -> RenderableType:
 def _render_sentence(reply: r.TextReply | r.LinkOutcome) -> Line:
     line = Line(reply.text, style="" if reply.ok else "yellow")
     if isinstance(reply, r.LinkOutcome):
-        about = count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link
+        about = format_count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link
         line.append(f"  {about}", style="dim")
     if reply.correlation_id:
         line.append(f"  {translate(Msg.REFERENCE, correlation_id=reply.correlation_id)}", style="dim")
@@ -170,7 +170,7 @@ def _render_library(page: r.LibraryPage) -> RenderableType:
     for entry in page.entries:
         state = Line(entry.state, style="yellow" if entry.problem else "")
         table.add_row(Line(entry.title), str(entry.moments), entry.length, state, Line(entry.link))
-    shown, total = len(page.entries), count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    shown, total = len(page.entries), format_count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
     footer = total if shown == page.total else translate(Msg.SOME_OF, shown=shown, total=total)
     return Group(table, Line(footer, style="dim"))
 

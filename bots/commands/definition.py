@@ -134,12 +134,12 @@ class Command:
     @property
     def usage(self) -> str:
         """The placeholders of what can be typed after the name, such as `[NAME VALUE]`."""
-        positional = [each for each in self.offered_parameters(Surface.CHAT) if each.is_positional]
-        flags = [each for each in self.offered_parameters(Surface.CHAT) if each.type is ParameterType.FLAG]
+        positional = [each for each in self.parameters_for(Surface.CHAT) if each.is_positional]
+        flags = [each for each in self.parameters_for(Surface.CHAT) if each.type is ParameterType.FLAG]
         words = " ".join(each.usage for each in positional)
         usage = " | ".join(filter(None, [words, *(flag.shown_name for flag in flags)]))
         is_optional = usage and not any(each.is_required for each in positional)
         return f"[{usage}]" if is_optional else usage
 
-    def offered_parameters(self, surface: Surface) -> tuple[Parameter, ...]:
+    def parameters_for(self, surface: Surface) -> tuple[Parameter, ...]:
         return tuple(each for each in self.parameters if surface in each.surfaces)

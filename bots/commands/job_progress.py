@@ -8,7 +8,7 @@ from typing import Final
 from bots.commands.client import Client
 from bots.commands.replies import LinkOutcome, LinkProgress, LinkStatus, Reply
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, translate
+from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.library import GetVideoStatus, Submit
 from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, IndexStage, JobFailed, Update
@@ -27,7 +27,7 @@ _STAGES: Final[Mapping[IndexStage, tuple[Msg, float, float]]] = {
 """The name of each stage, the share of the job that is done when it begins, and its own share of the job."""
 
 
-async def follow(client: Client, request: Submit, report: Callable[[Reply], None]) -> LinkOutcome:
+async def index_and_follow(client: Client, request: Submit, report: Callable[[Reply], None]) -> LinkOutcome:
     """Submit a link, report the progress of its job and return its outcome. Raises `CallFailedError`."""
     submitted = await client.call(request)
     if submitted.indexed:
@@ -85,7 +85,7 @@ def _link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
             code=update.code,
             correlation_id=update.correlation_id,
         )
-    title = clean(update.title) or update.link
+    title = clean_text(update.title) or update.link
     match update.status:
         case IndexOutcome.INDEXED:
             text = translate(Msg.INDEXED, title=title)

@@ -8,7 +8,7 @@ from typing import Final
 
 from bots.commands.client import Client
 from bots.commands.errors import describe_error, reply_on_error
-from bots.commands.job_progress import follow
+from bots.commands.job_progress import index_and_follow
 from bots.commands.replies import (
     LibraryItem,
     LibraryPage,
@@ -22,7 +22,7 @@ from bots.commands.replies import (
     format_origin,
 )
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, count, translate
+from bots.i18n.translate import clean_text, format_count, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Forget, GetStatus, IndexStatus, LibraryEntry, ListLibrary, ListPlaylist, Submit
@@ -89,7 +89,7 @@ async def index(
 async def _index_link(client: Client, request: Submit, report: Callable[[Reply], None]) -> None:
     """Report the progress of one link. The last reply, and only that one, is a `LinkOutcome`."""
     try:
-        report(await follow(client, request, report))
+        report(await index_and_follow(client, request, report))
     except Exception as error:
         code, correlation_id = describe_error(error)
         report(LinkOutcome(request.link, LinkStatus.FAILED, translate(code), code=code, correlation_id=correlation_id))
@@ -167,7 +167,7 @@ async def suggest_videos(client: Client, caller: Caller, typed: str, limit: int 
             page = await client.call(ListLibrary(caller=caller, search=typed, limit=limit))
     except (CallFailedError, TimeoutError):
         return []
-    return [(clean(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
+    return [(clean_text(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]
 
 
 @reply_on_error
@@ -175,14 +175,14 @@ async def show_status(client: Client, caller: Caller) -> Replies:
     """Show how much is in the library, which model reads it, and how many videos wait."""
     state = await client.call(GetStatus(caller=caller))
     waiting = translate(Msg.WAITING, count=state.waiting) if state.waiting else translate(Msg.NOTHING_WAITING)
-    videos = count(state.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
-    moments = count(state.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
+    videos = format_count(state.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    moments = format_count(state.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     yield TextReply(translate(Msg.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
 
 
 def _library_item(entry: LibraryEntry) -> LibraryItem:
     return LibraryItem(
-        title=clean(entry.title) or entry.link,
+        title=clean_text(entry.title) or entry.link,
         link=entry.link,
         status=entry.status,
         state=translate(_STATES[entry.status]),

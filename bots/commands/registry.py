@@ -23,14 +23,14 @@ _TYPED_ONLY: Final = frozenset({Surface.TYPED})
 _COMMAND_LINE_ONLY: Final = frozenset({Surface.COMMAND_LINE})
 
 
-def offered(surface: Surface) -> tuple[Command, ...]:
+def list_commands(surface: Surface) -> tuple[Command, ...]:
     """Return the commands that users of a surface can call by name."""
     return tuple(command for command in COMMANDS.values() if surface in command.surfaces)
 
 
 async def show_help(client: Client, caller: Caller) -> Replies:
     """List the commands that the caller may use."""
-    shown = [command for command in offered(Surface.TYPED) if caller.is_admin or not command.is_admin]
+    shown = [command for command in list_commands(Surface.TYPED) if caller.is_admin or not command.is_admin]
     yield Help(
         tuple(HelpLine(command.name, command.usage, translate(command.help)) for command in shown if command.help)
     )
@@ -70,7 +70,7 @@ COMMANDS: Final[dict[str, Command]] = {
             is_public=True,
             command_line_args={"split_on_commas": False},
         ),
-        Command("more", Msg.MORE_HELP, search.more, surfaces=_TYPED_ONLY, takes_search=True),
+        Command("more", Msg.MORE_HELP, search.continue_search, surfaces=_TYPED_ONLY, takes_search=True),
         Command(
             "index",
             Msg.INDEX_HELP,
@@ -205,4 +205,4 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     )
 }
-"""All commands by name, internal ones too. `offered` tells which a user can call."""
+"""All commands by name, internal ones too. `list_commands` tells which a user can call."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, clock, date, translate
+from bots.i18n.translate import clean_text, format_clock, format_date, translate
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus
 
@@ -260,10 +260,10 @@ def is_success(reply: Reply) -> bool:
 
 def format_length(duration_s: float | None) -> str | None:
     """Return a video's length as `1:02:03`, or None if it is not known."""
-    return None if duration_s is None else clock(duration_s)
+    return None if duration_s is None else format_clock(duration_s)
 
 
 def format_origin(submitter: str, submitted_at: str) -> str:
     """Return who added a video and on which day; the day is left out if `submitted_at` (ISO) is empty."""
-    who, day = clean(submitter), date(submitted_at)
+    who, day = clean_text(submitter), format_date(submitted_at)
     return translate(Msg.ADDED_BY_ON, who=who, date=day) if day else translate(Msg.ADDED_BY, who=who)

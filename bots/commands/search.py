@@ -21,7 +21,7 @@ from bots.commands.replies import (
     format_origin,
 )
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, span, translate
+from bots.i18n.translate import clean_text, format_span, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, VoteKind
@@ -60,7 +60,7 @@ async def find(
 
 
 @reply_on_error
-async def more(client: Client, caller: Caller, search: Search | None) -> Replies:
+async def continue_search(client: Client, caller: Caller, search: Search | None) -> Replies:
     """Continue an earlier search: `Results.next` or `Search.inside` one video.
 
     Without a search, say that all results were shown.
@@ -102,15 +102,15 @@ def _act_on_results(client: Client, caller: Caller, results: Results, action: Re
     search = results.search
     match action:
         case "next":
-            return more(client, caller, results.next)
+            return continue_search(client, caller, results.next)
         case "previous":
-            return more(client, caller, search.previous)
+            return continue_search(client, caller, search.previous)
     card = results.cards[number]
     match action:
         case "like":
-            return more(client, caller, Search(like=(f"moment:{card.moment_id}",), limit=search.limit))
+            return continue_search(client, caller, Search(like=(f"moment:{card.moment_id}",), limit=search.limit))
         case "inside":
-            return more(client, caller, search.inside(card.link))
+            return continue_search(client, caller, search.inside(card.link))
         case "share":
             return _share(client, caller, card, search.queries)
         case "up" | "down":
@@ -155,13 +155,13 @@ def _split_queries(words: str) -> tuple[str, ...]:
 
 def _card(hit: Hit) -> Card:
     return Card(
-        title=clean(hit.title) or hit.link,
+        title=clean_text(hit.title) or hit.link,
         link=hit.link,
         moment_link=hit.moment_link,
         moment_id=hit.moment_id,
         start_s=hit.start_s,
         end_s=hit.end_s,
-        time=span(hit.start_s, hit.end_s),
+        time=format_span(hit.start_s, hit.end_s),
         length=format_length(hit.duration_s),
         added=format_origin(hit.submitter, hit.submitted_at),
         why=tuple(_explain(why) for why in hit.why),
@@ -179,4 +179,4 @@ def _explain(why: MatchReason) -> str:
         case MatchKind.MOTION:
             return translate(Msg.MOVES)
         case MatchKind.WORDS:
-            return translate(Msg.WORDS, snippet=clean(why.snippet)) if why.snippet else translate(Msg.WORDS_FIT)
+            return translate(Msg.WORDS, snippet=clean_text(why.snippet)) if why.snippet else translate(Msg.WORDS_FIT)

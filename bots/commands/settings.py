@@ -8,7 +8,7 @@ from bots.commands.client import Client
 from bots.commands.errors import reply_on_error
 from bots.commands.replies import Replies, SettingLine, SettingsView, TextReply
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean, translate
+from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval, SpaceSettings
 
@@ -46,17 +46,17 @@ async def show_or_change_settings(client: Client, caller: Caller, name: str | No
 def refuse_setting(caller: Caller, name: str, value: str) -> TextReply | None:
     """Return the sentence for a setting that does not exist or does not accept that value, else None."""
     if name not in OPTIONS:
-        return TextReply(translate(Msg.SETTING_UNKNOWN, name=clean(name), all=", ".join(OPTIONS)), ok=False)
-    if choices(name) and value not in choices(name):
+        return TextReply(translate(Msg.SETTING_UNKNOWN, name=clean_text(name), all=", ".join(OPTIONS)), ok=False)
+    if accepted_values(name) and value not in accepted_values(name):
         return TextReply(
-            translate(Msg.SETTING_REFUSED, name=name, all=", ".join(filter(None, choices(name)))), ok=False
+            translate(Msg.SETTING_REFUSED, name=name, all=", ".join(filter(None, accepted_values(name)))), ok=False
         )
     if name == "watched" and (wrong := _first_wrong_channel(caller.space, value)):
-        return TextReply(translate(Msg.CHANNEL_REFUSED, name=clean(wrong)), ok=False)
+        return TextReply(translate(Msg.CHANNEL_REFUSED, name=clean_text(wrong)), ok=False)
     return None
 
 
-def choices(name: str) -> tuple[str, ...]:
+def accepted_values(name: str) -> tuple[str, ...]:
     """Return the values that a setting accepts; empty for `watched`, which takes any channels.
 
     The empty text resets an optional setting to its default, None.
@@ -111,5 +111,5 @@ def _setting_lines(settings: SpaceSettings) -> tuple[SettingLine, ...]:
     for name, description in OPTIONS.items():
         value = getattr(settings, name)
         shown = value if isinstance(value, str) else " ".join(value or ())
-        lines.append(SettingLine(name, translate(description), shown, choices(name)))
+        lines.append(SettingLine(name, translate(description), shown, accepted_values(name)))
     return tuple(lines)

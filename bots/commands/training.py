@@ -7,7 +7,7 @@ from bots.commands.client import Client
 from bots.commands.errors import code_reply, describe_error, reply_on_error
 from bots.commands.replies import Confirmation, Replies, Reply, TextReply, TrainingProgress
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clock, count, date, translate
+from bots.i18n.translate import format_clock, format_count, format_date, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import Generation, ListModels, PreviewRetrain, Retrain, Rollback, TrainingDataSummary
@@ -93,7 +93,7 @@ def _preview_reply(summary: TrainingDataSummary) -> Reply:
         text = translate(Msg.MATERIAL_MISSING, pairs=summary.pairs, missing=summary.missing_pairs)
         return TextReply(text, ok=False, code=ErrorCode.TOO_FEW_PAIRS)
     kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(summary.pairs_by_kind.items()))
-    videos = count(summary.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    videos = format_count(summary.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
     text = translate(Msg.MATERIAL, pairs=summary.pairs, videos=videos, kinds=kinds)
     return Confirmation(
         f"{text} {translate(Msg.RETRAIN_ASK)}", translate(Msg.RETRAIN_GO), "retrain", {"action": "start"}
@@ -109,7 +109,7 @@ def _progress_reply(update: Update) -> Reply | None:
             if update.loss is not None:
                 parts.append(translate(Msg.LOSS, loss=f"{update.loss:.3f}"))
             if update.left_s is not None:
-                parts.append(translate(Msg.LEFT, time=clock(update.left_s)))
+                parts.append(translate(Msg.LEFT, time=format_clock(update.left_s)))
             return TrainingProgress(" · ".join(parts), update.step / update.steps if update.steps else 0.0)
         case RetrainFinished():
             figures = _format_recall(update.r5_before, update.r5, update.questions)
@@ -121,7 +121,7 @@ def _progress_reply(update: Update) -> Reply | None:
 
 
 def _describe_generation(generation: Generation) -> str:
-    parts = [translate(Msg.MODEL_LINE, name=generation.name, date=date(generation.made_at))]
+    parts = [translate(Msg.MODEL_LINE, name=generation.name, date=format_date(generation.made_at))]
     if generation.r5 is not None:
         figures = _format_recall(generation.r5_before, generation.r5, generation.questions)
         parts.append(translate(Msg.MODEL_FIGURES, **figures))

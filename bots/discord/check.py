@@ -2,7 +2,7 @@
 
 from bots.commands.definition import Surface
 from bots.commands.doctor import CheckLine
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.connect import CommandError
 from bots.discord.run import CONFIGURATION_ERROR, logged_in, make_invite_link, require_token
 from bots.discord.watched_channels import may_read_messages
@@ -34,7 +34,7 @@ async def check_discord(settings: Settings) -> list[CheckLine]:
 
 
 def _check_commands(registered: set[str]) -> CheckLine:
-    missing = sorted({command.name for command in offered(Surface.CHAT)} - registered)
+    missing = sorted({command.name for command in list_commands(Surface.CHAT)} - registered)
     if not missing:
         return CheckLine(translate(Msg.DISCORD_COMMANDS), True, translate(Msg.COMMANDS_LISTED, count=len(registered)))
     detail = translate(Msg.MISSING, names=", ".join(missing))

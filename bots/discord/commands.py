@@ -16,7 +16,7 @@ from bots.chat.parsing import find_links
 from bots.chat.service import ChatService
 from bots.commands import settings
 from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.discord import identity
 from bots.discord.render import MAX_CARDS
 from bots.i18n.messages import Msg
@@ -74,14 +74,14 @@ def build_tree(client: discord.Client, handler: CommandHandler) -> app_commands.
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-    for command in offered(Surface.CHAT):
+    for command in list_commands(Surface.CHAT):
         tree.add_command(_build_slash_command(handler, command))
     tree.add_command(_build_message_menu(handler))
     return tree
 
 
 def _build_slash_command(handler: CommandHandler, command: Command) -> SlashCommand:
-    parameters = command.offered_parameters(Surface.CHAT)
+    parameters = command.parameters_for(Surface.CHAT)
 
     async def callback(interaction: discord.Interaction, **values: Any) -> None:
         given = {name: value for name, value in values.items() if value is not None}
@@ -164,7 +164,7 @@ def _autocomplete(handler: CommandHandler, completion: Completion) -> Autocomple
 
     async def suggest_setting_values(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         name = str(interaction.namespace.name or "")
-        values = settings.choices(name) if name in settings.OPTIONS else ()
+        values = settings.accepted_values(name) if name in settings.OPTIONS else ()
         return [Choice(name=value, value=value) for value in values if value and value.startswith(typed)]
 
     return {Completion.VIDEO: suggest_videos, Completion.SETTING_VALUE: suggest_setting_values}[completion]

@@ -50,7 +50,7 @@ def translate(message: ErrorCode | Msg, /, **values: object) -> str:
     return _load_catalog(_current_language.get()).gettext(sentence).format(**values)
 
 
-def count(number: int, one: Msg, many: Msg) -> str:
+def format_count(number: int, one: Msg, many: Msg) -> str:
     """Return a number of things in the right plural: `1 video`, `1,204 videos`."""
     sentence = _load_catalog(_current_language.get()).ngettext(str(one), str(many), number)
     return sentence.format(count=format_decimal(number, locale=_current_language.get()))
@@ -67,23 +67,23 @@ def _load_catalog(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Return a time as `1:23` or `1:02:03`, rounded down to a second."""
     minutes, second = divmod(int(seconds), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
-def span(start_s: float, end_s: float) -> str:
+def format_span(start_s: float, end_s: float) -> str:
     """Return two times as `0:12–0:18`."""
-    return f"{clock(start_s)}–{clock(end_s)}"
+    return f"{format_clock(start_s)}–{format_clock(end_s)}"
 
 
-def date(iso: str) -> str:
+def format_date(iso: str) -> str:
     """Return the day of an ISO time as `Nov 21, 2026`, or an empty text for an empty one."""
     return format_skeleton("yMMMd", datetime.fromisoformat(iso), locale=Locale(_current_language.get())) if iso else ""
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Return untrusted text on one line, without characters that could disturb a screen."""
     return _UNPRINTABLE.sub(" ", text).strip()

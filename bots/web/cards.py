@@ -22,7 +22,7 @@ from bots.commands.replies import (
     is_success,
 )
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, translate
+from bots.i18n.translate import format_count, translate
 from worker.protocol.library import IndexStatus
 
 MIN_CARD_WIDTH: Final = 260
@@ -62,7 +62,7 @@ def render_caption(card: Card) -> str:
 
 def render_video(entry: LibraryItem, thumbnail: bytes | None) -> str:
     """Return a video of the library."""
-    moments = count(entry.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
+    moments = format_count(entry.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     about = " · ".join(escape(part) for part in (moments, entry.added) if part)
     state = (
         "" if entry.status is IndexStatus.INDEXED else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
@@ -83,7 +83,10 @@ def render_sentence(reply: Reply) -> str:
         case Confirmation():
             text, about = reply.text, f"/{reply.command} {' '.join(map(str, reply.args.values()))}"
         case LinkOutcome():
-            text, about = reply.text, count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link
+            text, about = (
+                reply.text,
+                format_count(reply.moments, Msg.MOMENTS_ONE, Msg.MOMENTS) if reply.ok else reply.link,
+            )
         case Results():
             text, about = translate(Msg.NO_HITS_INSIDE if reply.search.in_link else Msg.NO_HITS), None
         case _:

@@ -154,9 +154,9 @@ def _find_similar(session: Session, card: r.Card) -> None:
 @in_visitor_language
 def _search_inside(session: Session, card: r.Card, search: r.Search, question: str) -> None:
     question = f"{question} · {translate(Msg.ASKED_INSIDE, what=card.title)}"
-    session.begin(question, search_commands.more(session.bridge.client, CALLER, search.inside(card.link)))
+    session.begin(question, search_commands.continue_search(session.bridge.client, CALLER, search.inside(card.link)))
 
 
 @in_visitor_language
 def _show_more(session: Session, turn: ConversationTurn, search: r.Search) -> None:
-    session.bridge.start(turn, search_commands.more(session.bridge.client, CALLER, search))
+    session.bridge.start(turn, search_commands.continue_search(session.bridge.client, CALLER, search))

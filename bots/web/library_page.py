@@ -9,7 +9,7 @@ from bots.commands import library as library_commands
 from bots.commands.registry import show_help as help_command
 from bots.commands.replies import Help, LibraryItem, LibraryPage
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, translate
+from bots.i18n.translate import format_count, translate
 from bots.web import cards
 from bots.web.session import CALLER, LIBRARY_PAGE_SIZE, Session, in_visitor_language
 
@@ -40,7 +40,7 @@ def show_library(session: Session) -> None:
 
 def show_videos(session: Session, key: str, page: LibraryPage) -> None:
     """Show a page of videos with their buttons."""
-    st.html(f'<div class="rs-quiet">{escape(count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS))}</div>')
+    st.html(f'<div class="rs-quiet">{escape(format_count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS))}</div>')
     with st.grid(3, min_column_width=cards.MIN_CARD_WIDTH):
         for entry in page.entries:
             with st.container(border=True, height="stretch", key=f"video-{key}-{entry.link}"):

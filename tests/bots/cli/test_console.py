@@ -13,7 +13,7 @@ from rich.console import Console
 from bots.cli import console
 from bots.cli.render import Terminal
 from bots.commands.definition import Command, Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.fake_client import GOAL, SNOW, FakeClient
@@ -47,7 +47,7 @@ async def test_ctrl_c_at_the_prompt_quits(client: FakeClient) -> None:
     assert translate(Msg.CONSOLE_HELLO).split()[0] in await type_text(client, INTERRUPT)
 
 
-@pytest.mark.parametrize("command", offered(Surface.TYPED), ids=lambda command: command.name)
+@pytest.mark.parametrize("command", list_commands(Surface.TYPED), ids=lambda command: command.name)
 async def test_every_typed_command_works_and_is_in_the_help(client: FakeClient, command: Command) -> None:
     screen = await type_text(client, f"/{command.name} {GOAL.link}\n{END}")
     assert translate(Msg.UNKNOWN_COMMAND, name=command.name) not in " ".join(screen.split())

@@ -14,7 +14,7 @@ from worker.protocol.error_codes import ErrorCode
 def call_commands(client: FakeClient, caller: Caller) -> list[Replies]:
     return [
         search.find(client, caller, "dog"),
-        search.more(client, caller, Search(("dog",))),
+        search.continue_search(client, caller, Search(("dog",))),
         library.index(client, caller, ["https://video.example/x"]),
         library.list_library(client, caller),
         library.forget(client, caller, GOAL.link),

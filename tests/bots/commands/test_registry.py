@@ -11,7 +11,7 @@ from bots.chat.parsing import Conversation
 from bots.chat.service import ChatService
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
-from bots.commands.registry import COMMANDS, offered, show_help
+from bots.commands.registry import COMMANDS, list_commands, show_help
 from bots.commands.replies import Help, HelpLine, Replies, TextReply
 from bots.discord.commands import Args, build_tree
 from bots.i18n.messages import Msg
@@ -125,9 +125,9 @@ def test_parameters_are_keyword_arguments_of_the_function(command: Command) -> N
     assert {name for name, is_declared in flags.items() if is_declared} <= accepted.keys()
 
 
-@pytest.mark.parametrize("command", offered(Surface.CHAT), ids=lambda command: command.name)
+@pytest.mark.parametrize("command", list_commands(Surface.CHAT), ids=lambda command: command.name)
 def test_names_of_chat_commands_and_options_are_translated(command: Command) -> None:
-    shown = [parameter.shown_name for parameter in command.offered_parameters(Surface.CHAT)]
+    shown = [parameter.shown_name for parameter in command.parameters_for(Surface.CHAT)]
     assert {command.name, *shown} <= {str(text) for text in Msg if text.name.startswith("NAME_")}
     assert command.help
 
@@ -135,7 +135,9 @@ def test_names_of_chat_commands_and_options_are_translated(command: Command) -> 
 async def test_help_lists_the_commands_that_the_caller_may_use(client: FakeClient, caller: Caller) -> None:
     [reply] = await collect(show_help(client, caller))
     assert isinstance(reply, Help)
-    assert [line.name for line in reply.lines] == [each.name for each in offered(Surface.TYPED) if not each.is_admin]
+    assert [line.name for line in reply.lines] == [
+        each.name for each in list_commands(Surface.TYPED) if not each.is_admin
+    ]
     assert [line.usage for line in reply.lines] == [
         "WORDS, MORE WORDS",
         "",

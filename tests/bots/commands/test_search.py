@@ -92,16 +92,18 @@ async def test_query_of_more_than_10000_characters_is_refused_without_a_request(
 async def test_more_returns_the_next_page_and_ends_with_a_sentence(client: FakeClient, caller: Caller) -> None:
     [first] = await collect(commands.find(client, caller, "a dog", limit=1))
     assert isinstance(first, Results)
-    [second] = await collect(commands.more(client, caller, first.next))
+    [second] = await collect(commands.continue_search(client, caller, first.next))
     assert isinstance(second, Results)
     assert [card.title for card in first.cards + second.cards] == [SNOW.title, GOAL.title]
     assert second.next is None
-    assert (await collect_sentence(commands.more(client, caller, second.next))).text == translate(Msg.NO_MORE)
+    assert (await collect_sentence(commands.continue_search(client, caller, second.next))).text == translate(
+        Msg.NO_MORE
+    )
 
 
 async def test_search_continued_inside_a_video_starts_at_its_best_moment(client: FakeClient, caller: Caller) -> None:
     search = Search(queries=("dog",), offset=1).inside(GOAL.link)
-    cards = await collect_cards(commands.more(client, caller, search))
+    cards = await collect_cards(commands.continue_search(client, caller, search))
     assert [card.title for card in cards] == [GOAL.title]
 
 

@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 
 import bots
 from bots.i18n.messages import ERROR_MESSAGES, Msg
-from bots.i18n.translate import LANGUAGES, choose_language, count, date, translate, use_locale
+from bots.i18n.translate import LANGUAGES, choose_language, format_count, format_date, translate, use_locale
 from bots.i18n.update_catalogs import PLURALS, catalog_path, update_catalog
 from worker.protocol.error_codes import ErrorCode
 
@@ -86,7 +86,9 @@ def test_everything_that_is_counted_has_a_plural() -> None:
     for file in Path(next(iter(bots.__path__))).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
-                case ast.Call(func=ast.Name("count"), args=[_, ast.Attribute(attr=one), ast.Attribute(attr=many)]):
+                case ast.Call(
+                    func=ast.Name("format_count"), args=[_, ast.Attribute(attr=one), ast.Attribute(attr=many)]
+                ):
                     counted.add((Msg[one], Msg[many]))
     assert counted == set(PLURALS)
 
@@ -140,9 +142,9 @@ def test_locale_is_mapped_to_its_language_or_english(locale: str, language: str)
 )
 def test_days_and_counts_have_the_format_of_the_language(language: str, day: str, one: str, many: str) -> None:
     with use_locale(language):
-        assert date("2026-11-21T09:30:00+00:00") == day
-        assert count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == one
-        assert count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == many
+        assert format_date("2026-11-21T09:30:00+00:00") == day
+        assert format_count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == one
+        assert format_count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == many
 
 
 def test_use_locale_restores_the_previous_language() -> None:

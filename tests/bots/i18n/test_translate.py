@@ -5,7 +5,7 @@ import string
 import pytest
 
 from bots.i18n.messages import ERROR_MESSAGES, Msg
-from bots.i18n.translate import clock, count, date, span, translate
+from bots.i18n.translate import format_clock, format_count, format_date, format_span, translate
 from worker.protocol.error_codes import ErrorCode
 
 
@@ -37,11 +37,11 @@ def test_every_placeholder_has_a_name(text: Msg) -> None:
     [(0, "0:00"), (7.9, "0:07"), (83, "1:23"), (3599, "59:59"), (3600, "1:00:00"), (3723, "1:02:03")],
 )
 def test_clock_rounds_down_to_the_second(seconds: float, written: str) -> None:
-    assert clock(seconds) == written
+    assert format_clock(seconds) == written
 
 
 def test_span_is_two_times() -> None:
-    assert span(12.4, 18) == "0:12–0:18"
+    assert format_span(12.4, 18) == "0:12–0:18"
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_span_is_two_times() -> None:
     ],
 )
 def test_date_of_an_empty_time_is_empty(iso: str, written: str) -> None:
-    assert date(iso) == written
+    assert format_date(iso) == written
 
 
 def test_count_uses_singular_and_separates_thousands() -> None:
-    assert count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1 video"
-    assert count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1,204 videos"
+    assert format_count(1, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1 video"
+    assert format_count(1204, Msg.VIDEOS_ONE, Msg.VIDEOS) == "1,204 videos"

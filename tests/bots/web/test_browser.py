@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, translate, use_locale
+from bots.i18n.translate import format_count, translate, use_locale
 from bots.web.serve import run_web_server
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from tests.support.loop_thread import enter_in_thread
@@ -176,7 +176,7 @@ def test_page_is_in_the_language_of_the_browser(browser: Browser, address: str, 
         # Progress refreshes itself outside the script.
         for _ in range(20):
             socket.value.wait_for_event("framereceived")
-        expect(page.locator(".rs-sentence")).to_contain_text(count(3, Msg.MOMENTS_ONE, Msg.MOMENTS))
+        expect(page.locator(".rs-sentence")).to_contain_text(format_count(3, Msg.MOMENTS_ONE, Msg.MOMENTS))
         owner.gate.set()
         expect(page.locator(".rs-sentence").last).to_contain_text(translate(Msg.INDEXED, title="new"))
         page.get_by_role("radio", name=translate(Msg.HELP)).click()

@@ -9,9 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bots.commands.definition import Command, Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, date, translate, use_locale
+from bots.i18n.translate import format_count, format_date, translate, use_locale
 from bots.web.async_bridge import AsyncBridge
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.protocol.base import CallFailedError
@@ -56,7 +56,7 @@ def press(page: AppTest, label: str) -> AppTest:
     return next(button for button in page.button if button.label == label).click().run()
 
 
-@pytest.mark.parametrize("command", offered(Surface.TYPED), ids=lambda command: command.name)
+@pytest.mark.parametrize("command", list_commands(Surface.TYPED), ids=lambda command: command.name)
 def test_every_command_can_be_typed_into_the_box(page: AppTest, command: Command) -> None:
     html = html_of(ask(page, f"/{command.name} {GOAL.link}"))
     assert "rs-question" in html
@@ -197,7 +197,7 @@ def test_page_replies_and_buttons_are_in_the_language_of_the_browser(page: AppTe
         assert translate(Msg.FIND_HELP) in html_of(page)
         page.segmented_control(key="view").set_value(Msg.LIBRARY).run()
         html = html_of(page)
-        assert all(text in html for text in (count(3, Msg.VIDEOS_ONE, Msg.VIDEOS), date("2026-11-20")))
+        assert all(text in html for text in (format_count(3, Msg.VIDEOS_ONE, Msg.VIDEOS), format_date("2026-11-20")))
         page.button(key=f"forget-library-{GOAL.link}").click().run()
         assert translate(Msg.FORGOTTEN_ONE, link=GOAL.link) in html_of(page)
 
