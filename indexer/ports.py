@@ -29,7 +29,7 @@ class TextVectors(Protocol):
 
 
 class Encoder(Protocol):
-    """Embed texts, pictures and clips as unit vectors of one generation."""
+    """Encoder of texts, pictures and clips as unit vectors of one generation."""
 
     @property
     def generation(self) -> str: ...

@@ -1,4 +1,4 @@
-"""Value types of the indexer: videos, fetched files, frames, moments, and the stages of the work."""
+"""Value types of the indexer: videos, fetched files, frames, moments and vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

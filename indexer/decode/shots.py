@@ -36,7 +36,7 @@ alike.
 
 
 class ShotDetector:
-    """Compare each frame's colours with the previous frame's, and that change with the changes around it.
+    """Detector of hard cuts: a frame that differs from the previous one far more than its neighbours do.
 
     The measure is the earth mover's distance between colour histograms. Unlike a count of pixels that changed
     their bin, it stays small if compression shifts a plain surface by one level.

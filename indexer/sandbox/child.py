@@ -56,7 +56,7 @@ def serve_request(work: ChildWork) -> None:
         os.dup2(2, 1)
         message = json.loads(sys.stdin.buffer.readline())
         _apply_limits(ResourceLimits(**message["limits"]))
-        _drop_privileges()
+        _harden_process()
         threading.Thread(target=_exit_with_parent, daemon=True).start()
         try:
             response: dict[str, Any] = {"result": work(message["request"], _progress_writer(responses))}
@@ -91,7 +91,7 @@ def _apply_limits(limits: ResourceLimits) -> None:
         resource.setrlimit(kind, (limit, limit))
 
 
-def _drop_privileges() -> None:
+def _harden_process() -> None:
     """On Linux, set `no_new_privs` and make this process the first that the OOM killer ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
