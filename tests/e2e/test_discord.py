@@ -80,13 +80,13 @@ async def test_all_commands_and_buttons(bot: Bot, server: Server, site: Site) ->
     assert "more like" in texts(await server.answered(await server.press(ADA, first, "More like this"))).lower()
     inside = await server.answered(await server.press(ADA, first, "Search inside"), "0:0")
     assert labels(inside).count("Share") == 2
-    shared = await server.answered(await server.press(ADA, first, "Share"), "shares")
+    shared = await server.answered(await server.press(ADA, first, "Share"), "shared a result")
     assert not ephemeral(shared)
     assert shared["content"].splitlines()[-1].startswith(site.url("/"))
 
     # library
     await server.answered(await server.command(BOB, "library"), "3 videos")
-    await server.answered(await server.command(BOB, "status"), "3 videos and 6 moments")
+    await server.answered(await server.command(BOB, "status"), "3 videos, 6 moments")
     await server.answered(await server.command(BOB, "forget", link=bikes), "Someone else")
     await server.answered(await server.command(ADA, "forget", link=bikes), f"Removed: {bikes}")
     await server.answered(await server.command(ADA, "forget", mine=True), f"Removed: {walk}")
@@ -109,7 +109,7 @@ async def test_private_channels_watched_channels_and_admin_commands(bot: Bot, se
         pass
 
     await server.answered(await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins")
-    await server.answered(await server.command(EVE, "settings", name="submitters", value="admins"), "Changed")
+    await server.answered(await server.command(EVE, "settings", name="submitters", value="admins"), "Setting changed")
     await server.answered(await server.command(ADA, "index", link=blue), "Only admins can add")
     await server.answered(await server.command(ADA, "retrain"), "Only admins")
     await server.answered(await server.command(EVE, "retrain"), "more are needed")

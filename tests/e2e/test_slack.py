@@ -99,12 +99,12 @@ async def test_all_commands_and_buttons(app: RunningApp, server: Slack, site: Si
     assert "are needed" in (await ask(server, "retrain")).text
     assert "in use" in (await ask(server, "model")).text
     assert "no earlier model" in (await ask(server, "model rollback")).text
-    assert "Changed" in (await ask(server, "settings submitters admins")).text
+    assert "Setting changed" in (await ask(server, "settings submitters admins")).text
 
-    assert "Forgotten" in (await ask(server, f"forget {links[0]}")).text
+    assert "Removed" in (await ask(server, f"forget {links[0]}")).text
     again = await ask(server, "a person swims in water")
     assert links[0] not in str(again.payload)
     assert "5 videos" in (await ask(server, "status")).text
-    assert "Forgotten" in (await ask(server, "forget mine")).text
+    assert "Removed" in (await ask(server, "forget mine")).text
     assert "library is empty" in (await ask(server, "library")).text
     await asyncio.wait_for(app.requests.tasks.wait_until_idle(), 60)
