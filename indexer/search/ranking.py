@@ -57,8 +57,8 @@ def score_moments(
 ) -> dict[str, float]:
     """Return for each moment the likelihood, 0 to 1, that it is what the query means.
 
-    It is the highest of all texts and kinds of match. Looks and motion count by how far they stand out from the
-    library, words by the share of the query that they match.
+    It is the highest of all texts and kinds of match. Looks and motion count by how much they exceed the rest
+    of the library, words by the share of the query that they match.
     """
     best = dict.fromkeys(ids, 0.0)
     for query, of_text in zip(queries, lists, strict=True):

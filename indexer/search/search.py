@@ -34,7 +34,7 @@ class ResultPage:
 
     @property
     def is_weak(self) -> bool:
-        """Whether no hit stands out from the library, which probably does not contain what the query means."""
+        """Whether all hits have a low likelihood: the library probably does not contain what the query means."""
         return bool(self.hits) and all(hit.score < WEAK_LIKELIHOOD for hit in self.hits)
 
 

@@ -1,6 +1,6 @@
 """Records of videos, submissions, generations, retrains and votes, and their payloads in the vector store.
 
-Other rooms' wire messages use the statuses: this module imports nothing heavy.
+The wire protocol uses the statuses, so this module imports nothing heavy.
 """
 
 from collections.abc import Mapping

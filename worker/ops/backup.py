@@ -23,13 +23,13 @@ from pydantic import BaseModel, ValidationError
 
 from indexer.store.blobs import BlobStore
 from indexer.store.generation_id import LIVE_ALIAS, is_moment_collection
-from indexer.store.records import RECORDS, SCHEMA
+from indexer.store.records import FINDABLE, RECORDS, SCHEMA, IndexStatus, VideoRecord
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter, VectorStore
 from worker.protocol.error_codes import ErrorCode
 
 MANIFEST: Final = "manifest.json"
-INDEXED_VIDEOS: Final = Filter({"status": ("indexed", "words_only"), "kind": "video"})
+INDEXED_VIDEOS: Final = Filter({"status": FINDABLE, "kind": VideoRecord.KIND})
 
 StoreForm: TypeAlias = Literal["embedded", "server"]
 """Which vector store a backup was made of; it can only be restored into the same."""
@@ -158,7 +158,7 @@ def _reconcile(vectors: VectorStore) -> None:
     live = vectors.resolve(LIVE_ALIAS)
     for stored in list(vectors.scroll(RECORDS, INDEXED_VIDEOS, ())) if live else ():
         if not vectors.count(LIVE_ALIAS, Filter({"video_id": stored.id, "open": "yes"})):
-            vectors.set_payload(RECORDS, Filter(ids=(stored.id,)), {"status": "waiting"})
+            vectors.set_payload(RECORDS, Filter(ids=(stored.id,)), {"status": IndexStatus.WAITING.value})
 
 
 def _collections(vectors: VectorStore) -> list[str]:
