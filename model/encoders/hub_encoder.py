@@ -35,15 +35,15 @@ class HubTower:
 
     def encode_texts(self, texts: Sequence[str]) -> Vector:
         """Encode texts as vectors (n, size)."""
-        return self._encode_in_batches(texts, _TEXT_BATCH, self._encode_texts)
+        return self._encode_in_batches(texts, _TEXT_BATCH, self._encode_text_batch)
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, size)."""
-        return self._encode_in_batches(pictures, _PICTURE_BATCH, self._encode_pictures)
+        return self._encode_in_batches(pictures, _PICTURE_BATCH, self._encode_picture_batch)
 
     def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Encode clips as vectors (n, size)."""
-        return self._encode_in_batches(clips, max(1, _PICTURE_BATCH // self.clip_length), self._encode_clips)
+        return self._encode_in_batches(clips, max(1, _PICTURE_BATCH // self.clip_length), self._encode_clip_batch)
 
     def _encode_in_batches(
         self, items: Sequence[Item], size: int, encode: Callable[[Sequence[Item]], torch.Tensor]
@@ -55,14 +55,14 @@ class HubTower:
                 vectors[start : start + size] = functional.normalize(features, dim=-1).cpu().numpy()
         return vectors
 
-    def _encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+    def _encode_text_batch(self, texts: Sequence[str]) -> torch.Tensor:
         inputs = {name: data.to(self._device) for name, data in tokenize(self._loaded, texts).items()}
         return read_pooled(self._model.get_text_features(**inputs))
 
-    def _encode_pictures(self, pictures: Sequence[Picture]) -> torch.Tensor:
+    def _encode_picture_batch(self, pictures: Sequence[Picture]) -> torch.Tensor:
         return read_pooled(self._model.get_image_features(pixel_values=self._preprocess(pictures)))
 
-    def _encode_clips(self, clips: Sequence[Clip]) -> torch.Tensor:
+    def _encode_clip_batch(self, clips: Sequence[Clip]) -> torch.Tensor:
         pictures = [picture for clip in clips for picture in sample_evenly(clip.pictures, self.clip_length)]
         pixels = self._preprocess(pictures)
         pixels = pixels.view(len(clips), self.clip_length, *pixels.shape[1:])

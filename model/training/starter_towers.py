@@ -139,10 +139,10 @@ class StarterTowers:
         height, width = self._models.preprocess.size
         return 1 + (height // config.patch_size) * (width // config.patch_size), config.hidden_size
 
-    def encode_texts(self, numbers: Indices) -> torch.Tensor:
+    def make_text_inputs(self, numbers: Indices) -> torch.Tensor:
         return self._features[torch.from_numpy(numbers)].float()
 
-    def encode_clips(self, numbers: Indices, views: Indices) -> torch.Tensor:
+    def make_clip_inputs(self, numbers: Indices, views: Indices) -> torch.Tensor:
         """Return hidden states (clips, frames, tokens, width)."""
         rows = [
             [self._first_row[file] + view for file in select_frames(self._clips[number], self._config.frames)]

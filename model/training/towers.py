@@ -58,9 +58,9 @@ class Towers(Protocol):
         """Set the texts and clips, and compute what does not change during training."""
         ...
 
-    def encode_texts(self, numbers: Indices) -> TowerInputs: ...
+    def make_text_inputs(self, numbers: Indices) -> TowerInputs: ...
 
-    def encode_clips(self, numbers: Indices, views: Indices) -> TowerInputs: ...
+    def make_clip_inputs(self, numbers: Indices, views: Indices) -> TowerInputs: ...
 
     def save(self, adapter: Path, role: str) -> None:
         """Write the trained weights into an adapter's folder."""
@@ -98,10 +98,10 @@ class HubTowers:
         """Set the texts and clips. Nothing is precomputed, because both towers are trained."""
         self._texts, self._clips = texts, clips
 
-    def encode_texts(self, numbers: Indices) -> TowerInputs:
+    def make_text_inputs(self, numbers: Indices) -> TowerInputs:
         return tokenize(self._loaded, [self._texts[i] for i in numbers])
 
-    def encode_clips(self, numbers: Indices, views: Indices) -> torch.Tensor:
+    def make_clip_inputs(self, numbers: Indices, views: Indices) -> torch.Tensor:
         """Return pixels (clips, frames, 3, height, width). X-CLIP reads all frames of a clip as one input."""
         pictures = [
             augment_picture(read_picture(file), int(view), self._config.augment, self._config.seed)

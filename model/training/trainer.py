@@ -153,7 +153,10 @@ class Trainer:
     def _encode_chunk(self, chunk: "_Chunk", step: int) -> VectorPair:
         """Encode a chunk. Repeated calls give the same result, dropout included."""
         torch.manual_seed(int(np.random.SeedSequence([self._config.seed, step, chunk.number]).generate_state(1)[0]))
-        texts, clips = self._towers.encode_texts(chunk.texts), self._towers.encode_clips(chunk.clips, chunk.views)
+        texts, clips = (
+            self._towers.make_text_inputs(chunk.texts),
+            self._towers.make_clip_inputs(chunk.clips, chunk.views),
+        )
         vectors: VectorPair = self._module(*send_to_device((texts, clips), self._device))
         return vectors
 
@@ -190,8 +193,8 @@ class Trainer:
         text_vectors, frame_vectors = [], []
         for some_texts, some_clips in zip(np.array_split(texts, count), np.array_split(clips, count), strict=True):
             inputs = (
-                self._towers.encode_texts(first_text + some_texts),
-                self._towers.encode_clips(first_clip + some_clips, np.zeros_like(some_clips)),
+                self._towers.make_text_inputs(first_text + some_texts),
+                self._towers.make_clip_inputs(first_clip + some_clips, np.zeros_like(some_clips)),
             )
             encoded = self._towers.module(*send_to_device(inputs, self._device))
             text_vectors.append(encoded[0].cpu())

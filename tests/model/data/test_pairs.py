@@ -50,8 +50,10 @@ def test_easynlp_tsv_is_read(tmp_path: Path, picture: Path) -> None:
         ("p.csv", 'file,text,source,kind,person,split\na.png,"say ""hi""",video 1,title,ann,dev\n'),
         (
             "p.jsonl",
-            '{"text": "say \\"hi\\"", "file": "a.png", "source": "video 1", "kind": "title", "person": "ann",'
-            ' "split": "dev"}\n\n',
+            (
+                '{"text": "say \\"hi\\"", "file": "a.png", "source": "video 1", "kind": "title", "person": "ann",'
+                ' "split": "dev"}\n\n'
+            ),
         ),
     ],
 )

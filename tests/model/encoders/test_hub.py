@@ -168,7 +168,10 @@ def test_preset_without_motion_loads_from_pickled_weights(artifacts_dir: Path) -
 
 def test_adapter_changes_vectors_of_its_models(artifacts_dir: Path, adapter: Path) -> None:
     """The adapters for frame and motion work independently."""
-    plain, adapted = load(PAIR, artifacts_dir).encode_texts(["a"])[0], load(PAIR, artifacts_dir, adapter).encode_texts(["a"])[0]
+    plain, adapted = (
+        load(PAIR, artifacts_dir).encode_texts(["a"])[0],
+        load(PAIR, artifacts_dir, adapter).encode_texts(["a"])[0],
+    )
     assert plain.frame @ adapted.frame < 0.99
     assert plain.motion is not None
     assert adapted.motion is not None

@@ -77,7 +77,9 @@ def test_empty_batch_returns_empty_array(tower: HubTower) -> None:
 
 def test_vector_does_not_depend_on_batch(tower: HubTower) -> None:
     texts = [*TEXTS, *(f"number {i}" for i in range(60))]
-    assert np.allclose(tower.encode_texts(texts), np.concatenate([tower.encode_texts([text]) for text in texts]), atol=1e-5)
+    assert np.allclose(
+        tower.encode_texts(texts), np.concatenate([tower.encode_texts([text]) for text in texts]), atol=1e-5
+    )
     together, alone = encode_looks(tower, range(34)), [encode_looks(tower, range(i, i + 1)) for i in range(34)]
     assert np.allclose(together, np.concatenate(alone), atol=1e-5)
 

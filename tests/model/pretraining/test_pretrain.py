@@ -87,7 +87,9 @@ def test_pretraining_learns_and_writes_map(folder: Path) -> None:
     files = [f"{i}.png" for i in range(32)]
     pictures = pretrain_data.load_picture_vectors(folder / "data", files, encode_mean_colours, folder / "again.npy")
     with torch.inference_mode():
-        best = (text_map.encode_texts(encode_words(["a red wall", "all is blue"])) @ text_map.encode_pictures(pictures).T).argmax(1)
+        best = (
+            text_map.encode_texts(encode_words(["a red wall", "all is blue"])) @ text_map.encode_pictures(pictures).T
+        ).argmax(1)
     assert [list(COLOURS)[int(i) % 4] for i in best] == ["red", "blue"]
 
 

@@ -85,7 +85,9 @@ def test_any_text_is_encoded(encoder: Encoder, text: str) -> None:
 
 
 def test_text_vector_does_not_depend_on_batch_case_or_full_stop(encoder: Encoder) -> None:
-    batch = encoder.encode_texts(["a dog", "A long sentence about people who walk through a city in the rain", "雪", "x", "y"])
+    batch = encoder.encode_texts(
+        ["a dog", "A long sentence about people who walk through a city in the rain", "雪", "x", "y"]
+    )
     for text, index in (("a dog", 0), ("A Dog.", 0), ("雪。", 2)):
         assert float(encoder.encode_texts([text])[0].frame @ batch[index].frame) > 0.9999
 

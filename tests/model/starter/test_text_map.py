@@ -20,7 +20,10 @@ def text_map() -> TextMap:
 def test_texts_and_pictures_are_unit_vectors(text_map: TextMap) -> None:
     """A dot product is therefore a cosine."""
     with torch.inference_mode():
-        texts, pictures = text_map.encode_texts(torch.randn(3, FEATURES)), text_map.encode_pictures(torch.randn(2, SIZE))
+        texts, pictures = (
+            text_map.encode_texts(torch.randn(3, FEATURES)),
+            text_map.encode_pictures(torch.randn(2, SIZE)),
+        )
     assert texts.shape == (3, SIZE)
     torch.testing.assert_close(texts.norm(dim=1), torch.ones(3))
     torch.testing.assert_close(pictures.norm(dim=1), torch.ones(2))

@@ -88,7 +88,9 @@ def test_trained_head_is_served_as_another_generation(pairs: list[Pair], tmp_pat
     plain, encoder = RedBlueEncoder(), attach_clip_head(RedBlueEncoder(), train(pairs, tmp_path))
     red, blue = plain.encode_frames([np.full((1, 1, 3), c, np.uint8) for c in ((255, 0, 0), (0, 0, 255))])
     clips = encoder.encode_clips([ClipVectors(np.stack([blue, red])), ClipVectors(np.stack([red, blue]))])
-    cosines = clips @ np.stack([text.motion for text in encoder.encode_texts(["red", "blue"]) if text.motion is not None]).T
+    cosines = (
+        clips @ np.stack([text.motion for text in encoder.encode_texts(["red", "blue"]) if text.motion is not None]).T
+    )
     assert cosines.argmax(0).tolist() == [0, 1]
     assert np.allclose(np.linalg.norm(clips, axis=1), 1, atol=1e-5)
     assert encoder.motion_size == SIZE

@@ -184,7 +184,9 @@ def test_cached_lower_and_upper_layers_equal_whole_tower(pairs: list[Pair], tmp_
     pictures = [read_picture(clip[0]) for clip in clips]
     with torch.inference_mode():
         towers.module.eval()
-        _, frames = towers.module(torch.zeros(1, FEATURES), towers.encode_clips(np.arange(3), np.zeros(3, np.int64)))
+        _, frames = towers.module(
+            torch.zeros(1, FEATURES), towers.make_clip_inputs(np.arange(3), np.zeros(3, np.int64))
+        )
         whole = towers.module.tower(pixel_values=PREPROCESS(pictures)).image_embeds
         expected = towers.module.text_map.encode_pictures(torch.nn.functional.normalize(whole, dim=1))
     torch.testing.assert_close(frames[:, 0], expected, atol=2e-3, rtol=0)
