@@ -31,13 +31,13 @@ class NoteStore:
 
     @fail_with_code
     async def get_note(self, space: str | None, key: str, *, user_id: str | None = None) -> str | None:
-        """Return a note, or None if there is none or it expired."""
+        """Return a note, or None if it is missing or expired."""
         raw = await self._redis.get(_note_key(space, key, user_id))
         return None if raw is None else decode_text(raw)
 
     @fail_with_code
     async def delete_note(self, space: str | None, key: str) -> None:
-        """Delete a note of a space. Does nothing if there is none."""
+        """Delete a note of a space. Does nothing if it is missing."""
         await self._redis.delete(_note_key(space, key, None))
 
 

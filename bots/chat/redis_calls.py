@@ -1,4 +1,4 @@
-"""What the Redis stores of this package share: one error, retries with backoff, and reading of stored values."""
+"""Shared parts of the Redis stores: one error, retries with backoff, and parsing of stored values."""
 
 import asyncio
 import functools

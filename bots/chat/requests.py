@@ -32,7 +32,7 @@ def _make_id() -> str:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What a user asked for and where the answer goes: all that another process needs to answer it."""
+    """A user's request and the place of its answer: all that another process needs to answer it."""
 
     platform: str
     command: str

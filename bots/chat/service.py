@@ -34,7 +34,7 @@ RECOVERY_INTERVAL_S: Final = 10.0
 PICTURE_COST: Final = 5
 """A picture counts as this many requests: encoding it takes up to a thousand times as long as words."""
 SETTINGS_TIMEOUT_S: Final = 1.0
-"""A platform must be told within 3 s whether the answer will be private."""
+"""Both platforms need to know within 3 s whether the answer will be private."""
 
 log = structlog.get_logger()
 
@@ -134,7 +134,7 @@ class ChatService:
         return token
 
     async def resolve_link_token(self, space: str, value: str) -> str | None:
-        """Return the link that a value of `suggest` stands for. Raises `CallFailedError`."""
+        """Return the link that a value of `suggest` means. Raises `CallFailedError`."""
         link = await self.stores.notes.get_note(space, f"link:{value}") if value.startswith("#") else None
         return link or value or None
 
@@ -145,7 +145,7 @@ class ChatService:
         async with aclosing(throttle_progress(self._replies(request))) as replies:
             async for reply in replies:
                 if request.has_no_recipient:
-                    # It has to be done, and there is no user to try again: it stays in the queue for recovery.
+                    # No user can try again, so the request stays in the queue for recovery.
                     raise CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, request.correlation_id)
                 await self._show(request, responder, reply)
 

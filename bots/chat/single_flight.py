@@ -21,7 +21,7 @@ class SingleFlight:
         self._running: dict[Hashable, asyncio.Task[Any]] = {}
 
     def start(self, key: Hashable, call: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
-        """Return the task that runs for `key`. Starts one with `call` if there is none."""
+        """Return the task that runs for `key`. Starts one with `call` if none runs."""
         if key not in self._running:
             self._running[key] = self._start_task(call())
             self._running[key].add_done_callback(lambda _: self._running.pop(key, None))

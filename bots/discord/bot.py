@@ -160,7 +160,7 @@ class Bot(discord.AutoShardedClient):
         await self._serve_under_message(args, message.channel.id, caller, locale)
 
     async def _remove_message(self, guild_id: int | None, channel_id: int, message_id: int) -> None:
-        """Remove what a deleted message added, even if its channel is no longer watched or not known."""
+        """Remove what a deleted message added, even if its channel is unknown or not watched any more."""
         if guild_id is not None:
             args = {"message_id": str(message_id), "links": []}
             await self._serve_under_message(args, channel_id, identity.guild_as_caller(guild_id), "en")

@@ -15,7 +15,7 @@ EMPTY_VALUE: Final = "unset"
 
 
 class ButtonHandler(Protocol):
-    """What the bot does when a user presses a button or chooses from a menu."""
+    """Answers the users of buttons and menus."""
 
     async def press_button(
         self, interaction: discord.Interaction, token: str, action: ResultAction, number: int

@@ -28,7 +28,7 @@ from bots.commands.replies import (
 )
 from bots.discord.buttons import ChannelSelect, CommandButton, ResultButton, SettingSelect
 from bots.i18n.messages import Msg
-from bots.i18n.translate import count, translate
+from bots.i18n.translate import format_count, translate
 
 LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Returns a picture by its key in the blob store. Raises `KeyError`."""
@@ -205,7 +205,7 @@ def _render_settings(reply: SettingsView) -> ui.LayoutView:
 
 
 def _render_library(reply: LibraryPage) -> str:
-    total = count(reply.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    total = format_count(reply.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
     return _join_within_limit([f"### {total}", *map(_render_item, reply.entries)])
 
 
@@ -231,7 +231,7 @@ def render_bar(done: float) -> str:
 
 
 def _join_within_limit(lines: Sequence[str]) -> str:
-    """Join as many lines as fit into one message. An ellipsis stands for the others."""
+    """Join as many lines as fit into one message. An ellipsis replaces the others."""
     kept: list[str] = []
     for line in lines:
         if sum(map(len, kept)) + len(kept) + len(line) > MAX_TEXT_CHARS - 2:
@@ -248,7 +248,7 @@ def _make_view(*components: ui.Item[Any]) -> ui.LayoutView:
 
 
 async def _load_file(key: str | None, name: str, alt: str, load_picture: LoadPicture) -> discord.File | None:
-    """Load a picture as a file to upload. Returns None if there is none."""
+    """Load a picture as a file to upload. Returns None without a picture."""
     if key is None:
         return None
     try:

@@ -14,7 +14,7 @@ CHANNEL_FIELD: Final = "where"
 
 
 def render_form() -> dict[str, Any]:
-    """Return the form. The user chooses where the answer goes, because a shortcut has no channel of its own."""
+    """Return the form. The user chooses a channel for the answer, because a shortcut has no channel of its own."""
     text_input = {"type": "plain_text_input"}
     video_menu = {
         "type": "external_select",

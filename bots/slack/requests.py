@@ -51,7 +51,7 @@ class RequestRunner:
         """Index the links of a message in a watched channel, and remove those that it no longer has."""
         user = await self.users.resolve(ref, channel)
         settings = await self.chat.settings(user.caller)
-        # Without links a message is only removed, which must work when its channel is no longer watched.
+        # Without links a message is only removed, also when its channel is not watched any more.
         if links and (channel not in settings.watched or user.denied_reason is Msg.OUTSIDE):
             return
         if links and settings.submitters == "admins":

@@ -67,13 +67,13 @@ class MessageAddress:
 
 @dataclass
 class DeliveryState:
-    """What was delivered for a request so far."""
+    """The messages that a request has had so far."""
 
     is_interaction_alive: bool = False
     """Whether this process received the request itself, so that its interaction can still be answered."""
     has_posted: bool = False
     editable: MessageAddress | None = None
-    """The message that the next reply edits; None if there is none that an app can edit."""
+    """The message that the next reply edits; None if an app can edit none of them."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class SlackResponder:
         state.editable = MessageAddress(response["channel"], response["ts"])
 
     async def _post_by_response_url(self, place: Mapping[str, str], message: SlackMessage) -> bool:
-        """Post in a channel of which the bot is no member, through the response URL. Returns False if that fails."""
+        """Post in a channel that the bot has not joined, through the response URL. Returns False if that fails."""
         if not (url := place.get("url")):
             return False
         options = {"response_type": "in_channel", "replace_original": False}

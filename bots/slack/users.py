@@ -35,7 +35,7 @@ class UserProfile(BaseModel):
 
 @dataclass(frozen=True)
 class SlackUserRef:
-    """A user, as far as an event identifies one."""
+    """A user as identified by an event."""
 
     user_id: str
     team: str

@@ -9,13 +9,13 @@ from bots.chat.stores import ChatStores, open_chat_stores
 
 @pytest.fixture
 async def first(clean_redis: str) -> AsyncIterator[ChatStores]:
-    """The stores of a bot process."""
+    """Open the stores of a bot process."""
     async with open_chat_stores(clean_redis, "3/minute", "5/minute") as stores:
         yield stores
 
 
 @pytest.fixture
 async def second(clean_redis: str) -> AsyncIterator[ChatStores]:
-    """The stores of another bot process."""
+    """Open the stores of another bot process."""
     async with open_chat_stores(clean_redis, "3/minute", "5/minute") as stores:
         yield stores

@@ -4,7 +4,7 @@ import pytest
 
 from bots.chat.parsing import Conversation, parse_line
 from bots.commands.definition import Command, Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.commands.replies import Results, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
@@ -41,7 +41,7 @@ def conversation(client: FakeClient, caller: Caller) -> Conversation:
     return Conversation(client, caller)
 
 
-@pytest.mark.parametrize("command", offered(Surface.TYPED), ids=lambda command: command.name)
+@pytest.mark.parametrize("command", list_commands(Surface.TYPED), ids=lambda command: command.name)
 async def test_every_command_can_be_typed(conversation: Conversation, command: Command) -> None:
     replies = [reply async for reply in conversation.answer(f"/{command.name} {GOAL.link}")]
     assert TextReply(translate(Msg.UNKNOWN_COMMAND, name=command.name), ok=False) not in replies

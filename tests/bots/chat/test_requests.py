@@ -39,7 +39,7 @@ def refused_writes(url: str) -> Iterator[None]:
 
 
 def test_correlation_id_of_request_is_the_one_of_its_event() -> None:
-    """What is logged before a request is made has the same id as what is logged for it."""
+    """Log lines before and after the request is made share one id."""
     with bind_correlation_id("abcd1234"):
         made = [ChatRequest("discord", "find", {}, ANN, "en", {}) for _ in range(2)]
     assert {request.correlation_id for request in made} == {"abcd1234"}
@@ -166,7 +166,7 @@ async def test_request_that_cannot_be_acquired_is_claimed_again(first: ChatStore
 async def test_request_without_recipient_is_retried_until_redis_accepts_it(
     first: ChatStores, second: ChatStores, clean_redis: str
 ) -> None:
-    """The removal of a bot is recorded as soon as Redis is back, because there is no user to try again."""
+    """The removal of a bot is recorded as soon as Redis is back, because no user can try again."""
     leave = replace(REQUEST, command="leave", args={})
     done = asyncio.Event()
 

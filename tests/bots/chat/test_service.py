@@ -332,7 +332,9 @@ async def test_unknown_model_action_is_refused_with_the_known_ones(
 async def test_retrain_with_too_few_pairs_tells_how_many_are_missing(
     chat: ChatService, responder: RecordingResponder, client: FakeClient
 ) -> None:
-    client.training_data = TrainingDataSummary(pairs=12, videos=2, users=1, pairs_by_kind={"title": 12}, missing_pairs=88)
+    client.training_data = TrainingDataSummary(
+        pairs=12, videos=2, users=1, pairs_by_kind={"title": 12}, missing_pairs=88
+    )
     [reply] = await ask(chat, responder, "retrain", ADMIN)
     assert isinstance(reply, TextReply)
     assert reply.code is ErrorCode.TOO_FEW_PAIRS
@@ -342,7 +344,7 @@ async def test_retrain_with_too_few_pairs_tells_how_many_are_missing(
 async def test_models_are_listed_and_rolled_back(
     chat: ChatService, responder: RecordingResponder, client: FakeClient
 ) -> None:
-    """Each model has its figures and the live one is marked; a rollback names the model that is live then."""
+    """The live model is marked, and a rollback names the model that is live then."""
     old = client.models[0].model_copy(update={"live": False})
     new = old.model_copy(update={"name": "starter-1", "live": True, "r5_before": 0.5, "r5": 0.6, "questions": 40})
     client.models = [new, old]

@@ -37,7 +37,7 @@ async def test_user_rate_limit_exceeded_tells_when_to_retry(first: ChatStores) -
 
 
 async def test_space_rate_limit_counts_all_users_and_processes(first: ChatStores, second: ChatStores) -> None:
-    """The sixth request of a space in a minute must wait, whoever makes it and whichever process receives it."""
+    """The sixth request of a space in a minute must wait, for every user and in every process."""
     users = [Caller(space="discord:1", user_id=str(number)) for number in range(6)]
     waits = [
         await stores.limits.check_rate_limit(user) for user, stores in zip(users, [first, second] * 3, strict=True)

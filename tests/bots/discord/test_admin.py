@@ -1,17 +1,16 @@
-"""What a server's admins decide."""
+"""Retraining, models and settings in Discord."""
 
 import threading
 
 from bots.discord.bot import Bot
-from tests.bots.discord.conftest import SPACE
 from tests.support.discord.server import Server
-from tests.support.discord.world import ADA, CLIPS, EVE, GUILD, Person, ephemeral, texts
+from tests.support.discord.world import ADA, CLIPS, EVE, GUILD, SPACE, Person, ephemeral, texts
 from tests.support.fake_client import FakeClient, generation
 from worker.protocol.spaces import GetSettings
 
 
-async def test_retrain_asks_first_and_shows_its_curves(server: Server, gate: threading.Event) -> None:
-    """It shows what would be learnt from, begins by a button, follows in the same message, and ends with a picture."""
+async def test_retrain_is_confirmed_and_ends_with_its_curves(server: Server, gate: threading.Event) -> None:
+    """The preview has a button, and one message shows the progress and the result with a picture."""
     shown = await server.answered(await server.command(EVE, "retrain"), "120 pairs")
     pressed = await server.press(EVE, shown, "Train")
     passing = await server.answered(pressed, "training")
@@ -23,28 +22,25 @@ async def test_retrain_asks_first_and_shows_its_curves(server: Server, gate: thr
     assert any(each["type"] == 12 for each in done["components"])
 
 
-async def test_retrain_is_for_admins(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Somebody else who reaches it is told so, and nothing begins."""
+async def test_retrain_of_another_user_is_refused(bot: Bot, server: Server, client: FakeClient) -> None:
     await server.answered(await server.command(ADA, "retrain", action="start"), "Only admins")
     assert not client.training
 
 
-async def test_retrain_is_cancelled(bot: Bot, server: Server, client: FakeClient) -> None:
-    """A running one ends; where none runs, that is said."""
+async def test_retrain_can_be_cancelled_while_it_runs(bot: Bot, server: Server, client: FakeClient) -> None:
     await server.answered(await server.command(EVE, "retrain", action="cancel"), "No training is running")
     client.training = True
     await server.answered(await server.command(EVE, "retrain", action="cancel"), "stop at its next checkpoint")
 
 
-async def test_model_status_and_rollback(bot: Bot, server: Server, client: FakeClient) -> None:
-    """The generations are listed, and the one before is taken back."""
+async def test_models_are_listed_and_rolled_back(bot: Bot, server: Server, client: FakeClient) -> None:
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
     await server.answered(await server.command(EVE, "model"), "starter-1")
     await server.answered(await server.command(EVE, "model", action="rollback"), "Now using starter-0")
 
 
-async def test_settings_are_menus(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Every setting is shown with a menu; choosing changes it at once, in the same private message."""
+async def test_settings_are_changed_by_menus(bot: Bot, server: Server, client: FakeClient) -> None:
+    """Each choice applies at once and updates the same private message."""
     shown = await server.answered(await server.command(EVE, "settings"), "Who can add videos")
     assert ephemeral(shown)
     changed = await server.answered(await server.choose(EVE, shown, "submitters", ["admins"]), "Setting changed")
@@ -57,8 +53,8 @@ async def test_settings_are_menus(bot: Bot, server: Server, client: FakeClient) 
     assert client.settings[SPACE].language is None
 
 
-async def test_settings_by_words(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Name and value may be typed, the value is completed, and what can't be is refused with what can."""
+async def test_settings_are_changed_by_options_with_completion(bot: Bot, server: Server, client: FakeClient) -> None:
+    """An invalid value is refused with the accepted ones."""
     await server.answered(await server.command(EVE, "settings", name="answers", value="public"), "Setting changed")
     assert client.settings[SPACE].answers == "public"
     await server.answered(await server.command(EVE, "settings", name="answers", value="loud"), "can be")
@@ -67,21 +63,19 @@ async def test_settings_by_words(bot: Bot, server: Server, client: FakeClient) -
     assert [each["value"] for each in choices] == ["private", "public"]
 
 
-async def test_public_answers_from_the_next_question_on(bot: Bot, server: Server) -> None:
-    """A changed setting holds at once."""
+async def test_changed_settings_apply_to_the_next_command(bot: Bot, server: Server) -> None:
     assert ephemeral(await server.answered(await server.command(ADA, "find", words="dog"), "Dogs"))
     await server.answered(await server.command(EVE, "settings", name="answers", value="public"), "Setting changed")
     assert not ephemeral(await server.answered(await server.command(ADA, "find", words="dog"), "Dogs"))
 
 
-async def test_settings_are_for_admins(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Who may not manage the server changes nothing."""
+async def test_settings_of_another_user_are_refused(bot: Bot, server: Server, client: FakeClient) -> None:
     await server.answered(await server.command(ADA, "settings", name="answers", value="public"), "Only admins")
     assert client.settings == {}
 
 
-async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Channels are kept, and the admin reads what the bot's owner must switch on."""
+async def test_watching_without_the_intent_tells_how_to_enable_it(bot: Bot, server: Server, client: FakeClient) -> None:
+    """The channels are stored, and the admin reads what the owner of the bot must enable."""
     server.flags = 0
     asked = await server.command(EVE, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
     await server.answered(asked, "Message Content Intent")
@@ -89,8 +83,7 @@ async def test_watching_without_the_intent_says_what_to_do(bot: Bot, server: Ser
     assert not bot.needs_reconnect
 
 
-async def test_the_missing_intent_in_the_persons_language(bot: Bot, server: Server) -> None:
-    """Who speaks Korean reads that in Korean, too."""
+async def test_missing_intent_is_reported_in_the_locale_of_the_user(bot: Bot, server: Server) -> None:
     server.flags = 0
     jisoo = Person(22, "Jisoo", is_admin=True, locale="ko")
     asked = await server.command(jisoo, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
@@ -98,17 +91,17 @@ async def test_the_missing_intent_in_the_persons_language(bot: Bot, server: Serv
     assert any("가" <= letter <= "힣" for letter in told)
 
 
-async def test_what_is_no_channel_is_not_watched(bot: Bot, server: Server, client: FakeClient) -> None:
-    """A name that Discord made no channel of is refused with what to do, and changes nothing."""
+async def test_invalid_watched_channel_is_refused(bot: Bot, server: Server, client: FakeClient) -> None:
     await server.answered(await server.command(EVE, "settings", name="watched", value="general"), "Type #")
     assert client.settings == {}
 
 
-async def test_watching_connects_anew_where_it_may(bot: Bot, server: Server, client: FakeClient) -> None:
-    """With the intent allowed, choosing channels ends this connection for one that hears them."""
+async def test_watching_the_first_channel_reconnects_with_the_intent(
+    bot: Bot, server: Server, client: FakeClient
+) -> None:
     shown = await server.answered(await server.command(EVE, "settings"), "Who can add videos")
     await server.answered(await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)]), "Setting changed")
     await server.until(lambda: bot.is_closed())
     assert bot.needs_reconnect
     assert client.settings[SPACE].watched == (str(GUILD + CLIPS),)
-    assert isinstance(client.asked[-1], GetSettings)
+    assert isinstance(client.requests[-1], GetSettings)

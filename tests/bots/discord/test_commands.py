@@ -1,7 +1,7 @@
-"""The commands that the bot registers with Discord."""
+"""The commands that Discord lists."""
 
 from bots.commands.definition import Surface
-from bots.commands.registry import COMMANDS, offered
+from bots.commands.registry import COMMANDS, list_commands
 from bots.commands.settings import OPTIONS
 from bots.discord.bot import Bot
 from tests.support.discord.server import Server
@@ -10,7 +10,7 @@ from tests.support.discord.server import Server
 async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: Server) -> None:
     """`more` is the buttons Next and Back."""
     registered = {each["name"] for each in server.commands if each["type"] == 1}
-    assert registered == {command.name for command in offered(Surface.CHAT)}
+    assert registered == {command.name for command in list_commands(Surface.CHAT)}
     assert COMMANDS.keys() - registered == {"more", "crawl", "press", "watch", "leave"}
     assert [each["name"] for each in server.commands if each["type"] == 3] == ["Index the links in this message"]
 

@@ -1,18 +1,20 @@
-"""What goes wrong between Discord, the bot, Redis and the workers: everyone gets one answer or sentence."""
+"""Faults between Discord, the bot, Redis and the workers: every request gets one answer or one sentence."""
 
 import asyncio
+import re
 import threading
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
-from tests.bots.discord.conftest import SPACE, Clock, running
+from tests.support.discord.bot import Clock, running_bot
 from tests.support.discord.records import Fault
 from tests.support.discord.server import Server
-from tests.support.discord.world import ADA, EVE, GUILD, OTHER_GUILD, Person, ephemeral, labels, texts
+from tests.support.discord.world import ADA, EVE, GUILD, OTHER_GUILD, SPACE, Person, ephemeral, labels, texts
 from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
 from worker.protocol.base import CallFailedError
@@ -23,8 +25,7 @@ NEW = "https://video.example/new"
 ORIGINAL = r"/messages/@original$"
 
 
-async def test_the_gateway_drops_in_the_middle_of_an_answer(server: Server, gate: threading.Event) -> None:
-    """The answer still comes, the session is resumed, and what was asked meanwhile is answered too."""
+async def test_dropped_gateway_connection_resumes_and_loses_no_answer(server: Server, gate: threading.Event) -> None:
     asked = await server.command(ADA, "index", link=NEW)
     await server.answered(asked, "downloading")
     await server.drop()
@@ -36,8 +37,7 @@ async def test_the_gateway_drops_in_the_middle_of_an_answer(server: Server, gate
     assert len(server.identified) == 1
 
 
-async def test_an_operator_sees_the_gateway(bot: Bot, server: Server) -> None:
-    """Whether Discord reaches the bot, what was acknowledged, and what was answered can be watched."""
+async def test_metrics_show_connection_acknowledgements_and_answers(bot: Bot, server: Server) -> None:
     seen = bot.chat.metrics.registry.get_sample_value
     answered = {"platform": "discord", "command": "find", "outcome": "answered"}
 
@@ -56,42 +56,40 @@ async def test_an_operator_sees_the_gateway(bot: Bot, server: Server) -> None:
     assert seen("reelseek_acknowledge_seconds_count", {"platform": "discord"}) == 1
 
 
-async def test_the_gateway_asks_to_reconnect(bot: Bot, server: Server) -> None:
-    """RECONNECT is followed by RESUME, and questions go on."""
+async def test_reconnect_request_is_followed_by_a_resume(bot: Bot, server: Server) -> None:
     await server.say(7)
     await server.until(lambda: server.resumed)
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
 
 
-async def test_the_session_is_invalid(bot: Bot, server: Server) -> None:
-    """A session that Discord has forgotten is begun anew."""
+async def test_invalid_session_is_replaced(bot: Bot, server: Server) -> None:
     await server.say(9, False)
     await server.until(lambda: len(server.identified) == 2)
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
 
 
-async def test_rate_limits_are_obeyed(bot: Bot, server: Server) -> None:
-    """A 429 is waited out and the same answer is sent again."""
+async def test_discord_rate_limit_is_obeyed(bot: Bot, server: Server) -> None:
+    """After a 429 the same answer is sent again."""
     server.faults.append(Fault("PATCH", ORIGINAL, 429, {"retry_after": 0.2, "global": False, "message": ""}))
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     edits = [address for method, address, _ in server.requests if method == "PATCH"]
     assert len(edits) == 2
 
 
-async def test_discord_stumbles(bot: Bot, server: Server) -> None:
-    """A 502 is tried again."""
+async def test_discord_server_error_is_retried(bot: Bot, server: Server) -> None:
     server.faults.append(Fault("PATCH", ORIGINAL, 502, {}))
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
 
 
-async def test_a_refused_card_is_a_sentence(bot: Bot, server: Server) -> None:
-    """What Discord will not show is told with the reference of the log, not left unanswered."""
+async def test_refused_message_is_replaced_by_an_error_with_a_reference(bot: Bot, server: Server) -> None:
     server.faults.append(Fault("PATCH", ORIGINAL, 400, {"code": 50035, "message": "Invalid Form Body"}))
     await server.answered(await server.command(ADA, "find", words="dog"), "Reference")
 
 
-async def test_the_acknowledgement_came_too_late(bot: Bot, server: Server, client: FakeClient, clock: Clock) -> None:
-    """Where Discord has already told the person that nothing came, nothing is done in secret."""
+async def test_rejected_acknowledgement_stops_the_command(
+    bot: Bot, server: Server, client: FakeClient, clock: Clock
+) -> None:
+    """Discord has already told the user that nothing came, so nothing must happen."""
     server.faults.append(Fault("POST", "/callback$", 404, {"code": 10062, "message": "Unknown interaction"}))
     late = await server.command(ADA, "index", link=NEW)
     await server.answered(await server.command(ADA, "status"), "videos")
@@ -99,8 +97,7 @@ async def test_the_acknowledgement_came_too_late(bot: Bot, server: Server, clien
     assert NEW not in [video.link for video in client.videos]
 
 
-async def test_the_same_event_three_times(bot: Bot, server: Server) -> None:
-    """An interaction that Discord tells of again is answered once."""
+async def test_duplicate_interaction_is_answered_once(bot: Bot, server: Server) -> None:
     asked = await server.command(ADA, "index", link=NEW)
     event = next(iter(server._sessions.values()))[-1]["d"]
     for _ in range(2):
@@ -111,10 +108,10 @@ async def test_the_same_event_three_times(bot: Bot, server: Server) -> None:
     assert len({each["id"] for each in asked.shown}) == 1
 
 
-async def test_an_answer_after_sixteen_minutes(
+async def test_answer_after_16_minutes_is_posted_in_the_channel(
     server: Server, client: FakeClient, clock: Clock, gate: threading.Event
 ) -> None:
-    """Where the token has died, the end is a message in the same channel that names who asked and pings nobody."""
+    """The token has expired. The message names the user and notifies no one."""
     asked = await server.command(ADA, "index", link=NEW)
     await server.answered(asked, "downloading")
     clock.now += 16 * 60
@@ -126,8 +123,7 @@ async def test_an_answer_after_sixteen_minutes(
     assert len(server.posted) == 1
 
 
-async def test_a_token_that_discord_refuses_early(bot: Bot, server: Server) -> None:
-    """The answer goes to the channel then too."""
+async def test_answer_with_a_refused_token_is_posted_in_the_channel(bot: Bot, server: Server) -> None:
     server.faults.append(Fault("PATCH", ORIGINAL, 401, {"code": 50027, "message": "Invalid Webhook Token"}))
     await server.command(ADA, "find", words="dog")
     told = (await server.until(lambda: server.posted))[0]
@@ -136,15 +132,17 @@ async def test_a_token_that_discord_refuses_early(bot: Bot, server: Server) -> N
     assert ephemeral(await server.answered(theirs, "Similar moments"))
 
 
-async def test_a_restart_in_the_middle(chat: ChatService, server: Server, client: FakeClient, clock: Clock) -> None:
-    """What a bot leaves unanswered the next one answers, in the same message; buttons of before work after."""
+async def test_restarted_bot_answers_open_requests_in_place(
+    chat: ChatService, server: Server, client: FakeClient, clock: Clock
+) -> None:
+    """Buttons of earlier answers still work."""
     client.gate = threading.Event()
-    async with running(Bot(chat, clock=clock), server):
+    async with running_bot(Bot(chat, clock=clock), server):
         shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
         asked = await server.command(ADA, "index", link=NEW)
         passing = await server.answered(asked, "downloading")
     client.gate.set()
-    async with running(Bot(chat, clock=clock), server):
+    async with running_bot(Bot(chat, clock=clock), server):
         done = await server.answered(asked, "Added")
         assert done["id"] == passing["id"]
         await server.answered(await server.press(ADA, shown, "Good match"), "Thanks")
@@ -152,17 +150,18 @@ async def test_a_restart_in_the_middle(chat: ChatService, server: Server, client
     assert not server.posted
 
 
-async def test_a_stop_while_a_picture_comes(chat: ChatService, server: Server, clock: Clock) -> None:
-    """Whose picture was not here yet when the bot ended is told to try again: nobody could answer in its place."""
+async def test_stop_while_a_picture_is_loaded_asks_the_user_to_try_again(
+    chat: ChatService, server: Server, clock: Clock
+) -> None:
+    """Without its picture the request cannot be recovered."""
     server.cdn_does = "stand still"
-    async with running(Bot(chat, clock=clock), server):
+    async with running_bot(Bot(chat, clock=clock), server):
         asked = await server.command(ADA, "find", words="dog", picture=b"x")
         await server.until(lambda: server.fetched)
     await server.answered(asked, "cannot be reached right now. Try again")
 
 
-async def test_the_workers_queue_is_gone(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Every command is answered with what to do, and works again when the queue is back."""
+async def test_unreachable_workers_are_reported_for_every_command(bot: Bot, server: Server, client: FakeClient) -> None:
     client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
     for name, options in (("find", {"words": "dog"}), ("index", {"link": NEW}), ("library", {}), ("status", {})):
         said = texts(await server.answered(await server.command(ADA, name, **options), "cannot be reached"))
@@ -171,18 +170,21 @@ async def test_the_workers_queue_is_gone(bot: Bot, server: Server, client: FakeC
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
 
 
-async def test_redis_is_gone(client: FakeClient, server: Server, clock: Clock) -> None:
-    """Without Redis a question is still acknowledged and answered with a sentence."""
+async def test_command_without_redis_is_acknowledged_and_answered_with_an_error(
+    client: FakeClient, server: Server, clock: Clock
+) -> None:
     async with (
         open_chat_stores("redis://127.0.0.1:1/0", "100/minute", "100/minute") as nowhere,
-        running(Bot(ChatService(client, nowhere), clock=clock), server),
+        running_bot(Bot(ChatService(client, nowhere), clock=clock), server),
     ):
         told = await server.answered(await server.command(ADA, "find", words="dog"), "cannot be reached")
     assert ephemeral(told)
 
 
-async def test_two_hundred_at_once(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Each is acknowledged before a worker has answered anybody, and gets one answer, from their own server."""
+async def test_burst_of_200_users_is_acknowledged_before_it_is_answered(
+    bot: Bot, server: Server, client: FakeClient
+) -> None:
+    """Each user gets one answer, from the own guild."""
     server.guilds.append(OTHER_GUILD)
     client.videos.append(replace(client.videos[0], space=f"discord:{OTHER_GUILD}", title="Another server's"))
     people = [Person(1000 + number, f"P{number}") for number in range(200)]
@@ -198,11 +200,13 @@ async def test_two_hundred_at_once(bot: Bot, server: Server, client: FakeClient)
         assert len(each.shown) == 1
 
 
-async def test_who_asks_too_much_waits(client: FakeClient, clean_redis: str, server: Server, clock: Clock) -> None:
-    """Over the limit a person reads when to try again; others are not held up."""
+async def test_rate_limit_exceeded_tells_when_to_retry(
+    client: FakeClient, clean_redis: str, server: Server, clock: Clock
+) -> None:
+    """Other users are still served."""
     async with (
         open_chat_stores(clean_redis, "2/minute", "100/minute") as strict,
-        running(Bot(ChatService(client, strict), clock=clock), server),
+        running_bot(Bot(ChatService(client, strict), clock=clock), server),
     ):
         for _ in range(2):
             await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
@@ -210,8 +214,7 @@ async def test_who_asks_too_much_waits(client: FakeClient, clean_redis: str, ser
         await server.answered(await server.command(EVE, "find", words="dog"), "Dogs in snow")
 
 
-async def test_a_public_answer_too_late_is_pressed(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Of a message in the channel everybody may press the buttons, each for themselves."""
+async def test_buttons_of_a_late_public_answer_answer_privately(bot: Bot, server: Server, client: FakeClient) -> None:
     client.settings[SPACE] = SpaceSettings(answers="public")
     server.faults.append(Fault("PATCH", ORIGINAL, 404, {"code": 10008, "message": "Unknown Message"}))
     await server.command(ADA, "find", words="dog", limit=1)
@@ -222,8 +225,23 @@ async def test_a_public_answer_too_late_is_pressed(bot: Bot, server: Server, cli
 
 
 @pytest.mark.parametrize("code", [4000, 1000])
-async def test_the_gateway_closes(bot: Bot, server: Server, code: int) -> None:
-    """A closed connection is taken up again."""
+async def test_closed_gateway_connection_is_resumed(bot: Bot, server: Server, code: int) -> None:
     await server.drop(code)
     await server.until(lambda: server.resumed)
     await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+
+
+@pytest.mark.parametrize(
+    ("picture", "cdn_does", "event"), [(b"x" * 8_000_001, "", "picture.refused"), (b"x", "hang up", "picture.failed")]
+)
+async def test_reference_shown_for_a_picture_is_in_the_log(
+    bot: Bot, server: Server, picture: bytes, cdn_does: str, event: str
+) -> None:
+    """The reference leads to the cause: it is the one correlation id of the whole request."""
+    server.cdn_does = cdn_does
+    with capture_logs() as logs:
+        asked = await server.command(ADA, "find", words="dog", picture=picture)
+        text = texts(await server.answered(asked, "Reference"))
+    [correlation_id] = re.findall(r"Reference (\w+)", text)
+    logged = {line["event"] for line in logs if line.get("correlation_id") == correlation_id}
+    assert {event, "request.failed"} <= logged

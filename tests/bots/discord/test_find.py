@@ -1,4 +1,4 @@
-"""Asking for moments, and what the buttons under them do."""
+"""Search in Discord, and the buttons under its results."""
 
 import base64
 from dataclasses import replace
@@ -8,9 +8,8 @@ import pytest
 from bots.discord.bot import Bot
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.bots.discord.conftest import SPACE
 from tests.support.discord.server import Server
-from tests.support.discord.world import ADA, BOB, EVE, Person, ephemeral, labels, texts
+from tests.support.discord.world import ADA, BOB, EVE, SPACE, Person, ephemeral, labels, texts
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo, picture
 from worker.protocol.base import Request, WireModel
 from worker.protocol.search import Find
@@ -22,11 +21,10 @@ FITS, NOT, LIKE, INSIDE, SHARE, NEXT, BACK = (
 
 
 def last(client: FakeClient, kind: type[Request[WireModel]]) -> Request[WireModel]:
-    return next(each for each in reversed(client.asked) if isinstance(each, kind))
+    return next(each for each in reversed(client.requests) if isinstance(each, kind))
 
 
-async def test_find_shows_cards(bot: Bot, server: Server) -> None:
-    """`/find` is answered in private with cards: title, picture, time, length, who added it and when, why, buttons."""
+async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, server: Server) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     assert ephemeral(shown)
     said = texts(shown)
@@ -43,14 +41,12 @@ async def test_find_shows_cards(bot: Bot, server: Server) -> None:
     assert [server.files[each["id"]][:2] for each in shown["attachments"]] == [b"\xff\xd8"] * 2
 
 
-async def test_weak_results_say_so(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Where nothing stands out, what is shown is called the nearest, and not the answer."""
+async def test_weak_results_are_called_the_closest(bot: Bot, server: Server, client: FakeClient) -> None:
     client.weak = True
     await server.answered(await server.command(ADA, "find", words="dog"), translate(Msg.WEAK))
 
 
-async def test_every_part_of_a_question_arrives(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Words, picture, like, unlike, the video and the number of cards reach the core as they were given."""
+async def test_find_passes_every_option_to_the_search(bot: Bot, server: Server, client: FakeClient) -> None:
     given = {"words": "dog, cat", "picture": picture((9, 9, 9)), "like": "snow", "unlike": "ball", "in": SNOW.link}
     await server.answered(await server.command(ADA, "find", **given, limit=2), "Dogs in snow")
     find = last(client, Find)
@@ -60,8 +56,7 @@ async def test_every_part_of_a_question_arrives(bot: Bot, server: Server, client
     assert find.limit == 2
 
 
-async def test_four_cards_are_the_most(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Four cards with the longest titles, links and reasons, and both page buttons, are what Discord takes."""
+async def test_find_shows_at_most_four_cards(bot: Bot, server: Server, client: FakeClient) -> None:
     client.videos = [
         FakeVideo(
             f"https://v.example/{number}?{'x' * 1500}",
@@ -78,8 +73,7 @@ async def test_four_cards_are_the_most(bot: Bot, server: Server, client: FakeCli
     assert labels(second).count(FITS) == 4
 
 
-async def test_titles_are_inert(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Markup, mentions and links in a title show as they were written."""
+async def test_titles_cannot_notify_link_or_format(bot: Bot, server: Server, client: FakeClient) -> None:
     title = "**@everyone** <@11> [free](https://evil.example) # `x` ||y||"
     client.videos = [replace(client.videos[0], title=title)]
     said = texts(await server.answered(await server.command(ADA, "find", words="dog"), "free"))
@@ -90,34 +84,30 @@ async def test_titles_are_inert(bot: Bot, server: Server, client: FakeClient) ->
     assert r"\`x\`" in said
 
 
-async def test_a_lost_thumbnail_is_no_obstacle(bot: Bot, server: Server, client: FakeClient) -> None:
-    """A card whose picture is gone is shown without it."""
+async def test_missing_thumbnail_is_left_out(bot: Bot, server: Server, client: FakeClient) -> None:
     client.lose_thumbnails = True
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     assert not shown["attachments"]
 
 
-async def test_nothing_found_is_a_sentence(bot: Bot, server: Server) -> None:
-    """No hits, and no words, are each answered with what to do."""
+async def test_search_without_hits_or_words_is_answered_with_a_sentence(bot: Bot, server: Server) -> None:
     await server.answered(await server.command(ADA, "find", words="xylophone"), "Nothing found")
     await server.answered(await server.command(ADA, "find", words=","), "nothing to search for")
 
 
-async def test_a_picture_that_is_too_large_is_refused(bot: Bot, server: Server, client: FakeClient) -> None:
-    """It is not even fetched."""
+async def test_too_large_picture_is_refused_without_loading_it(bot: Bot, server: Server, client: FakeClient) -> None:
     asked = await server.command(ADA, "find", words="dog", picture=b"x" * 8_000_001)
     await server.answered(asked, "That picture cannot be read")
-    assert not any(isinstance(each, Find) for each in client.asked)
+    assert not any(isinstance(each, Find) for each in client.requests)
 
 
-async def test_a_picture_that_does_not_come(bot: Bot, server: Server) -> None:
-    """Where Discord hangs up in the middle of it, that is told."""
+async def test_picture_that_cannot_be_loaded_is_reported(bot: Bot, server: Server) -> None:
     server.cdn_does = "hang up"
     await server.answered(await server.command(ADA, "find", words="dog", picture=b"x"), "cannot be reached")
 
 
-async def test_videos_are_suggested_by_title(bot: Bot, server: Server, client: FakeClient) -> None:
-    """While somebody types, titles come with links; a link too long for Discord has a word that stands for it."""
+async def test_videos_are_suggested_by_title_while_typing(bot: Bot, server: Server, client: FakeClient) -> None:
+    """A link that is too long for Discord is replaced by a token."""
     client.videos.append(FakeVideo(f"https://v.example/{'x' * 200}", "Long snow", ("a dog sits",), SPACE))
     asked = await server.typing(ADA, "find", "in", "snow", words="dog")
     choices = (await server.until(lambda: asked.response))["data"]["choices"]
@@ -129,8 +119,7 @@ async def test_videos_are_suggested_by_title(bot: Bot, server: Server, client: F
     assert find.in_link == client.videos[-1].link
 
 
-async def test_pages_turn_in_place(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Next and Back change the same private message; its pictures are those of the page."""
+async def test_page_buttons_replace_the_page_and_its_pictures(bot: Bot, server: Server, client: FakeClient) -> None:
     client.videos += [FakeVideo(f"https://v.example/{n}", f"More {n}", ("a dog",), SPACE) for n in range(3)]
     shown = await server.answered(await server.command(ADA, "find", words="dog"), NEXT)
     turned = await server.answered(await server.press(ADA, shown, NEXT), BACK)
@@ -141,10 +130,10 @@ async def test_pages_turn_in_place(bot: Bot, server: Server, client: FakeClient)
     assert (back["id"], texts(back).splitlines()[:2]) == (shown["id"], texts(shown).splitlines()[:2])
 
 
-async def test_a_public_answer_is_everybodys_to_press_and_nobodys_to_change(
+async def test_public_results_can_be_paged_in_place_by_their_user_only(
     bot: Bot, server: Server, client: FakeClient
 ) -> None:
-    """Where answers are public, others' presses answer them alone; who asked turns the page for all."""
+    """Buttons pressed by other users are answered privately."""
     client.settings[SPACE] = SpaceSettings(answers="public")
     shown = await server.answered(await server.command(ADA, "find", words="dog", limit=1), NEXT)
     assert not ephemeral(shown)
@@ -154,8 +143,9 @@ async def test_a_public_answer_is_everybodys_to_press_and_nobodys_to_change(
     assert own["id"] == shown["id"]
 
 
-async def test_more_like_this_and_search_inside(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Both answer beside the cards, in private: by the moment itself, and by the same words in that video alone."""
+async def test_card_buttons_search_similar_moments_and_inside_the_video(
+    bot: Bot, server: Server, client: FakeClient
+) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     liked = await server.answered(await server.press(ADA, shown, LIKE, 1), "Similar moments")
     find = last(client, Find)
@@ -169,8 +159,9 @@ async def test_more_like_this_and_search_inside(bot: Bot, server: Server, client
 
 
 @pytest.mark.parametrize(("label", "kind"), [(FITS, "up"), (NOT, "down")])
-async def test_votes_are_noted(bot: Bot, server: Server, client: FakeClient, label: str, kind: str) -> None:
-    """A thumb goes down with who, for which words, and which moment."""
+async def test_vote_buttons_record_user_words_and_moment(
+    bot: Bot, server: Server, client: FakeClient, label: str, kind: str
+) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     await server.answered(await server.press(BOB, shown, label), "Thanks")
     vote = client.votes[-1]
@@ -182,8 +173,7 @@ async def test_votes_are_noted(bot: Bot, server: Server, client: FakeClient, lab
     )
 
 
-async def test_share_is_a_plain_public_link(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Sharing posts one public message with the link to the moment as it is, names who shared, and pings nobody."""
+async def test_share_posts_a_public_link_and_notifies_no_one(bot: Bot, server: Server, client: FakeClient) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     pressed = await server.press(ADA, shown, SHARE)
     shared = await server.answered(pressed, "shared a result")
@@ -195,8 +185,7 @@ async def test_share_is_a_plain_public_link(bot: Bot, server: Server, client: Fa
     assert len(pressed.shown) == 1
 
 
-async def test_a_long_link_is_shared_without_it(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Where a message can't hold the link, the rest is shared still; one that just fits is there."""
+async def test_share_leaves_out_a_link_that_does_not_fit(bot: Bot, server: Server, client: FakeClient) -> None:
     for chars, there in ((1800, True), (4000, False)):
         link = f"https://v.example/{'x' * chars}"
         client.videos = [FakeVideo(link, "Long", ("a dog",), SPACE)]
@@ -206,8 +195,7 @@ async def test_a_long_link_is_shared_without_it(bot: Bot, server: Server, client
         assert (link in shared["content"]) is there
 
 
-async def test_results_of_another_server_are_not_pressed(bot: Bot, server: Server, client: FakeClient) -> None:
-    """A button whose results were shown in another server says that they are gone."""
+async def test_button_with_results_of_another_guild_is_refused(bot: Bot, server: Server, client: FakeClient) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     server.guilds.append(80_000_000)
     elsewhere = shown | {"channel_id": str(80_000_000 + 101)}
@@ -215,8 +203,7 @@ async def test_results_of_another_server_are_not_pressed(bot: Bot, server: Serve
     assert "Dogs in snow" not in texts(told)
 
 
-async def test_the_persons_language(bot: Bot, server: Server, client: FakeClient) -> None:
-    """Each person reads their own language; a server that decided on one reads that."""
+async def test_answers_use_the_locale_of_the_user_or_the_space(bot: Bot, server: Server, client: FakeClient) -> None:
     minji = Person(21, "Minji", locale="ko")
     await server.answered(await server.command(minji, "find", words="xylophone"), "찾")
     client.settings[SPACE] = SpaceSettings(language="zh")

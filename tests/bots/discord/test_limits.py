@@ -1,4 +1,4 @@
-"""The local Discord refuses what Discord refuses: else the other tests prove nothing."""
+"""The fake Discord refuses what Discord refuses; without that the other tests would prove nothing."""
 
 from typing import Any
 
@@ -16,8 +16,7 @@ def wrong(*components: dict[str, Any], **fields: Any) -> list[str]:
     return limits.message(body, {})
 
 
-def test_what_is_well_passes() -> None:
-    """A text and a row of buttons are taken."""
+def test_message_within_the_limits_is_accepted() -> None:
     assert wrong(TEXT, {"type": 1, "components": [BUTTON]}) == []
 
 
@@ -45,13 +44,13 @@ def test_what_is_well_passes() -> None:
         limits.commands([{"type": 1, "name": "find", "description": "a" * 101}]),
     ],
 )
-def test_what_discord_refuses_is_refused(found: list[str]) -> None:
-    """Counts, lengths, unknown fields, pings and foreign pictures."""
+def test_message_beyond_a_limit_is_refused(found: list[str]) -> None:
+    """Counts, lengths, unknown fields, mentions and foreign pictures."""
     assert found
 
 
-def test_the_published_description_refuses_unknown_fields() -> None:
-    """Where Discord's own file is at hand, a field that it does not have is refused; elsewhere that layer is silent."""
+def test_unknown_field_is_refused_by_the_published_description() -> None:
+    """If Discord's own description is not present, the test is skipped."""
     address = "/channels/1/messages"
     assert spec.complaints("POST", address, {"content": "a"}) == []
     assert bool(spec.complaints("POST", address, {"contents": "a"})) is (spec.path() is not None)

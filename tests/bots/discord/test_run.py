@@ -1,9 +1,10 @@
-"""Starting and ending the bot, its invite link, and the doctor's look at it."""
+"""Start and end of the bot, guild changes, its invite link, and the doctor's checks."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,11 +16,11 @@ from bots.discord.check import check_discord
 from bots.discord.guilds import GUILDS_NOTE
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.bots.discord.conftest import SPACE
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server, pointed_at
-from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, guild
+from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, SPACE, guild
 from tests.support.fake_client import FakeClient
+from tests.support.redis import running_redis
 from tests.support.waiting import wait_until
 from worker.ops.health import FrontendHealth
 from worker.protocol.spaces import RecordBotRemoval, SpaceSettings
@@ -41,8 +42,9 @@ def settings(**given: object) -> Settings:
         ({"discord_token": "wrong", "redis_url": "redis://127.0.0.1:1/0"}, "does not accept the token"),
     ],
 )
-async def test_what_is_missing_is_one_sentence(server: Server, given: dict[str, str], said: str) -> None:
-    """A missing or wrong token, and no Redis, each end with one sentence and status 2, within 5 seconds."""
+async def test_start_with_missing_settings_fails_with_a_sentence(
+    server: Server, given: dict[str, str], said: str
+) -> None:
     began = time.monotonic()
     with pytest.raises(CommandError, match=said) as ended:
         await run.run(settings(**given))
@@ -51,14 +53,12 @@ async def test_what_is_missing_is_one_sentence(server: Server, given: dict[str, 
     server.refused.clear()
 
 
-async def test_discord_out_of_reach(server: Server) -> None:
-    """That is one sentence too."""
+async def test_start_without_discord_fails_with_a_sentence(server: Server) -> None:
     with pointed_at("http://127.0.0.1:1"), pytest.raises(CommandError, match="cannot be reached"):
         await run.run(settings(discord_token=TOKEN, redis_url="redis://127.0.0.1:1/0"))
 
 
-async def test_the_invite_link_asks_for_the_least(server: Server) -> None:
-    """It names the application, both scopes, and no permission over members, messages or channels of others."""
+async def test_invite_link_asks_for_the_fewest_permissions(server: Server) -> None:
     link = urlsplit(await run.fetch_invite_link(settings(discord_token=TOKEN)))
     asked = parse_qs(link.query)
     assert asked["client_id"] == [str(APPLICATION)]
@@ -68,8 +68,8 @@ async def test_the_invite_link_asks_for_the_least(server: Server) -> None:
     assert int(asked["permissions"][0]) == expected
 
 
-async def test_the_doctor_looks_at_token_commands_and_intent(server: Server) -> None:
-    """Each is well, or says how to mend it; without a token there is nothing to look at."""
+async def test_doctor_checks_token_commands_and_intent(server: Server) -> None:
+    """It checks nothing without a token."""
     assert await check_discord(settings()) == []
     wrong = await check_discord(settings(discord_token="wrong"))
     assert [(each.name, each.is_ok) for each in wrong] == [("Discord token", False)]
@@ -82,15 +82,15 @@ async def test_the_doctor_looks_at_token_commands_and_intent(server: Server) -> 
     assert "is off" in details["Discord intent"]
 
 
-async def test_a_server_that_watches_is_read_from_the_start(
+async def test_watched_channels_decide_the_intents_of_the_first_connection(
     server: Server, client: FakeClient, clean_redis: str
 ) -> None:
-    """Settings decide the intents of the first connection; where the intent is not allowed, all else works."""
+    """If the intent is not granted, everything else works."""
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
     for flags, reads in ((server.flags, True), (0, False)):
         server.flags = flags
-        async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
-            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
+        async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
+            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
             count = len(server.identified)
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
             assert bool(server.identified[-1]["intents"] & 1 << 15) is reads
@@ -99,15 +99,16 @@ async def test_a_server_that_watches_is_read_from_the_start(
             await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_choosing_channels_connects_anew(server: Server, client: FakeClient, clean_redis: str) -> None:
-    """After an admin has chosen the first watched channel, the same process hears it within seconds."""
-    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
-        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
+async def test_first_watched_channel_reconnects_the_same_process(
+    server: Server, client: FakeClient, clean_redis: str
+) -> None:
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
+        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
         await server.until(lambda: server.identified)
         shown = await server.answered(await server.command(EVE, "settings"), "Who can add")
         await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)])
         assert await serving
-        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
+        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
         await server.until(lambda: len(server.identified) == 2)
         await server.write(EVE, "https://video.example/new")
         await server.until(lambda: server.reactions)
@@ -115,21 +116,21 @@ async def test_choosing_channels_connects_anew(server: Server, client: FakeClien
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def noted(kept: ChatStores) -> set[int]:
-    """The servers that the next start will compare with."""
-    return set(map(int, (await kept.notes.get_note(None, GUILDS_NOTE) or "").split()))
+async def noted_guilds(stores: ChatStores) -> set[int]:
+    """Return the guilds that the next start compares with."""
+    return set(map(int, (await stores.notes.get_note(None, GUILDS_NOTE) or "").split()))
 
 
 @asynccontextmanager
-async def started(server: Server, client: FakeClient, kept: ChatStores) -> AsyncIterator[None]:
-    """A bot in the servers that Discord has now; ready, and done with comparing them."""
+async def started(server: Server, client: FakeClient, stores: ChatStores) -> AsyncIterator[None]:
+    """Run a bot for the block, which begins once the guilds are compared."""
     health = FrontendHealth()
     serving = asyncio.create_task(
-        run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept, health=health)
+        run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores, health=health)
     )
 
     async def ready() -> bool:
-        return health.connected.is_recent() and await noted(kept) == set(server.guilds)
+        return health.connected.is_recent() and await noted_guilds(stores) == set(server.guilds)
 
     await wait_until(ready)
     yield
@@ -137,25 +138,25 @@ async def started(server: Server, client: FakeClient, kept: ChatStores) -> Async
     await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_servers_come_and_go(server: Server, client: FakeClient, clean_redis: str) -> None:
-    """Who removed the bot while it was away, and who added it again, is told to the workers at its next start."""
+async def test_guild_changes_while_offline_are_recorded_at_the_start(
+    server: Server, client: FakeClient, clean_redis: str
+) -> None:
     left, other = client.removed_spaces, f"discord:{OTHER_GUILD}"
-    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         for guilds, expected in (([GUILD, OTHER_GUILD], set()), ([GUILD], {other}), ([GUILD, OTHER_GUILD], set())):
             server.guilds = list(guilds)
             count = len(server.identified)
-            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
+            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
             await server.until(lambda: len(server.identified) > count)  # noqa: B023
-            while left != expected or await noted(kept) != set(guilds):
+            while left != expected or await noted_guilds(stores) != set(guilds):
                 await server.answered(await server.command(EVE, "status"), "videos")
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_removed_while_it_looks_on(server: Server, client: FakeClient, clean_redis: str) -> None:
-    """GUILD_DELETE of a removal sends the space away; an outage does not."""
-    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
-        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, kept))
+async def test_removal_is_recorded_and_an_outage_is_not(server: Server, client: FakeClient, clean_redis: str) -> None:
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
+        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
         await server.until(lambda: server.identified)
         await server.answered(await server.command(EVE, "status"), "videos")
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD), "unavailable": True})
@@ -168,34 +169,61 @@ async def test_removed_while_it_looks_on(server: Server, client: FakeClient, cle
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_back_after_a_removal_that_was_seen(server: Server, client: FakeClient, clean_redis: str) -> None:
-    """A server that removed the bot while it ran, and added it again while it was away, is not deleted."""
+async def test_guild_that_returns_while_offline_is_kept(server: Server, client: FakeClient, clean_redis: str) -> None:
 
     async def gone() -> bool:
-        return SPACE in client.removed_spaces and await noted(kept) == set()
+        return SPACE in client.removed_spaces and await noted_guilds(stores) == set()
 
-    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
-        async with started(server, client, kept):
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
+        async with started(server, client, stores):
             await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
             await wait_until(gone)
-        async with started(server, client, kept):
+        async with started(server, client, stores):
             assert client.removed_spaces == set()
 
 
-async def test_removed_after_an_arrival_that_was_seen(server: Server, client: FakeClient, clean_redis: str) -> None:
-    """Of servers that added the bot while it ran, those gone at its next start are told of, and no other is again."""
+async def test_guild_that_left_while_offline_is_recorded_once(
+    server: Server, client: FakeClient, clean_redis: str
+) -> None:
     new = {OTHER_GUILD, 90_000_000}
 
     async def arrived() -> bool:
-        return await noted(kept) == {GUILD, *new}
+        return await noted_guilds(stores) == {GUILD, *new}
 
-    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as kept:
-        async with started(server, client, kept):
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
+        async with started(server, client, stores):
             for each in new:
                 joined = {name: value for name, value in guild(each).items() if name != "unavailable"}
                 await server.dispatch("GUILD_CREATE", joined)
             await wait_until(arrived)
-        client.asked.clear()
-        async with started(server, client, kept):
+        client.requests.clear()
+        async with started(server, client, stores):
             assert client.removed_spaces == {f"discord:{each}" for each in new}
-        assert sum(isinstance(each, RecordBotRemoval) for each in client.asked) == len(new)
+        assert sum(isinstance(each, RecordBotRemoval) for each in client.requests) == len(new)
+
+
+async def test_guild_changes_are_recorded_after_a_redis_outage(
+    server: Server, client: FakeClient, tmp_path: Path
+) -> None:
+    """A guild removes the bot while Redis is away, also before the comparison at the start is done."""
+    other = f"discord:{OTHER_GUILD}"
+
+    async def both_recorded() -> bool:
+        return client.removed_spaces == {SPACE, other} and await noted_guilds(stores) == set()
+
+    with running_redis(tmp_path) as redis:
+        async with open_chat_stores(redis.url, "100/minute", "100/minute") as stores:
+            server.guilds = [GUILD, OTHER_GUILD]
+            async with started(server, client, stores):
+                pass
+            server.guilds = [GUILD]
+            application = await run.fetch_application(TOKEN)
+            redis.stop()
+            running = asyncio.create_task(run.run_connection(TOKEN, application, client, stores))
+            await server.until(lambda: len(server.identified) == 2)
+            await server.answered(await server.command(EVE, "status"), "cannot be reached")
+            await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
+            redis.start()
+            await wait_until(both_recorded)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Channels whose links go into the library by themselves."""
+"""Channels whose links are added automatically."""
 
 from collections.abc import AsyncIterator
 
@@ -7,10 +7,10 @@ import pytest
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
-from tests.bots.discord.conftest import SPACE, Clock, running
+from tests.support.discord.bot import Clock, running_bot
 from tests.support.discord.records import Fault
 from tests.support.discord.server import Server
-from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD
+from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD, SPACE
 from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
 from worker.protocol.base import CallFailedError
@@ -24,32 +24,29 @@ CHANNELS = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 @pytest.fixture
 async def watching(chat: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
-    """A bot that may read, in a server with one watched channel."""
+    """Run a bot that reads messages, in a guild with one watched channel."""
     watched = WatchedChannels(chat.client, CHANNELS)
-    async with running(Bot(chat, watched, reads_messages=True, clock=clock), server) as ready:
+    async with running_bot(Bot(chat, watched, reads_messages=True, clock=clock), server) as ready:
         yield ready
 
 
 def submitted(client: FakeClient) -> list[str]:
-    return [each.link for each in client.asked if isinstance(each, Submit)]
+    return [each.link for each in client.requests if isinstance(each, Submit)]
 
 
 def watched_links(client: FakeClient) -> set[str]:
     return {video.link for video in client.videos if video.message_id}
 
 
-async def test_only_who_watches_reads(bot: Bot, server: Server) -> None:
-    """Without a watched channel the bot asks Discord for servers alone: no messages, no privileged intent."""
+async def test_bot_without_watched_channels_reads_no_messages(bot: Bot, server: Server) -> None:
     assert server.identified[-1]["intents"] == 1
 
 
-async def test_who_watches_reads_messages(watching: Bot, server: Server) -> None:
-    """With one it asks for servers, their messages and what those say; nothing more."""
+async def test_bot_with_watched_channels_asks_for_messages_only(watching: Bot, server: Server) -> None:
     assert server.identified[-1]["intents"] == 1 | 1 << 9 | 1 << 15
 
 
-async def test_a_link_in_a_watched_channel_goes_in(watching: Bot, server: Server, client: FakeClient) -> None:
-    """It is submitted as its writer's, and the message is ticked."""
+async def test_link_in_a_watched_channel_is_added_and_marked(watching: Bot, server: Server, client: FakeClient) -> None:
     message = await server.write(ADA, f"see {NEW} and {OTHER}")
     await server.until(lambda: server.reactions)
     assert server.reactions == [(int(message["id"]), "✅")]
@@ -58,8 +55,7 @@ async def test_a_link_in_a_watched_channel_goes_in(watching: Bot, server: Server
     assert not server.posted
 
 
-async def test_a_link_that_fails_is_told_under_its_message(watching: Bot, server: Server, client: FakeClient) -> None:
-    """A reply says which and why, and pings nobody."""
+async def test_failed_link_is_reported_under_its_message(watching: Bot, server: Server, client: FakeClient) -> None:
     client.sites = {NEW: ErrorCode.PRIVATE}
     message = await server.write(ADA, NEW)
     told = (await server.until(lambda: server.posted))[0]
@@ -68,8 +64,8 @@ async def test_a_link_that_fails_is_told_under_its_message(watching: Bot, server
     assert not server.reactions
 
 
-async def test_other_talk_is_passed_over(watching: Bot, server: Server, client: FakeClient) -> None:
-    """Messages elsewhere, without links, and of bots, put nothing in."""
+async def test_other_messages_are_ignored(watching: Bot, server: Server, client: FakeClient) -> None:
+    """Those in other channels, without links, and of bots."""
     await server.write(ADA, NEW, channel=GENERAL)
     await server.write(ADA, "no link")
     message = server._message(GUILD + CLIPS, {"content": NEW}, author=BOT)
@@ -79,8 +75,8 @@ async def test_other_talk_is_passed_over(watching: Bot, server: Server, client: 
     assert submitted(client) == [OTHER]
 
 
-async def test_an_edit_is_followed(watching: Bot, server: Server, client: FakeClient) -> None:
-    """A link that an edited message no longer holds goes out, a new one goes in; a preview is no edit."""
+async def test_library_follows_an_edited_message(watching: Bot, server: Server, client: FakeClient) -> None:
+    """A link preview is not an edit."""
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
     await server.edit(ADA, message, NEW, at=None)
@@ -90,8 +86,7 @@ async def test_an_edit_is_followed(watching: Bot, server: Server, client: FakeCl
     assert submitted(client) == [NEW, OTHER]
 
 
-async def test_a_deletion_is_followed(watching: Bot, server: Server, client: FakeClient) -> None:
-    """What a deleted message had put in goes out."""
+async def test_deleted_message_removes_its_videos(watching: Bot, server: Server, client: FakeClient) -> None:
     message = await server.write(ADA, f"{NEW} {OTHER}")
     await server.until(lambda: server.reactions)
     await server.delete(message)
@@ -100,10 +95,9 @@ async def test_a_deletion_is_followed(watching: Bot, server: Server, client: Fak
 
 
 @pytest.mark.parametrize("where", [{GUILD + GENERAL}, set()])
-async def test_a_deletion_where_nothing_is_watched_any_more(
+async def test_deleted_message_removes_its_videos_after_the_watch_ended(
     watching: Bot, server: Server, client: FakeClient, where: set[int]
 ) -> None:
-    """What went in while the channel was watched goes out with its message, whatever is watched by then."""
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
     client.settings[SPACE] = SpaceSettings(watched=tuple(map(str, where)))
@@ -113,8 +107,10 @@ async def test_a_deletion_where_nothing_is_watched_any_more(
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
-async def test_a_deletion_in_a_thread_that_is_not_known(watching: Bot, server: Server, client: FakeClient) -> None:
-    """Discord does not tell again of threads that were put away; their deletions are followed all the same."""
+async def test_deleted_message_of_an_unknown_thread_removes_its_videos(
+    watching: Bot, server: Server, client: FakeClient
+) -> None:
+    """Discord does not report archived threads again."""
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
     await server.delete(message | {"channel_id": str(GUILD + 999)})
@@ -122,8 +118,7 @@ async def test_a_deletion_in_a_thread_that_is_not_known(watching: Bot, server: S
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
-async def test_the_same_event_three_times(watching: Bot, server: Server, client: FakeClient) -> None:
-    """A message that Discord tells of again is submitted once."""
+async def test_duplicate_message_event_is_submitted_once(watching: Bot, server: Server, client: FakeClient) -> None:
     message = await server.write(ADA, NEW, silent=True)
     for _ in range(3):
         await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
@@ -132,28 +127,27 @@ async def test_the_same_event_three_times(watching: Bot, server: Server, client:
     assert sorted(submitted(client)) == [NEW, OTHER]
 
 
-async def test_settings_that_could_not_be_read_at_the_start(
+async def test_unloaded_settings_are_read_again_after_the_start(
     chat: ChatService, server: Server, client: FakeClient, clock: Clock
 ) -> None:
-    """A bot that started before the workers learns later what is watched, and ends to connect with the intent."""
+    """The bot then reconnects with the intent."""
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
     bot = Bot(chat, clock=clock)
     bot.watched.unloaded_guilds.add(GUILD)
-    async with running(bot, server):
+    async with running_bot(bot, server):
         await server.until(bot.is_closed)
     assert bot.needs_reconnect
 
 
-async def test_settings_that_could_not_be_read_later(
+async def test_unloaded_settings_are_read_again_after_a_change(
     chat: ChatService, server: Server, client: FakeClient, clock: Clock
 ) -> None:
-    """Settings that could not be read after a change are looked at again, in the bot that was sure of all before."""
     bot = Bot(chat, clock=clock, retry_interval_s=0.1)
 
     async def unsure() -> bool:
         return bool(bot.watched.unloaded_guilds)
 
-    async with running(bot, server):
+    async with running_bot(bot, server):
         await bot.wait_until_ready()
         client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
         await server.answered(await server.command(EVE, "settings"), "cannot be reached")

@@ -1,27 +1,38 @@
-"""Running the real bot against the local Discord."""
+"""The real bot at a fake Discord."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from bots.discord.bot import Bot
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import Server
 
 
+@dataclass
+class Clock:
+    """A clock that tests move."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @asynccontextmanager
-async def run_bot(bot: Bot, server: Server) -> AsyncIterator[Bot]:
-    """Log in and connect the bot; yield it once it is identified, and close it at the end of the block."""
+async def running_bot(bot: Bot, server: Server) -> AsyncIterator[Bot]:
+    """Run a bot for the block, which begins once it is connected."""
     before = len(server.identified)
     async with bot:
         await bot.login(TOKEN)
         async with bot.chat.recover_requests("discord", bot.responder):
-            connecting = asyncio.create_task(bot.connect())
+            connected = asyncio.create_task(bot.connect())
             try:
                 await server.until(lambda: len(server.identified) > before)
                 yield bot
             finally:
                 await bot.close()
-                connecting.cancel()
+                connected.cancel()
                 with suppress(asyncio.CancelledError):
-                    await connecting
+                    await connected

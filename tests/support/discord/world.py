@@ -32,6 +32,7 @@ class Person:
 
 ADA, BOB, EVE = Person(11, "Ada"), Person(12, "Bob"), Person(13, "Eve", is_admin=True)
 GUILD, OTHER_GUILD = 7 * 10**17, 8 * 10**17
+SPACE: Final = f"discord:{GUILD}"
 ADMINS: Final = 71
 GENERAL, SECRET, CLIPS = 101, 102, 103
 BOT: Final = {"id": str(APPLICATION), "username": "reelseek", "discriminator": "0", "avatar": None, "bot": True}
