@@ -142,8 +142,8 @@ class Msg(StrEnum):
     )
     REFERENCE = "Reference {correlation_id}"
     IN_USE = (
-        "Another reelseek command is using the library. Wait until it ends, or start `reelseek up` and run commands "
-        "beside it."
+        "Another reelseek command is using the library. Wait until it ends, or start `reelseek up`: "
+        "other commands can run while it does."
     )
     BAD_SETTING = "The setting {name} is not valid: {why}"
     SOME_OF = "the newest {shown} of {total}"

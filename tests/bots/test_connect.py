@@ -22,7 +22,7 @@ async def test_command_works_through_a_running_owner_of_the_data(
 ) -> None:
     async with relay.serve_relay(client, settings), connect(settings) as connected:
         assert (await connected.call(GetStatus(caller=caller))).videos == 3
-    assert len(client.asked) == 1
+    assert len(client.requests) == 1
 
 
 async def test_second_owner_of_the_data_folder_is_refused_with_a_sentence(settings: Settings) -> None:

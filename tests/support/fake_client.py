@@ -110,7 +110,7 @@ class FakeClient:
     answer_gate: asyncio.Event | None = None
     """Calls wait until it is set."""
     lose_thumbnails: bool = False
-    asked: list[Request[WireModel]] = field(default_factory=list)
+    requests: list[Request[WireModel]] = field(default_factory=list)
     settings: dict[str, SpaceSettings] = field(default_factory=dict)
     votes: list[RecordVote] = field(default_factory=list)
     policy: RetentionPolicy = field(default_factory=lambda: RetentionPolicy(leave_grace_days=7, adapter_scope="space"))
@@ -127,7 +127,7 @@ class FakeClient:
     _jobs: dict[str, tuple[str, Submit]] = field(default_factory=dict)
 
     async def call(self, request: Request[A]) -> A:
-        self.asked.append(cast(Request[WireModel], request))
+        self.requests.append(cast(Request[WireModel], request))
         if self.silent:
             await asyncio.Event().wait()
         if self.answer_gate:

@@ -51,7 +51,7 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
             "more": 0,
         }
     ]
-    assert client.asked == [Find(caller=CALLER, queries=("dog",), in_link=SNOW.link, limit=1)]
+    assert client.requests == [Find(caller=CALLER, queries=("dog",), in_link=SNOW.link, limit=1)]
 
 
 def test_find_prints_titles_times_and_links(running: Settings) -> None:
@@ -100,7 +100,7 @@ def test_index_prints_one_json_object_per_link(running: Settings, client: FakeCl
             "moments": 0,
         },
     }
-    assert all(isinstance(request, Submit) and request.local_files for request in client.asked)
+    assert all(isinstance(request, Submit) and request.local_files for request in client.requests)
 
 
 def test_forgotten_video_is_no_longer_in_the_library(running: Settings) -> None:

@@ -36,7 +36,7 @@ async def test_lines_are_searched_until_the_end_of_the_input(client: FakeClient)
     screen = await type_text(client, f"cat sleeps\n\nman kicks\n{END}")
     assert SNOW.title in screen
     assert GOAL.title in screen
-    assert len(client.asked) == 2
+    assert len(client.requests) == 2
 
 
 async def test_pasted_link_is_added(client: FakeClient) -> None:

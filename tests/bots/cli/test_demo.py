@@ -52,12 +52,12 @@ async def test_later_start_adds_no_samples(caller: Caller, terminal: Terminal, s
 async def test_start_after_an_interrupted_one_follows_only_waiting_samples(caller: Caller, terminal: Terminal) -> None:
     client = FakeClient([SNOW, FakeVideo(SAMPLES[1].path.as_uri(), "A rabbit", (), waiting=True)])
     await demo.add_samples(client, caller, SAMPLES, terminal)
-    assert [request.link for request in client.asked if isinstance(request, Submit)] == [SAMPLES[1].path.as_uri()]
+    assert [request.link for request in client.requests if isinstance(request, Submit)] == [SAMPLES[1].path.as_uri()]
 
 
 async def test_examples_are_searched_in_three_languages(client: FakeClient, caller: Caller, terminal: Terminal) -> None:
     await demo.show_examples(client, caller, terminal)
-    asked = [request.queries for request in client.asked if isinstance(request, Find)]
+    asked = [request.queries for request in client.requests if isinstance(request, Find)]
     assert asked == [(words,) for words in demo.EXAMPLES]
     assert len(demo.EXAMPLES) == 3
 

@@ -70,7 +70,7 @@ async def test_words_only_video_counts_as_added_and_says_why(caller: Caller) -> 
 
 async def test_index_without_links_is_refused_without_a_request(client: FakeClient, caller: Caller) -> None:
     assert not (await collect_sentence(library.index(client, caller, []))).ok
-    assert client.asked == []
+    assert client.requests == []
 
 
 async def test_index_passes_titles_and_local_files_to_the_worker(client: FakeClient, caller: Caller) -> None:
@@ -78,7 +78,7 @@ async def test_index_passes_titles_and_local_files_to_the_worker(client: FakeCli
     await collect(
         library.index(client, caller, ["file:///a.mp4"], titles={"file:///a.mp4": "A"}, local_files=True, at=7)
     )
-    assert client.asked == [Submit(caller=caller, link="file:///a.mp4", title="A", local_files=True, at=7)]
+    assert client.requests == [Submit(caller=caller, link="file:///a.mp4", title="A", local_files=True, at=7)]
 
 
 async def test_closed_index_leaves_no_task(caller: Caller) -> None:

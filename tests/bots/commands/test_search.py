@@ -35,12 +35,12 @@ async def test_find_returns_cards_with_time_link_reason_and_submitter(client: Fa
 async def test_find_splits_queries_on_commas_of_any_keyboard(client: FakeClient, caller: Caller) -> None:
     cards = await collect_cards(commands.find(client, caller, " cat ,ball，ships、 "))
     assert {card.title for card in cards} == {SNOW.title, GOAL.title, TALK.title}
-    assert client.asked == [Find(caller=caller, queries=("cat", "ball", "ships"))]
+    assert client.requests == [Find(caller=caller, queries=("cat", "ball", "ships"))]
 
 
 async def test_find_keeps_commas_of_a_single_query(client: FakeClient, caller: Caller) -> None:
     await collect_cards(commands.find(client, caller, " a cat, in the snow ", split_on_commas=False))
-    assert client.asked == [Find(caller=caller, queries=("a cat, in the snow",))]
+    assert client.requests == [Find(caller=caller, queries=("a cat, in the snow",))]
 
 
 async def test_find_moves_towards_like_and_away_from_unlike(client: FakeClient, caller: Caller) -> None:
@@ -72,7 +72,7 @@ async def test_empty_query_is_refused_without_a_request(
 ) -> None:
     sentence = await collect_sentence(commands.find(client, caller, words, like=like))
     assert (sentence.ok, sentence.code) == (False, ErrorCode.EMPTY_QUERY)
-    assert client.asked == []
+    assert client.requests == []
 
 
 @pytest.mark.parametrize("box", ["words", "like", "unlike"])
@@ -86,7 +86,7 @@ async def test_query_of_more_than_10000_characters_is_refused_without_a_request(
     await collect_cards(find("x" * 9_996 + " dog"))
     sentence = await collect_sentence(find("x" * 10_001))
     assert sentence == TextReply(translate(ErrorCode.QUERY_TOO_LONG), ok=False, code=ErrorCode.QUERY_TOO_LONG)
-    assert len(client.asked) == 1
+    assert len(client.requests) == 1
 
 
 async def test_more_returns_the_next_page_and_ends_with_a_sentence(client: FakeClient, caller: Caller) -> None:

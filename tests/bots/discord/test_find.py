@@ -8,8 +8,8 @@ import pytest
 from bots.discord.bot import Bot
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.discord.server import Server
-from tests.support.discord.world import ADA, BOB, EVE, SPACE, Person, ephemeral, labels, texts
+from tests.support.discord.server import FakeDiscord
+from tests.support.discord.world import ADA, BOB, EVE, SPACE, FakeUser, ephemeral, labels, texts
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo, picture
 from worker.protocol.base import Request, WireModel
 from worker.protocol.search import Find
@@ -24,7 +24,7 @@ def last(client: FakeClient, kind: type[Request[WireModel]]) -> Request[WireMode
     return next(each for each in reversed(client.requests) if isinstance(each, kind))
 
 
-async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, server: Server) -> None:
+async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, server: FakeDiscord) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     assert ephemeral(shown)
     said = texts(shown)
@@ -41,12 +41,12 @@ async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, serv
     assert [server.files[each["id"]][:2] for each in shown["attachments"]] == [b"\xff\xd8"] * 2
 
 
-async def test_weak_results_are_called_the_closest(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_weak_results_are_called_the_closest(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.weak = True
     await server.answered(await server.command(ADA, "find", words="dog"), translate(Msg.WEAK))
 
 
-async def test_find_passes_every_option_to_the_search(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_find_passes_every_option_to_the_search(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     given = {"words": "dog, cat", "picture": picture((9, 9, 9)), "like": "snow", "unlike": "ball", "in": SNOW.link}
     await server.answered(await server.command(ADA, "find", **given, limit=2), "Dogs in snow")
     find = last(client, Find)
@@ -56,7 +56,7 @@ async def test_find_passes_every_option_to_the_search(bot: Bot, server: Server, 
     assert find.limit == 2
 
 
-async def test_find_shows_at_most_four_cards(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_find_shows_at_most_four_cards(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.videos = [
         FakeVideo(
             f"https://v.example/{number}?{'x' * 1500}",
@@ -73,7 +73,7 @@ async def test_find_shows_at_most_four_cards(bot: Bot, server: Server, client: F
     assert labels(second).count(FITS) == 4
 
 
-async def test_titles_cannot_notify_link_or_format(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_titles_cannot_notify_link_or_format(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     title = "**@everyone** <@11> [free](https://evil.example) # `x` ||y||"
     client.videos = [replace(client.videos[0], title=title)]
     said = texts(await server.answered(await server.command(ADA, "find", words="dog"), "free"))
@@ -84,29 +84,29 @@ async def test_titles_cannot_notify_link_or_format(bot: Bot, server: Server, cli
     assert r"\`x\`" in said
 
 
-async def test_missing_thumbnail_is_left_out(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_missing_thumbnail_is_left_out(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.lose_thumbnails = True
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     assert not shown["attachments"]
 
 
-async def test_search_without_hits_or_words_is_answered_with_a_sentence(bot: Bot, server: Server) -> None:
+async def test_search_without_hits_or_words_is_answered_with_a_sentence(bot: Bot, server: FakeDiscord) -> None:
     await server.answered(await server.command(ADA, "find", words="xylophone"), "Nothing found")
     await server.answered(await server.command(ADA, "find", words=","), "nothing to search for")
 
 
-async def test_too_large_picture_is_refused_without_loading_it(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_too_large_picture_is_refused_without_loading_it(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     asked = await server.command(ADA, "find", words="dog", picture=b"x" * 8_000_001)
     await server.answered(asked, "That picture cannot be read")
     assert not any(isinstance(each, Find) for each in client.requests)
 
 
-async def test_picture_that_cannot_be_loaded_is_reported(bot: Bot, server: Server) -> None:
+async def test_picture_that_cannot_be_loaded_is_reported(bot: Bot, server: FakeDiscord) -> None:
     server.cdn_does = "hang up"
     await server.answered(await server.command(ADA, "find", words="dog", picture=b"x"), "cannot be reached")
 
 
-async def test_videos_are_suggested_by_title_while_typing(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_videos_are_suggested_by_title_while_typing(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A link that is too long for Discord is replaced by a token."""
     client.videos.append(FakeVideo(f"https://v.example/{'x' * 200}", "Long snow", ("a dog sits",), SPACE))
     asked = await server.typing(ADA, "find", "in", "snow", words="dog")
@@ -119,7 +119,7 @@ async def test_videos_are_suggested_by_title_while_typing(bot: Bot, server: Serv
     assert find.in_link == client.videos[-1].link
 
 
-async def test_page_buttons_replace_the_page_and_its_pictures(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_page_buttons_replace_the_page_and_its_pictures(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.videos += [FakeVideo(f"https://v.example/{n}", f"More {n}", ("a dog",), SPACE) for n in range(3)]
     shown = await server.answered(await server.command(ADA, "find", words="dog"), NEXT)
     turned = await server.answered(await server.press(ADA, shown, NEXT), BACK)
@@ -131,7 +131,7 @@ async def test_page_buttons_replace_the_page_and_its_pictures(bot: Bot, server: 
 
 
 async def test_public_results_can_be_paged_in_place_by_their_user_only(
-    bot: Bot, server: Server, client: FakeClient
+    bot: Bot, server: FakeDiscord, client: FakeClient
 ) -> None:
     """Buttons pressed by other users are answered privately."""
     client.settings[SPACE] = SpaceSettings(answers="public")
@@ -144,7 +144,7 @@ async def test_public_results_can_be_paged_in_place_by_their_user_only(
 
 
 async def test_card_buttons_search_similar_moments_and_inside_the_video(
-    bot: Bot, server: Server, client: FakeClient
+    bot: Bot, server: FakeDiscord, client: FakeClient
 ) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     liked = await server.answered(await server.press(ADA, shown, LIKE, 1), "Similar moments")
@@ -160,7 +160,7 @@ async def test_card_buttons_search_similar_moments_and_inside_the_video(
 
 @pytest.mark.parametrize(("label", "kind"), [(FITS, "up"), (NOT, "down")])
 async def test_vote_buttons_record_user_words_and_moment(
-    bot: Bot, server: Server, client: FakeClient, label: str, kind: str
+    bot: Bot, server: FakeDiscord, client: FakeClient, label: str, kind: str
 ) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     await server.answered(await server.press(BOB, shown, label), "Thanks")
@@ -173,7 +173,7 @@ async def test_vote_buttons_record_user_words_and_moment(
     )
 
 
-async def test_share_posts_a_public_link_and_notifies_no_one(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_share_posts_a_public_link_and_notifies_no_one(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     pressed = await server.press(ADA, shown, SHARE)
     shared = await server.answered(pressed, "shared a result")
@@ -185,7 +185,7 @@ async def test_share_posts_a_public_link_and_notifies_no_one(bot: Bot, server: S
     assert len(pressed.shown) == 1
 
 
-async def test_share_leaves_out_a_link_that_does_not_fit(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_share_leaves_out_a_link_that_does_not_fit(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     for chars, there in ((1800, True), (4000, False)):
         link = f"https://v.example/{'x' * chars}"
         client.videos = [FakeVideo(link, "Long", ("a dog",), SPACE)]
@@ -195,7 +195,7 @@ async def test_share_leaves_out_a_link_that_does_not_fit(bot: Bot, server: Serve
         assert (link in shared["content"]) is there
 
 
-async def test_button_with_results_of_another_guild_is_refused(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_button_with_results_of_another_guild_is_refused(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     server.guilds.append(80_000_000)
     elsewhere = shown | {"channel_id": str(80_000_000 + 101)}
@@ -203,8 +203,8 @@ async def test_button_with_results_of_another_guild_is_refused(bot: Bot, server:
     assert "Dogs in snow" not in texts(told)
 
 
-async def test_answers_use_the_locale_of_the_user_or_the_space(bot: Bot, server: Server, client: FakeClient) -> None:
-    minji = Person(21, "Minji", locale="ko")
+async def test_answers_use_the_locale_of_the_user_or_the_space(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
+    minji = FakeUser(21, "Minji", locale="ko")
     await server.answered(await server.command(minji, "find", words="xylophone"), "찾")
     client.settings[SPACE] = SpaceSettings(language="zh")
     await bot.chat.stores.settings.invalidate_settings(SPACE)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from bots.discord.bot import Bot
-from tests.support.discord.server import Server
+from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, SECRET, SPACE, ephemeral, texts
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.protocol.error_codes import ErrorCode
@@ -14,7 +14,7 @@ from worker.protocol.library import Submit
 NEW = "https://video.example/new"
 
 
-async def test_index_updates_one_message_to_the_end(server: Server, client: FakeClient, gate: threading.Event) -> None:
+async def test_index_updates_one_message_to_the_end(server: FakeDiscord, client: FakeClient, gate: threading.Event) -> None:
     asked = await server.command(ADA, "index", link=NEW)
     passing = await server.answered(asked, "downloading")
     assert "▱" in texts(passing)
@@ -30,7 +30,7 @@ async def test_index_updates_one_message_to_the_end(server: Server, client: Fake
     )
 
 
-async def test_each_of_several_links_is_reported(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_each_of_several_links_is_reported(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A failed link has its reason and a reference."""
     client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
     links = f"{NEW} https://video.example/gone nonsense"
@@ -39,14 +39,14 @@ async def test_each_of_several_links_is_reported(bot: Bot, server: Server, clien
     await server.until(lambda: any(all(word in texts(each) for word in words) for each in asked.shown))
 
 
-async def test_videos_of_a_private_channel_are_found_only_there(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_videos_of_a_private_channel_are_found_only_there(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     await server.answered(await server.command(ADA, "index", link=NEW, channel=SECRET), "Added")
     assert client.videos[0].private_channel == str(int(SPACE.split(":")[1]) + SECRET)
     await server.answered(await server.command(ADA, "find", words="something", channel=SECRET), "new")
     await server.answered(await server.command(BOB, "find", words="something"), "Nothing found")
 
 
-async def test_message_menu_adds_every_link(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_message_menu_adds_every_link(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A message without links is answered with a sentence."""
     message = await server.write(BOB, f"look {NEW} and <https://video.example/other>", silent=True)
     await server.answered(await server.menu(ADA, "Index the links in this message", message), "other")
@@ -57,7 +57,7 @@ async def test_message_menu_adds_every_link(bot: Bot, server: Server, client: Fa
     await server.answered(await server.menu(ADA, "Index the links in this message", empty), "Which video?")
 
 
-async def test_library_lists_all_matching_or_own_videos(bot: Bot, server: Server) -> None:
+async def test_library_lists_all_matching_or_own_videos(bot: Bot, server: FakeDiscord) -> None:
     said = texts(await server.answered(await server.command(ADA, "library"), "3 videos"))
     for part in ("Dogs in snow", SNOW.link, "The goal", "0:12", "words only", "added by ada"):
         assert part in said
@@ -69,7 +69,7 @@ async def test_library_lists_all_matching_or_own_videos(bot: Bot, server: Server
 
 @pytest.mark.parametrize(("link_chars", "whole"), [(290, False), (2000, True)])
 async def test_long_library_is_cut_at_discords_limit(
-    bot: Bot, server: Server, client: FakeClient, link_chars: int, whole: bool
+    bot: Bot, server: FakeDiscord, client: FakeClient, link_chars: int, whole: bool
 ) -> None:
     """A very long link leaves room for other entries."""
     link = "https://v.example/{}?".ljust(link_chars, "y")
@@ -79,7 +79,7 @@ async def test_long_library_is_cut_at_discords_limit(
     assert (said.count("T" * 99) == 10) is whole
 
 
-async def test_forget_removes_own_videos_only(bot: Bot, server: Server, client: FakeClient) -> None:
+async def test_forget_removes_own_videos_only(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.videos[1] = FakeVideo(GOAL.link, "The goal", ("a",), SPACE, submitter=str(ADA.id))
     await server.answered(await server.command(BOB, "forget", link=GOAL.link), "Someone else added")
     await server.answered(await server.command(ADA, "forget", mine=True), f"Removed: {GOAL.link}")
@@ -87,7 +87,7 @@ async def test_forget_removes_own_videos_only(bot: Bot, server: Server, client: 
     await server.answered(await server.command(ADA, "forget"), "Which video?")
 
 
-async def test_status_privacy_and_help_are_answered(bot: Bot, server: Server) -> None:
+async def test_status_privacy_and_help_are_answered(bot: Bot, server: FakeDiscord) -> None:
     """Replies that concern one user are private."""
     await server.answered(await server.command(ADA, "status"), "3 videos")
     told = await server.answered(await server.command(ADA, "privacy"), "Reelseek stores")

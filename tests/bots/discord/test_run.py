@@ -17,8 +17,8 @@ from bots.discord.guilds import GUILDS_NOTE
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.discord.gateway import TOKEN
-from tests.support.discord.server import Server, pointed_at
-from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, SPACE, guild
+from tests.support.discord.server import FakeDiscord, redirect_discord_py
+from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, SPACE, make_guild
 from tests.support.fake_client import FakeClient
 from tests.support.redis import running_redis
 from tests.support.waiting import wait_until
@@ -43,7 +43,7 @@ def settings(**given: object) -> Settings:
     ],
 )
 async def test_start_with_missing_settings_fails_with_a_sentence(
-    server: Server, given: dict[str, str], said: str
+    server: FakeDiscord, given: dict[str, str], said: str
 ) -> None:
     began = time.monotonic()
     with pytest.raises(CommandError, match=said) as ended:
@@ -53,12 +53,12 @@ async def test_start_with_missing_settings_fails_with_a_sentence(
     server.refused.clear()
 
 
-async def test_start_without_discord_fails_with_a_sentence(server: Server) -> None:
-    with pointed_at("http://127.0.0.1:1"), pytest.raises(CommandError, match="cannot be reached"):
+async def test_start_without_discord_fails_with_a_sentence(server: FakeDiscord) -> None:
+    with redirect_discord_py("http://127.0.0.1:1"), pytest.raises(CommandError, match="cannot be reached"):
         await run.run(settings(discord_token=TOKEN, redis_url="redis://127.0.0.1:1/0"))
 
 
-async def test_invite_link_asks_for_the_fewest_permissions(server: Server) -> None:
+async def test_invite_link_asks_for_the_fewest_permissions(server: FakeDiscord) -> None:
     link = urlsplit(await run.fetch_invite_link(settings(discord_token=TOKEN)))
     asked = parse_qs(link.query)
     assert asked["client_id"] == [str(APPLICATION)]
@@ -68,7 +68,7 @@ async def test_invite_link_asks_for_the_fewest_permissions(server: Server) -> No
     assert int(asked["permissions"][0]) == expected
 
 
-async def test_doctor_checks_token_commands_and_intent(server: Server) -> None:
+async def test_doctor_checks_token_commands_and_intent(server: FakeDiscord) -> None:
     """It checks nothing without a token."""
     assert await check_discord(settings()) == []
     wrong = await check_discord(settings(discord_token="wrong"))
@@ -83,7 +83,7 @@ async def test_doctor_checks_token_commands_and_intent(server: Server) -> None:
 
 
 async def test_watched_channels_decide_the_intents_of_the_first_connection(
-    server: Server, client: FakeClient, clean_redis: str
+    server: FakeDiscord, client: FakeClient, clean_redis: str
 ) -> None:
     """If the intent is not granted, everything else works."""
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
@@ -100,7 +100,7 @@ async def test_watched_channels_decide_the_intents_of_the_first_connection(
 
 
 async def test_first_watched_channel_reconnects_the_same_process(
-    server: Server, client: FakeClient, clean_redis: str
+    server: FakeDiscord, client: FakeClient, clean_redis: str
 ) -> None:
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
@@ -122,7 +122,7 @@ async def noted_guilds(stores: ChatStores) -> set[int]:
 
 
 @asynccontextmanager
-async def started(server: Server, client: FakeClient, stores: ChatStores) -> AsyncIterator[None]:
+async def started(server: FakeDiscord, client: FakeClient, stores: ChatStores) -> AsyncIterator[None]:
     """Run a bot for the block, which begins once the guilds are compared."""
     health = FrontendHealth()
     serving = asyncio.create_task(
@@ -139,7 +139,7 @@ async def started(server: Server, client: FakeClient, stores: ChatStores) -> Asy
 
 
 async def test_guild_changes_while_offline_are_recorded_at_the_start(
-    server: Server, client: FakeClient, clean_redis: str
+    server: FakeDiscord, client: FakeClient, clean_redis: str
 ) -> None:
     left, other = client.removed_spaces, f"discord:{OTHER_GUILD}"
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
@@ -154,7 +154,7 @@ async def test_guild_changes_while_offline_are_recorded_at_the_start(
             await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_removal_is_recorded_and_an_outage_is_not(server: Server, client: FakeClient, clean_redis: str) -> None:
+async def test_removal_is_recorded_and_an_outage_is_not(server: FakeDiscord, client: FakeClient, clean_redis: str) -> None:
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
         await server.until(lambda: server.identified)
@@ -169,7 +169,7 @@ async def test_removal_is_recorded_and_an_outage_is_not(server: Server, client: 
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_guild_that_returns_while_offline_is_kept(server: Server, client: FakeClient, clean_redis: str) -> None:
+async def test_guild_that_returns_while_offline_is_kept(server: FakeDiscord, client: FakeClient, clean_redis: str) -> None:
 
     async def gone() -> bool:
         return SPACE in client.removed_spaces and await noted_guilds(stores) == set()
@@ -183,7 +183,7 @@ async def test_guild_that_returns_while_offline_is_kept(server: Server, client: 
 
 
 async def test_guild_that_left_while_offline_is_recorded_once(
-    server: Server, client: FakeClient, clean_redis: str
+    server: FakeDiscord, client: FakeClient, clean_redis: str
 ) -> None:
     new = {OTHER_GUILD, 90_000_000}
 
@@ -193,7 +193,7 @@ async def test_guild_that_left_while_offline_is_recorded_once(
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         async with started(server, client, stores):
             for each in new:
-                joined = {name: value for name, value in guild(each).items() if name != "unavailable"}
+                joined = {name: value for name, value in make_guild(each).items() if name != "unavailable"}
                 await server.dispatch("GUILD_CREATE", joined)
             await wait_until(arrived)
         client.requests.clear()
@@ -203,7 +203,7 @@ async def test_guild_that_left_while_offline_is_recorded_once(
 
 
 async def test_guild_changes_are_recorded_after_a_redis_outage(
-    server: Server, client: FakeClient, tmp_path: Path
+    server: FakeDiscord, client: FakeClient, tmp_path: Path
 ) -> None:
     """A guild removes the bot while Redis is away, also before the comparison at the start is done."""
     other = f"discord:{OTHER_GUILD}"

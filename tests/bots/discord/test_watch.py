@@ -9,7 +9,7 @@ from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
 from tests.support.discord.bot import Clock, running_bot
 from tests.support.discord.records import Fault
-from tests.support.discord.server import Server
+from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD, SPACE
 from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
@@ -23,7 +23,7 @@ CHANNELS = {GUILD: frozenset({str(GUILD + CLIPS)})}
 
 
 @pytest.fixture
-async def watching(chat: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
+async def watching(chat: ChatService, server: FakeDiscord, clock: Clock) -> AsyncIterator[Bot]:
     """Run a bot that reads messages, in a guild with one watched channel."""
     watched = WatchedChannels(chat.client, CHANNELS)
     async with running_bot(Bot(chat, watched, reads_messages=True, clock=clock), server) as ready:
@@ -38,15 +38,15 @@ def watched_links(client: FakeClient) -> set[str]:
     return {video.link for video in client.videos if video.message_id}
 
 
-async def test_bot_without_watched_channels_reads_no_messages(bot: Bot, server: Server) -> None:
+async def test_bot_without_watched_channels_reads_no_messages(bot: Bot, server: FakeDiscord) -> None:
     assert server.identified[-1]["intents"] == 1
 
 
-async def test_bot_with_watched_channels_asks_for_messages_only(watching: Bot, server: Server) -> None:
+async def test_bot_with_watched_channels_asks_for_messages_only(watching: Bot, server: FakeDiscord) -> None:
     assert server.identified[-1]["intents"] == 1 | 1 << 9 | 1 << 15
 
 
-async def test_link_in_a_watched_channel_is_added_and_marked(watching: Bot, server: Server, client: FakeClient) -> None:
+async def test_link_in_a_watched_channel_is_added_and_marked(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     message = await server.write(ADA, f"see {NEW} and {OTHER}")
     await server.until(lambda: server.reactions)
     assert server.reactions == [(int(message["id"]), "✅")]
@@ -55,7 +55,7 @@ async def test_link_in_a_watched_channel_is_added_and_marked(watching: Bot, serv
     assert not server.posted
 
 
-async def test_failed_link_is_reported_under_its_message(watching: Bot, server: Server, client: FakeClient) -> None:
+async def test_failed_link_is_reported_under_its_message(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.sites = {NEW: ErrorCode.PRIVATE}
     message = await server.write(ADA, NEW)
     told = (await server.until(lambda: server.posted))[0]
@@ -64,7 +64,7 @@ async def test_failed_link_is_reported_under_its_message(watching: Bot, server: 
     assert not server.reactions
 
 
-async def test_other_messages_are_ignored(watching: Bot, server: Server, client: FakeClient) -> None:
+async def test_other_messages_are_ignored(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """Those in other channels, without links, and of bots."""
     await server.write(ADA, NEW, channel=GENERAL)
     await server.write(ADA, "no link")
@@ -75,7 +75,7 @@ async def test_other_messages_are_ignored(watching: Bot, server: Server, client:
     assert submitted(client) == [OTHER]
 
 
-async def test_library_follows_an_edited_message(watching: Bot, server: Server, client: FakeClient) -> None:
+async def test_library_follows_an_edited_message(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A link preview is not an edit."""
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
@@ -86,7 +86,7 @@ async def test_library_follows_an_edited_message(watching: Bot, server: Server, 
     assert submitted(client) == [NEW, OTHER]
 
 
-async def test_deleted_message_removes_its_videos(watching: Bot, server: Server, client: FakeClient) -> None:
+async def test_deleted_message_removes_its_videos(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     message = await server.write(ADA, f"{NEW} {OTHER}")
     await server.until(lambda: server.reactions)
     await server.delete(message)
@@ -96,7 +96,7 @@ async def test_deleted_message_removes_its_videos(watching: Bot, server: Server,
 
 @pytest.mark.parametrize("where", [{GUILD + GENERAL}, set()])
 async def test_deleted_message_removes_its_videos_after_the_watch_ended(
-    watching: Bot, server: Server, client: FakeClient, where: set[int]
+    watching: Bot, server: FakeDiscord, client: FakeClient, where: set[int]
 ) -> None:
     message = await server.write(ADA, NEW)
     await server.until(lambda: server.reactions)
@@ -108,7 +108,7 @@ async def test_deleted_message_removes_its_videos_after_the_watch_ended(
 
 
 async def test_deleted_message_of_an_unknown_thread_removes_its_videos(
-    watching: Bot, server: Server, client: FakeClient
+    watching: Bot, server: FakeDiscord, client: FakeClient
 ) -> None:
     """Discord does not report archived threads again."""
     message = await server.write(ADA, NEW)
@@ -118,7 +118,7 @@ async def test_deleted_message_of_an_unknown_thread_removes_its_videos(
         await server.answered(await server.command(EVE, "status"), "videos")
 
 
-async def test_duplicate_message_event_is_submitted_once(watching: Bot, server: Server, client: FakeClient) -> None:
+async def test_duplicate_message_event_is_submitted_once(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     message = await server.write(ADA, NEW, silent=True)
     for _ in range(3):
         await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
@@ -128,7 +128,7 @@ async def test_duplicate_message_event_is_submitted_once(watching: Bot, server: 
 
 
 async def test_unloaded_settings_are_read_again_after_the_start(
-    chat: ChatService, server: Server, client: FakeClient, clock: Clock
+    chat: ChatService, server: FakeDiscord, client: FakeClient, clock: Clock
 ) -> None:
     """The bot then reconnects with the intent."""
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
@@ -140,7 +140,7 @@ async def test_unloaded_settings_are_read_again_after_the_start(
 
 
 async def test_unloaded_settings_are_read_again_after_a_change(
-    chat: ChatService, server: Server, client: FakeClient, clock: Clock
+    chat: ChatService, server: FakeDiscord, client: FakeClient, clock: Clock
 ) -> None:
     bot = Bot(chat, clock=clock, retry_interval_s=0.1)
 

@@ -111,7 +111,7 @@ def test_new_catalog_has_every_sentence_without_translation(language: str) -> No
     """Sentences that are not in the code are dropped."""
     new = update_catalog(language, b"")
     assert f'msgid "{Msg.TAGLINE}"\nmsgstr ""' in new.decode()
-    assert update_catalog(language, b'msgid "Nobody says this"\nmsgstr "x"\n') == new
+    assert update_catalog(language, b'msgid "Not in the code"\nmsgstr "x"\n') == new
 
 
 @pytest.mark.parametrize(

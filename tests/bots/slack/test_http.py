@@ -99,7 +99,7 @@ async def test_each_installed_workspace_uses_its_own_token_and_space(
     assert {call.token for call in server.called("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
     await server.command("dog", team="T0000003")
     await many.requests.tasks.wait_until_idle()
-    assert {request.caller.space for request in client.asked} == {SPACE, f"slack:{OTHER_TEAM}"}
+    assert {request.caller.space for request in client.requests} == {SPACE, f"slack:{OTHER_TEAM}"}
 
 
 async def test_installation_without_its_oauth_state_is_refused(many: RunningApp) -> None:

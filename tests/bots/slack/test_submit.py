@@ -194,5 +194,5 @@ async def test_links_are_added_by_admins_only_if_the_space_says_so(
     await server.event(message(f"<{NEW_LINK}>", ts="7.1", user=ANN))
     await server.event(message(f"<{OTHER_LINK}>", ts="7.2", user=BOB))
     await app.requests.tasks.wait_until_idle()
-    submits = [each for each in client.asked if isinstance(each, Submit)]
+    submits = [each for each in client.requests if isinstance(each, Submit)]
     assert {each.caller.user_id: each.caller.is_admin for each in submits} == {ANN: True, BOB: False}

@@ -82,13 +82,13 @@ def test_weak_results_are_announced_as_closest_moments(page: AppTest, client: Fa
 def test_like_and_unlike_boxes_are_part_of_the_search(page: AppTest, client: FakeClient) -> None:
     html = html_of(ask(page, "dog, ships", like="snow", unlike="crowd"))
     assert "dog, ships · more like snow · less like crowd" in html
-    [find] = [request for request in client.asked if isinstance(request, Find)]
+    [find] = [request for request in client.requests if isinstance(request, Find)]
     assert (find.queries, find.like, find.unlike) == (("dog", "ships"), ("snow",), ("crowd",))
 
 
 def test_more_like_this_searches_by_the_moment(page: AppTest, client: FakeClient) -> None:
     press(ask(page, "cat"), translate(Msg.MORE_LIKE_THIS))
-    find = client.asked[-1]
+    find = client.requests[-1]
     assert isinstance(find, Find)
     assert find.like == (f"moment:{SNOW.moment_id(2)}",)
 
@@ -105,7 +105,7 @@ def test_played_moment_is_recorded_without_a_reply(page: AppTest, client: FakeCl
 def test_more_inside_repeats_the_search_within_the_video(page: AppTest, client: FakeClient) -> None:
     html = html_of(press(ask(page, "dog"), translate(Msg.MORE_INSIDE, count=1)))
     assert f"dog · inside “{SNOW.title}”" in html
-    find = client.asked[-1]
+    find = client.requests[-1]
     assert isinstance(find, Find)
     assert (find.queries, find.in_link) == (("dog",), SNOW.link)
 
@@ -149,10 +149,10 @@ def test_search_can_be_restricted_to_a_video_of_the_library(page: AppTest, clien
     page.segmented_control(key="view").set_value(Msg.LIBRARY).run()
     page.button(key=f"inside-library-{GOAL.link}").click().run()
     ask(page, "dog")
-    assert [request.in_link for request in client.asked if isinstance(request, Find)] == [GOAL.link]
+    assert [request.in_link for request in client.requests if isinstance(request, Find)] == [GOAL.link]
     page.button(key="anywhere").click().run()
     ask(page, "dog")
-    assert [request.in_link for request in client.asked if isinstance(request, Find)] == [GOAL.link, None]
+    assert [request.in_link for request in client.requests if isinstance(request, Find)] == [GOAL.link, None]
 
 
 @pytest.mark.parametrize("view", [Msg.SEARCH, Msg.LIBRARY, Msg.HELP])
