@@ -41,7 +41,10 @@ _PICTURE_BATCH = 32
 
 
 class StarterEncoder:
-    """Encodes frames and texts into one space. It has no motion vectors; docs/starter-model.md explains why."""
+    """Encodes frames and texts into one space.
+
+    It has no motion vectors; docs/measurements/2026-11-starter-model.md explains why.
+    """
 
     frame_size = SIZE
     motion_size: int | None = None

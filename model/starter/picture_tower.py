@@ -1,10 +1,10 @@
 """The starter's picture tower for serving: int8 on a CPU, bfloat16 on CUDA.
 
 The int8 graph is built directly from the weights of `CLIPVisionModelWithProjection`, so a merged adapter is
-ready in seconds, without tracing. Three things make it fast at equal recall (table in docs/starter-model.md):
-int8 products, with the outliers of the activations moved into the weights first (Xiao et al. 2022,
-"SmoothQuant", arXiv:2211.10438); pictures of 208 pixels with interpolated positions; and a last layer that is
-computed for the class token only.
+ready in seconds, without tracing. Three things make it fast at equal recall (table in
+docs/measurements/2026-11-starter-model.md): int8 products, with the outliers of the activations moved into the
+weights first (Xiao et al. 2022, "SmoothQuant", arXiv:2211.10438); pictures of 208 pixels with interpolated
+positions; and a last layer that is computed for the class token only.
 """
 
 from __future__ import annotations
