@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from bots.commands.client import Client
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from worker.client import relay
 from worker.settings import Settings
@@ -32,7 +33,13 @@ def requiring_extra(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in OUR_PACKAGES:
             raise
-        raise CommandError(translate(Msg.NOT_INSTALLED, extra=extra)) from error
+        raise CommandError(translate(CliMsg.NOT_INSTALLED, extra=extra)) from error
+
+
+def require_package(name: str, extra: str) -> None:
+    """Raise `CommandError` if a package is missing that a child process will need."""
+    if find_spec(name) is None:
+        raise CommandError(translate(CliMsg.NOT_INSTALLED, extra=extra))
 
 
 @asynccontextmanager
@@ -65,7 +72,7 @@ async def run_embedded(settings: Settings, serve_relay: bool) -> AsyncIterator[C
         try:
             client = await stack.enter_async_context(run_embedded_worker(settings))
         except DataFolderInUseError as error:
-            raise CommandError(translate(Msg.IN_USE)) from error
+            raise CommandError(translate(CliMsg.IN_USE)) from error
         if serve_relay:
             await stack.enter_async_context(relay.serve_relay(client, settings))
         yield client
@@ -81,5 +88,5 @@ def serve_health(settings: Settings) -> Iterator["FrontendHealth"]:
         try:
             health = stack.enter_context(serve_frontend_health(settings))
         except PortTakenError as error:
-            raise CommandError(translate(Msg.PORT_TAKEN, why=error), 2) from error
+            raise CommandError(translate(CliMsg.PORT_TAKEN, why=error), 2) from error
         yield health

@@ -13,7 +13,8 @@ from bots.cli.environment import CALLER, load_settings, open_terminal
 from bots.cli.help import translate_help
 from bots.cli.process import run_until_stopped
 from bots.commands.errors import error_reply
-from bots.connect import CommandError, connect, requiring_extra, run_embedded, serve_health
+from bots.connect import CommandError, connect, require_package, requiring_extra, run_embedded, serve_health
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from worker.settings import Settings
@@ -42,13 +43,13 @@ def run_command_line() -> None:
 
 def build_app() -> typer.Typer:
     """Return the command line with all commands."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=Msg.ABOUT)
-    app.command("up", help=Msg.UP_HELP)(up)
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=CliMsg.ABOUT)
+    app.command("up", help=CliMsg.UP_HELP)(up)
     cli.add_commands(app)
-    app.command("web", help=Msg.WEB_HELP)(web)
-    app.command("discord", help=Msg.DISCORD_HELP)(discord)
-    app.command("slack", help=Msg.SLACK_HELP)(slack)
-    app.command("doctor", help=Msg.DOCTOR_HELP)(doctor)
+    app.command("web", help=CliMsg.WEB_HELP)(web)
+    app.command("discord", help=CliMsg.DISCORD_HELP)(discord)
+    app.command("slack", help=CliMsg.SLACK_HELP)(slack)
+    app.command("doctor", help=CliMsg.DOCTOR_HELP)(doctor)
     return app
 
 
@@ -56,8 +57,8 @@ def up() -> None:
     """Run the worker and the web chat, with samples on the first start."""
     settings = load_settings()
     if settings.redis_url is not None:
-        raise CommandError(translate(Msg.UP_IS_EMBEDDED))
-
+        raise CommandError(translate(CliMsg.UP_IS_EMBEDDED))
+    require_package("streamlit", "web")
     run_until_stopped(_run_demo(settings))
 
 
@@ -68,18 +69,19 @@ async def _run_demo(settings: Settings) -> None:
     from worker.samples import list_samples
 
     terminal = open_terminal()
-    terminal.say(Msg.UP_HELLO, data=settings.data_dir.absolute(), preset=settings.preset)
+    terminal.say(CliMsg.UP_HELLO, data=settings.data_dir.absolute(), preset=settings.preset)
     async with run_embedded(settings, serve_relay=True) as client:
         try:
             async with run_web_server(settings) as server:
                 await introduce(client, CALLER, list_samples(settings), server.wait_until_ready, terminal)
                 await server.wait_until_exit()
         except WebServerError as error:
-            raise CommandError(translate(Msg.WEB_FAILED, why=error)) from error
+            raise CommandError(translate(CliMsg.WEB_FAILED, why=error)) from error
 
 
 def web() -> None:
     """Run the web chat."""
+    require_package("streamlit", "web")
     settings = load_settings(to_file=Settings().redis_url is None)
     run_until_stopped(_run_web(settings))
 
@@ -90,15 +92,15 @@ async def _run_web(settings: Settings) -> None:
     with serve_health(settings) as health:
         try:
             async with connect(settings, serve_relay=True), run_web_server(settings) as server:
-                open_terminal().say(Msg.WEB_READY, address=await server.wait_until_ready())
+                open_terminal().say(CliMsg.WEB_READY, address=await server.wait_until_ready())
                 async with health.watch_connection(server.is_healthy):
                     await server.wait_until_exit()
         except WebServerError as error:
-            raise CommandError(translate(Msg.WEB_FAILED, why=error)) from error
+            raise CommandError(translate(CliMsg.WEB_FAILED, why=error)) from error
 
 
 def discord(
-    invite: Annotated[bool, typer.Option("--invite", help=Msg.DISCORD_INVITE_HELP)] = False,
+    invite: Annotated[bool, typer.Option("--invite", help=CliMsg.DISCORD_INVITE_HELP)] = False,
 ) -> None:
     """Run the Discord bot."""
     settings = load_settings(to_file=False)
@@ -122,7 +124,7 @@ def slack() -> None:
     run_until_stopped(run.run(settings))
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)] = False) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)] = False) -> None:
     """Check every part that the settings use. Exits with status 1 if something has to be fixed."""
     # The log goes to the terminal: a data folder that is not writable is one of the problems to find.
     settings = load_settings(to_file=False)
@@ -150,7 +152,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)] 
 
 def _describe_setting_error(error: ErrorDetails) -> str:
     name = f"REELSEEK_{'_'.join(map(str, error['loc'][:1])).upper()}"
-    return translate(Msg.BAD_SETTING, name=name, why=error["msg"])
+    return translate(CliMsg.BAD_SETTING, name=name, why=error["msg"])
 
 
 def _exit(sentence: str, status: int = 1) -> NoReturn:

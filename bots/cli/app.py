@@ -10,6 +10,7 @@ from bots.cli.core_commands import add_core_commands
 from bots.cli.environment import load_settings, open_terminal
 from bots.cli.process import run_until_stopped
 from bots.connect import CommandError, connect, requiring_extra
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, translate
 
@@ -19,10 +20,10 @@ Folder: TypeAlias = Annotated[Path, typer.Argument(metavar="FOLDER")]
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this package to the command line."""
     add_core_commands(app)
-    app.command("backup", help=Msg.BACKUP_HELP)(backup)
-    app.command("restore", help=Msg.RESTORE_HELP)(restore)
-    app.command("worker", help=Msg.WORKER_HELP)(worker)
-    app.command("console", help=Msg.CONSOLE_HELP)(console)
+    app.command("backup", help=CliMsg.BACKUP_HELP)(backup)
+    app.command("restore", help=CliMsg.RESTORE_HELP)(restore)
+    app.command("worker", help=CliMsg.WORKER_HELP)(worker)
+    app.command("console", help=CliMsg.CONSOLE_HELP)(console)
     model_commands.add_commands(app)
 
 
@@ -34,7 +35,7 @@ def backup(folder: Folder) -> None:
         from worker.runtime.maintenance import back_up_installation
 
     back_up_installation(settings, folder)
-    open_terminal().say(Msg.SAVED, file=folder)
+    open_terminal().say(CliMsg.SAVED, file=folder)
 
 
 def restore(folder: Folder) -> None:
@@ -47,22 +48,22 @@ def restore(folder: Folder) -> None:
     manifest = restore_installation(settings, folder)
     videos = format_count(manifest.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
     moments = format_count(manifest.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
-    open_terminal().say(Msg.RESTORED, videos=videos, moments=moments)
+    open_terminal().say(CliMsg.RESTORED, videos=videos, moments=moments)
 
 
 def worker(
-    queues: Annotated[str, typer.Option(help=Msg.WORKER_QUEUES_HELP)] = "search,index,train",
+    queues: Annotated[str, typer.Option(help=CliMsg.WORKER_QUEUES_HELP)] = "search,index,train",
 ) -> None:
     """Run a worker process on Redis."""
     settings = load_settings(to_file=False)
     if settings.redis_url is None:
-        raise CommandError(translate(Msg.WORKER_NEEDS_REDIS))
+        raise CommandError(translate(CliMsg.WORKER_NEEDS_REDIS))
 
     from worker.protocol.queues import QUEUES
 
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := set(names) - set(QUEUES):
-        raise typer.BadParameter(translate(Msg.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
+        raise typer.BadParameter(translate(CliMsg.UNKNOWN_QUEUE, name=", ".join(unknown), all=", ".join(QUEUES)))
 
     with requiring_extra("worker"):
         from worker.ops.health import PortTakenError
@@ -71,7 +72,7 @@ def worker(
     try:
         run_worker(settings, names)
     except PortTakenError as error:
-        raise CommandError(translate(Msg.PORT_TAKEN, why=error), 2) from error
+        raise CommandError(translate(CliMsg.PORT_TAKEN, why=error), 2) from error
 
 
 def console() -> None:

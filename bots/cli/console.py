@@ -9,7 +9,7 @@ from bots.cli.render import Terminal
 from bots.commands.client import Client
 from bots.commands.definition import Surface
 from bots.commands.registry import list_commands
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from worker.ops.logs import bind_correlation_id
 from worker.protocol.base import Caller
@@ -26,7 +26,7 @@ def create_prompt() -> PromptSession[str]:
 async def chat(client: Client, terminal: Terminal, prompt: PromptSession[str]) -> None:
     """Answer line after line until Ctrl-C or the end of the input."""
     conversation = Conversation(client, CALLER)
-    terminal.answers.print(Line(translate(Msg.CONSOLE_HELLO), style="dim"))
+    terminal.answers.print(Line(translate(CliMsg.CONSOLE_HELLO), style="dim"))
     while True:
         try:
             line = await prompt.prompt_async(handle_sigint=False)

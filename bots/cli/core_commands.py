@@ -13,9 +13,9 @@ from bots.cli.process import run_with_client
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import list_commands
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 
-AS_JSON: Final = Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)]
+AS_JSON: Final = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
 _TYPES: Final = {ParameterType.FLAG: bool, ParameterType.NUMBER: int, ParameterType.PAGE_SIZE: int}
 
 

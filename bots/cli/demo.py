@@ -8,7 +8,7 @@ from rich.text import Text as Line
 from bots.cli.render import Terminal
 from bots.commands import library, search
 from bots.commands.client import Client
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from worker.protocol.base import Caller
 from worker.protocol.library import IndexStatus, ListLibrary
 
@@ -31,9 +31,9 @@ async def introduce(
     await add_samples(client, caller, samples, terminal)
     # Printed before the examples, because the first one waits for the model, and again at the end of the output.
     address = await wait_for_web_chat()
-    terminal.say(Msg.UP_READY, address=address)
+    terminal.say(CliMsg.UP_READY, address=address)
     await show_examples(client, caller, terminal)
-    terminal.say(Msg.WEB_READY, address=address)
+    terminal.say(CliMsg.WEB_READY, address=address)
 
 
 async def add_samples(client: Client, caller: Caller, samples: Sequence["SampleVideo"], terminal: Terminal) -> None:
@@ -42,14 +42,14 @@ async def add_samples(client: Client, caller: Caller, samples: Sequence["SampleV
     waiting = {entry.link for entry in entries if entry.status is IndexStatus.WAITING}
     wanted = [sample for sample in samples if not entries or sample.path.as_uri() in waiting]
     if wanted:
-        terminal.say(Msg.UP_SAMPLES, count=len(wanted))
+        terminal.say(CliMsg.UP_SAMPLES, count=len(wanted))
         titles = {sample.path.as_uri(): sample.title for sample in wanted}
         await terminal.show(library.index(client, caller, list(titles), titles=titles, local_files=True))
 
 
 async def show_examples(client: Client, caller: Caller, terminal: Terminal) -> None:
     """Run the example searches and show their results."""
-    terminal.say(Msg.UP_EXAMPLES)
+    terminal.say(CliMsg.UP_EXAMPLES)
     for words in EXAMPLES:
         terminal.answers.print(Line(f"› {words}", style="bold cyan"))
         await terminal.show(search.find(client, caller, words, limit=EXAMPLE_LIMIT))

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bots.cli.render import Terminal
 from bots.connect import CommandError
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from worker.ops.logs import configure_logging
 from worker.protocol.base import Caller
@@ -27,7 +27,7 @@ def load_settings(to_file: bool = True) -> Settings:
     try:
         configure_logging(settings, to_file)
     except OSError as error:
-        raise CommandError(translate(Msg.BAD_DATA_DIR, folder=settings.data_dir, why=error.strerror)) from error
+        raise CommandError(translate(CliMsg.BAD_DATA_DIR, folder=settings.data_dir, why=error.strerror)) from error
     return settings
 
 

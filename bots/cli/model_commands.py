@@ -3,7 +3,7 @@
 import json
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from bots.cli.environment import load_settings, open_terminal
 from bots.cli.model_tables import describe_decision, render_comparison, render_report
 from bots.cli.process import INTERRUPTED_STATUS
 from bots.connect import CommandError, requiring_extra
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from worker.settings import Settings
@@ -30,28 +31,32 @@ if TYPE_CHECKING:
 
 ReportProgress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done, and with the share of it that is done."""
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help=Msg.JSON_HELP)]
-PresetName: TypeAlias = Annotated[str | None, typer.Option(metavar="NAME", help=Msg.PRESET_HELP)]
-AdapterFolder: TypeAlias = Annotated[Path | None, typer.Option(file_okay=False, help=Msg.ADAPTER_HELP)]
-PairsFile: TypeAlias = Annotated[Path, typer.Option(metavar="FILE", help=Msg.PAIRS_HELP)]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
+PresetName: TypeAlias = Annotated[str | None, typer.Option(metavar="NAME", help=CliMsg.PRESET_HELP)]
+AdapterFolder: TypeAlias = Annotated[Path | None, typer.Option(file_okay=False, help=CliMsg.ADAPTER_HELP)]
+PairsFile: TypeAlias = Annotated[Path, typer.Option(metavar="FILE", help=CliMsg.PAIRS_HELP)]
 
-_STAGES: Final = {"texts": Msg.TEXTS, "pictures": Msg.PICTURES, "training": Msg.TRAINING}
+_STAGES: Final[Mapping[str, Msg | CliMsg]] = {
+    "texts": CliMsg.TEXTS,
+    "pictures": CliMsg.PICTURES,
+    "training": Msg.TRAINING,
+}
 """The names of `model.outcome.TrainingStage`."""
 _MODEL_ERRORS: Final = {
-    "model_missing": Msg.MODEL_FILES_MISSING,
-    "model_mismatch": Msg.ADAPTER_UNUSABLE,
-    "pairs_unreadable": Msg.PAIRS_UNUSABLE,
-    "too_few_pairs": Msg.PAIRS_UNUSABLE,
+    "model_missing": CliMsg.MODEL_FILES_MISSING,
+    "model_mismatch": CliMsg.ADAPTER_UNUSABLE,
+    "pairs_unreadable": CliMsg.PAIRS_UNUSABLE,
+    "too_few_pairs": CliMsg.PAIRS_UNUSABLE,
 }
 """The sentence for each `ModelError.code`. The rest of the sentence, in English, is the error's own text."""
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    app.command("evaluate", help=Msg.EVALUATE_HELP)(evaluate)
-    app.command("extract", help=Msg.EXTRACT_HELP)(extract)
-    app.command("train", help=Msg.TRAIN_HELP)(train)
-    app.command("pretrain", help=Msg.PRETRAIN_HELP)(pretrain)
+    app.command("evaluate", help=CliMsg.EVALUATE_HELP)(evaluate)
+    app.command("extract", help=CliMsg.EXTRACT_HELP)(extract)
+    app.command("train", help=CliMsg.TRAIN_HELP)(train)
+    app.command("pretrain", help=CliMsg.PRETRAIN_HELP)(pretrain)
 
 
 def evaluate(
@@ -67,11 +72,13 @@ def evaluate(
         folder = settings.data_dir / "evaluation"
         read = read_pairs(pairs, folder / "pictures")
         encoder = _load_encoder(settings, preset, adapter)
-        encoded = encode_pairs(read, encoder, lambda share: report_progress(translate(Msg.PICTURES), share))
+        encoded = encode_pairs(read, encoder, lambda share: report_progress(translate(CliMsg.PICTURES), share))
         report, comparison = encoded.report(), None
         if adapter:
             base_encoder = _load_encoder(settings, preset, None)
-            base = encode_pairs(read, base_encoder, lambda share: report_progress(translate(Msg.BASE_PICTURES), share))
+            base = encode_pairs(
+                read, base_encoder, lambda share: report_progress(translate(CliMsg.BASE_PICTURES), share)
+            )
             comparison = compare_encodings(base, encoded)
     figures = {
         **report.as_json(),
@@ -86,20 +93,22 @@ def evaluate(
     terminal.answers.print(render_report(report))
     if comparison:
         terminal.answers.print(render_comparison(comparison))
-    terminal.say(Msg.SAVED, file=file)
+    terminal.say(CliMsg.SAVED, file=file)
 
 
 def extract(
-    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help=Msg.EXTRACT_OUT_HELP)],
-    text: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help=Msg.EXTRACT_TEXT_HELP)] = None,
-    images: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help=Msg.EXTRACT_IMAGES_HELP)] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help=CliMsg.EXTRACT_OUT_HELP)],
+    text: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help=CliMsg.EXTRACT_TEXT_HELP)] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help=CliMsg.EXTRACT_IMAGES_HELP)
+    ] = None,
     preset: PresetName = None,
     adapter: AdapterFolder = None,
 ) -> None:
     """Write the feature vectors of texts or pictures."""
     lines = text or images
     if not lines or (text and images):
-        raise typer.BadParameter(translate(Msg.TEXT_OR_IMAGES))
+        raise typer.BadParameter(translate(CliMsg.TEXT_OR_IMAGES))
     settings = load_settings()
     column: Literal["text", "file"] = "text" if text else "file"
     with _model_errors_as_sentences(), _progress_bar() as report_progress:
@@ -109,13 +118,13 @@ def extract(
         extract_features(
             encoder, lines, column, out, lambda done, total: report_progress(f"{done:,} / {total:,}", done / total)
         )
-    open_terminal().say(Msg.SAVED, file=out)
+    open_terminal().say(CliMsg.SAVED, file=out)
 
 
 def train(
     pairs: PairsFile,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help=Msg.TRAIN_OUT_HELP)],
-    run: Annotated[Path | None, typer.Option(metavar="RUN.toml", dir_okay=False, help=Msg.TRAIN_RUN_HELP)] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help=CliMsg.TRAIN_OUT_HELP)],
+    run: Annotated[Path | None, typer.Option(metavar="RUN.toml", dir_okay=False, help=CliMsg.TRAIN_RUN_HELP)] = None,
     preset: PresetName = None,
 ) -> None:
     """Train an adapter on the `train` pairs, test it on the `test` pairs, and write a report.
@@ -139,7 +148,7 @@ def train(
             cleaned = clean_pairs(read_pairs(pairs, out / "pictures"))
         held_out = [pair for pair in cleaned.pairs if pair.split == "test"]
         if not held_out or not any(pair.split == "train" for pair in cleaned.pairs):
-            raise CommandError(translate(Msg.NOTHING_HELD_OUT, file=pairs))
+            raise CommandError(translate(CliMsg.NOTHING_HELD_OUT, file=pairs))
         trained = training.train(
             TrainingRun(
                 config=read_training_config(run or DEFAULT_CONFIG),
@@ -158,19 +167,21 @@ def train(
         base, adapter = _load_encoder(settings, preset, None), _load_encoder(settings, preset, trained.adapter)
         seen = [pair for pair in cleaned.pairs if pair.split != "test"]
         test = run_promotion_test(
-            base, adapter, held_out, general, lambda share: report_progress(translate(Msg.COMPARING), share), seen
+            base, adapter, held_out, general, lambda share: report_progress(translate(CliMsg.COMPARING), share), seen
         )
         facts = {"preset": preset, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
         report.write_report(test, trained.outcomes, facts, out)
     terminal = open_terminal()
     terminal.answers.print(render_comparison(test.held_out), Line(describe_decision(test), style="bold"))
     for file in (trained.adapter, out / report.JSON_FILE, out / report.PICTURE_FILE):
-        terminal.say(Msg.SAVED, file=file)
+        terminal.say(CliMsg.SAVED, file=file)
 
 
 def pretrain(
-    run: Annotated[Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help=Msg.PRETRAIN_RUN_HELP)],
-    data: Annotated[Path | None, typer.Option(help=Msg.PRETRAIN_DATA_HELP)] = None,
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN.toml", exists=True, dir_okay=False, help=CliMsg.PRETRAIN_RUN_HELP)
+    ],
+    data: Annotated[Path | None, typer.Option(help=CliMsg.PRETRAIN_DATA_HELP)] = None,
 ) -> None:
     """Train the text map of the starter preset again."""
     load_settings()
@@ -186,7 +197,7 @@ def _choose_preset(settings: Settings, name: str | None) -> str:
     """Return the preset that was given, or that of the settings. Raises `CommandError` if it does not exist."""
     names = get_args(type(settings).model_fields["preset"].annotation)
     if name and name not in names:
-        raise CommandError(translate(Msg.UNKNOWN_PRESET, name=name, all=", ".join(names)))
+        raise CommandError(translate(CliMsg.UNKNOWN_PRESET, name=name, all=", ".join(names)))
     return name or settings.preset
 
 
@@ -221,13 +232,13 @@ def _model_errors_as_sentences() -> Iterator[None]:
             sentence = _MODEL_ERRORS.get(error.code)
             raise CommandError(translate(sentence, why=error) if sentence else str(error)) from error
         except OSError as error:
-            raise CommandError(translate(Msg.FILE_UNUSABLE, why=error)) from error
+            raise CommandError(translate(CliMsg.FILE_UNUSABLE, why=error)) from error
         except TOMLDecodeError as error:
-            raise CommandError(translate(Msg.BAD_RUN, why=error)) from error
+            raise CommandError(translate(CliMsg.BAD_RUN, why=error)) from error
         except ValidationError as error:
             first = error.errors()[0]
             why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise CommandError(translate(Msg.BAD_RUN, why=why)) from error
+            raise CommandError(translate(CliMsg.BAD_RUN, why=why)) from error
         finally:
             logging.captureWarnings(False)
 
@@ -263,7 +274,7 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(received)
     except BaseException:
         if received:
-            open_terminal().complain(translate(Msg.TRAIN_STOPPED))
+            open_terminal().complain(translate(CliMsg.TRAIN_STOPPED))
             raise typer.Exit(INTERRUPTED_STATUS) from None
         raise
     finally:

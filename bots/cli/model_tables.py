@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ def render_report(report: "EvaluationReport") -> RenderableType:
         "R@5",
         "R@10",
         "MRR",
-        translate(Msg.COLUMN_MEDIAN_RANK),
-        translate(Msg.COLUMN_MEAN_RANK),
-        translate(Msg.COLUMN_QUERIES),
-        translate(Msg.COLUMN_CANDIDATES),
+        translate(CliMsg.COLUMN_MEDIAN_RANK),
+        translate(CliMsg.COLUMN_MEAN_RANK),
+        translate(CliMsg.COLUMN_QUERIES),
+        translate(CliMsg.COLUMN_CANDIDATES),
     )
-    for name, metrics in ((Msg.TEXT_TO_PICTURE, report.text_to_image), (Msg.PICTURE_TO_TEXT, report.image_to_text)):
+    for name, metrics in (
+        (CliMsg.TEXT_TO_PICTURE, report.text_to_image),
+        (CliMsg.PICTURE_TO_TEXT, report.image_to_text),
+    ):
         ranks.add_row(
             translate(name),
             _format_share(metrics.r1, metrics.r1_interval),
@@ -39,11 +42,11 @@ def render_report(report: "EvaluationReport") -> RenderableType:
             f"{metrics.candidates:,}",
         )
     shape = _create_table(
-        translate(Msg.COLUMN_ALIGNMENT), translate(Msg.COLUMN_UNIFORMITY), translate(Msg.COLUMN_SINGULAR_VALUE)
+        translate(CliMsg.COLUMN_ALIGNMENT), translate(CliMsg.COLUMN_UNIFORMITY), translate(CliMsg.COLUMN_SINGULAR_VALUE)
     )
     for name, uniformity, spectrum in (
-        (Msg.TEXTS, report.uniformity_text, report.spectrum_text),
-        (Msg.PICTURES, report.uniformity_image, report.spectrum_image),
+        (CliMsg.TEXTS, report.uniformity_text, report.spectrum_text),
+        (CliMsg.PICTURES, report.uniformity_image, report.spectrum_image),
     ):
         shape.add_row(translate(name), f"{report.alignment:.3f}", f"{uniformity:.3f}", f"{spectrum[0]:.1%}")
     return Group(ranks, "", shape)
@@ -52,14 +55,14 @@ def render_report(report: "EvaluationReport") -> RenderableType:
 def render_comparison(comparison: "Comparison") -> RenderableType:
     """Return the metrics of a base model and an adapter, and their difference with its interval."""
     table = _create_table(
-        translate(Msg.COLUMN_MEASURE),
-        translate(Msg.COLUMN_BASE),
-        translate(Msg.COLUMN_ADAPTER),
-        translate(Msg.COLUMN_DIFFERENCE),
+        translate(CliMsg.COLUMN_MEASURE),
+        translate(CliMsg.COLUMN_BASE),
+        translate(CliMsg.COLUMN_ADAPTER),
+        translate(CliMsg.COLUMN_DIFFERENCE),
     )
     for direction, differences in (
-        (Msg.TEXT_TO_PICTURE, comparison.text_to_image),
-        (Msg.PICTURE_TO_TEXT, comparison.image_to_text),
+        (CliMsg.TEXT_TO_PICTURE, comparison.text_to_image),
+        (CliMsg.PICTURE_TO_TEXT, comparison.image_to_text),
     ):
         name = translate(direction)
         for measure, difference in differences.items():
@@ -75,11 +78,11 @@ def describe_decision(test: "PromotionTest") -> str:
     from model.evaluation.promotion import Criterion
 
     sentences = {
-        Criterion.TOO_FEW: Msg.ADAPTER_TOO_FEW,
-        Criterion.NOT_BETTER: Msg.ADAPTER_NOT_BETTER,
-        Criterion.WORSE_IMAGE_TO_TEXT: Msg.ADAPTER_WORSE_BACK,
-        Criterion.FORGOT: Msg.ADAPTER_FORGOT,
-        Criterion.BETTER: Msg.ADAPTER_BETTER,
+        Criterion.TOO_FEW: CliMsg.ADAPTER_TOO_FEW,
+        Criterion.NOT_BETTER: CliMsg.ADAPTER_NOT_BETTER,
+        Criterion.WORSE_IMAGE_TO_TEXT: CliMsg.ADAPTER_WORSE_BACK,
+        Criterion.FORGOT: CliMsg.ADAPTER_FORGOT,
+        Criterion.BETTER: CliMsg.ADAPTER_BETTER,
     }
     reasons = {reason.criterion: reason for reason in test.decision.reasons}
     decisive = next(

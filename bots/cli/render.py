@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from bots.commands import replies as r
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, translate
 
@@ -26,7 +27,7 @@ class Terminal:
         self.answers = answers
         self.notes = notes
 
-    def say(self, text: Msg, **values: object) -> None:
+    def say(self, text: Msg | CliMsg, **values: object) -> None:
         """Print one sentence as an answer."""
         self.answers.print(Line(translate(text, **values)), soft_wrap=True)
 
@@ -162,11 +163,11 @@ def _render_results(results: r.Results) -> RenderableType:
 
 def _render_library(page: r.LibraryPage) -> RenderableType:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(translate(Msg.COLUMN_TITLE), overflow="fold")
-    table.add_column(translate(Msg.COLUMN_MOMENTS), justify="right", overflow="fold")
-    table.add_column(translate(Msg.COLUMN_LENGTH), justify="right", overflow="fold")
-    table.add_column(translate(Msg.COLUMN_STATE), overflow="fold")
-    table.add_column(translate(Msg.COLUMN_LINK), overflow="fold", style="blue")
+    table.add_column(translate(CliMsg.COLUMN_TITLE), overflow="fold")
+    table.add_column(translate(CliMsg.COLUMN_MOMENTS), justify="right", overflow="fold")
+    table.add_column(translate(CliMsg.COLUMN_LENGTH), justify="right", overflow="fold")
+    table.add_column(translate(CliMsg.COLUMN_STATE), overflow="fold")
+    table.add_column(translate(CliMsg.COLUMN_LINK), overflow="fold", style="blue")
     for entry in page.entries:
         state = Line(entry.state, style="yellow" if entry.problem else "")
         table.add_row(Line(entry.title), str(entry.moments), entry.length, state, Line(entry.link))

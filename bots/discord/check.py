@@ -6,6 +6,7 @@ from bots.commands.registry import list_commands
 from bots.connect import CommandError
 from bots.discord.run import CONFIGURATION_ERROR, logged_in, make_invite_link, require_token
 from bots.discord.watched_channels import may_read_messages
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from worker.settings import Settings
@@ -23,24 +24,26 @@ async def check_discord(settings: Settings) -> list[CheckLine]:
             has_intent = may_read_messages(await client.application_info())
     except CommandError as error:
         is_wrong = error.status == CONFIGURATION_ERROR
-        advice = Msg.FIX_DISCORD_TOKEN if is_wrong else Msg.FIX_DISCORD_CONNECTION
-        return [CheckLine(translate(Msg.DISCORD_TOKEN), False, str(error), translate(advice))]
+        advice = CliMsg.FIX_DISCORD_TOKEN if is_wrong else CliMsg.FIX_DISCORD_CONNECTION
+        return [CheckLine(translate(CliMsg.DISCORD_TOKEN), False, str(error), translate(advice))]
     link = make_invite_link(client.application_id)
     return [
-        CheckLine(translate(Msg.DISCORD_TOKEN), True, translate(Msg.DISCORD_ACCOUNT, name=name, link=link)),
+        CheckLine(translate(CliMsg.DISCORD_TOKEN), True, translate(CliMsg.DISCORD_ACCOUNT, name=name, link=link)),
         _check_commands(registered),
-        CheckLine(translate(Msg.DISCORD_INTENT_NAME), True, _describe_intent(has_intent)),
+        CheckLine(translate(CliMsg.DISCORD_INTENT_NAME), True, _describe_intent(has_intent)),
     ]
 
 
 def _check_commands(registered: set[str]) -> CheckLine:
     missing = sorted({command.name for command in list_commands(Surface.CHAT)} - registered)
     if not missing:
-        return CheckLine(translate(Msg.DISCORD_COMMANDS), True, translate(Msg.COMMANDS_LISTED, count=len(registered)))
-    detail = translate(Msg.MISSING, names=", ".join(missing))
-    return CheckLine(translate(Msg.DISCORD_COMMANDS), False, detail, translate(Msg.FIX_DISCORD_COMMANDS))
+        return CheckLine(
+            translate(CliMsg.DISCORD_COMMANDS), True, translate(CliMsg.COMMANDS_LISTED, count=len(registered))
+        )
+    detail = translate(CliMsg.MISSING, names=", ".join(missing))
+    return CheckLine(translate(CliMsg.DISCORD_COMMANDS), False, detail, translate(CliMsg.FIX_DISCORD_COMMANDS))
 
 
 def _describe_intent(is_on: bool) -> str:
     """Return the state of the intent. It is needed only for watched channels, so that its absence is not a fault."""
-    return translate(Msg.INTENT_ON) if is_on else f"{translate(Msg.INTENT_OFF)}. {translate(Msg.DISCORD_INTENT)}"
+    return translate(CliMsg.INTENT_ON) if is_on else f"{translate(CliMsg.INTENT_OFF)}. {translate(Msg.DISCORD_INTENT)}"

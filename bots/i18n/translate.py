@@ -17,6 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
 from worker.protocol.error_codes import ErrorCode
 
@@ -44,7 +45,7 @@ def choose_language(locale: str) -> str:
     return name if name in LANGUAGES else LANGUAGES[0]
 
 
-def translate(message: ErrorCode | Msg, /, **values: object) -> str:
+def translate(message: ErrorCode | Msg | CliMsg, /, **values: object) -> str:
     """Return the sentence of an error code or message in the current language, filled in with `values`."""
     sentence = ERROR_MESSAGES[message] if isinstance(message, ErrorCode) else str(message)
     return _load_catalog(_current_language.get()).gettext(sentence).format(**values)

@@ -8,6 +8,7 @@ from babel import Locale
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
 from bots.i18n.translate import CATALOGS_DIR, LANGUAGES
 
@@ -36,7 +37,7 @@ def build_template() -> Catalog:
         catalog.add((str(one), str(many)), auto_comments=[one.name, many.name])
     plural = {text for pair in PLURALS for text in pair}
     named = [(code.name, sentence) for code, sentence in ERROR_MESSAGES.items()]
-    named += [(text.name, str(text)) for text in Msg if text not in plural]
+    named += [(text.name, str(text)) for text in (*Msg, *CliMsg) if text not in plural]
     for name, sentence in named:
         catalog.add(sentence, auto_comments=[name])
     return catalog

@@ -4,7 +4,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bots.commands.doctor import CheckLine
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from bots.slack.run import SCOPES
 from bots.slack.workspaces import API_URL, WorkspaceClients
@@ -27,31 +27,31 @@ async def _check_bot(workspaces: WorkspaceClients, token: str) -> list[CheckLine
     try:
         account = await workspaces.make_client(token).auth_test()
     except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-        return [_failed_check(Msg.SLACK_BOT_TOKEN, error, Msg.FIX_SLACK_BOT_TOKEN)]
-    detail = translate(Msg.SLACK_ACCOUNT, user=account["user"], team=account["team"])
+        return [_failed_check(CliMsg.SLACK_BOT_TOKEN, error, CliMsg.FIX_SLACK_BOT_TOKEN)]
+    detail = translate(CliMsg.SLACK_ACCOUNT, user=account["user"], team=account["team"])
     granted = {scope.strip() for scope in account.headers.get("x-oauth-scopes", "").split(",")}
-    return [CheckLine(translate(Msg.SLACK_BOT_TOKEN), True, detail), _check_scopes(granted)]
+    return [CheckLine(translate(CliMsg.SLACK_BOT_TOKEN), True, detail), _check_scopes(granted)]
 
 
 def _check_scopes(granted: set[str]) -> CheckLine:
     missing = [scope for scope in SCOPES if scope not in granted]
     if not missing:
-        return CheckLine(translate(Msg.SLACK_SCOPES), True, translate(Msg.SCOPES_ALL))
-    detail = translate(Msg.MISSING, names=", ".join(missing))
-    return CheckLine(translate(Msg.SLACK_SCOPES), False, detail, translate(Msg.FIX_SLACK_SCOPES))
+        return CheckLine(translate(CliMsg.SLACK_SCOPES), True, translate(CliMsg.SCOPES_ALL))
+    detail = translate(CliMsg.MISSING, names=", ".join(missing))
+    return CheckLine(translate(CliMsg.SLACK_SCOPES), False, detail, translate(CliMsg.FIX_SLACK_SCOPES))
 
 
 async def _check_app(workspaces: WorkspaceClients, token: str) -> CheckLine:
     try:
         await workspaces.make_client(None).apps_connections_open(app_token=token)
     except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-        return _failed_check(Msg.SLACK_APP_TOKEN, error, Msg.FIX_SLACK_APP_TOKEN)
-    return CheckLine(translate(Msg.SLACK_APP_TOKEN), True, translate(Msg.SOCKET_MODE_WORKS))
+        return _failed_check(CliMsg.SLACK_APP_TOKEN, error, CliMsg.FIX_SLACK_APP_TOKEN)
+    return CheckLine(translate(CliMsg.SLACK_APP_TOKEN), True, translate(CliMsg.SOCKET_MODE_WORKS))
 
 
-def _failed_check(name: Msg, error: Exception, advice: Msg) -> CheckLine:
+def _failed_check(name: CliMsg, error: Exception, advice: CliMsg) -> CheckLine:
     """Return what Slack's error means: `advice` if Slack refused the token, else a problem of the connection."""
     if isinstance(error, SlackApiError):
         return CheckLine(translate(name), False, str(error.response["error"]), translate(advice))
-    detail = str(error) or translate(Msg.NO_ANSWER)
-    return CheckLine(translate(name), False, detail, translate(Msg.FIX_SLACK_CONNECTION))
+    detail = str(error) or translate(CliMsg.NO_ANSWER)
+    return CheckLine(translate(name), False, detail, translate(CliMsg.FIX_SLACK_CONNECTION))

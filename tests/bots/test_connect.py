@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 import pytest
 from filelock import FileLock
 
-from bots.connect import CommandError, connect, requiring_extra, run_embedded
-from bots.i18n.messages import Msg
+from bots.connect import CommandError, connect, require_package, requiring_extra, run_embedded
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from tests.support.fake_client import FakeClient
 from worker.client import relay
@@ -32,7 +32,7 @@ async def test_second_owner_of_the_data_folder_is_refused_with_a_sentence(settin
                 await stack.enter_async_context(run_embedded(settings, serve_relay=False))
             with pytest.raises(CommandError) as ended:
                 await stack.enter_async_context(connect(settings))
-    assert str(ended.value) == translate(Msg.IN_USE)
+    assert str(ended.value) == translate(CliMsg.IN_USE)
 
 
 def test_search_through_an_owner_loads_no_slow_library(running: Settings) -> None:
@@ -56,3 +56,9 @@ def test_missing_package_is_a_sentence_that_names_the_extra() -> None:
         raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
     with pytest.raises(ModuleNotFoundError), requiring_extra("worker"):
         raise ModuleNotFoundError("No module named 'worker.gone'", name="worker.gone")
+
+
+def test_missing_package_of_a_child_process_is_a_sentence_that_names_the_extra() -> None:
+    require_package("json", "web")
+    with pytest.raises(CommandError, match=r"reelseek\[web\]"):
+        require_package("a_package_that_does_not_exist", "web")

@@ -15,6 +15,7 @@ import typer
 
 from bots.cli.environment import CALLER
 from bots.cli.process import run_stoppable
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from bots.main import build_app
@@ -152,7 +153,7 @@ def test_command_line_uses_the_language_of_the_environment(
 ) -> None:
     done = run_process("library", REELSEEK_WEB_PORT="many", PYTHONUTF8="1", **env)
     with use_locale(language):
-        assert translate(Msg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
+        assert translate(CliMsg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -236,15 +237,28 @@ def test_help_is_in_the_language_of_the_environment(
     find = run_here(monkeypatch, capsys, "find", "--help")
     assert (commands.status, find.status) == (0, 0)
     with use_locale(language):
-        for text in (Msg.ABOUT, Msg.COMMANDS_TITLE, Msg.UP_HELP, Msg.FIND_HELP, Msg.DOCTOR_HELP, Msg.TRAIN_HELP):
+        for text in (
+            CliMsg.ABOUT,
+            CliMsg.COMMANDS_TITLE,
+            CliMsg.UP_HELP,
+            Msg.FIND_HELP,
+            CliMsg.DOCTOR_HELP,
+            CliMsg.TRAIN_HELP,
+        ):
             assert translate(text) in commands.answers
-        for text in (Msg.ARGUMENTS_TITLE, Msg.OPTIONS_TITLE, Msg.CLI_WORDS_HELP, Msg.CLI_IN_HELP, Msg.CLI_HELP_HELP):
+        for text in (
+            CliMsg.ARGUMENTS_TITLE,
+            CliMsg.OPTIONS_TITLE,
+            Msg.CLI_WORDS_HELP,
+            Msg.CLI_IN_HELP,
+            CliMsg.CLI_HELP_HELP,
+        ):
             assert translate(text) in find.answers
 
 
 def test_every_option_has_a_help_that_is_translated() -> None:
     """Only the name of a folder speaks for itself."""
-    sentences = frozenset(map(str, Msg))
+    sentences = frozenset(map(str, (*Msg, *CliMsg)))
     command = typer.main.get_command(build_app())
     for name, subcommand in command.commands.items():  # type: ignore[attr-defined]  # it is a group
         assert subcommand.help in sentences, name

@@ -14,6 +14,7 @@ from bots.cli import console
 from bots.cli.render import Terminal
 from bots.commands.definition import Command, Surface
 from bots.commands.registry import list_commands
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.fake_client import GOAL, SNOW, FakeClient
@@ -44,7 +45,7 @@ async def test_pasted_link_is_added(client: FakeClient) -> None:
 
 
 async def test_ctrl_c_at_the_prompt_quits(client: FakeClient) -> None:
-    assert translate(Msg.CONSOLE_HELLO).split()[0] in await type_text(client, INTERRUPT)
+    assert translate(CliMsg.CONSOLE_HELLO).split()[0] in await type_text(client, INTERRUPT)
 
 
 @pytest.mark.parametrize("command", list_commands(Surface.TYPED), ids=lambda command: command.name)

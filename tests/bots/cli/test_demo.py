@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bots.cli import demo
 from bots.cli.render import Terminal
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo
 from worker.protocol.base import Caller
@@ -37,7 +37,7 @@ async def test_first_start_adds_the_samples(caller: Caller, terminal: Terminal, 
     client = FakeClient()
     await demo.add_samples(client, caller, SAMPLES, terminal)
     assert {video.title for video in client.videos} == {"A ballet", "A rabbit"}
-    assert translate(Msg.UP_SAMPLES, count=2) in screen.getvalue()
+    assert translate(CliMsg.UP_SAMPLES, count=2) in screen.getvalue()
     assert "Added “A ballet”." in screen.getvalue()
 
 
@@ -70,5 +70,5 @@ async def test_introduction_prints_the_address_before_and_after_the_examples(
 
     await demo.introduce(client, caller, SAMPLES, address, terminal)
     lines = screen.getvalue().splitlines()
-    assert lines[0] == translate(Msg.UP_READY, address="http://127.0.0.1:8501")
-    assert lines[-2:] == translate(Msg.WEB_READY, address="http://127.0.0.1:8501").splitlines()
+    assert lines[0] == translate(CliMsg.UP_READY, address="http://127.0.0.1:8501")
+    assert lines[-2:] == translate(CliMsg.WEB_READY, address="http://127.0.0.1:8501").splitlines()

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from model.presets import PRESETS
 from tests.support import tiny_models
@@ -206,7 +206,7 @@ def test_training_stopped_by_ctrl_c_resumes_from_its_checkpoint(here: Path, reel
             run.write(RUN.format(steps=3))
         answer, notes = process.communicate(timeout=60)
     assert (process.returncode, answer) == (130, "")
-    assert translate(Msg.TRAIN_STOPPED) in notes
+    assert translate(CliMsg.TRAIN_STOPPED) in notes
     assert "Traceback" not in notes
     checkpoint = torch.load(here / "made" / "frame" / "checkpoint.pt", weights_only=True)
     assert checkpoint["state"]["step"] == 1

@@ -11,6 +11,7 @@ from bots.cli.render import Terminal, render_checks
 from bots.commands import library, search
 from bots.commands.doctor import CheckLine
 from bots.commands.replies import Help, HelpLine, LinkOutcome, LinkProgress, LinkStatus, TextReply
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from tests.support.fake_client import SNOW, TALK, FakeClient, FakeVideo
@@ -70,7 +71,13 @@ async def test_library_has_translated_headings(client: FakeClient, caller: Calle
     with use_locale(language):
         await streams.terminal.show(library.list_library(client, caller))
         headings = streams.answers().splitlines()[0].split()
-        columns = (Msg.COLUMN_TITLE, Msg.COLUMN_MOMENTS, Msg.COLUMN_LENGTH, Msg.COLUMN_STATE, Msg.COLUMN_LINK)
+        columns = (
+            CliMsg.COLUMN_TITLE,
+            CliMsg.COLUMN_MOMENTS,
+            CliMsg.COLUMN_LENGTH,
+            CliMsg.COLUMN_STATE,
+            CliMsg.COLUMN_LINK,
+        )
         assert headings == [translate(column) for column in columns]
 
 

@@ -12,6 +12,7 @@ from babel.messages import Catalog, Message
 from babel.messages.pofile import read_po
 
 import bots
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
 from bots.i18n.translate import LANGUAGES, choose_language, format_count, format_date, translate, use_locale
 from bots.i18n.update_catalogs import PLURALS, catalog_path, update_catalog
@@ -56,7 +57,7 @@ def literals(sentence: str) -> list[str]:
 
 def test_catalog_has_exactly_the_english_sentences(catalog: Catalog) -> None:
     plural = dict(PLURALS)
-    singular = {*ERROR_MESSAGES.values(), *Msg} - {*plural, *plural.values()}
+    singular = {*ERROR_MESSAGES.values(), *Msg, *CliMsg} - {*plural, *plural.values()}
     wanted = {*map(str, singular), *((str(one), str(many)) for one, many in PLURALS)}
     assert {message.id for message in catalog if message.id} == wanted
     assert not catalog.obsolete

@@ -4,6 +4,7 @@ import string
 
 import pytest
 
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
 from bots.i18n.translate import format_clock, format_count, format_date, format_span, translate
 from worker.protocol.error_codes import ErrorCode
@@ -26,8 +27,8 @@ def test_refused_playlist_names_the_crawl_command() -> None:
     assert "reelseek crawl" in translate(ErrorCode.PLAYLIST_REFUSED)
 
 
-@pytest.mark.parametrize("text", Msg)
-def test_every_placeholder_has_a_name(text: Msg) -> None:
+@pytest.mark.parametrize("text", [*Msg, *CliMsg])
+def test_every_placeholder_has_a_name(text: Msg | CliMsg) -> None:
     placeholders = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
     assert "{x}" in translate(text, **dict.fromkeys(placeholders, "{x}")) or not placeholders
 
