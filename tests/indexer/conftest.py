@@ -2,10 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from ipaddress import ip_network
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -17,11 +16,8 @@ from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import VectorStore
 from tests.support import media
+from tests.support.fetch import LOOPBACK, Fetch
 from tests.support.indexer_fakes import OpenVectorStore, open_library
-
-Fetch: TypeAlias = Callable[..., FetchResult]
-
-LOOPBACK = ip_network("127.0.0.1/32")
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from indexer.errors import BlockedVideoError, VideoNotFoundError
 from indexer.fetch import page_metadata, ydl_session
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.types import Caption
-from tests.indexer.conftest import LOOPBACK, Fetch
 from tests.support import media
+from tests.support.fetch import LOOPBACK, Fetch
 from tests.support.pages import html_page, json_ld_video, open_graph_tags
 from tests.support.site import Site
 

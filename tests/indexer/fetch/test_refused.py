@@ -25,7 +25,7 @@ from indexer.errors import (
     TooLongError,
     VideoNotFoundError,
 )
-from tests.indexer.conftest import Fetch
+from tests.support.fetch import Fetch
 from tests.support.network import free_port
 from tests.support.pages import html_page, json_ld_video, open_graph_tags
 from tests.support.site import Site
