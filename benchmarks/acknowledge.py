@@ -25,7 +25,7 @@ from bots.slack import run as slack_bot
 from tests.support.clips import serve_clip
 from tests.support.discord import server as discord_server
 from tests.support.discord.gateway import TOKEN
-from tests.support.discord.world import Person
+from tests.support.discord.world import FakeUser
 from tests.support.processes import LOOPBACK_NETWORKS, REELSEEK, Process, run_process, run_reelseek
 from tests.support.redis import running_redis
 from tests.support.site import run_site
@@ -45,24 +45,24 @@ Platform: TypeAlias = Callable[[str, Path], AbstractAsyncContextManager[AskAtOnc
 
 @asynccontextmanager
 async def run_discord(redis_url: str, data: Path) -> AsyncIterator[AskAtOnce]:
-    async with discord_server.serving(described=False, wait_s=60) as server:
+    async with discord_server.run_fake_discord(checks_spec=False, timeout_s=60) as server:
 
         async def ask_at_once(number: int) -> list[float]:
-            people = [Person(10_000 + n, f"P{n}") for n in range(number)]
+            people = [FakeUser(10_000 + n, f"P{n}") for n in range(number)]
             asked = await asyncio.gather(*(server.command(person, "find", words="a red picture") for person in people))
             for each in asked:
-                await server.answered(each)
+                await server.wait_for_answer(each)
             return [each.acknowledged_s for each in asked if each.acknowledged_s is not None]
 
         with _run_bot("discord", server.url, redis_url, data):
-            await server.until(lambda: server.identified)
+            await server.wait_for(lambda: server.identified)
             yield ask_at_once
 
 
 async def serve_discord(url: str, redis_url: str) -> None:
     """Run the bot in this process."""
     settings = Settings.model_validate({"redis_url": redis_url})
-    with discord_server.pointed_at(url):
+    with discord_server.redirect_discord_py(url):
         application = await discord_bot.fetch_application(TOKEN)
         async with connect_client(settings) as client, open_chat_stores(redis_url, UNLIMITED, UNLIMITED) as stores:
             await discord_bot.run_connection(TOKEN, application, client, stores)
@@ -70,7 +70,7 @@ async def serve_discord(url: str, redis_url: str) -> None:
 
 @asynccontextmanager
 async def run_slack(redis_url: str, data: Path) -> AsyncIterator[AskAtOnce]:
-    async with slack_server.slack() as server:
+    async with slack_server.run_fake_slack() as server:
 
         async def ask_at_once(number: int) -> list[float]:
             people = [f"U{n:07}" for n in range(number)]
@@ -78,11 +78,11 @@ async def run_slack(redis_url: str, data: Path) -> AsyncIterator[AskAtOnce]:
                 server.users[person] = {"name": person, "profile": {}, "locale": "en-US"}
             before, expected = len(server.acknowledged_s), len(server.shown) + number
             await asyncio.gather(*(server.command("a red picture", user=person) for person in people))
-            await server.until(lambda: len(server.shown) >= expected, 60)
+            await server.wait_for(lambda: len(server.shown) >= expected, 60)
             return server.acknowledged_s[before:]
 
         with _run_bot("slack", server.address, redis_url, data):
-            await server.until(lambda: server.sockets, 60)
+            await server.wait_for(lambda: server.sockets, 60)
             yield ask_at_once
 
 

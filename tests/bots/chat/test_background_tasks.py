@@ -1,6 +1,7 @@
 """Background tasks, the acknowledgement gate, and shared calls."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -98,7 +99,7 @@ async def test_single_flight_shares_one_call_per_key() -> None:
         return name
 
     flight = SingleFlight()
-    cancelled, *others = [asyncio.create_task(flight.run(key, lambda key=key: call(key))) for key in ("a", "a", "b")]
+    cancelled, *others = [asyncio.create_task(flight.run(key, partial(call, key))) for key in ("a", "a", "b")]
     await asyncio.sleep(0)
     cancelled.cancel()
     release.set()

@@ -9,8 +9,8 @@ import pytest
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
-from tests.support.discord.bot import Clock, running_bot
-from tests.support.discord.server import Server, serving
+from tests.support.discord.bot import Clock, run_bot
+from tests.support.discord.server import FakeDiscord, run_fake_discord
 from tests.support.discord.world import SPACE
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
 
@@ -27,9 +27,9 @@ def client() -> FakeClient:
 
 
 @pytest.fixture
-async def server(clock: Clock) -> AsyncIterator[Server]:
+async def server(clock: Clock) -> AsyncIterator[FakeDiscord]:
     """Run a fake Discord. A request that it refuses, and that the test does not expect, fails the test."""
-    async with serving(clock) as served:
+    async with run_fake_discord(clock) as served:
         yield served
     assert served.refused == []
 
@@ -41,8 +41,8 @@ async def chat(client: FakeClient, clean_redis: str) -> AsyncIterator[ChatServic
 
 
 @pytest.fixture
-async def bot(chat: ChatService, server: Server, clock: Clock) -> AsyncIterator[Bot]:
-    async with running_bot(Bot(chat, clock=clock), server) as ready:
+async def bot(chat: ChatService, server: FakeDiscord, clock: Clock) -> AsyncIterator[Bot]:
+    async with run_bot(Bot(chat, clock=clock), server) as ready:
         yield ready
 
 

@@ -4,37 +4,39 @@ from bots.commands.definition import Surface
 from bots.commands.registry import COMMANDS, list_commands
 from bots.commands.settings import OPTIONS
 from bots.discord.bot import Bot
-from tests.support.discord.server import Server
+from tests.support.discord.server import FakeDiscord
 
 
-async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: Server) -> None:
+async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: FakeDiscord) -> None:
     """`more` is the buttons Next and Back."""
     registered = {each["name"] for each in server.commands if each["type"] == 1}
     assert registered == {command.name for command in list_commands(Surface.CHAT)}
     assert COMMANDS.keys() - registered == {"more", "crawl", "press", "watch", "leave"}
-    assert [each["name"] for each in server.commands if each["type"] == 3] == ["Index the links in this message"]
+    assert [each["name"] for each in server.commands if each["type"] == 3] == ["Add the videos in this message"]
 
 
-async def test_commands_are_for_servers_and_not_for_direct_messages(bot: Bot, server: Server) -> None:
+async def test_commands_are_for_servers_and_not_for_direct_messages(bot: Bot, server: FakeDiscord) -> None:
     for command in server.commands:
         assert (command["contexts"], command["integration_types"]) == ([0], [0])
 
 
-async def test_admin_commands_are_shown_only_to_members_who_can_manage_the_server(bot: Bot, server: Server) -> None:
+async def test_admin_commands_are_shown_only_to_members_who_can_manage_the_server(
+    bot: Bot, server: FakeDiscord
+) -> None:
     for command in server.commands:
         core = COMMANDS.get(command["name"])
         expected = 1 << 5 if core and core.is_admin else None
         assert command.get("default_member_permissions") == expected, command["name"]
 
 
-async def test_descriptions_are_translated_into_korean_and_chinese(bot: Bot, server: Server) -> None:
+async def test_descriptions_are_translated_into_korean_and_chinese(bot: Bot, server: FakeDiscord) -> None:
     find = next(each for each in server.commands if each["name"] == "find")
     assert {"ko", "zh-CN", "zh-TW"} <= find["description_localizations"].keys()
     assert find["description"] == str(COMMANDS["find"].help)
     assert any("가" <= letter <= "힣" for letter in find["description_localizations"]["ko"])
 
 
-async def test_find_has_all_options_with_words_first_and_required(bot: Bot, server: Server) -> None:
+async def test_find_has_all_options_with_words_first_and_required(bot: Bot, server: FakeDiscord) -> None:
     find = next(each for each in server.commands if each["name"] == "find")
     names = [option["name"] for option in find["options"]]
     assert names == ["words", "picture", "like", "unlike", "in", "limit"]
@@ -42,7 +44,7 @@ async def test_find_has_all_options_with_words_first_and_required(bot: Bot, serv
     assert (find["options"][-1]["min_value"], find["options"][-1]["max_value"]) == (1, 4)
 
 
-async def test_options_of_the_other_commands(bot: Bot, server: Server) -> None:
+async def test_options_of_the_other_commands(bot: Bot, server: FakeDiscord) -> None:
     """A link is not required where `mine` is an alternative. Values of settings are suggested, not listed."""
     options = {each["name"]: each.get("options", []) for each in server.commands}
     assert [(each["name"], each["required"]) for each in options["index"]] == [("link", True)]

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from bots.discord.bot import Bot
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from tests.support.discord.server import FakeDiscord
-from tests.support.discord.world import ADA, BOB, EVE, SPACE, FakeUser, ephemeral, labels, texts
+from tests.support.discord.world import ADA, BOB, EVE, SPACE, FakeUser, is_ephemeral, labels, texts
 from tests.support.fake_client import SNOW, FakeClient, FakeVideo, picture
 from worker.protocol.base import Request, WireModel
 from worker.protocol.search import Find
@@ -25,8 +26,8 @@ def last(client: FakeClient, kind: type[Request[WireModel]]) -> Request[WireMode
 
 
 async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, server: FakeDiscord) -> None:
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
-    assert ephemeral(shown)
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+    assert is_ephemeral(shown)
     said = texts(shown)
     for part in (
         "dog",
@@ -43,16 +44,17 @@ async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, serv
 
 async def test_weak_results_are_called_the_closest(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.weak = True
-    await server.answered(await server.command(ADA, "find", words="dog"), translate(Msg.WEAK))
+    await server.wait_for_answer(await server.command(ADA, "find", words="dog"), translate(Msg.WEAK))
 
 
 async def test_find_passes_every_option_to_the_search(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
-    given = {"words": "dog, cat", "picture": picture((9, 9, 9)), "like": "snow", "unlike": "ball", "in": SNOW.link}
-    await server.answered(await server.command(ADA, "find", **given, limit=2), "Dogs in snow")
+    options: dict[str, Any] = {"words": "dog, cat", "picture": picture((9, 9, 9)), "in": SNOW.link, "limit": 2}
+    options |= {"like": "snow", "unlike": "ball"}
+    await server.wait_for_answer(await server.command(ADA, "find", **options), "Dogs in snow")
     find = last(client, Find)
     assert isinstance(find, Find)
     assert (find.queries, find.like, find.unlike, find.in_link) == (("dog", "cat"), ("snow",), ("ball",), SNOW.link)
-    assert base64.b64decode(find.picture or "") == given["picture"]
+    assert base64.b64decode(find.picture or "") == options["picture"]
     assert find.limit == 2
 
 
@@ -67,8 +69,8 @@ async def test_find_shows_at_most_four_cards(bot: Bot, server: FakeDiscord, clie
         )
         for number in range(12)
     ]
-    shown = await server.answered(await server.command(ADA, "find", words="dog", limit=4), NEXT)
-    second = await server.answered(await server.press(ADA, shown, NEXT), BACK)
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog", limit=4), NEXT)
+    second = await server.wait_for_answer(await server.press(ADA, shown, NEXT), BACK)
     assert labels(second)[-2:] == [BACK, NEXT]
     assert labels(second).count(FITS) == 4
 
@@ -76,7 +78,7 @@ async def test_find_shows_at_most_four_cards(bot: Bot, server: FakeDiscord, clie
 async def test_titles_cannot_notify_link_or_format(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     title = "**@everyone** <@11> [free](https://evil.example) # `x` ||y||"
     client.videos = [replace(client.videos[0], title=title)]
-    said = texts(await server.answered(await server.command(ADA, "find", words="dog"), "free"))
+    said = texts(await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "free"))
     assert "@everyone" not in said
     assert "<@11>" not in said
     assert "](https" not in said
@@ -86,47 +88,53 @@ async def test_titles_cannot_notify_link_or_format(bot: Bot, server: FakeDiscord
 
 async def test_missing_thumbnail_is_left_out(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.lose_thumbnails = True
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     assert not shown["attachments"]
 
 
 async def test_search_without_hits_or_words_is_answered_with_a_sentence(bot: Bot, server: FakeDiscord) -> None:
-    await server.answered(await server.command(ADA, "find", words="xylophone"), "Nothing found")
-    await server.answered(await server.command(ADA, "find", words=","), "nothing to search for")
+    await server.wait_for_answer(await server.command(ADA, "find", words="xylophone"), "Nothing found")
+    await server.wait_for_answer(await server.command(ADA, "find", words=","), "nothing to search for")
 
 
-async def test_too_large_picture_is_refused_without_loading_it(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
+async def test_too_large_picture_is_refused_without_loading_it(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
     asked = await server.command(ADA, "find", words="dog", picture=b"x" * 8_000_001)
-    await server.answered(asked, "That picture cannot be read")
+    await server.wait_for_answer(asked, "That picture can't be read")
     assert not any(isinstance(each, Find) for each in client.requests)
 
 
 async def test_picture_that_cannot_be_loaded_is_reported(bot: Bot, server: FakeDiscord) -> None:
-    server.cdn_does = "hang up"
-    await server.answered(await server.command(ADA, "find", words="dog", picture=b"x"), "cannot be reached")
+    server.cdn_does = "abort"
+    await server.wait_for_answer(await server.command(ADA, "find", words="dog", picture=b"x"), "Can't reach")
 
 
 async def test_videos_are_suggested_by_title_while_typing(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A link that is too long for Discord is replaced by a token."""
     client.videos.append(FakeVideo(f"https://v.example/{'x' * 200}", "Long snow", ("a dog sits",), SPACE))
-    asked = await server.typing(ADA, "find", "in", "snow", words="dog")
-    choices = (await server.until(lambda: asked.response))["data"]["choices"]
+    asked = await server.type_into(ADA, "find", "in", "snow", words="dog")
+    choices = (await server.wait_for(lambda: asked.response))["data"]["choices"]
     assert [each["name"] for each in choices] == ["Dogs in snow", "Long snow"]
     assert choices[0]["value"] == SNOW.link
-    await server.answered(await server.command(ADA, "find", words="dog", **{"in": choices[1]["value"]}), "Long snow")
+    await server.wait_for_answer(
+        await server.command(ADA, "find", words="dog", **{"in": choices[1]["value"]}), "Long snow"
+    )
     find = last(client, Find)
     assert isinstance(find, Find)
     assert find.in_link == client.videos[-1].link
 
 
-async def test_page_buttons_replace_the_page_and_its_pictures(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
+async def test_page_buttons_replace_the_page_and_its_pictures(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
     client.videos += [FakeVideo(f"https://v.example/{n}", f"More {n}", ("a dog",), SPACE) for n in range(3)]
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), NEXT)
-    turned = await server.answered(await server.press(ADA, shown, NEXT), BACK)
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), NEXT)
+    turned = await server.wait_for_answer(await server.press(ADA, shown, NEXT), BACK)
     assert turned["id"] == shown["id"]
     assert NEXT not in labels(turned)
     assert len(turned["attachments"]) == 2
-    back = await server.answered(await server.press(ADA, turned, BACK), NEXT)
+    back = await server.wait_for_answer(await server.press(ADA, turned, BACK), NEXT)
     assert (back["id"], texts(back).splitlines()[:2]) == (shown["id"], texts(shown).splitlines()[:2])
 
 
@@ -135,26 +143,26 @@ async def test_public_results_can_be_paged_in_place_by_their_user_only(
 ) -> None:
     """Buttons pressed by other users are answered privately."""
     client.settings[SPACE] = SpaceSettings(answers="public")
-    shown = await server.answered(await server.command(ADA, "find", words="dog", limit=1), NEXT)
-    assert not ephemeral(shown)
-    theirs = await server.answered(await server.press(BOB, shown, NEXT), BACK)
-    assert (ephemeral(theirs), theirs["id"] != shown["id"]) == (True, True)
-    own = await server.answered(await server.press(ADA, shown, NEXT), BACK)
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog", limit=1), NEXT)
+    assert not is_ephemeral(shown)
+    theirs = await server.wait_for_answer(await server.press(BOB, shown, NEXT), BACK)
+    assert (is_ephemeral(theirs), theirs["id"] != shown["id"]) == (True, True)
+    own = await server.wait_for_answer(await server.press(ADA, shown, NEXT), BACK)
     assert own["id"] == shown["id"]
 
 
 async def test_card_buttons_search_similar_moments_and_inside_the_video(
     bot: Bot, server: FakeDiscord, client: FakeClient
 ) -> None:
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
-    liked = await server.answered(await server.press(ADA, shown, LIKE, 1), "Similar moments")
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+    liked = await server.wait_for_answer(await server.press(ADA, shown, LIKE, 1), "Similar moments")
     find = last(client, Find)
     assert isinstance(find, Find)
     assert find.like == (f"moment:{client.videos[1].moment_id(1)}",)
-    inside = await server.answered(await server.press(ADA, shown, INSIDE), "Dogs in snow")
+    inside = await server.wait_for_answer(await server.press(ADA, shown, INSIDE), "Dogs in snow")
     assert labels(inside).count(FITS) == 2
-    assert ephemeral(liked)
-    assert ephemeral(inside)
+    assert is_ephemeral(liked)
+    assert is_ephemeral(inside)
     assert len({shown["id"], liked["id"], inside["id"]}) == 3
 
 
@@ -162,8 +170,8 @@ async def test_card_buttons_search_similar_moments_and_inside_the_video(
 async def test_vote_buttons_record_user_words_and_moment(
     bot: Bot, server: FakeDiscord, client: FakeClient, label: str, kind: str
 ) -> None:
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
-    await server.answered(await server.press(BOB, shown, label), "Thanks")
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+    await server.wait_for_answer(await server.press(BOB, shown, label), "Thanks")
     vote = client.votes[-1]
     assert (vote.caller.user_id, vote.queries, vote.moment_id, vote.kind) == (
         str(BOB.id),
@@ -174,10 +182,10 @@ async def test_vote_buttons_record_user_words_and_moment(
 
 
 async def test_share_posts_a_public_link_and_notifies_no_one(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     pressed = await server.press(ADA, shown, SHARE)
-    shared = await server.answered(pressed, "shared a result")
-    assert not ephemeral(shared)
+    shared = await server.wait_for_answer(pressed, "shared a result")
+    assert not is_ephemeral(shared)
     assert shared["content"].splitlines()[-1] == "https://video.example/snow#t=0"
     assert f"<@{ADA.id}>" in shared["content"]
     assert not shared["components"]
@@ -189,24 +197,28 @@ async def test_share_leaves_out_a_link_that_does_not_fit(bot: Bot, server: FakeD
     for chars, there in ((1800, True), (4000, False)):
         link = f"https://v.example/{'x' * chars}"
         client.videos = [FakeVideo(link, "Long", ("a dog",), SPACE)]
-        shown = await server.answered(await server.command(ADA, "find", words="dog"), "Long")
-        shared = await server.answered(await server.press(ADA, shown, SHARE), "shared a result")
+        shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Long")
+        shared = await server.wait_for_answer(await server.press(ADA, shown, SHARE), "shared a result")
         assert "**Long** · 0:00" in shared["content"]
         assert (link in shared["content"]) is there
 
 
-async def test_button_with_results_of_another_guild_is_refused(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
-    shown = await server.answered(await server.command(ADA, "find", words="dog"), "Dogs in snow")
+async def test_button_with_results_of_another_guild_is_refused(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     server.guilds.append(80_000_000)
     elsewhere = shown | {"channel_id": str(80_000_000 + 101)}
-    told = await server.answered(await server.press(EVE, elsewhere, LIKE), "have expired")
+    told = await server.wait_for_answer(await server.press(EVE, elsewhere, LIKE), "have expired")
     assert "Dogs in snow" not in texts(told)
 
 
-async def test_answers_use_the_locale_of_the_user_or_the_space(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
+async def test_answers_use_the_locale_of_the_user_or_the_space(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
     minji = FakeUser(21, "Minji", locale="ko")
-    await server.answered(await server.command(minji, "find", words="xylophone"), "찾")
+    await server.wait_for_answer(await server.command(minji, "find", words="xylophone"), "찾")
     client.settings[SPACE] = SpaceSettings(language="zh")
     await bot.chat.stores.settings.invalidate_settings(SPACE)
-    told = await server.answered(await server.command(minji, "find", words="xylophone"))
+    told = await server.wait_for_answer(await server.command(minji, "find", words="xylophone"))
     assert not any("가" <= letter <= "힣" for letter in texts(told))

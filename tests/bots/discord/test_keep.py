@@ -6,7 +6,7 @@ import pytest
 
 from bots.discord.bot import Bot
 from tests.support.discord.server import FakeDiscord
-from tests.support.discord.world import ADA, BOB, SECRET, SPACE, ephemeral, texts
+from tests.support.discord.world import ADA, BOB, SECRET, SPACE, is_ephemeral, texts
 from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
@@ -14,12 +14,14 @@ from worker.protocol.library import Submit
 NEW = "https://video.example/new"
 
 
-async def test_index_updates_one_message_to_the_end(server: FakeDiscord, client: FakeClient, gate: threading.Event) -> None:
+async def test_index_updates_one_message_to_the_end(
+    server: FakeDiscord, client: FakeClient, gate: threading.Event
+) -> None:
     asked = await server.command(ADA, "index", link=NEW)
-    passing = await server.answered(asked, "downloading")
+    passing = await server.wait_for_answer(asked, "downloading")
     assert "▱" in texts(passing)
     gate.set()
-    done = await server.answered(asked, "Added")
+    done = await server.wait_for_answer(asked, "Added")
     assert done["id"] == passing["id"]
     submit = next(each for each in client.requests if isinstance(each, Submit))
     assert (submit.caller.user_id, submit.caller.display_name, submit.caller.private_channel, submit.link) == (
@@ -35,36 +37,38 @@ async def test_each_of_several_links_is_reported(bot: Bot, server: FakeDiscord, 
     client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
     links = f"{NEW} https://video.example/gone nonsense"
     asked = await server.command(ADA, "index", link=links)
-    words = ("Added", "There is no video at that link", "Reference fa11ed00", "not a link")
-    await server.until(lambda: any(all(word in texts(each) for word in words) for each in asked.shown))
+    words = ("Added", "There's no video at that link", "Reference fa11ed00", "doesn't look like a link")
+    await server.wait_for(lambda: any(all(word in texts(each) for word in words) for each in asked.shown))
 
 
-async def test_videos_of_a_private_channel_are_found_only_there(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
-    await server.answered(await server.command(ADA, "index", link=NEW, channel=SECRET), "Added")
+async def test_videos_of_a_private_channel_are_found_only_there(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
+    await server.wait_for_answer(await server.command(ADA, "index", link=NEW, channel=SECRET), "Added")
     assert client.videos[0].private_channel == str(int(SPACE.split(":")[1]) + SECRET)
-    await server.answered(await server.command(ADA, "find", words="something", channel=SECRET), "new")
-    await server.answered(await server.command(BOB, "find", words="something"), "Nothing found")
+    await server.wait_for_answer(await server.command(ADA, "find", words="something", channel=SECRET), "new")
+    await server.wait_for_answer(await server.command(BOB, "find", words="something"), "Nothing found")
 
 
 async def test_message_menu_adds_every_link(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A message without links is answered with a sentence."""
-    message = await server.write(BOB, f"look {NEW} and <https://video.example/other>", silent=True)
-    await server.answered(await server.menu(ADA, "Index the links in this message", message), "other")
+    message = await server.write(BOB, f"look {NEW} and <https://video.example/other>", is_announced=False)
+    await server.wait_for_answer(await server.menu(ADA, "Add the videos in this message", message), "other")
     submits = [each for each in client.requests if isinstance(each, Submit)]
     assert {each.link for each in submits} == {NEW, "https://video.example/other"}
     assert {each.message_id for each in submits} == {message["id"]}
-    empty = await server.write(BOB, "no link here", silent=True)
-    await server.answered(await server.menu(ADA, "Index the links in this message", empty), "Which video?")
+    empty = await server.write(BOB, "no link here", is_announced=False)
+    await server.wait_for_answer(await server.menu(ADA, "Add the videos in this message", empty), "Which video?")
 
 
 async def test_library_lists_all_matching_or_own_videos(bot: Bot, server: FakeDiscord) -> None:
-    said = texts(await server.answered(await server.command(ADA, "library"), "3 videos"))
+    said = texts(await server.wait_for_answer(await server.command(ADA, "library"), "3 videos"))
     for part in ("Dogs in snow", SNOW.link, "The goal", "0:12", "words only", "added by ada"):
         assert part in said
-    said = texts(await server.answered(await server.command(ADA, "library", words="goal"), "1 video"))
+    said = texts(await server.wait_for_answer(await server.command(ADA, "library", words="goal"), "1 video"))
     assert "Dogs in snow" not in said
     assert "The goal" in said
-    await server.answered(await server.command(BOB, "library", mine=True), "library is empty")
+    await server.wait_for_answer(await server.command(BOB, "library", mine=True), "library is empty")
 
 
 @pytest.mark.parametrize(("link_chars", "whole"), [(290, False), (2000, True)])
@@ -74,23 +78,23 @@ async def test_long_library_is_cut_at_discords_limit(
     """A very long link leaves room for other entries."""
     link = "https://v.example/{}?".ljust(link_chars, "y")
     client.videos = [FakeVideo(link.format(n), "T" * 300, ("a",), SPACE) for n in range(10)]
-    said = texts(await server.answered(await server.command(ADA, "library"), "10 videos"))
+    said = texts(await server.wait_for_answer(await server.command(ADA, "library"), "10 videos"))
     assert said.endswith("…") is not whole
     assert (said.count("T" * 99) == 10) is whole
 
 
 async def test_forget_removes_own_videos_only(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.videos[1] = FakeVideo(GOAL.link, "The goal", ("a",), SPACE, submitter=str(ADA.id))
-    await server.answered(await server.command(BOB, "forget", link=GOAL.link), "Someone else added")
-    await server.answered(await server.command(ADA, "forget", mine=True), f"Removed: {GOAL.link}")
+    await server.wait_for_answer(await server.command(BOB, "forget", link=GOAL.link), "Someone else added")
+    await server.wait_for_answer(await server.command(ADA, "forget", mine=True), f"Removed: {GOAL.link}")
     assert GOAL.link not in [video.link for video in client.videos]
-    await server.answered(await server.command(ADA, "forget"), "Which video?")
+    await server.wait_for_answer(await server.command(ADA, "forget"), "Which video?")
 
 
 async def test_status_privacy_and_help_are_answered(bot: Bot, server: FakeDiscord) -> None:
     """Replies that concern one user are private."""
-    await server.answered(await server.command(ADA, "status"), "3 videos")
-    told = await server.answered(await server.command(ADA, "privacy"), "Reelseek stores")
-    assert ephemeral(told)
-    said = texts(await server.answered(await server.command(ADA, "help"), "/find"))
+    await server.wait_for_answer(await server.command(ADA, "status"), "3 videos")
+    told = await server.wait_for_answer(await server.command(ADA, "privacy"), "Reelseek stores")
+    assert is_ephemeral(told)
+    said = texts(await server.wait_for_answer(await server.command(ADA, "help"), "/find"))
     assert "/retrain" not in said

@@ -13,7 +13,7 @@ NO_PINGS: dict[str, Any] = {"parse": []}
 
 def wrong(*components: dict[str, Any], **fields: Any) -> list[str]:
     body = {"components": list(components), "flags": limits.COMPONENTS_V2, "allowed_mentions": NO_PINGS} | fields
-    return limits.message(body, {})
+    return limits.check_message(body, {})
 
 
 def test_message_within_the_limits_is_accepted() -> None:
@@ -38,10 +38,10 @@ def test_message_within_the_limits_is_accepted() -> None:
         wrong({"type": 1, "components": [BUTTON | {"custom_id": "a" * 101}]}),
         wrong({"type": 9, "components": [TEXT], "accessory": {"type": 11, "media": {"url": "attachment://none.jpg"}}}),
         wrong({"type": 9, "components": [TEXT], "accessory": {"type": 11, "media": {"url": "https://cdn.example/a"}}}),
-        limits.choices([{"name": "a", "value": "b"}] * 26),
-        limits.choices([{"name": "a", "value": "b" * 101}]),
-        limits.commands([{"type": 1, "name": "Find", "description": "a"}]),
-        limits.commands([{"type": 1, "name": "find", "description": "a" * 101}]),
+        limits.check_choices([{"name": "a", "value": "b"}] * 26),
+        limits.check_choices([{"name": "a", "value": "b" * 101}]),
+        limits.check_commands([{"type": 1, "name": "Find", "description": "a"}]),
+        limits.check_commands([{"type": 1, "name": "find", "description": "a" * 101}]),
     ],
 )
 def test_message_beyond_a_limit_is_refused(found: list[str]) -> None:
@@ -52,6 +52,6 @@ def test_message_beyond_a_limit_is_refused(found: list[str]) -> None:
 def test_unknown_field_is_refused_by_the_published_description() -> None:
     """If Discord's own description is not present, the test is skipped."""
     address = "/channels/1/messages"
-    assert spec.complaints("POST", address, {"content": "a"}) == []
-    assert bool(spec.complaints("POST", address, {"contents": "a"})) is (spec.path() is not None)
-    assert bool(spec.complaints("POST", "/nowhere", {})) is (spec.path() is not None)
+    assert spec.find_violations("POST", address, {"content": "a"}) == []
+    assert bool(spec.find_violations("POST", address, {"contents": "a"})) is (spec.path() is not None)
+    assert bool(spec.find_violations("POST", "/nowhere", {})) is (spec.path() is not None)

@@ -14,7 +14,7 @@ from bots.connect import CommandError
 from bots.discord import run
 from bots.discord.check import check_discord
 from bots.discord.guilds import GUILDS_NOTE
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import FakeDiscord, redirect_discord_py
@@ -39,7 +39,7 @@ def settings(**given: object) -> Settings:
         ({"redis_url": "redis://127.0.0.1:1/0"}, "REELSEEK_DISCORD_TOKEN"),
         ({"discord_token": " ", "redis_url": "redis://127.0.0.1:1/0"}, "REELSEEK_DISCORD_TOKEN"),
         ({"discord_token": TOKEN}, "REELSEEK_REDIS_URL"),
-        ({"discord_token": "wrong", "redis_url": "redis://127.0.0.1:1/0"}, "does not accept the token"),
+        ({"discord_token": "wrong", "redis_url": "redis://127.0.0.1:1/0"}, "rejected the token"),
     ],
 )
 async def test_start_with_missing_settings_fails_with_a_sentence(
@@ -54,7 +54,7 @@ async def test_start_with_missing_settings_fails_with_a_sentence(
 
 
 async def test_start_without_discord_fails_with_a_sentence(server: FakeDiscord) -> None:
-    with redirect_discord_py("http://127.0.0.1:1"), pytest.raises(CommandError, match="cannot be reached"):
+    with redirect_discord_py("http://127.0.0.1:1"), pytest.raises(CommandError, match="Can't reach"):
         await run.run(settings(discord_token=TOKEN, redis_url="redis://127.0.0.1:1/0"))
 
 
@@ -76,7 +76,7 @@ async def test_doctor_checks_token_commands_and_intent(server: FakeDiscord) -> N
     server.refused.clear()
     before = {each.name: (each.is_ok, each.advice) for each in await check_discord(settings(discord_token=TOKEN))}
     assert before["Discord token"][0]
-    assert before["Discord commands"] == (False, translate(Msg.FIX_DISCORD_COMMANDS))
+    assert before["Discord commands"] == (False, translate(CliMsg.FIX_DISCORD_COMMANDS))
     server.flags = 0
     details = {each.name: each.detail for each in await check_discord(settings(discord_token=TOKEN))}
     assert "is off" in details["Discord intent"]
@@ -92,9 +92,9 @@ async def test_watched_channels_decide_the_intents_of_the_first_connection(
         async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
             serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
             count = len(server.identified)
-            await server.until(lambda: len(server.identified) > count)  # noqa: B023
+            await server.wait_for(lambda: len(server.identified) > count)  # noqa: B023
             assert bool(server.identified[-1]["intents"] & 1 << 15) is reads
-            await server.answered(await server.command(EVE, "find", words="dog"), "Dogs in snow")
+            await server.wait_for_answer(await server.command(EVE, "find", words="dog"), "Dogs in snow")
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
 
@@ -104,14 +104,14 @@ async def test_first_watched_channel_reconnects_the_same_process(
 ) -> None:
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-        await server.until(lambda: server.identified)
-        shown = await server.answered(await server.command(EVE, "settings"), "Who can add")
+        await server.wait_for(lambda: server.identified)
+        shown = await server.wait_for_answer(await server.command(EVE, "settings"), "Who can add")
         await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)])
         assert await serving
         serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-        await server.until(lambda: len(server.identified) == 2)
+        await server.wait_for(lambda: len(server.identified) == 2)
         await server.write(EVE, "https://video.example/new")
-        await server.until(lambda: server.reactions)
+        await server.wait_for(lambda: server.reactions)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
@@ -147,29 +147,33 @@ async def test_guild_changes_while_offline_are_recorded_at_the_start(
             server.guilds = list(guilds)
             count = len(server.identified)
             serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-            await server.until(lambda: len(server.identified) > count)  # noqa: B023
+            await server.wait_for(lambda: len(server.identified) > count)  # noqa: B023
             while left != expected or await noted_guilds(stores) != set(guilds):
-                await server.answered(await server.command(EVE, "status"), "videos")
+                await server.wait_for_answer(await server.command(EVE, "status"), "videos")
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_removal_is_recorded_and_an_outage_is_not(server: FakeDiscord, client: FakeClient, clean_redis: str) -> None:
+async def test_removal_is_recorded_and_an_outage_is_not(
+    server: FakeDiscord, client: FakeClient, clean_redis: str
+) -> None:
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-        await server.until(lambda: server.identified)
-        await server.answered(await server.command(EVE, "status"), "videos")
+        await server.wait_for(lambda: server.identified)
+        await server.wait_for_answer(await server.command(EVE, "status"), "videos")
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD), "unavailable": True})
-        await server.answered(await server.command(EVE, "status"), "videos")
+        await server.wait_for_answer(await server.command(EVE, "status"), "videos")
         assert client.removed_spaces == set()
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
         while SPACE not in client.removed_spaces:
-            await server.answered(await server.command(EVE, "status", guild=OTHER_GUILD), "videos")
+            await server.wait_for_answer(await server.command(EVE, "status", guild=OTHER_GUILD), "videos")
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_guild_that_returns_while_offline_is_kept(server: FakeDiscord, client: FakeClient, clean_redis: str) -> None:
+async def test_guild_that_returns_while_offline_is_kept(
+    server: FakeDiscord, client: FakeClient, clean_redis: str
+) -> None:
 
     async def gone() -> bool:
         return SPACE in client.removed_spaces and await noted_guilds(stores) == set()
@@ -220,8 +224,8 @@ async def test_guild_changes_are_recorded_after_a_redis_outage(
             application = await run.fetch_application(TOKEN)
             redis.stop()
             running = asyncio.create_task(run.run_connection(TOKEN, application, client, stores))
-            await server.until(lambda: len(server.identified) == 2)
-            await server.answered(await server.command(EVE, "status"), "cannot be reached")
+            await server.wait_for(lambda: len(server.identified) == 2)
+            await server.wait_for_answer(await server.command(EVE, "status"), "Can't reach")
             await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
             redis.start()
             await wait_until(both_recorded)

@@ -7,7 +7,7 @@ import pytest
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
-from tests.support.discord.bot import Clock, running_bot
+from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.records import Fault
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD, SPACE
@@ -26,7 +26,7 @@ CHANNELS = {GUILD: frozenset({str(GUILD + CLIPS)})}
 async def watching(chat: ChatService, server: FakeDiscord, clock: Clock) -> AsyncIterator[Bot]:
     """Run a bot that reads messages, in a guild with one watched channel."""
     watched = WatchedChannels(chat.client, CHANNELS)
-    async with running_bot(Bot(chat, watched, reads_messages=True, clock=clock), server) as ready:
+    async with run_bot(Bot(chat, watched, reads_messages=True, clock=clock), server) as ready:
         yield ready
 
 
@@ -46,19 +46,23 @@ async def test_bot_with_watched_channels_asks_for_messages_only(watching: Bot, s
     assert server.identified[-1]["intents"] == 1 | 1 << 9 | 1 << 15
 
 
-async def test_link_in_a_watched_channel_is_added_and_marked(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
+async def test_link_in_a_watched_channel_is_added_and_marked(
+    watching: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
     message = await server.write(ADA, f"see {NEW} and {OTHER}")
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     assert server.reactions == [(int(message["id"]), "✅")]
     assert watched_links(client) == {NEW, OTHER}
     assert {video.submitter for video in client.videos if video.message_id} == {str(ADA.id)}
     assert not server.posted
 
 
-async def test_failed_link_is_reported_under_its_message(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
+async def test_failed_link_is_reported_under_its_message(
+    watching: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
     client.sites = {NEW: ErrorCode.PRIVATE}
     message = await server.write(ADA, NEW)
-    told = (await server.until(lambda: server.posted))[0]
+    told = (await server.wait_for(lambda: server.posted))[0]
     assert "That video is private" in told["content"]
     assert str(told["message_reference"]["message_id"]) == message["id"]
     assert not server.reactions
@@ -71,27 +75,27 @@ async def test_other_messages_are_ignored(watching: Bot, server: FakeDiscord, cl
     message = server._message(GUILD + CLIPS, {"content": NEW}, author=BOT)
     await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
     await server.write(ADA, OTHER)
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     assert submitted(client) == [OTHER]
 
 
 async def test_library_follows_an_edited_message(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A link preview is not an edit."""
     message = await server.write(ADA, NEW)
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     await server.edit(ADA, message, NEW, at=None)
     await server.edit(ADA, message, OTHER)
-    await server.until(lambda: len(server.reactions) == 2)
+    await server.wait_for(lambda: len(server.reactions) == 2)
     assert watched_links(client) == {OTHER}
     assert submitted(client) == [NEW, OTHER]
 
 
 async def test_deleted_message_removes_its_videos(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     message = await server.write(ADA, f"{NEW} {OTHER}")
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     await server.delete(message)
     while watched_links(client):
-        await server.answered(await server.command(EVE, "status"), "videos")
+        await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
 @pytest.mark.parametrize("where", [{GUILD + GENERAL}, set()])
@@ -99,12 +103,12 @@ async def test_deleted_message_removes_its_videos_after_the_watch_ended(
     watching: Bot, server: FakeDiscord, client: FakeClient, where: set[int]
 ) -> None:
     message = await server.write(ADA, NEW)
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     client.settings[SPACE] = SpaceSettings(watched=tuple(map(str, where)))
     await watching.load_watched_channels(GUILD)
     await server.delete(message)
     while watched_links(client):
-        await server.answered(await server.command(EVE, "status"), "videos")
+        await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
 async def test_deleted_message_of_an_unknown_thread_removes_its_videos(
@@ -112,18 +116,20 @@ async def test_deleted_message_of_an_unknown_thread_removes_its_videos(
 ) -> None:
     """Discord does not report archived threads again."""
     message = await server.write(ADA, NEW)
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     await server.delete(message | {"channel_id": str(GUILD + 999)})
     while watched_links(client):
-        await server.answered(await server.command(EVE, "status"), "videos")
+        await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
-async def test_duplicate_message_event_is_submitted_once(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
-    message = await server.write(ADA, NEW, silent=True)
+async def test_duplicate_message_event_is_submitted_once(
+    watching: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
+    message = await server.write(ADA, NEW, is_announced=False)
     for _ in range(3):
         await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
     await server.write(ADA, OTHER)
-    await server.until(lambda: len(server.reactions) == 2)
+    await server.wait_for(lambda: len(server.reactions) == 2)
     assert sorted(submitted(client)) == [NEW, OTHER]
 
 
@@ -134,8 +140,8 @@ async def test_unloaded_settings_are_read_again_after_the_start(
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
     bot = Bot(chat, clock=clock)
     bot.watched.unloaded_guilds.add(GUILD)
-    async with running_bot(bot, server):
-        await server.until(bot.is_closed)
+    async with run_bot(bot, server):
+        await server.wait_for(bot.is_closed)
     assert bot.needs_reconnect
 
 
@@ -147,14 +153,14 @@ async def test_unloaded_settings_are_read_again_after_a_change(
     async def unsure() -> bool:
         return bool(bot.watched.unloaded_guilds)
 
-    async with running_bot(bot, server):
+    async with run_bot(bot, server):
         await bot.wait_until_ready()
         client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
-        await server.answered(await server.command(EVE, "settings"), "cannot be reached")
+        await server.wait_for_answer(await server.command(EVE, "settings"), "Can't reach")
         await wait_until(unsure)
         client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
         server.faults.append(Fault("GET", "/applications/@me", 403, {"code": 0, "message": "no"}))
         client.broken = None
-        await server.until(bot.is_closed)
+        await server.wait_for(bot.is_closed)
     assert bot.needs_reconnect
     assert not server.faults[0].times

@@ -10,7 +10,7 @@ from bots.chat.stores import ChatStores, open_chat_stores
 from bots.slack.run import RunningApp, running_app
 from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN
-from tests.support.slack.server import Slack, slack
+from tests.support.slack.server import FakeSlack, run_fake_slack
 from tests.support.slack.world import SPACE
 from worker.settings import Settings
 
@@ -29,9 +29,9 @@ def settings(clean_redis: str, tmp_path: Path, no_dotenv: None) -> Settings:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Slack]:
+async def server() -> AsyncIterator[FakeSlack]:
     """Run a fake Slack. A request that it refuses fails the test."""
-    async with slack() as running:
+    async with run_fake_slack() as running:
         yield running
         assert running.refused == []
 
@@ -46,6 +46,8 @@ async def stores(settings: Settings) -> AsyncIterator[ChatStores]:
 
 
 @pytest.fixture
-async def app(server: Slack, client: FakeClient, stores: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+async def app(
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
+) -> AsyncIterator[RunningApp]:
     async with running_app(settings, client, stores, api_url=f"{server.address}/api/") as running:
         yield running

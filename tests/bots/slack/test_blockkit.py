@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.slack.blockkit import Kit, options
+from tests.support.slack.blockkit import BlockKitValidator, check_options
 
 GOOD = {"type": "section", "text": {"type": "plain_text", "text": "a"}}
 BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "a"}, "action_id": "a", "value": "v"}
 PICTURE = {"type": "image", "slack_file": {"id": "F00000001"}, "alt_text": "a"}
 
 
-def kit() -> Kit:
-    return Kit(lambda id: id == "F00000001")
+def kit() -> BlockKitValidator:
+    return BlockKitValidator(lambda id: id == "F00000001")
 
 
 def test_message_within_the_limits_is_accepted() -> None:
@@ -56,4 +56,4 @@ def test_view_or_option_beyond_a_limit_is_refused() -> None:
     assert kit().view(home) == []
     assert kit().view(home | {"blocks": [GOOD] * 101})
     assert kit().view({"type": "modal", "title": {"type": "plain_text", "text": "x" * 25}, "blocks": [GOOD]})
-    assert options([{"text": {"type": "plain_text", "text": "x"}, "value": "x" * 151}])
+    assert check_options([{"text": {"type": "plain_text", "text": "x"}, "value": "x" * 151}])

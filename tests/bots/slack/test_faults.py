@@ -16,7 +16,7 @@ from bots.chat.stores import ChatStores, open_chat_stores
 from bots.slack.run import RunningApp, running_app
 from tests.support.fake_client import FakeClient
 from tests.support.redis import RedisServer, running_redis
-from tests.support.slack.server import Slack
+from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, MENTION, NEW_LINK, SPACE, ask
 from tests.support.waiting import wait_until
 from worker.protocol.base import CallFailedError
@@ -42,7 +42,7 @@ def clock() -> Clock:
 
 @asynccontextmanager
 async def started(
-    server: Slack,
+    server: FakeSlack,
     client: FakeClient,
     stores: ChatStores,
     settings: Settings,
@@ -68,31 +68,31 @@ def gate(client: FakeClient) -> Iterator[threading.Event]:
 
 
 async def test_silently_dead_socket_is_replaced(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
     """A connection that answers no ping is closed and opened again, and events arrive again."""
     async with started(server, client, stores, settings, ping_s=0.5):
-        await server.until(lambda: server.sockets)
-        before, server.deaf = server.connections, True
-        await server.until(lambda: server.connections > before)
-        server.deaf = False
-        await server.until(lambda: server.sockets)
+        await server.wait_for(lambda: server.sockets)
+        before, server.is_unresponsive = server.connections, True
+        await server.wait_for(lambda: server.connections > before)
+        server.is_unresponsive = False
+        await server.wait_for(lambda: server.sockets)
         # What went to a connection that was given up is sent again, as Slack does.
         async with asyncio.timeout(20):
-            while not server.to(ANN):
+            while not server.shown_to(ANN):
                 with suppress(TimeoutError, ConnectionError):
                     await server.event(MENTION, id="Ev5", patience_s=1)
 
 
 async def test_metrics_show_connection_acknowledgements_and_answers(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
     async with started(server, client, stores, settings, ping_s=0.5) as app:
 
         async def lost() -> bool:
             return not await app.is_connected()
 
-        await server.until(lambda: server.sockets)
+        await server.wait_for(lambda: server.sockets)
         assert await app.is_connected()
         await server.drop()
         await wait_until(lost)
@@ -105,56 +105,56 @@ async def test_metrics_show_connection_acknowledgements_and_answers(
 
 
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
-async def test_disconnect_message_opens_a_new_connection(app: RunningApp, server: Slack, reason: str) -> None:
+async def test_disconnect_message_opens_a_new_connection(app: RunningApp, server: FakeSlack, reason: str) -> None:
     """Slack announces that it closes the connection, and the app loses no event."""
-    await server.until(lambda: server.sockets)
+    await server.wait_for(lambda: server.sockets)
     before = server.connections
-    await server.say({"type": "disconnect", "reason": reason, "debug_info": {}})
-    await server.until(lambda: server.connections > before)
+    await server.send_message({"type": "disconnect", "reason": reason, "debug_info": {}})
+    await server.wait_for(lambda: server.connections > before)
     assert "Dogs in snow" in (await ask(server, "dog")).text
 
 
 async def test_dropped_connection_does_not_lose_or_repeat_the_answer(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, gate: threading.Event
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, gate: threading.Event
 ) -> None:
     async with started(server, client, stores, settings, ping_s=0.5) as app:
         await server.command(f"index {NEW_LINK}")
-        await server.until(lambda: server.to(ANN))
+        await server.wait_for(lambda: server.shown_to(ANN))
         before = server.connections
         await server.drop()
         gate.set()
-        await server.until(lambda: server.connections > before)
+        await server.wait_for(lambda: server.connections > before)
         await app.requests.tasks.wait_until_idle()
-        assert sum("Added" in shown.text for shown in server.to(ANN)) == 1
+        assert sum("Added" in shown.text for shown in server.shown_to(ANN)) == 1
 
 
-async def test_duplicate_event_is_acknowledged_and_answered_once(app: RunningApp, server: Slack) -> None:
+async def test_duplicate_event_is_acknowledged_and_answered_once(app: RunningApp, server: FakeSlack) -> None:
     for attempt in range(3):
         await server.event(MENTION, id="Ev1", retry_attempt=attempt, retry_reason="timeout" if attempt else "")
     await app.requests.tasks.wait_until_idle()
-    assert len(server.to(ANN)) == 1
+    assert len(server.shown_to(ANN)) == 1
 
 
 async def test_event_for_two_processes_is_answered_by_one(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
     async with started(server, client, stores, settings) as one, started(server, client, stores, settings) as two:
-        await server.until(lambda: len(server.sockets) == 2)
+        await server.wait_for(lambda: len(server.sockets) == 2)
         await asyncio.gather(*(server.event(MENTION, id="Ev2", socket=number) for number in (0, 1)))
         await one.requests.tasks.wait_until_idle()
         await two.requests.tasks.wait_until_idle()
-        assert len(server.to(ANN)) == 1
+        assert len(server.shown_to(ANN)) == 1
 
 
 # ---- what the answer needs ----
 
 
 async def test_unreachable_workers_are_reported_with_a_reference(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     """The user is served again as soon as the workers are back."""
     client.broken = CallFailedError(ErrorCode.QUEUE_UNAVAILABLE, "beef0000")
-    assert "Reelseek cannot be reached right now" in (await ask(server, "dog")).text
+    assert "Can't reach Reelseek right now" in (await ask(server, "dog")).text
     assert "Reference beef0000" in server.shown[-1].text
     client.broken = None
     assert "Dogs in snow" in (await ask(server, "dog")).text
@@ -168,7 +168,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 async def test_redis_outage_is_reported_and_buttons_work_afterwards(
-    own_redis: RedisServer, server: Slack, client: FakeClient, settings: Settings
+    own_redis: RedisServer, server: FakeSlack, client: FakeClient, settings: Settings
 ) -> None:
     async with (
         open_chat_stores(own_redis.url, "30/minute", "300/minute") as stores,
@@ -176,50 +176,50 @@ async def test_redis_outage_is_reported_and_buttons_work_afterwards(
     ):
         shown = await ask(server, "dog")
         own_redis.stop()
-        assert "Reelseek cannot be reached right now" in (await ask(server, "dog")).text
+        assert "Can't reach Reelseek right now" in (await ask(server, "dog")).text
         own_redis.start()
         assert "Dogs in snow" in (await ask(server, "dog")).text
         await server.press(shown, shown.buttons("Search inside")[0])
-        assert "Dogs in snow" in (await server.until(lambda: server.to(ANN)[3:]))[0].text
+        assert "Dogs in snow" in (await server.wait_for(lambda: server.shown_to(ANN)[3:]))[0].text
 
 
-async def test_slack_rate_limit_is_obeyed(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_slack_rate_limit_is_obeyed(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     """The app waits as long as Slack demands, and then posts its message."""
     client.settings[SPACE] = SpaceSettings(answers="public")
     limited = web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "1"})
     server.fails["chat.postMessage"].append(lambda: limited)
     await server.command("dog")
-    (posted,) = await server.until(lambda: server.posted)
-    first, second = server.called("chat.postMessage")
+    (posted,) = await server.wait_for(lambda: server.posted)
+    first, second = server.calls_of("chat.postMessage")
     assert second.at - first.at >= 1
     assert "Dogs in snow" in posted.text
 
 
 async def test_slack_server_error_is_retried_and_a_refusal_is_reported(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     client.settings[SPACE] = SpaceSettings(answers="public")
     server.fails["chat.postMessage"].append(lambda: web.Response(status=503))
     await server.command("dog")
-    assert "Dogs in snow" in (await server.until(lambda: server.posted))[0].text
+    assert "Dogs in snow" in (await server.wait_for(lambda: server.posted))[0].text
     server.fails["chat.postMessage"].append(lambda: web.json_response({"ok": False, "error": "fatal_error"}))
     assert "Something went wrong, and the cause was logged" in (await ask(server, "dog")).text
     assert "Reference" in server.shown[-1].text
 
 
 async def test_deleted_progress_message_is_replaced_by_a_new_one(
-    app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
+    app: RunningApp, server: FakeSlack, client: FakeClient, gate: threading.Event
 ) -> None:
     client.settings[SPACE] = SpaceSettings(answers="public")
     await server.command(f"index {NEW_LINK}")
-    await server.until(lambda: server.posted)
+    await server.wait_for(lambda: server.posted)
     server.shown.clear()
     gate.set()
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert "Added" in posted.text
 
 
-async def test_user_without_a_profile_is_answered_and_is_no_admin(app: RunningApp, server: Slack) -> None:
+async def test_user_without_a_profile_is_answered_and_is_no_admin(app: RunningApp, server: FakeSlack) -> None:
     assert "Dogs in snow" in (await ask(server, "dog", user="U000GONE")).text
     assert "Only admins" in (await ask(server, "settings language ko", user="U000GONE")).text
 
@@ -228,27 +228,27 @@ async def test_user_without_a_profile_is_answered_and_is_no_admin(app: RunningAp
 
 
 async def test_answer_after_16_minutes_uses_the_response_url(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     server.clock = clock
     async with started(server, client, stores, settings, clock) as app:
         await server.command(f"index {NEW_LINK}")
-        await server.until(lambda: server.to(ANN))
+        await server.wait_for(lambda: server.shown_to(ANN))
         clock.ahead_s = 16 * 60
         gate.set()
         await app.requests.tasks.wait_until_idle()
-        assert "Added" in server.to(ANN)[1].text
+        assert "Added" in server.shown_to(ANN)[1].text
         assert server.posted == []
 
 
 async def test_answer_after_31_minutes_is_posted_in_the_channel(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     """Slack accepts no answer any more. The message names the user without a mention."""
     server.clock = clock
     async with started(server, client, stores, settings, clock) as app:
         await server.command(f"index {NEW_LINK}")
-        await server.until(lambda: server.to(ANN))
+        await server.wait_for(lambda: server.shown_to(ANN))
         clock.ahead_s = 31 * 60
         gate.set()
         await app.requests.tasks.wait_until_idle()
@@ -257,7 +257,7 @@ async def test_answer_after_31_minutes_is_posted_in_the_channel(
 
 
 async def test_answer_to_a_refused_response_url_is_posted_in_the_channel(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock
 ) -> None:
     server.clock = clock
     async with started(server, client, stores, settings):
@@ -267,18 +267,18 @@ async def test_answer_to_a_refused_response_url_is_posted_in_the_channel(
         clock.ahead_s = 0
         payload = {"command": "/reel", "text": "dog", "team_id": "T0000001", "user_id": ANN, "channel_id": ALL}
         await server.send("slash_commands", payload | {"response_url": body, "trigger_id": "t"})
-        (posted,) = await server.until(lambda: server.posted)
+        (posted,) = await server.wait_for(lambda: server.posted)
         assert "Dogs in snow" in posted.text
 
 
 async def test_late_answer_in_a_closed_channel_goes_to_the_user(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     server.clock = clock
     server.closed.add(ALL)
     async with started(server, client, stores, settings, clock) as app:
         await server.command(f"index {NEW_LINK}")
-        await server.until(lambda: server.to(ANN))
+        await server.wait_for(lambda: server.shown_to(ANN))
         clock.ahead_s = 31 * 60
         gate.set()
         await app.requests.tasks.wait_until_idle()
@@ -286,15 +286,15 @@ async def test_late_answer_in_a_closed_channel_goes_to_the_user(
 
 
 async def test_restarted_app_answers_open_requests_once(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, gate: threading.Event
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, gate: threading.Event
 ) -> None:
     """The next process answers with a normal message in the same channel."""
     async with started(server, client, stores, settings):
         await server.command(f"index {NEW_LINK}")
-        await server.until(lambda: server.to(ANN))
+        await server.wait_for(lambda: server.shown_to(ANN))
     async with started(server, client, stores, settings):
         gate.set()
-        await server.until(lambda: any("Added" in shown.text for shown in server.posted))
+        await server.wait_for(lambda: any("Added" in shown.text for shown in server.posted))
     assert [(shown.channel, "Ann" in shown.text) for shown in server.posted] == [(ALL, True)]
     async with started(server, client, stores, settings) as third:
         await third.requests.tasks.wait_until_idle()
@@ -302,7 +302,7 @@ async def test_restarted_app_answers_open_requests_once(
 
 
 async def test_request_is_recovered_if_the_app_stops_right_after_acknowledging(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
     """The app stopped while Slack had not yet said who the user is."""
     server.held.add("users.info")
@@ -310,7 +310,7 @@ async def test_request_is_recovered_if_the_app_stops_right_after_acknowledging(
         await server.command("dog")
     server.held.clear()
     async with started(server, client, stores, settings) as second:
-        await server.until(lambda: any("Dogs in snow" in shown.text for shown in server.shown))
+        await server.wait_for(lambda: any("Dogs in snow" in shown.text for shown in server.shown))
         await second.requests.tasks.wait_until_idle()
     assert len(server.shown) == 1
 
@@ -318,20 +318,20 @@ async def test_request_is_recovered_if_the_app_stops_right_after_acknowledging(
 # ---- many ----
 
 
-async def test_burst_of_200_users_is_answered_once_each(app: RunningApp, server: Slack) -> None:
+async def test_burst_of_200_users_is_answered_once_each(app: RunningApp, server: FakeSlack) -> None:
     """Slack is asked about their channel once."""
     people = [f"U{number:07}" for number in range(200)]
     for person in people:
         server.users[person] = {"name": person, "profile": {}, "locale": "en-US"}
     await asyncio.gather(*(server.command("dog", user=person) for person in people))
-    await server.until(lambda: len({shown.to for shown in server.shown}) == 200, timeout_s=60)
+    await server.wait_for(lambda: len({shown.shown_to for shown in server.shown}) == 200, timeout_s=60)
     await app.requests.tasks.wait_until_idle()
-    assert Counter(shown.to for shown in server.shown) == Counter(people)
+    assert Counter(shown.shown_to for shown in server.shown) == Counter(people)
     assert all("Dogs in snow" in shown.text for shown in server.shown)
-    assert len(server.called("conversations.info")) == 1
+    assert len(server.calls_of("conversations.info")) == 1
 
 
-async def test_rate_limit_exceeded_tells_when_to_retry(app: RunningApp, server: Slack) -> None:
+async def test_rate_limit_exceeded_tells_when_to_retry(app: RunningApp, server: FakeSlack) -> None:
     """Other users are still served."""
     for _ in range(30):
         await server.command("dog")

@@ -8,15 +8,15 @@ import pytest
 from bots.chat.stores import ChatStores
 from bots.slack.run import RunningApp, running_app
 from tests.support.fake_client import SNOW, FakeClient
-from tests.support.slack.blockkit import options
-from tests.support.slack.methods import TEAM, Shown
-from tests.support.slack.server import Slack
+from tests.support.slack.blockkit import check_options
+from tests.support.slack.methods import TEAM, ShownMessage
+from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, KIM, SECRET, SPACE, ask, make_film
 from worker.protocol.spaces import SpaceSettings
 from worker.settings import Settings
 
 
-async def test_search_is_answered_with_cards(app: RunningApp, server: Slack) -> None:
+async def test_search_is_answered_with_cards(app: RunningApp, server: FakeSlack) -> None:
     """Only the user sees them, each with its picture as a Slack file and the reasons for the match."""
     shown = await ask(server, "dog")
     assert "Results for “dog”" in shown.text
@@ -31,43 +31,45 @@ async def test_search_is_answered_with_cards(app: RunningApp, server: Slack) -> 
     assert server.posted == []
 
 
-async def test_weak_results_are_called_the_closest(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_weak_results_are_called_the_closest(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     client.weak = True
     assert "No good match" in (await ask(server, "dog")).text
 
 
-async def test_search_without_hits_or_words_is_answered_with_a_sentence(app: RunningApp, server: Slack) -> None:
+async def test_search_without_hits_or_words_is_answered_with_a_sentence(app: RunningApp, server: FakeSlack) -> None:
     assert "Nothing found" in (await ask(server, "submarine")).text
     assert "nothing to search for" in (await ask(server, "find ,")).text
 
 
-async def test_page_buttons_replace_the_page(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_page_buttons_replace_the_page(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     client.videos = [make_film(number) for number in range(7)]
     shown = await ask(server, "dog")
     assert (shown.text.count("Film"), shown.buttons("Back")) == (5, [])
     await server.press(shown, shown.buttons("Next")[0])
-    await server.until(lambda: shown.edits == 1)
+    await server.wait_for(lambda: shown.edits == 1)
     assert (shown.text.count("Film"), shown.buttons("Next")) == (2, [])
     await server.press(shown, shown.buttons("Back")[0])
-    await server.until(lambda: shown.edits == 2)
+    await server.wait_for(lambda: shown.edits == 2)
     assert shown.text.count("Film") == 5
     assert len(server.shown) == 1
 
 
 async def test_card_buttons_answer_the_user_who_pressed_them(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     shown = await ask(server, "dog")
     await server.press(shown, shown.buttons("More like this")[0])
-    like = (await server.until(lambda: server.to(ANN)[1:]))[0]
+    like = (await server.wait_for(lambda: server.shown_to(ANN)[1:]))[0]
     assert "Similar moments" in like.text
     await server.press(shown, shown.buttons("Search inside")[0])
-    inside = (await server.until(lambda: server.to(ANN)[2:]))[0]
+    inside = (await server.wait_for(lambda: server.shown_to(ANN)[2:]))[0]
     assert inside.text.count("Dogs in snow") == 2
     await server.press(shown, shown.buttons("👍")[0], user=BOB)
     await server.press(shown, shown.buttons("👎")[1])
-    await server.until(lambda: len(client.votes) == 2 and len(server.to(BOB)) == 1 and len(server.to(ANN)) == 4)
-    assert "Thanks" in server.to(BOB)[0].text
+    await server.wait_for(
+        lambda: len(client.votes) == 2 and len(server.shown_to(BOB)) == 1 and len(server.shown_to(ANN)) == 4
+    )
+    assert "Thanks" in server.shown_to(BOB)[0].text
     assert {(vote.caller.user_id, vote.kind, vote.queries, vote.moment_id) for vote in client.votes} == {
         (BOB, "up", ("dog",), SNOW.moment_id(0)),
         (ANN, "down", ("dog",), client.videos[1].moment_id(1)),
@@ -75,7 +77,7 @@ async def test_card_buttons_answer_the_user_who_pressed_them(
     assert shown.edits == 0
 
 
-async def test_opened_link_is_recorded_without_a_reply(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_opened_link_is_recorded_without_a_reply(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     shown = await ask(server, "dog")
     assert await server.press(shown, shown.buttons("Open")[1]) is None
     await app.requests.tasks.wait_until_idle()
@@ -85,10 +87,10 @@ async def test_opened_link_is_recorded_without_a_reply(app: RunningApp, server: 
     assert len(server.shown) == 1
 
 
-async def test_share_posts_a_link_that_slack_unfurls(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_share_posts_a_link_that_slack_unfurls(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     shown = await ask(server, "dog", channel=SECRET)
     await server.press(shown, shown.buttons("Share")[0])
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert posted.channel == SECRET
     assert posted.payload["text"] == (
         "Ann shared a result for “dog”: Dogs in snow (0:00–0:06)\n<https://video.example/snow#t=0>"
@@ -97,74 +99,76 @@ async def test_share_posts_a_link_that_slack_unfurls(app: RunningApp, server: Sl
     assert [vote.kind for vote in client.votes] == ["shared"]
 
 
-async def test_share_in_a_closed_channel_uses_the_response_url(app: RunningApp, server: Slack) -> None:
+async def test_share_in_a_closed_channel_uses_the_response_url(app: RunningApp, server: FakeSlack) -> None:
     server.closed.add(SECRET)
     shown = await ask(server, "dog", channel=SECRET)
     await server.press(shown, shown.buttons("Share")[0])
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert (posted.channel, "https://video.example/snow#t=0" in posted.text) == (SECRET, True)
 
 
 async def test_public_answers_name_the_user_and_failures_stay_private(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     client.settings[SPACE] = SpaceSettings(answers="public")
     await server.command("dog")
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert "Ann: dog" in posted.text
     assert "Dogs in snow" in posted.text
     server.closed.add(SECRET)
     await server.command("dog", channel=SECRET)
-    (_, second) = await server.until(lambda: server.posted[1:] and server.posted)
+    (_, second) = await server.wait_for(lambda: server.posted[1:] and server.posted)
     assert "Dogs in snow" in second.text
     assert "nothing to search for" in (await ask(server, "find ,")).text
 
 
-async def test_mention_is_answered_in_its_thread(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_mention_is_answered_in_its_thread(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     event = {"type": "app_mention", "user": ANN, "channel": ALL, "ts": "9.1", "thread_ts": "9.0"}
     await server.event(event | {"text": "<@U0000BOT> dog"})
-    (alone,) = await server.until(lambda: server.to(ANN))
+    (alone,) = await server.wait_for(lambda: server.shown_to(ANN))
     assert (alone.payload["thread_ts"], "Dogs in snow" in alone.text) == ("9.0", True)
     client.settings[SPACE] = SpaceSettings(answers="public")
     await app.requests.chat.stores.settings.invalidate_settings(SPACE)
     await server.event(event | {"text": "<@U0000BOT> dog"})
-    (open_,) = await server.until(lambda: server.posted)
+    (open_,) = await server.wait_for(lambda: server.posted)
     assert open_.payload["thread_ts"] == "9.0"
     shown = alone
     await server.press(shown, shown.buttons("Share")[0])
-    (_, shared) = await server.until(lambda: server.posted[1:] and server.posted)
+    (_, shared) = await server.wait_for(lambda: server.posted[1:] and server.posted)
     assert shared.payload["thread_ts"] == "9.0"
 
 
-async def test_direct_message_is_answered_in_place(app: RunningApp, server: Slack) -> None:
+async def test_direct_message_is_answered_in_place(app: RunningApp, server: FakeSlack) -> None:
     """In the conversation with the app, and in threads of the assistant pane."""
     message = {"type": "message", "channel_type": "im", "user": ANN, "channel": "D0000ANN", "ts": "5.0"}
     await server.event(message | {"text": "dog"})
     await server.event(message | {"text": "ball", "thread_ts": "4.0"})
-    first, second = await server.until(lambda: server.posted[1:] and sorted(server.posted, key=lambda each: each.text))
+    first, second = await server.wait_for(
+        lambda: server.posted[1:] and sorted(server.posted, key=lambda each: each.text)
+    )
     assert {first.channel, second.channel} == {"D0000ANN"}
     threads = {each.payload.get("thread_ts"): each.text for each in server.posted}
     assert "Dogs in snow" in threads[None]
     assert "The goal" in threads["4.0"]
 
 
-async def test_assistant_pane_opens_with_the_help(app: RunningApp, server: Slack) -> None:
+async def test_assistant_pane_opens_with_the_help(app: RunningApp, server: FakeSlack) -> None:
     thread = {"user_id": ANN, "channel_id": "D0000ANN", "thread_ts": "6.0", "context": {}}
     await server.event({"type": "assistant_thread_started", "assistant_thread": thread})
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert (posted.payload["thread_ts"], "/reel index LINK" in posted.text) == ("6.0", True)
 
 
 async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     long = "https://video.example/" + "x" * 200
     client.videos.append(replace(make_film(9, "Long dog"), link=long))
     await server.send("interactive", server.interaction("shortcut", ANN) | {"callback_id": "search"})
-    (view,) = await server.until(lambda: server.views)
+    (view,) = await server.wait_for(lambda: server.views)
     suggestion = server.interaction("block_suggestion", ANN) | {"action_id": "in", "block_id": "in", "value": "dog"}
     offered = (await server.send("interactive", suggestion))["options"]
-    assert options(offered) == []
+    assert check_options(offered) == []
     assert [each["text"]["text"] for each in offered] == ["Dogs in snow", "Long dog"]
     values = {name: {name: {"type": "plain_text_input", "value": None}} for name in ("words", "like", "unlike")}
     values["words"]["words"]["value"] = "dog"
@@ -174,14 +178,14 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     body = server.interaction("view_submission", ANN) | {"response_urls": [where]}
     body["view"] = {"id": "V1", **view, "state": {"values": values}}
     assert await server.send("interactive", body) is None
-    (shown,) = await server.until(lambda: server.to(ANN))
+    (shown,) = await server.wait_for(lambda: server.shown_to(ANN))
     assert (shown.channel, "Long dog" in shown.text, "Dogs in snow" in shown.text) == (ALL, True, False)
     values["words"]["words"]["value"] = " "
     assert (await server.send("interactive", body))["errors"].keys() == {"words"}
 
 
 async def test_titles_and_queries_cannot_notify_link_or_format(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     """On a card, in a share and in the library."""
     title = "<!channel> <@U0000BOB> *bold* `code` :smile: <https://evil.example|click> & \u202etxet"
@@ -190,7 +194,7 @@ async def test_titles_and_queries_cannot_notify_link_or_format(
     assert "<!channel> <@U0000BOB> *bold* `code` :smile: <https://evil.example|click> &" in shown.text
     assert "\u202e" not in shown.text
     await server.press(shown, shown.buttons("Share")[0])
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert "&lt;!channel&gt; &lt;@U0000BOB&gt;" in posted.payload["text"]
     assert "<!channel>" in (await ask(server, "library")).text
     # The local Slack refuses each text that would ping, and this fixture fails where it refused one.
@@ -198,7 +202,7 @@ async def test_titles_and_queries_cannot_notify_link_or_format(
 
 
 async def test_answers_use_the_locale_of_the_user_or_the_space(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     assert (await ask(server, "dog", user=KIM)).buttons("비슷한")
     client.settings[SPACE] = SpaceSettings(language="zh")
@@ -207,13 +211,13 @@ async def test_answers_use_the_locale_of_the_user_or_the_space(
     assert not (await ask(server, "dog")).buttons("More like this")
 
 
-async def test_picture_is_uploaded_once_per_workspace(app: RunningApp, server: Slack) -> None:
+async def test_picture_is_uploaded_once_per_workspace(app: RunningApp, server: FakeSlack) -> None:
     first, second = await ask(server, "dog"), await ask(server, "dog", user=BOB)
     assert first.files == second.files
     assert len(server.files) == 2
 
 
-async def test_refused_picture_is_left_out_and_uploaded_again(app: RunningApp, server: Slack) -> None:
+async def test_refused_picture_is_left_out_and_uploaded_again(app: RunningApp, server: FakeSlack) -> None:
     first = await ask(server, "dog")
     server.files.clear()
     second = await ask(server, "dog")
@@ -225,14 +229,14 @@ async def test_refused_picture_is_left_out_and_uploaded_again(app: RunningApp, s
     assert third.files != first.files
 
 
-async def test_answer_does_not_wait_for_unprocessed_pictures(app: RunningApp, server: Slack) -> None:
+async def test_answer_does_not_wait_for_unprocessed_pictures(app: RunningApp, server: FakeSlack) -> None:
     server.looks = 10**9
     shown = await ask(server, "dog")
     assert (shown.files, "Dogs in snow" in shown.text) == ([], True)
 
 
 async def test_videos_of_a_private_channel_are_found_only_there(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     """A button pressed elsewhere shows nothing of its results either."""
     client.videos = [replace(make_film(1), private_channel=SECRET)]
@@ -240,15 +244,15 @@ async def test_videos_of_a_private_channel_are_found_only_there(
     assert "Film 1" in shown.text
     assert "Nothing found" in (await ask(server, "dog", channel=ALL)).text
     assert "Nothing found" in (await ask(server, "dog", channel="C00UNKNOWN")).text
-    elsewhere = Shown(ALL, "1.0", shown.payload, to=ANN)
+    elsewhere = ShownMessage(ALL, "1.0", shown.payload, shown_to=ANN)
     await server.press(elsewhere, shown.buttons("Search inside")[0])
-    assert "have expired" in (await server.until(lambda: server.to(ANN)[3:]))[0].text
+    assert "have expired" in (await server.wait_for(lambda: server.shown_to(ANN)[3:]))[0].text
 
 
 @pytest.fixture
 async def restarted(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
-) -> AsyncIterator[tuple[Shown, RunningApp]]:
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
+) -> AsyncIterator[tuple[ShownMessage, RunningApp]]:
     """Show results by an app that stopped, and start another one."""
     async with running_app(settings, client, stores, api_url=f"{server.address}/api/"):
         shown = await ask(server, "dog")
@@ -256,8 +260,8 @@ async def restarted(
         yield shown, running
 
 
-async def test_buttons_work_after_a_restart(restarted: tuple[Shown, RunningApp], server: Slack) -> None:
+async def test_buttons_work_after_a_restart(restarted: tuple[ShownMessage, RunningApp], server: FakeSlack) -> None:
     shown, _ = restarted
     await server.press(shown, shown.buttons("Search inside")[0])
-    assert "Dogs in snow" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
+    assert "Dogs in snow" in (await server.wait_for(lambda: server.shown_to(ANN)[1:]))[0].text
     assert TEAM in SPACE

@@ -13,7 +13,7 @@ from bots.chat.stores import ChatStores
 from bots.slack.run import PATH, RunningApp, running_app
 from tests.support.fake_client import FakeClient
 from tests.support.slack.methods import BOT_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
-from tests.support.slack.server import Slack
+from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ANN, MENTION, SPACE, ask
 from worker.settings import Settings
 
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:Deprecat
 
 
 @pytest.fixture
-async def one(server: Slack, client: FakeClient, stores: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+async def one(
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
+) -> AsyncIterator[RunningApp]:
     """Run the app of one workspace over HTTP."""
     over_http = settings.model_copy(
         update={"slack_signing_secret": _secret(SIGNING_SECRET), "slack_app_token": None, "slack_port": 0}
@@ -35,7 +37,9 @@ async def one(server: Slack, client: FakeClient, stores: ChatStores, settings: S
 
 
 @pytest.fixture
-async def many(server: Slack, client: FakeClient, stores: ChatStores, settings: Settings) -> AsyncIterator[RunningApp]:
+async def many(
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
+) -> AsyncIterator[RunningApp]:
     """Run the app that workspaces install themselves."""
     server.tokens[OTHER_TOKEN] = OTHER_TEAM
     server.codes["other"] = OTHER_TOKEN
@@ -58,21 +62,23 @@ def _secret(text: str) -> object:
     return Settings(slack_signing_secret=text).slack_signing_secret
 
 
-async def test_signed_requests_are_answered(one: RunningApp, server: Slack) -> None:
+async def test_signed_requests_are_answered(one: RunningApp, server: FakeSlack) -> None:
     """Commands and buttons work as over Socket Mode."""
     shown = await ask(server, "dog")
     await server.press(shown, shown.buttons("Search inside")[0])
-    assert "Dogs in snow" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
+    assert "Dogs in snow" in (await server.wait_for(lambda: server.shown_to(ANN)[1:]))[0].text
     assert server.connections == 0
 
 
-async def test_url_verification_challenge_is_answered(one: RunningApp, server: Slack) -> None:
+async def test_url_verification_challenge_is_answered(one: RunningApp, server: FakeSlack) -> None:
     body = json.dumps({"type": "url_verification", "challenge": "c0ffee", "token": "x"})
     assert await server.post(body, JSON, SIGNING_SECRET) == (HTTPStatus.OK, '{"challenge": "c0ffee"}')
 
 
 @pytest.mark.parametrize(("secret", "age_s"), [("another", 0), (SIGNING_SECRET, 600)])
-async def test_unsigned_and_old_requests_are_refused(one: RunningApp, server: Slack, secret: str, age_s: int) -> None:
+async def test_unsigned_and_old_requests_are_refused(
+    one: RunningApp, server: FakeSlack, secret: str, age_s: int
+) -> None:
     """A request that Slack did not sign, or a replayed one, has no effect."""
     body = json.dumps({"type": "event_callback", "team_id": TEAM, "event": MENTION, "event_id": "Ev9"})
     status, _ = await server.post(body, JSON, secret, int(time.time()) - age_s)
@@ -80,23 +86,23 @@ async def test_unsigned_and_old_requests_are_refused(one: RunningApp, server: Sl
     assert (status, server.shown) == (HTTPStatus.UNAUTHORIZED, [])
 
 
-async def test_duplicate_event_is_acknowledged_and_answered_once(one: RunningApp, server: Slack) -> None:
+async def test_duplicate_event_is_acknowledged_and_answered_once(one: RunningApp, server: FakeSlack) -> None:
     for _ in range(3):
         await server.event(MENTION, id="Ev3")
     await one.requests.tasks.wait_until_idle()
-    assert len(server.to(ANN)) == 1
+    assert len(server.shown_to(ANN)) == 1
 
 
 async def test_each_installed_workspace_uses_its_own_token_and_space(
-    many: RunningApp, server: Slack, client: FakeClient
+    many: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     """A workspace that did not install the app gets no answer."""
     await install(many, "good")
     await install(many, "other")
     assert "Dogs in snow" in (await ask(server, "dog")).text
     await server.command("dog", team=OTHER_TEAM)
-    assert "Nothing found" in (await server.until(lambda: server.to(ANN)[1:]))[0].text
-    assert {call.token for call in server.called("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
+    assert "Nothing found" in (await server.wait_for(lambda: server.shown_to(ANN)[1:]))[0].text
+    assert {call.token for call in server.calls_of("users.info")} == {BOT_TOKEN, OTHER_TOKEN}
     await server.command("dog", team="T0000003")
     await many.requests.tasks.wait_until_idle()
     assert {request.caller.space for request in client.requests} == {SPACE, f"slack:{OTHER_TEAM}"}
@@ -112,7 +118,7 @@ async def test_installation_without_its_oauth_state_is_refused(many: RunningApp)
 
 @pytest.mark.parametrize("event", [{"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["U1"]}}])
 async def test_removed_app_deletes_its_token_until_it_is_installed_again(
-    many: RunningApp, server: Slack, client: FakeClient, event: dict[str, object]
+    many: RunningApp, server: FakeSlack, client: FakeClient, event: dict[str, object]
 ) -> None:
     """The data of the space is marked for deletion, and kept if the app comes back."""
     await install(many, "good")

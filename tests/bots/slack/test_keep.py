@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from bots.slack.run import RunningApp
 from tests.support.fake_client import FakeClient, generation
-from tests.support.slack.methods import Shown
-from tests.support.slack.server import Slack
+from tests.support.slack.methods import ShownMessage
+from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, KIM, SPACE, ask, make_film
 
 LINK = "https://video.example/snow"
 
 
-async def test_library_lists_all_matching_or_own_videos(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_library_lists_all_matching_or_own_videos(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     client.videos.append(replace(make_film(3, "Mine"), submitter=ANN))
     shown = await ask(server, "library")
     assert all(video.title in shown.text for video in client.videos)
@@ -21,7 +21,7 @@ async def test_library_lists_all_matching_or_own_videos(app: RunningApp, server:
 
 
 async def test_forget_removes_own_videos_and_for_admins_any_video(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     client.videos.append(make_film(3, "Third"))
     server.users[KIM]["locale"] = "en-US"
@@ -31,7 +31,7 @@ async def test_forget_removes_own_videos_and_for_admins_any_video(
     assert client.videos == []
 
 
-async def test_status_privacy_and_help_are_answered(app: RunningApp, server: Slack) -> None:
+async def test_status_privacy_and_help_are_answered(app: RunningApp, server: FakeSlack) -> None:
     """Help lists admin commands for admins only."""
     assert "3 videos, 6 moments" in (await ask(server, "status")).text
     assert "private channel" in (await ask(server, "privacy")).text
@@ -40,22 +40,22 @@ async def test_status_privacy_and_help_are_answered(app: RunningApp, server: Sla
     assert ("/reel retrain" in everybody.text, "/reel retrain" in admin.text) == (False, True)
 
 
-async def test_settings_are_changed_by_admins_only(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_settings_are_changed_by_admins_only(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     shown = await ask(server, "settings watched <#C0000ALL|all> <#G0000SEC>")
     assert "Setting changed" in shown.text
     assert client.settings[SPACE].watched == ("C0000ALL", "G0000SEC")
-    assert "“general” is not a channel" in (await ask(server, "settings watched <#C0000ALL> general")).text
+    assert "“general” isn't a channel" in (await ask(server, "settings watched <#C0000ALL> general")).text
     assert client.settings[SPACE].watched == ("C0000ALL", "G0000SEC")
-    assert "can be: private, public" in (await ask(server, "settings answers loud")).text
+    assert "Choose a value for “answers”: private, public" in (await ask(server, "settings answers loud")).text
     assert "Only admins can do that" in (await ask(server, "settings language ko", user=BOB)).text
     assert client.settings[SPACE].language is None
     await ask(server, "settings answers public")
     await server.command("dog")
-    await server.until(lambda: server.posted)
+    await server.wait_for(lambda: server.posted)
 
 
 async def test_admin_rights_are_checked_with_slack_each_time(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     assert "Only admins" in (await ask(server, "settings language ko", user=BOB)).text
     server.users[BOB]["is_owner"] = True
@@ -65,20 +65,22 @@ async def test_admin_rights_are_checked_with_slack_each_time(
 
 
 async def test_retrain_is_confirmed_by_an_admin_and_ends_with_a_picture(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     shown = await ask(server, "retrain")
-    assert "120 pairs" in shown.text
-    await server.press(shown, shown.buttons("Train")[0], user=BOB)
-    assert "Only admins" in (await server.until(lambda: server.to(BOB)))[0].text
-    await server.press(shown, shown.buttons("Train")[0])
-    last: Shown = (await server.until(lambda: [each for each in server.to(ANN) if "better" in each.text][1:]))[0]
+    assert "120 training pairs" in shown.text
+    await server.press(shown, shown.buttons("Start training")[0], user=BOB)
+    assert "Only admins" in (await server.wait_for(lambda: server.shown_to(BOB)))[0].text
+    await server.press(shown, shown.buttons("Start training")[0])
+    last: ShownMessage = (
+        await server.wait_for(lambda: [each for each in server.shown_to(ANN) if "better" in each.text][1:])
+    )[0]
     assert "50 % before, 60 % after" in last.text
     assert len(last.files) == 1
 
 
 async def test_models_are_listed_and_rolled_back_by_admins_only(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
     assert "starter-1, Nov 20, 2026" in (await ask(server, "model")).text
@@ -86,23 +88,25 @@ async def test_models_are_listed_and_rolled_back_by_admins_only(
     assert "Only admins" in (await ask(server, "model rollback", user=BOB)).text
 
 
-async def test_home_tab_shows_library_own_videos_and_help(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_home_tab_shows_library_own_videos_and_help(
+    app: RunningApp, server: FakeSlack, client: FakeClient
+) -> None:
     """In the language of the user, and within Slack's limits."""
     client.videos += [make_film(number) for number in range(40)]
     await server.event({"type": "app_home_opened", "user": BOB, "channel": "D1", "tab": "home"})
-    view = await server.until(lambda: server.homes.get(BOB))
-    shown = Shown("", "", view).text
+    view = await server.wait_for(lambda: server.homes.get(BOB))
+    shown = ShownMessage("", "", view).text
     assert "the newest 20 of 43" in shown
     assert shown.count("Film 1\n") <= 2
     await server.event({"type": "app_home_opened", "user": KIM, "channel": "D1", "tab": "home"})
-    korean = Shown("", "", await server.until(lambda: server.homes.get(KIM))).text
+    korean = ShownMessage("", "", await server.wait_for(lambda: server.homes.get(KIM))).text
     assert "Library" not in korean
     await server.event({"type": "app_home_opened", "user": ANN, "channel": "D1", "tab": "messages"})
     assert ANN not in server.homes
-    assert server.called("conversations.info") == []
+    assert server.calls_of("conversations.info") == []
 
 
-async def test_answers_are_private_by_default(app: RunningApp, server: Slack) -> None:
+async def test_answers_are_private_by_default(app: RunningApp, server: FakeSlack) -> None:
     for words in ("dog", "library", "status", "privacy", "help", "settings", "retrain", "model", "forget mine"):
         await ask(server, words, channel=ALL)
     assert server.posted == []

@@ -11,7 +11,7 @@ import yaml
 from bots.slack.modal import FORM
 from bots.slack.render import COMMAND
 from bots.slack.run import SCOPES
-from tests.support.slack.published import folder, problems
+from tests.support.slack.published import find_specs, find_violations
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +25,7 @@ def manifest() -> dict[str, Any]:
 def test_manifest_fits_slacks_schema(manifest: dict[str, Any]) -> None:
     """Slack's own schema is used if it is present."""
     assert manifest["settings"]["socket_mode_enabled"] is True
-    if (specs := folder()) is None:
+    if (specs := find_specs()) is None:
         return
     schema = json.loads((specs / "slack-manifest-schema-2.0.0.json").read_text())
     jsonschema.Draft7Validator(schema).validate(manifest)
@@ -43,9 +43,11 @@ def test_manifest_has_the_scopes_command_and_shortcuts_of_the_app(manifest: dict
 
 def test_fake_slack_refuses_what_slacks_description_lacks() -> None:
     """If the description is not present, the test is skipped and only our own rules apply."""
-    if folder() is None:
+    if find_specs() is None:
         pytest.skip("Slack's published description is not at hand: requests are held against our own rules alone")
-    assert problems("chat.postMessage", {"channel": "C1", "text": "x"}) == []
-    assert problems("chat.postMessage", {"text": "x"}) == ["chat.postMessage: no channel"]
-    assert problems("chat.postMessage", {"channel": "C1", "colour": "red"}) == ["chat.postMessage: unknown colour"]
-    assert problems("chat.postMassage", {}) == ["chat.postMassage: not in the description"]
+    assert find_violations("chat.postMessage", {"channel": "C1", "text": "x"}) == []
+    assert find_violations("chat.postMessage", {"text": "x"}) == ["chat.postMessage: no channel"]
+    assert find_violations("chat.postMessage", {"channel": "C1", "colour": "red"}) == [
+        "chat.postMessage: unknown colour"
+    ]
+    assert find_violations("chat.postMassage", {}) == ["chat.postMassage: not in the description"]

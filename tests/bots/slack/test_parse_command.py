@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bots.commands.definition import Command, Surface
-from bots.commands.registry import offered
+from bots.commands.registry import list_commands
 from bots.commands.replies import HelpLine
 from bots.slack.parse_command import parse_text, web_links
 from bots.slack.render import render_help_lines
@@ -58,7 +58,7 @@ def test_first_word_is_a_command_only_if_the_rest_fits(text: str, expected: tupl
     assert parse_text(text) == expected
 
 
-@pytest.mark.parametrize("command", offered(Surface.CHAT), ids=lambda command: command.name)
+@pytest.mark.parametrize("command", list_commands(Surface.CHAT), ids=lambda command: command.name)
 def test_every_chat_command_can_be_typed_and_is_in_the_help(command: Command) -> None:
     typed = {"find": "find a dog"}.get(command.name, command.name)
     assert parse_text(typed)[0] == command.name

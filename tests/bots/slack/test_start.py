@@ -11,7 +11,7 @@ from bots.chat.background_tasks import running_tasks
 from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.connect import CommandError
-from bots.i18n.messages import Msg
+from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from bots.slack.check import check_slack
 from bots.slack.responder import SlackResponder
@@ -20,7 +20,7 @@ from bots.slack.thumbnails import ThumbnailUploader
 from bots.slack.workspaces import WorkspaceClients
 from tests.support.fake_client import FakeClient
 from tests.support.network import free_port
-from tests.support.slack.server import Slack
+from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import SPACE
 from worker.settings import Settings
 
@@ -42,7 +42,7 @@ def with_settings(settings: Settings, **values: Any) -> Settings:
     ],
 )
 async def test_start_with_missing_or_wrong_token_fails_with_a_sentence(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings, values: dict[str, Any], said: str
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, values: dict[str, Any], said: str
 ) -> None:
     """Exit status 2, within 5 seconds."""
     began = time.monotonic()
@@ -56,7 +56,7 @@ async def test_start_with_missing_or_wrong_token_fails_with_a_sentence(
 async def test_start_without_slack_fails_with_a_sentence(
     client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
-    with pytest.raises(CommandError, match="Slack cannot be reached"):
+    with pytest.raises(CommandError, match="Can't reach Slack"):
         async with running_app(settings, client, stores, api_url=f"http://127.0.0.1:{free_port()}/api/"):
             pass
 
@@ -68,7 +68,7 @@ async def test_start_without_redis_tells_how_to_get_one(no_dotenv: None) -> None
 
 
 async def test_start_records_that_the_app_is_installed(
-    server: Slack, client: FakeClient, stores: ChatStores, settings: Settings
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
     """A workspace that removed the app and installed it again keeps its data."""
     client.removed_spaces.add(SPACE)
@@ -77,7 +77,7 @@ async def test_start_records_that_the_app_is_installed(
     assert client.removed_spaces == set()
 
 
-async def test_app_stops_at_every_moment_of_its_start(clean_redis: str, client: FakeClient, server: Slack) -> None:
+async def test_app_stops_at_every_moment_of_its_start(clean_redis: str, client: FakeClient, server: FakeSlack) -> None:
     """A library that swallowed the cancellation once kept it running."""
     async with aiohttp.ClientSession() as session:
         for moment in range(24):
@@ -92,7 +92,7 @@ async def test_app_stops_at_every_moment_of_its_start(clean_redis: str, client: 
                         await asyncio.sleep(0)
 
 
-async def test_doctor_checks_tokens_scopes_and_socket_mode(server: Slack, settings: Settings) -> None:
+async def test_doctor_checks_tokens_scopes_and_socket_mode(server: FakeSlack, settings: Settings) -> None:
     """It checks nothing if Slack is not set up."""
     checks = await check_slack(settings, f"{server.address}/api/")
     assert {each.name: each.is_ok for each in checks} == {
@@ -103,17 +103,17 @@ async def test_doctor_checks_tokens_scopes_and_socket_mode(server: Slack, settin
     assert await check_slack(with_settings(settings, slack_bot_token=None, slack_app_token=None)) == []
 
 
-async def test_doctor_names_what_is_wrong_and_how_to_fix_it(server: Slack, settings: Settings) -> None:
+async def test_doctor_names_what_is_wrong_and_how_to_fix_it(server: FakeSlack, settings: Settings) -> None:
     server.scopes = ",".join(SCOPES[1:])
     wrong = {
         each.name: each
         for each in await check_slack(with_settings(settings, slack_app_token="xapp-old"), f"{server.address}/api/")
     }
     assert wrong["Slack scopes"].detail == f"missing: {SCOPES[0]}"
-    assert wrong["Slack scopes"].advice == translate(Msg.FIX_SLACK_SCOPES)
+    assert wrong["Slack scopes"].advice == translate(CliMsg.FIX_SLACK_SCOPES)
     assert (wrong["Slack app token"].is_ok, wrong["Slack app token"].advice) == (
         False,
-        translate(Msg.FIX_SLACK_APP_TOKEN),
+        translate(CliMsg.FIX_SLACK_APP_TOKEN),
     )
     nothing = await check_slack(settings, f"http://127.0.0.1:{free_port()}/api/")
     assert [each.is_ok for each in nothing] == [False, False]

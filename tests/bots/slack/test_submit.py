@@ -10,7 +10,7 @@ from bots.chat.requests import ChatRequest
 from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, LinkStatus
 from bots.slack.run import RunningApp
 from tests.support.fake_client import FakeClient
-from tests.support.slack.server import Slack
+from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, NEW_LINK, SECRET, SPACE
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
@@ -48,55 +48,55 @@ def change(kind: str, **more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def test_private_index_shows_its_start_and_its_end(
-    app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
+    app: RunningApp, server: FakeSlack, client: FakeClient, gate: threading.Event
 ) -> None:
     """Slack lets no app edit what it showed to one user."""
     await server.command(f"index {NEW_LINK}")
-    (first,) = await server.until(lambda: server.to(ANN))
+    (first,) = await server.wait_for(lambda: server.shown_to(ANN))
     assert "downloading" in first.text
     assert NEW_LINK in first.text
     gate.set()
-    (_, last) = await server.until(lambda: server.to(ANN)[1:] and server.to(ANN))
+    (_, last) = await server.wait_for(lambda: server.shown_to(ANN)[1:] and server.shown_to(ANN))
     assert "✅ Added “new”." in last.text
     assert (links(client)[0], client.videos[0].name) == (NEW_LINK, "Ann")
     assert server.posted == []
 
 
 async def test_public_index_edits_one_message(
-    app: RunningApp, server: Slack, client: FakeClient, gate: threading.Event
+    app: RunningApp, server: FakeSlack, client: FakeClient, gate: threading.Event
 ) -> None:
     client.settings[SPACE] = SpaceSettings(answers="public")
     await server.command(f"index {NEW_LINK} {OTHER_LINK}")
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert "Ann: /reel index" in posted.text
     gate.set()
-    await server.until(lambda: "Added “new”" in posted.text and "Added “other”" in posted.text)
+    await server.wait_for(lambda: "Added “new”" in posted.text and "Added “other”" in posted.text)
     assert posted.edits >= 1
     assert len(server.shown) == 1
 
 
-async def test_link_in_a_direct_message_is_added(app: RunningApp, server: Slack, gate: threading.Event) -> None:
+async def test_link_in_a_direct_message_is_added(app: RunningApp, server: FakeSlack, gate: threading.Event) -> None:
     """One message is edited through the stages."""
     await server.event(message(f"<{NEW_LINK}>", user=ANN, channel="D0000ANN", channel_type="im"))
-    (posted,) = await server.until(lambda: server.posted)
+    (posted,) = await server.wait_for(lambda: server.posted)
     assert "downloading" in posted.text
     gate.set()
-    await server.until(lambda: "Added" in posted.text)
+    await server.wait_for(lambda: "Added" in posted.text)
     assert len(server.shown) == 1
 
 
 async def test_failed_link_is_reported_with_reason_link_and_reference(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     client.sites = {NEW_LINK: ErrorCode.PRIVATE}
     await server.command(f"index {NEW_LINK}")
-    last = (await server.until(lambda: [each for each in server.to(ANN) if "⚠️" in each.text]))[0]
+    last = (await server.wait_for(lambda: [each for each in server.shown_to(ANN) if "⚠️" in each.text]))[0]
     assert "That video is private" in last.text
     assert NEW_LINK in last.text
     assert "Reference fa11ed00" in last.text
 
 
-async def test_private_index_shows_at_most_two_messages(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_private_index_shows_at_most_two_messages(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     """One message if the work ends at once."""
     caller = Caller(space=SPACE, user_id=ANN, display_name="Ann")
     place = {"delivery": "private", "channel": ALL, "url": server.response(ALL, ANN)}
@@ -109,34 +109,34 @@ async def test_private_index_shows_at_most_two_messages(app: RunningApp, server:
             await app.requests.responder.show(request, reply)
     assert ["downloading" in server.shown[0].text, "Added." in server.shown[1].text] == [True, True]
     await server.command(f"index {client.videos[0].link}")
-    await server.until(lambda: server.shown[2:])
+    await server.wait_for(lambda: server.shown[2:])
     await app.requests.tasks.wait_until_idle()
     assert len(server.shown) == 3
 
 
-async def test_hundred_links_are_reported_within_slacks_limits(app: RunningApp, server: Slack) -> None:
+async def test_hundred_links_are_reported_within_slacks_limits(app: RunningApp, server: FakeSlack) -> None:
     await server.command("index " + " ".join(f"{NEW_LINK}/{number}" for number in range(100)))
-    last = (await server.until(lambda: [each for each in server.to(ANN) if each.text.count("✅") > 100]))[0]
+    last = (await server.wait_for(lambda: [each for each in server.shown_to(ANN) if each.text.count("✅") > 100]))[0]
     assert all(f"“{number}”" in last.text for number in range(100))
 
 
-async def test_message_shortcut_adds_every_link(app: RunningApp, server: Slack, client: FakeClient) -> None:
+async def test_message_shortcut_adds_every_link(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     """A message without links is answered with a sentence."""
     body = server.interaction("message_action", ANN) | {"callback_id": "index", "channel": {"id": ALL, "name": "all"}}
     body["message"] = {"ts": "7.0", "text": f"look: <{NEW_LINK}|new> and <{OTHER_LINK}>", "user": BOB}
     await server.send("interactive", body | {"response_url": server.response(ALL, ANN)})
-    await server.until(lambda: {NEW_LINK, OTHER_LINK} <= set(links(client)))
+    await server.wait_for(lambda: {NEW_LINK, OTHER_LINK} <= set(links(client)))
     empty = body | {"message": {"ts": "7.1", "text": "no link"}, "trigger_id": "another"}
     await server.send("interactive", empty | {"response_url": server.response(ALL, ANN)})
-    await server.until(lambda: "Which video?" in server.to(ANN)[-1].text)
+    await server.wait_for(lambda: "Which video?" in server.shown_to(ANN)[-1].text)
 
 
 async def test_link_in_a_watched_channel_is_added_and_marked(
-    app: RunningApp, server: Slack, watched: FakeClient
+    app: RunningApp, server: FakeSlack, watched: FakeClient
 ) -> None:
     """Other channels and bots are ignored."""
     await server.event(message(f"see <{NEW_LINK}>", ts="7.1"))
-    await server.until(lambda: server.reactions == [(ALL, "7.1", "white_check_mark")])
+    await server.wait_for(lambda: server.reactions == [(ALL, "7.1", "white_check_mark")])
     assert links(watched)[0] == NEW_LINK
     await server.event(message(f"<{OTHER_LINK}>", channel=SECRET, channel_type="group"))
     await server.event(message(f"<{OTHER_LINK}>", bot_id="B9"))
@@ -148,25 +148,25 @@ async def test_link_in_a_watched_channel_is_added_and_marked(
 
 
 async def test_failed_link_in_a_watched_channel_is_reported_to_its_author(
-    app: RunningApp, server: Slack, watched: FakeClient
+    app: RunningApp, server: FakeSlack, watched: FakeClient
 ) -> None:
     """A link that leads to no video is ignored."""
     watched.sites = {NEW_LINK: ErrorCode.BLOCKED, OTHER_LINK: ErrorCode.NO_VIDEO}
     await server.event(message(f"<{NEW_LINK}> <{OTHER_LINK}>"))
-    (shown,) = await server.until(lambda: server.to(BOB))
+    (shown,) = await server.wait_for(lambda: server.shown_to(BOB))
     assert NEW_LINK in shown.text
     assert OTHER_LINK not in shown.text
     assert server.reactions == []
 
 
 async def test_library_follows_edits_and_deletion_of_a_message(
-    app: RunningApp, server: Slack, watched: FakeClient
+    app: RunningApp, server: FakeSlack, watched: FakeClient
 ) -> None:
     before, after = message(f"<{NEW_LINK}>"), message(f"<{OTHER_LINK}>")
     await server.event(before)
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     await server.event(change("message_changed", message=after, previous_message=before))
-    await server.until(lambda: server.called("reactions.add")[1:])
+    await server.wait_for(lambda: server.calls_of("reactions.add")[1:])
     assert (OTHER_LINK in links(watched), NEW_LINK in links(watched)) == (True, False)
     await server.event(change("message_deleted", previous_message=after))
     await app.requests.tasks.wait_until_idle()
@@ -174,10 +174,10 @@ async def test_library_follows_edits_and_deletion_of_a_message(
 
 
 async def test_deleted_message_removes_its_videos_after_the_watch_ended(
-    app: RunningApp, server: Slack, watched: FakeClient
+    app: RunningApp, server: FakeSlack, watched: FakeClient
 ) -> None:
     await server.event(message(f"<{NEW_LINK}>"))
-    await server.until(lambda: server.reactions)
+    await server.wait_for(lambda: server.reactions)
     watched.settings.clear()
     await app.requests.chat.stores.settings.invalidate_settings(SPACE)
     await server.event(message(f"<{OTHER_LINK}>", ts="7.5"))
@@ -187,7 +187,7 @@ async def test_deleted_message_removes_its_videos_after_the_watch_ended(
 
 
 async def test_links_are_added_by_admins_only_if_the_space_says_so(
-    app: RunningApp, server: Slack, client: FakeClient
+    app: RunningApp, server: FakeSlack, client: FakeClient
 ) -> None:
     """Slack is asked whether the author is an admin."""
     client.settings[SPACE] = SpaceSettings(watched=(ALL,), submitters="admins")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bots.discord.bot import Bot
 from tests.support.discord.gateway import TOKEN
-from tests.support.discord.server import Server
+from tests.support.discord.server import FakeDiscord
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Clock:
 
 
 @asynccontextmanager
-async def running_bot(bot: Bot, server: Server) -> AsyncIterator[Bot]:
+async def run_bot(bot: Bot, server: FakeDiscord) -> AsyncIterator[Bot]:
     """Run a bot for the block, which begins once it is connected."""
     before = len(server.identified)
     async with bot:
@@ -29,7 +29,7 @@ async def running_bot(bot: Bot, server: Server) -> AsyncIterator[Bot]:
         async with bot.chat.recover_requests("discord", bot.responder):
             connected = asyncio.create_task(bot.connect())
             try:
-                await server.until(lambda: len(server.identified) > before)
+                await server.wait_for(lambda: len(server.identified) > before)
                 yield bot
             finally:
                 await bot.close()

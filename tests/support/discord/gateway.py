@@ -1,4 +1,4 @@
-"""The gateway of the local Discord: sessions that begin, are resumed, are dropped and are forgotten."""
+"""The gateway of the fake Discord: sessions start, are dropped, resume and become invalid."""
 
 import asyncio
 import json
@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tests.support.discord.world import APPLICATION, BOT, GUILD, guild
+from tests.support.discord.world import APPLICATION, BOT, GUILD, make_guild
 
 TOKEN: Final = "the.right.token"
 CONTENT_FLAG: Final = 1 << 19
 CONTENT_INTENT: Final = 1 << 15
 
 
-class Gateway:
-    """Every connection and session, and what each was told."""
+class FakeGateway:
+    """All connections and sessions, with the events that each received."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -27,12 +27,12 @@ class Gateway:
         self._sessions: dict[str, list[dict[str, Any]]] = {}
         self._changed = asyncio.Condition()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
-    async def dispatch(self, name: str, data: Any, *, again: bool = False) -> None:
-        """An event to every connected session; those that are away hear it when they resume."""
+    async def dispatch(self, name: str, data: Any) -> None:
+        """Send an event to every session. One that is disconnected receives it when it resumes."""
         for session, events in self._sessions.items():
             event = {"op": 0, "t": name, "s": len(events) + 1, "d": data}
             if name.startswith("MESSAGE") and not self._reads(session):
@@ -46,7 +46,7 @@ class Gateway:
         return bool(self.identified and self.identified[-1]["intents"] & (1 << 9))
 
     async def drop(self, code: int = 1006) -> None:
-        """Every connection goes, without a word."""
+        """Close all connections; code 1006 aborts them without a close frame."""
         sockets = list(self._sockets)
         self._sockets.clear()
         for socket in sockets:
@@ -57,8 +57,8 @@ class Gateway:
             else:
                 await socket.close(code=code)
 
-    async def say(self, op: int, data: Any = None) -> None:
-        """A word of the gateway itself: 7 RECONNECT, 9 INVALID_SESSION."""
+    async def send_op(self, op: int, data: Any = None) -> None:
+        """Send a gateway opcode, such as 7 (reconnect) or 9 (invalid session)."""
         if op == 9 and data is False:
             self._sessions.clear()
         for socket in list(self._sockets):
@@ -71,24 +71,24 @@ class Gateway:
         try:
             async for received in socket:
                 if received.type is web.WSMsgType.TEXT:
-                    await self._hear(socket, json.loads(received.data))
+                    await self._receive(socket, json.loads(received.data))
         finally:
             self._sockets.pop(socket, None)
-            await self._tell()
+            await self._notify()
         return socket
 
-    async def _hear(self, socket: web.WebSocketResponse, word: dict[str, Any]) -> None:
-        match word["op"]:
+    async def _receive(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+        match message["op"]:
             case 1:
                 await socket.send_str(json.dumps({"op": 11, "d": None, "s": None, "t": None}))
             case 2:
-                await self._identify(socket, word["d"])
+                await self._identify(socket, message["d"])
             case 6:
-                await self._resume(socket, word["d"])
+                await self._resume(socket, message["d"])
             case _:
-                self.refused.append(f"gateway op {word['op']}")
+                self.refused.append(f"gateway op {message['op']}")
                 await socket.close(code=4001)
-        await self._tell()
+        await self._notify()
 
     async def _identify(self, socket: web.WebSocketResponse, data: dict[str, Any]) -> None:
         self.identified.append(data)
@@ -107,7 +107,7 @@ class Gateway:
             "guilds": [{"id": str(id), "unavailable": True} for id in self.guilds],
             "shard": data.get("shard", [0, 1]), "application": {"id": str(APPLICATION), "flags": self.flags},
         }  # fmt: skip
-        for name, body in [("READY", ready), *(("GUILD_CREATE", guild(id)) for id in self.guilds)]:
+        for name, body in [("READY", ready), *(("GUILD_CREATE", make_guild(id)) for id in self.guilds)]:
             events.append({"op": 0, "t": name, "s": len(events) + 1, "d": body})
             await socket.send_str(json.dumps(events[-1]))
 

@@ -1,4 +1,4 @@
-"""What Discord refuses of a message, a callback and a command, as its documentation says."""
+"""Discord's documented limits of messages, choices and commands. Each check returns the violations."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,53 +30,54 @@ MESSAGE_FIELDS = {
 COMMAND_NAME = re.compile(r"^[-_'\w]{1,32}$")
 
 
-def walk(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Every component, those inside others too."""
+def walk_components(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield every component, also nested ones."""
     for component in components:
         yield component
-        yield from walk(component.get("components", ()))
+        yield from walk_components(component.get("components", ()))
         if "accessory" in component:
             yield component["accessory"]
 
 
-def message(body: Mapping[str, Any], files: Mapping[str, bytes]) -> list[str]:
-    """What is wrong with a message that is sent or edited."""
-    wrong = [f"unknown field {name}" for name in body.keys() - MESSAGE_FIELDS]
+def check_message(body: Mapping[str, Any], files: Mapping[str, bytes]) -> list[str]:
+    """Check a message that is sent or edited."""
+    violations = [f"unknown field {name}" for name in body.keys() - MESSAGE_FIELDS]
     flags, components = body.get("flags") or 0, body.get("components") or []
     if flags & ~MESSAGE_FLAGS:
-        wrong.append(f"flags {flags}")
+        violations.append(f"flags {flags}")
     if len(body.get("content") or "") > 2000:
-        wrong.append("content over 2000")
+        violations.append("content over 2000")
     mentions = body.get("allowed_mentions")
     if mentions is None or mentions.get("parse") != [] or mentions.get("users") or mentions.get("roles"):
-        wrong.append(f"may ping: {mentions}")
+        violations.append(f"can notify: {mentions}")
     if flags & COMPONENTS_V2:
-        wrong += _layout(components)
+        violations += _layout(components)
         if body.get("content"):
-            wrong.append("content beside components of the second kind")
+            violations.append("content together with components V2")
     elif components:
-        wrong.append("components of the second kind without their flag")
+        violations.append("components V2 without their flag")
     elif not body.get("content") and not files:
-        wrong.append("empty message")
-    return wrong + _files(body, components, files)
+        violations.append("empty message")
+    return violations + _files(body, components, files)
 
 
 def _layout(components: Sequence[Mapping[str, Any]]) -> list[str]:
-    every = list(walk(components))
-    wrong = [] if 1 <= len(every) <= 40 else [f"{len(every)} components"]
+    every = list(walk_components(components))
+    violations = [] if 1 <= len(every) <= 40 else [f"{len(every)} components"]
     chars = sum(len(each["content"]) for each in every if each["type"] == TEXT)
     if chars > 4000:
-        wrong.append(f"{chars} characters of text")
+        violations.append(f"{chars} characters of text")
     ids = [each["custom_id"] for each in every if "custom_id" in each]
     if len(ids) != len(set(ids)):
-        wrong.append("the same custom_id twice")
-    for each in components:
-        if each["type"] not in (ROW, SECTION, TEXT, GALLERY):
-            wrong.append(f"component {each['type']} at the top")
+        violations.append("the same custom_id twice")
+    at_the_top = [each["type"] for each in components if each["type"] not in (ROW, SECTION, TEXT, GALLERY)]
+    violations += [f"component {kind} at the top" for kind in at_the_top]
     for each in every:
-        wrong += [f"unknown field {name} of component {each['type']}" for name in each.keys() - FIELDS[each["type"]]]
-        wrong += _component(each)
-    return wrong
+        violations += [
+            f"unknown field {name} of component {each['type']}" for name in each.keys() - FIELDS[each["type"]]
+        ]
+        violations += _component(each)
+    return violations
 
 
 def _component(each: Mapping[str, Any]) -> Iterator[str]:
@@ -91,7 +92,7 @@ def _component(each: Mapping[str, Any]) -> Iterator[str]:
             if len(each.get("label") or "") > 80 or not (each.get("label") or each.get("emoji")):
                 yield f"label {each.get('label')}"
             if ("url" in each) == ("custom_id" in each):
-                yield "a button needs an address or an id"
+                yield "a button needs a URL or an id"
         case 3:
             values = [option["value"] for option in each["options"]]
             if not 1 <= len(values) <= 25 or len(set(values)) != len(values):
@@ -113,42 +114,41 @@ def _component(each: Mapping[str, Any]) -> Iterator[str]:
 
 def _files(body: Mapping[str, Any], components: Any, files: Mapping[str, bytes]) -> list[str]:
     named = [each["filename"] for each in body.get("attachments") or []]
-    wrong = [] if len(named) <= 10 else ["over 10 files"]
-    for each in walk(components):
+    violations = [] if len(named) <= 10 else ["over 10 files"]
+    for each in walk_components(components):
         media = [each["media"]] if "media" in each else [item["media"] for item in each.get("items", ())]
-        for url in (one["url"] for one in media):
-            if not url.startswith("attachment://") or url.removeprefix("attachment://") not in named:
-                wrong.append(f"no file for {url}")
+        urls = [one["url"] for one in media]
+        violations += [f"no file for {url}" for url in urls if url not in {f"attachment://{name}" for name in named}]
     if any(len(each.get("description") or "") > 1024 for each in body.get("attachments") or []):
-        wrong.append("description of a file")
+        violations.append("description of a file")
     if len(files) != len(named):
-        wrong.append(f"{len(files)} files for {named}")
-    return wrong
+        violations.append(f"{len(files)} files for {named}")
+    return violations
 
 
-def choices(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with suggestions."""
-    wrong = [] if len(found) <= 25 else [f"{len(found)} choices"]
-    return wrong + [
+def check_choices(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Check the choices of an autocompletion."""
+    violations = [] if len(found) <= 25 else [f"{len(found)} choices"]
+    return violations + [
         f"choice {each}" for each in found if not (1 <= len(each["name"]) <= 100 and 1 <= len(each["value"]) <= 100)
     ]
 
 
-def commands(listed: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with a list of commands."""
-    wrong = []
+def check_commands(listed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Check the list of an application's commands."""
+    violations: list[str] = []
     for command in listed:
         if command["type"] == 1:
-            wrong += _named(command)
+            violations += _named(command)
             for option in command.get("options", ()):
-                wrong += _named(option)
+                violations += _named(option)
                 if len(option.get("choices", ())) > 25:
-                    wrong.append("choices")
+                    violations.append("choices")
             required = [option.get("required", False) for option in command.get("options", ())]
             if required != sorted(required, reverse=True):
-                wrong.append(f"{command['name']}: what must be given comes first")
-            wrong += _unique(command.get("options", ()))
-    return wrong + _unique([command for command in listed if command["type"] == 1])
+                violations.append(f"{command['name']}: required options come first")
+            violations += _unique(command.get("options", ()))
+    return violations + _unique([command for command in listed if command["type"] == 1])
 
 
 def _named(each: Mapping[str, Any]) -> Iterator[str]:
@@ -162,9 +162,9 @@ def _named(each: Mapping[str, Any]) -> Iterator[str]:
 
 def _unique(listed: Sequence[Mapping[str, Any]]) -> list[str]:
     locales = {locale for each in listed for locale in each.get("name_localizations") or {}}
-    wrong = []
+    violations = []
     for locale in ("", *locales):
         names = [(each.get("name_localizations") or {}).get(locale, each["name"]) for each in listed]
         if len(set(names)) != len(names):
-            wrong.append(f"the same name twice in {locale or 'English'}: {names}")
-    return wrong
+            violations.append(f"the same name twice in {locale or 'English'}: {names}")
+    return violations

@@ -1,19 +1,19 @@
-"""What the local Discord keeps of an interaction, and how it refuses and fails."""
+"""Interactions as the fake Discord keeps them, and the faults that tests plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.discord.world import Person
+from tests.support.discord.world import FakeUser
 
 
 @dataclass
-class Asked:
-    """One interaction as the platform sees it."""
+class FakeInteraction:
+    """One interaction as Discord sees it."""
 
     id: int
     token: str
-    user_id: Person
+    user_id: FakeUser
     at: float
     kind: int
     guild: int
@@ -22,17 +22,17 @@ class Asked:
     """The message whose button was pressed."""
     sent_at: float = 0.0
     acknowledged_s: float | None = None
-    """Seconds from the event to the callback, by the machine's clock."""
+    """Seconds from the event to the callback, in real time."""
     response: dict[str, Any] | None = None
     original: dict[str, Any] | None = None
-    """The message that answers."""
+    """The message that answers it."""
     shown: list[dict[str, Any]] = field(default_factory=list)
-    """Every state of every message that answered, oldest first."""
+    """Every state of every message that answered it, oldest first."""
 
 
 @dataclass
 class Fault:
-    """The next answers to some requests."""
+    """A planned answer to the next matching requests."""
 
     method: str
     address: str
@@ -42,7 +42,9 @@ class Fault:
     times: int = 1
 
 
-class Refused(Exception):
+class RefusedError(Exception):
+    """Discord refuses a request with this HTTP status, error code and message."""
+
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message

@@ -1,4 +1,4 @@
-"""The REST of the local Discord: each address that a bot asks, and what it answers or refuses."""
+"""The REST API of the fake Discord: the routes that a bot calls, and what they answer or refuse."""
 
 import asyncio
 import itertools
@@ -11,42 +11,41 @@ from typing import Any, Final, Literal
 from aiohttp import web
 
 from tests.support.discord import limits, spec
-from tests.support.discord.gateway import TOKEN, Gateway
-from tests.support.discord.records import Asked, Fault, Refused
+from tests.support.discord.gateway import TOKEN, FakeGateway
+from tests.support.discord.records import FakeInteraction, Fault, RefusedError
 from tests.support.discord.world import ADA, APPLICATION, BOT, STAMP
 
-ACKNOWLEDGE_WITHIN_S: Final = 3.0
-TOKEN_LIVES_S: Final = 900.0
-BODY: Final = web.RequestKey("body", dict[str, Any])
-FILES: Final = web.RequestKey("files", dict[str, bytes])
+ACKNOWLEDGEMENT_TIMEOUT_S: Final = 3.0
+TOKEN_LIFETIME_S: Final = 900.0
+BODY: Final[web.RequestKey[Any]] = web.RequestKey("body", object)
+FILES: Final[web.RequestKey[Any]] = web.RequestKey("files", object)
 
 
-class Rest(Gateway):
-    """What bots have sent, and what is there to be asked."""
+class FakeRestApi(FakeGateway):
+    """The state of the API: what bots have sent, and what they can ask for."""
 
-    def __init__(self, clock: Callable[[], float], described: bool) -> None:
+    def __init__(self, clock: Callable[[], float], checks_spec: bool) -> None:
         super().__init__()
         self.clock = clock
-        self.described = described
-        """Whether requests are held against Discord's description too, which takes time."""
+        self.checks_spec = checks_spec
         self.requests: list[tuple[str, str, Any]] = []
         self.commands: list[dict[str, Any]] = []
-        self.asked: dict[str, Asked] = {}
+        self.asked: dict[str, FakeInteraction] = {}
         self.messages: dict[int, dict[str, Any]] = {}
         self.posted: list[dict[str, Any]] = []
-        """Messages sent to channels, not as answers."""
+        """Messages in channels that answer no interaction."""
         self.reactions: list[tuple[int, str]] = []
         self.files: dict[str, bytes] = {}
         self.faults: list[Fault] = []
-        self.cdn_does: Literal["answer", "hang up", "stand still"] = "answer"
+        self.cdn_does: Literal["answer", "abort", "hang"] = "answer"
         self.fetched: list[str] = []
-        """Files that were asked for."""
+        """Files that were requested."""
         self._nonces: set[str] = set()
         self._ids = itertools.count(int((time.time() - 1_420_070_400) * 1000) << 22)
 
     @web.middleware
     async def rest(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Reads, checks and counts every request, and answers as Discord does."""
+        """Read, check and record a request, and answer as Discord does."""
         if not request.path.startswith("/api/v10/"):
             return await handler(request)  # type: ignore[no-any-return]
         address = request.path.removeprefix("/api/v10")
@@ -59,18 +58,18 @@ class Rest(Gateway):
             if fault := self._fault(request.method, address):
                 return _json(fault.status, fault.body, headers | dict(fault.headers))
             self._admit(request, address)
-            if self.described:
-                self._check(spec.complaints(request.method, address, body), 50035)
+            if self.checks_spec:
+                self._check(spec.find_violations(request.method, address, body), 50035)
             request[BODY], request[FILES] = body, files
             answer = await handler(request)
-        except Refused as refused:
+        except RefusedError as refused:
             self.refused.append(f"{request.method} {address}: {refused.message}")
             return _json(refused.status, {"code": refused.code, "message": refused.message}, headers)
         except web.HTTPNotFound:
-            self.refused.append(f"{request.method} {address}: no such address")
+            self.refused.append(f"{request.method} {address}: no such route")
             return _json(404, {"code": 0, "message": "404: Not Found"}, headers)
         finally:
-            await self._tell()
+            await self._notify()
         return _json(200, answer, headers) if answer is not None else web.Response(status=204, headers=headers)
 
     def _fault(self, method: str, address: str) -> Fault | None:
@@ -81,13 +80,13 @@ class Rest(Gateway):
         return None
 
     def _admit(self, request: web.Request, address: str) -> None:
-        with_token_of_its_own = address.startswith(("/interactions", "/webhooks"))
-        if not with_token_of_its_own and request.headers.get("Authorization") != f"Bot {TOKEN}":
-            raise Refused(401, 0, "401: Unauthorized")
+        has_interaction_token = address.startswith(("/interactions", "/webhooks"))
+        if not has_interaction_token and request.headers.get("Authorization") != f"Bot {TOKEN}":
+            raise RefusedError(401, 0, "401: Unauthorized")
 
-    def _check(self, wrong: Sequence[str], code: int) -> None:
-        if wrong:
-            raise Refused(400, code, "; ".join(wrong))
+    def _check(self, violations: Sequence[str], code: int) -> None:
+        if violations:
+            raise RefusedError(400, code, "; ".join(violations))
 
     async def me(self, request: web.Request) -> Any:
         return BOT
@@ -113,7 +112,7 @@ class Rest(Gateway):
         return self.commands
 
     async def put_commands(self, request: web.Request) -> Any:
-        self._check(limits.commands(request[BODY]), 50035)
+        self._check(limits.check_commands(request[BODY]), 50035)
         common = {
             "application_id": str(APPLICATION),
             "version": "1",
@@ -126,47 +125,47 @@ class Rest(Gateway):
 
     async def callback(self, request: web.Request) -> Any:
         asked = self.asked.get(request.match_info["token"])
-        if asked is None or self.clock() - asked.at > ACKNOWLEDGE_WITHIN_S:
-            raise Refused(404, 10062, "Unknown interaction")
+        if asked is None or self.clock() - asked.at > ACKNOWLEDGEMENT_TIMEOUT_S:
+            raise RefusedError(404, 10062, "Unknown interaction")
         if asked.response is not None:
-            raise Refused(400, 40060, "Interaction has already been acknowledged.")
+            raise RefusedError(400, 40060, "Interaction has already been acknowledged.")
         body = request[BODY]
         kind, data = body["type"], body.get("data") or {}
         if kind not in {2: (4, 5), 3: (4, 5, 6, 7), 4: (8,)}[asked.kind]:
-            raise Refused(400, 50035, f"callback {kind} to interaction {asked.kind}")
+            raise RefusedError(400, 50035, f"callback {kind} to interaction {asked.kind}")
         if kind == 8:
-            self._check(limits.choices(data["choices"]), 50035)
+            self._check(limits.check_choices(data["choices"]), 50035)
         asked.acknowledged_s = time.perf_counter() - asked.sent_at
         asked.response = body
         if kind == 5:
             flags = data.get("flags", 0)
             if flags & ~limits.EPHEMERAL:
-                raise Refused(400, 50035, f"flags {flags}")
+                raise RefusedError(400, 50035, f"flags {flags}")
             asked.original = self._message(asked.channel, {"flags": flags | 128}, asked)
         elif kind == 6:
             asked.original = asked.source
-        told = {"id": str(asked.id), "type": asked.kind}
+        interaction: dict[str, Any] = {"id": str(asked.id), "type": asked.kind}
         if kind != 5:
-            return {"interaction": told, "resource": {"type": kind}}
+            return {"interaction": interaction, "resource": {"type": kind}}
         assert asked.original is not None
-        told |= {"response_message_id": asked.original["id"], "response_message_loading": True}
-        return {"interaction": told, "resource": {"type": kind, "message": asked.original}}
+        interaction |= {"response_message_id": asked.original["id"], "response_message_loading": True}
+        return {"interaction": interaction, "resource": {"type": kind, "message": asked.original}}
 
-    def _of_token(self, request: web.Request) -> Asked:
+    def _of_token(self, request: web.Request) -> FakeInteraction:
         asked = self.asked.get(request.match_info["token"])
         if asked is None or int(request.match_info["application"]) != APPLICATION:
-            raise Refused(404, 10015, "Unknown Webhook")
-        if self.clock() - asked.at > TOKEN_LIVES_S:
-            raise Refused(401, 50027, "Invalid Webhook Token")
+            raise RefusedError(404, 10015, "Unknown Webhook")
+        if self.clock() - asked.at > TOKEN_LIFETIME_S:
+            raise RefusedError(401, 50027, "Invalid Webhook Token")
         if asked.response is None:
-            raise Refused(404, 10015, "Unknown Webhook")
+            raise RefusedError(404, 10015, "Unknown Webhook")
         return asked
 
     async def edit_original(self, request: web.Request) -> Any:
         asked = self._of_token(request)
         if asked.original is None:
-            raise Refused(404, 10008, "Unknown Message")
-        self._check(limits.message(request[BODY], request[FILES]), 50035)
+            raise RefusedError(404, 10008, "Unknown Message")
+        self._check(limits.check_message(request[BODY], request[FILES]), 50035)
         flags = asked.original["flags"] & limits.EPHEMERAL | request[BODY].get("flags", 0) & ~limits.EPHEMERAL
         id = asked.original["id"]
         edited = self._message(asked.channel, request[BODY], asked, request[FILES]) | {"id": id, "flags": flags}
@@ -177,17 +176,17 @@ class Rest(Gateway):
 
     async def follow_up(self, request: web.Request) -> Any:
         asked = self._of_token(request)
-        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        self._check(limits.check_message(request[BODY], request[FILES]), 50035)
         message = self._message(asked.channel, request[BODY], asked, request[FILES])
         self.messages[int(message["id"])] = message
         asked.shown.append(message)
         return message
 
     async def post(self, request: web.Request) -> Any:
-        self._check(limits.message(request[BODY], request[FILES]), 50035)
+        self._check(limits.check_message(request[BODY], request[FILES]), 50035)
         nonce = request[BODY].get("nonce")
         if nonce and len(nonce) > 25:
-            raise Refused(400, 50035, "nonce")
+            raise RefusedError(400, 50035, "nonce")
         message = self._message(int(request.match_info["channel"]), request[BODY], None, request[FILES])
         if nonce in self._nonces:
             return next(each for each in self.posted if each["nonce"] == nonce)
@@ -202,10 +201,10 @@ class Rest(Gateway):
 
     async def cdn(self, request: web.Request) -> web.Response:
         self.fetched.append(request.match_info["id"])
-        await self._tell()
-        if self.cdn_does == "stand still":
+        await self._notify()
+        if self.cdn_does == "hang":
             await asyncio.Event().wait()
-        if self.cdn_does == "hang up":
+        if self.cdn_does == "abort":
             assert request.transport is not None
             request.transport.abort()
         return web.Response(body=self.files[request.match_info["id"]])
@@ -220,7 +219,7 @@ class Rest(Gateway):
         self,
         channel: int,
         body: Mapping[str, Any],
-        asked: Asked | None = None,
+        asked: FakeInteraction | None = None,
         files: Mapping[str, bytes] | None = None,
         author: Mapping[str, Any] = BOT,
     ) -> dict[str, Any]:
@@ -245,7 +244,7 @@ class Rest(Gateway):
             "pinned": False,
             "type": 0,
             "flags": body.get("flags") or 0,
-            "components": _with_addresses(body.get("components") or [], urls),
+            "components": _replace_addresses(body.get("components") or [], urls),
         }
         if "message_reference" in body:
             message["message_reference"] = body["message_reference"]
@@ -257,15 +256,15 @@ class Rest(Gateway):
         return message
 
 
-def _with_addresses(components: Any, urls: Mapping[str, str]) -> Any:
-    """`attachment://` as the address that Discord gives the file, and numbered as Discord numbers components."""
+def _replace_addresses(components: Any, urls: Mapping[str, str]) -> Any:
+    """Replace `attachment://` by the address that Discord gives the file."""
     if isinstance(components, list):
-        return [_with_addresses(each, urls) for each in components]
+        return [_replace_addresses(each, urls) for each in components]
     if isinstance(components, dict):
         if "url" in components and components["url"] in urls:
             address = urls[components["url"]]
             return {"url": address, "proxy_url": address, "content_type": "image/jpeg", "width": 1, "height": 1}
-        return {name: _with_addresses(value, urls) for name, value in components.items()}
+        return {name: _replace_addresses(value, urls) for name, value in components.items()}
     return components
 
 
@@ -282,7 +281,8 @@ def _json(status: int, body: Any, headers: Mapping[str, str]) -> web.Response:
     return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers)
 
 
-def routes(server: Rest) -> Iterator[web.RouteDef]:
+def make_routes(server: FakeRestApi) -> Iterator[web.RouteDef]:
+    """Return the routes of the whole fake Discord."""
     api = "/api/v10"
     yield web.get("/gateway", server.gateway)
     yield web.get("/gateway/", server.gateway)

@@ -1,6 +1,6 @@
-"""Discord on loopback: its gateway and its REST, strict where Discord is strict, and people who use the bot.
+"""A fake Discord on loopback: gateway and REST API, as strict as Discord, and users of the bot.
 
-After Discord's published documentation and description. What it refuses is kept in `refused`.
+Written after Discord's published documentation and OpenAPI description. Refusals are kept in `refused`.
 """
 
 import asyncio
@@ -14,71 +14,77 @@ import yarl
 from aiohttp import web
 
 from tests.support.discord import limits
-from tests.support.discord.records import Asked
-from tests.support.discord.rest import Rest, routes
-from tests.support.discord.world import APPLICATION, CLIPS, GENERAL, GUILD, STAMP, VIEW, Person, partial, texts
+from tests.support.discord.records import FakeInteraction
+from tests.support.discord.rest import FakeRestApi, make_routes
+from tests.support.discord.world import APPLICATION, CLIPS, GENERAL, GUILD, STAMP, VIEW, FakeUser, partial_member, texts
 
 T = TypeVar("T")
-WAIT_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
 
 
-class Server(Rest):
-    """Discord, as far as a bot can tell."""
+class FakeDiscord(FakeRestApi):
+    """Discord as a bot sees it, and what tests do as its users."""
 
-    def __init__(self, clock: Callable[[], float], described: bool, wait_s: float) -> None:
-        super().__init__(clock, described)
-        self.wait_s = wait_s
+    def __init__(self, clock: Callable[[], float], checks_spec: bool, timeout_s: float) -> None:
+        super().__init__(clock, checks_spec)
+        self.timeout_s = timeout_s
 
     # ---- what tests wait for ----
 
-    async def until(self, what: Callable[[], T | None]) -> T:
-        """The first true value of `what`; fails with all that was refused."""
+    async def wait_for(self, get: Callable[[], T | None]) -> T:
+        """Return the first true value of `get`. A failure names everything that was refused."""
         try:
-            async with asyncio.timeout(self.wait_s), self._changed:
-                while not (value := what()):
+            async with asyncio.timeout(self.timeout_s), self._changed:
+                while not (value := get()):
                     await self._changed.wait()
                 return value
         except TimeoutError:
-            raise AssertionError(f"it never came; refused: {self.refused}; last: {self.requests[-3:]}") from None
+            raise AssertionError(f"timed out; refused: {self.refused}; last: {self.requests[-3:]}") from None
 
-    async def answered(self, asked: Asked, words: str = "") -> dict[str, Any]:
-        """The newest state of a message that answers an interaction, once it holds `words`."""
-        return await self.until(lambda: next((each for each in reversed(asked.shown) if words in texts(each)), None))
+    async def wait_for_answer(self, asked: FakeInteraction, words: str = "") -> dict[str, Any]:
+        """Return the newest state of a message that answers an interaction, once it contains `words`."""
+        return await self.wait_for(lambda: next((each for each in reversed(asked.shown) if words in texts(each)), None))
 
-    # ---- people ----
+    # ---- users ----
 
     async def command(
-        self, person: Person, name: str, /, *, channel: int = GENERAL, guild: int = GUILD, **options: Any
-    ) -> Asked:
-        """Somebody uses a slash command. Options as people give them; a picture as its bytes."""
+        self, person: FakeUser, name: str, /, *, channel: int = GENERAL, guild: int = GUILD, **options: Any
+    ) -> FakeInteraction:
+        """Use a slash command, with options as a user gives them; a picture as its bytes."""
         listed = next(each for each in self.commands if each["name"] == name and each["type"] == 1)
         given, resolved = self._options(listed, options)
         data = {"id": listed["id"], "name": name, "type": 1, "options": given, "resolved": resolved}
         return await self._interact(person, 2, data, guild, channel)
 
-    async def typing(self, person: Person, name: str, option: str, typed: str, /, **options: Any) -> Asked:
-        """Somebody types into an option that is completed."""
+    async def type_into(
+        self, person: FakeUser, name: str, option: str, typed: str, /, **options: Any
+    ) -> FakeInteraction:
+        """Type into an option that has autocompletion."""
         listed = next(each for each in self.commands if each["name"] == name)
         given, _ = self._options(listed, options)
         given.append({"name": option, "type": 3, "value": typed, "focused": True})
         data = {"id": listed["id"], "name": name, "type": 1, "options": given}
         return await self._interact(person, 4, data, GUILD, GENERAL)
 
-    async def menu(self, person: Person, name: str, message: dict[str, Any]) -> Asked:
-        """Somebody chooses an entry of a message's menu."""
+    async def menu(self, person: FakeUser, name: str, message: dict[str, Any]) -> FakeInteraction:
+        """Choose an entry of the menu of a message."""
         listed = next(each for each in self.commands if each["name"] == name and each["type"] == 3)
         data = {"id": listed["id"], "name": name, "type": 3, "target_id": message["id"],
                 "resolved": {"messages": {message["id"]: message}}}  # fmt: skip
         return await self._interact(person, 2, data, GUILD, GENERAL)
 
-    async def press(self, person: Person, message: dict[str, Any], label: str, number: int = 0) -> Asked:
-        """Somebody presses the `number`th button that is labelled so."""
-        buttons = [each for each in limits.walk(message["components"]) if each.get("label") == label]
+    async def press(self, person: FakeUser, message: dict[str, Any], label: str, number: int = 0) -> FakeInteraction:
+        """Press the button with this label, or the one with index `number` of several."""
+        buttons = [each for each in limits.walk_components(message["components"]) if each.get("label") == label]
         return await self._component(person, message, {"custom_id": buttons[number]["custom_id"], "component_type": 2})
 
-    async def choose(self, person: Person, message: dict[str, Any], name: str, values: Sequence[str]) -> Asked:
-        """Somebody chooses from the menu whose id ends so."""
-        menu = next(each for each in limits.walk(message["components"]) if each.get("custom_id", "").endswith(name))
+    async def choose(
+        self, person: FakeUser, message: dict[str, Any], name: str, values: Sequence[str]
+    ) -> FakeInteraction:
+        """Choose from the menu whose id ends with `name`."""
+        menu = next(
+            each for each in limits.walk_components(message["components"]) if each.get("custom_id", "").endswith(name)
+        )
         data: dict[str, Any] = {"custom_id": menu["custom_id"], "component_type": menu["type"], "values": list(values)}
         if menu["type"] == limits.CHANNEL_SELECT:
             data["resolved"] = {
@@ -86,23 +92,23 @@ class Server(Rest):
             }
         return await self._component(person, message, data)
 
-    async def _component(self, person: Person, message: dict[str, Any], data: dict[str, Any]) -> Asked:
+    async def _component(self, person: FakeUser, message: dict[str, Any], data: dict[str, Any]) -> FakeInteraction:
         home = next((id for id in self.guilds if 0 < int(message["channel_id"]) - id < 1000), GUILD)
         return await self._interact(person, 3, data, home, int(message["channel_id"]) - home, message)
 
     async def write(
-        self, person: Person, content: str, *, channel: int = CLIPS, guild: int = GUILD, silent: bool = False
+        self, person: FakeUser, content: str, *, channel: int = CLIPS, guild: int = GUILD, is_announced: bool = True
     ) -> dict[str, Any]:
-        """Somebody writes a message; Discord tells of its words only who may read them."""
+        """Write a message. Discord sends it only to sessions that may read messages."""
         message = self._message(guild + channel, {"content": content}, author=person.user)
         self.messages[int(message["id"])] = message
-        if not silent:
-            await self.dispatch("MESSAGE_CREATE", message | {"guild_id": str(guild), "member": partial(person)})
+        if is_announced:
+            await self.dispatch("MESSAGE_CREATE", message | {"guild_id": str(guild), "member": partial_member(person)})
         return message
 
-    async def edit(self, person: Person, message: dict[str, Any], content: str, at: str | None = STAMP) -> None:
+    async def edit(self, person: FakeUser, message: dict[str, Any], content: str, at: str | None = STAMP) -> None:
         message |= {"content": content, "edited_timestamp": at}
-        await self.dispatch("MESSAGE_UPDATE", message | {"guild_id": str(GUILD), "member": partial(person)})
+        await self.dispatch("MESSAGE_UPDATE", message | {"guild_id": str(GUILD), "member": partial_member(person)})
 
     async def delete(self, message: dict[str, Any]) -> None:
         gone = {"id": message["id"], "channel_id": message["channel_id"], "guild_id": str(GUILD)}
@@ -124,10 +130,10 @@ class Server(Rest):
         return given, {"attachments": attachments} if attachments else {}
 
     async def _interact(
-        self, person: Person, kind: int, data: Any, guild: int, channel: int, source: dict[str, Any] | None = None
-    ) -> Asked:
+        self, person: FakeUser, kind: int, data: Any, guild: int, channel: int, source: dict[str, Any] | None = None
+    ) -> FakeInteraction:
         id = next(self._ids)
-        asked = Asked(id, f"token-{id}", person, self.clock(), kind, guild, guild + channel, source)
+        asked = FakeInteraction(id, f"token-{id}", person, self.clock(), kind, guild, guild + channel, source)
         self.asked[asked.token] = asked
         event = {
             "id": str(id),
@@ -156,27 +162,30 @@ class Server(Rest):
 
 
 @asynccontextmanager
-async def serving(
-    clock: Callable[[], float] = time.time, described: bool = True, wait_s: float = WAIT_S
-) -> AsyncIterator[Server]:
-    """A server on a free port, to which discord.py goes meanwhile."""
-    server = Server(clock, described, wait_s)
+async def run_fake_discord(
+    clock: Callable[[], float] = time.time, checks_spec: bool = True, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[FakeDiscord]:
+    """Run a fake Discord on a free port, to which discord.py connects for the block.
+
+    With `checks_spec` requests are also checked against Discord's OpenAPI description, which takes time.
+    """
+    server = FakeDiscord(clock, checks_spec, timeout_s)
     app = web.Application(middlewares=[server.rest], client_max_size=64 * 2**20)
-    app.add_routes(routes(server))
+    app.add_routes(make_routes(server))
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        with pointed_at(server.url):
+        with redirect_discord_py(server.url):
             yield server
     finally:
         await runner.cleanup()
 
 
 @contextmanager
-def pointed_at(url: str) -> Iterator[None]:
-    """discord.py keeps Discord's addresses on these two classes."""
+def redirect_discord_py(url: str) -> Iterator[None]:
+    """Redirect discord.py for the block. It keeps Discord's addresses on two of its classes."""
     route, socket = discord.http.Route, discord.gateway.DiscordWebSocket
     base, gateway = route.BASE, socket.DEFAULT_GATEWAY
     route.BASE, socket.DEFAULT_GATEWAY = f"{url}/api/v10", yarl.URL(f"{url}/gateway".replace("http", "ws"))

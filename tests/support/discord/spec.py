@@ -1,4 +1,4 @@
-"""Holds requests against Discord's published OpenAPI description, where it is at hand."""
+"""Checks requests against Discord's published OpenAPI description, if it is present."""
 
 import json
 import os
@@ -12,19 +12,18 @@ from jsonschema.validators import validator_for
 from referencing import Registry, Resource
 
 VARIABLE = "REELSEEK_TEST_SPECS"
-BESIDE = Path(__file__).parents[4] / "shared" / "specs"
+DEFAULT_FOLDER = Path(__file__).parents[4] / "shared" / "specs"
 
 NOT_DESCRIBED = {"PATCH": {"tts"}, "PUT": {"nsfw"}}
-"""What discord.py sends besides with edits and with commands. Discord documents the second, the first it ignores."""
-
+"""Fields that discord.py sends in addition. Discord ignores the first and documents the second elsewhere."""
 
 _NUMBERS = re.compile(r"(?<=rs:)[\w-]+(?=:)|\d{6,}")
 
 
 @cache
 def path() -> Path | None:
-    """Discord's file, or None: then requests are held against `tests.support.discord.limits` alone."""
-    file = Path(os.environ.get(VARIABLE) or BESIDE) / "discord-openapi.json"
+    """Return Discord's file. None: requests are checked against `tests.support.discord.limits` only."""
+    file = Path(os.environ.get(VARIABLE) or DEFAULT_FOLDER) / "discord-openapi.json"
     return file if file.exists() else None
 
 
@@ -42,7 +41,7 @@ def _document() -> dict[str, Any]:
 
 @cache
 def _routes() -> list[tuple[re.Pattern[str], str]]:
-    """Longer templates first: `@original` before any message id."""
+    """Return the routes as patterns with their templates, fixed parts first: `@original` before any message id."""
     templates = sorted(_document()["paths"], key=lambda each: (each.count("{"), -len(each)))
     return [
         (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", re.escape(each).replace(r"\{", "{").replace(r"\}", "}"))), each)
@@ -51,7 +50,7 @@ def _routes() -> list[tuple[re.Pattern[str], str]]:
 
 
 @cache
-def _validator(template: str, method: str) -> Draft202012Validator | None:
+def _validator(template: str, method: str) -> Any:
     operation = _document()["paths"][template].get(method.lower())
     if operation is None:
         raise KeyError(f"{method} {template}")
@@ -61,43 +60,47 @@ def _validator(template: str, method: str) -> Draft202012Validator | None:
     resource = Resource.from_contents(_document() | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
     registry: Registry[Any] = Registry().with_resource("urn:discord", resource)
     schema = json.loads(json.dumps(content["schema"]).replace('"#/', '"urn:discord#/'))
-    return validator_for(schema, default=Draft202012Validator)(schema, registry=registry)  # type: ignore[no-any-return]
+    return validator_for(schema, default=Draft202012Validator)(schema, registry=registry)
 
 
-def complaints(method: str, address: str, body: Any) -> list[str]:
-    """What Discord's description has against a request; `address` begins after the version."""
+def find_violations(method: str, address: str, body: Any) -> list[str]:
+    """Return how a request violates Discord's description. `address` starts after the API version."""
     if path() is None:
         return []
     template = next((each for pattern, each in _routes() if pattern.fullmatch(address)), None)
     if template is None:
-        return [f"{method} {address}: there is no such address"]
-    return _judged(method, template, _NUMBERS.sub("1", json.dumps(body)))
+        return [f"{method} {address}: no such route"]
+    return _find_violations(method, template, _NUMBERS.sub("1", json.dumps(body)))
 
 
 @cache
-def _judged(method: str, template: str, body: str) -> list[str]:
-    """Once for each shape of a request: numbers and tokens are all one here, and checking takes its time."""
+def _find_violations(method: str, template: str, body: str) -> list[str]:
+    """Check a request whose numbers and tokens are replaced, once per shape, because a check takes long."""
     validator, parsed = _validator(template, method), json.loads(body)
     if validator is None or parsed is None:
         return []
-    parsed = [_described(method, each) for each in parsed] if isinstance(parsed, list) else _described(method, parsed)
+    parsed = (
+        [_without_additions(method, each) for each in parsed]
+        if isinstance(parsed, list)
+        else _without_additions(method, parsed)
+    )
     return [f"{method} {template}: {_deepest(error)}" for error in validator.iter_errors(parsed)]
 
 
-def _described(method: str, body: Any) -> Any:
-    beside = NOT_DESCRIBED.get(method, set())
-    return _worded({name: value for name, value in body.items() if name not in beside})
+def _without_additions(method: str, body: Any) -> Any:
+    additions = NOT_DESCRIBED.get(method, set())
+    return _with_text_ids({name: value for name, value in body.items() if name not in additions})
 
 
-def _worded(part: Any) -> Any:
-    """Ids as words: Discord takes them as plain numbers too, as its own examples and discord.py send them."""
+def _with_text_ids(part: Any) -> Any:
+    """Convert ids to text. Discord accepts numbers as well, as its examples and discord.py send them."""
     if isinstance(part, list):
-        return [_worded(each) for each in part]
+        return [_with_text_ids(each) for each in part]
     if isinstance(part, dict):
         ids = (
             ["id"] if "filename" in part or part.get("type") == "channel" else ["message_id", "channel_id", "guild_id"]
         )
-        return {name: str(value) if name in ids else _worded(value) for name, value in part.items()}
+        return {name: str(value) if name in ids else _with_text_ids(value) for name, value in part.items()}
     return part
 
 

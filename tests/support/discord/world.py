@@ -1,4 +1,4 @@
-"""Who and what is there on the local Discord: people, servers, channels, and how to read a message."""
+"""Users, guilds and channels of the fake Discord, and how to read its messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ STAMP: Final = "2026-11-21T10:00:00.000000+00:00"
 
 
 @dataclass(frozen=True)
-class Person:
+class FakeUser:
+    """A user of the fake Discord."""
+
     id: int
     name: str
     is_admin: bool = False
@@ -30,7 +32,7 @@ class Person:
                 "deaf": False, "mute": False, "flags": 0, "avatar": None, "permissions": str(permissions)}  # fmt: skip
 
 
-ADA, BOB, EVE = Person(11, "Ada"), Person(12, "Bob"), Person(13, "Eve", is_admin=True)
+ADA, BOB, EVE = FakeUser(11, "Ada"), FakeUser(12, "Bob"), FakeUser(13, "Eve", is_admin=True)
 GUILD, OTHER_GUILD = 7 * 10**17, 8 * 10**17
 SPACE: Final = f"discord:{GUILD}"
 ADMINS: Final = 71
@@ -38,8 +40,8 @@ GENERAL, SECRET, CLIPS = 101, 102, 103
 BOT: Final = {"id": str(APPLICATION), "username": "reelseek", "discriminator": "0", "avatar": None, "bot": True}
 
 
-def guild(guild_id: int) -> dict[str, Any]:
-    """A server with an open channel, one that only some may see, and one for clips."""
+def make_guild(guild_id: int) -> dict[str, Any]:
+    """Make a guild with a public channel, a private one, and one for clips."""
     hidden = [{"id": str(guild_id), "type": 0, "allow": "0", "deny": str(VIEW)}]
     channels = [(GENERAL, "general", []), (SECRET, "secret", hidden), (CLIPS, "clips", [])]
     return {
@@ -63,27 +65,28 @@ def guild(guild_id: int) -> dict[str, Any]:
              "nsfw": False, "parent_id": None, "topic": None}
             for id, name, overwrites in channels
         ],
-        "members": [{**Person(APPLICATION, "reelseek").member, "user": BOT}],
+        "members": [{**FakeUser(APPLICATION, "reelseek").member, "user": BOT}],
         "threads": [], "emojis": [], "stickers": [], "presences": [], "voice_states": [], "stage_instances": [],
         "guild_scheduled_events": [], "soundboard_sounds": [],
     }  # fmt: skip
 
 
 def texts(message: Mapping[str, Any]) -> str:
-    """All that a message says, its buttons too."""
+    """Return all texts of a message, with the labels of its buttons."""
     parts = [message["content"]]
-    for each in limits.walk(message["components"]):
+    for each in limits.walk_components(message["components"]):
         parts += [str(each[name]) for name in ("content", "label") if each.get(name)]
     return "\n".join(parts)
 
 
 def labels(message: Mapping[str, Any]) -> list[str]:
-    return [each["label"] for each in limits.walk(message["components"]) if each.get("label")]
+    """Return the labels of a message's buttons."""
+    return [each["label"] for each in limits.walk_components(message["components"]) if each.get("label")]
 
 
-def ephemeral(message: Mapping[str, Any]) -> bool:
+def is_ephemeral(message: Mapping[str, Any]) -> bool:
     return bool(message["flags"] & limits.EPHEMERAL)
 
 
-def partial(person: Person) -> dict[str, Any]:
+def partial_member(person: FakeUser) -> dict[str, Any]:
     return {name: value for name, value in person.member.items() if name not in ("user", "permissions")}

@@ -1,4 +1,4 @@
-"""What Slack refuses of blocks and views, after its published reference of Block Kit."""
+"""Slack's limits of blocks and views, after its published reference of Block Kit."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,8 +9,8 @@ FILE_ID = re.compile(r"F[A-Z0-9]{8,}")
 STYLES = {"bold", "italic", "strike", "code", "underline"}
 
 
-class Kit:
-    """Looks blocks over. `files` says which files of Slack may be shown."""
+class BlockKitValidator:
+    """Checks blocks and returns the violations. `files` tells which of Slack's files can be shown."""
 
     def __init__(self, files: Callable[[str], bool]) -> None:
         self._files = files
@@ -173,8 +173,8 @@ class Kit:
             yield from pings(text["text"], where)
 
 
-def options(given: Sequence[Thing]) -> list[str]:
-    """What is wrong with what an external select is given."""
+def check_options(given: Sequence[Thing]) -> list[str]:
+    """Check the options of an external select."""
     return list(_options(given))
 
 
@@ -188,7 +188,7 @@ def _options(given: Sequence[Thing]) -> Iterator[str]:
 
 
 def pings(text: str, where: str) -> Iterator[str]:
-    """Text that would ring for somebody: nothing of ours may."""
+    """Return the mentions in a text that would notify someone. Ours must have none."""
     if re.search(r"<[!@]", text):
         yield f"{where}: pings"
 

@@ -1,4 +1,4 @@
-"""The Web API's methods that the app calls: each answers as Slack does, and refuses what Slack refuses."""
+"""The Web API methods that the app calls. Each answers as Slack does, and refuses what Slack refuses."""
 
 import itertools
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.slack.blockkit import Kit, pings
+from tests.support.slack.blockkit import BlockKitValidator, pings
 
 BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-1-good", "xapp-1-good", "shhh"
 CLIENT_ID, CLIENT_SECRET = "1.2", "client-secret"
@@ -20,7 +20,9 @@ SCOPES = (
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
+    """A call of a Web API method."""
+
     method: str
     args: Mapping[str, Any]
     token: str
@@ -29,92 +31,99 @@ class Call:
 
 
 @dataclass
-class Shown:
-    """A message as people see it; `to` names the one person who does, and `edits` counts how often it was changed."""
+class ShownMessage:
+    """A message as users see it.
+
+    `shown_to` is the user who alone sees it, empty for a whole channel; `edits` counts its changes.
+    """
 
     channel: str
     ts: str
     payload: Mapping[str, Any]
-    to: str = ""
+    shown_to: str = ""
     edits: int = 0
     team: str = TEAM
 
     @property
     def text(self) -> str:
-        """All that can be read, in order."""
+        """Everything that can be read, in order."""
         return "\n".join([*_texts(self.payload.get("blocks") or ()), self.payload.get("text") or ""])
 
     def buttons(self, label: str) -> list[Mapping[str, Any]]:
-        """Buttons whose label holds these words."""
+        """Return the buttons whose label contains `label`."""
         blocks = [block for block in self.payload["blocks"] if block["type"] == "actions"]
         elements = [each for block in blocks for each in block["elements"]]
         return [each for each in elements if label in each["text"]["text"]]
 
     @property
     def files(self) -> list[str]:
-        """Pictures in it, by the ids of their files."""
+        """The file ids of its pictures."""
         blocks = self.payload.get("blocks") or ()
         images = [block.get("accessory", block) for block in blocks]
         return [image["slack_file"]["id"] for image in images if "slack_file" in image]
 
 
 @dataclass
-class Response:
-    """An address at which one interaction may be answered."""
+class ResponseUrl:
+    """The response URL of one interaction."""
 
     channel: str
     user: str
     at: float
-    message: Shown | None = None
-    """That of the button; a command has none, and then nothing is replaced."""
+    message: ShownMessage | None = None
+    """The message with the button; None for a command, whose message cannot be replaced."""
     uses: int = 0
 
 
 @dataclass
-class File:
+class UploadedFile:
+    """A file that the app uploaded."""
+
     content: bytes = b""
     alt: str = ""
     complete: bool = False
     looks: int = 0
-    """How often files.info still says that it isn't read."""
+    """How often files.info still reports that it is not processed."""
 
 
 @dataclass
-class Methods:
-    """A workspace as its methods see it."""
+class FakeWebApi:
+    """The state of a workspace, and the methods on it."""
 
     tokens: dict[str, str] = field(default_factory=lambda: {BOT_TOKEN: TEAM})
-    """Workspaces by the tokens that are good for them."""
+    """Workspaces by their valid tokens."""
     codes: dict[str, str] = field(default_factory=lambda: {"good": BOT_TOKEN})
-    """Tokens by the codes that an installation brings."""
+    """Tokens by OAuth codes."""
     org: str = ""
     """The organisation of Enterprise Grid that the workspace is part of, if any."""
     scopes: str = SCOPES
     looks: int = 1
-    """How often files.info says of each new file that it isn't read yet."""
+    """How often files.info reports each new file as not processed."""
     address: str = ""
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     channels: dict[str, dict[str, Any]] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
-    """Channels that the bot is no member of and may not post to."""
-    shown: list[Shown] = field(default_factory=list)
+    """Channels that the bot has not joined and may not post in."""
+    shown: list[ShownMessage] = field(default_factory=list)
     views: list[Mapping[str, Any]] = field(default_factory=list)
     homes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     reactions: list[tuple[str, str, str]] = field(default_factory=list)
-    files: dict[str, File] = field(default_factory=dict)
+    files: dict[str, UploadedFile] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        self._kit = Kit(lambda id: id in self.files and self.files[id].complete and not self.files[id].looks)
+        self._kit = BlockKitValidator(
+            lambda id: id in self.files and self.files[id].complete and not self.files[id].looks
+        )
 
     def id(self, prefix: str) -> str:
         return f"{prefix}{next(self._ids):08}"
 
     @property
-    def posted(self) -> list[Shown]:
-        """What all of a channel see."""
-        return [shown for shown in self.shown if not shown.to]
+    def posted(self) -> list[ShownMessage]:
+        """The messages that a whole channel sees."""
+        return [shown for shown in self.shown if not shown.shown_to]
 
     def _admitted(self, method: str, token: str) -> bool:
         match method:
@@ -157,7 +166,7 @@ class Methods:
         if args["channel"] in self.closed:
             return {"ok": False, "error": "not_in_channel"}
         channel = args["channel"].replace("U", "D", 1) if args["channel"].startswith("U") else args["channel"]
-        shown = Shown(channel, self._stamp(), args, team=args["_team"])
+        shown = ShownMessage(channel, self._stamp(), args, team=args["_team"])
         self.shown.append(shown)
         return {"ok": True, "channel": channel, "ts": shown.ts, "message": {}}
 
@@ -166,7 +175,7 @@ class Methods:
             return self._refuse(wrong, "invalid_blocks")
         if args["channel"] in self.closed:
             return {"ok": False, "error": "channel_not_found"}
-        self.shown.append(Shown(args["channel"], self._stamp(), args, to=args["user"]))
+        self.shown.append(ShownMessage(args["channel"], self._stamp(), args, shown_to=args["user"]))
         return {"ok": True, "message_ts": self.shown[-1].ts}
 
     def _chat_update(self, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,14 +208,14 @@ class Methods:
 
     def _files_getUploadURLExternal(self, args: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         id = self.id("F")
-        self.files[id] = File(alt=args.get("alt_txt", ""), looks=self.looks)
+        self.files[id] = UploadedFile(alt=args.get("alt_txt", ""), looks=self.looks)
         return {"ok": True, "file_id": id, "upload_url": f"{self.address}/upload/{id}"}
 
     def _files_completeUploadExternal(self, args: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         for each in args["files"]:
             file = self.files[each["id"]]
             if not file.content.startswith(b"\xff\xd8"):
-                return self._refuse([f"file {each['id']} is no picture"], "invalid_arguments")
+                return self._refuse([f"file {each['id']} is not a picture"], "invalid_arguments")
             file.complete = True
         return {"ok": True, "files": [{"id": each["id"], "title": each.get("title")} for each in args["files"]]}
 

@@ -1,6 +1,6 @@
-"""Requests held against Slack's own description of its Web API, where that is at hand.
+"""Checks requests against Slack's own description of its Web API, if it is present.
 
-The description is of 2021: what came later is listed here by name.
+The description is of 2021. Methods and arguments that are newer are listed here.
 """
 
 import json
@@ -18,11 +18,11 @@ NEWER_METHODS = {
 NEWER_ARGUMENTS: dict[str, set[str]] = {
     "auth.test": {"team_id"},  # the library tells each method which workspace an event came from
 }
-"""By method: what the description does not know yet."""
+"""By method: arguments that the description lacks."""
 
 
-def folder() -> Path | None:
-    """Where the published descriptions lie; None: that layer is skipped."""
+def find_specs() -> Path | None:
+    """Return the folder of the published descriptions. None: this check is skipped."""
     given = os.environ.get("REELSEEK_TEST_SPECS")
     found = Path(given) if given else Path(__file__).parents[4] / "shared" / "specs"
     return found if found.is_dir() else None
@@ -30,8 +30,8 @@ def folder() -> Path | None:
 
 @cache
 def methods() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """The parameters of each method by name; nothing where the description is not at hand."""
-    if (specs := folder()) is None:
+    """Return the parameters of each method by name, or nothing without the description."""
+    if (specs := find_specs()) is None:
         return {}
     paths = json.loads((specs / "slack-web-openapi-2021.json").read_text())["paths"]
     return {
@@ -42,8 +42,8 @@ def methods() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     }
 
 
-def problems(method: str, args: Mapping[str, Any]) -> list[str]:
-    """What the description does not allow of a call."""
+def find_violations(method: str, args: Mapping[str, Any]) -> list[str]:
+    """Return how a call violates the description."""
     if not methods() or method in NEWER_METHODS:
         return []
     if method not in methods():

@@ -1,6 +1,6 @@
-"""Slack as far as the app meets it: Web API, Socket Mode, response addresses, files, and signed requests over HTTP.
+"""A fake Slack: Web API, Socket Mode, response URLs, file uploads, and signed requests over HTTP.
 
-Written after Slack's published reference. It refuses what Slack refuses, and notes down each refusal.
+Written after Slack's published reference. It refuses what Slack refuses. Refusals are kept in `refused`.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ import aiohttp
 from aiohttp import WSMsgType, web
 
 from tests.support.slack import published
-from tests.support.slack.methods import BOT, SIGNING_SECRET, TEAM, Call, Methods, Response, Shown
+from tests.support.slack.methods import BOT, SIGNING_SECRET, TEAM, ApiCall, FakeWebApi, ResponseUrl, ShownMessage
 
-USES, LASTS_S = 5, 30 * 60
+MAX_USES, LIFETIME_S = 5, 30 * 60
 RESPONSE_FIELDS = {
     "text",
     "blocks",
@@ -36,33 +36,33 @@ RESPONSE_FIELDS = {
 
 
 @dataclass
-class Slack(Methods):
-    """One workspace. `clock` is what response addresses lapse by."""
+class FakeSlack(FakeWebApi):
+    """One workspace. Response URLs expire by `clock`."""
 
     clock: Callable[[], float] = time.time
     request_url: str = ""
-    """Where the app listens; empty: it is reached over Socket Mode."""
+    """Where the app listens; empty if it uses Socket Mode."""
     fails: dict[str, deque[Callable[[], web.Response]]] = field(default_factory=lambda: defaultdict(deque))
-    """Answers that a method gives before it works again."""
+    """Failures that a method answers with before it works again."""
     held: set[str] = field(default_factory=set)
-    """Methods that are answered only once nobody listens any more."""
-    calls: list[Call] = field(default_factory=list)
-    responses: dict[str, Response] = field(default_factory=dict)
+    """Methods that are answered only after the app has disconnected."""
+    calls: list[ApiCall] = field(default_factory=list)
+    responses: dict[str, ResponseUrl] = field(default_factory=dict)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
-    deaf: bool = False
-    """Connections stay open and answer nothing, pings included."""
+    is_unresponsive: bool = False
+    """Connections stay open but answer nothing, not even pings."""
     connections: int = 0
     acks: dict[str, Any] = field(default_factory=dict)
     acknowledged_s: list[float] = field(default_factory=list)
-    """How long each envelope's acknowledgement took."""
+    """How long the acknowledgement of each envelope took."""
     _sent_s: dict[str, float] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _session: aiohttp.ClientSession | None = None
 
-    # ---- what tests do ----
+    # ---- users ----
 
-    async def until(self, happened: Callable[[], Any], timeout_s: float = 20) -> Any:
-        """Waits until it has, and gives what it gave."""
+    async def wait_for(self, happened: Callable[[], Any], timeout_s: float = 20) -> Any:
+        """Return the value of `happened` once it is true."""
         async with asyncio.timeout(timeout_s), self._changed:
             await self._changed.wait_for(happened)
         return happened()
@@ -82,8 +82,8 @@ class Slack(Methods):
         }
         return await self.send("slash_commands", body)
 
-    async def press(self, shown: Shown, button: Mapping[str, Any], user: str = "U0000ANN") -> Any:
-        ephemeral = bool(shown.to)
+    async def press(self, shown: ShownMessage, button: Mapping[str, Any], user: str = "U0000ANN") -> Any:
+        ephemeral = bool(shown.shown_to)
         message = {"ts": shown.ts, "blocks": shown.payload["blocks"], "text": shown.payload.get("text", "")}
         if thread := shown.payload.get("thread_ts"):
             message["thread_ts"] = thread
@@ -118,45 +118,45 @@ class Slack(Methods):
             "api_app_id": "A1",
         }
 
-    def response(self, channel: str, user: str, message: Shown | None = None) -> str:
-        """A new address to answer at."""
+    def response(self, channel: str, user: str, message: ShownMessage | None = None) -> str:
+        """Make a new response URL."""
         id = self.id("R")
-        self.responses[id] = Response(channel, user, self.clock(), message)
+        self.responses[id] = ResponseUrl(channel, user, self.clock(), message)
         return f"{self.address}/respond/{id}"
 
-    def to(self, user: str) -> list[Shown]:
-        """What only that person was shown."""
-        return [shown for shown in self.shown if shown.to == user]
+    def shown_to(self, user: str) -> list[ShownMessage]:
+        """Return the messages that only this user sees."""
+        return [shown for shown in self.shown if shown.shown_to == user]
 
-    def called(self, method: str) -> list[Call]:
+    def calls_of(self, method: str) -> list[ApiCall]:
         return [call for call in self.calls if call.method == method]
 
     # ---- sending to the app ----
 
     async def send(self, kind: str, payload: Mapping[str, Any], **envelope: Any) -> Any:
-        """Delivers, and gives what the app acknowledged with."""
+        """Deliver a payload. Returns what the app acknowledged it with."""
         return await (self._post(kind, payload) if self.request_url else self._push(kind, payload, **envelope))
 
     async def _push(
         self, kind: str, payload: Mapping[str, Any], socket: int = -1, patience_s: float = 20, **envelope: Any
     ) -> Any:
         id = self.id("envelope-")
-        await self.until(lambda: self.sockets)
+        await self.wait_for(lambda: self.sockets)
         message = {"envelope_id": id, "type": kind, "payload": payload, "accepts_response_payload": True} | envelope
         self._sent_s[id] = time.perf_counter()
         await self.sockets[socket].send_json(message)
-        await self.until(lambda: id in self.acks, patience_s)
+        await self.wait_for(lambda: id in self.acks, patience_s)
         return self.acks[id]
 
     async def drop(self) -> None:
-        """Every connection is gone, without a word."""
+        """Abort all connections."""
         for socket in self.sockets:
             transport = socket._req.transport if socket._req else None
             assert transport
             transport.abort()
 
-    async def say(self, message: Mapping[str, Any]) -> None:
-        """A word of Socket Mode itself, on the newest connection."""
+    async def send_message(self, message: Mapping[str, Any]) -> None:
+        """Send a message of Socket Mode itself on the newest connection."""
         await self.sockets[-1].send_json(message)
 
     async def _post(self, kind: str, payload: Mapping[str, Any], secret: str = SIGNING_SECRET) -> Any:
@@ -172,7 +172,7 @@ class Slack(Methods):
         return json.loads(text) if text.startswith("{") else text
 
     async def post(self, body: str, type: str, secret: str, at: int | None = None) -> tuple[int, str]:
-        """A signed request, as Slack makes it."""
+        """Send a signed request, as Slack does. Returns the status and the body."""
         stamp = str(at or int(time.time()))
         signature = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
         headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}", "Content-Type": type}
@@ -187,14 +187,14 @@ class Slack(Methods):
         args = await _arguments(request)
         token = token.removeprefix("Bearer ") or args.pop("token", "")
         if method in self.held:
-            await self.until(lambda: not self.sockets)
-        if self.fails[method]:
+            await self.wait_for(lambda: not self.sockets)
+        if failures := self.fails[method]:
             async with self._changed:
-                self.calls.append(Call(method, args, token, {}))
+                self.calls.append(ApiCall(method, args, token, {}))
                 self._changed.notify_all()
-            return self.fails[method].popleft()()
-        wrong = published.problems(method, args)
-        handler = getattr(self, "_" + method.replace(".", "_"), None)
+            return failures.popleft()()
+        wrong = published.find_violations(method, args)
+        handler: Any = getattr(self, "_" + method.replace(".", "_"), None)
         if handler is None:
             wrong.append(f"{method}: unknown method")
         if wrong:
@@ -204,18 +204,18 @@ class Slack(Methods):
         else:
             answer = handler(args | {"_team": self.tokens.get(token, TEAM)})
         async with self._changed:
-            self.calls.append(Call(method, args, token, answer))
+            self.calls.append(ApiCall(method, args, token, answer))
             self._changed.notify_all()
         return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
 
-    # ---- elsewhere ----
+    # ---- response URLs, uploads and Socket Mode ----
 
     async def respond(self, request: web.Request) -> web.Response:
         response, payload = self.responses[request.match_info["id"]], await request.json()
         error = ""
-        if response.uses >= USES:
+        if response.uses >= MAX_USES:
             error = "used_url"
-        elif self.clock() - response.at > LASTS_S:
+        elif self.clock() - response.at > LIFETIME_S:
             error = "expired_url"
         elif wrong := [f"response: {name}" for name in set(payload) - RESPONSE_FIELDS] + self._message(payload):
             self.refused += wrong
@@ -228,8 +228,10 @@ class Slack(Methods):
                 response.message.payload = payload
                 response.message.edits += 1
             else:
-                alone = payload.get("response_type", "ephemeral") == "ephemeral"
-                self.shown.append(Shown(response.channel, self._stamp(), payload, to=response.user if alone else ""))
+                is_private = payload.get("response_type", "ephemeral") == "ephemeral"
+                self.shown.append(
+                    ShownMessage(response.channel, self._stamp(), payload, shown_to=response.user if is_private else "")
+                )
             self._changed.notify_all()
         return web.Response(text="ok")
 
@@ -240,7 +242,7 @@ class Slack(Methods):
     async def link(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
-        if not self.deaf:
+        if not self.is_unresponsive:
             await socket.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A1"}})
         async with self._changed:
             self.sockets.append(socket)
@@ -248,9 +250,9 @@ class Slack(Methods):
             self._changed.notify_all()
         try:
             async for message in socket:
-                if message.type is WSMsgType.PING and not self.deaf:
+                if message.type is WSMsgType.PING and not self.is_unresponsive:
                     await socket.pong(message.data)
-                elif message.type is WSMsgType.TEXT and not self.deaf:
+                elif message.type is WSMsgType.TEXT and not self.is_unresponsive:
                     ack = json.loads(message.data)
                     self.acknowledged_s.append(time.perf_counter() - self._sent_s[ack["envelope_id"]])
                     async with self._changed:
@@ -264,9 +266,9 @@ class Slack(Methods):
 
 
 @asynccontextmanager
-async def slack(**settings: Any) -> AsyncIterator[Slack]:
-    """A workspace with Ann, who is an admin, Kim, who reads Korean, a public and a private channel."""
-    server = Slack(**settings)
+async def run_fake_slack(**settings: Any) -> AsyncIterator[FakeSlack]:
+    """Run a workspace with Ann (an admin), Bob, Kim (who reads Korean), a public and a private channel."""
+    server = FakeSlack(**settings)
     server.users = {
         "U0000ANN": {"name": "ann", "profile": {"display_name": "Ann"}, "locale": "en-GB", "is_admin": True},
         "U0000BOB": {"name": "bob", "profile": {"real_name": "Bob"}, "locale": "en-US", "is_admin": False},
@@ -290,7 +292,7 @@ async def slack(**settings: Any) -> AsyncIterator[Slack]:
 
 
 async def _arguments(request: web.Request) -> dict[str, Any]:
-    """A call's arguments, however they are sent."""
+    """Return the arguments of a call in any of Slack's encodings."""
     args: dict[str, Any] = dict(request.query)
     if request.content_type == "application/json":
         args |= await request.json()

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from tests.support.fake_client import FakeVideo
-from tests.support.slack.methods import TEAM, Shown
-from tests.support.slack.server import Slack
+from tests.support.slack.methods import TEAM, ShownMessage
+from tests.support.slack.server import FakeSlack
 
 SPACE: Final = f"slack:{TEAM}"
 ANN, BOB, KIM = "U0000ANN", "U0000BOB", "U0000KIM"
@@ -27,9 +27,9 @@ def make_film(number: int, title: str | None = None) -> FakeVideo:
     return FakeVideo(link, title or f"Film {number}", ("a dog runs",), space=SPACE, submitter=BOB, name="Bob")
 
 
-async def ask(server: Slack, words: str, user: str = ANN, channel: str = ALL) -> Shown:
+async def ask(server: FakeSlack, words: str, user: str = ANN, channel: str = ALL) -> ShownMessage:
     """Send `/reel words`. Returns the first message that the user is shown for it."""
-    before = len(server.to(user))
+    before = len(server.shown_to(user))
     await server.command(words, user, channel)
-    shown: Shown = (await server.until(lambda: server.to(user)[before:]))[0]
+    shown: ShownMessage = (await server.wait_for(lambda: server.shown_to(user)[before:]))[0]
     return shown
