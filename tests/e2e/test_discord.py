@@ -14,8 +14,8 @@ from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
 from tests.support.clips import serve_clip, serve_samples
 from tests.support.discord.bot import run_bot
-from tests.support.discord.server import Server, serving
-from tests.support.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, ephemeral, labels, texts
+from tests.support.discord.server import FakeDiscord, run_fake_discord
+from tests.support.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, is_ephemeral, labels, texts
 from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
 from tests.support.processes import REELSEEK, Process, run_worker
 from tests.support.site import Site
@@ -34,14 +34,14 @@ def worker(request: pytest.FixtureRequest, clean_redis: str, tmp_path: Path) -> 
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving(wait_s=60) as served:
+async def server() -> AsyncIterator[FakeDiscord]:
+    async with run_fake_discord(timeout_s=60) as served:
         yield served
     assert served.refused == []
 
 
 @pytest.fixture
-async def bot(worker: Process, server: Server, clean_redis: str, tmp_path: Path) -> AsyncIterator[Bot]:
+async def bot(worker: Process, server: FakeDiscord, clean_redis: str, tmp_path: Path) -> AsyncIterator[Bot]:
     settings = Settings(redis_url=clean_redis, data_dir=tmp_path, search_timeout_s=20)
     async with (
         connect_client(settings) as client,
@@ -54,84 +54,84 @@ async def bot(worker: Process, server: Server, clean_redis: str, tmp_path: Path)
 
 
 @pytest.mark.timeout(240)
-async def test_all_commands_and_buttons(bot: Bot, server: Server, site: Site) -> None:
+async def test_all_commands_and_buttons(bot: Bot, server: FakeDiscord, site: Site) -> None:
     """Submit with progress, find, page, vote, more like, inside, share, list the library, forget."""
     bikes, walk, bunny = serve_samples(site, "city_bikes", "city_walk", "big_buck_bunny")
 
     # submit: a command, a message's menu
     asked = await server.command(ADA, "index", link=f"{bikes} {walk}")
-    await server.until(lambda: asked.shown and texts(asked.shown[-1]).count("Added “") == 2)
+    await server.wait_for(lambda: asked.shown and texts(asked.shown[-1]).count("Added “") == 2)
     assert len(asked.shown) > 1
-    message = await server.write(BOB, f"see {bunny}", channel=GENERAL, silent=True)
-    await server.answered(await server.menu(BOB, "Index the links in this message", message), "Added “big buck bunny”")
+    message = await server.write(BOB, f"see {bunny}", channel=GENERAL, is_announced=False)
+    await server.wait_for_answer(await server.menu(BOB, "Add the videos in this message", message), "Added “big buck bunny”")
 
     # find, page
-    shown = await server.answered(await server.command(ADA, "find", words="bicycles in a street", limit=2), "Next")
-    assert ephemeral(shown)
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="bicycles in a street", limit=2), "Next")
+    assert is_ephemeral(shown)
     assert len(shown["attachments"]) == 2
     assert texts(shown).index("city bikes") < texts(shown).index("0:")
     assert "added by Ada" in texts(shown)
-    turned = await server.answered(await server.press(ADA, shown, "Next"), "Back")
+    turned = await server.wait_for_answer(await server.press(ADA, shown, "Next"), "Back")
     assert turned["id"] == shown["id"]
-    first = await server.answered(await server.press(ADA, turned, "Back"), "Next")
+    first = await server.wait_for_answer(await server.press(ADA, turned, "Back"), "Next")
 
     # vote, more like this, inside, share
-    await server.answered(await server.press(ADA, first, "Good match"), "Thanks")
-    assert "more like" in texts(await server.answered(await server.press(ADA, first, "More like this"))).lower()
-    inside = await server.answered(await server.press(ADA, first, "Search inside"), "0:0")
+    await server.wait_for_answer(await server.press(ADA, first, "Good match"), "Thanks")
+    assert "more like" in texts(await server.wait_for_answer(await server.press(ADA, first, "More like this"))).lower()
+    inside = await server.wait_for_answer(await server.press(ADA, first, "Search inside"), "0:0")
     assert labels(inside).count("Share") == 2
-    shared = await server.answered(await server.press(ADA, first, "Share"), "shared a result")
-    assert not ephemeral(shared)
+    shared = await server.wait_for_answer(await server.press(ADA, first, "Share"), "shared a result")
+    assert not is_ephemeral(shared)
     assert shared["content"].splitlines()[-1].startswith(site.url("/"))
 
     # library
-    await server.answered(await server.command(BOB, "library"), "3 videos")
-    await server.answered(await server.command(BOB, "status"), "3 videos, 6 moments")
-    await server.answered(await server.command(BOB, "forget", link=bikes), "Someone else")
-    await server.answered(await server.command(ADA, "forget", link=bikes), f"Removed: {bikes}")
-    await server.answered(await server.command(ADA, "forget", mine=True), f"Removed: {walk}")
-    await server.answered(await server.command(BOB, "library"), "1 video")
+    await server.wait_for_answer(await server.command(BOB, "library"), "3 videos")
+    await server.wait_for_answer(await server.command(BOB, "status"), "3 videos, 6 moments")
+    await server.wait_for_answer(await server.command(BOB, "forget", link=bikes), "Someone else")
+    await server.wait_for_answer(await server.command(ADA, "forget", link=bikes), f"Removed: {bikes}")
+    await server.wait_for_answer(await server.command(ADA, "forget", mine=True), f"Removed: {walk}")
+    await server.wait_for_answer(await server.command(BOB, "library"), "1 video")
 
 
 @pytest.mark.parametrize("worker", [FAKE_ENCODER_WORKER], indirect=True)
-async def test_private_channels_watched_channels_and_admin_commands(bot: Bot, server: Server, site: Site) -> None:
+async def test_private_channels_watched_channels_and_admin_commands(bot: Bot, server: FakeDiscord, site: Site) -> None:
     """A private channel's link is found there only; a watched channel's follows its message; admins decide."""
     red, blue = serve_clip(site, "red.mp4", "red"), serve_clip(site, "blue.mp4", "blue")
-    await server.answered(await server.command(ADA, "index", link=red, channel=SECRET), "Added")
-    await server.answered(await server.command(ADA, "find", words="red", channel=SECRET), "red")
-    await server.answered(await server.command(BOB, "find", words="red"), "Nothing found")
+    await server.wait_for_answer(await server.command(ADA, "index", link=red, channel=SECRET), "Added")
+    await server.wait_for_answer(await server.command(ADA, "find", words="red", channel=SECRET), "red")
+    await server.wait_for_answer(await server.command(BOB, "find", words="red"), "Nothing found")
 
     message = await server.write(BOB, f"new: {blue}")
-    await server.until(lambda: server.reactions)
-    await server.answered(await server.command(ADA, "find", words="blue"), "added by Bob")
+    await server.wait_for(lambda: server.reactions)
+    await server.wait_for_answer(await server.command(ADA, "find", words="blue"), "added by Bob")
     await server.delete(message)
-    while "blue" in texts(await server.answered(await server.command(ADA, "library"))):
+    while "blue" in texts(await server.wait_for_answer(await server.command(ADA, "library"))):
         pass
 
-    await server.answered(await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins")
-    await server.answered(await server.command(EVE, "settings", name="submitters", value="admins"), "Setting changed")
-    await server.answered(await server.command(ADA, "index", link=blue), "Only admins can add")
-    await server.answered(await server.command(ADA, "retrain"), "Only admins")
-    await server.answered(await server.command(EVE, "retrain"), "more are needed")
-    await server.answered(await server.command(EVE, "model"), "in use")
-    await server.answered(await server.command(EVE, "model", action="rollback"), "no earlier model")
+    await server.wait_for_answer(await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins")
+    await server.wait_for_answer(await server.command(EVE, "settings", name="submitters", value="admins"), "Setting changed")
+    await server.wait_for_answer(await server.command(ADA, "index", link=blue), "Only admins can add")
+    await server.wait_for_answer(await server.command(ADA, "retrain"), "Only admins")
+    await server.wait_for_answer(await server.command(EVE, "retrain"), "more are needed")
+    await server.wait_for_answer(await server.command(EVE, "model"), "in use")
+    await server.wait_for_answer(await server.command(EVE, "model", action="rollback"), "no earlier model")
 
 
 @pytest.mark.parametrize("worker", [(*FAKE_ENCODER_WORKER, "gate")], indirect=True)
 async def test_job_of_a_killed_worker_is_finished_by_the_next(
-    bot: Bot, server: Server, worker: Process, clean_redis: str, tmp_path: Path, site: Site
+    bot: Bot, server: FakeDiscord, worker: Process, clean_redis: str, tmp_path: Path, site: Site
 ) -> None:
     """The message that showed the progress shows the outcome."""
     link = serve_clip(site, "red.mp4", "red")
     with (tmp_path / "gate").open("w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         asked = await server.command(ADA, "index", link=link)
-        progress = await server.answered(asked, "analysing the moments")
+        progress = await server.wait_for_answer(asked, "analysing the moments")
         worker.stop(signal.SIGKILL)
     async with Redis.from_url(clean_redis) as redis:
         # The leases of the video and its job would expire after 30 s.
         await redis.delete(*await redis.keys("reelseek:lease:run:*"), *await redis.keys("reelseek:lease:job:*"))
     with run_worker(FAKE_ENCODER_WORKER, clean_redis, tmp_path):
-        done = await server.until(lambda: asked.shown[-1] if "Added" in texts(asked.shown[-1]) else None)
+        done = await server.wait_for(lambda: asked.shown[-1] if "Added" in texts(asked.shown[-1]) else None)
     assert done["id"] == progress["id"]
     assert len({each["id"] for each in asked.shown}) == 1

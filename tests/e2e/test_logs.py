@@ -15,7 +15,7 @@ from bots.discord.bot import Bot
 from tests.support.clips import serve_clip
 from tests.support.discord.bot import run_bot
 from tests.support.discord.gateway import TOKEN
-from tests.support.discord.server import Server, serving
+from tests.support.discord.server import FakeDiscord, run_fake_discord
 from tests.support.discord.world import ADA, SECRET, texts
 from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
 from tests.support.processes import SIGNING_KEY, Process, parse_json_lines, run_worker
@@ -55,14 +55,14 @@ def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving(wait_s=60) as served:
+async def server() -> AsyncIterator[FakeDiscord]:
+    async with run_fake_discord(timeout_s=60) as served:
         yield served
 
 
 @pytest.mark.timeout(240)
 async def test_logs_share_one_id_and_contain_no_private_words(
-    worker: Process, server: Server, settings: Settings, clean_redis: str, site: Site
+    worker: Process, server: FakeDiscord, settings: Settings, clean_redis: str, site: Site
 ) -> None:
     """A private channel adds, searches, votes and fails: bot, worker and reply have the same correlation id."""
     red = serve_clip(site, "redsecretclip.mp4", "red")
@@ -73,12 +73,12 @@ async def test_logs_share_one_id_and_contain_no_private_words(
             open_chat_stores(clean_redis, "500/minute", "500/minute") as stores,
             run_bot(Bot(ChatService(client, stores)), server),
         ):
-            await server.answered(await server.command(ADA, "index", link=red, channel=SECRET), "Added")
+            await server.wait_for_answer(await server.command(ADA, "index", link=red, channel=SECRET), "Added")
             found = await server.command(ADA, "find", words="scarlettish wallpaper", channel=SECRET)
-            shown = await server.answered(found, "redsecretclip")
-            await server.answered(await server.press(ADA, shown, "Good match"), "Thanks")
+            shown = await server.wait_for_answer(found, "redsecretclip")
+            await server.wait_for_answer(await server.press(ADA, shown, "Good match"), "Thanks")
             failed = await server.command(ADA, "index", link=broken, channel=SECRET)
-            reply = texts(await server.answered(failed, "Reference"))
+            reply = texts(await server.wait_for_answer(failed, "Reference"))
         bot_log = log_file.read_text()
 
     correlation_id = reply.split("Reference ")[1].split()[0]

@@ -15,14 +15,14 @@ from bots.i18n.translate import translate
 from bots.slack.run import running_app
 from tests.support.clips import serve_clip
 from tests.support.discord.bot import run_bot
-from tests.support.discord.server import serving as serving_discord
+from tests.support.discord.server import run_fake_discord as serving_discord
 from tests.support.discord.world import ADA, texts
 from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
 from tests.support.processes import run_process
 from tests.support.servers import StoreServers
 from tests.support.site import Site
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN
-from tests.support.slack.server import slack
+from tests.support.slack.server import run_fake_slack
 from worker.client.queue_client import connect_client
 from worker.protocol.error_codes import ErrorCode
 from worker.settings import Settings
@@ -45,7 +45,7 @@ def worker(servers: StoreServers, tmp_path: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def ask_on_discord(settings: Settings, chat: ChatService) -> AsyncIterator[Ask]:
-    async with serving_discord(wait_s=60) as server, run_bot(Bot(chat), server):
+    async with serving_discord(timeout_s=60) as server, run_bot(Bot(chat), server):
 
         async def ask(words: str) -> str:
             name, _, rest = words.partition(" ")
@@ -53,7 +53,7 @@ async def ask_on_discord(settings: Settings, chat: ChatService) -> AsyncIterator
                 asked = await server.command(ADA, "index", link=rest)
             else:
                 asked = await server.command(ADA, "find", words=words)
-            await server.until(lambda: asked.shown and not _is_progress(texts(asked.shown[-1])))
+            await server.wait_for(lambda: asked.shown and not _is_progress(texts(asked.shown[-1])))
             return texts(asked.shown[-1])
 
         yield ask
@@ -64,17 +64,17 @@ async def ask_on_slack(settings: Settings, chat: ChatService) -> AsyncIterator[A
     tokens = Settings(slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN)
     slack_settings = settings.model_copy(update=tokens.model_dump(include={"slack_bot_token", "slack_app_token"}))
     async with (
-        slack() as server,
+        run_fake_slack() as server,
         running_app(slack_settings, chat.client, chat.stores, api_url=f"{server.address}/api/"),
     ):
 
         async def ask(words: str) -> str:
-            before = len(server.to(ANN))
+            before = len(server.shown_to(ANN))
             await server.command(words)
-            await server.until(
-                lambda: server.to(ANN)[before:] and not _is_progress(str(server.to(ANN)[-1].payload)), timeout_s=60
+            await server.wait_for(
+                lambda: server.shown_to(ANN)[before:] and not _is_progress(str(server.shown_to(ANN)[-1].payload)), timeout_s=60
             )
-            return str(server.to(ANN)[-1].payload)
+            return str(server.shown_to(ANN)[-1].payload)
 
         yield ask
 

@@ -11,8 +11,8 @@ from bots.slack.run import RunningApp, running_app
 from tests.support.clips import serve_samples
 from tests.support.processes import REELSEEK, Process, run_worker
 from tests.support.site import Site
-from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, Shown
-from tests.support.slack.server import Slack, slack
+from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, ShownMessage
+from tests.support.slack.server import FakeSlack, run_fake_slack
 from worker.client.queue_client import connect_client
 from worker.settings import Settings
 
@@ -29,14 +29,14 @@ def worker(clean_redis: str, tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Slack]:
-    async with slack() as workspace:
+async def server() -> AsyncIterator[FakeSlack]:
+    async with run_fake_slack() as workspace:
         yield workspace
         assert workspace.refused == []
 
 
 @pytest.fixture
-async def app(worker: Process, server: Slack, clean_redis: str, tmp_path: Path) -> AsyncIterator[RunningApp]:
+async def app(worker: Process, server: FakeSlack, clean_redis: str, tmp_path: Path) -> AsyncIterator[RunningApp]:
     settings = Settings(
         redis_url=clean_redis,
         data_dir=tmp_path / "data",
@@ -51,29 +51,29 @@ async def app(worker: Process, server: Slack, clean_redis: str, tmp_path: Path) 
         yield app
 
 
-async def ask(server: Slack, words: str) -> Shown:
+async def ask(server: FakeSlack, words: str) -> ShownMessage:
     """Send a command as Ann. Return the last message that she is shown for it."""
-    before = len(server.to(ANN))
+    before = len(server.shown_to(ANN))
     await server.command(words)
-    shown: list[Shown] = await server.until(lambda: server.to(ANN)[before:], timeout_s=60)
+    shown: list[ShownMessage] = await server.wait_for(lambda: server.shown_to(ANN)[before:], timeout_s=60)
     return shown[-1]
 
 
-async def test_all_commands_and_buttons(app: RunningApp, server: Slack, site: Site) -> None:
+async def test_all_commands_and_buttons(app: RunningApp, server: FakeSlack, site: Site) -> None:
     """Submit with progress, find, page, vote, share and forget, each by what a person does in Slack."""
     links = serve_samples(site, "swimming", "city_bikes", "city_walk", "big_buck_bunny", "carphone", "banana")
     message = {"type": "message", "channel_type": "im", "channel": "D0000ANN", "user": ANN, "ts": "1.0"}
     await server.event(message | {"text": " ".join(f"<{link}>" for link in links)})
-    (progress,) = await server.until(lambda: server.posted)
-    await server.until(lambda: progress.text.count("✅ Added") >= len(links), timeout_s=100)
+    (progress,) = await server.wait_for(lambda: server.posted)
+    await server.wait_for(lambda: progress.text.count("✅ Added") >= len(links), timeout_s=100)
     assert progress.edits >= 1
 
     # Links of a direct message stay private to Ann; submitted in a public channel, they are everyone's.
     assert "✅ Added" in (await ask(server, f"index {links[0]}")).text
     assert "already in the library" in (await ask(server, f"index {links[0]}")).text
     await server.command(f"index {' '.join(links[1:])}")
-    await server.until(
-        lambda: any(each.text.count("✅ Added") >= len(links) - 1 for each in server.to(ANN)), timeout_s=60
+    await server.wait_for(
+        lambda: any(each.text.count("✅ Added") >= len(links) - 1 for each in server.shown_to(ANN)), timeout_s=60
     )
 
     shown = await ask(server, "a person swims in water")
@@ -83,17 +83,17 @@ async def test_all_commands_and_buttons(app: RunningApp, server: Slack, site: Si
     assert len(shown.files) == 5
     assert all(file.content.startswith(b"\xff\xd8") for file in server.files.values())
     await server.press(shown, shown.buttons("Next")[0])
-    await server.until(lambda: shown.edits == 1, timeout_s=60)
+    await server.wait_for(lambda: shown.edits == 1, timeout_s=60)
     assert len(shown.buttons("Open")) == 1
     await server.press(shown, shown.buttons("Back")[0])
-    await server.until(lambda: shown.edits == 2, timeout_s=60)
+    await server.wait_for(lambda: shown.edits == 2, timeout_s=60)
     assert shown.buttons("Open")[0]["url"] == first
 
-    before = len(server.to(ANN))
+    before = len(server.shown_to(ANN))
     await server.press(shown, shown.buttons("👍")[0])
-    await server.until(lambda: "Thanks" in server.to(ANN)[-1].text and server.to(ANN)[before:], timeout_s=60)
+    await server.wait_for(lambda: "Thanks" in server.shown_to(ANN)[-1].text and server.shown_to(ANN)[before:], timeout_s=60)
     await server.press(shown, shown.buttons("Share")[0])
-    await server.until(lambda: len(server.posted) == 2, timeout_s=60)
+    await server.wait_for(lambda: len(server.posted) == 2, timeout_s=60)
     assert (server.posted[1].channel, first in server.posted[1].text) == (ALL, True)
 
     assert "are needed" in (await ask(server, "retrain")).text
