@@ -104,7 +104,7 @@ def test_played_moment_is_recorded_without_a_reply(page: AppTest, client: FakeCl
 
 def test_more_inside_repeats_the_search_within_the_video(page: AppTest, client: FakeClient) -> None:
     html = html_of(press(ask(page, "dog"), translate(Msg.MORE_INSIDE, count=1)))
-    assert f"dog · inside “{SNOW.title}”" in html
+    assert f"dog · {translate(Msg.ASKED_INSIDE, what=SNOW.title)}" in html
     find = client.requests[-1]
     assert isinstance(find, Find)
     assert (find.queries, find.in_link) == (("dog",), SNOW.link)
@@ -162,7 +162,7 @@ def test_failed_call_shows_a_sentence_and_correlation_id_in_each_view(
     client.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
     page.segmented_control(key="view").set_value(view).run()
     html = html_of(ask(page, "dog") if view is Msg.SEARCH else page)
-    assert translate(ErrorCode.STORE_UNAVAILABLE) in html
+    assert escape(translate(ErrorCode.STORE_UNAVAILABLE)) in html
     assert "Reference abc123" in html
 
 
