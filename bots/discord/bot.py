@@ -10,7 +10,7 @@ import discord
 import structlog
 
 from bots.chat.background_tasks import BackgroundTasks
-from bots.chat.parsing import find_links
+from bots.chat.links import find_links
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
 from bots.discord import buttons, commands, identity

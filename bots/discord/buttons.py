@@ -11,7 +11,7 @@ from discord import ui
 from bots.commands.search import ResultAction
 
 EMPTY_VALUE: Final = "unset"
-"""Stands for an empty value in a menu, because Discord refuses empty ones."""
+"""Means an empty value in a menu, because Discord refuses empty ones."""
 
 
 class ButtonHandler(Protocol):
@@ -24,12 +24,12 @@ class ButtonHandler(Protocol):
     async def run_component(self, interaction: discord.Interaction, command: str, args: Mapping[str, Any]) -> None: ...
 
 
-class _Client(Protocol):
+class _InteractionClient(Protocol):
     interactions: ButtonHandler
 
 
 def _handler(interaction: discord.Interaction) -> ButtonHandler:
-    return cast(_Client, interaction.client).interactions
+    return cast(_InteractionClient, interaction.client).interactions
 
 
 class ResultButton(ui.DynamicItem[ui.Button[Any]], template=r"rs:[\w-]+:[a-z]+:\d+"):

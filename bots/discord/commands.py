@@ -12,7 +12,8 @@ import structlog
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from bots.chat.parsing import find_links
+from bots.chat.links import find_links
+from bots.chat.parsing import parse_links
 from bots.chat.service import ChatService
 from bots.commands import settings
 from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
@@ -191,10 +192,11 @@ async def _convert_value(
         return await _read_picture(value)
     if parameter.completion is Completion.VIDEO:
         space = identity.caller_from_interaction(interaction).space
-        return await handler.chat.resolve_link_token(space, value)
+        link = await handler.chat.resolve_link_token(space, value)
+        return next(iter(find_links(link)), link) if link else None
     if parameter.completion is Completion.SETTING_VALUE:
         return _CHANNEL_MENTION.sub(r" \1 ", value).strip()
-    return value.split() if parameter.is_list else value
+    return parse_links(value) if parameter.type is ParameterType.LINK else value
 
 
 async def _read_picture(attachment: discord.Attachment) -> str:

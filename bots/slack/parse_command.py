@@ -4,13 +4,13 @@ import html
 import re
 from typing import Any, Final
 
-from bots.chat.parsing import find_links, fits, parse_arguments
-from bots.commands.definition import Surface
+from bots.chat.links import find_links
+from bots.chat.parsing import fits, parse_arguments
+from bots.commands.definition import Command, ParameterType, Surface
 from bots.commands.registry import COMMANDS
 
 _MARKUP: Final = re.compile(r"<([^<>|\s][^<>|]*)(?:\|([^<>]*))?>")
 """Slack's form of links, channels, users and groups: `<https://…|label>`, `<#C123|general>`, `<@U123|ann>`."""
-_WEB_LINK: Final = re.compile(r"<(https?://[^<>|]+)(?:\|[^<>]*)?>")
 
 
 def parse_text(text: str) -> tuple[str, dict[str, Any]]:
@@ -19,14 +19,15 @@ def parse_text(text: str) -> tuple[str, dict[str, Any]]:
     The first word is a command only if the rest is what that command takes: "index finger pointing" is a search. Any
     other text with links adds them, any other text without is a search, and an empty text asks for help.
     """
-    text = to_plain_text(text)
-    name, _, rest = text.partition(" ")
-    command, rest = COMMANDS.get(name.lower()), rest.strip()
-    if command and Surface.CHAT in command.surfaces and fits(command, rest, Surface.CHAT):
-        return command.name, parse_arguments(command, rest, Surface.CHAT)
-    if links := find_links(text):
+    plain, marked = to_plain_text(text), _mark_links(text)
+    command = COMMANDS.get(plain.partition(" ")[0].lower())
+    if command and Surface.CHAT in command.surfaces:
+        rest = (marked if _takes_links(command) else plain).partition(" ")[2].strip()
+        if fits(command, rest, Surface.CHAT):
+            return command.name, parse_arguments(command, rest, Surface.CHAT)
+    if links := find_links(marked):
         return "index", {"links": links}
-    return ("find", {"words": text}) if text else ("help", {})
+    return ("find", {"words": plain}) if plain else ("help", {})
 
 
 def to_plain_text(text: str) -> str:
@@ -36,11 +37,29 @@ def to_plain_text(text: str) -> str:
 
 def web_links(text: str) -> tuple[str, ...]:
     """Return the web links of a message without duplicates."""
-    return tuple(dict.fromkeys(html.unescape(link) for link in _WEB_LINK.findall(text)))
+    return tuple(find_links(_mark_links(text)))
+
+
+def _mark_links(text: str) -> str:
+    """Return Slack's text as the user typed it, with `<` and `>` around the links: they end where Slack says."""
+    return " ".join(html.unescape(_MARKUP.sub(_bracket_link, text)).split())
+
+
+def _bracket_link(found: re.Match[str]) -> str:
+    plain = _replace_markup(found)
+    return f"<{plain}>" if "://" in plain else plain
 
 
 def _replace_markup(found: re.Match[str]) -> str:
+    """Return what the user typed: the label, if Slack made a link of a domain or a mail address."""
     target, label = found[1], found[2] or ""
     if target[0] in "@!":
         return label
-    return target[1:] if target[0] == "#" else target
+    if target[0] == "#":
+        return target[1:]
+    is_typed = label and re.sub("^(?:https?://|mailto:)", "", target).rstrip("/") == label.rstrip("/")
+    return label if is_typed else target
+
+
+def _takes_links(command: Command) -> bool:
+    return any(each.type is ParameterType.LINK for each in command.parameters_for(Surface.CHAT))

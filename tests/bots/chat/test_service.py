@@ -113,9 +113,9 @@ async def test_unexpected_exception_is_answered_with_a_reference(
 async def test_refused_reply_is_followed_by_one_error(chat: ChatService, responder: RecordingResponder) -> None:
     """The error is sent once and the request is done, because the platform would refuse the same again."""
     responder.refuses = True
-    _, told = await ask(chat, responder, "status")
-    assert isinstance(told, TextReply)
-    assert (told.code, told.ok) == (ErrorCode.INTERNAL, False)
+    _, reply = await ask(chat, responder, "status")
+    assert isinstance(reply, TextReply)
+    assert (reply.code, reply.ok) == (ErrorCode.INTERNAL, False)
     assert await chat.stores.requests.claim_stale("discord") == []
 
 
@@ -270,9 +270,9 @@ async def test_retrain_is_previewed_confirmed_and_followed(chat: ChatService, re
     [confirm] = await ask(chat, responder, "retrain", ADMIN)
     assert isinstance(confirm, Confirmation)
     assert "120" in confirm.text
-    lessons = await ask(chat, responder, confirm.command, ADMIN, **confirm.args)
-    assert all(isinstance(lesson, TrainingProgress) for lesson in lessons)
-    last = lessons[-1]
+    updates = await ask(chat, responder, confirm.command, ADMIN, **confirm.args)
+    assert all(isinstance(update, TrainingProgress) for update in updates)
+    last = updates[-1]
     assert isinstance(last, TrainingProgress)
     assert (last.is_final, last.picture) == (True, f"thumbnails/{SNOW.id}.jpg")
     assert "50 %" in last.text
@@ -295,14 +295,14 @@ async def test_recovered_retrain_is_followed_and_not_started_again(
 ) -> None:
     """A bot was stopped while it followed a retrain."""
     client.training = training
-    told = await recover(
+    replies = await recover(
         chat, responder, clean_redis, ChatRequest("discord", "retrain", {"action": "start"}, ADMIN, "en", {})
     )
     if training:
-        assert isinstance(told[-1], TrainingProgress)
-        assert told[-1].is_final
+        assert isinstance(replies[-1], TrainingProgress)
+        assert replies[-1].is_final
     else:
-        assert told == [TextReply(translate(Msg.RETRAIN_NONE))]
+        assert replies == [TextReply(translate(Msg.RETRAIN_NONE))]
     assert client.training is training
 
 
@@ -312,11 +312,11 @@ async def test_recovered_rollback_is_not_repeated(
     """The list of models shows whether the stopped process had rolled back."""
     new, old = generation("starter-1", live=True), generation("starter-0", live=False)
     client.models = [new, old]
-    [told] = await recover(
+    [reply] = await recover(
         chat, responder, clean_redis, ChatRequest("discord", "model", {"action": "rollback"}, ADMIN, "en", {})
     )
-    assert isinstance(told, TextReply)
-    assert len(told.text.splitlines()) == 2
+    assert isinstance(reply, TextReply)
+    assert len(reply.text.splitlines()) == 2
     assert client.models == [new, old]
 
 
@@ -325,9 +325,9 @@ async def test_unknown_model_action_is_refused_with_the_known_ones(
     chat: ChatService, responder: RecordingResponder, client: FakeClient, args: dict[str, str]
 ) -> None:
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
-    [told] = await ask(chat, responder, "model", ADMIN, **args)
-    assert isinstance(told, TextReply)
-    assert (told.ok, "promote NAME" in told.text, client.models[0].live) == (False, True, True)
+    [reply] = await ask(chat, responder, "model", ADMIN, **args)
+    assert isinstance(reply, TextReply)
+    assert (reply.ok, "promote NAME" in reply.text, client.models[0].live) == (False, True, True)
 
 
 async def test_retrain_with_too_few_pairs_tells_how_many_are_missing(

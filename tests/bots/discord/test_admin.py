@@ -13,8 +13,8 @@ async def test_retrain_is_confirmed_and_ends_with_its_curves(server: FakeDiscord
     """The preview has a button, and one message shows the progress and the result with a picture."""
     shown = await server.wait_for_answer(await server.command(EVE, "retrain"), "120 training pairs")
     pressed = await server.press(EVE, shown, "Start training")
-    passing = await server.wait_for_answer(pressed, "training")
-    assert "▱" in texts(passing)
+    progress = await server.wait_for_answer(pressed, "training")
+    assert "▱" in texts(progress)
     gate.set()
     done = await server.wait_for_answer(pressed, "in use now")
     assert done["id"] == shown["id"]
@@ -95,8 +95,8 @@ async def test_missing_intent_is_reported_in_the_locale_of_the_user(bot: Bot, se
     server.flags = 0
     jisoo = FakeUser(22, "Jisoo", is_admin=True, locale="ko")
     asked = await server.command(jisoo, "settings", name="watched", value=f"<#{GUILD + CLIPS}>")
-    told = texts(await server.wait_for_answer(asked, "Message Content Intent"))
-    assert any("가" <= letter <= "힣" for letter in told)
+    answer = texts(await server.wait_for_answer(asked, "Message Content Intent"))
+    assert any("가" <= letter <= "힣" for letter in answer)
 
 
 async def test_invalid_watched_channel_is_refused(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:

@@ -102,7 +102,7 @@ async def test_rejected_acknowledgement_stops_the_command(
 
 async def test_duplicate_interaction_is_answered_once(bot: Bot, server: FakeDiscord) -> None:
     asked = await server.command(ADA, "index", link=NEW)
-    event = next(iter(server._sessions.values()))[-1]["d"]
+    event = server.last_event["d"]
     for _ in range(2):
         await server.dispatch("INTERACTION_CREATE", event)
     await server.wait_for_answer(asked, "Added")
@@ -119,19 +119,19 @@ async def test_answer_after_16_minutes_is_posted_in_the_channel(
     await server.wait_for_answer(asked, "downloading")
     clock.now += 16 * 60
     gate.set()
-    told = (await server.wait_for(lambda: server.posted))[0]
-    assert told["channel_id"] == str(asked.channel)
-    assert "Added" in texts(told)
-    assert f"<@{ADA.id}>" in texts(told)
+    answer = (await server.wait_for(lambda: server.posted))[0]
+    assert answer["channel_id"] == str(asked.channel)
+    assert "Added" in texts(answer)
+    assert f"<@{ADA.id}>" in texts(answer)
     assert len(server.posted) == 1
 
 
 async def test_answer_with_a_refused_token_is_posted_in_the_channel(bot: Bot, server: FakeDiscord) -> None:
     server.faults.append(Fault("PATCH", ORIGINAL, 401, {"code": 50027, "message": "Invalid Webhook Token"}))
     await server.command(ADA, "find", words="dog")
-    told = (await server.wait_for(lambda: server.posted))[0]
-    assert "Dogs in snow" in texts(told)
-    theirs = await server.press(EVE, told, "More like this")
+    answer = (await server.wait_for(lambda: server.posted))[0]
+    assert "Dogs in snow" in texts(answer)
+    theirs = await server.press(EVE, answer, "More like this")
     assert is_ephemeral(await server.wait_for_answer(theirs, "Similar moments"))
 
 
@@ -143,11 +143,11 @@ async def test_restarted_bot_answers_open_requests_in_place(
     async with run_bot(Bot(chat, clock=clock), server):
         shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
         asked = await server.command(ADA, "index", link=NEW)
-        passing = await server.wait_for_answer(asked, "downloading")
+        progress = await server.wait_for_answer(asked, "downloading")
     client.gate.set()
     async with run_bot(Bot(chat, clock=clock), server):
         done = await server.wait_for_answer(asked, "Added")
-        assert done["id"] == passing["id"]
+        assert done["id"] == progress["id"]
         await server.wait_for_answer(await server.press(ADA, shown, "Good match"), "Thanks")
     assert len(client.votes) == 1
     assert not server.posted
@@ -175,8 +175,8 @@ async def test_unreachable_workers_are_reported_for_every_command(
         "status": {},
     }
     for name, options in commands.items():
-        said = texts(await server.wait_for_answer(await server.command(ADA, name, **options), "Can't reach"))
-        assert "Reference beef0000" in said
+        text = texts(await server.wait_for_answer(await server.command(ADA, name, **options), "Can't reach"))
+        assert "Reference beef0000" in text
     client.broken = None
     await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
 
@@ -188,8 +188,8 @@ async def test_command_without_redis_is_acknowledged_and_answered_with_an_error(
         open_chat_stores("redis://127.0.0.1:1/0", "100/minute", "100/minute") as nowhere,
         run_bot(Bot(ChatService(client, nowhere), clock=clock), server),
     ):
-        told = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Can't reach")
-    assert is_ephemeral(told)
+        answer = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Can't reach")
+    assert is_ephemeral(answer)
 
 
 async def test_burst_of_200_users_is_acknowledged_before_it_is_answered(
@@ -206,8 +206,8 @@ async def test_burst_of_200_users_is_acknowledged_before_it_is_answered(
     await server.wait_for(lambda: all(each.acknowledged_s for each in asked))
     client.answer_gate.set()
     for number, each in enumerate(asked):
-        said = texts(await server.wait_for_answer(each))
-        assert ("Another server's" in said, "Dogs in snow" in said) == ((False, True), (True, False))[number % 2]
+        text = texts(await server.wait_for_answer(each))
+        assert ("Another server's" in text, "Dogs in snow" in text) == ((False, True), (True, False))[number % 2]
         assert len(each.shown) == 1
 
 
@@ -231,8 +231,8 @@ async def test_buttons_of_a_late_public_answer_answer_privately(
     client.settings[SPACE] = SpaceSettings(answers="public")
     server.faults.append(Fault("PATCH", ORIGINAL, 404, {"code": 10008, "message": "Unknown Message"}))
     await server.command(ADA, "find", words="dog", limit=1)
-    told = (await server.wait_for(lambda: server.posted))[0]
-    turned = await server.wait_for_answer(await server.press(ADA, told, "Next"), "The goal")
+    answer = (await server.wait_for(lambda: server.posted))[0]
+    turned = await server.wait_for_answer(await server.press(ADA, answer, "Next"), "The goal")
     assert is_ephemeral(turned)
     assert labels(turned)[-1] == "Back"
 

@@ -28,7 +28,7 @@ def last(client: FakeClient, kind: type[Request[WireModel]]) -> Request[WireMode
 async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, server: FakeDiscord) -> None:
     shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     assert is_ephemeral(shown)
-    said = texts(shown)
+    text = texts(shown)
     for part in (
         "dog",
         "0:00–0:06",
@@ -37,7 +37,7 @@ async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, serv
         "added by ada, Nov 20, 2026",
         "looks like",
     ):
-        assert part in said
+        assert part in text
     assert labels(shown) == [FITS, NOT, LIKE, INSIDE, SHARE] * 2
     assert [server.files[each["id"]][:2] for each in shown["attachments"]] == [b"\xff\xd8"] * 2
 
@@ -78,12 +78,12 @@ async def test_find_shows_at_most_four_cards(bot: Bot, server: FakeDiscord, clie
 async def test_titles_cannot_notify_link_or_format(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     title = "**@everyone** <@11> [free](https://evil.example) # `x` ||y||"
     client.videos = [replace(client.videos[0], title=title)]
-    said = texts(await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "free"))
-    assert "@everyone" not in said
-    assert "<@11>" not in said
-    assert "](https" not in said
-    assert r"\*\*" in said
-    assert r"\`x\`" in said
+    text = texts(await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "free"))
+    assert "@everyone" not in text
+    assert "<@11>" not in text
+    assert "](https" not in text
+    assert r"\*\*" in text
+    assert r"\`x\`" in text
 
 
 async def test_missing_thumbnail_is_left_out(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -209,8 +209,8 @@ async def test_button_with_results_of_another_guild_is_refused(
     shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     server.guilds.append(80_000_000)
     elsewhere = shown | {"channel_id": str(80_000_000 + 101)}
-    told = await server.wait_for_answer(await server.press(EVE, elsewhere, LIKE), "have expired")
-    assert "Dogs in snow" not in texts(told)
+    answer = await server.wait_for_answer(await server.press(EVE, elsewhere, LIKE), "have expired")
+    assert "Dogs in snow" not in texts(answer)
 
 
 async def test_answers_use_the_locale_of_the_user_or_the_space(
@@ -220,5 +220,5 @@ async def test_answers_use_the_locale_of_the_user_or_the_space(
     await server.wait_for_answer(await server.command(minji, "find", words="xylophone"), "찾")
     client.settings[SPACE] = SpaceSettings(language="zh")
     await bot.chat.stores.settings.invalidate_settings(SPACE)
-    told = await server.wait_for_answer(await server.command(minji, "find", words="xylophone"))
-    assert not any("가" <= letter <= "힣" for letter in texts(told))
+    answer = await server.wait_for_answer(await server.command(minji, "find", words="xylophone"))
+    assert not any("가" <= letter <= "힣" for letter in texts(answer))

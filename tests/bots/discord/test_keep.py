@@ -18,11 +18,11 @@ async def test_index_updates_one_message_to_the_end(
     server: FakeDiscord, client: FakeClient, gate: threading.Event
 ) -> None:
     asked = await server.command(ADA, "index", link=NEW)
-    passing = await server.wait_for_answer(asked, "downloading")
-    assert "▱" in texts(passing)
+    progress = await server.wait_for_answer(asked, "downloading")
+    assert "▱" in texts(progress)
     gate.set()
     done = await server.wait_for_answer(asked, "Added")
-    assert done["id"] == passing["id"]
+    assert done["id"] == progress["id"]
     submit = next(each for each in client.requests if isinstance(each, Submit))
     assert (submit.caller.user_id, submit.caller.display_name, submit.caller.private_channel, submit.link) == (
         str(ADA.id),
@@ -62,12 +62,12 @@ async def test_message_menu_adds_every_link(bot: Bot, server: FakeDiscord, clien
 
 
 async def test_library_lists_all_matching_or_own_videos(bot: Bot, server: FakeDiscord) -> None:
-    said = texts(await server.wait_for_answer(await server.command(ADA, "library"), "3 videos"))
+    text = texts(await server.wait_for_answer(await server.command(ADA, "library"), "3 videos"))
     for part in ("Dogs in snow", SNOW.link, "The goal", "0:12", "words only", "added by ada"):
-        assert part in said
-    said = texts(await server.wait_for_answer(await server.command(ADA, "library", words="goal"), "1 video"))
-    assert "Dogs in snow" not in said
-    assert "The goal" in said
+        assert part in text
+    text = texts(await server.wait_for_answer(await server.command(ADA, "library", words="goal"), "1 video"))
+    assert "Dogs in snow" not in text
+    assert "The goal" in text
     await server.wait_for_answer(await server.command(BOB, "library", mine=True), "library is empty")
 
 
@@ -78,9 +78,9 @@ async def test_long_library_is_cut_at_discords_limit(
     """A very long link leaves room for other entries."""
     link = "https://v.example/{}?".ljust(link_chars, "y")
     client.videos = [FakeVideo(link.format(n), "T" * 300, ("a",), SPACE) for n in range(10)]
-    said = texts(await server.wait_for_answer(await server.command(ADA, "library"), "10 videos"))
-    assert said.endswith("…") is not whole
-    assert (said.count("T" * 99) == 10) is whole
+    text = texts(await server.wait_for_answer(await server.command(ADA, "library"), "10 videos"))
+    assert text.endswith("…") is not whole
+    assert (text.count("T" * 99) == 10) is whole
 
 
 async def test_forget_removes_own_videos_only(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -94,7 +94,7 @@ async def test_forget_removes_own_videos_only(bot: Bot, server: FakeDiscord, cli
 async def test_status_privacy_and_help_are_answered(bot: Bot, server: FakeDiscord) -> None:
     """Replies that concern one user are private."""
     await server.wait_for_answer(await server.command(ADA, "status"), "3 videos")
-    told = await server.wait_for_answer(await server.command(ADA, "privacy"), "Reelseek stores")
-    assert is_ephemeral(told)
-    said = texts(await server.wait_for_answer(await server.command(ADA, "help"), "/find"))
-    assert "/retrain" not in said
+    answer = await server.wait_for_answer(await server.command(ADA, "privacy"), "Reelseek stores")
+    assert is_ephemeral(answer)
+    text = texts(await server.wait_for_answer(await server.command(ADA, "help"), "/find"))
+    assert "/retrain" not in text

@@ -34,7 +34,7 @@ def settings(**given: object) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "text"),
     [
         ({"redis_url": "redis://127.0.0.1:1/0"}, "REELSEEK_DISCORD_TOKEN"),
         ({"discord_token": " ", "redis_url": "redis://127.0.0.1:1/0"}, "REELSEEK_DISCORD_TOKEN"),
@@ -43,10 +43,10 @@ def settings(**given: object) -> Settings:
     ],
 )
 async def test_start_with_missing_settings_fails_with_a_sentence(
-    server: FakeDiscord, given: dict[str, str], said: str
+    server: FakeDiscord, given: dict[str, str], text: str
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(CommandError, match=said) as ended:
+    with pytest.raises(CommandError, match=text) as ended:
         await run.run(settings(**given))
     assert ended.value.status == 2
     assert time.monotonic() - began < 5

@@ -62,9 +62,9 @@ async def test_failed_link_is_reported_under_its_message(
 ) -> None:
     client.sites = {NEW: ErrorCode.PRIVATE}
     message = await server.write(ADA, NEW)
-    told = (await server.wait_for(lambda: server.posted))[0]
-    assert "That video is private" in told["content"]
-    assert str(told["message_reference"]["message_id"]) == message["id"]
+    answer = (await server.wait_for(lambda: server.posted))[0]
+    assert "That video is private" in answer["content"]
+    assert str(answer["message_reference"]["message_id"]) == message["id"]
     assert not server.reactions
 
 
@@ -72,7 +72,7 @@ async def test_other_messages_are_ignored(watching: Bot, server: FakeDiscord, cl
     """Those in other channels, without links, and of bots."""
     await server.write(ADA, NEW, channel=GENERAL)
     await server.write(ADA, "no link")
-    message = server._message(GUILD + CLIPS, {"content": NEW}, author=BOT)
+    message = server.make_message(GUILD + CLIPS, {"content": NEW}, author=BOT)
     await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
     await server.write(ADA, OTHER)
     await server.wait_for(lambda: server.reactions)

@@ -27,6 +27,11 @@ class FakeGateway:
         self._sessions: dict[str, list[dict[str, Any]]] = {}
         self._changed = asyncio.Condition()
 
+    @property
+    def last_event(self) -> dict[str, Any]:
+        """The newest event of the first session."""
+        return next(iter(self._sessions.values()))[-1]
+
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()

@@ -13,7 +13,7 @@ class FakeInteraction:
 
     id: int
     token: str
-    user_id: FakeUser
+    user: FakeUser
     at: float
     kind: int
     guild: int

@@ -30,7 +30,7 @@ class FakeRestApi(FakeGateway):
         self.checks_spec = checks_spec
         self.requests: list[tuple[str, str, Any]] = []
         self.commands: list[dict[str, Any]] = []
-        self.asked: dict[str, FakeInteraction] = {}
+        self.interactions: dict[str, FakeInteraction] = {}
         self.messages: dict[int, dict[str, Any]] = {}
         self.posted: list[dict[str, Any]] = []
         """Messages in channels that answer no interaction."""
@@ -93,7 +93,7 @@ class FakeRestApi(FakeGateway):
 
     async def application(self, request: web.Request) -> Any:
         return {"id": str(APPLICATION), "name": "Reelseek", "icon": None, "description": "", "bot_public": True,
-                "bot_require_code_grant": False, "verify_key": "k", "flags": self.flags, "owner": ADA.user,
+                "bot_require_code_grant": False, "verify_key": "k", "flags": self.flags, "owner": ADA.user_json,
                 "summary": "", "team": None}  # fmt: skip
 
     async def gateway_bot(self, request: web.Request) -> Any:
@@ -124,62 +124,65 @@ class FakeRestApi(FakeGateway):
         return self.commands
 
     async def callback(self, request: web.Request) -> Any:
-        asked = self.asked.get(request.match_info["token"])
-        if asked is None or self.clock() - asked.at > ACKNOWLEDGEMENT_TIMEOUT_S:
+        interaction = self.interactions.get(request.match_info["token"])
+        if interaction is None or self.clock() - interaction.at > ACKNOWLEDGEMENT_TIMEOUT_S:
             raise RefusedError(404, 10062, "Unknown interaction")
-        if asked.response is not None:
+        if interaction.response is not None:
             raise RefusedError(400, 40060, "Interaction has already been acknowledged.")
         body = request[BODY]
         kind, data = body["type"], body.get("data") or {}
-        if kind not in {2: (4, 5), 3: (4, 5, 6, 7), 4: (8,)}[asked.kind]:
-            raise RefusedError(400, 50035, f"callback {kind} to interaction {asked.kind}")
+        if kind not in {2: (4, 5), 3: (4, 5, 6, 7), 4: (8,)}[interaction.kind]:
+            raise RefusedError(400, 50035, f"callback {kind} to interaction {interaction.kind}")
         if kind == 8:
             self._check(limits.check_choices(data["choices"]), 50035)
-        asked.acknowledged_s = time.perf_counter() - asked.sent_at
-        asked.response = body
+        interaction.acknowledged_s = time.perf_counter() - interaction.sent_at
+        interaction.response = body
         if kind == 5:
             flags = data.get("flags", 0)
             if flags & ~limits.EPHEMERAL:
                 raise RefusedError(400, 50035, f"flags {flags}")
-            asked.original = self._message(asked.channel, {"flags": flags | 128}, asked)
+            interaction.original = self.make_message(interaction.channel, {"flags": flags | 128}, interaction)
         elif kind == 6:
-            asked.original = asked.source
-        interaction: dict[str, Any] = {"id": str(asked.id), "type": asked.kind}
+            interaction.original = interaction.source
+        described: dict[str, Any] = {"id": str(interaction.id), "type": interaction.kind}
         if kind != 5:
-            return {"interaction": interaction, "resource": {"type": kind}}
-        assert asked.original is not None
-        interaction |= {"response_message_id": asked.original["id"], "response_message_loading": True}
-        return {"interaction": interaction, "resource": {"type": kind, "message": asked.original}}
+            return {"interaction": described, "resource": {"type": kind}}
+        assert interaction.original is not None
+        described |= {"response_message_id": interaction.original["id"], "response_message_loading": True}
+        return {"interaction": described, "resource": {"type": kind, "message": interaction.original}}
 
     def _of_token(self, request: web.Request) -> FakeInteraction:
-        asked = self.asked.get(request.match_info["token"])
-        if asked is None or int(request.match_info["application"]) != APPLICATION:
+        interaction = self.interactions.get(request.match_info["token"])
+        if interaction is None or int(request.match_info["application"]) != APPLICATION:
             raise RefusedError(404, 10015, "Unknown Webhook")
-        if self.clock() - asked.at > TOKEN_LIFETIME_S:
+        if self.clock() - interaction.at > TOKEN_LIFETIME_S:
             raise RefusedError(401, 50027, "Invalid Webhook Token")
-        if asked.response is None:
+        if interaction.response is None:
             raise RefusedError(404, 10015, "Unknown Webhook")
-        return asked
+        return interaction
 
     async def edit_original(self, request: web.Request) -> Any:
-        asked = self._of_token(request)
-        if asked.original is None:
+        interaction = self._of_token(request)
+        if interaction.original is None:
             raise RefusedError(404, 10008, "Unknown Message")
         self._check(limits.check_message(request[BODY], request[FILES]), 50035)
-        flags = asked.original["flags"] & limits.EPHEMERAL | request[BODY].get("flags", 0) & ~limits.EPHEMERAL
-        id = asked.original["id"]
-        edited = self._message(asked.channel, request[BODY], asked, request[FILES]) | {"id": id, "flags": flags}
-        asked.original |= edited
-        asked.shown.append(json.loads(json.dumps(edited)))
-        self.messages[int(id)] = asked.original
+        flags = interaction.original["flags"] & limits.EPHEMERAL | request[BODY].get("flags", 0) & ~limits.EPHEMERAL
+        id = interaction.original["id"]
+        edited = self.make_message(interaction.channel, request[BODY], interaction, request[FILES]) | {
+            "id": id,
+            "flags": flags,
+        }
+        interaction.original |= edited
+        interaction.shown.append(json.loads(json.dumps(edited)))
+        self.messages[int(id)] = interaction.original
         return edited
 
     async def follow_up(self, request: web.Request) -> Any:
-        asked = self._of_token(request)
+        interaction = self._of_token(request)
         self._check(limits.check_message(request[BODY], request[FILES]), 50035)
-        message = self._message(asked.channel, request[BODY], asked, request[FILES])
+        message = self.make_message(interaction.channel, request[BODY], interaction, request[FILES])
         self.messages[int(message["id"])] = message
-        asked.shown.append(message)
+        interaction.shown.append(message)
         return message
 
     async def post(self, request: web.Request) -> Any:
@@ -187,7 +190,7 @@ class FakeRestApi(FakeGateway):
         nonce = request[BODY].get("nonce")
         if nonce and len(nonce) > 25:
             raise RefusedError(400, 50035, "nonce")
-        message = self._message(int(request.match_info["channel"]), request[BODY], None, request[FILES])
+        message = self.make_message(int(request.match_info["channel"]), request[BODY], None, request[FILES])
         if nonce in self._nonces:
             return next(each for each in self.posted if each["nonce"] == nonce)
         if nonce:
@@ -215,11 +218,11 @@ class FakeRestApi(FakeGateway):
         return {"id": id, "filename": name, "size": len(content), "url": url, "proxy_url": url,
                 "content_type": "image/jpeg"}  # fmt: skip
 
-    def _message(
+    def make_message(
         self,
         channel: int,
         body: Mapping[str, Any],
-        asked: FakeInteraction | None = None,
+        interaction: FakeInteraction | None = None,
         files: Mapping[str, bytes] | None = None,
         author: Mapping[str, Any] = BOT,
     ) -> dict[str, Any]:
@@ -248,10 +251,10 @@ class FakeRestApi(FakeGateway):
         }
         if "message_reference" in body:
             message["message_reference"] = body["message_reference"]
-        if asked is not None:
+        if interaction is not None:
             message["interaction_metadata"] = {
-                "id": str(asked.id), "type": asked.kind, "user": asked.user_id.user,
-                "authorizing_integration_owners": {"0": str(asked.guild)},
+                "id": str(interaction.id), "type": interaction.kind, "user": interaction.user.user_json,
+                "authorizing_integration_owners": {"0": str(interaction.guild)},
             }  # fmt: skip
         return message
 

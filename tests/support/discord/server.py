@@ -41,45 +41,45 @@ class FakeDiscord(FakeRestApi):
         except TimeoutError:
             raise AssertionError(f"timed out; refused: {self.refused}; last: {self.requests[-3:]}") from None
 
-    async def wait_for_answer(self, asked: FakeInteraction, words: str = "") -> dict[str, Any]:
+    async def wait_for_answer(self, interaction: FakeInteraction, words: str = "") -> dict[str, Any]:
         """Return the newest state of a message that answers an interaction, once it contains `words`."""
-        return await self.wait_for(lambda: next((each for each in reversed(asked.shown) if words in texts(each)), None))
+        return await self.wait_for(
+            lambda: next((each for each in reversed(interaction.shown) if words in texts(each)), None)
+        )
 
     # ---- users ----
 
     async def command(
-        self, person: FakeUser, name: str, /, *, channel: int = GENERAL, guild: int = GUILD, **options: Any
+        self, user: FakeUser, name: str, /, *, channel: int = GENERAL, guild: int = GUILD, **options: Any
     ) -> FakeInteraction:
         """Use a slash command, with options as a user gives them; a picture as its bytes."""
         listed = next(each for each in self.commands if each["name"] == name and each["type"] == 1)
         given, resolved = self._options(listed, options)
         data = {"id": listed["id"], "name": name, "type": 1, "options": given, "resolved": resolved}
-        return await self._interact(person, 2, data, guild, channel)
+        return await self._interact(user, 2, data, guild, channel)
 
-    async def type_into(
-        self, person: FakeUser, name: str, option: str, typed: str, /, **options: Any
-    ) -> FakeInteraction:
+    async def type_into(self, user: FakeUser, name: str, option: str, typed: str, /, **options: Any) -> FakeInteraction:
         """Type into an option that has autocompletion."""
         listed = next(each for each in self.commands if each["name"] == name)
         given, _ = self._options(listed, options)
         given.append({"name": option, "type": 3, "value": typed, "focused": True})
         data = {"id": listed["id"], "name": name, "type": 1, "options": given}
-        return await self._interact(person, 4, data, GUILD, GENERAL)
+        return await self._interact(user, 4, data, GUILD, GENERAL)
 
-    async def menu(self, person: FakeUser, name: str, message: dict[str, Any]) -> FakeInteraction:
+    async def menu(self, user: FakeUser, name: str, message: dict[str, Any]) -> FakeInteraction:
         """Choose an entry of the menu of a message."""
         listed = next(each for each in self.commands if each["name"] == name and each["type"] == 3)
         data = {"id": listed["id"], "name": name, "type": 3, "target_id": message["id"],
                 "resolved": {"messages": {message["id"]: message}}}  # fmt: skip
-        return await self._interact(person, 2, data, GUILD, GENERAL)
+        return await self._interact(user, 2, data, GUILD, GENERAL)
 
-    async def press(self, person: FakeUser, message: dict[str, Any], label: str, number: int = 0) -> FakeInteraction:
+    async def press(self, user: FakeUser, message: dict[str, Any], label: str, number: int = 0) -> FakeInteraction:
         """Press the button with this label, or the one with index `number` of several."""
         buttons = [each for each in limits.walk_components(message["components"]) if each.get("label") == label]
-        return await self._component(person, message, {"custom_id": buttons[number]["custom_id"], "component_type": 2})
+        return await self._component(user, message, {"custom_id": buttons[number]["custom_id"], "component_type": 2})
 
     async def choose(
-        self, person: FakeUser, message: dict[str, Any], name: str, values: Sequence[str]
+        self, user: FakeUser, message: dict[str, Any], name: str, values: Sequence[str]
     ) -> FakeInteraction:
         """Choose from the menu whose id ends with `name`."""
         menu = next(
@@ -90,25 +90,25 @@ class FakeDiscord(FakeRestApi):
             data["resolved"] = {
                 "channels": {id: {"id": id, "type": 0, "name": "c", "permissions": "0"} for id in values}
             }
-        return await self._component(person, message, data)
+        return await self._component(user, message, data)
 
-    async def _component(self, person: FakeUser, message: dict[str, Any], data: dict[str, Any]) -> FakeInteraction:
+    async def _component(self, user: FakeUser, message: dict[str, Any], data: dict[str, Any]) -> FakeInteraction:
         home = next((id for id in self.guilds if 0 < int(message["channel_id"]) - id < 1000), GUILD)
-        return await self._interact(person, 3, data, home, int(message["channel_id"]) - home, message)
+        return await self._interact(user, 3, data, home, int(message["channel_id"]) - home, message)
 
     async def write(
-        self, person: FakeUser, content: str, *, channel: int = CLIPS, guild: int = GUILD, is_announced: bool = True
+        self, user: FakeUser, content: str, *, channel: int = CLIPS, guild: int = GUILD, is_announced: bool = True
     ) -> dict[str, Any]:
         """Write a message. Discord sends it only to sessions that may read messages."""
-        message = self._message(guild + channel, {"content": content}, author=person.user)
+        message = self.make_message(guild + channel, {"content": content}, author=user.user_json)
         self.messages[int(message["id"])] = message
         if is_announced:
-            await self.dispatch("MESSAGE_CREATE", message | {"guild_id": str(guild), "member": partial_member(person)})
+            await self.dispatch("MESSAGE_CREATE", message | {"guild_id": str(guild), "member": partial_member(user)})
         return message
 
-    async def edit(self, person: FakeUser, message: dict[str, Any], content: str, at: str | None = STAMP) -> None:
+    async def edit(self, user: FakeUser, message: dict[str, Any], content: str, at: str | None = STAMP) -> None:
         message |= {"content": content, "edited_timestamp": at}
-        await self.dispatch("MESSAGE_UPDATE", message | {"guild_id": str(GUILD), "member": partial_member(person)})
+        await self.dispatch("MESSAGE_UPDATE", message | {"guild_id": str(GUILD), "member": partial_member(user)})
 
     async def delete(self, message: dict[str, Any]) -> None:
         gone = {"id": message["id"], "channel_id": message["channel_id"], "guild_id": str(GUILD)}
@@ -130,24 +130,24 @@ class FakeDiscord(FakeRestApi):
         return given, {"attachments": attachments} if attachments else {}
 
     async def _interact(
-        self, person: FakeUser, kind: int, data: Any, guild: int, channel: int, source: dict[str, Any] | None = None
+        self, user: FakeUser, kind: int, data: Any, guild: int, channel: int, source: dict[str, Any] | None = None
     ) -> FakeInteraction:
         id = next(self._ids)
-        asked = FakeInteraction(id, f"token-{id}", person, self.clock(), kind, guild, guild + channel, source)
-        self.asked[asked.token] = asked
+        interaction = FakeInteraction(id, f"token-{id}", user, self.clock(), kind, guild, guild + channel, source)
+        self.interactions[interaction.token] = interaction
         event = {
             "id": str(id),
             "application_id": str(APPLICATION),
             "type": kind,
-            "token": asked.token,
+            "token": interaction.token,
             "version": 1,
             "guild_id": str(guild),
             "guild": {"id": str(guild), "locale": "en-US", "features": []},
-            "channel_id": str(asked.channel),
-            "channel": {"id": str(asked.channel), "type": 0, "name": "general", "permissions": str(VIEW),
+            "channel_id": str(interaction.channel),
+            "channel": {"id": str(interaction.channel), "type": 0, "name": "general", "permissions": str(VIEW),
                         "guild_id": str(guild), "position": 0},
-            "member": person.member,
-            "locale": person.locale,
+            "member": user.member_json,
+            "locale": user.locale,
             "guild_locale": "en-US",
             "app_permissions": str(VIEW),
             "entitlements": [],
@@ -156,9 +156,9 @@ class FakeDiscord(FakeRestApi):
             "attachment_size_limit": 10_000_000,
             "data": data,
         } | ({"message": source} if source else {})  # fmt: skip
-        asked.sent_at = time.perf_counter()
+        interaction.sent_at = time.perf_counter()
         await self.dispatch("INTERACTION_CREATE", event)
-        return asked
+        return interaction
 
 
 @asynccontextmanager

@@ -21,15 +21,24 @@ class FakeUser:
     locale: str = "en-US"
 
     @property
-    def user(self) -> dict[str, Any]:
+    def user_json(self) -> dict[str, Any]:
         return {"id": str(self.id), "username": self.name.lower(), "discriminator": "0", "avatar": None,
                 "global_name": self.name}  # fmt: skip
 
     @property
-    def member(self) -> dict[str, Any]:
+    def member_json(self) -> dict[str, Any]:
         permissions = VIEW | (MANAGE_GUILD if self.is_admin else 0)
-        return {"user": self.user, "nick": None, "roles": [str(ADMINS)] if self.is_admin else [], "joined_at": STAMP,
-                "deaf": False, "mute": False, "flags": 0, "avatar": None, "permissions": str(permissions)}  # fmt: skip
+        return {
+            "user": self.user_json,
+            "nick": None,
+            "roles": [str(ADMINS)] if self.is_admin else [],
+            "joined_at": STAMP,
+            "deaf": False,
+            "mute": False,
+            "flags": 0,
+            "avatar": None,
+            "permissions": str(permissions),
+        }
 
 
 ADA, BOB, EVE = FakeUser(11, "Ada"), FakeUser(12, "Bob"), FakeUser(13, "Eve", is_admin=True)
@@ -65,7 +74,7 @@ def make_guild(guild_id: int) -> dict[str, Any]:
              "nsfw": False, "parent_id": None, "topic": None}
             for id, name, overwrites in channels
         ],
-        "members": [{**FakeUser(APPLICATION, "reelseek").member, "user": BOT}],
+        "members": [{**FakeUser(APPLICATION, "reelseek").member_json, "user": BOT}],
         "threads": [], "emojis": [], "stickers": [], "presences": [], "voice_states": [], "stage_instances": [],
         "guild_scheduled_events": [], "soundboard_sounds": [],
     }  # fmt: skip
@@ -88,5 +97,5 @@ def is_ephemeral(message: Mapping[str, Any]) -> bool:
     return bool(message["flags"] & limits.EPHEMERAL)
 
 
-def partial_member(person: FakeUser) -> dict[str, Any]:
-    return {name: value for name, value in person.member.items() if name not in ("user", "permissions")}
+def partial_member(user: FakeUser) -> dict[str, Any]:
+    return {name: value for name, value in user.member_json.items() if name not in ("user", "permissions")}
