@@ -86,7 +86,9 @@ class Services:
         )
 
     def video_removal(self) -> VideoRemoval:
-        return VideoRemoval(self.stores.removals, self.blobs, self.user_data, self.index_queue())
+        return VideoRemoval(
+            self.stores.submissions, self.stores.removals, self.blobs, self.user_data, self.index_queue()
+        )
 
     def space_removal(self) -> SpaceRemoval:
         return SpaceRemoval(
@@ -102,6 +104,7 @@ class Services:
         return GarbageCollector(
             data_dir=self.settings.data_dir,
             videos=self.stores.videos,
+            submissions=self.stores.submissions,
             publisher=self.stores.publisher,
             removals=self.stores.removals,
             blobs=self.blobs,
@@ -131,6 +134,7 @@ class Services:
                 max_duration_s=settings.max_duration_s,
                 timeout_s=settings.decode_timeout_s,
                 memory_limit_bytes=settings.memory_limit_bytes,
+                wants_speech=settings.speech,
                 stopping=self.stopping,
             ),
             encoder=self.models.current(),

@@ -82,9 +82,16 @@ class MomentPublisher:
         self._write_spaces(self._generations.list_stored(), published, video_id)
 
     def record_failure(self, video_id: str, code: str) -> None:
-        """Let a waiting video fail and delete what was stored of it. A video that is indexed stays as it is."""
+        """Let a waiting video fail and delete what was stored of it. A video that is indexed stays as it is.
+
+        A video that no space wants is deleted.
+        """
         record = self._videos.get(video_id)
-        if record is not None and record.status == IndexStatus.WAITING:
+        if record is None:
+            return
+        if not read_scopes(self._vectors, video_id):
+            self.delete_video(record)
+        elif record.status == IndexStatus.WAITING:
             self.delete_moments(video_id)
             self._videos.update(video_id, status=IndexStatus.FAILED.value, code=code)
 

@@ -160,6 +160,39 @@ class VoteRecord:
 
 
 @dataclass(frozen=True)
+class RemovalRequest:
+    """A request to remove submissions from a space. It also removes those of earlier requests that are written late."""
+
+    KIND: ClassVar = "removal_request"
+
+    space: str
+    at: str
+    """ISO time, UTC, of the request."""
+    submission_ids: tuple[str, ...] = ()
+    """Ids of the only submissions to remove, from which nobody can read the video. Empty: all of the space."""
+    user_id: str | None = None
+    """Remove only what this user submitted. None: what anyone did."""
+    message_id: str | None = None
+    """Remove only what this chat message submitted, except the videos of `kept_ids`."""
+    kept_ids: tuple[str, ...] = ()
+
+    @property
+    def match(self) -> dict[str, str]:
+        """Payload values of the submissions that it removes."""
+        keys = ("space", "user_id", "message_id")
+        return {key: value for key in keys if (value := getattr(self, key)) is not None}
+
+    def covers(self, submission: Submission) -> bool:
+        """Return whether the submission was requested before this removal, which then removes it."""
+        return (
+            all(getattr(submission, key) == value for key, value in self.match.items())
+            and (not self.submission_ids or submission.id in self.submission_ids)
+            and submission.video_id not in self.kept_ids
+            and datetime.fromisoformat(submission.at) < datetime.fromisoformat(self.at)
+        )
+
+
+@dataclass(frozen=True)
 class LibraryRow:
     """A video as one space sees it."""
 
@@ -201,9 +234,15 @@ def space_of_scope(scope: str) -> str:
 
 # ---- payloads ----
 
-_DECODERS: Final[Mapping[str, Any]] = {"status": IndexStatus, "generation": GenerationId.parse, "queries": tuple}
+_DECODERS: Final[Mapping[str, Any]] = {
+    "status": IndexStatus,
+    "generation": GenerationId.parse,
+    "queries": tuple,
+    "submission_ids": tuple,
+    "kept_ids": tuple,
+}
 
-R = TypeVar("R", VideoRecord, Submission, GenerationRecord, RetrainRecord, VoteRecord)
+R = TypeVar("R", VideoRecord, Submission, GenerationRecord, RetrainRecord, VoteRecord, RemovalRequest)
 
 
 def from_payload(record: type[R], payload: Mapping[str, Any]) -> R:
@@ -212,7 +251,9 @@ def from_payload(record: type[R], payload: Mapping[str, Any]) -> R:
     return record(**{name: _DECODERS[name](value) if name in _DECODERS else value for name, value in stored.items()})
 
 
-def to_payload(record: VideoRecord | Submission | GenerationRecord | RetrainRecord | VoteRecord) -> dict[str, Any]:
+def to_payload(
+    record: VideoRecord | Submission | GenerationRecord | RetrainRecord | VoteRecord | RemovalRequest,
+) -> dict[str, Any]:
     """Return a record's payload: plain JSON values."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
     return {"kind": record.KIND, "schema": SCHEMA, **{name: _encoded(value) for name, value in values.items()}}

@@ -2,16 +2,41 @@
 
 `remove_*` deletes submissions: from then on the space does not find the videos. The caller then deletes other data of
 these videos, and calls `finish_removal` last.
+
+A submission that nobody acknowledged can still be written when its removal is over: a stalled worker wakes up, or the
+server completes a write that its client gave up. So a removal is recorded before it begins. Who writes a submission
+looks for such requests afterwards, and a periodic task repeats them for `LATE_WRITES_S`.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid4
 
 from indexer.errors import NotSubmitterError
 from indexer.store.publishing import MomentPublisher, read_scopes
-from indexer.store.records import RECORDS, RemovedVideos, Scopes, Submission, VideoRecord, VoteRecord, space_of_scope
+from indexer.store.records import (
+    RECORDS,
+    RemovalRequest,
+    RemovedVideos,
+    Scopes,
+    Submission,
+    VideoRecord,
+    VoteRecord,
+    space_of_scope,
+    to_payload,
+)
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
-from indexer.vectors.vector_store import Filter, VectorStore
+from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
+
+LATE_WRITES_S: Final = 600.0
+"""How long after its removal a submission that was requested before may still be written."""
+
+
+def is_settled(at: str, now: datetime | None = None) -> bool:
+    """Return whether a request from `at` (ISO time) is so old that nothing of it is written any more."""
+    return (now or datetime.now(UTC)) - datetime.fromisoformat(at) > timedelta(seconds=LATE_WRITES_S)
 
 
 class RemovalStore:
@@ -49,6 +74,24 @@ class RemovalStore:
         """Remove all videos from a space."""
         return self._remove_all(self._submissions.find({"space": space}))
 
+    # ---- submissions that are written late ----
+
+    def record_request(self, request: RemovalRequest) -> None:
+        """Record a removal before it begins."""
+        self._vectors.upsert(RECORDS, [NewPoint(str(uuid4()), to_payload(request))])
+
+    def repeat_requests(self, now: datetime | None = None) -> list[tuple[RemovalRequest, RemovedVideos]]:
+        """Remove what was written after its removal. Forget the requests that are older than `LATE_WRITES_S`."""
+        repeated = []
+        for point_id, request in self._submissions.removal_requests().items():
+            found = self._submissions.find(request.match, request.submission_ids or None)
+            repeated.append((request, self._remove_all([each for each in found if request.covers(each)])))
+            if is_settled(request.at, now):
+                self._vectors.delete(RECORDS, Filter(ids=(point_id,)))
+        return repeated
+
+    # ---- finishing a removal ----
+
     def list_pending_removals(self) -> list[VideoRecord]:
         """Return the videos whose removal is not finished: it is in progress, or its worker was killed."""
         return self._videos.list_pending_removals()
@@ -71,10 +114,16 @@ class RemovalStore:
         return self._publisher.delete_video(record)
 
     def delete_orphan(self, video_id: str) -> bool:
-        """Delete the moments of a video that has no record. Return False if it has one."""
+        """Delete the moments of a video that has no record, and its submissions that were never acknowledged.
+
+        Return False if it has a record.
+        """
         if self._videos.get(video_id) is not None:
             return False
         self._publisher.delete_moments(video_id)
+        late = [each for each in self._submissions.find({"video_id": video_id}) if is_settled(each.at)]
+        if late:
+            self._submissions.delete(late)
         return True
 
     def _remove_all(self, submissions: Sequence[Submission]) -> RemovedVideos:
@@ -85,10 +134,11 @@ class RemovalStore:
         )
 
     def _remove(self, video_id: str, submissions: Sequence[Submission]) -> RemovedVideos:
-        record = self._videos.get(video_id)
-        if record is None or not submissions:
+        if not submissions:
             return RemovedVideos()
+        record = self._videos.get(video_id)
         self._videos.update(video_id, removal_pending="yes")
         self._submissions.delete(submissions)
         self.unpublish(video_id)
-        return RemovedVideos((record.link,), (video_id,))
+        # Without a record, a worker was killed between the writes of a submission, and it was never acknowledged.
+        return RemovedVideos((record.link,) if record else (), (video_id,))

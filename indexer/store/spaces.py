@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from indexer.store.records import RECORDS, SCHEMA, VoteRecord, from_payload, to_payload
+from indexer.store.records import RECORDS, SCHEMA, RemovalRequest, VoteRecord, from_payload, to_payload
 from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
 
 EXCLUSIVE_VOTES: Final = ("up", "down")
@@ -56,7 +56,7 @@ class SpaceStore:
 
     def delete(self, space: str) -> None:
         """Delete everything of a space except its submissions."""
-        self._vectors.delete(RECORDS, Filter({"kind": (VoteRecord.KIND, _KIND), "space": space}))
+        self._vectors.delete(RECORDS, Filter({"kind": (VoteRecord.KIND, RemovalRequest.KIND, _KIND), "space": space}))
 
     # ---- votes ----
 

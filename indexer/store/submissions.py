@@ -11,6 +11,7 @@ from indexer.store.records import (
     LibraryCounts,
     LibraryRow,
     NewSubmission,
+    RemovalRequest,
     Scopes,
     Submission,
     VideoRecord,
@@ -21,6 +22,7 @@ from indexer.store.records import (
 )
 from indexer.store.videos import VideoStore
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
+from text.folding import fold
 
 
 class SubmissionStore:
@@ -38,18 +40,12 @@ class SubmissionStore:
         """Record that a space, or a private channel of it, wants a video.
 
         The returned record is `waiting` if the video needs a job or has one already. The space finds a video that is
-        indexed from now on. A video that failed waits again. The first submission of a scope is kept.
+        indexed from now on. A video that failed waits again. The first submission of a scope is kept, unless an earlier
+        request removes it.
         """
-        submission = Submission(
-            new.video_id,
-            new.space,
-            new.user_id,
-            new.at.astimezone(UTC).isoformat(),
-            new.private_channel,
-            new.user_name,
-            new.message_id,
-        )
-        if not self.has(submission.scope, new.video_id):
+        submission = make_submission(new)
+        first = self.of_video(submission.scope, new.video_id)
+        if not first or (self.is_removed(first[0]) and not self.is_removed(submission)):
             payload = {**to_payload(submission), "scope": submission.scope}
             self._vectors.upsert(RECORDS, [NewPoint(submission.id, payload)])
         record = self._videos.get(new.video_id)
@@ -61,8 +57,22 @@ class SubmissionStore:
         return record
 
     def delete(self, submissions: Sequence[Submission]) -> None:
-        """Delete these submissions."""
-        self._vectors.delete(RECORDS, Filter(ids=tuple(each.id for each in submissions)))
+        """Delete these submissions, but not newer ones that have replaced them."""
+        where = Filter({"at": tuple(each.at for each in submissions)}, ids=tuple(each.id for each in submissions))
+        self._vectors.delete(RECORDS, where)
+
+    # ---- removals ----
+
+    def is_removed(self, submission: Submission) -> bool:
+        """Return whether a removal that was requested after this submission covers it."""
+        return any(request.covers(submission) for request in self.removal_requests(submission.space).values())
+
+    def removal_requests(self, space: str | None = None) -> dict[str, RemovalRequest]:
+        """Return by point id the removals of a space, or (None) of all spaces, that were requested lately."""
+        where = Filter({"kind": RemovalRequest.KIND} | ({"space": space} if space else {}))
+        return {
+            stored.id: from_payload(RemovalRequest, stored.payload) for stored in self._vectors.scroll(RECORDS, where)
+        }
 
     # ---- what one space sees ----
 
@@ -78,10 +88,15 @@ class SubmissionStore:
         """Return one submission for each video that the scopes have; the first scope that has it wins."""
         return {each.video_id: each for each in reversed(self._retrieve(scopes, video_ids))}
 
-    def find(self, match: Mapping[str, str | tuple[str, ...]]) -> list[Submission]:
-        """Return the submissions with these payload values."""
-        where = Filter({"kind": Submission.KIND, **match})
+    def find(self, match: Mapping[str, str | tuple[str, ...]], ids: tuple[str, ...] | None = None) -> list[Submission]:
+        """Return the submissions with these payload values, of those with the `ids` if they are given."""
+        where = Filter({"kind": Submission.KIND, **match}, ids=ids)
         return [from_payload(Submission, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
+
+    def list_video_ids(self) -> set[str]:
+        """Return the ids of all videos that were submitted, also of those whose record was never written."""
+        where = Filter({"kind": Submission.KIND})
+        return {stored.payload["video_id"] for stored in self._vectors.scroll(RECORDS, where, ("video_id",))}
 
     def map_submitters(self, space: str | None) -> dict[str, str]:
         """Return by video id the id of the user who submitted it: to a space, or (None) to any space."""
@@ -92,6 +107,7 @@ class SubmissionStore:
     ) -> tuple[list[LibraryRow], int]:
         """Return a page of the videos whose title or link contains `search`, newest first, and their total number.
 
+        Case, accents, widths and the two scripts of Chinese make no difference (`text.folding`).
         With a `user_id`, only videos that this user submitted.
         """
         match: dict[str, str | tuple[str, ...]] = {"scope": scopes}
@@ -129,5 +145,18 @@ class SubmissionStore:
         return [LibraryRow(videos[each.video_id], each) for each in submissions if each.video_id in videos]
 
 
+def make_submission(new: NewSubmission) -> Submission:
+    """Return the submission that is stored for a new one."""
+    return Submission(
+        new.video_id,
+        new.space,
+        new.user_id,
+        new.at.astimezone(UTC).isoformat(),
+        new.private_channel,
+        new.user_name,
+        new.message_id,
+    )
+
+
 def _mentions(video: VideoRecord, search: str) -> bool:
-    return search.casefold() in f"{video.title} {video.link}".casefold()
+    return fold(search) in fold(f"{video.title} {video.link}")

@@ -31,6 +31,7 @@ from indexer.vectors.vector_store import (
     StoredPoint,
     VectorQuery,
 )
+from indexer.vectors.write_deadline import begin_write
 
 SCROLL_PAGE = 1000
 
@@ -146,6 +147,7 @@ class EdgeVectorStore:
 
     def _write(self, collection: str, operation: qe.UpdateOperation) -> None:
         with self._lock, _translate_errors():
+            begin_write()
             shard = self._shard(collection)
             shard.update(operation)
             if time.monotonic() - self._flushed_s.get(collection, 0.0) > FLUSH_EVERY_S:
@@ -154,6 +156,14 @@ class EdgeVectorStore:
 
     def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         self._write(collection, qe.UpdateOperation.upsert_points([_to_point(point) for point in points]))
+
+    def set_sparse(self, collection: str, vectors: Mapping[str, Mapping[str, SparseWords]]) -> None:
+        points = [
+            qe.PointVectors(id, {name: _to_sparse(words) for name, words in each.items()})
+            for id, each in vectors.items()
+        ]
+        if points:
+            self._write(collection, qe.UpdateOperation.update_vectors(points))
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         self._write(collection, qe.UpdateOperation.set_payload_by_filter(_to_filter(where), dict(payload)))

@@ -22,6 +22,7 @@ from indexer.vectors.vector_store import (
     StoredPoint,
     VectorQuery,
 )
+from indexer.vectors.write_deadline import begin_write
 
 TIMEOUT_S = 30
 SNAPSHOT_TIMEOUT_S = 3600
@@ -104,12 +105,24 @@ class QdrantVectorStore:
 
     def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         if points:
+            begin_write()
             _call(self._client.upsert, collection, [_to_point(point) for point in points], wait=True)
 
+    def set_sparse(self, collection: str, vectors: Mapping[str, Mapping[str, SparseWords]]) -> None:
+        points = [
+            models.PointVectors(id=id, vector={name: _to_sparse(words) for name, words in each.items()})
+            for id, each in vectors.items()
+        ]
+        if points:
+            begin_write()
+            _call(self._client.update_vectors, collection, points, wait=True)
+
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
+        begin_write()
         _call(self._client.set_payload, collection, dict(payload), points=_to_filter(where), wait=True)
 
     def delete(self, collection: str, where: Filter) -> None:
+        begin_write()
         _call(self._client.delete, collection, models.FilterSelector(filter=_to_filter(where)), wait=True)
 
     def retrieve(

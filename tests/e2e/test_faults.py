@@ -1,6 +1,7 @@
-"""A small run of the fault harness that docs/faults.md describes."""
+"""A small run of the fault harness that docs/faults.md describes, with another seed each time."""
 
 import os
+import random
 import subprocess
 import sys
 
@@ -14,6 +15,8 @@ from tests.support.qdrant import qdrant_binary
 def test_no_acknowledged_work_is_lost_or_done_twice() -> None:
     """Links of three spaces end as reported, once each, although processes and servers are killed."""
     qdrant_binary()
-    command = [sys.executable, "-m", "tests.support.faults", "--jobs", "10", "--seed", "1"]
+    seed = random.SystemRandom().randrange(100_000)
+    print(f"seed {seed}")
+    command = [sys.executable, "-m", "tests.support.faults", "--jobs", "10", "--seed", str(seed)]
     ended = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=290)
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr[-3000:]}"

@@ -38,13 +38,18 @@ def resolve_submitted_link(guard: SsrfGuard, request: Submit) -> Link:
 
 def require_visible_video(submissions: SubmissionStore, caller: Caller, link: str) -> str:
     """Return the id of the video behind `link`. Raises `RequestRefusedError` if the caller cannot see it."""
-    try:
-        video_id = video_id_of(link)
-    except NotALinkError as error:
-        raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY) from error
+    video_id = require_video_id(link)
     if not submissions.has(caller.scopes, video_id):
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     return video_id
+
+
+def require_video_id(link: str) -> str:
+    """Return the id of the video behind `link`. Raises `RequestRefusedError` if it is not a link."""
+    try:
+        return video_id_of(link)
+    except NotALinkError as error:
+        raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY) from error
 
 
 def video_id_of(link: str) -> str:

@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.sandbox.guard import SsrfGuard
 from indexer.store.generations import GenerationStore
-from indexer.store.records import LibraryRow, NewSubmission
+from indexer.store.records import LibraryRow, NewSubmission, RemovalRequest, submission_id
 from indexer.store.removals import RemovalStore
 from indexer.store.spaces import SpaceStore
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
 from worker.handlers.access import (
     require_admin,
-    require_visible_video,
+    require_video_id,
     resolve_submitted_link,
     video_ids_of,
 )
@@ -51,12 +51,13 @@ def submit(
     user_data: UserDataKeys,
     guard: SsrfGuard,
     index_queue: IndexQueue,
+    video_removal: VideoRemoval,
     request: Submit,
 ) -> Submitted:
     """Record that the caller's space wants a video, and queue its index job if it needs one.
 
     Raises `RequestRefusedError` if only admins may submit in this space, or if the link was removed after
-    `request.at`; raises `LinkRefusedError` for a link that may not be fetched.
+    `request.at`, also if that happens meanwhile; raises `LinkRefusedError` for a link that may not be fetched.
     """
     caller, space_settings = request.caller, load_settings(spaces, request.caller.space)
     if space_settings.submitters == "admins" and not caller.is_admin:
@@ -66,20 +67,21 @@ def submit(
         # An old request that a restarted frontend recovered: the link was removed after the user asked for it.
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     was_visible = submissions.has(caller.scopes, link.video_id)
-    record = submissions.submit(
-        NewSubmission(
-            video_id=link.video_id,
-            link=link.url,
-            fetch_url=link.fetch_url,
-            space=caller.space,
-            user_id=caller.user_id,
-            at=datetime.now(UTC),
-            title=request.title or "",
-            private_channel=caller.private_channel if space_settings.private_channels == "closed" else None,
-            user_name=caller.display_name or None,
-            message_id=request.message_id,
-        )
+    new = NewSubmission(
+        video_id=link.video_id,
+        link=link.url,
+        fetch_url=link.fetch_url,
+        space=caller.space,
+        user_id=caller.user_id,
+        at=datetime.fromtimestamp(request.at, UTC),
+        title=request.title or "",
+        private_channel=caller.private_channel if space_settings.private_channels == "closed" else None,
+        user_name=caller.display_name or None,
+        message_id=request.message_id,
     )
+    record = submissions.submit(new)
+    if video_removal.undo_late_submission(new):
+        raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     if index_queue.needs_job(record, caller.space):
         return Submitted(link=link.url, video_id=link.video_id, job_id=index_queue.enqueue(link.video_id))
     indexed = describe_indexed(record)
@@ -156,20 +158,41 @@ def forget(
     `NotSubmitterError` if someone else submitted it and the caller is not an admin.
     """
     caller = request.caller
+    removal = _removal_request(request)
+    removals.record_request(removal)
     if request.only_own:
         removed = removals.remove_by_user(caller.space, caller.user_id)
         spaces.delete_votes_of(caller.space, caller.user_id)
         user_data.delete(caller.space, caller.user_id)
     elif request.message_id:
-        removed = removals.remove_by_message(caller.space, request.message_id, video_ids_of(request.kept_links))
-    elif request.link:
-        submitter = None if caller.is_admin else caller.user_id
-        video_id = require_visible_video(submissions, caller, request.link)
-        removed = removals.remove_video(caller.scopes, video_id, submitter)
+        removed = removals.remove_by_message(caller.space, request.message_id, removal.kept_ids)
     else:
-        raise RequestRefusedError(ErrorCode.NOT_A_LINK)
+        video_id = require_video_id(request.link or "")
+        if not submissions.has(caller.scopes, video_id):
+            # A chat request that submits it may be unanswered.
+            user_data.record_removal(caller.space, [video_id], request.at)
+            raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
+        removed = removals.remove_video(caller.scopes, video_id, removal.user_id)
     video_removal.delete_related_data(caller.space, removed, request.at)
+    if request.link and not removed.links:
+        raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     return ForgetResult(links=removed.links)
+
+
+def _removal_request(request: Forget) -> RemovalRequest:
+    """Return what the caller may remove by this request. Raises `RequestRefusedError` if it names nothing."""
+    caller = request.caller
+    removal = RemovalRequest(caller.space, datetime.fromtimestamp(request.at, UTC).isoformat())
+    if request.only_own:
+        return replace(removal, user_id=caller.user_id)
+    if request.message_id:
+        return replace(removal, message_id=request.message_id, kept_ids=tuple(video_ids_of(request.kept_links)))
+    if request.link:
+        submitter = None if caller.is_admin else caller.user_id
+        video_id = require_video_id(request.link)
+        ids = tuple(submission_id(video_id, scope) for scope in caller.scopes)
+        return replace(removal, submission_ids=ids, user_id=submitter)
+    raise RequestRefusedError(ErrorCode.NOT_A_LINK)
 
 
 def get_status(

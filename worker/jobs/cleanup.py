@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from indexer.store.blobs import BlobStore, video_prefix
-from indexer.store.records import RemovedVideos
+from indexer.store.records import NewSubmission, RemovedVideos
 from indexer.store.removals import RemovalStore
 from indexer.store.retention import delete_old_frames, delete_old_votes
 from indexer.store.stores import Stores
+from indexer.store.submissions import SubmissionStore, make_submission
 from indexer.vectors.vector_store import VectorStore
 from worker.job_leases import JobLeases
 from worker.jobs.index_queue import IndexQueue
@@ -30,10 +31,26 @@ class VideoRemoval:
     The record of a video is changed last. If a worker is killed before that, `resume_removals` finishes its work.
     """
 
+    submissions: SubmissionStore
     removals: RemovalStore
     blobs: BlobStore
     user_data: UserDataKeys
     index_queue: IndexQueue
+
+    def undo_late_submission(self, new: NewSubmission) -> bool:
+        """Remove a submission that was just written if it was removed meanwhile. Return whether it was."""
+        if not self.submissions.is_removed(make_submission(new)):
+            return False
+        self.repeat_removals()
+        self._delete_if_unreferenced(new.video_id)
+        return True
+
+    def repeat_removals(self) -> None:
+        """Remove submissions that were requested before their removal and written after it."""
+        for request, removed in self.removals.repeat_requests():
+            if removed.video_ids:
+                log.info("removal.repeated", space=request.space, videos=len(removed.video_ids))
+            self.delete_related_data(request.space, removed, datetime.fromisoformat(request.at).timestamp())
 
     def delete_related_data(self, space: str, removed: RemovedVideos, at: float) -> None:
         """Delete what is stored of videos that were removed from `space` by a request made `at` (Unix time)."""
@@ -43,7 +60,8 @@ class VideoRemoval:
             self._delete_if_unreferenced(video_id)
 
     def resume_removals(self) -> None:
-        """Finish removals whose worker was killed."""
+        """Finish removals whose worker was killed, and repeat those of submissions that were written late."""
+        self.repeat_removals()
         for record in self.removals.list_pending_removals():
             self.removals.unpublish(record.video_id)
             # The space is not known any more, so the links are deleted from the results of all spaces.

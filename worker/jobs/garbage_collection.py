@@ -17,6 +17,7 @@ from indexer.store.blobs import BlobStore, video_prefix
 from indexer.store.publishing import MomentPublisher
 from indexer.store.records import IndexStatus
 from indexer.store.removals import RemovalStore
+from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
 from worker.job_leases import JobLeases
 from worker.jobs.work_dirs import video_work_dir, work_root
@@ -35,6 +36,7 @@ class GarbageCollector:
 
     data_dir: Path
     videos: VideoStore
+    submissions: SubmissionStore
     publisher: MomentPublisher
     removals: RemovalStore
     blobs: BlobStore
@@ -57,9 +59,10 @@ class GarbageCollector:
                     log.info("garbage.work_dir_deleted", video_id=video_id)
 
     def _collect_stored(self) -> None:
-        """Delete the moments and blobs of videos that have no record."""
+        """Delete the moments, blobs and unacknowledged submissions of videos that have no record."""
         with_blobs = _video_ids(self.blobs.list_names("videos/"))
-        for video_id in self.videos.find_unknown({*with_blobs, *self.publisher.find_unpublished_videos()}):
+        with_moments, submitted = self.publisher.find_unpublished_videos(), self.submissions.list_video_ids()
+        for video_id in self.videos.find_unknown({*with_blobs, *with_moments, *submitted}):
             with self._no_job(video_id) as has_no_job:
                 if has_no_job and self.removals.delete_orphan(video_id):
                     self.blobs.delete_prefix(video_prefix(video_id))

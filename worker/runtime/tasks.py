@@ -13,6 +13,7 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from indexer.vectors.write_deadline import first_write_before
 from worker.handlers.registry import Handler, build_handlers
 from worker.jobs.cleanup import apply_retention
 from worker.jobs.rollout import catch_up
@@ -20,7 +21,7 @@ from worker.ops.logs import bind_correlation_id, current_correlation_id
 from worker.ops.metrics import Metrics
 from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.queues import CATCH_UP_TASK, INDEX_TASK, RETRAIN_TASK, request_task
+from worker.protocol.queues import CATCH_UP_TASK, INDEX_TASK, RETRAIN_TASK, SENT_AT, request_task
 from worker.protocol.updates import JobFailed
 from worker.queue.signing import MAX_CLOCK_SKEW_S, ForgedTaskError
 from worker.services import Services
@@ -68,15 +69,23 @@ def register_tasks(app: Celery, services: Services) -> None:
 
 
 def _answer_once(services: Services, request: type[Request[Any]], handler: Handler) -> TaskHandler:
-    ttl_s = services.settings.search_timeout_s + MAX_CLOCK_SKEW_S
+    timeout_s = services.settings.search_timeout_s
 
     def answer(task: Task, body: Any) -> WireModel:
         # A redelivered request could undo a later one: add a link that was forgotten since, or roll back twice.
-        if not services.leases.mark_seen(task.request.id, ttl_s):
+        if not services.leases.mark_seen(task.request.id, timeout_s + MAX_CLOCK_SKEW_S):
             raise Ignore("a copy of this message was delivered before")
-        return handler(request.model_validate(body))
+        # Waiting for Redis or for a store may have taken so long that the caller was told that the request failed.
+        with first_write_before(_sent_at_s(task) + timeout_s):
+            return handler(request.model_validate(body))
 
     return answer
+
+
+def _sent_at_s(task: Task) -> float:
+    """Return when the message was sent (Unix time)."""
+    sent_at_s = (task.request.headers or {}).get(SENT_AT)
+    return sent_at_s if isinstance(sent_at_s, float) else time.time()
 
 
 def add_task(

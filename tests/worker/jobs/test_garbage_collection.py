@@ -1,7 +1,7 @@
 """Garbage collection of what killed jobs left behind."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from indexer.errors import StoreUnavailableError
 from indexer.store.blobs import video_prefix
 from indexer.store.records import NewSubmission
+from indexer.store.removals import LATE_WRITES_S
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
 from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
@@ -113,3 +114,16 @@ def test_job_can_be_queued_right_after_collection(services: Services) -> None:
     remove_interrupted(services)
     services.garbage_collector().collect()
     assert all(services.leases.try_queue(video.id) for video in (INTERRUPTED, COMPLETE))
+
+
+def test_submission_that_was_never_acknowledged_is_deleted(services: Services) -> None:
+    """Its worker was killed between the two writes of a submission, long ago."""
+    goal, dog = make_video("old"), make_video("new")
+    now = datetime.now(UTC)
+    for video, at in ((goal, now - timedelta(seconds=LATE_WRITES_S + 1)), (dog, now)):
+        killed = open_stores(InterruptedVectorStore(services.vectors, 2, raise_store_unavailable))
+        with pytest.raises(StoreUnavailableError):
+            killed.submissions.submit(NewSubmission(video.id, video.link, video.link, SPACE, "ann", at))
+    services.garbage_collector().collect()
+    assert not services.stores.submissions.has(SPACE, goal.id)
+    assert services.stores.submissions.has(SPACE, dog.id)
