@@ -75,7 +75,7 @@ async def test_retrain_is_confirmed_by_an_admin_and_ends_with_a_picture(
     last: ShownMessage = (
         await server.wait_for(lambda: [each for each in server.shown_to(ANN) if "better" in each.text][1:])
     )[0]
-    assert "50 % before, 60 % after" in last.text
+    assert "50 % before, 60 % now" in last.text
     assert len(last.files) == 1
 
 
