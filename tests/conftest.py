@@ -55,6 +55,9 @@ INTEGRATION_IMPORTS = (
 
 SLOW_FOLDERS = ("e2e", "worker", "model")
 
+E2E_TIMEOUT_S = 300
+"""These tests start several processes that load a model, which takes long on a busy machine."""
+
 MEMORY_DISK = Path("/dev/shm")
 MEMORY_DISK_MIN_BYTES = 4 * 1024**3
 
@@ -94,7 +97,10 @@ def _imports_server(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its level; put slow folders first, so that at the end no core waits for the last of them."""
     for item in items:
-        item.add_marker(level_of(item))
+        level = level_of(item)
+        item.add_marker(level)
+        if level == "e2e" and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(E2E_TIMEOUT_S))
     items.sort(key=_start_order)
 
 

@@ -63,10 +63,14 @@ async def test_all_commands_and_buttons(bot: Bot, server: FakeDiscord, site: Sit
     await server.wait_for(lambda: asked.shown and texts(asked.shown[-1]).count("Added “") == 2)
     assert len(asked.shown) > 1
     message = await server.write(BOB, f"see {bunny}", channel=GENERAL, is_announced=False)
-    await server.wait_for_answer(await server.menu(BOB, "Add the videos in this message", message), "Added “big buck bunny”")
+    await server.wait_for_answer(
+        await server.menu(BOB, "Add the videos in this message", message), "Added “big buck bunny”"
+    )
 
     # find, page
-    shown = await server.wait_for_answer(await server.command(ADA, "find", words="bicycles in a street", limit=2), "Next")
+    shown = await server.wait_for_answer(
+        await server.command(ADA, "find", words="bicycles in a street", limit=2), "Next"
+    )
     assert is_ephemeral(shown)
     assert len(shown["attachments"]) == 2
     assert texts(shown).index("city bikes") < texts(shown).index("0:")
@@ -108,8 +112,12 @@ async def test_private_channels_watched_channels_and_admin_commands(bot: Bot, se
     while "blue" in texts(await server.wait_for_answer(await server.command(ADA, "library"))):
         pass
 
-    await server.wait_for_answer(await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins")
-    await server.wait_for_answer(await server.command(EVE, "settings", name="submitters", value="admins"), "Setting changed")
+    await server.wait_for_answer(
+        await server.command(ADA, "settings", name="submitters", value="admins"), "Only admins"
+    )
+    await server.wait_for_answer(
+        await server.command(EVE, "settings", name="submitters", value="admins"), "Setting changed"
+    )
     await server.wait_for_answer(await server.command(ADA, "index", link=blue), "Only admins can add")
     await server.wait_for_answer(await server.command(ADA, "retrain"), "Only admins")
     await server.wait_for_answer(await server.command(EVE, "retrain"), "more are needed")

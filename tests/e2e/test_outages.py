@@ -15,7 +15,7 @@ from bots.i18n.translate import translate
 from bots.slack.run import running_app
 from tests.support.clips import serve_clip
 from tests.support.discord.bot import run_bot
-from tests.support.discord.server import run_fake_discord as serving_discord
+from tests.support.discord.server import run_fake_discord
 from tests.support.discord.world import ADA, texts
 from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
 from tests.support.processes import run_process
@@ -45,7 +45,7 @@ def worker(servers: StoreServers, tmp_path: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def ask_on_discord(settings: Settings, chat: ChatService) -> AsyncIterator[Ask]:
-    async with serving_discord(timeout_s=60) as server, run_bot(Bot(chat), server):
+    async with run_fake_discord(timeout_s=60) as server, run_bot(Bot(chat), server):
 
         async def ask(words: str) -> str:
             name, _, rest = words.partition(" ")
@@ -72,7 +72,8 @@ async def ask_on_slack(settings: Settings, chat: ChatService) -> AsyncIterator[A
             before = len(server.shown_to(ANN))
             await server.command(words)
             await server.wait_for(
-                lambda: server.shown_to(ANN)[before:] and not _is_progress(str(server.shown_to(ANN)[-1].payload)), timeout_s=60
+                lambda: server.shown_to(ANN)[before:] and not _is_progress(str(server.shown_to(ANN)[-1].payload)),
+                timeout_s=60,
             )
             return str(server.shown_to(ANN)[-1].payload)
 

@@ -91,7 +91,9 @@ async def test_all_commands_and_buttons(app: RunningApp, server: FakeSlack, site
 
     before = len(server.shown_to(ANN))
     await server.press(shown, shown.buttons("👍")[0])
-    await server.wait_for(lambda: "Thanks" in server.shown_to(ANN)[-1].text and server.shown_to(ANN)[before:], timeout_s=60)
+    await server.wait_for(
+        lambda: "Thanks" in server.shown_to(ANN)[-1].text and server.shown_to(ANN)[before:], timeout_s=60
+    )
     await server.press(shown, shown.buttons("Share")[0])
     await server.wait_for(lambda: len(server.posted) == 2, timeout_s=60)
     assert (server.posted[1].channel, first in server.posted[1].text) == (ALL, True)

@@ -33,7 +33,7 @@ def run_reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.Co
         cwd=data_dir,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=200,
     )
 
 
@@ -62,7 +62,7 @@ class Process:
             self._has_ended = True
             self._changed.notify_all()
 
-    def wait_for(self, words: str, timeout_s: float = 100, times: int = 1) -> str:
+    def wait_for(self, words: str, timeout_s: float = 200, times: int = 1) -> str:
         """Wait until `times` lines contain `words`; return the last of them. Fail with the output otherwise."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._lines_with(words)) >= times or self._has_ended, timeout_s)
