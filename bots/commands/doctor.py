@@ -67,6 +67,12 @@ _LITERAL_DETAILS: Final[Mapping[DoctorOutcome, str]] = {
     DoctorOutcome.QDRANT_UNAVAILABLE: "{error}",
 }
 """Details without a word to translate."""
+_LANGUAGES: Final[Mapping[str, CliMsg]] = {
+    "English": CliMsg.ENGLISH,
+    "Korean": CliMsg.KOREAN,
+    "Chinese": CliMsg.CHINESE,
+}
+"""Languages of published figures."""
 _ADVICE: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.DATA_FOLDER_FULL: CliMsg.FIX_DATA_FOLDER,
     DoctorOutcome.DATA_FOLDER_UNWRITABLE: CliMsg.FIX_DATA_FOLDER,
@@ -106,7 +112,10 @@ def _describe_figures(figures: Figures | None) -> str:
         return translate(CliMsg.NOT_MEASURED)
     languages = [
         translate(
-            CliMsg.FIGURES_LANGUAGE, language=name, first=f"{first:.0%}", among_five=f"{figures.among_five[name]:.0%}"
+            CliMsg.FIGURES_LANGUAGE,
+            language=translate(_LANGUAGES[name]) if name in _LANGUAGES else name,
+            first=f"{first:.0%}",
+            among_five=f"{figures.among_five[name]:.0%}",
         )
         for name, first in figures.first.items()
     ]

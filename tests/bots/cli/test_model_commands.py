@@ -176,7 +176,7 @@ def test_extract_writes_unit_vectors(reelseek: Run, here: Path) -> None:
         ("train --pairs pairs.tsv --out made --run pairs.tsv", 1, "run file"),
         ("train --pairs pairs.tsv --out made --run bad.toml", 1, "steps"),
         ("train --pairs pairs.tsv --out made --run gone.toml", 1, "gone.toml"),
-        ("train --pairs one.tsv --out made --run run.toml", 1, "held out"),
+        ("train --pairs one.tsv --out made --run run.toml", 1, "too few pictures"),
         ("extract --out out.tsv", 2, "--images"),
         ("extract --text texts.txt --images texts.txt --out out.tsv", 2, "--images"),
         ("extract --text gone.txt --out out.tsv", 1, "gone.txt"),

@@ -4,6 +4,7 @@ import pytest
 
 from bots.commands.doctor import describe_check
 from bots.i18n.translate import LANGUAGES, use_locale
+from model.evaluation.published import PublishedFigures
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
 
 PARAMETERS = {
@@ -43,3 +44,10 @@ def test_exactly_failed_checks_have_advice(outcome: DoctorOutcome) -> None:
 @pytest.mark.parametrize("name", DoctorCheckName)
 def test_every_check_has_a_name(name: DoctorCheckName) -> None:
     assert describe_check(DoctorCheck(name, DoctorOutcome.SAMPLES_READY, {"count": 1})).name
+
+
+def test_figures_name_their_languages_in_the_current_language() -> None:
+    figures = PublishedFigures(clips=10, first={"Korean": 0.5}, among_five={"Korean": 0.9})
+    check = DoctorCheck(DoctorCheckName.MODEL, DoctorOutcome.MODEL_READY, PARAMETERS | {"figures": figures})
+    with use_locale("ko"):
+        assert "한국어" in describe_check(check).detail
