@@ -76,13 +76,13 @@ def _answer_once(services: Services, request: type[Request[Any]], handler: Handl
         if not services.leases.mark_seen(task.request.id, timeout_s + MAX_CLOCK_SKEW_S):
             raise Ignore("a copy of this message was delivered before")
         # Waiting for Redis or for a store may have taken so long that the caller was told that the request failed.
-        with first_write_before(_sent_at_s(task) + timeout_s):
+        with first_write_before(_read_sent_at_s(task) + timeout_s):
             return handler(request.model_validate(body))
 
     return answer
 
 
-def _sent_at_s(task: Task) -> float:
+def _read_sent_at_s(task: Task) -> float:
     """Return when the message was sent (Unix time)."""
     sent_at_s = (task.request.headers or {}).get(SENT_AT)
     return sent_at_s if isinstance(sent_at_s, float) else time.time()
