@@ -1,10 +1,10 @@
 """Typed text as commands: plain words search, links are added, and `/name` calls a command."""
 
-import re
 from collections.abc import Iterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
+from bots.chat.links import find_links
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import COMMANDS
@@ -12,11 +12,6 @@ from bots.commands.replies import Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller
-
-_LINK: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
-_BARE_LINK: Final = re.compile(r"([\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
-"""A link without its scheme, such as `youtu.be/…`."""
-_WRAPPERS: Final = "<>\"'`“”‘’"
 
 
 class ArgumentError(ValueError):
@@ -93,15 +88,9 @@ def fits(command: Command, text: str, surface: Surface) -> bool:
     return all(_accepts(parameter, value) for parameter, value in _split_values(command, text, surface))
 
 
-def find_links(text: str) -> list[str]:
-    """Return the links in a text.
-
-    A link without a scheme counts only if the text consists of links: otherwise `and/or` or `node.js/…` would count.
-    """
-    words = [word.strip(_WRAPPERS) for word in text.split()]
-    if words and all(_BARE_LINK.fullmatch(word) or _LINK.fullmatch(word) for word in words):
-        return words
-    return [word for word in words if _LINK.fullmatch(word)]
+def parse_links(text: str) -> list[str]:
+    """Return the links in a text that should be links; without any, its words, so that they are refused by name."""
+    return find_links(text) or text.split()
 
 
 def _split_values(command: Command, text: str, surface: Surface) -> Iterator[tuple[Parameter, str]]:
@@ -121,7 +110,10 @@ def _parse_value(parameter: Parameter, value: str) -> Any:
         if not _is_number_for(parameter, value):
             raise ArgumentError(value)
         return int(value)
-    return value.split() if parameter.is_list else value
+    if parameter.type is ParameterType.LINK:
+        links = parse_links(value)
+        return links if parameter.is_list else next(iter(links), "")
+    return value
 
 
 def _accepts(parameter: Parameter, value: str) -> bool:
@@ -130,7 +122,8 @@ def _accepts(parameter: Parameter, value: str) -> bool:
     words = value.split()
     match parameter.type:
         case ParameterType.LINK:
-            return len(find_links(value)) == len(words) and (parameter.is_list or len(words) <= 1)
+            links = len(find_links(value))
+            return not words or links == 1 or (links > 1 and parameter.is_list)
         case ParameterType.NUMBER | ParameterType.PAGE_SIZE:
             return _is_number_for(parameter, value)
         case _:

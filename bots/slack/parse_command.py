@@ -51,14 +51,14 @@ def _bracket_link(found: re.Match[str]) -> str:
 
 
 def _replace_markup(found: re.Match[str]) -> str:
-    """Return what the user typed: the label, if Slack made a link of a domain or a mail address."""
+    """Return what the user typed: the label, if Slack made a link of a mere domain or a mail address."""
     target, label = found[1], found[2] or ""
     if target[0] in "@!":
         return label
     if target[0] == "#":
         return target[1:]
-    is_typed = label and re.sub("^(?:https?://|mailto:)", "", target).rstrip("/") == label.rstrip("/")
-    return label if is_typed else target
+    is_made_by_slack = target in (f"http://{label}", f"mailto:{label}") and "/" not in label
+    return label if is_made_by_slack else target
 
 
 def _takes_links(command: Command) -> bool:

@@ -51,6 +51,14 @@ LINK = "https://video.example/snow"
         ("model rollback", ("model", {"action": "rollback"})),
         ("cats &amp; dogs &lt;3", ("find", {"words": "cats & dogs <3"})),
         ("<@U1|ann> dances", ("find", {"words": "ann dances"})),
+        (f"index <{LINK}>, <https://b.example/a>", ("index", {"links": [LINK, "https://b.example/a"]})),
+        (f"index this: <{LINK}|the clip>, nice", ("index", {"links": [LINK]})),
+        (f"forget this one: <{LINK}>.", ("forget", {"link": LINK})),
+        (f"이거봐<{LINK}>하하", ("index", {"links": [LINK]})),
+        (f"이거봐{LINK}，하하", ("index", {"links": [LINK]})),
+        (f"`{LINK}`", ("index", {"links": [LINK]})),
+        ("<http://node.js|node.js> tricks", ("find", {"words": "node.js tricks"})),
+        ("write to <mailto:a@b.example|a@b.example>", ("find", {"words": "write to a@b.example"})),
     ],
 )  # fmt: skip
 def test_first_word_is_a_command_only_if_the_rest_fits(text: str, expected: tuple[str, dict[str, Any]]) -> None:
@@ -74,3 +82,8 @@ def test_web_links_are_unescaped_and_deduplicated() -> None:
     """Labels, users, channels and mail addresses are not links."""
     text = "see <https://a.example/?x=1&amp;y=2|here>, <https://a.example/?x=1&amp;y=2> <@U1> <#C1|x> <mailto:a@b.c|a>"
     assert web_links(text) == ("https://a.example/?x=1&y=2",)
+    assert web_links("이거봐https://youtu.be/a，<https://b.example/c>하하 `youtu.be/d`") == (
+        "https://youtu.be/a",
+        "https://b.example/c",
+        "youtu.be/d",
+    )

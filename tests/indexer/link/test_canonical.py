@@ -60,7 +60,7 @@ def test_canonicalize_youtube_forms_returns_watch_page(link: str) -> None:
         ("http://example.com:8080/c.mp4", "http://example.com:8080/c.mp4"),
         ("https://example.com/w?b=2&utm_source=x&a=1&fbclid=y", "https://example.com/w?b=2&a=1"),
         ("https://example.com/w?a&b=%2F%20+", "https://example.com/w?a&b=/%20+"),
-        ("https://x.com/someone/status/12?s=20&t=Zz", "https://x.com/someone/status/12"),
+        ("https://x.com/someone/status/12?s=20&t=Zz", "https://x.com/i/status/12"),
         ("https://example.com/w?s=20&t=3", "https://example.com/w?s=20&t=3"),
         ("https://bücher.example/ä", "https://xn--bcher-kva.example/%C3%A4"),
         ("example.com/clip.mp4", "https://example.com/clip.mp4"),

@@ -1,0 +1,154 @@
+"""Finding the links in whatever people write.
+
+Libraries such as linkify-it want a blank or punctuation in front of `https://`, and take full-width punctuation into
+the address. In Korean, Chinese and Japanese, links are set against the text on both sides.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from worker.protocol.links import has_plain_addresses
+
+MAX_ADDRESS_CHARS: Final = 5000
+"""A longer address is cut, and then refused by the worker as too long."""
+
+_INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_SLACK_LABEL: Final = re.compile(r"<([a-z][a-z0-9+.-]*:[^<>|\s]+)\|[^<>]*>", re.IGNORECASE)
+_MARKDOWN_LABEL: Final = re.compile(r"\[[^\[\]]*\]\((?=\s*<?(?:[a-z][a-z0-9+.-]*://|[\w-]+\.[\w.-]+))", re.IGNORECASE)
+_FULL_WIDTH_LINK: Final = re.compile(r"[hｈ][tｔ]{2}[pｐ][sｓ]?[:：][/／]{2}[^\s/／]*[^\s，。、！]*", re.IGNORECASE)
+_FULL_WIDTH_QUERY: Final = re.compile(r"？(?=\w+＝)")
+
+_START: Final = re.compile(
+    r"(?P<scheme>(?:https?|(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*)://)"
+    r"|(?<![a-z0-9@._/\\%+~=&#?])(?P<host>(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?P<top_level>[a-z]{2,}))"
+    r"(?![a-z0-9@_-]|\.[a-z0-9]|://)(?::\d+)?(?P<slash>/?)",
+    re.IGNORECASE,
+)
+_WEB_SCHEME: Final = re.compile(r"https?://$", re.IGNORECASE)
+_TOP_LEVEL: Final = re.compile(
+    "com|net|org|edu|gov|tv|be|me|co|io|kr|jp|cn|tw|hk|sg|in|id|vn|th|ph|my|au|uk|de|fr|nl|es|it|ru|us|ca"
+    "|ly|gl|gd|gg|ms|to|ai|so|ee|fm|cc|watch|app|link|page",
+    re.IGNORECASE,
+)
+"""Top-level domains of addresses that people write without `https://` within a sentence."""
+
+_END: Final = re.compile(r'[\s<>"`|\x00-\x1f\x7f]')
+_WEB: Final = re.compile(r"https?://", re.IGNORECASE)
+_NEXT_LINK: Final = re.compile(r"(?<![/=?&#:%])https?://", re.IGNORECASE)
+_NOT_PLAIN: Final = re.compile(r"[^\w.~:/?#@!$&'+;=%-]", re.ASCII)
+"""Ends an address on a site whose addresses have ASCII letters only."""
+_AFTER_DOMAIN: Final = re.compile(r"(?<=[a-z0-9])[^\x00-\x7f]+$", re.IGNORECASE)
+"""Text that is set against a domain: `example.com에서`."""
+_AFTER_FILE: Final = re.compile(r"(?<=\.)(?:mp4|m4v|webm|mov|mkv|gif|webp|m3u8)(?=[^\x00-\x7f])", re.IGNORECASE)
+_CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
+_TRAILING: Final = ".,;:!?'*([{"
+
+
+def find_links(text: str) -> list[str]:
+    """Return the links in a text, in their order, without repeats.
+
+    A link without `https://` counts if its domain is a common one. Any domain and any scheme count if the text
+    consists of links: within a sentence, `node.js/…` and `slack://…` are none.
+    """
+    text = _normalize(text)
+    links = list(_scan(text, is_all_links=False))
+    words = text.replace(",", " ").split()
+    if len(links) < len(words):
+        of_any_kind = list(_scan(text, is_all_links=True))
+        links = of_any_kind if len(of_any_kind) == len(words) else links
+    unique: dict[str, str] = {}
+    for link in links:
+        unique.setdefault(link.removeprefix("https://"), link)
+    return list(unique.values())
+
+
+def _normalize(text: str) -> str:
+    """Return the text without invisible characters and labels of links, and with full-width links in ASCII."""
+    text = _INVISIBLE.sub("", text).replace("&amp;", "&")
+    text = _MARKDOWN_LABEL.sub("(", _SLACK_LABEL.sub(r"<\1>", text))
+    return _FULL_WIDTH_LINK.sub(_to_ascii, text)
+
+
+def _to_ascii(link: re.Match[str]) -> str:
+    """Return a link that was typed with a full-width keyboard in ASCII, any other one as it is."""
+    head = re.match(r".*?[/／]{2}[^/／]*", link[0])
+    if head is None or head[0].isascii() or not any("\uff01" <= each <= "\uff5e" for each in head[0]):
+        return link[0]
+    return unicodedata.normalize("NFKC", _FULL_WIDTH_QUERY.sub("?", link[0]))
+
+
+def _scan(text: str, is_all_links: bool) -> Iterator[str]:
+    """Yield the links in a text, from its start to its end."""
+    position = 0
+    while start := _START.search(text, position):
+        position = start.end()
+        if start["scheme"]:
+            web = _WEB_SCHEME.search(start["scheme"])
+            if not web and not is_all_links:
+                continue
+            begin = start.start() + (web.start() if web else 0)
+            link = _cut(text, begin, start.end())
+            if len(link) == start.end() - begin:
+                continue
+        elif _may_be_bare_link(start, is_all_links):
+            begin = start.start()
+            link = _cut(text, begin, begin)
+        else:
+            continue
+        position = max(position, begin + len(link))
+        yield link
+
+
+def _may_be_bare_link(start: re.Match[str], is_all_links: bool) -> bool:
+    """Return whether a domain in a text begins a link: it has a path, or `www.` in front."""
+    if start["host"].lower().startswith("www."):
+        return True
+    is_followed = start["slash"] and not _END.match(start.string[start.end() : start.end() + 1] or " ")
+    return bool(is_followed) and (is_all_links or _TOP_LEVEL.fullmatch(start["top_level"]) is not None)
+
+
+def _cut(text: str, begin: int, host_begin: int) -> str:
+    """Return the address that begins at `begin`, up to what cannot belong to it; only its scheme if it has no host."""
+    if _WEB.match(text, host_begin):
+        return text[begin:host_begin]
+    scheme, rest = text[begin:host_begin], text[host_begin : host_begin + MAX_ADDRESS_CHARS]
+    rest = _END.split(rest, maxsplit=1)[0]
+    if following := _NEXT_LINK.search(rest):
+        rest = rest[: following.start()]
+    rest = rest[: next((at for at, each in enumerate(rest) if _ends_address(each)), None)]
+    emphasis = re.search(r"(?:\*+|~~+|_+)$", text[max(begin - 3, 0) : begin])
+    if emphasis and emphasis[0][0] != "_":
+        rest = rest.partition(emphasis[0])[0]
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    if outside := _AFTER_DOMAIN.search(host):
+        rest = rest[: outside.start()]
+    elif has_plain_addresses(host) and not (plain := _NOT_PLAIN.split(rest, maxsplit=1)[0]).endswith("/@"):
+        rest = plain
+    else:
+        rest = _cut_at_unbalanced_bracket(rest)
+        if file := _AFTER_FILE.search(rest):
+            rest = rest[: file.end()]
+    return scheme + _strip_punctuation(rest, emphasis[0] if emphasis else "")
+
+
+def _ends_address(character: str) -> bool:
+    """Return whether a character ends any address: punctuation and symbols outside of ASCII, such as `，` and `」`."""
+    return not character.isascii() and unicodedata.category(character)[0] in "PSZC"
+
+
+def _cut_at_unbalanced_bracket(address: str) -> str:
+    """Return an address up to the first closing bracket that it did not open."""
+    open_brackets = []
+    for at, character in enumerate(address):
+        if character in _CLOSERS.values():
+            open_brackets.append(character)
+        elif character in _CLOSERS and (not open_brackets or open_brackets.pop() != _CLOSERS[character]):
+            return address[:at]
+    return address
+
+
+def _strip_punctuation(address: str, emphasis: str) -> str:
+    """Return an address without the punctuation of the sentence around it. `emphasis` is the Markdown in front."""
+    return address.rstrip(_TRAILING).removesuffix(emphasis).rstrip(_TRAILING)
