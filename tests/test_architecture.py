@@ -1,4 +1,4 @@
-"""Names, prose and folders of the four rooms, checked on the syntax tree. import-linter checks who imports whom."""
+"""Names, prose and folders of the rooms, checked on the syntax tree. import-linter checks the imports."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("bots", "worker", "indexer", "model")
+ROOMS = ("bots", "worker", "indexer", "model", "text")
 MAX_MODULES_PER_FOLDER = 14
 MAX_LINES_PER_MODULE = 400
 MAX_HARD_CONSTRUCTIONS_PER_1000_WORDS = 2.0
@@ -39,7 +39,7 @@ HARD_CONSTRUCTIONS = {
 
 @cache
 def modules() -> dict[Path, ast.Module]:
-    """Return the syntax tree of each module of the four rooms."""
+    """Return the syntax tree of each module of the packages."""
     return {
         path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
         for room in ROOMS
@@ -53,7 +53,7 @@ def nodes(kinds: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[Pa
 
 
 def test_class_names_have_one_meaning() -> None:
-    """A public class name is defined once in the four rooms."""
+    """A public class name is defined once in all packages."""
     places: dict[str, list[str]] = defaultdict(list)
     for path, node in nodes(ast.ClassDef):
         assert isinstance(node, ast.ClassDef)
