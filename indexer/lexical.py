@@ -1,10 +1,12 @@
 """Words as sparse vectors for BM25, and the part of a text that matches a query.
 
-The engine's own BM25 does the work: English stop words and stemming, folding of accents, hashing. It splits words at
-spaces, which Korean, Chinese and Japanese do not write between a word and its grammatical endings, so these are first
-split into pairs of characters, as Lucene's CJK analyzer does. A document also gets its single characters, for words of
-one character (눈, 狗). The most frequent grammatical endings are removed from a query, so that 강아지가 searches for
-강아지 only.
+The engine's own BM25 does the work: English stop words and stemming, hashing. It splits words at spaces, which Korean,
+Chinese and Japanese do not write between a word and its grammatical endings, so these are first split into pairs of
+characters, as Lucene's CJK analyzer does. A document also gets its single characters, for words of one character (눈,
+狗). The most frequent grammatical endings are removed from a query, so that 강아지가 searches for 강아지 only.
+
+Both are folded (`text.folding`), and emoji are words: a document has the names of its emoji in all languages, a query
+those in its own language.
 """
 
 import re
@@ -16,7 +18,11 @@ from typing import Final
 
 import qdrant_edge as qe
 
+from indexer.korean import strip_particles
 from indexer.vectors.vector_store import SparseWords
+from text.emoji_names import find_emoji, name_emoji, name_emoji_in_all_languages
+from text.folding import fold
+from text.invisible import remove_invisible
 
 MAX_SNIPPET_CHARS: Final = 120
 
@@ -29,11 +35,7 @@ STOP_WORDS: Final = {"video", "videos", "clip", "clips", "footage", "영상", "�
 _UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0002fa1f"
 _CJK = re.compile(f"[{_UNSPACED}]+")
 _CJK_OR_WORD = re.compile(rf"(?P<cjk>[{_UNSPACED}]+)|[^\W{_UNSPACED}]+")
-_GRAMMAR = re.compile(
-    r"[的了着在是和与一个只里]"
-    r"|(?<=[가-힣])(?:에서|에게|으로|까지|부터|처럼|하는|있는)$"
-    r"|(?<=[가-힣]{2})[가이을를은는의에도와과로]$"
-)
+_CHINESE_GRAMMAR = re.compile("[的了着在是和与一个只里]")
 
 
 @cache
@@ -52,13 +54,15 @@ def _bm25() -> qe.Bm25:
 
 def document_words(text: str) -> SparseWords:
     """Return the sparse vector to store for a moment's text. The store's IDF completes it to BM25."""
-    vector = _bm25().embed_document(_CJK.sub(lambda run: _between_spaces(_pairs_and_singles(run[0])), _normalize(text)))
+    text = fold(name_emoji_in_all_languages(_normalize(text)))
+    vector = _bm25().embed_document(_CJK.sub(lambda run: _between_spaces(_pairs_and_singles(run[0])), text))
     return SparseWords(tuple(vector.indices), tuple(vector.values))
 
 
 def query_words(text: str) -> SparseWords:
     """Return the sparse vector to search with. It is empty if the text has only stop words."""
-    vector = _bm25().embed_query(_CJK.sub(lambda run: _between_spaces(_query_pairs(run[0])), _normalize(text)))
+    text = fold(name_emoji(_normalize(text)))
+    vector = _bm25().embed_query(_CJK.sub(lambda run: _between_spaces(_query_pairs(run[0])), text))
     return SparseWords(tuple(vector.indices), tuple(vector.values))
 
 
@@ -81,8 +85,8 @@ def snippet(text: str, query: str) -> str | None:
 
 
 def _normalize(text: str) -> str:
-    """Return a text in Unicode's compatibility form (NFKC)."""
-    return unicodedata.normalize("NFKC", text)
+    """Return a text in Unicode's compatibility form (NFKC), without characters that are not seen."""
+    return unicodedata.normalize("NFKC", remove_invisible(text))
 
 
 def _between_spaces(grams: list[str]) -> str:
@@ -98,15 +102,15 @@ def _pairs_and_singles(run: str) -> list[str]:
 
 
 def _query_pairs(run: str) -> list[str]:
-    return [pair for part in _GRAMMAR.sub(" ", run).split() for pair in _pairs(part)]
+    return [pair for part in _CHINESE_GRAMMAR.sub(" ", run).split() for pair in _pairs(strip_particles(part))]
 
 
 def _matches(text: str, wanted: frozenset[int]) -> Iterator[tuple[int, int, int]]:
     """Yield the positions of the wanted words: index of the first character, index after the last one, and the word."""
     index_of: dict[str, int | None] = {}
-    for start, gram in _grams(text):
+    for start, gram in sorted([*_grams(text), *((start, text[start:end]) for start, end in find_emoji(text))]):
         if gram not in index_of:
-            index_of[gram] = next(iter(wanted.intersection(_bm25().embed_query(gram).indices)), None)
+            index_of[gram] = next(iter(wanted.intersection(document_words(gram).indices)), None)
         index = index_of[gram]
         if index is not None:
             yield start, start + len(gram), index

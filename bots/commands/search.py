@@ -22,6 +22,7 @@ from bots.commands.replies import (
 )
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, format_span, translate
+from text.queries import clean_query, has_words
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, VoteKind
@@ -29,8 +30,8 @@ from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchR
 ResultAction: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
 """The buttons below results. All but `next` and `previous` act on one card."""
 
-_COMMAS = re.compile("[,，、]")
-"""The commas of Latin, Chinese and Japanese keyboards all separate queries."""
+_COMMAS = re.compile(r"(?<!\d)[,，،]|[,，،](?!\d)|[、､]")
+"""The commas of all keyboards separate queries, but not the digits of a number such as 1,000 or 3,5."""
 
 
 @reply_on_error
@@ -49,12 +50,13 @@ async def find(
     """Find moments that match any of the comma-separated `words`.
 
     `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
-    and `picture` (base64) finds moments that look like it. Without `split_on_commas`, `words` is a single query.
+    and `picture` (base64) finds moments that look like it. Without `split_on_commas`, `words` is a single query. The
+    markup of chat platforms is left out.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
         yield code_reply(ErrorCode.QUERY_TOO_LONG)
         return
-    queries = _split_queries(words) if split_on_commas else tuple(filter(None, [words.strip()]))
+    queries = _split_queries(words) if split_on_commas else tuple(filter(None, [clean_query(words)]))
     search = Search(queries, _split_queries(like), _split_queries(unlike), in_link, limit, picture=picture)
     yield await _run_search(client, caller, search)
 
@@ -150,7 +152,7 @@ async def _run_search(client: Client, caller: Caller, search: Search) -> Reply:
 
 
 def _split_queries(words: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in _COMMAS.split(words) if part.strip())
+    return tuple(part.strip() for part in _COMMAS.split(clean_query(words)) if has_words(part))
 
 
 def _card(hit: Hit) -> Card:

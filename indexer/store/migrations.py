@@ -1,18 +1,20 @@
 """Migration of payloads that earlier versions of Reelseek have written.
 
 - Schema 1 had no private channels: its submissions have no `scope` and belong to the whole space.
-- Schema 2 used other names (`person`, `room`, `leaving`, `thinned`, `said`), and empty strings for absent values.
+- Schema 2 used other names (`person`, `room`, `leaving`, `thinned`, `said`), and empty strings for absent values. Its
+  moments were found by words without names of emoji, and by one script of Chinese only.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from indexer.errors import NewerStoreError
+from indexer.lexical import document_words
 from indexer.store.generation_id import is_moment_collection
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import Filter, Payload, VectorStore
+from indexer.vectors.vector_store import Filter, Payload, StoredPoint, VectorStore
 
 SCHEMA_ALIAS: Final = "schema_"
 """Followed by a version: alias of the records, once all payloads have this version."""
@@ -44,22 +46,42 @@ def migrate(vectors: VectorStore) -> None:
         raise NewerStoreError(f"the records have schema {newest}, and this version knows schemas up to {SCHEMA}")
     if newest == SCHEMA:
         return
-    _migrate(vectors, RECORDS, _record_changes)
+    for batch in _old_points(vectors, RECORDS):
+        _change_payloads(vectors, RECORDS, batch, _record_changes)
     for collection in filter(is_moment_collection, vectors.collections()):
-        _migrate(vectors, collection, _moment_changes)
+        for batch in _old_points(vectors, collection):
+            _write_words(vectors, collection, batch)
+            _change_payloads(vectors, collection, batch, _moment_changes)
     vectors.point_alias(f"{SCHEMA_ALIAS}{SCHEMA}", RECORDS)
 
 
-def _migrate(vectors: VectorStore, collection: str, changes_of: Callable[[Payload], dict[str, Any]]) -> None:
-    """Change payloads batch by batch, in one request for all points of a batch that change alike."""
+def _old_points(vectors: VectorStore, collection: str) -> Iterator[list[StoredPoint]]:
+    """Yield the points of earlier schemas in batches."""
     points = (each for each in vectors.scroll(collection, Filter()) if each.payload.get("schema") != SCHEMA)
     while batch := list(islice(points, BATCH)):
-        ids_by_changes: dict[str, list[str]] = {}
-        for point in batch:
-            changes = {**changes_of(point.payload), "schema": SCHEMA}
-            ids_by_changes.setdefault(json.dumps(changes, sort_keys=True), []).append(point.id)
-        for changes_json, ids in ids_by_changes.items():
-            vectors.set_payload(collection, Filter(ids=tuple(ids)), json.loads(changes_json))
+        yield batch
+
+
+def _change_payloads(
+    vectors: VectorStore,
+    collection: str,
+    points: Sequence[StoredPoint],
+    changes_of: Callable[[Payload], dict[str, Any]],
+) -> None:
+    """Change payloads, in one request for all points that change alike."""
+    ids_by_changes: dict[str, list[str]] = {}
+    for point in points:
+        changes = {**changes_of(point.payload), "schema": SCHEMA}
+        ids_by_changes.setdefault(json.dumps(changes, sort_keys=True), []).append(point.id)
+    for changes_json, ids in ids_by_changes.items():
+        vectors.set_payload(collection, Filter(ids=tuple(ids)), json.loads(changes_json))
+
+
+def _write_words(vectors: VectorStore, collection: str, points: Sequence[StoredPoint]) -> None:
+    """Compute the sparse vector of each text again. Texts in ASCII have the same one as before."""
+    texts = {point.id: point.payload["words"] for point in points}
+    changed = {id: {"words": document_words(text)} for id, text in texts.items() if not text.isascii()}
+    vectors.set_sparse(collection, changed)
 
 
 def _record_changes(payload: Payload) -> dict[str, Any]:

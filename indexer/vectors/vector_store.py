@@ -122,6 +122,10 @@ class VectorStore(Protocol):
         """Store whole points; a point with the same id is replaced."""
         ...
 
+    def set_sparse(self, collection: str, vectors: Mapping[str, Mapping[str, SparseWords]]) -> None:
+        """Replace these sparse vectors of existing points: id of the point to its vectors by name."""
+        ...
+
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         """Set only these payload keys of all points that match. None removes a key.
 

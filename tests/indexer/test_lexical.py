@@ -33,22 +33,53 @@ def matched_share(query: str, document: str) -> float:
         ("狗", "小狗奔跑"),
         ("서울 타워", "Seoul 서울타워 night"),
         ("アニメ", "日本のアニメ"),
+        ("ｱﾆﾒ", "アニメ"),
+        ("straße", "STRASSE"),
+        ("Ёлка", "елка"),
+        ("Ångström", "ångstrom"),
+        ("학교에서는", "학교"),
+        ("학교에서도", "학교 앞"),
+        ("친구들과의", "친구와 논다"),
+        ("강아지한테만", "우리 강아지가 잔다"),
+        ("서울까지는", "서울역"),
+        ("눈을", "눈이 온다"),
+        ("고양이", "고양이가 잔다"),
+        ("猫咪", "貓咪在睡覺"),
+        ("貓咪", "猫咪在睡觉"),
+        ("臺灣", "台湾小吃"),
+        ("頭髮", "头发"),
+        ("裏面", "里面"),
+        ("🐶", "a dog runs"),
+        ("🚗", "my new car"),
+        ("🐶", "🐶🐶 day"),
+        ("dog", "🐶 day"),
+        ("car", "🚗 day"),
+        ("강아지", "🐶 day"),
+        ("狗", "🐶 day"),
+        ("눈 위의 🐶", "눈 위의 강아지"),
+        ("雪地里的🐶", "雪地里的狗"),
+        ("thumbs up 👍🏽", "👍"),
+        ("South Korea", "🇰🇷 vlog"),
+        ("soft", "so\u00adft"),
     ],
 )
 def test_query_matches_other_forms_of_its_words(query: str, document: str) -> None:
-    """Case, accents, widths, English endings, Korean particles and missing spaces make no difference."""
+    """Case, accents, widths, English endings, Korean particles, Chinese scripts and missing spaces make no difference.
+
+    Emoji are found by their names.
+    """
     assert matched_share(query, document) == 1.0
 
 
 @pytest.mark.parametrize(
-    ("query", "document"), [("dog", "cat"), ("고양이", "강아지"), ("小猫", "小狗"), ("강", "눈"), ("man", "mandolin")]
+    ("query", "document"), [("dog", "cat"), ("고양이", "강아지"), ("小猫", "小狗"), ("강", "눈"), ("man", "mandolin"), ("🐶", "🚗"), ("🐶", "a car")]
 )
 def test_other_words_do_not_match(query: str, document: str) -> None:
     """A different word shares nothing."""
     assert matched_share(query, document) == 0.0
 
 
-@pytest.mark.parametrize("query", ["", "the of a", "video", "영상", "视频", "🐶", "?!"])
+@pytest.mark.parametrize("query", ["", "the of a", "video", "영상", "视频", "視頻", "🏽", "?!"])
 def test_query_of_stop_words_is_empty(query: str) -> None:
     """Words that fit every video are stop words, too."""
     assert query_words(query).indices == ()
@@ -109,6 +140,15 @@ def test_snippet_of_unspaced_text_is_cut_between_characters() -> None:
     assert len(shown) <= MAX_SNIPPET_CHARS
 
 
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [("My 🐶 day", "dog"), ("My 👩🏽‍🚀 day", "astronaut"), ("Café Olé", "CAFE"), ("貓咪在玩", "猫咪"), ("台湾", "臺灣")],
+)
+def test_snippet_shows_the_text_as_it_is_written(text: str, query: str) -> None:
+    """Emoji, accents and the script of Chinese stay."""
+    assert snippet(text, query) == text
+
+
 def test_snippet_without_a_match_is_none() -> None:
     """Stop words are no match."""
     assert snippet(STORY, "elephant") is None
@@ -116,7 +156,7 @@ def test_snippet_without_a_match_is_none() -> None:
     assert snippet("", "dog") is None
 
 
-WORDS = st.sampled_from(["dog", "강아지가", "小狗在玩", "a", "x" * 150, "ﬁsh", "🐶", "\n", "1,5", "狗"])
+WORDS = st.sampled_from(["dog", "강아지가", "小狗在玩", "a", "x" * 150, "ﬁsh", "🐶", "👍🏽", "貓", "\n", "1,5", "狗"])
 
 
 @given(text=st.lists(WORDS, max_size=60).map(" ".join), query=st.lists(WORDS, max_size=4).map(" ".join))

@@ -8,6 +8,7 @@ from indexer.search.search import find_moments
 from indexer.store.moments import MomentStore
 from indexer.store.submissions import SubmissionStore
 from indexer.types import Picture
+from text.queries import clean_query
 from worker.handlers.access import require_visible_video
 from worker.handlers.errors import RequestRefusedError
 from worker.model_cache import ModelCache
@@ -21,20 +22,23 @@ def find(
 ) -> SearchResults:
     """Search the videos that the caller can see.
 
-    Raises `RequestRefusedError` if nothing was asked for, if the picture cannot be read, or if the video to search
-    in is not visible to the caller.
+    Raises `RequestRefusedError` if there is nothing to look for, if the picture cannot be read, or if the video to
+    search in is not visible to the caller.
     """
     caller = request.caller
-    queries = [query.strip() for query in request.queries if query.strip()]
-    if not (queries or request.like or request.picture):
+    queries, like, unlike = (
+        [cleaned for each in texts if (cleaned := clean_query(each))]
+        for texts in (request.queries, request.like, request.unlike)
+    )
+    if not (queries or like or request.picture):
         raise RequestRefusedError(ErrorCode.EMPTY_QUERY)
     picture, thumbnail = _decode_picture(request.picture)
     with metrics.time_search_stage("whole"):
         query = SearchQuery(
             scopes=caller.scopes,
             texts=queries,
-            like=request.like,
-            unlike=request.unlike,
+            like=like,
+            unlike=unlike,
             picture=picture,
             video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
             limit=request.limit,

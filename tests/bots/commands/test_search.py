@@ -38,6 +38,34 @@ async def test_find_splits_queries_on_commas_of_any_keyboard(client: FakeClient,
     assert client.requests == [Find(caller=caller, queries=("cat", "ball", "ships"))]
 
 
+@pytest.mark.parametrize(
+    ("words", "queries"),
+    [
+        ("1,000 people at a concert", ("1,000 people at a concert",)),
+        ("10,000명이 모인", ("10,000명이 모인",)),
+        ("3,5 km", ("3,5 km",)),
+        ("1.000.000 lights", ("1.000.000 lights",)),
+        ("１，０００人", ("１，０００人",)),
+        ("10，000人，小狗", ("10，000人", "小狗")),
+        ("2,5 ,3 dogs", ("2,5", "3 dogs")),
+        ("1,000,000 stars, moon", ("1,000,000 stars", "moon")),
+        ("5, 6", ("5", "6")),
+        ("1、2", ("1", "2")),
+        ("cat､dog", ("cat", "dog")),
+        ("cat، dog", ("cat", "dog")),
+        ("🐶,🚗", ("🐶", "🚗")),
+        ("cat, ..., <@1>", ("cat",)),
+        ("[a cat, a dog](https://a.example/x,y), ball", ("a cat", "a dog", "ball")),
+        ("a **dog** <:doge:123>, ||cat||", ("a dog", "cat")),
+    ],
+)
+async def test_query_is_split_between_words_but_not_within_numbers_or_markup(
+    client: FakeClient, caller: Caller, words: str, queries: tuple[str, ...]
+) -> None:
+    await collect(commands.find(client, caller, words))
+    assert client.requests == [Find(caller=caller, queries=queries)]
+
+
 async def test_find_keeps_commas_of_a_single_query(client: FakeClient, caller: Caller) -> None:
     await collect_cards(commands.find(client, caller, " a cat, in the snow ", split_on_commas=False))
     assert client.requests == [Find(caller=caller, queries=("a cat, in the snow",))]
@@ -66,7 +94,9 @@ async def test_card_found_by_words_shows_the_words(client: FakeClient, caller: C
     assert card.words_only
 
 
-@pytest.mark.parametrize(("words", "like"), [("", ""), (" , ,", ""), ("\n", " ")])
+@pytest.mark.parametrize(
+    ("words", "like"), [("", ""), (" , ,", ""), ("\n", " "), ("...", "?!"), ("<@1>", "<:doge:1>"), ("\u200b", "")]
+)
 async def test_empty_query_is_refused_without_a_request(
     client: FakeClient, caller: Caller, words: str, like: str
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import NewerStoreError
+from indexer.lexical import document_words, query_words
 from indexer.store.generation_id import GenerationId
 from indexer.store.records import (
     RECORDS,
@@ -18,7 +19,7 @@ from indexer.store.records import (
     submission_id,
 )
 from indexer.store.stores import Stores, open_stores
-from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
+from indexer.vectors.vector_store import Filter, NewPoint, SparseWords, VectorQuery, VectorStore
 from tests.support.indexer_fakes import (
     FAKE,
     VECTOR_SIZE,
@@ -26,6 +27,7 @@ from tests.support.indexer_fakes import (
     index_video,
     make_moments,
     make_video,
+    moment_ids,
     open_library,
     search_library,
     submit_video,
@@ -111,6 +113,32 @@ def write_schema_2(vector_store: VectorStore) -> None:
         assert moment.motion is not None
         point = NewPoint(moment.id, payload, {"frame": moment.frame, "motion": moment.motion})
         vector_store.upsert(FAKE.collection_name, [point])
+
+
+@pytest.mark.parametrize(
+    ("words", "query"),
+    [
+        ("貓咪在睡覺", "猫咪"),
+        ("臺灣小吃", "台湾"),
+        ("My 🐶 day", "dog"),
+        ("Ёлка", "елка"),
+        ("goal", "goal"),
+        ("학교 앞", "학교에서는"),
+    ],
+)
+def test_words_of_schema_2_are_found_in_every_spelling(
+    open_vector_store: OpenVectorStore, words: str, query: str
+) -> None:
+    """Their sparse vectors are computed again, from the stored text, once."""
+    vector_store = open_vector_store()
+    write_schema_2(vector_store)
+    old = SparseWords((1,), (1.0,)) if words != "goal" else document_words("goal")
+    [moment] = moment_ids("goal")
+    vector_store.set_payload(FAKE.collection_name, Filter(ids=(moment,)), {"words": words})
+    vector_store.set_sparse(FAKE.collection_name, {moment: {"words": old}})
+    open_stores(vector_store)
+    [found] = vector_store.nearest(FAKE.collection_name, [VectorQuery("words", query_words(query), 5)])
+    assert [scored.id for scored in found] == [moment]
 
 
 def write_schema_1(vector_store: VectorStore, name: str) -> None:

@@ -1,5 +1,7 @@
 """Submissions, publishing and removal of videos, over both vector stores."""
 
+import unicodedata
+
 import pytest
 
 from indexer.errors import GenerationMismatchError
@@ -246,6 +248,30 @@ def test_library_search_matches_titles_and_links_in_any_case(stores: Stores) -> 
         (row,), total = stores.submissions.list_videos(A, limit=10, search=search)
         assert (row.video.video_id, total) == (video_id(expected), 1)
     assert stores.submissions.list_videos(A, limit=10, search="nothing") == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("title", "search"),
+    [
+        (unicodedata.normalize("NFD", "서울의 밤"), "서울"),
+        ("서울의 밤", unicodedata.normalize("NFD", "서울")),
+        ("My ＤＯＧ", "dog"),
+        ("My dog", "ＤＯＧ"),
+        ("Café Olé", "cafe ole"),
+        ("CAFE", "café"),
+        ("Ångström", "ANGSTROM"),
+        ("ｱﾆﾒ", "アニメ"),
+        ("貓咪在睡覺", "猫咪"),
+        ("台湾小吃", "臺灣"),
+        ("Straße", "STRASSE"),
+        ("a  dog\u3000runs", "dog runs"),
+        ("so\u00adft\u200b", "soft"),
+    ],
+)
+def test_library_search_compares_folded_titles(stores: Stores, title: str, search: str) -> None:
+    """Forms of Unicode, widths, accents and scripts of Chinese make no difference."""
+    index_video(stores, A, "one", title=title)
+    assert stores.submissions.list_videos(A, limit=10, search=search)[1] == 1
 
 
 def test_counts_leave_out_other_spaces(stores: Stores) -> None:

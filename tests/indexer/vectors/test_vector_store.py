@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,22 @@ def test_sparse_score_is_weight_times_idf(vector_store: VectorStore) -> None:
     assert found[0].payload == {"n": 1}
     assert found[0].score == pytest.approx(1.5 * (common + rare), rel=1e-4)
     assert [scored.score for scored in found[1:]] == pytest.approx([1.5 * common] * 3, rel=1e-4)
+
+
+def test_set_sparse_replaces_a_vector_and_nothing_else(vector_store: VectorStore) -> None:
+    """The payload, the other vectors and the other points stay."""
+    ensure_things(vector_store)
+    old, new = SparseWords((1,), (1.0,)), SparseWords((2, 3), (1.0, 1.0))
+    points = [make_thing(n, spaces=["a"]) for n in range(3)]
+    vector_store.upsert("things", [replace(point, sparse={"words": old}) for point in points])
+    vector_store.set_sparse("things", {point_id(n): {"words": new} for n in (0, 2)})
+    vector_store.set_sparse("things", {})
+    queries = [VectorQuery("words", each, 10, Filter({"spaces": "a"}), ("n",)) for each in (old, new)]
+    found = [{scored.payload["n"] for scored in answer} for answer in vector_store.nearest("things", queries)]
+    assert found == [{1}, {0, 2}]
+    stored = vector_store.retrieve("things", [point_id(0)], with_vectors=True)[0]
+    assert stored.payload == points[0].payload
+    np.testing.assert_allclose(stored.dense["frame"], points[0].dense["frame"], atol=1e-6)
 
 
 def test_nearest_finds_only_points_with_that_vector(vector_store: VectorStore) -> None:

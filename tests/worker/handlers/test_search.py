@@ -11,6 +11,7 @@ from tests.support.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB
 from tests.support.worker_services import add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
+from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import GetStatus, ListLibrary
 from worker.protocol.search import Find
 from worker.protocol.spaces import ChangeSettings, SpaceSettings
@@ -46,6 +47,22 @@ def test_hit_names_submitter_by_display_name(services: Services) -> None:
     [hit] = handle(services, Find(caller=BOB, queries=("goal",))).hits
     assert hit.submitter == "Ann"
     assert handle(services, ListLibrary(caller=BOB)).entries[0].submitter == "Ann"
+
+
+@pytest.mark.parametrize("words", ["", " ", "...", "<@123>", "<:doge:123>", "\u200b", "||"])
+def test_query_without_words_is_refused(services: Services, words: str) -> None:
+    """The worker checks it, independently of the frontend."""
+    for request in (Find(caller=ANN, queries=(words,)), Find(caller=ANN, like=(words,))):
+        with pytest.raises(RequestRefusedError) as refused:
+            handle(services, request)
+        assert refused.value.code is ErrorCode.EMPTY_QUERY
+
+
+@pytest.mark.parametrize("words", ["goal", "GOAL", "ｇｏａｌ", "**goal** <:doge:1>", "<@1> goal"])
+def test_markup_and_widths_of_a_query_make_no_difference(services: Services, words: str) -> None:
+    add_video(services, "goal", ANN)
+    [hit] = handle(services, Find(caller=ANN, queries=(words,))).hits
+    assert "words" in {why.kind for why in hit.why}
 
 
 def test_picture_query_finds_similar_moments(services: Services) -> None:

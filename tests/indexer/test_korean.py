@@ -1,0 +1,36 @@
+"""Particles of Korean words."""
+
+import pytest
+
+from indexer.korean import strip_particles
+
+
+@pytest.mark.parametrize(
+    ("stem", "forms"),
+    [
+        ("학교", "학교에서는 학교에서도 학교에서 학교까지만 학교로부터 학교에는 학교의"),
+        ("친구", "친구들과의 친구들에게는 친구와는 친구한테도 친구에게서는 친구랑은"),
+        ("강아지", "강아지한테만 강아지들에게까지도 강아지가 강아지도 강아지처럼만"),
+        ("서울", "서울까지는 서울에서부터의 서울로 서울에서만"),
+        ("고양이", "고양이가 고양이랑 고양이한테만 고양이들의 고양이"),
+        ("바나나", "바나나 바나나는 바나나로만"),
+        ("고속도로", "고속도로 고속도로에서 고속도로를"),
+        ("비행기", "비행기에서만 비행기도 비행기와"),
+        ("집", "집에서는 집에 집을 집까지도"),
+        ("개", "개를 개한테는"),
+        ("운동", "운동하는 운동과"),
+    ],
+)
+def test_chains_of_particles_are_removed(stem: str, forms: str) -> None:
+    assert {form: strip_particles(form) for form in forms.split()} == dict.fromkeys(forms.split(), stem)
+
+
+NOUNS = """
+바나나 아이 도로 가은 고양이 호랑이 원숭이 어린이 파도 포도 사과 결과 회의 마을 가을 노을 종이 국가 아들 제주도 태권도
+시골마을 자전거도로 사진작가 오토바이 불꽃놀이 떡볶이 에서 는 들
+"""
+
+
+@pytest.mark.parametrize("noun", NOUNS.split())
+def test_nouns_that_end_like_a_particle_stay(noun: str) -> None:
+    assert strip_particles(noun) == noun

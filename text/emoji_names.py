@@ -1,0 +1,117 @@
+"""Names of emoji in words: the short names of Unicode CLDR, in the three languages of the product."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+import emoji
+
+from text.languages import LANGUAGES, Language, guess_language
+
+COMMON_NAMES: Final = {
+    "automobile": "car",
+    "oncoming_automobile": "car",
+    "deciduous_tree": "tree",
+    "heart_suit": "heart",
+    "mobile_phone": "phone",
+    "snowman_without_snow": "snowman",
+}
+"""CLDR names that people hardly use, and what they say instead."""
+
+_ADDED: Final[dict[Language, re.Pattern[str]]] = {
+    "en": re.compile(r"(?<!_with)_face$|^face_with_"),
+    "ko": re.compile(r"^깃발_|_얼굴$"),
+    "zh": re.compile(r"(?<=.)[脸头]$"),
+}
+"""What names say besides the thing: a dog is called "dog face", and a country in Korean "flag of the country"."""
+
+_SKIN_TONES: Final = dict.fromkeys(range(0x1F3FB, 0x1F400))
+_SYMBOLS: Final = re.compile(
+    "[\u200d\u203c-\u2bff\u3030\u303d\u3297\u3299\ufe0e\ufe0f\U0001f000-\U0001faff\U000e0020-\U000e007f]+"
+)
+"""Characters that emoji consist of, except digits."""
+_SHORTCODE: Final = re.compile(r"(?<!\w):(?=[\w+'-]*[a-z]|[+-]1:)([\w+'-]+):(?!\d)", re.ASCII)
+_FLAG_SHORTCODE: Final = re.compile(r"flag-([a-z]{2})")
+
+
+def name_emoji(text: str) -> str:
+    """Replace each emoji by its name in the language of the text, English if there is no other text.
+
+    An emoji that is repeated is named once, and skin tones are not named.
+    """
+    language = guess_language(text)
+    return _replace_emoji(text, lambda found: name_in(found, language))
+
+
+def name_emoji_in_all_languages(text: str) -> str:
+    """Replace each emoji by all its names, so that a query in any of the languages finds them."""
+    return _replace_emoji(text, lambda found: " ".join(all_names(found)))
+
+
+def name_in(found: str, language: Language) -> str:
+    """Return the name of an emoji in a language, without skin tones."""
+    name = _cldr_name(found, language)
+    if language == "en" and name in COMMON_NAMES:
+        return COMMON_NAMES[name]
+    if language != "zh" or _cldr_name(found, "en").endswith("_face"):
+        name = _ADDED[language].sub("", name)
+    return name.replace("_", " ")
+
+
+def all_names(found: str) -> tuple[str, ...]:
+    """Return the names of an emoji in all languages, including the full English one."""
+    names = [_cldr_name(found, "en").replace("_", " "), *(name_in(found, language) for language in LANGUAGES)]
+    return tuple(dict.fromkeys(names))
+
+
+def find_emoji(text: str) -> list[tuple[int, int]]:
+    """Return the positions of the emoji in a text: index of the first character, index after the last one.
+
+    Digits in a box and signs such as © are read as text.
+    """
+    return [
+        (run.start() + each["match_start"], run.start() + each["match_end"])
+        for run in _SYMBOLS.finditer(text)
+        for each in emoji.emoji_list(run[0])
+        if each["emoji"].translate(_SKIN_TONES)
+    ]
+
+
+def replace_shortcodes(text: str) -> str:
+    """Replace what chat platforms write for emoji, such as `:dog:`, by the emoji.
+
+    The names of a community's own emoji are removed.
+    """
+    return _SHORTCODE.sub(lambda found: _emoji_of_shortcode(found[1]), text)
+
+
+def _emoji_of_shortcode(name: str) -> str:
+    if flag := _FLAG_SHORTCODE.fullmatch(name):
+        return "".join(chr(0x1F1E6 + ord(letter) - ord("a")) for letter in flag[1])
+    for spelling in (name, name.replace("-", "_")):
+        found = emoji.emojize(f":{spelling}:", language="alias")
+        if found != f":{spelling}:":
+            return found
+    return " "
+
+
+def _replace_emoji(text: str, replace: Callable[[str], str]) -> str:
+    parts, position, previous = [], 0, None
+    for start, end in find_emoji(text):
+        name, between = replace(text[start:end]), text[position:start]
+        if name != previous or between.strip():
+            parts += [between, f" {name} "]
+        position, previous = end, name
+    return "".join([*parts, text[position:]])
+
+
+def _cldr_name(found: str, language: Language) -> str:
+    names = _load_names()
+    return str(names.get(found.translate(_SKIN_TONES), names[found])[language]).strip(":")
+
+
+@cache
+def _load_names() -> dict[str, dict[str, Any]]:
+    emoji.config.load_language(list(LANGUAGES))
+    return emoji.EMOJI_DATA

@@ -1,0 +1,29 @@
+"""One spelling for texts that are compared. Nothing that a person reads is folded."""
+
+import re
+import unicodedata
+from typing import Final
+
+from text.chinese import simplify_characters
+from text.invisible import remove_invisible
+
+_ACCENTS: Final = re.compile("[\u0300-\u036f]+")
+"""Marks above and below Latin, Greek and Cyrillic letters. Marks of other scripts distinguish words."""
+
+_PLAIN_LETTERS: Final = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŧ": "t", "þ": "th"}
+)
+"""Letters that Unicode does not decompose."""
+
+
+def fold(text: str) -> str:
+    """Return a text as it is compared: one width, case and script, without accents and characters that are not seen.
+
+    Unicode's compatibility form (NFKC) joins the parts of Hangul and makes full-width letters and half-width kana
+    equal to the usual ones. Traditional Chinese becomes simplified.
+    """
+    if text.isascii():
+        return " ".join(text.lower().split())
+    text = unicodedata.normalize("NFKC", remove_invisible(text)).casefold()
+    text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
+    return " ".join(simplify_characters(text.translate(_PLAIN_LETTERS)).split())
