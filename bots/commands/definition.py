@@ -40,6 +40,8 @@ class ParameterType(StrEnum):
     """A number whose default and maximum depend on what fits in a frontend."""
     PICTURE = "picture"
     """An uploaded image, passed on in base64."""
+    VIDEO_FILE = "video_file"
+    """An uploaded video, whose address becomes one of the command's `links`."""
 
 
 class Completion(StrEnum):

@@ -44,7 +44,7 @@ _STATES: Final[Mapping[IndexStatus, Msg]] = {
 async def index(
     client: Client,
     caller: Caller,
-    links: Sequence[str],
+    links: Sequence[str] = (),
     *,
     titles: Mapping[str, str] | None = None,
     local_files: bool = False,

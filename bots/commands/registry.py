@@ -86,6 +86,7 @@ COMMANDS: Final[dict[str, Command]] = {
                     is_list=True,
                     command_line_help=Msg.CLI_LINKS_HELP,
                 ),
+                Parameter("file", Msg.FILE_HELP, ParameterType.VIDEO_FILE, surfaces=_CHAT_ONLY),
             ),
             admins_may_do_more=True,
             is_public=True,

@@ -10,13 +10,13 @@ import discord
 import structlog
 
 from bots.chat.background_tasks import BackgroundTasks
-from bots.chat.links import find_links
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
 from bots.discord import buttons, commands, identity
 from bots.discord.guilds import GuildTracker
 from bots.discord.identity import PLATFORM
 from bots.discord.interactions import InteractionHandler
+from bots.discord.message_links import find_message_links
 from bots.discord.responder import DiscordResponder, ReplyMode
 from bots.discord.watched_channels import WatchedChannels, make_intents, may_read_messages
 from worker.ops.logs import current_correlation_id
@@ -128,15 +128,16 @@ class Bot(discord.AutoShardedClient):
             await asyncio.sleep(self._retry_interval_s)
 
     async def on_message(self, message: discord.Message) -> None:
-        links = find_links(message.content)
-        if links and not message.author.bot and self.watched.is_watched(message.guild, message.channel):
+        if message.author.bot or not self.watched.is_watched(message.guild, message.channel):
+            return
+        if links := find_message_links(message):
             await self._sync_message(message, links, version="sent")
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
         # Discord also reports its own link previews as edits. Those have no time of edit.
         if message.edited_at and not message.author.bot and self.watched.is_watched(message.guild, message.channel):
-            await self._sync_message(message, find_links(message.content), version=message.edited_at.isoformat())
+            await self._sync_message(message, find_message_links(message), version=message.edited_at.isoformat())
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         await self._remove_message(payload.guild_id, payload.channel_id, payload.message_id)

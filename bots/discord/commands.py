@@ -19,6 +19,7 @@ from bots.commands import settings
 from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
 from bots.commands.registry import list_commands
 from bots.discord import identity
+from bots.discord.message_links import find_message_links
 from bots.discord.render import MAX_CARDS
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
@@ -105,7 +106,7 @@ def _build_slash_command(handler: CommandHandler, command: Command) -> SlashComm
 
 def _build_message_menu(handler: CommandHandler) -> app_commands.ContextMenu:
     async def index_message(interaction: discord.Interaction, message: discord.Message) -> None:
-        args = {"links": find_links(message.content), "message_id": str(message.id)}
+        args = {"links": find_message_links(message), "message_id": str(message.id)}
         await handler.run_command(interaction, "index", args)
 
     return app_commands.ContextMenu(name=locale_str(Msg.INDEX_MESSAGE), callback=index_message)
@@ -116,7 +117,8 @@ def _build_message_menu(handler: CommandHandler) -> app_commands.ContextMenu:
 
 def _signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.Signature:
     """Return the signature from which discord.py derives the options of a slash command."""
-    has_alternative = any(each.type is ParameterType.FLAG for each in parameters)
+    alternatives = (ParameterType.FLAG, ParameterType.VIDEO_FILE)
+    has_alternative = any(each.type in alternatives for each in parameters)
     options = [
         inspect.Parameter(
             each.name,
@@ -140,7 +142,7 @@ def _annotation(parameter: Parameter) -> Any:
     match parameter.type:
         case ParameterType.FLAG:
             return bool
-        case ParameterType.PICTURE:
+        case ParameterType.PICTURE | ParameterType.VIDEO_FILE:
             return discord.Attachment
         case ParameterType.PAGE_SIZE:
             return Range[int, parameter.minimum, min(parameter.maximum or MAX_CARDS, MAX_CARDS)]
@@ -182,6 +184,8 @@ async def _convert(
     for parameter in parameters:
         if parameter.name in values:
             args[parameter.name] = await _convert_value(handler, interaction, parameter, values[parameter.name])
+        if parameter.type is ParameterType.VIDEO_FILE and parameter.name in args:
+            args["links"] = [*args.get("links", ()), args.pop(parameter.name)]
     return args
 
 
@@ -190,6 +194,8 @@ async def _convert_value(
 ) -> Any:
     if parameter.type is ParameterType.PICTURE:
         return await _read_picture(value)
+    if parameter.type is ParameterType.VIDEO_FILE:
+        return value.url
     if parameter.completion is Completion.VIDEO:
         space = identity.caller_from_interaction(interaction).space
         link = await handler.chat.resolve_link_token(space, value)

@@ -101,7 +101,7 @@ class DiscordResponder:
         channel = self._bot.get_partial_messageable(int(request.place["channel"]))
         message = channel.get_partial_message(int(request.place["message"]))
         if is_success(reply):
-            await message.add_reaction("✅")
+            await _add_check_mark(message)
             return
         lines = reply.lines if isinstance(reply, IndexingProgress) else [reply]
         failed = [line for line in lines if not is_success(line)]
@@ -112,6 +112,18 @@ class DiscordResponder:
             allowed_mentions=discord.AllowedMentions.none(),
             nonce=_nonce(request),
         )
+
+
+async def _add_check_mark(message: discord.PartialMessage) -> None:
+    """Add a check mark to a message, if Discord lets the bot do so.
+
+    Its author may have blocked the bot, the bot may lack the permission, and the message may have been deleted or have
+    too many reactions. The videos were added nevertheless, so this is no failure to report.
+    """
+    try:
+        await message.add_reaction("✅")
+    except discord.HTTPException as error:
+        log.info("reaction.refused", message=message.id, code=error.code, status=error.status)
 
 
 def _nonce(request: ChatRequest) -> str:

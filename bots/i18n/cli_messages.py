@@ -16,6 +16,8 @@ class CliMsg(StrEnum):
     OPTIONS_TITLE = "Options"
     CLI_HELP_HELP = "Show this help."
     JSON_HELP = "Print JSON."
+    DRY_RUN_HELP = "Only show which videos the links in the text are; nothing is fetched or added."
+    DRY_RUN_AT_HELP = "The second that the shown links open."
     UP_HELP = "Start everything: the worker, the web chat and, on the first start, sample videos."
     BACKUP_HELP = "Back up everything that can't be rebuilt to a new folder. Stop `reelseek up` first."
     RESTORE_HELP = "Restore a backup into an empty library. Stop Reelseek first."
@@ -42,6 +44,10 @@ class CliMsg(StrEnum):
     PRETRAIN_RUN_HELP = "Run file with the pretraining settings."
     PRETRAIN_DATA_HELP = "Folder of pictures and captions to use instead of the one in the run file."
     # messages
+    LINK_IS_VIDEO = "{link} is the video {canonical}"
+    LINK_OPENS_AT = "  at {time}: {jump}"
+    LINK_IS_REFUSED = "{link} is refused: {reason}"
+    NO_LINK_IN_TEXT = "There's no link in that text."
     CONSOLE_HELLO = (
         "Describe the moment you're looking for, or paste links to add videos. Type /help to list the commands, "
         "Ctrl-D to quit."
@@ -71,6 +77,10 @@ class CliMsg(StrEnum):
     UNKNOWN_PRESET = "There's no preset “{name}”. Choose from: {all}."
     TEXT_OR_IMAGES = "Use either --text or --images."
     SAVED = "Saved: {file}"
+    TRAINING_DIVERGED = (
+        "The training broke off at step {step}, because its numbers grew without limit. The weights of step {best} are "
+        "kept. Lower the learning rate in the run file."
+    )
     RESTORED = "Restored: {videos}, {moments}. You can start Reelseek now."
     BAD_RUN = "The run file isn't valid: {why}"
     MODEL_FILES_MISSING = "Model files are missing: {why}"

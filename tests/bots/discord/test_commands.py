@@ -45,9 +45,9 @@ async def test_find_has_all_options_with_words_first_and_required(bot: Bot, serv
 
 
 async def test_options_of_the_other_commands(bot: Bot, server: FakeDiscord) -> None:
-    """A link is not required where `mine` is an alternative. Values of settings are suggested, not listed."""
+    """A link is not required where `file` or `mine` is an alternative. Values of settings are suggested, not listed."""
     options = {each["name"]: each.get("options", []) for each in server.commands}
-    assert [(each["name"], each["required"]) for each in options["index"]] == [("link", True)]
+    assert [(each["name"], each["required"]) for each in options["index"]] == [("link", False), ("file", False)]
     assert [(each["name"], each["required"]) for each in options["forget"]] == [("link", False), ("mine", False)]
     assert [each["name"] for each in options["library"]] == ["words", "mine"]
     assert [each["value"] for each in options["retrain"][0]["choices"]] == ["preview", "start", "cancel"]

@@ -97,10 +97,17 @@ class FakeDiscord(FakeRestApi):
         return await self._interact(user, 3, data, home, int(message["channel_id"]) - home, message)
 
     async def write(
-        self, user: FakeUser, content: str, *, channel: int = CLIPS, guild: int = GUILD, is_announced: bool = True
+        self,
+        user: FakeUser,
+        content: str,
+        *,
+        channel: int = CLIPS,
+        guild: int = GUILD,
+        is_announced: bool = True,
+        **fields: Any,
     ) -> dict[str, Any]:
         """Write a message. Discord sends it only to sessions that may read messages."""
-        message = self.make_message(guild + channel, {"content": content}, author=user.user_json)
+        message = self.make_message(guild + channel, {"content": content}, author=user.user_json) | fields
         self.messages[int(message["id"])] = message
         if is_announced:
             await self.dispatch("MESSAGE_CREATE", message | {"guild_id": str(guild), "member": partial_member(user)})
@@ -126,6 +133,9 @@ class FakeDiscord(FakeRestApi):
                 id = str(next(self._ids))
                 attachments[id] = self._attachment(id, "picture.jpg", value)
                 value = id
+            elif option["type"] == 11:
+                attachments[value["id"]] = value
+                value = value["id"]
             given.append({"name": option["name"], "type": option["type"], "value": value})
         return given, {"attachments": attachments} if attachments else {}
 

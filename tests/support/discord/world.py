@@ -46,6 +46,8 @@ GUILD, OTHER_GUILD = 7 * 10**17, 8 * 10**17
 SPACE: Final = f"discord:{GUILD}"
 ADMINS: Final = 71
 GENERAL, SECRET, CLIPS = 101, 102, 103
+ATTACHMENT: Final = 9 * 10**17
+SIGNATURE: Final = "ex=6a000000&is=69000000&hm=0a1b2c&"
 BOT: Final = {"id": str(APPLICATION), "username": "reelseek", "discriminator": "0", "avatar": None, "bot": True}
 
 
@@ -78,6 +80,21 @@ def make_guild(guild_id: int) -> dict[str, Any]:
         "threads": [], "emojis": [], "stickers": [], "presences": [], "voice_states": [], "stage_instances": [],
         "guild_scheduled_events": [], "soundboard_sounds": [],
     }  # fmt: skip
+
+
+def make_attachment(name: str = "clip.mp4", media_type: str | None = "video/mp4", number: int = 1) -> dict[str, Any]:
+    """Make an attachment with a signed address, as Discord sends it."""
+    address = f"https://cdn.discordapp.com/attachments/{GUILD + CLIPS}/{ATTACHMENT + number}/{name}"
+    described = {"id": str(ATTACHMENT + number), "filename": name, "size": 9000, "url": f"{address}?{SIGNATURE}",
+                 "proxy_url": f"{address}?{SIGNATURE}"}  # fmt: skip
+    return described | ({"content_type": media_type} if media_type else {})
+
+
+def make_snapshot(content: str = "", **fields: Any) -> dict[str, Any]:
+    """Make what a forwarded message shows of the original one."""
+    shown = {"type": 0, "content": content, "embeds": [], "attachments": [], "timestamp": STAMP,
+             "edited_timestamp": None, "flags": 0, "mentions": [], "mention_roles": [], "components": []}  # fmt: skip
+    return {"message": shown | fields}
 
 
 def texts(message: Mapping[str, Any]) -> str:

@@ -1,0 +1,18 @@
+"""Which uploaded files are videos, for all chat platforms."""
+
+import re
+from typing import Final
+
+_VIDEO_NAME: Final = re.compile(
+    r"\.(?:mp4|m4v|mov|webm|mkv|avi|wmv|flv|f4v|mpe?g|m2ts|mts|3gp|3g2|ogv|gif)$", re.IGNORECASE
+)
+_VIDEO_TYPE: Final = re.compile(r"^(?:video/|image/gif\b)", re.IGNORECASE)
+_PROGRAM_NAME: Final = re.compile(r"\.tsx?$", re.IGNORECASE)
+"""Platforms take TypeScript for an MPEG transport stream."""
+
+
+def is_video_file(name: str, media_type: str | None) -> bool:
+    """Return whether an uploaded file is a video or an animated picture, by its media type or else by its name."""
+    if _PROGRAM_NAME.search(name):
+        return False
+    return bool(_VIDEO_TYPE.match(media_type or "") or _VIDEO_NAME.search(name))
