@@ -13,8 +13,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from bots.i18n.translate import translate, use_locale
 from bots.slack import blocks, events
 from bots.slack.events import Body
+from bots.slack.message_links import find_message_links, parse_message
 from bots.slack.modal import CHANNEL_FIELD, FORM, VIDEO_FIELD, parse_form
-from bots.slack.parse_command import parse_text, web_links
+from bots.slack.parse_command import parse_text
 from bots.slack.render import COMMAND, CONFIRM, OPEN, PRESS
 from bots.slack.requests import RequestRunner
 from bots.slack.responder import Delivery
@@ -63,9 +64,9 @@ class SlackBot:
         self._start(trigger_id, self.requests.open_form, events.acting_user(context, body), trigger_id)
 
     async def on_index_shortcut(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        """Index every link of the message on which the shortcut was used."""
+        """Index every link, upload and shared video of the message on which the shortcut was used."""
         await ack()
-        args = {"links": web_links(body["message"].get("text", ""))}
+        args = {"links": find_message_links(body["message"])}
         place = {"channel": body["channel"]["id"], "url": body["response_url"], **events.thread_of(body["message"])}
         self._start(
             body["trigger_id"], self.requests.run_command, events.acting_user(context, body), "index", args, place
@@ -117,7 +118,7 @@ class SlackBot:
         """Answer `@Reelseek words` in its thread."""
         if event.get("bot_id") or "edited" in event:
             return
-        command, args = parse_text(event["text"].replace(f"<@{context.bot_user_id}>", " "))
+        command, args = parse_message(event, event["text"].replace(f"<@{context.bot_user_id}>", " "))
         place = {"channel": event["channel"], "message": event["ts"], **events.thread_of(event)}
         self._start(body["event_id"], self.requests.run_command, events.author_of(context, event), command, args, place)
 
@@ -125,7 +126,7 @@ class SlackBot:
         """Answer a direct message, or update the library from a message of a channel that may be watched."""
         if event.get("channel_type") == "im":
             if event.get("subtype") in (None, "file_share") and not event.get("bot_id"):
-                command, args = parse_text(event.get("text", ""))
+                command, args = parse_message(event, event.get("text") or "")
                 place = {"channel": event["channel"], "delivery": Delivery.DIRECT, **events.thread_of(event)}
                 ref = events.author_of(context, event)
                 self._start(body["event_id"], self.requests.run_command, ref, command, args, place)

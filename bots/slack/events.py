@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from slack_bolt.async_app import AsyncBoltContext
 
-from bots.slack.parse_command import web_links
+from bots.slack.message_links import find_message_links
 from bots.slack.users import SlackUserRef
 
 Body: TypeAlias = Mapping[str, Any]
@@ -61,7 +61,7 @@ def find_changed_links(event: Body, bot_user_id: str) -> tuple[Body, tuple[str, 
         case _:
             return None
     message = now or before
-    links, links_before = web_links(now.get("text", "")), web_links(before.get("text", ""))
+    links, links_before = find_message_links(now), find_message_links(before)
     is_mention = f"<@{bot_user_id}>" in now.get("text", "")
     if links == links_before or message.get("bot_id") or "user" not in message or is_mention:
         return None

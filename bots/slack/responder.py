@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -250,17 +251,23 @@ class SlackResponder:
             return
         outcomes = [line for line in progress.lines if isinstance(line, LinkOutcome)]
         if any(outcome.ok for outcome in outcomes):
-            try:
-                await web.reactions_add(
-                    channel=request.place["channel"], timestamp=request.place["message"], name="white_check_mark"
-                )
-            except SlackApiError as error:
-                if error.response["error"] not in ("already_reacted", "message_not_found"):
-                    raise
+            await _add_check_mark(web, request.place)
         failed = tuple(each for each in outcomes if not each.ok and each.code not in NOT_A_VIDEO)
         if failed:
             message = render(IndexingProgress(failed, is_final=True), {})
             await self._deliver(web, request, state, message, is_interim=False)
+
+
+async def _add_check_mark(web: AsyncWebClient, place: Mapping[str, str]) -> None:
+    """Add a check mark to a message, if Slack lets the app do so.
+
+    The message may have been deleted, be in an archived channel or have too many reactions. Its videos were added
+    nevertheless, so this is no failure to report.
+    """
+    try:
+        await web.reactions_add(channel=place["channel"], timestamp=place["message"], name="white_check_mark")
+    except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+        log.info("slack.reaction_refused", channel=place["channel"], message=place["message"], error=str(error))
 
 
 def _team_of(request: ChatRequest) -> str:

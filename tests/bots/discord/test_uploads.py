@@ -98,7 +98,9 @@ async def test_upload_that_an_edit_removes_is_removed(watching: Bot, server: Fak
 async def test_forwarded_video_counts_as_the_forwarders(
     watching: Bot, server: FakeDiscord, client: FakeClient, snapshot: dict[str, Any], link: str
 ) -> None:
-    message = await server.write(BOB, "", message_snapshots=[snapshot], message_reference={"type": 1, "channel_id": "1"})
+    message = await server.write(
+        BOB, "", message_snapshots=[snapshot], message_reference={"type": 1, "channel_id": "1"}
+    )
     await server.wait_for(lambda: server.reactions)
     (submit,) = [each for each in client.requests if isinstance(each, Submit)]
     assert (submit.link, submit.caller.user_id, submit.message_id) == (link, str(BOB.id), message["id"])

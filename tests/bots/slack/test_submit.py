@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from bots.chat.requests import ChatRequest
 from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, LinkStatus
@@ -144,6 +145,22 @@ async def test_link_in_a_watched_channel_is_added_and_marked(
     await server.event(message("no link", ts="7.9"))
     await app.requests.tasks.wait_until_idle()
     assert OTHER_LINK not in links(watched)
+    assert server.shown == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["cant_react", "no_reaction", "not_reactable", "too_many_reactions", "too_many_emoji", "is_archived",
+     "not_in_channel", "channel_not_found", "message_not_found", "already_reacted", "missing_scope", "thread_locked"],
+)  # fmt: skip
+async def test_reaction_that_slack_refuses_is_left_out_silently(
+    app: RunningApp, server: FakeSlack, watched: FakeClient, error: str
+) -> None:
+    server.fails["reactions.add"].append(lambda: web.json_response({"ok": False, "error": error}))
+    await server.event(message(f"<{NEW_LINK}>"))
+    await server.wait_for(lambda: server.calls_of("reactions.add"))
+    await app.requests.tasks.wait_until_idle()
+    assert NEW_LINK in links(watched)
     assert server.shown == []
 
 
