@@ -19,6 +19,7 @@ from bots.slack.parse_command import parse_text
 from bots.slack.render import COMMAND, CONFIRM, OPEN, PRESS
 from bots.slack.requests import RequestRunner
 from bots.slack.responder import Delivery
+from text.queries import clean_query
 from worker.ops.logs import bind_correlation_id
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
@@ -84,9 +85,8 @@ class SlackBot:
     async def on_search_form(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         view, ref = body["view"], events.acting_user(context, body)
         args = await parse_form(view, f"slack:{ref.team}", self.requests.chat)
-        if not (args["words"] or args["like"]):
-            user = await self.requests.users.resolve(ref)
-            with use_locale(user.locale):
+        if not (clean_query(args["words"]) or clean_query(args["like"])):
+            with use_locale(view.get("private_metadata") or ""):
                 await ack(response_action="errors", errors={"words": translate(ErrorCode.EMPTY_QUERY)})
             return
         await ack()

@@ -8,6 +8,7 @@ from bots.chat.links import find_links
 from bots.chat.parsing import fits, parse_arguments
 from bots.commands.definition import Command, ParameterType, Surface
 from bots.commands.registry import COMMANDS
+from text.queries import clean_query
 
 _MARKUP: Final = re.compile(r"<([^<>|\s][^<>|]*)(?:\|([^<>]*))?>")
 """Slack's form of links, channels, users and groups: `<https://…|label>`, `<#C123|general>`, `<@U123|ann>`."""
@@ -19,15 +20,16 @@ def parse_text(text: str) -> tuple[str, dict[str, Any]]:
     The first word is a command only if the rest is what that command takes: "index finger pointing" is a search. Any
     other text with links adds them, any other text without is a search, and an empty text asks for help.
     """
-    plain, marked = to_plain_text(text), _mark_links(text)
+    plain, marked, query = to_plain_text(text), _mark_links(text), clean_query(text)
     command = COMMANDS.get(plain.partition(" ")[0].lower())
     if command and Surface.CHAT in command.surfaces:
-        rest = (marked if _takes_links(command) else plain).partition(" ")[2].strip()
+        line = query if command.name == "find" else marked if _takes_links(command) else plain
+        rest = line.partition(" ")[2].strip()
         if fits(command, rest, Surface.CHAT):
             return command.name, parse_arguments(command, rest, Surface.CHAT)
     if links := find_links(marked):
         return "index", {"links": links}
-    return ("find", {"words": plain}) if plain else ("help", {})
+    return ("find", {"words": query}) if text.strip() else ("help", {})
 
 
 def to_plain_text(text: str) -> str:

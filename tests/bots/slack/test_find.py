@@ -165,7 +165,7 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     long = "https://video.example/" + "x" * 200
     client.videos.append(replace(make_film(9, "Long dog"), link=long))
     await server.send("interactive", server.interaction("shortcut", ANN) | {"callback_id": "search"})
-    (view,) = await server.wait_for(lambda: server.views)
+    (view,) = await server.wait_for(lambda: [each for each in server.views if "submit" in each])
     suggestion = server.interaction("block_suggestion", ANN) | {"action_id": "in", "block_id": "in", "value": "dog"}
     offered = (await server.send("interactive", suggestion))["options"]
     assert check_options(offered) == []
@@ -180,8 +180,29 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     assert await server.send("interactive", body) is None
     (shown,) = await server.wait_for(lambda: server.shown_to(ANN))
     assert (shown.channel, "Long dog" in shown.text, "Dogs in snow" in shown.text) == (ALL, True, False)
-    values["words"]["words"]["value"] = " "
-    assert (await server.send("interactive", body))["errors"].keys() == {"words"}
+    for nothing in (" ", "...", "<@U1> :partyparrot:"):
+        values["words"]["words"]["value"] = nothing
+        assert (await server.send("interactive", body))["errors"].keys() == {"words"}
+
+
+async def test_search_form_opens_before_slack_says_who_asks(app: RunningApp, server: FakeSlack) -> None:
+    """Slack lets the app open a window for 3 seconds only. It is filled in afterwards, in the user's language."""
+    server.gates["users.info"] = asyncio.Event()
+    await server.send("interactive", server.interaction("shortcut", KIM) | {"callback_id": "search"})
+    (view,) = await server.wait_for(lambda: server.views)
+    assert "submit" not in view
+    server.gates["users.info"].set()
+    await server.wait_for(lambda: "submit" in server.views[0])
+    assert server.views[0]["submit"]["text"] == "찾기"
+    assert [each["block_id"] for each in server.views[0]["blocks"]] == ["words", "like", "unlike", "in", "where"]
+
+
+async def test_search_form_of_an_outsider_has_no_fields(app: RunningApp, server: FakeSlack) -> None:
+    server.users["U0000OUT"] = {"name": "out", "profile": {}, "team_id": "T0000002", "is_stranger": True}
+    await server.send("interactive", server.interaction("shortcut", "U0000OUT") | {"callback_id": "search"})
+    await server.wait_for(lambda: server.calls_of("views.update"))
+    assert [each["type"] for each in server.views[0]["blocks"]] == ["section"]
+    assert "⏳" not in server.views[0]["blocks"][0]["text"]["text"]
 
 
 async def test_titles_and_queries_cannot_notify_link_or_format(
