@@ -42,6 +42,8 @@ class TrainingOutcome:
 
     Empty without validation pairs.
     """
+    diverged_at: int | None = None
+    """The step at which the loss or a weight became infinite or NaN, which ended the run. None: it did not."""
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,9 @@ def train(
         facts = {"preset": preset, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
         report.write_report(test, trained.outcomes, facts, out)
     terminal = open_terminal()
+    for outcome in trained.outcomes.values():
+        if outcome.diverged_at is not None:
+            terminal.say(CliMsg.TRAINING_DIVERGED, step=outcome.diverged_at, best=outcome.best_step)
     terminal.answers.print(render_comparison(test.held_out), Line(describe_decision(test), style="bold"))
     for file in (trained.adapter, out / report.JSON_FILE, out / report.PICTURE_FILE):
         terminal.say(CliMsg.SAVED, file=file)

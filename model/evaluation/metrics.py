@@ -96,9 +96,10 @@ def build_relevance(image_of_text: npt.NDArray[np.int64], images: int) -> npt.ND
 def rank_best_matches(similarity: Vector, relevant: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return the rank (n,) of the best right candidate of each query.
 
-    Wrong candidates with the same similarity are ranked first, so ties never improve a result. `similarity`
-    and `relevant` are (n, m); each query has a right candidate.
+    Wrong candidates with the same similarity are ranked first, so ties never improve a result, and candidates
+    whose similarity is NaN are ranked last. `similarity` and `relevant` are (n, m); each query has a right candidate.
     """
+    similarity = np.where(np.isnan(similarity), -np.inf, similarity)
     best = np.where(relevant, similarity, -np.inf).max(1)
     ranks: npt.NDArray[np.int64] = 1 + ((similarity >= best[:, None]) & ~relevant).sum(1)
     return ranks
@@ -170,9 +171,11 @@ def compute_uniformity(vectors: Vector, seed: int = 0) -> float:
 def compute_spectrum(vectors: Vector, seed: int = 0) -> tuple[float, ...]:
     """Return the singular values of the centred vectors as shares of their sum.
 
-    Few large ones mean a collapsed space.
+    Few large ones mean a collapsed space. Vectors that are not numbers have none.
     """
     vectors = _limit_vectors(vectors, seed)
+    if not np.isfinite(vectors).all():
+        return ()
     values = np.linalg.svd(vectors - vectors.mean(0), compute_uv=False).astype(np.float64)
     return tuple((values / max(values.sum(), np.finfo(float).tiny)).tolist())
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.config import TrainingConfig
+from model.data.normalization import normalize_text
 from model.data.pairs import ClipFiles, Pair, Split
 from model.ports import sample_evenly
 
@@ -30,6 +31,8 @@ class TrainingSet:
     """The texts of each clip that has texts."""
     hard_negatives: tuple[Indices, ...]
     """The clips that were voted down for each text."""
+    wording_of: Indices
+    """(texts,): a number that equal texts share."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Batch:
     texts: Indices
     own: Indices
     """(texts,): the column of each text's own clip."""
+    shared: npt.NDArray[np.bool_]
+    """(texts, clips): whether another clip than the text's own has an equal text, and was not voted down for it."""
     views: Indices
     """(clips,): the augmented view of each clip; 0 is the original."""
 
@@ -64,7 +69,14 @@ def build_training_set(pairs: Sequence[Pair], split: Split, max_clips: int | Non
         clip_of=clip_of,
         texts_of=tuple(np.split(order, bounds)) if clips_with_texts else (),
         hard_negatives=tuple(np.array([number[clip] for clip in pair.hard_negatives], np.int64) for pair in chosen),
+        wording_of=number_wordings([pair.text for pair in chosen]),
     )
+
+
+def number_wordings(texts: Sequence[str]) -> Indices:
+    """Give each text a number, which is the same for texts that are equal for a model."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(normalize_text(text), len(numbers)) for text in texts], np.int64)
 
 
 def draw_batch(config: TrainingConfig, data: TrainingSet, step: int) -> Batch:
@@ -80,12 +92,24 @@ def draw_batch(config: TrainingConfig, data: TrainingSet, step: int) -> Batch:
     texts = np.concatenate([_draw_texts(data.texts_of[clip], config.texts, random) for clip in clips])
     hard = np.unique(np.concatenate([data.hard_negatives[text] for text in texts]))
     hard = random.permutation(np.setdiff1d(hard, clips))[: max(1, size // _COLUMNS_PER_HARD_NEGATIVE)]
+    columns, own = np.concatenate([clips, hard]), np.repeat(np.arange(size), config.texts)
     return Batch(
-        clips=np.concatenate([clips, hard]),
+        clips=columns,
         texts=np.tile(texts, config.text_views),
-        own=np.tile(np.repeat(np.arange(size), config.texts), config.text_views),
+        own=np.tile(own, config.text_views),
+        shared=np.tile(_find_shared(data, texts, columns, own), (config.text_views, 1)),
         views=random.integers(config.augment.views + 1, size=size + len(hard)),
     )
+
+
+def _find_shared(data: TrainingSet, texts: Indices, columns: Indices, own: Indices) -> npt.NDArray[np.bool_]:
+    """Return the matrix `Batch.shared` (texts, columns)."""
+    wordings = [data.wording_of[data.texts_of[clip]] if clip < len(data.texts_of) else () for clip in columns]
+    shared = np.stack([np.isin(data.wording_of[texts], each) for each in wordings], 1)
+    for row, text in enumerate(texts):
+        shared[row] &= ~np.isin(columns, data.hard_negatives[text])
+    shared[np.arange(len(texts)), own] = False
+    return shared
 
 
 def select_frames(clip: Sequence[Path], count: int) -> list[Path]:

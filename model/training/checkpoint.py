@@ -32,6 +32,8 @@ class CheckpointState:
     step: int = 0
     losses: Curve = field(default_factory=list)
     validation: Curve = field(default_factory=list)
+    diverged_at: int | None = None
+    """The step at which the loss or a weight became infinite or NaN. None: it did not."""
 
 
 class Checkpoint:

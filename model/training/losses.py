@@ -4,7 +4,8 @@ All have the same signature and take the similarity of each text to each frame o
 
 `logits` are (texts, columns, frames): cosines divided by the temperature. A column is a picture or clip.
 `own` (texts,) is the column of each text's own clip. Several texts may share a column. Columns without a text
-are hard negatives.
+are hard negatives. `shared` (texts, columns) marks clips that have an equal text, for example the moments of a
+video that share its title: they are neither right nor wrong, and are left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-Loss: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]
+Loss: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]
 
 NEGATIVES = 32
 """Negatives that `sampled_nce` draws for each text."""
@@ -39,21 +40,21 @@ class Temperature(nn.Module):
         return self.log_scale.exp().clamp(max=_MAX_SCALE) * cosines + self.shift
 
 
-def info_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def info_nce(logits: torch.Tensor, own: torch.Tensor, shared: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Compute symmetric InfoNCE.
 
     See van den Oord et al. 2018, arXiv:1807.03748; symmetric as in Radford et al. 2021, arXiv:2103.00020. Each
     text is classified among all columns, hard negatives included, and each column among all texts, of which
     all of its own are right. A clip is represented by the mean of its frames.
     """
-    pooled = logits.mean(2)
+    pooled = logits.mean(2).masked_fill(shared, -torch.inf)
     return (functional.cross_entropy(pooled, own) + image_to_text_nce(pooled, own)) / 2
 
 
 def image_to_text_nce(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """Compute InfoNCE of each column with texts among all texts.
 
-    `logits` are (texts, columns); all own texts are right.
+    `logits` are (texts, columns), -inf where a text is left out; all own texts are right.
     """
     columns, column_of = torch.unique(own, return_inverse=True)
     backward = logits[:, columns].T
@@ -61,7 +62,7 @@ def image_to_text_nce(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     return (backward.logsumexp(1) - backward.masked_fill(~is_right, -torch.inf).logsumexp(1)).mean()
 
 
-def sampled_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def sampled_nce(logits: torch.Tensor, own: torch.Tensor, shared: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Compute noise-contrastive estimation: tell the own column from k sampled ones.
 
     See Gutmann & Hyvärinen 2010, "Noise-contrastive estimation"; with k noise samples per word as in Mnih & Teh
@@ -78,11 +79,11 @@ def sampled_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator
     drawn = drawn + (drawn >= own[:, None])
     odds = pooled - torch.tensor(count / columns).log()
     positive = functional.logsigmoid(odds.gather(1, own[:, None]))[:, 0]
-    negative = functional.logsigmoid(-odds.gather(1, drawn)).sum(1)
+    negative = functional.logsigmoid(-odds.gather(1, drawn)).masked_fill(shared.gather(1, drawn), 0.0).sum(1)
     return -(positive + negative).mean()
 
 
-def mil_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def mil_nce(logits: torch.Tensor, own: torch.Tensor, shared: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Compute MIL-NCE, for speech that is close in time to what it describes.
 
     See Miech et al. 2020, arXiv:1912.06430. Any frame of a text's own clip may be the right one. Their sum is
@@ -90,6 +91,7 @@ def mil_nce(logits: torch.Tensor, own: torch.Tensor, random: torch.Generator) ->
     other clips.
     """
     positive = logits[torch.arange(len(own), device=own.device), own].logsumexp(1)
+    logits = logits.masked_fill(shared[:, :, None], -torch.inf)
     is_other_clip = own[:, None] != own
     other_texts = logits[:, own].logsumexp(2).T.masked_fill(~is_other_clip, -torch.inf).logsumexp(1)
     total = torch.stack([logits.flatten(1).logsumexp(1), other_texts], 1).logsumexp(1)

@@ -1,5 +1,6 @@
 """Training of a clip head (`model.encoders.clip_heads`) on frame vectors that are computed once."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from model.encoders.clip_heads import MAX_FRAMES
 from model.errors import AdapterMismatchError, TrainingCancelledError
 from model.outcome import TrainingStage, TrainingStep
 from model.ports import Encoder, Vector, sample_evenly
+from model.training.batches import number_wordings
 from model.training.training_run import TrainingRun
 
 _BATCH = 32
@@ -36,6 +38,8 @@ class ClipHeadExamples:
     """(n, f): False for padding."""
     clip_of: torch.Tensor
     """(t,): the number of each text's clip."""
+    wording_of: torch.Tensor
+    """(t,): a number that equal texts share."""
 
 
 def train_clip_head(run: TrainingRun, encoder: Encoder) -> None:
@@ -61,11 +65,13 @@ def train_clip_head(run: TrainingRun, encoder: Encoder) -> None:
 def fit_clip_head(head: nn.Module, examples: ClipHeadExamples, config: ClipHeadConfig, seed: int = 0) -> None:
     """Minimize symmetric InfoNCE over batches of distinct clips with one text of each.
 
-    A head without weights is left as it is.
+    A head without weights is left as it is. If the loss is not a number, the head keeps its last weights whose loss
+    was one.
     """
     weights = list(head.parameters())
     if not weights:
         return
+    wordings, good_weights = _collect_wordings(examples), copy.deepcopy(head.state_dict())
     optimizer = torch.optim.AdamW(weights, lr=config.rate, weight_decay=_WEIGHT_DECAY)
     random = torch.Generator().manual_seed(seed)
     head.train()
@@ -74,8 +80,13 @@ def fit_clip_head(head: nn.Module, examples: ClipHeadExamples, config: ClipHeadC
         clips, first = _find_first_texts(examples.clip_of[order])
         texts, clips = order[first][:_BATCH], clips[:_BATCH]
         logits = _LOGIT_SCALE * head(examples.texts[texts], examples.frames[clips], examples.mask[clips])
+        logits = logits.masked_fill(_find_shared(examples, wordings, texts, clips), -torch.inf)
         target = torch.arange(len(clips))
         loss = functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+        if not loss.isfinite():
+            head.load_state_dict(good_weights)
+            break
+        good_weights = copy.deepcopy(head.state_dict())
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
@@ -88,7 +99,25 @@ def _encode_examples(run: TrainingRun, encoder: Encoder, pairs: Sequence[Pair]) 
     number = {clip: i for i, clip in enumerate(clips)}
     texts = np.stack([each.frame for each in encoder.encode_texts([pair.text for pair in pairs])])
     clip_of = torch.tensor([number[pair.pictures] for pair in pairs])
-    return ClipHeadExamples(torch.from_numpy(texts), frames, mask, clip_of)
+    wording_of = torch.from_numpy(number_wordings([pair.text for pair in pairs]))
+    return ClipHeadExamples(torch.from_numpy(texts), frames, mask, clip_of, wording_of)
+
+
+def _collect_wordings(examples: ClipHeadExamples) -> list[set[int]]:
+    """Return the wordings of each clip's texts."""
+    wordings: list[set[int]] = [set() for _ in range(len(examples.frames))]
+    for clip, wording in zip(examples.clip_of.tolist(), examples.wording_of.tolist(), strict=True):
+        wordings[clip].add(wording)
+    return wordings
+
+
+def _find_shared(
+    examples: ClipHeadExamples, wordings: Sequence[set[int]], texts: torch.Tensor, clips: torch.Tensor
+) -> torch.Tensor:
+    """Return whether each text (row) is also one of another clip's (column): then neither is right or wrong."""
+    columns = [wordings[clip] for clip in clips.tolist()]
+    shared = torch.tensor([[each in column for column in columns] for each in examples.wording_of[texts].tolist()])
+    return shared & ~torch.eye(len(clips), dtype=torch.bool)
 
 
 def _encode_clips(run: TrainingRun, encoder: Encoder, clips: Sequence[ClipFiles]) -> list[Vector]:

@@ -7,6 +7,7 @@ by chunk. Under `accelerate launch` each process computes its share of the chunk
 them.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -70,22 +71,31 @@ class Trainer:
         )
 
     def fit(self) -> TrainingOutcome:
-        """Train until the last step, or until validation stops improving.
+        """Train until the last step, until validation stops improving, or until the run diverges.
 
-        The towers end with the best weights. Raises `TrainingCancelledError`, only right after a checkpoint.
+        The towers end with the best weights, which are finite. Raises `TrainingCancelledError`, only right after a
+        checkpoint.
         """
         steps, state = self._config.steps, self._checkpoint.load() or self._start()
         started_s, first_step = time.monotonic(), state.step
         while state.step < steps and not self._is_stale(state):
             loss = self._train_step(state.step)
             state.step += 1
+            if not self._is_finite(loss):
+                state.diverged_at = state.step
+                break
             state.losses.append((state.step, loss))
             left_s = (time.monotonic() - started_s) / (state.step - first_step) * (steps - state.step)
             self._report(TrainingStep(TrainingStage.TRAINING, state.step, steps, loss, left_s))
             if state.step % self._config.check_every == 0 or state.step == steps:
                 self._check(state)
         self._checkpoint.restore_weights(state.best)
-        return TrainingOutcome(state.step, state.best_step, state.losses, state.validation)
+        return TrainingOutcome(state.step, state.best_step, state.losses, state.validation, state.diverged_at)
+
+    def _is_finite(self, loss: float) -> bool:
+        """Return whether the loss is a number, and the trained weights are ones that half precision can hold."""
+        trained = (each for each in self._towers.module.parameters() if each.requires_grad)
+        return math.isfinite(loss) and all(bool(each.half().isfinite().all()) for each in trained)
 
     def _prepare_towers(self) -> None:
         texts = [*self._train_set.texts, *self._validation_set.texts]
@@ -163,7 +173,8 @@ class Trainer:
     def _compute_loss(self, texts: torch.Tensor, frames: torch.Tensor, batch: Batch, step: int) -> torch.Tensor:
         logits = self._temperature(torch.einsum("td,cfd->tcf", texts, frames))
         random = torch.Generator().manual_seed(step)
-        return LOSSES[self._config.loss](logits, torch.from_numpy(batch.own).to(self._device), random)
+        own, shared = torch.from_numpy(batch.own).to(self._device), torch.from_numpy(batch.shared).to(self._device)
+        return LOSSES[self._config.loss](logits, own, shared, random)
 
     def _sync_gradients(self, enabled: bool) -> AbstractContextManager[None]:
         """Let the processes average their gradients in this backward pass, or not."""

@@ -81,7 +81,7 @@ def test_trained_head_distinguishes_clip_from_its_reverse(name: str, sees_order:
     """Trained on the direction of a clip, all heads but the mean recognize it."""
     texts, frames = make_moving_clips(2)
     head = HEADS[name](SIZE)
-    examples = ClipHeadExamples(texts, frames, full_mask(2, 4), torch.tensor([0, 1]))
+    examples = ClipHeadExamples(texts, frames, full_mask(2, 4), torch.tensor([0, 1]), torch.tensor([0, 1]))
     fit_clip_head(head, examples, ClipHeadConfig(steps=40, rate=1e-2))
     with torch.inference_mode():
         scores = head.eval()(texts, frames, full_mask(2, 4))
@@ -96,7 +96,30 @@ def test_training_of_head_is_deterministic_per_seed() -> None:
     for _ in range(2):
         torch.manual_seed(1)
         head = SequentialTransformer(SIZE)
-        examples = ClipHeadExamples(texts[torch.arange(40) % 2], frames, full_mask(40, 4), torch.arange(40))
+        examples = ClipHeadExamples(
+            texts[torch.arange(40) % 2], frames, full_mask(40, 4), torch.arange(40), torch.arange(40)
+        )
         fit_clip_head(head, examples, ClipHeadConfig(steps=5, rate=1e-3), seed=3)
         results.append(head.eval().encode_clips(frames, full_mask(40, 4)))
     assert torch.equal(*results)
+
+
+def test_head_learns_nothing_from_clips_of_one_text() -> None:
+    """Clips that share their text are no negatives of each other, so nothing pushes them apart."""
+    texts, frames = make_moving_clips(40)
+    head = SequentialTransformer(SIZE)
+    before = head.eval().encode_clips(frames, full_mask(40, 4))
+    one_text = torch.zeros(40, dtype=torch.int64)
+    examples = ClipHeadExamples(texts[one_text], frames, full_mask(40, 4), torch.arange(40), one_text)
+    fit_clip_head(head, examples, ClipHeadConfig(steps=1, rate=1e-3))
+    assert torch.allclose(head.eval().encode_clips(frames, full_mask(40, 4)), before, atol=1e-3)
+
+
+def test_head_that_diverges_keeps_finite_weights() -> None:
+    texts, frames = make_moving_clips(2)
+    head = SequentialTransformer(SIZE)
+    numbers = torch.tensor([0, 1])
+    fit_clip_head(
+        head, ClipHeadExamples(texts, frames, full_mask(2, 4), numbers, numbers), ClipHeadConfig(steps=20, rate=1e30)
+    )
+    assert head.encode_clips(frames, full_mask(2, 4)).isfinite().all()

@@ -85,3 +85,12 @@ def test_spectrum_of_collapsed_vectors_has_one_value() -> None:
     line = np.outer(np.linspace(-1, 1, 20), np.eye(4)[0]).astype(np.float32)
     assert compute_spectrum(line) == pytest.approx((1, 0, 0, 0), abs=1e-6)
     assert sum(compute_spectrum(random_units(np.random.default_rng(2), 30))) == pytest.approx(1)
+
+
+def test_similarities_that_are_not_numbers_rank_last() -> None:
+    """A model whose vectors are NaN finds nothing; one broken candidate does not harm the others."""
+    relevant = np.eye(3, dtype=np.bool_)
+    assert rank_best_matches(np.full((3, 3), np.nan, np.float32), relevant).tolist() == [3, 3, 3]
+    similarity = np.array([[0.5, np.nan, 0.1], [0.9, np.nan, 0.1], [0.1, np.nan, 0.5]], np.float32)
+    assert rank_best_matches(similarity, relevant).tolist() == [1, 3, 1]
+    assert compute_spectrum(np.full((3, 4), np.nan, np.float32)) == ()

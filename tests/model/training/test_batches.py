@@ -49,7 +49,9 @@ def test_training_set_contains_one_split(data: TrainingSet) -> None:
 
 def test_batch_is_deterministic_per_seed_and_step(data: TrainingSet, config: TrainingConfig) -> None:
     one, same = batches.draw_batch(config, data, 5), batches.draw_batch(config, data, 5)
-    assert all(np.array_equal(getattr(one, name), getattr(same, name)) for name in ("clips", "texts", "own", "views"))
+    assert all(
+        np.array_equal(getattr(one, name), getattr(same, name)) for name in ("clips", "texts", "own", "shared", "views")
+    )
     other = batches.draw_batch(config.model_copy(update={"seed": 1}), data, 5)
     assert not np.array_equal(one.texts, other.texts)
 
@@ -95,3 +97,18 @@ def test_training_set_is_limited_to_evenly_spaced_clips() -> None:
     some = batches.build_training_set(pairs, "validation", 3)
     assert some.clips == (clip("0"), clip("4"), clip("8"))
     assert len(some.texts) == 6
+
+
+def test_batch_marks_other_clips_that_have_an_equal_text(config: TrainingConfig) -> None:
+    """Also if another of its texts was drawn for the clip; but not if the clip was voted down for the text."""
+    pairs = [
+        Pair(text, clip(str(i)), "source", hard_negatives=(clip("1"),) if text == "Zero" else (), fixed_split="train")
+        for i, texts in enumerate((("A title", "Zero"), ("a  title.", "zero"), ("A title", "two"), ("other", "else")))
+        for text in texts
+    ]
+    data = batches.build_training_set(pairs, "train")
+    batch = batches.draw_batch(config, data, 0)
+    for row, text in enumerate(batch.texts):
+        words, own = data.texts[text], data.clip_of[text]
+        expected = {0, 1, 2} - {own} if "title" in words.lower() else {0} if words == "zero" else set()
+        assert {int(each) for each in batch.clips[batch.shared[row]]} == expected, words

@@ -69,7 +69,7 @@ def train(
     pairs: Sequence[Pair], folder: Path, encoder: RedBlueEncoder | None = None, is_cancelled: bool = False
 ) -> Path:
     """Train a head. Returns the adapter's folder."""
-    head = ClipHeadConfig(kind="lstm", steps=60, rate=1e-2)
+    head = ClipHeadConfig(kind="lstm", steps=60, rate=3e-3)
     run = TrainingRun(
         config=read_training_config().model_copy(update={"head": head}),
         pairs=pairs,

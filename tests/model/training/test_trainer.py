@@ -177,6 +177,18 @@ def test_training_without_improvement_stops_early(pairs: list[Pair], tmp_path: P
     assert outcome.best_step == 0
 
 
+@pytest.mark.parametrize("has_validation", [True, False])
+def test_diverging_run_ends_with_the_last_good_weights(pairs: list[Pair], tmp_path: Path, has_validation: bool) -> None:
+    """The loss becomes NaN; the run says at which step, and keeps the best weights from before."""
+    used = pairs if has_validation else pairs[:COUNT]
+    config = make_config(rate=1e20, map_rate=1e30, warm_up=0.0, steps=20, check_every=1, patience=20)
+    outcome = fit_starter(config, used, tmp_path).outcomes["frame"]
+    assert outcome.diverged_at is not None
+    assert outcome.best_step < outcome.diverged_at < 20
+    assert len(outcome.losses) == outcome.diverged_at - 1
+    assert all(tensor.isfinite().all() for tensor in read_weights(tmp_path).values())
+
+
 def test_cached_lower_and_upper_layers_equal_whole_tower(pairs: list[Pair], tmp_path: Path) -> None:
     towers = make_starter_towers(make_config(), tmp_path)
     clips = [pair.pictures for pair in pairs[:3]]
