@@ -5,9 +5,11 @@ ModelError
 ├── AdapterMismatchError     an adapter was made for another model, or is damaged
 ├── PairsUnreadableError     a file of pairs, or a picture that it names, cannot be read
 ├── TooFewPairsError         there are no pairs to train on, or no held-out pairs to evaluate with
+├── EncoderMemoryError       transient: not even one picture fits into memory now
 └── TrainingCancelledError   a training run was stopped on request
 
-Each class carries the `code` under which it crosses the wire. The message says what to do.
+Each class carries the `code` under which it crosses the wire. The message says what to do. `transient` errors are
+worth a retry.
 """
 
 from typing import ClassVar
@@ -17,6 +19,7 @@ class ModelError(Exception):
     """Base class of the errors that this package raises."""
 
     code: ClassVar[str] = "internal"
+    transient: ClassVar[bool] = False
 
 
 class ArtifactsMissingError(ModelError):
@@ -33,6 +36,11 @@ class PairsUnreadableError(ModelError):
 
 class TooFewPairsError(ModelError):
     code = "too_few_pairs"
+
+
+class EncoderMemoryError(ModelError):
+    code = "busy"
+    transient = True
 
 
 class TrainingCancelledError(ModelError):

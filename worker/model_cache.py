@@ -144,7 +144,10 @@ class ModelCache:
 
     def load(self, adapter: Path | None, space: str | None = None) -> ModelEncoder:
         """Load a model outside the cache, for a space's own generation if `space` is given. Raises `ModelError`."""
-        encoder = self._load(self._settings, adapter)
+        from model.encoders.halving_encoder import HalvingEncoder, transient_memory_errors
+
+        with transient_memory_errors():
+            encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, adapter))
         return _SpaceEncoder(encoder, space) if adapter and space else encoder
 
     def adapter(self, generation: GenerationId | None) -> Path | None:

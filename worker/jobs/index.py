@@ -11,7 +11,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
-from indexer.errors import IndexerError, StoreUnavailableError
+from indexer.errors import StoreUnavailableError
 from indexer.ingest.ingest import IngestPipeline
 from indexer.ingest.reembed import reembed_video
 from indexer.stages import IndexStage
@@ -32,6 +32,8 @@ from worker.settings import Settings
 
 RETRY_AFTER_S = (3, 20)
 """The waits before the retries after a transient error; there is one retry for each."""
+MEMORY_RETRY_AFTER_S = 60
+"""The wait before later retries if memory has run out, which is no fault of the video: it is retried until it fits."""
 PROGRESS_EVERY_S = 0.5
 
 log = structlog.get_logger()
@@ -149,8 +151,10 @@ class IndexJob:
         log.warning("index.failed", video_id=video_id, code=code, attempt=attempt, exc_info=error)
         if not self.leases.is_held(video_id, owner):
             raise Ignore("another worker has taken over this job")
-        if isinstance(error, IndexerError) and error.transient and attempt < len(RETRY_AFTER_S):
+        if getattr(error, "transient", False) and attempt < len(RETRY_AFTER_S):
             raise self._retry(task, video_id, RETRY_AFTER_S[attempt])
+        if code is ErrorCode.BUSY:
+            raise self._retry(task, video_id, MEMORY_RETRY_AFTER_S)
         try:
             record = self.stores.videos.get(video_id)
             if record is not None and record.status != IndexStatus.WAITING:

@@ -20,6 +20,8 @@ from indexer.store.blobs import video_prefix
 from indexer.store.records import IndexStatus, NewSubmission, VideoRecord
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
+from model.errors import EncoderMemoryError
+from model.ports import Encoder as ModelEncoder
 from tests.support.callers import ANN, OTHER_SPACE
 from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
 from tests.support.network import free_port
@@ -178,6 +180,23 @@ def test_failure_is_reported_only_after_it_was_recorded(services: Services) -> N
     with pytest.raises(Retry):
         run(replace(job, stores=stores), RecordingTask(attempt=9))
     assert status_of(services) is IndexStatus.WAITING
+
+
+@pytest.mark.parametrize("attempt", [0, 2, 30])
+def test_link_never_fails_because_memory_ran_out(services: Services, attempt: int) -> None:
+    """It is no fault of the video, which waits until there is memory again."""
+    job = make_job(services, make_pipeline(services, raise_error(EncoderMemoryError("CUDA out of memory"))))
+    with pytest.raises(Retry):
+        run(job, RecordingTask(attempt=attempt))
+    assert status_of(services) is IndexStatus.WAITING
+
+
+def test_model_that_does_not_fit_into_memory_is_loaded_later(services: Services, tmp_path: Path) -> None:
+    def load(settings: Settings, adapter: Path | None) -> ModelEncoder:
+        raise RuntimeError("CUDA error: out of memory")
+
+    with open_services(Settings(data_dir=tmp_path / "other"), load) as opened, pytest.raises(EncoderMemoryError):
+        opened.models.current()
 
 
 def test_retry_without_queue_leaves_the_video_waiting(services: Services) -> None:
