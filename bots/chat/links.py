@@ -9,12 +9,12 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from text.invisible import remove_invisible
 from worker.protocol.links import has_plain_addresses
 
 MAX_ADDRESS_CHARS: Final = 5000
 """A longer address is cut, and then refused by the worker as too long."""
 
-_INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 _SLACK_LABEL: Final = re.compile(r"<([a-z][a-z0-9+.-]*:[^<>|\s]+)\|[^<>]*>", re.IGNORECASE)
 _MARKDOWN_LABEL: Final = re.compile(r"\[[^\[\]]*\]\((?=\s*<?(?:[a-z][a-z0-9+.-]*://|[\w-]+\.[\w.-]+))", re.IGNORECASE)
 _FULL_WIDTH_LINK: Final = re.compile(r"[hｈ][tｔ]{2}[pｐ][sｓ]?[:：][/／]{2}[^\s/／]*[^\s，。、！]*", re.IGNORECASE)
@@ -66,7 +66,7 @@ def find_links(text: str) -> list[str]:
 
 def _normalize(text: str) -> str:
     """Return the text without invisible characters and labels of links, and with full-width links in ASCII."""
-    text = _INVISIBLE.sub("", text).replace("&amp;", "&")
+    text = remove_invisible(text).replace("&amp;", "&")
     text = _MARKDOWN_LABEL.sub("(", _SLACK_LABEL.sub(r"<\1>", text))
     return _FULL_WIDTH_LINK.sub(_to_ascii, text)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bots.chat.links import find_links
 from bots.cli import json_output
 from bots.cli.environment import CALLER, load_settings, open_terminal
 from bots.cli.process import run_with_client
@@ -16,6 +17,8 @@ from bots.commands.registry import list_commands
 from bots.i18n.cli_messages import CliMsg
 
 AS_JSON: Final = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
+IS_DRY_RUN: Final = Annotated[bool, typer.Option("--dry-run", help=CliMsg.DRY_RUN_HELP)]
+AT_S: Final = Annotated[float, typer.Option("--at", min=0, metavar="SECONDS", help=CliMsg.DRY_RUN_AT_HELP)]
 _TYPES: Final = {ParameterType.FLAG: bool, ParameterType.NUMBER: int, ParameterType.PAGE_SIZE: int}
 
 
@@ -29,7 +32,10 @@ def _build_function(command: Command) -> Callable[..., None]:
     """Return a function from whose signature typer derives the arguments and options of a subcommand."""
     parameters = command.parameters_for(Surface.COMMAND_LINE)
 
-    def run(as_json: bool, **values: Any) -> None:
+    def run(as_json: bool, is_dry_run: bool = False, at_s: float = 0.0, **values: Any) -> None:
+        if is_dry_run:
+            print_dry_run([_file_to_link(each) for each in values["links"]], at_s, as_json)
+            return
         settings = load_settings()
         args = dict(command.command_line_args)
         for parameter in parameters:
@@ -45,9 +51,22 @@ def _build_function(command: Command) -> Callable[..., None]:
         run_with_client(settings, show_replies)
 
     options = [_signature_parameter(each) for each in parameters]
-    json_option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AS_JSON)
-    run.__signature__ = inspect.Signature([*options, json_option])  # type: ignore[attr-defined]  # read by typer
+    if command.name == "index":
+        options += [_option("is_dry_run", False, IS_DRY_RUN), _option("at_s", 75.0, AT_S)]
+    options.append(_option("as_json", False, AS_JSON))
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # read by typer
     return run
+
+
+def print_dry_run(texts: list[str], at_s: float, as_json: bool) -> None:
+    """Print which videos the links in texts are. Nothing is fetched or stored."""
+    from bots.cli.dry_run import describe_links, print_links
+
+    print_links(describe_links(texts, at_s, load_settings(to_file=False)), at_s, open_terminal(), as_json)
+
+
+def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _signature_parameter(parameter: Parameter) -> inspect.Parameter:
@@ -83,10 +102,25 @@ def _argument_or_option(parameter: Parameter) -> Any:
 def _convert(parameter: Parameter, value: Any) -> Any:
     if parameter.type is not ParameterType.LINK:
         return value
-    return [_to_link(each) for each in value] if parameter.is_list else _to_link(value)
+    links = [link for each in (value if parameter.is_list else [value]) for link in _to_links(each)]
+    return links if parameter.is_list else links[0]
 
 
-def _to_link(text: str) -> str:
+def _to_links(text: str) -> list[str]:
+    """Return the address of a local file if there is one with that name, the links in a text, or the text itself."""
+    link = _file_to_link(text)
+    return [link] if link.startswith("file://") else find_links(text) or [text]
+
+
+def _file_to_link(text: str) -> str:
     """Return the address of a local file if there is one with that name, otherwise the text itself."""
     path = Path(text).expanduser()
-    return path.resolve().as_uri() if "://" not in text and path.exists() else text
+    return path.resolve().as_uri() if "://" not in text and _exists(path) else text
+
+
+def _exists(path: Path) -> bool:
+    """Return whether there is such a file. A long text is no file name, for which the system has an error."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -36,7 +36,7 @@ async def print_replies(command: str, replies: Replies, blobs_address: str) -> b
         async for reply in replies:
             answer = _to_json(command, reply, blobs_address)
             if answer is not None:
-                _print(answer)
+                print_object(answer)
             ok = ok and is_success(reply)
     return ok
 
@@ -44,7 +44,7 @@ async def print_replies(command: str, replies: Replies, blobs_address: str) -> b
 def print_checks(checks: Sequence["CheckLine"]) -> None:
     """Print `{"checks": [{"name", "ok", "detail", "advice"}]}`."""
     rows = [{"name": one.name, "ok": one.is_ok, "detail": one.detail, "advice": one.advice} for one in checks]
-    _print({"checks": rows})
+    print_object({"checks": rows})
 
 
 def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] | None:
@@ -102,6 +102,7 @@ def _video(entry: LibraryItem) -> dict[str, Any]:
     }
 
 
-def _print(answer: dict[str, Any]) -> None:
+def print_object(answer: dict[str, Any]) -> None:
+    """Print an object on a line of its own."""
     # Flushed, so that a reader of a pipe gets each line at once.
     print(json.dumps(answer, ensure_ascii=False), flush=True)
