@@ -1,6 +1,7 @@
 """Safe decoding of untrusted pictures: query attachments, and frames from the decoder's child process."""
 
 import io
+import struct
 from threading import Lock
 from typing import Final
 
@@ -10,7 +11,8 @@ from PIL import Image, ImageOps
 from indexer.errors import CorruptFileError, NotAPictureError
 from indexer.types import MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX, Picture
 
-QUERY_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
+PICTURE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
+"""Formats of pictures that sites serve and people send, by Pillow's names."""
 QUERY_SIDE_PX: Final = 448
 """Maximum side of the picture that is passed on. No preset uses more."""
 
@@ -29,7 +31,18 @@ picture.
 MAX_FRAME_BYTES: Final = 3 * MAX_SHORT_SIDE_PX * MAX_LONG_SIDE_PX
 
 _START_OF_SCAN: Final = b"\xff\xda"
-_UNREADABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""Exceptions of Pillow for a damaged picture. Found by decoding thousands of them."""
 
 _decode_lock = Lock()
 """Searches share a worker, and decoding one picture may take some hundred megabytes."""
@@ -42,9 +55,9 @@ def read_query_picture(data: bytes) -> tuple[Picture, bytes]:
     Decodes in this process, one picture at a time, in at most 600 MB.
     """
     try:
-        with _decode_lock, Image.open(io.BytesIO(data), formats=QUERY_FORMATS) as image:
+        with _decode_lock, Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as image:
             small = _shrink(image, data.count(_START_OF_SCAN))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise NotAPictureError(str(error)) from error
     file = io.BytesIO()
     small.save(file, "JPEG", quality=90)
@@ -62,11 +75,35 @@ def _shrink(image: Image.Image, scans: int) -> Image.Image:
         raise NotAPictureError(f"{original_size[0]}×{original_size[1]} pixels")
     if image.format in ("JPEG", "MPO") and scans > MAX_JPEG_SCANS:
         raise NotAPictureError(f"a JPEG of {scans} scans")
-    # Palette and 1-bit pictures cannot be averaged. An RGB picture is not converted: that would copy it at
-    # full size.
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    rgb.thumbnail((QUERY_SIDE_PX, QUERY_SIDE_PX))
-    return ImageOps.exif_transpose(rgb)
+    return scale_down(image, (QUERY_SIDE_PX, QUERY_SIDE_PX))
+
+
+def scale_down(image: Image.Image, max_size: tuple[int, int]) -> Image.Image:
+    """Return an untrusted picture as RGB, upright, on white, and not larger than `max_size`.
+
+    The caller has checked its size. A picture that is small enough keeps its size.
+    """
+    image = ImageOps.exif_transpose(_make_scalable(image))
+    image.thumbnail(max_size)
+    return flatten(image)
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Return a picture as RGB. Transparent parts become white, as on a page."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA"))
+    return white.convert("RGB")
+
+
+def _make_scalable(image: Image.Image) -> Image.Image:
+    """Return a picture in a mode whose pixels can be averaged. A copy at full size is made only if needed."""
+    if image.mode.startswith("I"):  # 16-bit grey: a conversion by Pillow would clip it at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("RGB", "L") and not image.has_transparency_data:
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def read_frame(data: bytes) -> Picture:
@@ -84,7 +121,7 @@ def read_frame(data: bytes) -> Picture:
             if min(image.size) > MAX_SHORT_SIDE_PX or max(image.size) > MAX_LONG_SIDE_PX:
                 raise CorruptFileError(f"a frame of {image.width}×{image.height} pixels")
             return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CorruptFileError(str(error)) from error
 
 

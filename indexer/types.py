@@ -68,11 +68,16 @@ class SampledFrame:
 
 @dataclass(frozen=True)
 class DecodeResult:
-    """Sampled frames of a video in time order, and the start of each shot but the first."""
+    """Sampled frames of a video in time order, the start of each shot but the first, and the words in the file.
+
+    `speech` includes the subtitle files next to a local file.
+    """
 
     duration_s: float
     frames: tuple[SampledFrame, ...]
     cuts_s: tuple[float, ...] = ()
+    speech: tuple[Caption, ...] = ()
+    chapters: tuple[Caption, ...] = ()
 
 
 @dataclass(frozen=True)

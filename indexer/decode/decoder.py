@@ -9,7 +9,7 @@ from indexer.ports import StageProgressCallback
 from indexer.sandbox.child import ResourceLimits
 from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
 from indexer.stages import IndexStage
-from indexer.types import DecodeResult, SampledFrame
+from indexer.types import Caption, DecodeResult, SampledFrame
 
 _MAX_FRAME_FILE_BYTES = 64 * 1024**2
 _CODE_ADDRESS_BYTES = 1024**3
@@ -22,14 +22,15 @@ measured.
 class PyAvDecoder:
     """Implementation of `indexer.ports.Decoder` with PyAV.
 
-    `max_pixels` limits the width times the height of each picture. Setting the event `stopping` kills the
-    child.
+    `max_pixels` limits the width times the height of each picture. With `wants_speech`, the subtitles inside the
+    file and in files next to it are read. Setting the event `stopping` kills the child.
     """
 
     max_pixels: int
     max_duration_s: float
     timeout_s: float
     memory_limit_bytes: int
+    wants_speech: bool = True
     stopping: Event | None = None
 
     def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
@@ -42,6 +43,7 @@ class PyAvDecoder:
             "folder": str(folder.resolve()),
             "max_pixels": self.max_pixels,
             "max_duration_s": self.max_duration_s,
+            "wants_speech": self.wants_speech,
         }
         memory_bytes = self.memory_limit_bytes
         limits = ResourceLimits(self.timeout_s, memory_bytes, _MAX_FRAME_FILE_BYTES, memory_bytes + _CODE_ADDRESS_BYTES)
@@ -62,4 +64,6 @@ class PyAvDecoder:
             duration_s=result["duration_s"],
             frames=tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in result["frames"]),
             cuts_s=tuple(result["cuts_s"]),
+            speech=tuple(Caption(*each) for each in result["speech"]),
+            chapters=tuple(Caption(*each) for each in result["chapters"]),
         )

@@ -11,9 +11,11 @@ from PIL import Image
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import YoutubeDLError
 
+from indexer.captions import MAX_SUBTITLE_BYTES, parse_captions
 from indexer.errors import TooLargeError
-from indexer.fetch.subtitles import MAX_SUBTITLE_BYTES, choose_track, parse_captions
+from indexer.fetch.subtitles import choose_track
 from indexer.fetch.ydl_session import InfoDict
+from indexer.images import PICTURE_FORMATS, UNREADABLE, scale_down
 from indexer.sandbox.child import ProgressCallback
 
 THUMBNAIL_SIDE_PX = 640
@@ -21,7 +23,6 @@ THUMBNAIL_SIDE_PX = 640
 _MAX_THUMBNAIL_BYTES = 8 * 1024**2
 _MAX_THUMBNAIL_PIXELS = 50_000_000
 _MAX_THUMBNAIL_TRIES = 3
-_THUMBNAIL_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 
 def download_bytes(ydl: yt_dlp.YoutubeDL, url: str, max_bytes: int) -> bytes:
@@ -62,7 +63,7 @@ def download_thumbnail(ydl: yt_dlp.YoutubeDL, info: InfoDict, folder: Path) -> s
         try:
             small = _shrink(download_bytes(ydl, url, _MAX_THUMBNAIL_BYTES))
             small.save(folder / "thumbnail.jpg", quality=90)
-        except (RequestError, TooLargeError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (RequestError, TooLargeError, *UNREADABLE) as error:
             print(f"no thumbnail from {url}: {error}")
         else:
             return "thumbnail.jpg"
@@ -74,13 +75,11 @@ def _shrink(data: bytes) -> Image.Image:
 
     Raises `TooLargeError` by its header, before pixels are unpacked.
     """
-    with Image.open(io.BytesIO(data), formats=_THUMBNAIL_FORMATS) as original:
+    with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as original:
         if original.width * original.height > _MAX_THUMBNAIL_PIXELS:
             raise TooLargeError(f"{original.width}×{original.height} pixels")
         original.draft("RGB", (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX))
-        small = original.convert("RGB")
-    small.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX))
-    return small
+        return scale_down(original, (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX))
 
 
 def download_speech(ydl: yt_dlp.YoutubeDL, info: InfoDict, folder: Path) -> list[tuple[float, float, str]]:
@@ -94,7 +93,9 @@ def download_speech(ydl: yt_dlp.YoutubeDL, info: InfoDict, folder: Path) -> list
         ydl.dl(str(path), {"http_headers": info.get("http_headers"), **track.source}, subtitle=True)
         with path.open("rb") as file:
             text = file.read(MAX_SUBTITLE_BYTES).decode("utf-8-sig", errors="replace")
-        return [astuple(caption) for caption in parse_captions(text, track)]
+        return [
+            astuple(caption) for caption in parse_captions(text, track.source["ext"], is_automatic=track.is_automatic)
+        ]
     except (YoutubeDLError, TooLargeError, OSError, ValueError) as error:
         print(f"no speech: {error}")
         return []

@@ -18,7 +18,7 @@ from indexer.store.videos import VideoStore
 from indexer.types import Caption, DecodeResult, FetchResult, Moment, SampledFrame, Video
 
 MAX_SOURCE_CHARS = 4000
-"""Maximum text of one source in one moment. Captions may claim to span the whole video, which is many
+"""Maximum text of one source in one moment. Times of captions can span the whole video, which is many
 moments.
 """
 
@@ -46,6 +46,9 @@ class IngestPipeline:
         fetched = self.fetcher.fetch(record.fetch_url, folder, progress)
         video = replace(fetched.video, id=record.video_id, link=record.link, title=record.title or fetched.video.title)
         decoded = self._decode(fetched, folder, progress)
+        fetched = replace(
+            fetched, speech=fetched.speech or decoded.speech, chapters=fetched.chapters or decoded.chapters
+        )
         generation = GenerationId.parse(self.encoder.generation)
         self.generations.create(generation, self.encoder.frame_size, self.encoder.motion_size)
         moments = list(self._create_moments(video, fetched, decoded, progress))

@@ -25,7 +25,7 @@ def repeat_last_scan(picture: bytes) -> bytes:
     return picture[:-2] + last * MAX_JPEG_SCANS + picture[-2:]
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "AVIF"])
 def test_read_query_picture_scales_down_every_format(kind: str) -> None:
     """Each format becomes an RGB picture that is not larger than a model needs."""
     picture, small = read_query_picture(encode(kind))
@@ -62,6 +62,23 @@ def test_read_query_picture_accepts_large_jpeg_of_phone() -> None:
     exif[ExifTags.Base.Orientation] = 6
     picture, _ = read_query_picture(encode("JPEG", (9248, 6936), exif=exif))
     assert picture.shape == (QUERY_SIDE_PX, 336, 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF"])
+def test_read_query_picture_puts_transparent_picture_on_white(kind: str) -> None:
+    """The colours under transparent pixels have no influence."""
+    file = io.BytesIO()
+    Image.new("RGBA", (64, 48), (200, 0, 0, 0)).save(file, kind)
+    picture, _ = read_query_picture(file.getvalue())
+    assert picture.min() > 250
+
+
+@pytest.mark.parametrize(("mode", "grey"), [("L", 128), ("I;16", 0x8000), ("LA", (128, 255)), ("1", 1)])
+def test_read_query_picture_keeps_brightness_of_grey_picture(mode: str, grey: int | tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (64, 48), grey).save(file, "PNG")
+    picture, _ = read_query_picture(file.getvalue())
+    assert picture[24, 32].tolist() == ([255] * 3 if mode == "1" else [128] * 3)
 
 
 MEMORY = """

@@ -130,3 +130,24 @@ def write_decompression_bomb(path: Path, side: int = 50_000) -> Path:
     rows = zlib.compress(b"\0" * (side // 8 + 1) * 200, 9)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
     return path
+
+
+def write_transport_stream(path: Path, start_s: float = 0.0, *, seconds: float = 10, colour: Colour = RED) -> bytes:
+    """Return an MPEG-TS whose time stamps begin at `start_s`, ten pictures a second."""
+    times = [start_s + index / 10 for index in range(round(seconds * 10))]
+    return write_video(path, times=times, shots=(colour,), codec="libx264", container="mpegts").read_bytes()
+
+
+def shift_time_stamp(stream: bytes, number: int, seconds: float) -> bytes:
+    """Change the time stamp of the `number`-th picture of an MPEG-TS (PES header, ISO 13818-1)."""
+    content = bytearray(stream)
+    at = -1
+    for _ in range(number + 1):
+        at = content.index(b"\x00\x00\x01\xe0", at + 1)
+    has_decoding_time = content[at + 7] & 0x40
+    for field in (at + 9, at + 14) if has_decoding_time else (at + 9,):
+        a, b, c = content[field], *struct.unpack_from(">HH", content, field + 1)
+        ticks = ((a >> 1 & 7) << 30 | b >> 1 << 15 | c >> 1) + round(seconds * 90_000)
+        content[field] = a & 0xF1 | (ticks >> 30 & 7) << 1
+        struct.pack_into(">HH", content, field + 1, (ticks >> 15 & 0x7FFF) << 1 | 1, (ticks & 0x7FFF) << 1 | 1)
+    return bytes(content)

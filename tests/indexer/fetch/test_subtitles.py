@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from indexer.fetch.subtitles import MAX_CAPTION_CHARS, MAX_CAPTIONS, SubtitleTrack, choose_track, parse_captions
+from indexer.captions import MAX_CAPTION_CHARS, MAX_CAPTIONS, parse_captions
+from indexer.fetch.subtitles import choose_track
 from indexer.types import Caption
 
 ROLLING = """WEBVTT
@@ -78,14 +79,12 @@ def test_choose_track_accepts_srt_and_vtt_only() -> None:
 def test_parse_captions_returns_times_and_plain_text() -> None:
     """Tags are dropped and entities resolved."""
     text = "WEBVTT\n\n00:01.000 --> 00:02.500\n<v Ann>The <i>dog</i> &amp; I\nrun\n"
-    assert parse_captions(text, SubtitleTrack({"ext": "vtt"}, is_automatic=False)) == (
-        Caption(1.0, 2.5, "The dog & I\nrun"),
-    )
+    assert parse_captions(text, "vtt") == (Caption(1.0, 2.5, "The dog & I\nrun"),)
 
 
 def test_parse_captions_deduplicates_rolling_lines() -> None:
     """Machine-made captions repeat the last line above the new one. The first appearance is kept."""
-    assert parse_captions(ROLLING, SubtitleTrack({"ext": "vtt"}, is_automatic=True)) == (
+    assert parse_captions(ROLLING, "vtt", is_automatic=True) == (
         Caption(0.16, 1.99, "hello and welcome"),
         Caption(2.0, 4.07, "to this talk"),
     )
@@ -93,7 +92,7 @@ def test_parse_captions_deduplicates_rolling_lines() -> None:
 
 def test_parse_captions_keeps_repetition_of_human_subtitles() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nla la\n\n2\n00:00:02,000 --> 00:00:03,000\nla la\n"
-    assert [each.text for each in parse_captions(text, SubtitleTrack({"ext": "srt"}, is_automatic=False))] == [
+    assert [each.text for each in parse_captions(text, "srt")] == [
         "la la",
         "la la",
     ]
@@ -101,7 +100,7 @@ def test_parse_captions_keeps_repetition_of_human_subtitles() -> None:
 
 @pytest.mark.parametrize("ext", ["srt", "vtt"])
 def test_parse_captions_of_web_page_returns_none(ext: str) -> None:
-    assert parse_captions("<html>not found</html>", SubtitleTrack({"ext": ext}, is_automatic=False)) == ()
+    assert parse_captions("<html>not found</html>", ext) == ()
 
 
 def test_parse_captions_limits_number_and_length() -> None:
@@ -109,6 +108,6 @@ def test_parse_captions_limits_number_and_length() -> None:
     lines = (
         f"{number % 60:02}:00.000 --> 59:59.000\n{'a' * 2000 if not number else 'b'}\n" for number in range(20_100)
     )
-    found = parse_captions("WEBVTT\n\n" + "\n".join(lines), SubtitleTrack({"ext": "vtt"}, is_automatic=False))
+    found = parse_captions("WEBVTT\n\n" + "\n".join(lines), "vtt")
     assert len(found) == MAX_CAPTIONS
     assert max(len(caption.text) for caption in found) == MAX_CAPTION_CHARS

@@ -1,17 +1,21 @@
 """Tests of the ingest pipeline with hostile files and captions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import CorruptFileError
+from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import MAX_SOURCE_CHARS, IngestPipeline, collect_text
 from indexer.ingest.segmentation import Segment
 from indexer.ports import StageProgressCallback
 from indexer.store.blobs import BlobStore
 from indexer.store.stores import Stores
 from indexer.types import Caption, DecodeResult, FetchResult, SampledFrame
+from tests.support.film import Film, Pictures, Subtitles, write_film
 from tests.support.indexer_fakes import FakeEncoder, make_video, submit_video
 
 
@@ -57,3 +61,28 @@ def test_text_of_moment_is_limited() -> None:
     video, speech = make_video("goal"), tuple(Caption(0, 7200, "word " * 100) for _ in range(1000))
     text = collect_text(video, FetchResult(video, None, speech=speech), Segment(0, 8, ()))
     assert len(text["speech"]) == MAX_SOURCE_CHARS
+
+
+def test_words_in_and_beside_a_local_film_are_stored_with_its_moments(stores: Stores, tmp_path: Path) -> None:
+    """Subtitles and chapters, at their moments."""
+    pictures = Pictures([index / 2 for index in range(40)])
+    spoken = Subtitles([(1, 2, "the dog barks")], "eng")
+    film = write_film(tmp_path / "film.mkv", Film([pictures, spoken], chapters={"In the garden": (12, 20)}))
+    (tmp_path / "film.ko.srt").write_text("1\n00:00:08,000 --> 00:00:09,000\n강아지\n")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    ingest = IngestPipeline(
+        YtDlpFetcher(7200, 10**8, 60, 1024**3),
+        PyAvDecoder(10**7, 7200, 60, 1024**3),
+        FakeEncoder(),
+        stores.generations,
+        stores.videos,
+        stores.publisher,
+        BlobStore(str(tmp_path / "blobs")),
+    )
+    record = replace(submit_video(stores, "discord:1", "film"), fetch_url=film.as_uri())
+    ingest(record, folder, lambda stage, share: None)
+    stored = sorted(stores.moments.of_video(record.video_id), key=lambda point: float(point.payload["start_s"]))
+    assert ["dog barks" in point.payload["words"] for point in stored] == [True, False, False]
+    assert ["강아지" in point.payload["words"] for point in stored] == [False, True, False]
+    assert ["In the garden" in point.payload["words"] for point in stored] == [False, True, True]

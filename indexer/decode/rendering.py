@@ -1,0 +1,64 @@
+"""Rendering of decoded frames as players show them: pixel shape, HDR, transparency, rotation, size."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from av import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
+from PIL import Image
+
+from indexer.decode.hdr import is_wide, map_to_sdr
+from indexer.images import flatten
+from indexer.types import MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX
+
+JPEG_QUALITY: Final = 90
+
+_MAX_PIXEL_STRETCH: Final = 16
+"""Maximum ratio of a pixel's sides. What claims more is wrong."""
+
+
+def has_alpha(frame: VideoFrame) -> bool:
+    """Tell whether a frame may have transparent pixels."""
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+def compute_compute_shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
+    """Return the size at which a picture is kept: stretched to its pixels' shape, and scaled down, never up.
+
+    `pixel_shape` is the width of a pixel divided by its height.
+    """
+    stretch = float(pixel_shape or 1)
+    if not 1 / _MAX_PIXEL_STRETCH <= stretch <= _MAX_PIXEL_STRETCH:
+        stretch = 1.0
+    sides = width * max(stretch, 1.0), height / min(stretch, 1.0)
+    scale = min(1.0, MAX_SHORT_SIDE_PX / min(sides), MAX_LONG_SIDE_PX / max(sides))
+    shown_width, shown_height = (max(1, round(side * scale)) for side in sides)
+    return shown_width, shown_height
+
+
+class FrameRenderer:
+    """Renderer of frames as small upright pictures, and as JPEG files."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def write(self, frame: VideoFrame, pixel_shape: Fraction | None, path: Path) -> None:
+        self.render(frame, pixel_shape).save(path, "JPEG", quality=JPEG_QUALITY)
+
+    def render(self, frame: VideoFrame, pixel_shape: Fraction | None) -> Image.Image:
+        """Return a frame as an RGB picture: HDR as SDR, transparent parts on white."""
+        width, height = compute_compute_shown_size(frame.width, frame.height, pixel_shape)
+        if is_wide(frame):
+            matrix = Colorspace.ITU709 if frame.colorspace == Colorspace.ITU709 else Colorspace.BT2020
+            small = self._reformatter.reformat(
+                frame, width, height, "rgb48le", src_colorspace=matrix, interpolation="AREA"
+            )
+            picture = Image.fromarray(map_to_sdr(np.asarray(small.to_ndarray(), np.uint16), frame))
+        else:
+            format_ = "rgba" if has_alpha(frame) else "rgb24"
+            small = self._reformatter.reformat(frame, width, height, format_, interpolation="AREA")
+            picture = flatten(Image.fromarray(small.to_ndarray()))
+        degrees = round(frame.rotation / 90) * 90 % 360
+        return picture.rotate(degrees, expand=True) if degrees else picture
