@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from typing import Annotated, NoReturn
 
 import typer
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bots.cli import app as cli
-from bots.cli.environment import CALLER, load_settings, open_terminal
+from bots.cli.environment import CALLER, load_settings, open_terminal, replace_unknown_characters
 from bots.cli.help import translate_help
 from bots.cli.process import run_until_stopped
 from bots.commands.errors import error_reply
@@ -22,6 +23,7 @@ from worker.settings import Settings
 
 def main() -> None:
     """Run the command line in the language of the environment. Every failure ends with a sentence."""
+    replace_unknown_characters()
     with use_locale(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")):
         try:
             run_command_line()
@@ -131,10 +133,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP
 
     from bots.cli import json_output
     from bots.cli.render import render_checks
-    from bots.commands.doctor import describe_check
+    from bots.commands.doctor import check_terminal, describe_check
     from worker.ops.doctor import run_checks
 
     checks = [describe_check(check) for check in run_checks(settings)]
+    checks.append(check_terminal(sys.stdout.encoding))
     if settings.discord_token is not None:
         with requiring_extra("discord"):
             from bots.discord.check import check_discord

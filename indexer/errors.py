@@ -5,6 +5,7 @@ IndexerError
 │   ├── NotALinkError
 │   ├── SchemeRefusedError        file://, ftp://, …
 │   ├── AddressRefusedError       a private, loopback, link-local or metadata address (SSRF)
+│   │   └── FakeAddressError      a placeholder of a "fake-IP" proxy in place of the site's address
 │   └── PlaylistRefusedError      more than one video
 ├── FetchError                    the site did not deliver
 │   ├── VideoNotFoundError
@@ -58,6 +59,10 @@ class SchemeRefusedError(LinkRefusedError):
 
 class AddressRefusedError(LinkRefusedError):
     code = "address_refused"
+
+
+class FakeAddressError(AddressRefusedError):
+    code = "fake_address"
 
 
 class PlaylistRefusedError(LinkRefusedError):

@@ -1,6 +1,8 @@
 """Replies as JSON on stdout, one object per line."""
 
+import codecs
 import json
+import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -56,7 +58,7 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return {
                 "query": ", ".join(reply.search.queries),
                 "took_ms": round(reply.took_ms, 1),
-                "hits": [_hit(card, blobs_address) for card in reply.cards],
+                "hits": [_convert_card(card, blobs_address) for card in reply.cards],
             }
         case LinkOutcome():
             return {
@@ -67,7 +69,7 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
                 "moments": reply.moments,
             }
         case LibraryPage():
-            return {"total": reply.total, "videos": [_video(entry) for entry in reply.entries]}
+            return {"total": reply.total, "videos": [_convert_item(entry) for entry in reply.entries]}
         case TextReply(ok=True) if command == "library":
             return {"total": 0, "videos": []}
         case TextReply():
@@ -78,7 +80,7 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return asdict(reply)
 
 
-def _hit(card: Card, blobs_address: str) -> dict[str, Any]:
+def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
     return {
         "link": card.link,
         "moment_link": card.moment_link,
@@ -92,7 +94,7 @@ def _hit(card: Card, blobs_address: str) -> dict[str, Any]:
     }
 
 
-def _video(entry: LibraryItem) -> dict[str, Any]:
+def _convert_item(entry: LibraryItem) -> dict[str, Any]:
     return {
         "link": entry.link,
         "title": entry.title,
@@ -104,5 +106,7 @@ def _video(entry: LibraryItem) -> dict[str, Any]:
 
 def print_object(answer: dict[str, Any]) -> None:
     """Print an object on a line of its own."""
+    # In another encoding than UTF-8, JSON's own escapes lose nothing.
+    is_unicode = codecs.lookup(sys.stdout.encoding).name.startswith("utf")
     # Flushed, so that a reader of a pipe gets each line at once.
-    print(json.dumps(answer, ensure_ascii=False), flush=True)
+    print(json.dumps(answer, ensure_ascii=not is_unicode), flush=True)

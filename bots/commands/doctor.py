@@ -1,5 +1,6 @@
 """Findings of `reelseek doctor` in words."""
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -36,6 +37,9 @@ _NAMES: Final[Mapping[DoctorCheckName, CliMsg | str]] = {
     DoctorCheckName.MODEL: CliMsg.MODEL,
     DoctorCheckName.SAMPLES: CliMsg.SAMPLES,
     DoctorCheckName.DEVICE: CliMsg.DEVICE,
+    DoctorCheckName.NETWORK: CliMsg.NETWORK,
+    DoctorCheckName.CERTIFICATES: CliMsg.CERTIFICATES,
+    DoctorCheckName.LIBRARY: CliMsg.LIBRARY,
     DoctorCheckName.BLOB_STORE: CliMsg.BLOB_STORE,
     DoctorCheckName.YOUTUBE: "YouTube",
     DoctorCheckName.REDIS: "Redis",
@@ -56,6 +60,16 @@ _DETAILS: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.REDIS_READY: CliMsg.REDIS_DURABLE,
     DoctorOutcome.REDIS_NOT_DURABLE: CliMsg.REDIS_NOT_DURABLE,
     DoctorOutcome.QDRANT_READY: CliMsg.QDRANT_READY,
+    DoctorOutcome.NETWORK_READY: CliMsg.NETWORK_READY,
+    DoctorOutcome.NETWORK_PROXY: CliMsg.NETWORK_PROXY,
+    DoctorOutcome.NETWORK_NO_NAMES: CliMsg.NETWORK_NO_NAMES,
+    DoctorOutcome.NETWORK_FAKE: CliMsg.NETWORK_FAKE,
+    DoctorOutcome.CERTIFICATES_READY: CliMsg.CERTIFICATES_READY,
+    DoctorOutcome.CERTIFICATES_UNUSABLE: CliMsg.CERTIFICATES_UNUSABLE,
+    DoctorOutcome.LIBRARY_EMPTY: CliMsg.LIBRARY_EMPTY,
+    DoctorOutcome.LIBRARY_FITS: CliMsg.LIBRARY_FITS,
+    DoctorOutcome.LIBRARY_OTHER_PRESET: CliMsg.LIBRARY_OTHER_PRESET,
+    DoctorOutcome.LIBRARY_OTHER_WEIGHTS: CliMsg.LIBRARY_OTHER_WEIGHTS,
     DoctorOutcome.NOT_INSTALLED: CliMsg.NOT_INSTALLED_HERE,
 }
 _LITERAL_DETAILS: Final[Mapping[DoctorOutcome, str]] = {
@@ -81,6 +95,10 @@ _ADVICE: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.DEVICE_CUDA_MISSING: CliMsg.FIX_DEVICE,
     DoctorOutcome.BLOB_STORE_UNAVAILABLE: CliMsg.FIX_BLOB_STORE,
     DoctorOutcome.YOUTUBE_RUNTIME_MISSING: CliMsg.FIX_YOUTUBE,
+    DoctorOutcome.NETWORK_FAKE: CliMsg.FIX_NETWORK,
+    DoctorOutcome.CERTIFICATES_UNUSABLE: CliMsg.FIX_CERTIFICATES,
+    DoctorOutcome.LIBRARY_OTHER_PRESET: CliMsg.FIX_LIBRARY_PRESET,
+    DoctorOutcome.LIBRARY_OTHER_WEIGHTS: CliMsg.FIX_LIBRARY_WEIGHTS,
     DoctorOutcome.REDIS_NOT_DURABLE: CliMsg.FIX_REDIS_DURABILITY,
     DoctorOutcome.REDIS_UNAVAILABLE: CliMsg.FIX_REDIS,
     DoctorOutcome.QDRANT_UNAVAILABLE: CliMsg.FIX_QDRANT,
@@ -98,6 +116,17 @@ def describe_check(check: DoctorCheck) -> CheckLine:
         check.is_ok,
         _describe_outcome(check.outcome, parameters),
         translate(advice, **parameters) if advice else None,
+    )
+
+
+def check_terminal(encoding: str) -> CheckLine:
+    """Check whether the terminal's encoding can show the titles of videos."""
+    is_unicode = codecs.lookup(encoding).name.startswith("utf")
+    return CheckLine(
+        translate(CliMsg.TERMINAL),
+        is_unicode,
+        translate(CliMsg.TERMINAL_READY if is_unicode else CliMsg.TERMINAL_LIMITED, encoding=encoding),
+        None if is_unicode else translate(CliMsg.FIX_TERMINAL),
     )
 
 

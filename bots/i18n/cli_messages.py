@@ -140,6 +140,10 @@ class CliMsg(StrEnum):
     MODEL = "model"
     SAMPLES = "sample videos"
     DEVICE = "device"
+    NETWORK = "network"
+    CERTIFICATES = "certificates"
+    LIBRARY = "library"
+    TERMINAL = "terminal"
     BLOB_STORE = "blob store"
     DISCORD_TOKEN = "Discord token"  # noqa: S105  # the name of a check
     DISCORD_COMMANDS = "Discord commands"
@@ -166,6 +170,18 @@ class CliMsg(StrEnum):
     REDIS_DURABLE = "version {version}, append-only file on"
     REDIS_NOT_DURABLE = "version {version}, append-only file off"
     QDRANT_READY = "{collections} collections at {url}"
+    NETWORK_READY = "names of sites lead to public addresses"
+    NETWORK_PROXY = "all downloads go through {proxy}"
+    NETWORK_NO_NAMES = "names of sites can't be resolved now"
+    NETWORK_FAKE = "{host} leads to {addresses}, which is not a public address"
+    CERTIFICATES_READY = "{variable}: {path}"
+    CERTIFICATES_UNUSABLE = "{variable}: {path}: {error}"
+    LIBRARY_EMPTY = "no videos yet"
+    LIBRARY_FITS = "made with preset {preset}"
+    LIBRARY_OTHER_PRESET = "made with preset {stored}, but {preset} is set"
+    LIBRARY_OTHER_WEIGHTS = "made with other model files of preset {preset} ({stored}; now {current})"
+    TERMINAL_READY = "writes {encoding}"
+    TERMINAL_LIMITED = "writes {encoding}, so characters of other languages show as question marks"
     NOT_INSTALLED_HERE = "not installed on this machine"
     DISCORD_ACCOUNT = "{name}; invite link: {link}"
     MISSING = "missing: {names}"
@@ -180,6 +196,20 @@ class CliMsg(StrEnum):
     FIX_DATA_FOLDER = "Set REELSEEK_DATA_DIR to a writable folder on a disk with enough space."
     FIX_BY_COMMAND = "Run `{command}`."
     FIX_DEVICE = "Set REELSEEK_DEVICE=auto, or install a CUDA build of torch and its driver."
+    FIX_NETWORK = (
+        "If a proxy of yours gives such addresses to every name, allow them with REELSEEK_ALLOW_NETWORKS="
+        "'[\"{network}\"]', or set REELSEEK_FETCH_PROXY to the proxy's own address. Until then, every link is refused."
+    )
+    FIX_CERTIFICATES = "Set {variable} to a readable PEM file of certificate authorities, or remove it."
+    FIX_LIBRARY_PRESET = (
+        "Set REELSEEK_PRESET={stored}. To use {preset} instead, set REELSEEK_DATA_DIR to an empty folder, or empty "
+        "Qdrant, and add the links again."
+    )
+    FIX_LIBRARY_WEIGHTS = (
+        "Install the model files that made the library, or set REELSEEK_DATA_DIR to an empty folder, or empty Qdrant, "
+        "and add the links again."
+    )
+    FIX_TERMINAL = "Set LANG to a UTF-8 locale, for example C.UTF-8."
     FIX_BLOB_STORE = "Correct REELSEEK_BLOBS_URL. S3 also needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     FIX_YOUTUBE = "Run `pip install deno`."
     FIX_REDIS = "Start Redis, or correct REELSEEK_REDIS_URL (redis://:password@host:6379/0)."

@@ -15,6 +15,10 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
         "That link points to a private address or an unusual port, so Reelseek didn't open it. Send a public link, "
         "or ask your Reelseek administrator to allow that network."
     ),
+    ErrorCode.FAKE_ADDRESS: (
+        "This network answers with placeholder addresses instead of the site's own, as “fake-IP” proxies do, so "
+        "Reelseek didn't open the link. Your Reelseek administrator can allow them with REELSEEK_ALLOW_NETWORKS."
+    ),
     ErrorCode.PLAYLIST_REFUSED: (
         "That's a playlist or a channel, not a single video. Send the videos one by one, or ask your Reelseek "
         "administrator to add them all with `reelseek crawl`."

@@ -22,6 +22,7 @@ from yarl import URL
 
 from indexer.errors import (
     AddressRefusedError,
+    FakeAddressError,
     NotALinkError,
     SchemeRefusedError,
     SiteUnreachableError,
@@ -38,6 +39,12 @@ _PUBLIC_BUT_INTERNAL = (
     IPv4Network("168.63.129.16/32"),  # Azure's host agent, reachable from inside its machines
     IPv4Network("192.0.0.0/24"),  # Oracle's metadata service; reserved for protocols, but global for Python
 )
+_FAKE = (
+    IPv4Network("198.18.0.0/15"),  # benchmarks of routers; the default of Clash, Surge, Shadowrocket and sing-box
+    IPv6Network("fc00::/18"),  # sing-box
+    IPv6Network("fdfe:dcba:9876::/48"),  # mihomo
+)
+"""Where "fake-IP" proxies take the addresses from that they give for every name."""
 
 _WEB_PORTS = frozenset({80, 443})
 _FIRST_UNPRIVILEGED_PORT = 1024
@@ -101,7 +108,12 @@ class SsrfGuard:
             raise AddressRefusedError(f"a link with a user name hides its host {parts.raw_host}")
         self.check_port(parts.port or 0)
         for address in self._resolve_addresses(parts.raw_host):
-            self.check_address(address)
+            try:
+                self.check_address(address)
+            except FakeAddressError as error:
+                if _parse_literal(parts.raw_host):  # no proxy has made up this address
+                    raise AddressRefusedError(str(error)) from error
+                raise
 
     def check_port(self, port: int) -> None:
         """Raise `AddressRefusedError` unless web sites are served on this port."""
@@ -113,6 +125,8 @@ class SsrfGuard:
         inner = _extract_ipv4(address)
         if any(a in network for network in self.allow_networks for a in (address, inner)):
             return
+        if any(inner in network for network in _FAKE):
+            raise FakeAddressError(f"{address} is a placeholder")
         if not _is_public(inner):
             raise AddressRefusedError(f"{address} is not public")
 

@@ -4,93 +4,28 @@ A check's outcome is a code with parameters. `bots.cli` turns it into sentences:
 """
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import fsspec
 import redis
 
 from indexer.errors import StoreUnavailableError
+from indexer.sandbox.guard import HostResolver, resolve_host
+from worker.ops.doctor_checks import DoctorCheck as DoctorCheck
+from worker.ops.doctor_checks import DoctorCheckName as DoctorCheckName
+from worker.ops.doctor_checks import DoctorOutcome as DoctorOutcome
+from worker.ops.doctor_library import check_library
+from worker.ops.doctor_network import certificate_settings, check_certificates, check_network
 from worker.redis_client import PROBE, redis_client
 from worker.settings import Settings
 
 MIN_FREE_BYTES: Final = 2 * 1024**3
 
 
-class DoctorCheckName(StrEnum):
-    """The checked parts."""
-
-    DATA_FOLDER = "data_folder"
-    MODEL = "model"
-    SAMPLES = "samples"
-    DEVICE = "device"
-    BLOB_STORE = "blob_store"
-    YOUTUBE = "youtube"
-    REDIS = "redis"
-    QDRANT = "qdrant"
-
-
-class DoctorOutcome(StrEnum):
-    """Results of checks. The comment after each lists its parameters."""
-
-    DATA_FOLDER_READY = "data_folder_ready"  # folder, free_gb
-    DATA_FOLDER_FULL = "data_folder_full"  # folder, free_gb
-    DATA_FOLDER_UNWRITABLE = "data_folder_unwritable"  # folder, error
-    MODEL_READY = "model_ready"  # preset, folder, figures: `PublishedFigures | None`
-    MODEL_FROM_HUB = "model_from_hub"  # preset, figures
-    MODEL_MISSING = "model_missing"  # folder, command
-    SAMPLES_READY = "samples_ready"  # count
-    SAMPLES_MISSING = "samples_missing"  # command
-    DEVICE_CUDA = "device_cuda"  # name
-    DEVICE_CPU = "device_cpu"  # threads
-    DEVICE_CUDA_MISSING = "device_cuda_missing"  # threads
-    BLOB_STORE_READY = "blob_store_ready"  # address
-    BLOB_STORE_UNAVAILABLE = "blob_store_unavailable"  # error
-    YOUTUBE_READY = "youtube_ready"  # runtime
-    YOUTUBE_RUNTIME_MISSING = "youtube_runtime_missing"
-    REDIS_READY = "redis_ready"  # version
-    REDIS_NOT_DURABLE = "redis_not_durable"  # version
-    REDIS_UNAVAILABLE = "redis_unavailable"  # error
-    QDRANT_READY = "qdrant_ready"  # collections, url
-    QDRANT_UNAVAILABLE = "qdrant_unavailable"  # error
-    NOT_INSTALLED = "not_installed"  # module
-
-
-_OK: Final = {
-    DoctorOutcome.DATA_FOLDER_READY,
-    DoctorOutcome.MODEL_READY,
-    DoctorOutcome.MODEL_FROM_HUB,
-    DoctorOutcome.SAMPLES_READY,
-    DoctorOutcome.DEVICE_CUDA,
-    DoctorOutcome.DEVICE_CPU,
-    DoctorOutcome.BLOB_STORE_READY,
-    DoctorOutcome.YOUTUBE_READY,
-    DoctorOutcome.REDIS_READY,
-    DoctorOutcome.QDRANT_READY,
-    # A bot's machine has no models.
-    DoctorOutcome.NOT_INSTALLED,
-}
-
-
-@dataclass(frozen=True)
-class DoctorCheck:
-    """One checked part and what was found."""
-
-    name: DoctorCheckName
-    outcome: DoctorOutcome
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_ok(self) -> bool:
-        """Return whether nothing needs to be fixed."""
-        return self.outcome in _OK
-
-
-def run_checks(settings: Settings) -> list[DoctorCheck]:
-    """Check every part that these settings use."""
+def run_checks(settings: Settings, resolve: HostResolver = resolve_host) -> list[DoctorCheck]:
+    """Check every part that these settings use. `resolve` resolves the names of sites."""
     checks: dict[DoctorCheckName, Callable[[Settings], DoctorCheck]] = {
         DoctorCheckName.DATA_FOLDER: _check_data_folder,
         DoctorCheckName.MODEL: _check_model,
@@ -98,7 +33,11 @@ def run_checks(settings: Settings) -> list[DoctorCheck]:
         DoctorCheckName.DEVICE: _check_device,
         DoctorCheckName.BLOB_STORE: _check_blob_store,
         DoctorCheckName.YOUTUBE: _check_youtube,
+        DoctorCheckName.NETWORK: lambda settings: check_network(settings, resolve),
+        DoctorCheckName.LIBRARY: check_library,
     }
+    if certificate_settings():
+        checks[DoctorCheckName.CERTIFICATES] = lambda _: check_certificates()
     if settings.redis_url is not None:
         checks[DoctorCheckName.REDIS] = _check_redis
     if settings.qdrant_url is not None:

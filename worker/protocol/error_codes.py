@@ -10,6 +10,7 @@ class ErrorCode(StrEnum):
     NOT_A_LINK = "not_a_link"
     SCHEME_REFUSED = "scheme_refused"
     ADDRESS_REFUSED = "address_refused"
+    FAKE_ADDRESS = "fake_address"
     PLAYLIST_REFUSED = "playlist_refused"
     # the site
     FETCH_FAILED = "fetch_failed"

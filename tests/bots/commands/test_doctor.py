@@ -2,7 +2,7 @@
 
 import pytest
 
-from bots.commands.doctor import describe_check
+from bots.commands.doctor import check_terminal, describe_check
 from bots.i18n.translate import LANGUAGES, use_locale
 from model.evaluation.published import PublishedFigures
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
@@ -23,6 +23,14 @@ PARAMETERS = {
     "collections": 1,
     "url": "http://qdrant",
     "module": "torch",
+    "proxy": "http://proxy",
+    "host": "site",
+    "addresses": "198.18.0.1",
+    "network": "198.18.0.0/15",
+    "variable": "SSL_CERT_FILE",
+    "path": "/ca.pem",
+    "stored": "large",
+    "current": "starter-1",
 }
 
 
@@ -51,3 +59,11 @@ def test_figures_name_their_languages_in_the_current_language() -> None:
     check = DoctorCheck(DoctorCheckName.MODEL, DoctorOutcome.MODEL_READY, PARAMETERS | {"figures": figures})
     with use_locale("ko"):
         assert "한국어" in describe_check(check).detail
+
+
+@pytest.mark.parametrize(("encoding", "is_ok"), [("utf-8", True), ("UTF8", True), ("euc_kr", False), ("ascii", False)])
+def test_terminal_without_unicode_is_reported(encoding: str, is_ok: bool) -> None:
+    line = check_terminal(encoding)
+    assert line.is_ok is is_ok
+    assert encoding in line.detail
+    assert (line.advice is None) is is_ok

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import (
     AddressRefusedError,
+    FakeAddressError,
     NotALinkError,
     SchemeRefusedError,
     SiteUnreachableError,
@@ -93,6 +94,20 @@ def test_ssrf_guard_refuses_name_with_a_private_address() -> None:
     for host in ("inner.example", "mixed.example"):
         with pytest.raises(AddressRefusedError):
             guard.check_url(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    "address", ["198.18.0.7", "198.19.255.1", "fc00::12", "fdfe:dcba:9876::5", "::ffff:198.18.0.7"]
+)
+def test_placeholder_of_a_fake_ip_proxy_is_refused_with_its_own_sentence(address: str) -> None:
+    """Unless the network is allowed. A link that contains such an address itself is refused like a private one."""
+    with pytest.raises(FakeAddressError):
+        SsrfGuard(resolve=lambda host: [address]).check_url("https://www.youtube.com/watch?v=1")
+    with pytest.raises(AddressRefusedError) as refused:
+        SsrfGuard().check_url(f"http://[{address}]/" if ":" in address else f"http://{address}/")
+    assert not isinstance(refused.value, FakeAddressError)
+    allowed = tuple(map(ip_network, ("198.18.0.0/15", "fc00::/18", "fdfe:dcba:9876::/48")))
+    SsrfGuard(allowed, resolve=lambda host: [address]).check_url("https://www.youtube.com/watch?v=1")
 
 
 def test_ssrf_guard_refuses_localhost() -> None:

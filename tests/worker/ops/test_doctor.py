@@ -1,13 +1,22 @@
 """The doctor's checks of an installation."""
 
+import json
 import sys
 from pathlib import Path
 
+import certifi
 import pytest
 
+from bots.commands.doctor import describe_check
+from indexer.errors import SiteUnreachableError
+from indexer.sandbox.guard import HostResolver
+from indexer.store.blobs import BlobStore
+from indexer.store.generation_id import GenerationId
 from model.evaluation.published import read_published_figures
+from model.loader import compute_generation
 from tests.support.network import free_port
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome, run_checks
+from worker.ops.doctor_network import CERTIFICATE_VARIABLES
 from worker.settings import Settings
 
 
@@ -86,3 +95,85 @@ def test_check_of_a_package_that_is_not_installed_is_skipped(tmp_path: Path, mon
 def test_redis_with_append_only_file_passes(clean_redis: str, tmp_path: Path) -> None:
     settings = {"data_dir": tmp_path, "redis_url": clean_redis, "signing_key": "k" * 32}
     assert check_all(Settings.model_validate(settings))[DoctorCheckName.REDIS].outcome is DoctorOutcome.REDIS_READY
+
+
+def resolver(*addresses: str) -> HostResolver:
+    return lambda host: list(addresses)
+
+
+def find_check(settings: Settings, name: DoctorCheckName, resolve: HostResolver | None = None) -> DoctorCheck:
+    [check] = [check for check in run_checks(settings, resolve or resolver("8.8.8.8")) if check.name is name]
+    return check
+
+
+@pytest.mark.usefixtures("no_dotenv")
+@pytest.mark.parametrize(
+    ("addresses", "network"),
+    [(("198.18.0.7",), "198.18.0.0/15"), (("8.8.8.8", "fc00::12"), "fc00::12"), (("0.0.0.0",), "0.0.0.0")],
+)
+def test_network_that_answers_with_fake_addresses_is_reported(
+    tmp_path: Path, addresses: tuple[str, ...], network: str
+) -> None:
+    """The advice names the network to allow; then nothing is reported any more."""
+    found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.NETWORK, resolver(*addresses))
+    assert found.outcome is DoctorOutcome.NETWORK_FAKE
+    assert found.parameters["network"] == network
+    advice = describe_check(found).advice
+    assert advice is not None
+    assert f"REELSEEK_ALLOW_NETWORKS='[\"{network}\"]'" in advice
+    allowed = Settings.model_validate({"data_dir": tmp_path, "allow_networks": [network]})
+    assert find_check(allowed, DoctorCheckName.NETWORK, resolver(*addresses)).is_ok
+
+
+@pytest.mark.usefixtures("no_dotenv")
+def test_network_check_passes_without_names_or_behind_a_proxy(tmp_path: Path) -> None:
+    """A machine without the internet can search. Behind a proxy, only the proxy needs to resolve names."""
+
+    def fail(host: str) -> list[str]:
+        raise SiteUnreachableError(host)
+
+    found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.NETWORK, fail)
+    assert (found.outcome, found.is_ok) == (DoctorOutcome.NETWORK_NO_NAMES, True)
+    proxied = Settings(data_dir=tmp_path, fetch_proxy="http://user:secret@proxy:3128")
+    found = find_check(proxied, DoctorCheckName.NETWORK, resolver("198.18.0.7"))
+    assert (found.outcome, found.parameters) == (DoctorOutcome.NETWORK_PROXY, {"proxy": "http://proxy:3128"})
+
+
+@pytest.mark.usefixtures("no_dotenv")
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_certificate_authorities_that_cannot_be_read_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """A missing file, and one without certificates. Without such a setting there is no check."""
+    for name in CERTIFICATE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert DoctorCheckName.CERTIFICATES not in check_all(Settings(data_dir=tmp_path))
+    (tmp_path / "empty.pem").touch()
+    for file in ("missing.pem", "empty.pem"):
+        monkeypatch.setenv(variable, str(tmp_path / file))
+        found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.CERTIFICATES)
+        assert found.outcome is DoctorOutcome.CERTIFICATES_UNUSABLE
+        assert (found.parameters["variable"], found.parameters["path"]) == (variable, tmp_path / file)
+    monkeypatch.setenv(variable, certifi.where())
+    assert find_check(Settings(data_dir=tmp_path), DoctorCheckName.CERTIFICATES).is_ok
+
+
+@pytest.mark.usefixtures("no_dotenv")
+def test_library_of_another_preset_or_other_weights_is_reported(tmp_path: Path) -> None:
+    """The store may be owned by a running process meanwhile."""
+    settings = Settings(data_dir=tmp_path)
+    assert find_check(settings, DoctorCheckName.LIBRARY).outcome is DoctorOutcome.LIBRARY_EMPTY
+    current = compute_generation("starter", None)
+    for generation, outcome in {
+        current: DoctorOutcome.LIBRARY_FITS,
+        "starter-00000000": DoctorOutcome.LIBRARY_OTHER_WEIGHTS,
+        "large-12345678": DoctorOutcome.LIBRARY_OTHER_PRESET,
+    }.items():
+        (tmp_path / "vectors").mkdir(exist_ok=True)
+        aliases = {"moments": GenerationId(generation).collection_name}
+        (tmp_path / "vectors" / "aliases.json").write_text(json.dumps(aliases))
+        assert find_check(settings, DoctorCheckName.LIBRARY).outcome is outcome
+    BlobStore(settings.blobs_address).put("adapters/starter-00000000/adapter.json", b"{}")
+    aliases = {"moments": GenerationId("starter-00000000").collection_name}
+    (tmp_path / "vectors" / "aliases.json").write_text(json.dumps(aliases))
+    assert find_check(settings, DoctorCheckName.LIBRARY).outcome is DoctorOutcome.LIBRARY_FITS
