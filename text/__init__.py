@@ -1,1 +1,1 @@
-"""How people write: spelling, emoji, markup and scripts, for all packages. It imports none of them."""
+"""Text as people write it: spelling, emoji, markup and scripts. All packages use it, and it imports none of them."""

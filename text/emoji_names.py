@@ -1,7 +1,7 @@
 """Names of emoji in words: the short names of Unicode CLDR, in the three languages of the product."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ _ADDED: Final[dict[Language, re.Pattern[str]]] = {
     "ko": re.compile(r"^깃발_|_얼굴$"),
     "zh": re.compile(r"(?<=.)[脸头]$"),
 }
-"""What names say besides the thing: a dog is called "dog face", and a country in Korean "flag of the country"."""
+"""Words of names besides the thing: a dog is called "dog face", and a country in Korean "flag of the country"."""
 
 _SKIN_TONES: Final = dict.fromkeys(range(0x1F3FB, 0x1F400))
 _SYMBOLS: Final = re.compile(
@@ -97,13 +97,24 @@ def _emoji_of_shortcode(name: str) -> str:
 
 
 def _replace_emoji(text: str, replace: Callable[[str], str]) -> str:
+    """Replace each emoji, with a space where it touches other text."""
     parts, position, previous = [], 0, None
     for start, end in find_emoji(text):
         name, between = replace(text[start:end]), text[position:start]
         if name != previous or between.strip():
-            parts += [between, f" {name} "]
+            parts += [between, name]
         position, previous = end, name
-    return "".join([*parts, text[position:]])
+    parts.append(text[position:])
+    return "".join(_space_out(parts))
+
+
+def _space_out(parts: Sequence[str]) -> Iterator[str]:
+    last = " "
+    for part in filter(None, parts):
+        if not (last.isspace() or part[0].isspace()):
+            yield " "
+        yield part
+        last = part[-1]
 
 
 def _cldr_name(found: str, language: Language) -> str:

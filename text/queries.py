@@ -1,4 +1,4 @@
-"""What a person searches for, without the markup of chat platforms."""
+"""Search queries without the markup of chat platforms."""
 
 import html
 import re

@@ -1,6 +1,7 @@
 """Encoders of hub presets: CLIP-family models for frames, X-CLIP for motion."""
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from model.encoders.hub import LoadedModel, fetch_model, read_model
 from model.errors import AdapterMismatchError, ArtifactsMissingError
 from model.ports import Clip, Item, Picture, TextVectors, Vector, sample_evenly
 from model.presets import HubModel, Preset
+from text.emoji_names import name_emoji
+from text.invisible import remove_invisible
 
 _TEXT_BATCH = 64
 _PICTURE_BATCH = 32
@@ -103,16 +106,20 @@ class HubEncoder:
 
 def tokenize(loaded: LoadedModel, texts: Sequence[str]) -> dict[str, torch.Tensor]:
     """Return the model's inputs for texts, on the CPU."""
-    encodings = loaded.tokenizer.encode_batch([_lower_case(text) for text in texts])
+    encodings = loaded.tokenizer.encode_batch([_spell(text) for text in texts])
     inputs = {"input_ids": torch.tensor([e.ids for e in encodings])}
     if loaded.masks_padding:
         inputs["attention_mask"] = torch.tensor([e.attention_mask for e in encodings])
     return inputs
 
 
-def _lower_case(text: str) -> str:
-    """Lower the case, as all these models expect, and replace lone surrogates, which no tokenizer accepts."""
-    return text.lower().encode("utf-8", "replace").decode()
+def _spell(text: str) -> str:
+    """Return a text as all these models expect it: in lower case, with composed letters and with names for emoji.
+
+    Lone surrogates are replaced, because no tokenizer accepts them.
+    """
+    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
+    return remove_invisible(name_emoji(text)).lower()
 
 
 def read_pooled(output: Any) -> torch.Tensor:

@@ -98,8 +98,12 @@ def test_long_text_is_truncated(tower: HubTower) -> None:
     assert not np.allclose(tower.encode_texts([long]), tower.encode_texts(["d " + long]), atol=1e-3)
 
 
-def test_text_case_is_ignored(tower: HubTower) -> None:
-    assert np.allclose(tower.encode_texts(["A BAD CAB"]), tower.encode_texts(["a bad cab"]), atol=1e-6)
+@pytest.mark.parametrize(
+    ("text", "spelled"), [("A BAD CAB", "a bad cab"), ("🐶", "dog"), ("e\u0301", "é"), ("c\u200bab", "cab")]
+)
+def test_spelling_of_a_text_makes_no_difference(tower: HubTower, text: str, spelled: str) -> None:
+    """Case, names of emoji, composed letters and characters that are not seen."""
+    assert np.allclose(tower.encode_texts([text]), tower.encode_texts([spelled]), atol=1e-6)
 
 
 def test_bfloat16_is_close_to_float32(
