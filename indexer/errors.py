@@ -28,6 +28,7 @@ IndexerError
 ├── GenerationMismatchError       the encoder and the searched collection are of different generations
 ├── NewerStoreError               the store was written by a later version
 └── StoreUnavailableError         transient
+    └── DiskFullError             the disk of a store or of the work folder is full
 
 `code` is the error code that is sent to frontends. `transient` errors are worth a retry.
 """
@@ -154,3 +155,13 @@ class NewerStoreError(IndexerError):
 class StoreUnavailableError(IndexerError):
     code = "store_unavailable"
     transient = True
+
+
+class DiskFullError(StoreUnavailableError):
+    code = "disk_full"
+
+
+def store_error(error: Exception) -> StoreUnavailableError:
+    """Return the error of a store for an exception of what it is made of, by its number or its message."""
+    is_full = (isinstance(error, OSError) and error.errno in DISK_FULL) or "no space left" in str(error).lower()
+    return (DiskFullError if is_full else StoreUnavailableError)(str(error))

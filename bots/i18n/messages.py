@@ -57,6 +57,9 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.STORE_NEWER: (
         "The library was written by a newer version of Reelseek. Update Reelseek and start it again."
     ),
+    ErrorCode.DISK_FULL: (
+        "The disk of the library is full. Ask your Reelseek administrator to free at least 100 MB, then try again."
+    ),
     ErrorCode.STORE_UNAVAILABLE: "Can't reach the library right now. Try again in a minute.",
     ErrorCode.QUEUE_UNAVAILABLE: "Can't reach Reelseek right now. Try again in a minute.",
     ErrorCode.NO_WORKER: (

@@ -12,6 +12,7 @@ from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive
 from indexer.errors import (
     DISK_FULL,
     BlockedVideoError,
+    DiskFullError,
     EmptyFileError,
     FetchError,
     IndexerError,
@@ -20,7 +21,6 @@ from indexer.errors import (
     PrivateVideoError,
     SiteTimeoutError,
     SiteUnreachableError,
-    StoreUnavailableError,
     TooLargeError,
     VideoNotFoundError,
 )
@@ -80,7 +80,7 @@ def classify(error: BaseException) -> IndexerError:
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return TooLargeError(str(error))
         if isinstance(cause, OSError) and cause.errno in DISK_FULL:
-            return StoreUnavailableError(str(error))
+            return DiskFullError(str(error))
     if _NO_DATA.search(str(error)):
         return EmptyFileError(str(error))
     by_message = classify_messages([str(error)])

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from indexer.errors import DISK_FULL, IndexerError, StoreUnavailableError
+from indexer.errors import DISK_FULL, DiskFullError, IndexerError
 
 ProgressCallback: TypeAlias = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
@@ -65,7 +65,7 @@ def serve_request(work: ChildWork) -> None:
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            response = {"error": StoreUnavailableError.code, "message": str(error)}
+            response = {"error": DiskFullError.code, "message": str(error)}
         sys.stdout.flush()  # the parent kills this process once it has the response
         _write_message(responses, response)
 

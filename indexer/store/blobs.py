@@ -12,7 +12,7 @@ from typing import Final
 import fsspec
 
 from indexer.atomic_write import write_atomically
-from indexer.errors import StoreUnavailableError
+from indexer.errors import store_error
 
 _NAME = r"[\w-][\w.-]*"
 _ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -73,8 +73,10 @@ class BlobStore:
         for path in paths:
             name = path.rpartition(root + "/")[2]
             file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(self.get(prefix + name))
+            data = self.get(prefix + name)
+            with _translate_errors():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
 
     def delete(self, key: str) -> None:
         """Delete a blob, if it exists."""
@@ -127,4 +129,4 @@ def _translate_errors(*passed: type[OSError]) -> Iterator[None]:
     except passed:
         raise
     except Exception as error:
-        raise StoreUnavailableError(str(error)) from error
+        raise store_error(error) from error

@@ -19,7 +19,7 @@ import numpy as np
 import qdrant_edge as qe
 
 from indexer.atomic_write import write_atomically
-from indexer.errors import IndexerError, StoreUnavailableError
+from indexer.errors import DiskFullError, IndexerError, store_error
 from indexer.types import Vector
 from indexer.vectors.vector_store import (
     Filter,
@@ -44,11 +44,21 @@ A flush protects from a power cut. A killed process loses nothing, because each 
 # The engine requires at least one vector in a collection, and records have none.
 NO_VECTORS = {"none": qe.EdgeSparseVectorParams()}
 
+MIN_FREE_BYTES = 64 * 1024**2
+"""The engine maps its files into memory: on a full disk, a write would kill the process (SIGBUS), and so would opening.
+
+A write takes at most 32 MB, if a new segment of its log begins.
+"""
+
 R = TypeVar("R")
 
 
 class EdgeVectorStore:
-    """A vector store in a folder. Raises `StoreUnavailableError` if another process owns the folder."""
+    """A vector store in a folder.
+
+    Raises `StoreUnavailableError` if another process owns the folder, and `DiskFullError` if less than
+    `MIN_FREE_BYTES` are free: searches go on then until the store is closed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "collections"
@@ -56,7 +66,9 @@ class EdgeVectorStore:
         self._lock = threading.RLock()
         self._shards: dict[str, qe.EdgeShard] = {}
         self._flushed_s: dict[str, float] = {}
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with _translate_errors():
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._require_free_space()
         try:
             # Only folders: file managers leave files such as `.DS_Store`.
             for path in sorted(filter(Path.is_dir, self._folder.glob("[!.]*"))):
@@ -83,6 +95,7 @@ class EdgeVectorStore:
         tenant: str,
     ) -> None:
         with self._lock, _translate_errors():
+            self._require_free_space()
             shard = self._shards.get(collection)
             if shard is not None:
                 _create_indexes(shard, indexed_keys, tenant)
@@ -133,7 +146,14 @@ class EdgeVectorStore:
         return aliases
 
     def _write_aliases(self, aliases: Mapping[str, str]) -> None:
-        write_atomically(self._aliases, json.dumps(aliases).encode(), fsync=True)
+        with _translate_errors():
+            write_atomically(self._aliases, json.dumps(aliases).encode(), fsync=True)
+
+    def _require_free_space(self) -> None:
+        """Raise `DiskFullError` if a write could fail."""
+        free_bytes = shutil.disk_usage(self._folder).free
+        if free_bytes < MIN_FREE_BYTES:
+            raise DiskFullError(f"{self._folder}: {free_bytes >> 20} MB are free of {MIN_FREE_BYTES >> 20} needed")
 
     def _shard(self, name: str) -> qe.EdgeShard:
         shard = self._shards.get(name) or self._shards.get(self._read_aliases().get(name, ""))
@@ -148,6 +168,7 @@ class EdgeVectorStore:
     def _write(self, collection: str, operation: qe.UpdateOperation) -> None:
         with self._lock, _translate_errors():
             begin_write()
+            self._require_free_space()
             shard = self._shard(collection)
             shard.update(operation)
             if time.monotonic() - self._flushed_s.get(collection, 0.0) > FLUSH_EVERY_S:
@@ -233,12 +254,14 @@ def _translate_errors() -> Iterator[None]:
     """Raise `StoreUnavailableError` or `IndexerError` in place of the engine's errors."""
     try:
         yield
+    except OSError as error:
+        raise store_error(error) from error
     except Exception as error:
         # The engine raises a bare `Exception`, and only its message tells the kind of error.
         if type(error) is not Exception:
             raise
         if str(error).startswith("Service"):
-            raise StoreUnavailableError(str(error)) from error
+            raise store_error(error) from error
         raise IndexerError(str(error)) from error
 
 

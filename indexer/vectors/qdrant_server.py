@@ -11,7 +11,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from indexer.errors import IndexerError, StoreUnavailableError
+from indexer.errors import IndexerError, StoreUnavailableError, store_error
 from indexer.vectors.vector_store import (
     Filter,
     Match,
@@ -215,7 +215,7 @@ def _translate_error(error: Exception) -> IndexerError:
         or error.status_code in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS)
     ):
         return IndexerError(str(error))
-    return StoreUnavailableError(str(error))
+    return store_error(error)
 
 
 def _to_point(point: NewPoint) -> models.PointStruct:

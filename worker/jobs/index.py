@@ -11,7 +11,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
-from indexer.errors import StoreUnavailableError
+from indexer.errors import StoreUnavailableError, store_error
 from indexer.ingest.ingest import IngestPipeline
 from indexer.ingest.reembed import reembed_video
 from indexer.stages import IndexStage
@@ -114,7 +114,7 @@ class IndexJob:
 
                 return self.build_pipeline()(record, run_dir, report)
         except OSError as error:
-            raise StoreUnavailableError(f"the work folder: {error}") from error
+            raise store_error(error) from error
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
             with suppress(OSError):

@@ -44,6 +44,7 @@ class ErrorCode(StrEnum):
     MODEL_MISSING = "model_missing"
     MODEL_MISMATCH = "model_mismatch"
     STORE_NEWER = "store_newer"
+    DISK_FULL = "disk_full"
     STORE_UNAVAILABLE = "store_unavailable"
     QUEUE_UNAVAILABLE = "queue_unavailable"
     NO_WORKER = "no_worker"

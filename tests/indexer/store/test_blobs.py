@@ -1,5 +1,6 @@
 """The blob store in a folder, on an S3 server and in fsspec's memory store, by the same tests."""
 
+import errno
 import subprocess
 import sys
 import uuid
@@ -11,7 +12,7 @@ import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
-from indexer.errors import StoreUnavailableError
+from indexer.errors import DiskFullError, StoreUnavailableError
 from indexer.store.blobs import BlobStore, video_prefix
 
 
@@ -157,3 +158,24 @@ def test_failed_put_leaves_no_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError):
         blobs.put("videos/a", b"x")
     assert [each.name for each in (tmp_path / "videos").iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_has_its_own_error_and_keeps_the_blob_there_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """No part of the new blob is left; when there is space again, it is stored."""
+    blobs = BlobStore(str(tmp_path))
+    blobs.put("videos/a/0.jpg", b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(number, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "replace", fail)
+        with pytest.raises(DiskFullError):
+            blobs.put("videos/a/0.jpg", b"new")
+    assert blobs.get("videos/a/0.jpg") == b"old"
+    assert [path.name for path in (tmp_path / "videos" / "a").iterdir()] == ["0.jpg"]
+    blobs.put("videos/a/0.jpg", b"new")
+    assert blobs.get("videos/a/0.jpg") == b"new"

@@ -51,7 +51,7 @@ FILES: Final = 25
 SEARCH_TIMEOUT_S: Final = 10.0
 STAGE_TIMEOUT_S: Final = 8.0
 SETTLE_TIMEOUT_S: Final = 180.0
-RETRYABLE_CODES: Final = ("no_worker", "queue_unavailable", "store_unavailable", "busy", "internal")
+RETRYABLE_CODES: Final = ("no_worker", "queue_unavailable", "store_unavailable", "disk_full", "busy", "internal")
 """After one of these, the simulated user tries again."""
 
 

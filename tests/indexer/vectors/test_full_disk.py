@@ -1,0 +1,131 @@
+"""A disk that fills under a vector store: nothing is lost, and the error says what to do."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from aiohttp import web
+
+from indexer.errors import DiskFullError
+from indexer.vectors import edge
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.qdrant_server import QdrantVectorStore
+from indexer.vectors.vector_store import Filter, NewPoint
+from tests.support.site import run_site
+
+POINT: Final = NewPoint("00000000-0000-0000-0000-000000000001", {"kind": "video"})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EdgeVectorStore]:
+    opened = EdgeVectorStore(tmp_path)
+    opened.ensure("records", {}, (), ("kind",), tenant="kind")
+    opened.upsert("records", [POINT])
+    yield opened
+    opened.close()
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch, free_bytes: int = edge.MIN_FREE_BYTES - 1) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, free_bytes))
+
+
+def test_full_disk_refuses_writes_and_keeps_searches(store: EdgeVectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine would be killed (SIGBUS) by its first write to a page that has no space."""
+    with monkeypatch.context() as full:
+        fill_disk(full)
+        for write in (
+            lambda: store.upsert("records", [POINT]),
+            lambda: store.set_payload("records", Filter(), {"kind": "x"}),
+            lambda: store.delete("records", Filter()),
+            lambda: store.ensure("moments", {"frame": 4}, (), (), tenant="kind"),
+        ):
+            with pytest.raises(DiskFullError, match="63 MB are free of 64 needed"):
+                write()
+        assert store.count("records", Filter()) == 1
+    store.delete("records", Filter())
+    assert store.count("records", Filter()) == 0
+
+
+def test_store_on_a_full_disk_opens_when_there_is_space_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full:
+        fill_disk(full)
+        with pytest.raises(DiskFullError):
+            EdgeVectorStore(tmp_path)
+    EdgeVectorStore(tmp_path).close()
+
+
+FILL: Final = """
+import numpy as np, os, sys
+from pathlib import Path
+from uuid import UUID
+from indexer.errors import DiskFullError
+from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.vector_store import Filter, NewPoint
+folder = Path(sys.argv[1])
+def open_store():
+    store = EdgeVectorStore(folder / "vectors")
+    store.ensure("moments", {"frame": 64}, (), (), tenant="kind")
+    return store
+def write(store, batch):
+    vector = np.ones(64, np.float32)
+    ids = [str(UUID(int=64 * batch + n)) for n in range(64)]
+    store.upsert("moments", [NewPoint(id, {"text": "x" * 30_000}, {"frame": vector}) for id in ids])
+store, batches = open_store(), 0
+try:
+    while True:
+        write(store, batches)
+        batches += 1
+except DiskFullError:
+    print("full while writing")
+assert store.count("moments", Filter()) == 64 * batches
+store.close()
+with (folder / "ballast").open("wb", buffering=0) as ballast:
+    try:
+        while True:
+            ballast.write(bytes(1 << 20))
+    except OSError:
+        print("no space left")
+try:
+    open_store()
+except DiskFullError:
+    print("full while opening")
+(folder / "ballast").unlink()
+os.system(f"mount -o remount,size=300M {folder}")
+store = open_store()
+assert store.count("moments", Filter()) == 64 * batches > 0
+write(store, batches)
+assert sum(1 for _ in store.scroll("moments", Filter(), ())) == 64 * (batches + 1)
+print("complete")
+"""
+
+
+def test_disk_that_really_fills_is_survived(tmp_path: Path) -> None:
+    """On a small disk of its own, in a mount namespace, where the system allows one."""
+    script, disk = tmp_path / "fill.py", tmp_path / "disk"
+    script.write_text(FILL)
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=130M tmpfs {disk} && exec {sys.executable} {script} {disk}"
+    command = ["unshare", "-rm", "sh", "-c", mount]
+    if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this system allows no mount namespace")
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": "."})
+    assert ended.stdout.splitlines() == ["full while writing", "no space left", "full while opening", "complete"], ended
+
+
+def test_full_disk_of_a_server_has_its_own_error() -> None:
+    """Qdrant refuses the write in time, and says so in words only."""
+
+    async def answer(request: web.Request) -> web.Response:
+        error = "Service internal error: No space left on device: WAL buffer size exceeds available disk space"
+        return web.json_response({"status": {"error": error}, "time": 0.1}, status=500)
+
+    with run_site() as site:
+        site.handlers["/collections/records/points"] = answer
+        store = QdrantVectorStore(site.url("/").rstrip("/"))
+        with pytest.raises(DiskFullError):
+            store.upsert("records", [POINT])
+        store.close()
