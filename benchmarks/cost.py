@@ -76,7 +76,7 @@ def measure_indexing(video: Path, data: Path, minutes: float) -> None:
     settings = Settings(data_dir=data)
     hours = minutes / 60
     with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
-        services.models.current().encode_texts(["warm up"])
+        services.models.get_current().encode_texts(["warm up"])
         link = link_to_local_file(video.as_uri())
         record = services.stores.submissions.submit(
             NewSubmission(link.video_id, link.url, link.fetch_url, "local:cost", "b", datetime.now(UTC))
@@ -90,7 +90,7 @@ def measure_indexing(video: Path, data: Path, minutes: float) -> None:
         record_stage("fetch", 0.0)
         folder = data / "work"
         folder.mkdir(parents=True)
-        found = services.ingest_pipeline()(record, folder, record_stage)
+        found = services.make_ingest_pipeline()(record, folder, record_stage)
         stages.append(("end", sum(read_cpu_s()), time.perf_counter()))
         assert found is not None
         for (stage, cpu, wall), (_, next_cpu, next_wall) in pairwise(stages):

@@ -4,7 +4,7 @@ A queued job holds its lease as long as messages live. A running job holds its l
 are renewed every few seconds. If the worker is killed, they expire and the job is queued again from the store's record.
 
 Leases only avoid duplicate work. If a clock jumps or Redis loses its last second, a lease can end too early and a job
-can run twice. That is harmless: jobs are idempotent, and what is stored does not depend on a lease.
+can run twice. That is harmless: jobs are idempotent, and stored data does not depend on a lease.
 """
 
 import threading

@@ -46,7 +46,7 @@ class MemoryLeaseStore:
 
     def acquire(self, name: str, owner: str, ttl_s: float) -> bool:
         with self._lock:
-            if self._owner(name) is not None:
+            if self._get_owner(name) is not None:
                 return False
             now_s = time.monotonic()
             self._leases = {name: lease for name, lease in self._leases.items() if lease[1] > now_s}
@@ -55,17 +55,17 @@ class MemoryLeaseStore:
 
     def renew(self, name: str, owner: str, ttl_s: float) -> bool:
         with self._lock:
-            if self._owner(name) != owner:
+            if self._get_owner(name) != owner:
                 return False
             self._leases[name] = (owner, time.monotonic() + ttl_s)
             return True
 
     def release(self, name: str, owner: str) -> None:
         with self._lock:
-            if self._owner(name) == owner:
+            if self._get_owner(name) == owner:
                 del self._leases[name]
 
-    def _owner(self, name: str) -> str | None:
+    def _get_owner(self, name: str) -> str | None:
         owner, expires_s = self._leases.get(name, (None, 0.0))
         return owner if expires_s > time.monotonic() else None
 

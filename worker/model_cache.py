@@ -112,31 +112,31 @@ class ModelCache:
         """Whether at least one model is in memory."""
         return bool(self._loaded)
 
-    def current(self, space: str | None = None) -> MicroBatcher:
+    def get_current(self, space: str | None = None) -> MicroBatcher:
         """Return the model of the generation that a space, or the installation (None), searches now.
 
         Waits until it is loaded. Raises `ModelError`.
         """
-        live = self._live(space)
-        model = self._cached(live)
+        live = self._get_live(space)
+        model = self._get_cached(live)
         if model is not None:
             return model
         with self._load_lock:
-            return self._cached(live) or self._load_and_cache(live)
+            return self._get_cached(live) or self._load_and_cache(live)
 
-    def serving(self, space: str) -> MicroBatcher:
+    def get_available(self, space: str) -> MicroBatcher:
         """Return a model for searches of a space that is available without waiting, if there is one.
 
         While the model of a new generation is being loaded, this is the one of the previous generation, whose vectors
         are still stored. Raises `ModelError`.
         """
-        model = self._cached(self._live(space))
+        model = self._get_cached(self._get_live(space))
         if model is not None:
             return model
         previous = self._generations.get_previous(self._settings.adapter_scope_of(space))
-        previous_model = self._cached(previous) if previous else None
+        previous_model = self._get_cached(previous) if previous else None
         if previous_model is None:
-            return self.current(space)
+            return self.get_current(space)
         if self._background_load is None or not self._background_load.is_alive():
             self._background_load = threading.Thread(target=self._load_in_background, args=(space,), name="load-model")
             self._background_load.start()
@@ -150,7 +150,7 @@ class ModelCache:
             encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, adapter))
         return _SpaceEncoder(encoder, space) if adapter and space else encoder
 
-    def adapter(self, generation: GenerationId | None) -> Path | None:
+    def get_adapter(self, generation: GenerationId | None) -> Path | None:
         """Return the local folder of a generation's adapter, and download it first if needed.
 
         Returns None if the generation has no adapter, or belongs to another preset.
@@ -192,16 +192,16 @@ class ModelCache:
     def _adapters_dir(self) -> Path:
         return self._settings.data_dir / "adapters"
 
-    def _live(self, space: str | None) -> GenerationId | None:
+    def _get_live(self, space: str | None) -> GenerationId | None:
         return self._generations.get_live(self._settings.adapter_scope_of(space) if space else None)
 
     def _load_in_background(self, space: str) -> None:
         try:
-            self.current(space)
+            self.get_current(space)
         except Exception:
             log.exception("model.load_failed")
 
-    def _cached(self, generation: GenerationId | None) -> MicroBatcher | None:
+    def _get_cached(self, generation: GenerationId | None) -> MicroBatcher | None:
         with self._lock:
             for key, model in self._loaded.items():
                 if key == generation or (generation and model.generation == str(generation)):
@@ -213,7 +213,7 @@ class ModelCache:
         # Importing torch takes seconds, which requests that need no model do without.
         from model.encoders.micro_batcher import MicroBatcher
 
-        model = MicroBatcher(self.load(self.adapter(live), live.space if live else None), self._on_batch)
+        model = MicroBatcher(self.load(self.get_adapter(live), live.space if live else None), self._on_batch)
         with self._lock:
             self._loaded[live] = model
             while len(self._loaded) > MAX_LOADED:

@@ -47,7 +47,7 @@ class Services:
         self.user_data: UserDataKeys = RedisUserDataKeys(redis_client(redis_url)) if redis_url else NoUserDataKeys()
         self.models = ModelCache(settings, load, self.stores.generations, self.blobs, self.metrics.observe_batch)
 
-    def index_queue(self) -> IndexQueue:
+    def make_index_queue(self) -> IndexQueue:
         return IndexQueue(
             settings=self.settings,
             app=self.app,
@@ -57,7 +57,7 @@ class Services:
             reembedding=self.stores.reembedding,
         )
 
-    def index_job(self) -> IndexJob:
+    def make_index_job(self) -> IndexJob:
         return IndexJob(
             settings=self.settings,
             stores=self.stores,
@@ -65,15 +65,15 @@ class Services:
             models=self.models,
             metrics=self.metrics,
             leases=self.leases,
-            queue=self.index_queue(),
+            queue=self.make_index_queue(),
             stopping=self.stopping,
-            build_pipeline=self.ingest_pipeline,
+            build_pipeline=self.make_ingest_pipeline,
         )
 
-    def retrain_queue(self) -> RetrainQueue:
+    def make_retrain_queue(self) -> RetrainQueue:
         return RetrainQueue(self.settings, self.app, self.leases, self.stores.retrains)
 
-    def retrain_job(self) -> RetrainJob:
+    def make_retrain_job(self) -> RetrainJob:
         return RetrainJob(
             settings=self.settings,
             stores=self.stores,
@@ -85,22 +85,22 @@ class Services:
             stopping=self.stopping,
         )
 
-    def video_removal(self) -> VideoRemoval:
+    def make_video_removal(self) -> VideoRemoval:
         return VideoRemoval(
-            self.stores.submissions, self.stores.removals, self.blobs, self.user_data, self.index_queue()
+            self.stores.submissions, self.stores.removals, self.blobs, self.user_data, self.make_index_queue()
         )
 
-    def space_removal(self) -> SpaceRemoval:
+    def make_space_removal(self) -> SpaceRemoval:
         return SpaceRemoval(
             settings=self.settings,
             stores=self.stores,
             blobs=self.blobs,
             models=self.models,
             user_data=self.user_data,
-            videos=self.video_removal(),
+            videos=self.make_video_removal(),
         )
 
-    def garbage_collector(self) -> GarbageCollector:
+    def make_garbage_collector(self) -> GarbageCollector:
         return GarbageCollector(
             data_dir=self.settings.data_dir,
             videos=self.stores.videos,
@@ -111,7 +111,7 @@ class Services:
             leases=self.leases,
         )
 
-    def fetcher(self) -> YtDlpFetcher:
+    def make_fetcher(self) -> YtDlpFetcher:
         settings = self.settings
         return YtDlpFetcher(
             max_duration_s=settings.max_duration_s,
@@ -125,10 +125,10 @@ class Services:
             stopping=self.stopping,
         )
 
-    def ingest_pipeline(self) -> IngestPipeline:
+    def make_ingest_pipeline(self) -> IngestPipeline:
         settings = self.settings
         return IngestPipeline(
-            fetcher=self.fetcher(),
+            fetcher=self.make_fetcher(),
             decoder=PyAvDecoder(
                 max_pixels=settings.max_pixels,
                 max_duration_s=settings.max_duration_s,
@@ -137,7 +137,7 @@ class Services:
                 wants_speech=settings.speech,
                 stopping=self.stopping,
             ),
-            encoder=self.models.current(),
+            encoder=self.models.get_current(),
             generations=self.stores.generations,
             videos=self.stores.videos,
             publisher=self.stores.publisher,

@@ -51,7 +51,7 @@ class UserDataKeys(Protocol):
         """Record when a space removed videos (Unix time), for as long as a chat request can stay unanswered."""
         ...
 
-    def removed_at(self, space: str, video_id: str) -> float | None:
+    def get_removal_time(self, space: str, video_id: str) -> float | None:
         """Return when a space last removed a video (Unix time); None if it did not, or long ago."""
         ...
 
@@ -68,7 +68,7 @@ class NoUserDataKeys:
     def record_removal(self, space: str, video_ids: Sequence[str], at: float) -> None:
         pass
 
-    def removed_at(self, space: str, video_id: str) -> float | None:
+    def get_removal_time(self, space: str, video_id: str) -> float | None:
         return None
 
 
@@ -96,7 +96,7 @@ class RedisUserDataKeys:
             for video_id in video_ids:
                 self._redis.set(_removal_key(space, video_id), at, ex=CHAT_REQUEST_TTL_S)
 
-    def removed_at(self, space: str, video_id: str) -> float | None:
+    def get_removal_time(self, space: str, video_id: str) -> float | None:
         with _unavailable_on_redis_error():
             at = self._redis.get(_removal_key(space, video_id))
         return None if at is None else float(at)

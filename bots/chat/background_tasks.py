@@ -67,7 +67,7 @@ class BackgroundTasks:
         return task
 
     @contextmanager
-    def tracked(self) -> Iterator[None]:
+    def track_current(self) -> Iterator[None]:
         """Count the current task among the background tasks for the block. Blocks can be nested."""
         task = asyncio.current_task()
         entered = {task} - self._tasks if task else set()

@@ -115,7 +115,7 @@ class RequestQueue:
         """Take over the requests whose process died, oldest first. The caller must answer each of them (`acquire`)."""
         return [
             request
-            for request in await self._pending(platform)
+            for request in await self._load_pending(platform)
             if request.id not in self._tasks and await self._claim(request.id)
         ]
 
@@ -142,7 +142,7 @@ class RequestQueue:
         await pipe.execute()
 
     @fail_with_code
-    async def _pending(self, platform: str) -> list[ChatRequest]:
+    async def _load_pending(self, platform: str) -> list[ChatRequest]:
         ids = [decode_text(raw) for raw in await self._redis.smembers(_pending_key(platform))]
         stored = await self._redis.mget([_request_key(id) for id in ids]) if ids else []
         requests = [parse_stored(CHAT_REQUEST, raw) if raw else None for raw in stored]

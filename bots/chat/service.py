@@ -142,7 +142,7 @@ class ChatService:
 
     async def _answer(self, request: ChatRequest, responder: Responder) -> None:
         log.info("request.started", command=request.command, platform=request.platform)
-        async with aclosing(throttle_progress(self._replies(request))) as replies:
+        async with aclosing(throttle_progress(self._run_reporting_errors(request))) as replies:
             async for reply in replies:
                 if request.has_no_recipient:
                     # No user can try again, so the request stays in the queue for recovery.
@@ -168,7 +168,7 @@ class ChatService:
             except Exception:
                 log.exception("reply.refused_again", correlation_id=refusal.correlation_id)
 
-    async def _replies(self, request: ChatRequest) -> Replies:
+    async def _run_reporting_errors(self, request: ChatRequest) -> Replies:
         try:
             async with aclosing(self._run(request)) as replies:
                 async for reply in replies:

@@ -50,10 +50,10 @@ def _build_function(command: Command) -> Callable[..., None]:
 
         run_with_client(settings, show_replies)
 
-    options = [_signature_parameter(each) for each in parameters]
+    options = [_make_signature_parameter(each) for each in parameters]
     if command.name == "index":
-        options += [_option("is_dry_run", False, IS_DRY_RUN), _option("at_s", 75.0, AT_S)]
-    options.append(_option("as_json", False, AS_JSON))
+        options += [_make_option("is_dry_run", False, IS_DRY_RUN), _make_option("at_s", 75.0, AT_S)]
+    options.append(_make_option("as_json", False, AS_JSON))
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # read by typer
     return run
 
@@ -65,11 +65,11 @@ def print_dry_run(texts: list[str], at_s: float, as_json: bool) -> None:
     print_links(describe_links(texts, at_s, load_settings(to_file=False)), at_s, open_terminal(), as_json)
 
 
-def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+def _make_option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _signature_parameter(parameter: Parameter) -> inspect.Parameter:
+def _make_signature_parameter(parameter: Parameter) -> inspect.Parameter:
     kind: Any = _TYPES.get(parameter.type, str)
     if parameter.is_list:
         kind = list[kind]
@@ -80,11 +80,11 @@ def _signature_parameter(parameter: Parameter) -> inspect.Parameter:
         parameter.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if parameter.is_required else default,
-        annotation=Annotated[kind, _argument_or_option(parameter)],
+        annotation=Annotated[kind, _declare_argument_or_option(parameter)],
     )
 
 
-def _argument_or_option(parameter: Parameter) -> Any:
+def _declare_argument_or_option(parameter: Parameter) -> Any:
     help_text = parameter.command_line_help or parameter.help
     metavar = parameter.command_line_metavar or parameter.usage
     if parameter.is_positional:

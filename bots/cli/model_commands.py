@@ -26,7 +26,9 @@ from bots.i18n.translate import translate
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from model.outcome import TrainingStep
+    from model.data.cleaning import CleanedPairs
+    from model.evaluation.promotion import PromotionTest
+    from model.outcome import TrainedAdapter, TrainingStep
     from model.ports import Encoder
 
 ReportProgress: TypeAlias = Callable[[str, float], None]
@@ -64,7 +66,7 @@ def evaluate(
 ) -> None:
     """Measure text-to-picture retrieval, and compare an adapter with its base model."""
     settings = load_settings()
-    with _model_errors_as_sentences(), _progress_bar() as report_progress:
+    with _model_errors_as_sentences(), _show_progress_bar() as report_progress:
         from model.data.pairs import read_pairs
         from model.evaluation.compare import compare_encodings, encode_pairs
 
@@ -111,7 +113,7 @@ def extract(
         raise typer.BadParameter(translate(CliMsg.TEXT_OR_IMAGES))
     settings = load_settings()
     column: Literal["text", "file"] = "text" if text else "file"
-    with _model_errors_as_sentences(), _progress_bar() as report_progress:
+    with _model_errors_as_sentences(), _show_progress_bar() as report_progress:
         from model.evaluation.features import extract_features
 
         encoder = _load_encoder(settings, _choose_preset(settings, preset), adapter)
@@ -132,12 +134,10 @@ def train(
     Under `torchrun`, only the main process tests and reports.
     """
     settings = load_settings()
-    with _stop_on_signal() as is_stopped, _model_errors_as_sentences(), _progress_bar() as report_progress:
+    with _stop_on_signal() as is_stopped, _model_errors_as_sentences(), _show_progress_bar() as report_progress:
         from model.config import DEFAULT_CONFIG, read_training_config
         from model.data.cleaning import clean_pairs
         from model.data.pairs import read_pairs
-        from model.evaluation import general_set, report
-        from model.evaluation.promotion import run_promotion_test
         from model.training import train as training
         from model.training.trainer import create_accelerator
         from model.training.training_run import TrainingRun
@@ -146,8 +146,7 @@ def train(
         # The main process extracts the pictures; the others wait and find them.
         with create_accelerator(settings.device).main_process_first():
             cleaned = clean_pairs(read_pairs(pairs, out / "pictures"))
-        held_out = [pair for pair in cleaned.pairs if pair.split == "test"]
-        if not held_out or not any(pair.split == "train" for pair in cleaned.pairs):
+        if not {"train", "test"} <= {pair.split for pair in cleaned.pairs}:
             raise CommandError(translate(CliMsg.NOTHING_HELD_OUT, file=pairs))
         trained = training.train(
             TrainingRun(
@@ -163,14 +162,38 @@ def train(
         )
         if not trained.is_main_process:
             return
-        general = general_set.build_general_set(preset, out / "general", settings.parts_dir)
-        base, adapter = _load_encoder(settings, preset, None), _load_encoder(settings, preset, trained.adapter)
-        seen = [pair for pair in cleaned.pairs if pair.split != "test"]
-        test = run_promotion_test(
-            base, adapter, held_out, general, lambda share: report_progress(translate(CliMsg.COMPARING), share), seen
-        )
-        facts = {"preset": preset, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
-        report.write_report(test, trained.outcomes, facts, out)
+        test = _test_adapter(settings, preset, trained, cleaned, out, report_progress)
+    _report_training(trained, test, out)
+
+
+def _test_adapter(
+    settings: Settings,
+    preset: str,
+    trained: "TrainedAdapter",
+    cleaned: "CleanedPairs",
+    out: Path,
+    report_progress: ReportProgress,
+) -> "PromotionTest":
+    """Compare an adapter with its base model on the held-out pairs, and write the report to `out`."""
+    from model.evaluation import general_set, report
+    from model.evaluation.promotion import run_promotion_test
+
+    held_out = [pair for pair in cleaned.pairs if pair.split == "test"]
+    general = general_set.build_general_set(preset, out / "general", settings.parts_dir)
+    base, adapter = _load_encoder(settings, preset, None), _load_encoder(settings, preset, trained.adapter)
+    seen = [pair for pair in cleaned.pairs if pair.split != "test"]
+    test = run_promotion_test(
+        base, adapter, held_out, general, lambda share: report_progress(translate(CliMsg.COMPARING), share), seen
+    )
+    facts = {"preset": preset, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
+    report.write_report(test, trained.outcomes, facts, out)
+    return test
+
+
+def _report_training(trained: "TrainedAdapter", test: "PromotionTest", out: Path) -> None:
+    """Print the comparison, the decision and the files of a training run."""
+    from model.evaluation import report
+
     terminal = open_terminal()
     for outcome in trained.outcomes.values():
         if outcome.diverged_at is not None:
@@ -247,7 +270,7 @@ def _model_errors_as_sentences() -> Iterator[None]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[ReportProgress]:
+def _show_progress_bar() -> Iterator[ReportProgress]:
     """Show a progress bar on stderr until the block ends. Nothing is shown if stderr is not a terminal."""
     notes = open_terminal().notes
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn())

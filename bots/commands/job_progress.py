@@ -31,11 +31,11 @@ async def index_and_follow(client: Client, request: Submit, report: Callable[[Re
     """Submit a link, report the progress of its job and return its outcome. Raises `CallFailedError`."""
     submitted = await client.call(request)
     if submitted.indexed:
-        return _link_outcome(submitted.link, submitted.indexed)
+        return _make_link_outcome(submitted.link, submitted.indexed)
     if submitted.job_id is None:
         raise ValueError("a submitted link has neither a job nor an outcome")
     outcome = None
-    async for update in _updates(client, request.caller, submitted.job_id, submitted.video_id):
+    async for update in _follow_job(client, request.caller, submitted.job_id, submitted.video_id):
         if isinstance(update, IndexProgress):
             name, begin, share = _STAGES[update.stage]
             report(LinkProgress(submitted.link, translate(name), begin + share * update.done))
@@ -43,10 +43,10 @@ async def index_and_follow(client: Client, request: Submit, report: Callable[[Re
             outcome = update
     if outcome is None:
         raise ValueError("a job's updates ended without an outcome")
-    return _link_outcome(submitted.link, outcome)
+    return _make_link_outcome(submitted.link, outcome)
 
 
-async def _updates(client: Client, caller: Caller, job_id: str, video_id: str) -> AsyncGenerator[Update, None]:
+async def _follow_job(client: Client, caller: Caller, job_id: str, video_id: str) -> AsyncGenerator[Update, None]:
     """Yield the job's updates.
 
     If the job stays silent, its outcome is read from the record instead: an update is lost if the worker is killed or
@@ -76,7 +76,7 @@ async def _updates(client: Client, caller: Caller, job_id: str, video_id: str) -
         await asyncio.gather(next_update, return_exceptions=True)
 
 
-def _link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
+def _make_link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
     if isinstance(update, JobFailed):
         return LinkOutcome(
             link,

@@ -119,7 +119,7 @@ async def list_library(
         page = await client.call(
             ListLibrary(caller=caller, search=search, only_own=only_own, limit=size, offset=len(items))
         )
-        items += [_library_item(entry) for entry in page.entries]
+        items += [_make_library_item(entry) for entry in page.entries]
         if not page.entries or len(items) in (limit, page.total):
             break
     if items:
@@ -180,7 +180,7 @@ async def show_status(client: Client, caller: Caller) -> Replies:
     yield TextReply(translate(Msg.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
 
 
-def _library_item(entry: LibraryEntry) -> LibraryItem:
+def _make_library_item(entry: LibraryEntry) -> LibraryItem:
     return LibraryItem(
         title=clean_text(entry.title) or entry.link,
         link=entry.link,

@@ -148,14 +148,14 @@ async def _run_search(client: Client, caller: Caller, search: Search) -> Reply:
     took_ms = 1000 * (time.perf_counter() - started)
     search = replace(search, picture=found.picture)
     next_page = None if found.next_offset is None else replace(search, offset=found.next_offset)
-    return Results(search, tuple(_card(hit) for hit in found.hits), next_page, took_ms, found.weak)
+    return Results(search, tuple(_make_card(hit) for hit in found.hits), next_page, took_ms, found.weak)
 
 
 def _split_queries(words: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _COMMAS.split(clean_query(words)) if has_words(part))
 
 
-def _card(hit: Hit) -> Card:
+def _make_card(hit: Hit) -> Card:
     return Card(
         title=clean_text(hit.title) or hit.link,
         link=hit.link,

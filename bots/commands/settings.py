@@ -40,23 +40,23 @@ async def show_or_change_settings(client: Client, caller: Caller, name: str | No
     if name:
         changed = SpaceSettings.model_validate(settings.model_dump() | {name: _parse_value(name, value)})
         settings = await client.call(ChangeSettings(caller=caller, settings=changed))
-    yield SettingsView(_setting_lines(settings), translate(Msg.SETTING_CHANGED) if name else None)
+    yield SettingsView(_list_settings(settings), translate(Msg.SETTING_CHANGED) if name else None)
 
 
 def refuse_setting(caller: Caller, name: str, value: str) -> TextReply | None:
     """Return the sentence for a setting that does not exist or does not accept that value, else None."""
     if name not in OPTIONS:
         return TextReply(translate(Msg.SETTING_UNKNOWN, name=clean_text(name), all=", ".join(OPTIONS)), ok=False)
-    if accepted_values(name) and value not in accepted_values(name):
+    if list_accepted_values(name) and value not in list_accepted_values(name):
         return TextReply(
-            translate(Msg.SETTING_REFUSED, name=name, all=", ".join(filter(None, accepted_values(name)))), ok=False
+            translate(Msg.SETTING_REFUSED, name=name, all=", ".join(filter(None, list_accepted_values(name)))), ok=False
         )
-    if name == "watched" and (wrong := _first_wrong_channel(caller.space, value)):
+    if name == "watched" and (wrong := _find_wrong_channel(caller.space, value)):
         return TextReply(translate(Msg.CHANNEL_REFUSED, name=clean_text(wrong)), ok=False)
     return None
 
 
-def accepted_values(name: str) -> tuple[str, ...]:
+def list_accepted_values(name: str) -> tuple[str, ...]:
     """Return the values that a setting accepts; empty for `watched`, which takes any channels.
 
     The empty text resets an optional setting to its default, None.
@@ -96,7 +96,7 @@ async def record_bot_removal(client: Client, caller: Caller, *, at: float, is_ba
     yield
 
 
-def _first_wrong_channel(space: str, value: str) -> str | None:
+def _find_wrong_channel(space: str, value: str) -> str | None:
     """Return the first word that is not a channel id of the space's platform: such a channel would never be read."""
     pattern = _CHANNEL_IDS.get(space.partition(":")[0])
     return next((word for word in value.split() if not (pattern and pattern.fullmatch(word))), None)
@@ -106,10 +106,10 @@ def _parse_value(name: str, value: str) -> str | Sequence[str] | None:
     return tuple(value.split()) if name == "watched" else value or None
 
 
-def _setting_lines(settings: SpaceSettings) -> tuple[SettingLine, ...]:
+def _list_settings(settings: SpaceSettings) -> tuple[SettingLine, ...]:
     lines = []
     for name, description in OPTIONS.items():
         value = getattr(settings, name)
         shown = value if isinstance(value, str) else " ".join(value or ())
-        lines.append(SettingLine(name, translate(description), shown, accepted_values(name)))
+        lines.append(SettingLine(name, translate(description), shown, list_accepted_values(name)))
     return tuple(lines)

@@ -61,7 +61,7 @@ async def retrain(client: Client, caller: Caller, action: str = "preview", *, is
                 return
             yield TrainingProgress(translate(Msg.RETRAIN_BEGUN if running.is_new else Msg.RETRAIN_RUNS), 0.0)
             async for update in client.follow(running.job_id):
-                if (reply := _progress_reply(update)) is not None:
+                if (reply := _make_progress_reply(update)) is not None:
                     yield reply
         case _:
             yield _preview_reply(await client.call(PreviewRetrain(caller=caller)))
@@ -100,7 +100,7 @@ def _preview_reply(summary: TrainingDataSummary) -> Reply:
     )
 
 
-def _progress_reply(update: Update) -> Reply | None:
+def _make_progress_reply(update: Update) -> Reply | None:
     match update:
         case RetrainProgress():
             parts = [translate(_STAGES[update.stage])]
@@ -134,8 +134,8 @@ def _describe_generation(generation: Generation) -> str:
 
 def _format_recall(before: float | None, after: float | None, questions: int) -> dict[str, object]:
     """Return the values for sentences that compare recall at 5 on held-out questions before and after training."""
-    return {"before": _percent(before), "after": _percent(after), "questions": questions}
+    return {"before": _format_percent(before), "after": _format_percent(after), "questions": questions}
 
 
-def _percent(share: float | None) -> str:
+def _format_percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"

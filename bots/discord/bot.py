@@ -85,11 +85,11 @@ class Bot(discord.AutoShardedClient):
     # ---- guilds that add or remove the bot ----
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        with self._tasks.tracked():
+        with self._tasks.track_current():
             await self.guild_tracker.record_change(guild.id, is_member=True)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        with self._tasks.tracked():
+        with self._tasks.track_current():
             await self.guild_tracker.record_change(guild.id, is_member=False)
 
     async def _record_membership(self, guild_id: int, is_member: bool) -> None:
@@ -169,5 +169,5 @@ class Bot(discord.AutoShardedClient):
     async def _serve_under_message(self, args: Mapping[str, Any], channel_id: int, caller: Caller, locale: str) -> None:
         place = {"mode": ReplyMode.UNDER_MESSAGE, "channel": str(channel_id), "message": args["message_id"]}
         request = ChatRequest(PLATFORM, "watch", args, caller, locale, place, asked_at=self._clock())
-        with self._tasks.tracked():
+        with self._tasks.track_current():
             await self.chat.serve(request, self.responder)

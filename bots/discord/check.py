@@ -4,7 +4,7 @@ from bots.commands.definition import Surface
 from bots.commands.doctor import CheckLine
 from bots.commands.registry import list_commands
 from bots.connect import CommandError
-from bots.discord.run import CONFIGURATION_ERROR, logged_in, make_invite_link, require_token
+from bots.discord.run import CONFIGURATION_ERROR, log_in, make_invite_link, require_token
 from bots.discord.watched_channels import may_read_messages
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
@@ -17,7 +17,7 @@ async def check_discord(settings: Settings) -> list[CheckLine]:
     if settings.discord_token is None:
         return []
     try:
-        async with logged_in(require_token(settings)) as client:
+        async with log_in(require_token(settings)) as client:
             assert client.application_id is not None  # noqa: S101  # known after the login
             name = str(client.user)
             registered = {command["name"] for command in await client.http.get_global_commands(client.application_id)}

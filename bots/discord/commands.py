@@ -89,10 +89,10 @@ def _build_slash_command(handler: CommandHandler, command: Command) -> SlashComm
         given = {name: value for name, value in values.items() if value is not None}
         await handler.run_command(interaction, command.name, lambda: _convert(handler, interaction, parameters, given))
 
-    callback.__signature__ = _signature(command, parameters)  # type: ignore[attr-defined]  # read by inspect.signature
+    callback.__signature__ = _build_signature(command, parameters)  # type: ignore[attr-defined]  # read by inspect.signature
     app_commands.rename(**{each.name: locale_str(each.shown_name) for each in parameters})(callback)
     app_commands.describe(**{each.name: locale_str(each.help) for each in parameters})(callback)
-    app_commands.choices(**{each.name: _choices(each) for each in parameters if each.choices})(callback)
+    app_commands.choices(**{each.name: _list_choices(each) for each in parameters if each.choices})(callback)
     slash_command: SlashCommand = app_commands.Command(
         name=locale_str(command.name), description=locale_str(command.help or command.name), callback=callback
     )
@@ -115,7 +115,7 @@ def _build_message_menu(handler: CommandHandler) -> app_commands.ContextMenu:
 # ---- from parameters to Discord's options ----
 
 
-def _signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.Signature:
+def _build_signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.Signature:
     """Return the signature from which discord.py derives the options of a slash command."""
     alternatives = (ParameterType.FLAG, ParameterType.VIDEO_FILE)
     has_alternative = any(each.type in alternatives for each in parameters)
@@ -123,8 +123,8 @@ def _signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.S
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=_default(each, is_required=each.is_required and not has_alternative),
-            annotation=_annotation(each),
+            default=_choose_default(each, is_required=each.is_required and not has_alternative),
+            annotation=_choose_annotation(each),
         )
         for each in parameters
     ]
@@ -132,13 +132,13 @@ def _signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.S
     return inspect.Signature([interaction, *options])
 
 
-def _default(parameter: Parameter, is_required: bool) -> Any:
+def _choose_default(parameter: Parameter, is_required: bool) -> Any:
     if is_required:
         return inspect.Parameter.empty
     return DEFAULT_PAGE_SIZE if parameter.type is ParameterType.PAGE_SIZE else None
 
 
-def _annotation(parameter: Parameter) -> Any:
+def _choose_annotation(parameter: Parameter) -> Any:
     match parameter.type:
         case ParameterType.FLAG:
             return bool
@@ -152,7 +152,7 @@ def _annotation(parameter: Parameter) -> Any:
             return str
 
 
-def _choices(parameter: Parameter) -> list[Choice[str]]:
+def _list_choices(parameter: Parameter) -> list[Choice[str]]:
     return [
         Choice(name=locale_str(description) if description else value, value=value)
         for value, description in parameter.choices.items()
@@ -167,7 +167,7 @@ def _autocomplete(handler: CommandHandler, completion: Completion) -> Autocomple
 
     async def suggest_setting_values(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         name = str(interaction.namespace.name or "")
-        values = settings.accepted_values(name) if name in settings.OPTIONS else ()
+        values = settings.list_accepted_values(name) if name in settings.OPTIONS else ()
         return [Choice(name=value, value=value) for value in values if value and value.startswith(typed)]
 
     return {Completion.VIDEO: suggest_videos, Completion.SETTING_VALUE: suggest_setting_values}[completion]

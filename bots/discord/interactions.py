@@ -61,7 +61,7 @@ class InteractionHandler:
                     return
             locale = settings.language or str(interaction.locale)
             request = self._make_request(interaction, command, {}, caller, locale, ReplyMode.ANSWER)
-            with self._tasks.tracked():
+            with self._tasks.track_current():
                 loaded = await self._load_args(request, args) if callable(args) else args
                 if loaded is not None:
                     await self.chat.serve(replace(request, args=loaded), self._responder)
@@ -120,7 +120,7 @@ class InteractionHandler:
         settings = await self.chat.settings(caller)
         locale = settings.language or str(interaction.locale)
         request = self._make_request(interaction, command, args, caller, locale, mode)
-        with self._tasks.tracked():
+        with self._tasks.track_current():
             await self.chat.serve(request, self._responder)
         return locale
 

@@ -86,13 +86,13 @@ class DiscordResponder:
         if is_interim(reply):
             return
         channel = self._bot.get_partial_messageable(int(request.place["channel"]))
-        nonce = _nonce(request)
+        nonce = _make_nonce(request)
         if isinstance(reply, Shared):
             text = render.render_shared(reply)
             await channel.send(text, allowed_mentions=discord.AllowedMentions.none(), nonce=nonce)
             return
         rendered = await render.render(reply, self._client.thumbnail)
-        await channel.send(**_send_options(_with_recipient(rendered, request.caller.user_id)), nonce=nonce)
+        await channel.send(**_send_options(_add_recipient(rendered, request.caller.user_id)), nonce=nonce)
 
     async def _show_under_message(self, request: ChatRequest, reply: Reply) -> None:
         """Add a check mark to a message of a watched channel, or reply to it with what failed."""
@@ -110,7 +110,7 @@ class DiscordResponder:
             text[: render.MAX_CONTENT_CHARS],
             reference=message.to_reference(fail_if_not_exists=False),
             allowed_mentions=discord.AllowedMentions.none(),
-            nonce=_nonce(request),
+            nonce=_make_nonce(request),
         )
 
 
@@ -126,7 +126,7 @@ async def _add_check_mark(message: discord.PartialMessage) -> None:
         log.info("reaction.refused", message=message.id, code=error.code, status=error.status)
 
 
-def _nonce(request: ChatRequest) -> str:
+def _make_nonce(request: ChatRequest) -> str:
     """Return a nonce for which Discord accepts one message only, in case two processes answer (idempotent delivery)."""
     return request.id[:MAX_NONCE_CHARS]
 
@@ -139,8 +139,8 @@ def _send_options(rendered: RenderedMessage) -> dict[str, Any]:
     }
 
 
-def _with_recipient(rendered: RenderedMessage, user_id: str) -> RenderedMessage:
-    """Put the asking user in front: a message in the channel does not show whom it answers."""
+def _add_recipient(rendered: RenderedMessage, user_id: str) -> RenderedMessage:
+    """Mention the caller at the beginning: a message in the channel does not show whose request it answers."""
     first = rendered.view.children[0]
     if isinstance(first, ui.TextDisplay):
         first.content = f"<@{user_id}>\n{first.content}"

@@ -99,14 +99,14 @@ async def run_connection(
 
 async def fetch_application(token: str) -> Application:
     """Ask Discord about a token's application. Raises `CommandError`."""
-    async with logged_in(token) as client:
+    async with log_in(token) as client:
         application = await client.application_info()
         guild_ids = frozenset([guild.id async for guild in client.fetch_guilds(limit=None, with_counts=False)])
         return Application(application.id, may_read_messages(application), guild_ids)
 
 
 @asynccontextmanager
-async def logged_in(token: str) -> AsyncIterator[discord.Client]:
+async def log_in(token: str) -> AsyncIterator[discord.Client]:
     """Log in a client for a few API calls, without a gateway connection. Raises `CommandError`."""
     # Reelseek has no voice features; without this discord.py warns that their libraries are missing.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False

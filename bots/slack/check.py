@@ -27,7 +27,7 @@ async def _check_bot(workspaces: WorkspaceClients, token: str) -> list[CheckLine
     try:
         account = await workspaces.make_client(token).auth_test()
     except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-        return [_failed_check(CliMsg.SLACK_BOT_TOKEN, error, CliMsg.FIX_SLACK_BOT_TOKEN)]
+        return [_explain_failure(CliMsg.SLACK_BOT_TOKEN, error, CliMsg.FIX_SLACK_BOT_TOKEN)]
     detail = translate(CliMsg.SLACK_ACCOUNT, user=account["user"], team=account["team"])
     granted = {scope.strip() for scope in account.headers.get("x-oauth-scopes", "").split(",")}
     return [CheckLine(translate(CliMsg.SLACK_BOT_TOKEN), True, detail), _check_scopes(granted)]
@@ -45,11 +45,11 @@ async def _check_app(workspaces: WorkspaceClients, token: str) -> CheckLine:
     try:
         await workspaces.make_client(None).apps_connections_open(app_token=token)
     except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-        return _failed_check(CliMsg.SLACK_APP_TOKEN, error, CliMsg.FIX_SLACK_APP_TOKEN)
+        return _explain_failure(CliMsg.SLACK_APP_TOKEN, error, CliMsg.FIX_SLACK_APP_TOKEN)
     return CheckLine(translate(CliMsg.SLACK_APP_TOKEN), True, translate(CliMsg.SOCKET_MODE_WORKS))
 
 
-def _failed_check(name: CliMsg, error: Exception, advice: CliMsg) -> CheckLine:
+def _explain_failure(name: CliMsg, error: Exception, advice: CliMsg) -> CheckLine:
     """Return what Slack's error means: `advice` if Slack refused the token, else a problem of the connection."""
     if isinstance(error, SlackApiError):
         return CheckLine(translate(name), False, str(error.response["error"]), translate(advice))

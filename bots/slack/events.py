@@ -26,12 +26,12 @@ def user_ref(context: AsyncBoltContext, user_id: str, home_team: str | None, nam
 
 
 def acting_user(context: AsyncBoltContext, body: Body) -> SlackUserRef:
-    """Return who pressed a button, used a shortcut or sent a form."""
+    """Return the user who pressed a button, used a shortcut or sent a form."""
     return user_ref(context, body["user"]["id"], body["user"].get("team_id"))
 
 
 def author_of(context: AsyncBoltContext, message: Body) -> SlackUserRef:
-    """Return who wrote a message. In a mention by an outsider, `team` is the workspace that receives it."""
+    """Return the author of a message. In a mention by an outsider, `team` is the workspace that receives it."""
     return user_ref(context, message["user"], message.get("user_team") or message.get("team"))
 
 

@@ -47,7 +47,7 @@ def render(reply: Reply, file_ids: FileIds) -> SlackMessage:
     """Render any reply but `Shared` (`render_shared`), with those of its pictures that are uploaded."""
     match reply:
         case TextReply():
-            return _render_text(_with_reference(reply.text, reply.correlation_id), reply.ok)
+            return _render_text(_add_reference(reply.text, reply.correlation_id), reply.ok)
         case Removed():
             return _render_text(reply.text)
         case IndexingProgress():
@@ -72,7 +72,7 @@ def pictures_of(reply: Reply) -> dict[str, str]:
     """Return the keys of a reply's pictures, each with its alt text."""
     match reply:
         case Results():
-            return {card.thumbnail: _alt_text(card) for card in reply.cards if card.thumbnail}
+            return {card.thumbnail: _make_alt_text(card) for card in reply.cards if card.thumbnail}
         case TrainingProgress(picture=str(key)):
             return {key: reply.text}
     return {}
@@ -93,13 +93,13 @@ def render_items(items: Sequence[LibraryItem]) -> list[Block]:
 def render_help_lines(lines: Sequence[HelpLine]) -> list[Block]:
     """Return a paragraph for each command, as it is typed in Slack."""
     return [
-        blocks.rich(blocks.words(_typed_form(line), code=True), blocks.words(f"  {line.help}"))
+        blocks.rich(blocks.words(_format_usage(line), code=True), blocks.words(f"  {line.help}"))
         for line in lines
         if line.name != "more"  # In Slack this is a button.
     ]
 
 
-def _typed_form(line: HelpLine) -> str:
+def _format_usage(line: HelpLine) -> str:
     return f"{COMMAND} {line.usage}" if line.name == "find" else f"{COMMAND} {line.name} {line.usage}".strip()
 
 
@@ -107,7 +107,7 @@ def _render_text(text: str, ok: bool = True) -> SlackMessage:
     return SlackMessage(text, [blocks.section(text)], ok)
 
 
-def _with_reference(text: str, correlation_id: str | None) -> str:
+def _add_reference(text: str, correlation_id: str | None) -> str:
     return f"{text} {translate(Msg.REFERENCE, correlation_id=correlation_id)}" if correlation_id else text
 
 
@@ -117,7 +117,7 @@ def _with_reference(text: str, correlation_id: str | None) -> str:
 def _render_results(results: Results, file_ids: FileIds) -> SlackMessage:
     if not results.cards:
         return _render_text(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
-    title = _title(results.search)
+    title = _make_title(results.search)
     cards = chain.from_iterable(
         _render_card(card, number, results.token, file_ids) for number, card in enumerate(results.cards)
     )
@@ -125,7 +125,7 @@ def _render_results(results: Results, file_ids: FileIds) -> SlackMessage:
     return SlackMessage(title, [blocks.header(title), *weak, *cards, *_render_page_buttons(results)])
 
 
-def _title(search: Search) -> str:
+def _make_title(search: Search) -> str:
     if search.queries:
         return translate(Msg.FOUND, query=", ".join(search.queries))
     return translate(Msg.FOUND_LIKE if search.picture else Msg.FOUND_SIMILAR)
@@ -133,15 +133,15 @@ def _title(search: Search) -> str:
 
 def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) -> list[Block]:
     file_id = file_ids.get(card.thumbnail or "")
-    accessory = blocks.picture(file_id, _alt_text(card)) if file_id else None
+    accessory = blocks.picture(file_id, _make_alt_text(card)) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
     about = " · ".join(filter(None, [card.time, card.length, *card.why, card.added, more]))
     buttons = [
-        _result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
-        _result_button(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
-        _result_button(f"👍 {translate(Msg.GOOD)}", token, "up", number),
-        _result_button(f"👎 {translate(Msg.BAD)}", token, "down", number),
-        _result_button(f"📣 {translate(Msg.SHARE)}", token, "share", number),
+        _make_result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
+        _make_result_button(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
+        _make_result_button(f"👍 {translate(Msg.GOOD)}", token, "up", number),
+        _make_result_button(f"👎 {translate(Msg.BAD)}", token, "down", number),
+        _make_result_button(f"📣 {translate(Msg.SHARE)}", token, "share", number),
     ]
     if len(card.moment_link) <= blocks.MAX_URL_CHARS:
         action_id, value = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
@@ -149,20 +149,20 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
     return [blocks.section(f"{card.title}\n{about}", accessory), blocks.actions(buttons)]
 
 
-def _alt_text(card: Card) -> str:
+def _make_alt_text(card: Card) -> str:
     return f"{card.title}, {card.time}"
 
 
 def _render_page_buttons(results: Results) -> list[Block]:
     buttons = []
     if results.search.previous:
-        buttons.append(_result_button(f"◀ {translate(Msg.PREVIOUS)}", results.token, "previous"))
+        buttons.append(_make_result_button(f"◀ {translate(Msg.PREVIOUS)}", results.token, "previous"))
     if results.next:
-        buttons.append(_result_button(f"{translate(Msg.NEXT)} ▶", results.token, "next"))
+        buttons.append(_make_result_button(f"{translate(Msg.NEXT)} ▶", results.token, "next"))
     return [blocks.actions(buttons)] if buttons else []
 
 
-def _result_button(label: str, token: str | None, action: ResultAction, number: int = 0) -> Block:
+def _make_result_button(label: str, token: str | None, action: ResultAction, number: int = 0) -> Block:
     return blocks.button(label, f"{PRESS}:{action}:{number}", f"{PRESS}:{token}:{action}:{number}")
 
 
@@ -199,7 +199,7 @@ def _render_indexing(progress: IndexingProgress) -> SlackMessage:
 def _render_link(line: LinkProgress | LinkOutcome) -> str:
     if isinstance(line, LinkOutcome):
         mark = "✅" if line.ok else "⚠️"
-        text = f"{mark} {_with_reference(line.text, line.correlation_id)}"
+        text = f"{mark} {_add_reference(line.text, line.correlation_id)}"
         return text if line.ok else f"{text}\n{line.link}"
     return f"{_render_bar(line.done)} {line.stage}\n{line.link}"
 

@@ -104,7 +104,7 @@ class SlackResponder:
         state = self._states.setdefault(request.id, DeliveryState())
         if not is_interim(reply) and not state.is_interaction_alive:
             del self._states[request.id]
-        web = await self.workspaces.web_client(_team_of(request))
+        web = await self.workspaces.web_client(_get_team(request))
         match reply:
             case Shared():
                 await self._share(web, request, reply)
@@ -117,7 +117,7 @@ class SlackResponder:
         self, web: AsyncWebClient, request: ChatRequest, state: DeliveryState, reply: Reply
     ) -> None:
         """Deliver a reply with its pictures, or without them if Slack refuses them."""
-        team, alt_texts = _team_of(request), pictures_of(reply)
+        team, alt_texts = _get_team(request), pictures_of(reply)
         file_ids = await self.thumbnails.upload(web, team, alt_texts)
         replaces_page = request.place["delivery"] == Delivery.REPLACE and isinstance(reply, Results)
         try:
@@ -142,7 +142,7 @@ class SlackResponder:
     ) -> None:
         """Edit the earlier message, or answer the interaction, or post a message."""
         delivery = request.place["delivery"]
-        public_message = message if delivery == Delivery.DIRECT else _with_request_header(request, message)
+        public_message = message if delivery == Delivery.DIRECT else _add_request_header(request, message)
         if state.editable is not None:
             if await self._edit(web, state.editable, public_message):
                 return
@@ -180,11 +180,11 @@ class SlackResponder:
             options: dict[str, Any] = {"replace_original": replaces_page}
             if not replaces_page:
                 options["response_type"] = "ephemeral"
-            return await self._respond(url, message.payload() | options | _thread(place) | dict(WITHOUT_UNFURLING))
+            return await self._respond(url, message.payload() | options | _get_thread(place) | dict(WITHOUT_UNFURLING))
         try:
             await _raise_invalid_blocks(
                 web.chat_postEphemeral(
-                    channel=place["channel"], user=request.caller.user_id, **message.payload(), **_thread(place)
+                    channel=place["channel"], user=request.caller.user_id, **message.payload(), **_get_thread(place)
                 )
             )
         except SlackApiError as error:
@@ -209,7 +209,7 @@ class SlackResponder:
         payload = message.payload() | dict(WITHOUT_UNFURLING)
         try:
             response = await _raise_invalid_blocks(
-                web.chat_postMessage(channel=place["channel"], **payload, **_thread(place))
+                web.chat_postMessage(channel=place["channel"], **payload, **_get_thread(place))
             )
         except SlackApiError as error:
             if error.response["error"] not in CANNOT_POST:
@@ -224,7 +224,7 @@ class SlackResponder:
         if not (url := place.get("url")):
             return False
         options = {"response_type": "in_channel", "replace_original": False}
-        return await self._respond(url, message.payload() | options | _thread(place) | dict(WITHOUT_UNFURLING))
+        return await self._respond(url, message.payload() | options | _get_thread(place) | dict(WITHOUT_UNFURLING))
 
     # ---- kinds of replies ----
 
@@ -233,7 +233,7 @@ class SlackResponder:
         place = request.place
         text = render_shared(shared, request.caller.display_name)
         payload: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": True, "unfurl_media": True}
-        payload |= _thread(place)
+        payload |= _get_thread(place)
         try:
             await web.chat_postMessage(channel=place["channel"], **payload)
         except SlackApiError as error:
@@ -270,16 +270,16 @@ async def _add_check_mark(web: AsyncWebClient, place: Mapping[str, str]) -> None
         log.info("slack.reaction_refused", channel=place["channel"], message=place["message"], error=str(error))
 
 
-def _team_of(request: ChatRequest) -> str:
+def _get_team(request: ChatRequest) -> str:
     return request.caller.space.removeprefix("slack:")
 
 
-def _thread(place: Mapping[str, str]) -> dict[str, Any]:
+def _get_thread(place: Mapping[str, str]) -> dict[str, Any]:
     return {"thread_ts": place["thread"]} if place.get("thread") else {}
 
 
-def _with_request_header(request: ChatRequest, message: SlackMessage) -> SlackMessage:
-    """Put in front whose request a public message answers. A name and not a mention, which would notify the user."""
+def _add_request_header(request: ChatRequest, message: SlackMessage) -> SlackMessage:
+    """Begin a public message with the caller's request. It names the caller, because a mention would notify them."""
     command = COMMANDS.get(request.command)
     is_typed = command is not None and Surface.CHAT in command.surfaces
     text = request.args.get("words") or (f"{COMMAND} {request.command}" if is_typed else "…")

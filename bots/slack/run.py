@@ -125,7 +125,7 @@ async def running_app(
         if team:
             tasks.start(requests.record_installation(team, is_installed=True))
         if settings.slack_signing_secret is not None:
-            yield RunningApp(requests, await stack.enter_async_context(_listening(settings, app)))
+            yield RunningApp(requests, await stack.enter_async_context(_listen(settings, app)))
         else:
             socket = await stack.enter_async_context(_socket_mode(settings, app, ping_interval_s))
             yield RunningApp(requests, socket=socket)
@@ -228,7 +228,7 @@ async def _socket_mode(
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, app: AsyncApp) -> AsyncIterator[str]:
+async def _listen(settings: Settings, app: AsyncApp) -> AsyncIterator[str]:
     """Listen for Slack's requests. The library refuses those without Slack's signature. Yields the address."""
     runner = web.AppRunner(app.server(port=settings.slack_port, path=PATH, host=settings.slack_host).web_app)
     await runner.setup()

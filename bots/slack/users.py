@@ -67,7 +67,7 @@ class UserDirectory:
 
     async def resolve(self, ref: SlackUserRef, channel: str | None = None, *, refresh: bool = False) -> ResolvedUser:
         """Return the caller of a request in `channel`. Without `refresh` no caller is an admin."""
-        found = await self._profile(ref, refresh)
+        found = await self._get_profile(ref, refresh)
         profile = found or UserProfile()
         caller = Caller(
             space=f"slack:{ref.team}",
@@ -80,7 +80,7 @@ class UserDirectory:
         reason = Msg.OUTSIDE if profile.is_outsider else Msg.UNSURE if is_unverified else None
         return ResolvedUser(caller, profile.locale, reason)
 
-    async def _profile(self, ref: SlackUserRef, refresh: bool) -> UserProfile | None:
+    async def _get_profile(self, ref: SlackUserRef, refresh: bool) -> UserProfile | None:
         """Return a profile. None: Slack does not answer, and none is cached."""
         note = await self._get_note(ref.team, "person", ref.user_id)
         cached = UserProfile.model_validate_json(note) if note else None

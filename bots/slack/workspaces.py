@@ -34,7 +34,7 @@ class WorkspaceClients:
 
     async def web_client(self, team: str) -> AsyncWebClient:
         """Return the client of a workspace. Raises `NotInstalledError`."""
-        token = self.token or await self._stored_token(team)
+        token = self.token or await self._load_token(team)
         if token not in self._clients:
             self._clients[token] = self.make_client(token)
         return self._clients[token]
@@ -53,7 +53,7 @@ class WorkspaceClients:
         """Make a client for the response URL of an interaction."""
         return AsyncWebhookClient(url, session=self.session, timeout=TIMEOUT_S, retry_handlers=_make_retry_handlers())
 
-    async def _stored_token(self, team: str) -> str:
+    async def _load_token(self, team: str) -> str:
         bot = await self.store.async_find_bot(enterprise_id=None, team_id=team) if self.store else None
         if bot is None or bot.bot_token is None:
             raise NotInstalledError(team)

@@ -52,12 +52,13 @@ def is_web_link(link: str) -> bool:
 
 def render_card(card: Card, thumbnail: bytes | None) -> str:
     """Return a found moment."""
-    return f'<div class="rs-card">{_picture(thumbnail, card.title, card.time)}{_text_lines(card, card.length)}</div>'
+    picture = _draw_picture(thumbnail, card.title, card.time)
+    return f'<div class="rs-card">{picture}{_draw_text_lines(card, card.length)}</div>'
 
 
 def render_caption(card: Card) -> str:
     """Return the text below the player of a found moment."""
-    return f'<div class="rs-card">{_text_lines(card, card.time)}</div>'
+    return f'<div class="rs-card">{_draw_text_lines(card, card.time)}</div>'
 
 
 def render_video(entry: LibraryItem, thumbnail: bytes | None) -> str:
@@ -69,7 +70,7 @@ def render_video(entry: LibraryItem, thumbnail: bytes | None) -> str:
     )
     problem = f'<div class="rs-problem">{escape(entry.problem)}</div>' if entry.problem else ""
     return (
-        f'<div class="rs-card">{_picture(thumbnail, entry.title, entry.length)}'
+        f'<div class="rs-card">{_draw_picture(thumbnail, entry.title, entry.length)}'
         f'<div class="rs-title" title="{escape(entry.title)}">{escape(entry.title)}</div>'
         f'<div class="rs-about">{about}</div><div class="rs-why">{state}</div>{problem}</div>'
     )
@@ -126,7 +127,7 @@ def escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
-def _text_lines(card: Card, time: str | None) -> str:
+def _draw_text_lines(card: Card, time: str | None) -> str:
     about = " · ".join(escape(part) for part in (time, card.added) if part)
     why = "".join(f"<span>{escape(reason)}</span>" for reason in card.why)
     return (
@@ -135,7 +136,7 @@ def _text_lines(card: Card, time: str | None) -> str:
     )
 
 
-def _picture(thumbnail: bytes | None, title: str, badge: str | None) -> str:
+def _draw_picture(thumbnail: bytes | None, title: str, badge: str | None) -> str:
     data = base64.b64encode(thumbnail).decode() if thumbnail else ""
     style = f"--picture:url(data:image/jpeg;base64,{data})" if data else ""
     label = f"<b>{escape(badge)}</b>" if badge else ""

@@ -71,7 +71,7 @@ async def run_web_server(settings: Settings) -> AsyncIterator[WebServer]:
         start_new_session=True,
     )
     try:
-        yield WebServer(process, f"http://{_reachable_host(settings.web_host)}:{port}")
+        yield WebServer(process, f"http://{_get_reachable_host(settings.web_host)}:{port}")
     finally:
         await _stop(process)
 
@@ -90,7 +90,7 @@ def choose_port(host: str, port: int) -> int:
     raise WebServerError(f"cannot listen on {host}: {failure.strerror}")
 
 
-def _reachable_host(host: str) -> str:
+def _get_reachable_host(host: str) -> str:
     """Return the host under which a server that listens on `host` can be reached."""
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 — compared with, not listened on
     host = any_address.get(host, host)

@@ -58,7 +58,7 @@ def canonicalize(link: str) -> Link:
         text = _extract_address(target)
     url = _parse(text)
     if (site := find_site(url)) and (address := site.find_address(url)):
-        return Link(address, _signed_address(address, url) if site.is_signed else site.address_to_fetch(address))
+        return Link(address, _make_signed_address(address, url) if site.is_signed else site.address_to_fetch(address))
     return Link(str(remove_tracking(url)), text.partition("#")[0])
 
 
@@ -132,7 +132,7 @@ def _parse(address: str) -> URL:
     return url
 
 
-def _signed_address(address: str, url: URL) -> str:
+def _make_signed_address(address: str, url: URL) -> str:
     """Return the canonical address with the signature of the link that was sent."""
     signature = [part for part in url.raw_query_string.split("&") if part.partition("=")[0] in ("ex", "is", "hm")]
     return f"{address}?{'&'.join(signature)}&" if signature else address

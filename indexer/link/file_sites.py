@@ -29,7 +29,7 @@ def _read_slack_address(url: URL) -> str | None:
 
 
 def _read_dropbox_address(url: URL) -> str | None:
-    """Return the page of a file. It keeps the key without which nobody may see the file."""
+    """Return the page of a file. It keeps the key that opens the file."""
     if not re.match(r"/(?:e/)?(?:scl/f[io]|sh?|t)/\w", url.path):
         return None
     page = remove_tracking(url).with_scheme("https").with_host("www.dropbox.com").with_port(None)

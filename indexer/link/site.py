@@ -1,4 +1,4 @@
-"""What a site's links look like: which addresses are the same video, and how a link opens it at a second."""
+"""The links of a site: which addresses are the same video, and how a link opens it at a second."""
 
 import re
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from indexer.link.social_sites import SOCIAL_SITES
 from indexer.link.video_sites import VIDEO_SITES
 
 SITES: Final = (*VIDEO_SITES, *SOCIAL_SITES, *FILE_SITES)
-"""In the order in which they are asked: a subdomain that is a site of its own is in front of its domain."""
+"""The first site that owns a host wins, so a subdomain that is a site of its own precedes its domain."""
 
 
 def find_site(url: URL) -> Site | None:

@@ -69,7 +69,7 @@ class MomentPublisher:
         live = self._generations.get_live()
         if generation != live:
             raise GenerationMismatchError(f"{video.id} was embedded by {generation}, but {live} is searched now")
-        self._videos.update(video.id, **_indexed_values(video, moments, words_only_code))
+        self._videos.update(video.id, **_list_indexed_values(video, moments, words_only_code))
         return True
 
     def publish_in(self, generation: GenerationId, video_id: str) -> bool:
@@ -167,7 +167,7 @@ def moment_point(moment: Moment, video: Video, generation: GenerationId, words_o
     )
 
 
-def _indexed_values(video: Video, moments: Sequence[Moment], words_only_code: str | None) -> dict[str, Any]:
+def _list_indexed_values(video: Video, moments: Sequence[Moment], words_only_code: str | None) -> dict[str, Any]:
     """Return the payload keys that a video's record gets once its moments are published."""
     return {
         "status": (IndexStatus.WORDS_ONLY if words_only_code else IndexStatus.INDEXED).value,

@@ -169,7 +169,7 @@ class RemovalRequest:
     at: str
     """ISO time, UTC, of the request."""
     submission_ids: tuple[str, ...] = ()
-    """Ids of the only submissions to remove, from which nobody can read the video. Empty: all of the space."""
+    """Ids of the submissions to remove, which reveal nothing about the video. Empty: all of the space."""
     user_id: str | None = None
     """Remove only what this user submitted. None: what anyone did."""
     message_id: str | None = None

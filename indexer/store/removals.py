@@ -3,9 +3,9 @@
 `remove_*` deletes submissions: from then on the space does not find the videos. The caller then deletes other data of
 these videos, and calls `finish_removal` last.
 
-A submission that nobody acknowledged can still be written when its removal is over: a stalled worker wakes up, or the
-server completes a write that its client gave up. So a removal is recorded before it begins. Who writes a submission
-looks for such requests afterwards, and a periodic task repeats them for `LATE_WRITES_S`.
+An unacknowledged submission can still be written when its removal is over: a stalled worker wakes up, or the
+server completes a write that its client gave up. So a removal is recorded before it begins. After writing a submission,
+the handler looks for such requests, and a periodic task repeats them for `LATE_WRITES_S`.
 """
 
 from collections.abc import Sequence

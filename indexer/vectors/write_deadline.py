@@ -1,4 +1,4 @@
-"""A time limit of a request for its first write, so that a request whose caller was told that it failed does nothing.
+"""A time limit for the first write of a request, so that a request that was reported as failed changes nothing.
 
 A request that has begun to write goes on, because half of its writes would be worse than all of them.
 """
@@ -27,5 +27,5 @@ def begin_write() -> None:
     """Begin a write. Raises `StoreUnavailableError` if it is the first of its request and comes too late."""
     deadline_s = _deadline_s.get()
     if deadline_s is not None and time.time() > deadline_s:
-        raise StoreUnavailableError("the time limit of this request is over, and its caller was told that it failed")
+        raise StoreUnavailableError("the time limit of this request is over, and it was reported as failed")
     _deadline_s.set(None)

@@ -48,7 +48,7 @@ class Pair:
     """The video or picture that the pair belongs to. Splits and balancing go by source."""
     kind: PairKind = "caption"
     user_id: str | None = None
-    """The user who submitted the video or voted; None if there is none."""
+    """The user who submitted the video or voted; None if there was no such user."""
     hard_negatives: tuple[ClipFiles, ...] = ()
     """Clips that users voted down for this text."""
     fixed_split: Split | None = None

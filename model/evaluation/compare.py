@@ -38,7 +38,7 @@ class EncodedPairs:
     """(m, d). A clip is the normalized mean of its frames, as in the index.
 
     If the generation has motion vectors, they are appended to the frame vectors, so that a cosine is the mean
-    of both. It stands for the index's rank fusion of the two.
+    of both. It approximates the index's rank fusion of the two.
     """
     relevant: npt.NDArray[np.bool_]
     """(n, m)"""

@@ -1,4 +1,4 @@
-"""What a frontend loads."""
+"""Tests of the modules that a frontend loads."""
 
 import subprocess
 import sys

@@ -108,7 +108,7 @@ class Person:
         await notes.set_note(self.caller.space, "link:#1", self.link)
         await notes.set_note(self.caller.space, "person", str(self.caller.display_name), user_id=self.caller.user_id)
 
-    def traces(self) -> list[str]:
+    def list_identifiers(self) -> list[str]:
         """Return texts that must not be found anywhere after the deletion."""
         user_id, name = self.caller.user_id, str(self.caller.display_name)
         return [user_id, hash_user(user_id), name, self.link.rpartition("/")[2], canonicalize(self.link).video_id]
@@ -176,14 +176,16 @@ def read_files(folder: Path) -> dict[str, str]:
     return {f"file {path.relative_to(folder)}": path.read_bytes().decode(errors="replace") for path in files}
 
 
-def find_traces(stored: dict[str, str], traces: list[str]) -> list[str]:
-    return [f"{name}: {trace}" for name, value in stored.items() for trace in traces if trace in name or trace in value]
+def find_identifiers(stored: dict[str, str], identifiers: list[str]) -> list[str]:
+    return [
+        f"{name}: {each}" for name, value in stored.items() for each in identifiers if each in name or each in value
+    ]
 
 
-async def wait_until_gone(services: Services, redis_url: str, traces: list[str], timeout_s: float = 10) -> None:
+async def wait_until_gone(services: Services, redis_url: str, identifiers: list[str], timeout_s: float = 10) -> None:
     """Wait for rate limits to expire and for messages to be acknowledged; fail if anything else is left."""
     deadline_s = time.monotonic() + timeout_s
-    while left := find_traces(await asyncio.to_thread(read_everything, services, redis_url), traces):
+    while left := find_identifiers(await asyncio.to_thread(read_everything, services, redis_url), identifiers):
         assert time.monotonic() < deadline_s, left
 
 
@@ -199,22 +201,22 @@ async def test_deletion_leaves_nothing_behind(
         await asyncio.gather(*(person.use_everything() for person in (ann, bob, cat)))
         stored = read_everything(services, clean_redis)
         for person in (ann, bob, cat):
-            places = {found.partition(" ")[0] for found in find_traces(stored, person.traces())}
+            places = {found.partition(" ")[0] for found in find_identifiers(stored, person.list_identifiers())}
             assert places == {"qdrant", "redis", "file"}, "the test must be able to find something"
 
         before = time.time()
         await ann.ask("forget", only_own=True)
-        await wait_until_gone(services, clean_redis, ann.traces())
+        await wait_until_gone(services, clean_redis, ann.list_identifiers())
         late = await ann.ask_as_of(before, "index", links=[ann.link], message_id="m1")
         assert isinstance(late, IndexingProgress)
         assert [line.code for line in late.lines if isinstance(line, LinkOutcome)] == [ErrorCode.NOT_IN_LIBRARY]
-        await wait_until_gone(services, clean_redis, ann.traces())
+        await wait_until_gone(services, clean_redis, ann.list_identifiers())
 
         await bob.ask("leave")
-        services.space_removal().purge_departed_spaces()
-        await wait_until_gone(services, clean_redis, [*bob.traces(), "T702"])
+        services.make_space_removal().purge_departed_spaces()
+        await wait_until_gone(services, clean_redis, [*bob.list_identifiers(), "T702"])
 
         again = await cat.ask("find", words=cat.query)
         assert isinstance(again, Results)
         assert [card.link for card in again.cards] == [cat.link]
-        assert find_traces(read_redis(clean_redis), cat.traces())
+        assert find_identifiers(read_redis(clean_redis), cat.list_identifiers())

@@ -159,7 +159,7 @@ async def inflict_faults(installation: Installation, client: Client, stage: str)
     return trainer
 
 
-# redis-py lets go of a connection that was reset without closing its stream.
+# redis-py drops a connection that was reset without closing its stream.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(480)
 async def test_retrain_survives_faults_at_each_stage(installation: Installation) -> None:

@@ -56,7 +56,7 @@ def start_retrain(services: Services) -> None:
 
 def run_retrain(services: Services, task: RecordingTask | None = None, **fields: Any) -> Update:
     """Run the retrain job as the train worker does. `fields` replace those of the job."""
-    return replace(services.retrain_job(), **fields)(task or RecordingTask(), CORRELATION_ID)
+    return replace(services.make_retrain_job(), **fields)(task or RecordingTask(), CORRELATION_ID)
 
 
 def find_number(services: Services, number: int, caller: Caller = ANN) -> str | None:

@@ -11,7 +11,7 @@ NEVER = 10**9
 
 
 class ProcessKilledError(Exception):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 @dataclass

@@ -32,7 +32,7 @@ def load_fake_encoder(settings: Settings, adapter: Path | None) -> ModelEncoder:
 def open_services(
     settings: Settings, load: ModelLoader = load_fake_encoder, train: ModelTrainer = train_preset
 ) -> Iterator[Services]:
-    """Open the services of a worker process without queues: jobs are sent, but nobody runs them."""
+    """Open the services of a worker process without queues: jobs are sent, but no worker runs them."""
     app = make_app(settings, MemoryResultStore())
     with closing(Services(settings, app, threading.Event(), load, train)) as services:
         yield services

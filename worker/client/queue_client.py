@@ -71,16 +71,16 @@ class QueueClient:
         except TimeoutError as error:
             # If another call was answered meanwhile, there is a worker.
             is_busy = self._last_answer_s > started_s
-            raise _failure(ErrorCode.BUSY if is_busy else ErrorCode.NO_WORKER, task_id) from error
+            raise _make_failure(ErrorCode.BUSY if is_busy else ErrorCode.NO_WORKER, task_id) from error
         except (OperationalError, RedisError) as error:
-            raise _failure(ErrorCode.QUEUE_UNAVAILABLE, task_id) from error
+            raise _make_failure(ErrorCode.QUEUE_UNAVAILABLE, task_id) from error
         raise AssertionError("the states of a task ended")
 
     def _send(self, request: Request[A], task_id: str) -> None:
         """Send a request. Raises `CallFailedError` with `BUSY` if the queue is full."""
         weight = PICTURE_WEIGHT if isinstance(request, Find) and request.picture else 1
         if weight * count_waiting(self._app, "search") >= self._max_waiting:
-            raise _failure(ErrorCode.BUSY, task_id)
+            raise _make_failure(ErrorCode.BUSY, task_id)
         body = request.model_dump(mode="json")
         send_signed(
             self._app,
@@ -103,7 +103,7 @@ class QueueClient:
                     if isinstance(update, Indexed | RetrainFinished | JobFailed):
                         return
         except RedisError:
-            failure = _failure(ErrorCode.QUEUE_UNAVAILABLE, job_id)
+            failure = _make_failure(ErrorCode.QUEUE_UNAVAILABLE, job_id)
             yield JobFailed(code=failure.code, correlation_id=failure.correlation_id)
 
     async def thumbnail(self, key: str) -> bytes:
@@ -121,7 +121,7 @@ def _parse_answer(request: Request[A], state: TaskState) -> A:
     result = state["result"]
     if state["status"] != "SUCCESS":
         code = ErrorCode.BUSY if state["status"] == "REVOKED" else ErrorCode.INTERNAL
-        raise _failure(code, str(state.get("task_id")))
+        raise _make_failure(code, str(state.get("task_id")))
     if result.get("kind") == "failed":
         failed = JobFailed.model_validate(result)
         raise CallFailedError(failed.code, failed.correlation_id)
@@ -134,13 +134,13 @@ def _parse_update(state: TaskState, job_id: str) -> Update | None:
         case "PROGRESS" | "SUCCESS":
             return UPDATES.validate_python(state["result"])
         case "FAILURE" | "REVOKED":
-            failure = _failure(ErrorCode.INTERNAL, job_id)
+            failure = _make_failure(ErrorCode.INTERNAL, job_id)
             return JobFailed(code=failure.code, correlation_id=failure.correlation_id)
         case _:
             return None
 
 
-def _failure(code: ErrorCode, task_id: str) -> CallFailedError:
+def _make_failure(code: ErrorCode, task_id: str) -> CallFailedError:
     """Make an error and log it, so that the log contains its correlation id."""
     failure = CallFailedError(code, current_correlation_id())
     log.warning("call.failed", code=code, correlation_id=failure.correlation_id, task_id=task_id)

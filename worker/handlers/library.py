@@ -63,7 +63,7 @@ def submit(
     if space_settings.submitters == "admins" and not caller.is_admin:
         raise RequestRefusedError(ErrorCode.SUBMITTERS_ONLY)
     link = resolve_submitted_link(guard, request)
-    if request.at < (user_data.removed_at(caller.space, link.video_id) or 0.0):
+    if request.at < (user_data.get_removal_time(caller.space, link.video_id) or 0.0):
         # An old request that a restarted frontend recovered: the link was removed after the user asked for it.
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     was_visible = submissions.has(caller.scopes, link.video_id)
@@ -124,10 +124,10 @@ def list_library(submissions: SubmissionStore, request: ListLibrary) -> LibraryL
     rows, total = submissions.list_videos(
         caller.scopes, request.limit, request.offset, request.search or "", caller.user_id if request.only_own else None
     )
-    return LibraryListing(entries=tuple(map(_library_entry, rows)), total=total)
+    return LibraryListing(entries=tuple(map(_make_library_entry, rows)), total=total)
 
 
-def _library_entry(row: LibraryRow) -> LibraryEntry:
+def _make_library_entry(row: LibraryRow) -> LibraryEntry:
     video, submission = row.video, row.submission
     return LibraryEntry(
         link=video.link,
@@ -158,7 +158,7 @@ def forget(
     `NotSubmitterError` if someone else submitted it and the caller is not an admin.
     """
     caller = request.caller
-    removal = _removal_request(request)
+    removal = _make_removal_request(request)
     removals.record_request(removal)
     if request.only_own:
         removed = removals.remove_by_user(caller.space, caller.user_id)
@@ -179,7 +179,7 @@ def forget(
     return ForgetResult(links=removed.links)
 
 
-def _removal_request(request: Forget) -> RemovalRequest:
+def _make_removal_request(request: Forget) -> RemovalRequest:
     """Return what the caller may remove by this request. Raises `RequestRefusedError` if it names nothing."""
     caller = request.caller
     removal = RemovalRequest(caller.space, datetime.fromtimestamp(request.at, UTC).isoformat())

@@ -19,13 +19,13 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
     """Bind every request to its handler and to the services that this handler uses."""
     settings, stores, user_data = services.settings, services.stores, services.user_data
     submissions, generations = stores.submissions, stores.generations
-    removal = services.video_removal()
-    index_queue, retrain_queue = services.index_queue(), services.retrain_queue()
+    removal = services.make_video_removal()
+    index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
     return {
         Find: partial(search.find, stores.moments, submissions, services.models, services.metrics),
         Submit: partial(library.submit, submissions, stores.spaces, user_data, services.guard, index_queue, removal),
         GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue),
-        ListPlaylist: partial(library.list_playlist, services.fetcher(), settings.search_timeout_s),
+        ListPlaylist: partial(library.list_playlist, services.make_fetcher(), settings.search_timeout_s),
         ListLibrary: partial(library.list_library, submissions),
         Forget: partial(library.forget, submissions, stores.removals, stores.spaces, user_data, removal),
         GetStatus: partial(library.get_status, submissions, generations, settings),

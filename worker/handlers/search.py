@@ -44,7 +44,7 @@ def find(
             limit=request.limit,
             offset=request.offset,
         )
-        page = find_moments(moments, submissions, models.serving(caller.space), query, metrics.time_search_stage)
+        page = find_moments(moments, submissions, models.get_available(caller.space), query, metrics.time_search_stage)
     return SearchResults(
         hits=page.hits,
         next_offset=page.next_offset,

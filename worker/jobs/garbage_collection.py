@@ -50,26 +50,26 @@ class GarbageCollector:
 
     def _collect_work_dirs(self) -> None:
         """Delete work folders, except those of videos that wait: their next job empties them."""
-        for video_id in _video_ids(path.name for path in work_root(self.data_dir).glob("*")):
+        for video_id in _find_video_ids(path.name for path in work_root(self.data_dir).glob("*")):
             if self._is_waiting(video_id):
                 continue
-            with self._no_job(video_id) as has_no_job:
+            with self._keep_jobs_away(video_id) as has_no_job:
                 if has_no_job and not self._is_waiting(video_id):
                     shutil.rmtree(video_work_dir(self.data_dir, video_id), ignore_errors=True)
                     log.info("garbage.work_dir_deleted", video_id=video_id)
 
     def _collect_stored(self) -> None:
         """Delete the moments, blobs and unacknowledged submissions of videos that have no record."""
-        with_blobs = _video_ids(self.blobs.list_names("videos/"))
+        with_blobs = _find_video_ids(self.blobs.list_names("videos/"))
         with_moments, submitted = self.publisher.find_unpublished_videos(), self.submissions.list_video_ids()
         for video_id in self.videos.find_unknown({*with_blobs, *with_moments, *submitted}):
-            with self._no_job(video_id) as has_no_job:
+            with self._keep_jobs_away(video_id) as has_no_job:
                 if has_no_job and self.removals.delete_orphan(video_id):
                     self.blobs.delete_prefix(video_prefix(video_id))
                     log.info("garbage.video_deleted", video_id=video_id)
 
     @contextmanager
-    def _no_job(self, video_id: str) -> Iterator[bool]:
+    def _keep_jobs_away(self, video_id: str) -> Iterator[bool]:
         """Keep jobs of a video from starting during the block. Yields False if one is running."""
         with self.leases.hold(video_id, "garbage_collection") as is_held:
             yield is_held
@@ -82,5 +82,5 @@ class GarbageCollector:
         return record is not None and record.status == IndexStatus.WAITING
 
 
-def _video_ids(names: Iterable[str]) -> set[str]:
+def _find_video_ids(names: Iterable[str]) -> set[str]:
     return {name for name in names if _VIDEO_ID.fullmatch(name)}

@@ -80,7 +80,7 @@ class IndexJob:
                 return self._handle_error(task, video_id, error, correlation_id, owner)
             if record is not None and record.status == IndexStatus.WAITING:
                 # The video was removed and then submitted again while the job ran.
-                raise self._retry(task, video_id, 0)
+                raise self._make_retry(task, video_id, 0)
             self.leases.release_job(video_id)
             return index_outcome(record, correlation_id)
 
@@ -91,7 +91,7 @@ class IndexJob:
             # A copy of a job whose worker was killed after its last write.
             shutil.rmtree(video_work_dir(self.settings.data_dir, video_id), ignore_errors=True)
         else:
-            record = self._ingest(record, self._progress_callback(task))
+            record = self._ingest(record, self._make_progress_callback(task))
         for space in self.queue.spaces_missing_video(video_id):
             self._embed_for_space(space, video_id)
         return record
@@ -127,13 +127,13 @@ class IndexJob:
         """
         try:
             stores = self.stores
-            reembed_video(stores.moments, stores.reembedding, self.blobs, self.models.current(space), video_id)
+            reembed_video(stores.moments, stores.reembedding, self.blobs, self.models.get_current(space), video_id)
         except StoreUnavailableError:
             raise
         except Exception:
             log.exception("index.space_model_failed", video_id=video_id, space=space)
 
-    def _progress_callback(self, task: Task) -> Callable[[IndexStage, float], None]:
+    def _make_progress_callback(self, task: Task) -> Callable[[IndexStage, float], None]:
         publisher = ProgressPublisher(task, PROGRESS_EVERY_S)
 
         def report(stage: IndexStage, done: float) -> None:
@@ -152,9 +152,9 @@ class IndexJob:
         if not self.leases.is_held(video_id, owner):
             raise Ignore("another worker has taken over this job")
         if getattr(error, "transient", False) and attempt < len(RETRY_AFTER_S):
-            raise self._retry(task, video_id, RETRY_AFTER_S[attempt])
+            raise self._make_retry(task, video_id, RETRY_AFTER_S[attempt])
         if code is ErrorCode.BUSY:
-            raise self._retry(task, video_id, MEMORY_RETRY_AFTER_S)
+            raise self._make_retry(task, video_id, MEMORY_RETRY_AFTER_S)
         try:
             record = self.stores.videos.get(video_id)
             if record is not None and record.status != IndexStatus.WAITING:
@@ -163,11 +163,11 @@ class IndexJob:
             self.blobs.delete_prefix(video_prefix(video_id))
             self.stores.publisher.record_failure(video_id, code)
         except StoreUnavailableError as unavailable:
-            raise self._retry(task, video_id, RETRY_AFTER_S[-1]) from unavailable
+            raise self._make_retry(task, video_id, RETRY_AFTER_S[-1]) from unavailable
         self.leases.release_job(video_id)
         return JobFailed(code=code, correlation_id=correlation_id)
 
-    def _retry(self, task: Task, video_id: str, after_s: float) -> Retry | Ignore:
+    def _make_retry(self, task: Task, video_id: str, after_s: float) -> Retry | Ignore:
         """Return the exception to raise so that the job runs again after `after_s` seconds."""
         self.leases.requeue(video_id, after_s)
         ProgressPublisher(task, PROGRESS_EVERY_S).publish(IndexProgress(stage=IndexStage.WAITING, done=0.0))

@@ -67,7 +67,7 @@ def judge_adapter(
 
     adapter = models.load(trained.adapter, space)
     test = run_promotion_test(
-        models.current(space),
+        models.get_current(space),
         adapter,
         [pair for pair in pairs if pair.split == "test"],
         build_general_set(settings.preset, folder / "general", settings.parts_dir),

@@ -99,7 +99,7 @@ class RetrainJob:
             report = ProgressReporter(
                 task, self.stores.retrains, self.stopping, begin_stage, self.check_cancelled_every_s
             )
-            update = self._outcome(retrain, report, correlation_id)
+            update = self._run_to_outcome(retrain, report, correlation_id)
         delete_unused_generations(self.stores.generations, self.blobs)
         # The outcome is published before the record is deleted. If the worker died in between in the other order,
         # those who follow the job would never get it.
@@ -107,7 +107,7 @@ class RetrainJob:
         self.stores.retrains.finish()
         return update
 
-    def _outcome(self, retrain: RetrainRecord, report: ProgressReporter, correlation_id: str) -> Update:
+    def _run_to_outcome(self, retrain: RetrainRecord, report: ProgressReporter, correlation_id: str) -> Update:
         """Return how the retrain ended.
 
         Raises `WorkerStoppingError`, `StoreUnavailableError`, and during a shutdown any error: then it has not ended.
@@ -142,7 +142,7 @@ class RetrainJob:
             return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
         if judged.outcome is not RetrainOutcome.PROMOTED:
             return RetrainFinished(
-                outcome=judged.outcome, picture=report_picture_key(judged.generation), **_figures(judged)
+                outcome=judged.outcome, picture=report_picture_key(judged.generation), **_summarize_recall(judged)
             )
         self._record_better(judged, trained)
         return self._roll_out(judged.generation, report)
@@ -158,7 +158,7 @@ class RetrainJob:
                 self.settings,
                 pairs,
                 folder / "train",
-                self.models.adapter(self.stores.generations.get_live(space)),
+                self.models.get_adapter(self.stores.generations.get_live(space)),
                 lambda step: report(RetrainStage.TRAIN, step.step, step.steps, step.loss, step.seconds_left),
                 report.must_stop,
             )
@@ -176,7 +176,7 @@ class RetrainJob:
                 self.settings.preset,
                 datetime.now(UTC).isoformat(),
                 prefix,
-                **_figures(judged),
+                **_summarize_recall(judged),
             )
         )
         if not self.stores.retrains.record_better(judged.generation):
@@ -186,7 +186,7 @@ class RetrainJob:
         return roll_out(self.stores, self.blobs, self.models, generation, report)
 
 
-def _figures(judged: JudgedAdapter) -> dict[str, Any]:
+def _summarize_recall(judged: JudgedAdapter) -> dict[str, Any]:
     """Return recall at 5 on the held-out pairs, of the current model and of the adapter, and how many there are."""
     before, after = judged.test.base.text_to_image, judged.test.adapter.text_to_image
     return {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}

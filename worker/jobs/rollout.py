@@ -30,7 +30,7 @@ def roll_out(
     record = stores.generations.get_record(generation)
     if record is None:
         raise LookupError(f"no record of generation {generation}")
-    encoder = models.load(models.adapter(generation), generation.space)
+    encoder = models.load(models.get_adapter(generation), generation.space)
     reembed = partial(reembed_missing, stores.generations, stores.moments, stores.reembedding, blobs, encoder)
     reembed(lambda done, total: report(RetrainStage.EMBED, done, total))
     report(RetrainStage.SWITCH)
@@ -57,7 +57,9 @@ def catch_up(stores: Stores, blobs: BlobStore, models: ModelCache, stopping: thr
             raise WorkerStoppingError
 
     try:
-        reembed_missing(stores.generations, stores.moments, stores.reembedding, blobs, models.current(), stop_if_asked)
+        reembed_missing(
+            stores.generations, stores.moments, stores.reembedding, blobs, models.get_current(), stop_if_asked
+        )
     except WorkerStoppingError:
         raise Reject("shutting down", requeue=True) from None
     return Ack()

@@ -55,8 +55,8 @@ def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]
     submitters = stores.submissions.map_submitters(space)
     moments = {video_id: stores.moments.of_video(video_id) for video_id in sorted(submitters)}
     examples = [
-        *(example for video_id, own in moments.items() for example in _from_texts(own, submitters[video_id])),
-        *_from_votes(stores.spaces.list_votes(space), moments),
+        *(example for video_id, own in moments.items() for example in _make_text_examples(own, submitters[video_id])),
+        *_make_vote_examples(stores.spaces.list_votes(space), moments),
     ]
     return [example for example in examples if is_informative(example.text)]
 
@@ -145,7 +145,7 @@ def _download_picture(blobs: BlobStore, key: str, file: Path) -> bool:
     return True
 
 
-def _from_texts(moments: Sequence[StoredPoint], user_id: str) -> Iterator[TrainingExample]:
+def _make_text_examples(moments: Sequence[StoredPoint], user_id: str) -> Iterator[TrainingExample]:
     """Yield the examples of one video.
 
     Title and description go with moments from all parts of the video, chapter and speech with their own moment.
@@ -153,29 +153,37 @@ def _from_texts(moments: Sequence[StoredPoint], user_id: str) -> Iterator[Traini
     in_order = sorted(moments, key=lambda moment: float(moment.payload["start_s"]))
     payloads = [moment.payload for moment in in_order if moment.payload.get("frames")]
     for payload in payloads[:: math.ceil(len(payloads) / MAX_MOMENTS_PER_VIDEO) or 1]:
-        yield from _examples(payload, {"title": payload["title"], "description": _description(payload)}, user_id)
+        yield from _pair_with_texts(
+            payload, {"title": payload["title"], "description": _get_description(payload)}, user_id
+        )
     for payload in payloads:
-        yield from _examples(payload, {kind: payload["text_by_source"].get(kind, "") for kind in _OWN_TEXTS}, user_id)
+        yield from _pair_with_texts(
+            payload, {kind: payload["text_by_source"].get(kind, "") for kind in _OWN_TEXTS}, user_id
+        )
 
 
-def _description(payload: Mapping[str, Any]) -> str:
+def _get_description(payload: Mapping[str, Any]) -> str:
     """Return the first sentence of the video's description; empty if it has none."""
     return _SENTENCE_END.split(payload["text_by_source"].get("description", "").strip())[0]
 
 
-def _examples(payload: Mapping[str, Any], texts: "Mapping[PairKind, str]", user_id: str) -> Iterator[TrainingExample]:
+def _pair_with_texts(
+    payload: Mapping[str, Any], texts: "Mapping[PairKind, str]", user_id: str
+) -> Iterator[TrainingExample]:
     """Pair a moment with each text that is not empty."""
     for kind, text in texts.items():
         if text:
             yield TrainingExample(text, tuple(payload["frames"]), payload["video_id"], kind, user_id)
 
 
-def _from_votes(votes: Sequence[VoteRecord], moments: Mapping[str, Sequence[StoredPoint]]) -> Iterator[TrainingExample]:
+def _make_vote_examples(
+    votes: Sequence[VoteRecord], moments: Mapping[str, Sequence[StoredPoint]]
+) -> Iterator[TrainingExample]:
     """Yield a query with each moment that a user liked for it.
 
     Moments that were voted down for the same query become its hard negatives.
     """
-    with_frames = [(vote, frames) for vote in votes if (frames := _frames_of(vote, moments))]
+    with_frames = [(vote, frames) for vote in votes if (frames := _find_frames(vote, moments))]
     voted_down: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for vote, frames in with_frames:
         if vote.vote == "down":
@@ -186,7 +194,7 @@ def _from_votes(votes: Sequence[VoteRecord], moments: Mapping[str, Sequence[Stor
             yield TrainingExample(", ".join(vote.queries), frames, vote.video_id, "vote", vote.user_id, negatives)
 
 
-def _frames_of(vote: VoteRecord, moments: Mapping[str, Sequence[StoredPoint]]) -> tuple[str, ...]:
+def _find_frames(vote: VoteRecord, moments: Mapping[str, Sequence[StoredPoint]]) -> tuple[str, ...]:
     """Return the blob keys of the pictures of the moment that the vote is on; empty if the moment is gone."""
     for moment in moments.get(vote.video_id, ()):
         if moment.payload["start_s"] == vote.start_s:

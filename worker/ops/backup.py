@@ -83,8 +83,8 @@ def _write_backup(folder: Path, vectors: VectorStore, blobs: BlobStore, preset: 
     if folder.exists() and any(folder.iterdir()):
         raise BackupRefusedError(ErrorCode.NOT_EMPTY, f"{folder} is not empty")
     (folder / "points").mkdir(parents=True)
-    aliases = {alias: name for alias, name in vectors.aliases().items() if name in _collections(vectors)}
-    collections = _collections(vectors)
+    aliases = {alias: name for alias, name in vectors.aliases().items() if name in _list_collections(vectors)}
+    collections = _list_collections(vectors)
     videos = vectors.count(RECORDS, Filter({"kind": "video"})) if collections else 0
     moments = vectors.count(LIVE_ALIAS, Filter()) if LIVE_ALIAS in aliases else 0
     for name in collections:
@@ -123,7 +123,7 @@ def verify_backup(folder: Path, preset: str, form: StoreForm) -> Manifest:
         )
     for file in manifest.files:
         path = folder / file.path
-        if not path.is_file() or path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
+        if not path.is_file() or path.stat().st_size != file.bytes or _compute_sha256(path) != file.sha256:
             raise BackupRefusedError(ErrorCode.BACKUP_DAMAGED, file.path)
     return manifest
 
@@ -133,7 +133,7 @@ def restore_backup(manifest: Manifest, folder: Path, vectors: VectorStore, blobs
 
     Raises `BackupRefusedError` before anything is changed if the stores are not empty, and `IndexerError`.
     """
-    if any(vectors.count(name, Filter()) for name in _collections(vectors)) or next(blobs.all_keys(), None):
+    if any(vectors.count(name, Filter()) for name in _list_collections(vectors)) or next(blobs.all_keys(), None):
         raise BackupRefusedError(ErrorCode.NOT_EMPTY, "the stores are not empty")
     for file in manifest.files:
         if file.path.startswith("blobs/"):
@@ -150,7 +150,7 @@ def restore_backup(manifest: Manifest, folder: Path, vectors: VectorStore, blobs
 def _reconcile(vectors: VectorStore) -> None:
     """Correct what changed while the backup was made. The records are right: what they miss is indexed again."""
     recorded = {stored.id for stored in vectors.scroll(RECORDS, Filter({"kind": "video"}), ())}
-    for name in _collections(vectors):
+    for name in _list_collections(vectors):
         if name != RECORDS:
             stored_videos = {each.payload["video_id"] for each in vectors.scroll(name, Filter(), ("video_id",))}
             if unrecorded := stored_videos - recorded:
@@ -161,7 +161,7 @@ def _reconcile(vectors: VectorStore) -> None:
             vectors.set_payload(RECORDS, Filter(ids=(stored.id,)), {"status": IndexStatus.WAITING.value})
 
 
-def _collections(vectors: VectorStore) -> list[str]:
+def _list_collections(vectors: VectorStore) -> list[str]:
     """List Reelseek's collections, the records first."""
     moments = [name for name in vectors.collections() if is_moment_collection(name)]
     return [*(name for name in vectors.collections() if name == RECORDS), *moments]
@@ -178,9 +178,11 @@ def _write_blob(blobs: BlobStore, key: str, file: Path) -> None:
 
 def _list_files(folder: Path) -> Iterator[BackupFile]:
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        yield BackupFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=_sha256(path))
+        yield BackupFile(
+            path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=_compute_sha256(path)
+        )
 
 
-def _sha256(path: Path) -> str:
+def _compute_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

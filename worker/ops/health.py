@@ -57,7 +57,7 @@ class Heartbeat:
         return self.is_within(RECENT_S)
 
     def is_stuck(self) -> bool:
-        """Return whether it has stopped for `STUCK_AFTER_S` seconds. What has never started is not stuck."""
+        """Return whether it has stopped for `STUCK_AFTER_S` seconds. Something that never started is not stuck."""
         return self._last_s is not None and not self.is_within(STUCK_AFTER_S)
 
 

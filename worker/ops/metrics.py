@@ -67,27 +67,27 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._waits = self._histogram(
+        self._waits = self._make_histogram(
             "reelseek_queue_wait_seconds", "From sending a message to its start.", WAIT_SECONDS, "queue"
         )
-        self._tasks = self._counter("reelseek_tasks", "Tasks by outcome.", "task", "outcome")
-        self._failures = self._counter("reelseek_failures", "Failed tasks by error code.", "task", "code")
-        self._stages = self._histogram(
+        self._tasks = self._make_counter("reelseek_tasks", "Tasks by outcome.", "task", "outcome")
+        self._failures = self._make_counter("reelseek_failures", "Failed tasks by error code.", "task", "code")
+        self._stages = self._make_histogram(
             "reelseek_job_stage_seconds", "Duration of a stage of a job.", JOB_SECONDS, "task", "stage"
         )
-        self._search = self._histogram(
+        self._search = self._make_histogram(
             "reelseek_search_seconds", "Duration of a stage of a search.", SEARCH_SECONDS, "stage"
         )
-        self._batches = self._histogram(
+        self._batches = self._make_histogram(
             "reelseek_encode_batch_items", "Number of items encoded in one call.", BATCH_ITEMS, "kind"
         )
-        self._acknowledgements = self._histogram(
+        self._acknowledgements = self._make_histogram(
             "reelseek_acknowledge_seconds", "From receiving an event to acknowledging it.", SEARCH_SECONDS, "platform"
         )
-        self._answer = self._histogram(
+        self._answer = self._make_histogram(
             "reelseek_answer_seconds", "From the request to the last reply.", WAIT_SECONDS, "platform", "command"
         )
-        self._answers = self._counter("reelseek_answers", "Answers by outcome.", "platform", "command", "outcome")
+        self._answers = self._make_counter("reelseek_answers", "Answers by outcome.", "platform", "command", "outcome")
 
     def watch_queues(self, redis_url: str) -> None:
         """Add the queues. They are read at each scrape, so they are seen even if no worker runs."""
@@ -180,10 +180,10 @@ class Metrics:
 
     # ---- construction ----
 
-    def _histogram(self, name: str, description: str, buckets: Sequence[float], *labels: str) -> Histogram:
+    def _make_histogram(self, name: str, description: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(name, description, labels, buckets=buckets, registry=self.registry)
 
-    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+    def _make_counter(self, name: str, description: str, *labels: str) -> Counter:
         return Counter(name, description, labels, registry=self.registry)
 
 
@@ -206,14 +206,14 @@ class _QueueCollector(Collector):
             for queue in QUEUES:
                 # kombu pushes on the left and pops on the right.
                 lengths.add_metric([queue], self._redis.llen(queue))
-                ages.add_metric([queue], _age_s(self._redis.lindex(queue, -1)))
+                ages.add_metric([queue], _measure_age_s(self._redis.lindex(queue, -1)))
         except redis.RedisError:
             return []
         return [lengths, ages]
 
 
-def _age_s(message: bytes | str | None) -> float:
-    """Return the age of a message in kombu's format; 0 if there is none or it does not contain a time."""
+def _measure_age_s(message: bytes | str | None) -> float:
+    """Return the age of a message in kombu's format; 0 if there is no message or it contains no time."""
     if message is None:
         return 0.0
     try:

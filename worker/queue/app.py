@@ -60,7 +60,7 @@ def make_app(settings: Settings, results: MemoryResultStore | None = None) -> Ce
         broker_connection_max_retries=None,
         memory_results=results,
         signer=TaskSigner(settings.signing_key.get_secret_value()) if settings.signing_key else None,
-        **_transport(settings),
+        **_choose_transport(settings),
     )
     return app
 
@@ -74,7 +74,7 @@ def count_waiting(app: Celery, queue: str) -> int:
             return 0
 
 
-def _transport(settings: Settings) -> dict[str, object]:
+def _choose_transport(settings: Settings) -> dict[str, object]:
     if settings.redis_url is None:
         return {
             "broker_url": "memory://localhost/",

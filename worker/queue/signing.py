@@ -29,7 +29,7 @@ class TaskSigner:
 
     def sign(self, task: str, correlation_id: str, body: object) -> str:
         """Sign a JSON-serializable body for the task with this name."""
-        signed = self._serializer(task).dumps([correlation_id, body])
+        signed = self._make_serializer(task).dumps([correlation_id, body])
         return signed if isinstance(signed, str) else signed.decode()
 
     def verify(self, task: str, signed: object, max_age_s: float) -> tuple[str, Any]:
@@ -37,7 +37,7 @@ class TaskSigner:
         if not isinstance(signed, str):
             raise ForgedTaskError("not signed")
         try:
-            (correlation_id, body), signed_at = self._serializer(task).loads(signed, return_timestamp=True)
+            (correlation_id, body), signed_at = self._make_serializer(task).loads(signed, return_timestamp=True)
         except BadData as error:
             # The error's message may contain what was signed.
             raise ForgedTaskError(type(error).__name__) from None
@@ -47,7 +47,7 @@ class TaskSigner:
             raise ForgedTaskError(f"signed {age_s:.0f} s ago")
         return correlation_id, body
 
-    def _serializer(self, task: str) -> TimedSerializer[str]:
+    def _make_serializer(self, task: str) -> TimedSerializer[str]:
         """Make a serializer whose key includes the task's name, so that a signature is valid for one task only."""
         return TimedSerializer(
             self._key, salt=task, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}

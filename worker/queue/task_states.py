@@ -97,7 +97,7 @@ class RedisTaskStates:
             wait_max=RETRY_WAIT_S,
             wait_jitter=0,
         ).on(redis.RedisError)
-        async with self._subscription(key, retry) as arrived:
+        async with self._subscribe_to(key, retry) as arrived:
             last = None
             raw = await retry(self._redis.get, key)
             while True:
@@ -114,7 +114,7 @@ class RedisTaskStates:
             await self._redis.delete(state_key(task_id))
 
     @asynccontextmanager
-    async def _subscription(self, key: str, retry: Callable[..., Awaitable[None]]) -> AsyncIterator[asyncio.Queue[str]]:
+    async def _subscribe_to(self, key: str, retry: Callable[..., Awaitable[None]]) -> AsyncIterator[asyncio.Queue[str]]:
         arrived: asyncio.Queue[str] = asyncio.Queue()
         watchers = self._arrived.setdefault(key, [])
         watchers.append(arrived)

@@ -26,7 +26,7 @@ WAKE_TASK: Final = "reelseek.wake"
 
 
 class _StopJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
-    """Tells running jobs to stop when the worker no longer consumes: it would take back what they return earlier."""
+    """Tells running jobs to stop once the worker no longer consumes: earlier, it would receive their messages again."""
 
     requires = ("celery.worker.components:Pool",)
 

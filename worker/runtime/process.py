@@ -37,14 +37,14 @@ def run_worker(
         services = stack.enter_context(closing(Services(settings, app, stopping, load, train)))
         register_tasks(app, services)
         loop = Heartbeat()
-        stack.enter_context(serve_checks(settings, services.metrics, *_checks(services, queues, loop)))
+        stack.enter_context(serve_checks(settings, services.metrics, *_make_checks(services, queues, loop)))
         stack.enter_context(run_periodically(periodic_tasks(services, queues)))
         if set(queues) & MODEL_QUEUES:
-            services.models.current().encode_texts(["warm up"])
+            services.models.get_current().encode_texts(["warm up"])
         run_celery_worker(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping, loop.beat)
 
 
-def _checks(services: Services, queues: Sequence[str], loop: Heartbeat) -> tuple[Checks, Checks]:
+def _make_checks(services: Services, queues: Sequence[str], loop: Heartbeat) -> tuple[Checks, Checks]:
     """Return the checks of liveness and of readiness."""
     settings = services.settings
     assert settings.redis_url is not None  # noqa: S101  # a worker process has one

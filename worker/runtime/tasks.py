@@ -33,13 +33,13 @@ JOB_MAX_AGE_S: Final = 7 * 86400.0
 
 PERIODIC_TASKS: Mapping[str, Sequence[Callable[[Services], None]]] = {
     "index": (
-        lambda services: services.video_removal().resume_removals(),
-        lambda services: services.index_queue().requeue_lost_jobs(),
-        lambda services: services.space_removal().purge_departed_spaces(),
+        lambda services: services.make_video_removal().resume_removals(),
+        lambda services: services.make_index_queue().requeue_lost_jobs(),
+        lambda services: services.make_space_removal().purge_departed_spaces(),
         lambda services: apply_retention(services.settings, services.vectors, services.blobs, services.leases),
-        lambda services: services.garbage_collector().collect(),
+        lambda services: services.make_garbage_collector().collect(),
     ),
-    "train": (lambda services: services.retrain_queue().requeue_lost_jobs(),),
+    "train": (lambda services: services.make_retrain_queue().requeue_lost_jobs(),),
 }
 """By queue: what its workers do every `worker.runtime.periodic.PERIOD_S` seconds."""
 
@@ -57,7 +57,7 @@ def register_tasks(app: Celery, services: Services) -> None:
     metrics, max_age_s = services.metrics, services.settings.search_timeout_s
     for request, handler in build_handlers(services).items():
         add_task(app, request_task(request), _answer_once(services, request, handler), max_age_s, metrics)
-    index, retrain = services.index_job(), services.retrain_job()
+    index, retrain = services.make_index_job(), services.make_retrain_job()
     add_task(app, INDEX_TASK, lambda task, video_id: index(task, video_id, current_correlation_id()), metrics=metrics)
     add_task(app, RETRAIN_TASK, lambda task, _: retrain(task, current_correlation_id()), metrics=metrics)
     add_task(
@@ -75,7 +75,7 @@ def _answer_once(services: Services, request: type[Request[Any]], handler: Handl
         # A redelivered request could undo a later one: add a link that was forgotten since, or roll back twice.
         if not services.leases.mark_seen(task.request.id, timeout_s + MAX_CLOCK_SKEW_S):
             raise Ignore("a copy of this message was delivered before")
-        # Waiting for Redis or for a store may have taken so long that the caller was told that the request failed.
+        # Waiting for Redis or for a store may have taken so long that the request was already reported as failed.
         with first_write_before(_read_sent_at_s(task) + timeout_s):
             return handler(request.model_validate(body))
 
@@ -105,7 +105,7 @@ def add_task(
                 return JobFailed(code=ErrorCode.FORGED, correlation_id=correlation_id).model_dump(mode="json")
         with bind_correlation_id(correlation_id), structlog.contextvars.bound_contextvars(task=name):
             started_s = time.monotonic()
-            answer = _failure_as_answer(lambda: handle(task, body))
+            answer = _answer_with_failures(lambda: handle(task, body))
             log.info("task.done", took_ms=round(1000 * (time.monotonic() - started_s)))
             return answer
 
@@ -113,7 +113,7 @@ def add_task(
     app.task(instrumented, name=name, bind=True, max_retries=None, shared=False)
 
 
-def _failure_as_answer(handle: Callable[[], WireModel]) -> dict[str, Any]:
+def _answer_with_failures(handle: Callable[[], WireModel]) -> dict[str, Any]:
     """Return the answer, or `JobFailed` with the error's code and the correlation id that the log has too."""
     try:
         return handle().model_dump(mode="json")

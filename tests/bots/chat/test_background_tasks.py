@@ -36,7 +36,7 @@ async def test_stopped_tasks_are_cancelled() -> None:
             ended.append("started")
 
     async def event(tasks: BackgroundTasks) -> None:
-        with tasks.tracked(), tasks.tracked():
+        with tasks.track_current(), tasks.track_current():
             try:
                 await asyncio.Event().wait()
             finally:

@@ -92,7 +92,7 @@ async def test_refused_message_is_replaced_by_an_error_with_a_reference(bot: Bot
 async def test_rejected_acknowledgement_stops_the_command(
     bot: Bot, server: FakeDiscord, client: FakeClient, clock: Clock
 ) -> None:
-    """Discord has already told the user that nothing came, so nothing must happen."""
+    """Discord has already shown the user a failure, so the command must not run."""
     server.faults.append(Fault("POST", "/callback$", 404, {"code": 10062, "message": "Unknown interaction"}))
     late = await server.command(ADA, "index", link=NEW)
     await server.wait_for_answer(await server.command(ADA, "status"), "videos")

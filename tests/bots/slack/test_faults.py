@@ -305,10 +305,10 @@ async def test_request_is_recovered_if_the_app_stops_right_after_acknowledging(
     server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings
 ) -> None:
     """The app stopped while Slack had not yet said who the user is."""
-    server.held.add("users.info")
+    server.delayed_methods.add("users.info")
     async with started(server, client, stores, settings):
         await server.command("dog")
-    server.held.clear()
+    server.delayed_methods.clear()
     async with started(server, client, stores, settings) as second:
         await server.wait_for(lambda: any("Dogs in snow" in shown.text for shown in server.shown))
         await second.requests.tasks.wait_until_idle()

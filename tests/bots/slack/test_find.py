@@ -218,7 +218,7 @@ async def test_titles_and_queries_cannot_notify_link_or_format(
     (posted,) = await server.wait_for(lambda: server.posted)
     assert "&lt;!channel&gt; &lt;@U0000BOB&gt;" in posted.payload["text"]
     assert "<!channel>" in (await ask(server, "library")).text
-    # The local Slack refuses each text that would ping, and this fixture fails where it refused one.
+    # The local Slack refuses each text that would ping, and this fixture fails if it refused one.
     assert not any("mrkdwn" in str(block) for each in server.shown for block in each.payload.get("blocks", ()))
 
 

@@ -44,7 +44,7 @@ def test_manifest_has_the_scopes_command_and_shortcuts_of_the_app(manifest: dict
 def test_fake_slack_refuses_what_slacks_description_lacks() -> None:
     """If the description is not present, the test is skipped and only our own rules apply."""
     if find_specs() is None:
-        pytest.skip("Slack's published description is not at hand: requests are held against our own rules alone")
+        pytest.skip("Slack's published description is not present: only our own rules check the requests")
     assert find_violations("chat.postMessage", {"channel": "C1", "text": "x"}) == []
     assert find_violations("chat.postMessage", {"text": "x"}) == ["chat.postMessage: no channel"]
     assert find_violations("chat.postMessage", {"channel": "C1", "colour": "red"}) == [

@@ -373,7 +373,7 @@ def test_what_is_fetched_is_the_video_in_a_form_that_the_downloader_knows(link: 
     ],
 )
 def test_ids_of_version_0_1_0_stay(link: str, video_id: str) -> None:
-    """What is stored under them is found after an upgrade."""
+    """Videos that are stored under them are found after an upgrade."""
     assert canonicalize(link).video_id == video_id
 
 

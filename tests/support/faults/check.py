@@ -21,7 +21,7 @@ Answer: TypeAlias = Mapping[str, Any]
 
 @dataclass
 class Ledger:
-    """What was requested and answered, by space and number of the link."""
+    """Requests and their answers, by space and number of the link."""
 
     last_answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     all_statuses: dict[int, set[str]] = field(default_factory=dict)

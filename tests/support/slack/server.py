@@ -41,10 +41,10 @@ class FakeSlack(FakeWebApi):
 
     clock: Callable[[], float] = time.time
     request_url: str = ""
-    """Where the app listens; empty if it uses Socket Mode."""
+    """Address at which the app listens; empty if it uses Socket Mode."""
     fails: dict[str, deque[Callable[[], web.Response]]] = field(default_factory=lambda: defaultdict(deque))
     """Failures that a method answers with before it works again."""
-    held: set[str] = field(default_factory=set)
+    delayed_methods: set[str] = field(default_factory=set)
     """Methods that are answered only after the app has disconnected."""
     calls: list[ApiCall] = field(default_factory=list)
     responses: dict[str, ResponseUrl] = field(default_factory=dict)
@@ -186,7 +186,7 @@ class FakeSlack(FakeWebApi):
         method, token = request.match_info["method"], request.headers.get("Authorization", "")
         args = await _arguments(request)
         token = token.removeprefix("Bearer ") or args.pop("token", "")
-        if method in self.held:
+        if method in self.delayed_methods:
             await self.wait_for(lambda: not self.sockets)
         if failures := self.fails[method]:
             async with self._changed:

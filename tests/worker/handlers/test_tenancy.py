@@ -308,11 +308,11 @@ class TenancyMachine(RuleBasedStateMachine):
         if outcome == "returns":
             self.send(RecordBotRemoval(caller=caller, is_back=True))
         if outcome == "purged":
-            self.services.space_removal().purge_departed_spaces(datetime.now(UTC) + timedelta(days=8))
+            self.services.make_space_removal().purge_departed_spaces(datetime.now(UTC) + timedelta(days=8))
             self.model.remove(lambda submission: submission.space == caller.space)
             self.model.remove_votes(lambda vote: vote.space == caller.space)
             self.model.changed_settings.pop(caller.space, None)
-        self.services.space_removal().purge_departed_spaces()
+        self.services.make_space_removal().purge_departed_spaces()
         self.services.stores.spaces.record_bot_return(caller.space, datetime.now(UTC))
 
     @rule(caller=callers)

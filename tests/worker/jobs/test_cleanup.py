@@ -31,7 +31,7 @@ def find_titles(services: Services, caller: Caller, words: str = "goal") -> list
 
 
 def purge_after(services: Services, days: float) -> None:
-    services.space_removal().purge_departed_spaces(datetime.now(UTC) + timedelta(days=days))
+    services.make_space_removal().purge_departed_spaces(datetime.now(UTC) + timedelta(days=days))
 
 
 def test_departed_space_is_purged_after_grace_time(services: Services) -> None:
@@ -69,7 +69,7 @@ def test_retention_deletes_votes_and_frames_past_their_time(services: Services) 
     services.vectors.set_payload(FAKE.collection_name, Filter(), {"frames": [frame, hit.thumbnail]})
 
     def keep_for(settings: Settings, days: float) -> tuple[int, list[str]]:
-        """Return the number of votes and the blobs that are left after so many days."""
+        """Return the number of votes and the blobs that are left after `days` days."""
         leases = JobLeases(MemoryLeaseStore())
         for passed in (days, 999):
             now = datetime.now(UTC) + timedelta(days=passed)

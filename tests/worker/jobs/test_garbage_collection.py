@@ -69,7 +69,7 @@ def stored_data(services: Services, video_id: str) -> tuple[int, list[str], bool
 def test_remains_of_removed_video_are_deleted(services: Services) -> None:
     """Unpublished moments, blobs and files are deleted; those of a video that a space wants are kept."""
     kill_job_of_removed_video(services)
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     assert stored_data(services, INTERRUPTED.id) == (0, [], False)
     assert stored_data(services, COMPLETE.id) == (1, ["0.jpg"], False)
 
@@ -79,7 +79,7 @@ def test_data_of_running_job_are_kept(services: Services) -> None:
     kill_job_of_removed_video(services)
     with services.leases.hold(INTERRUPTED.id, "a job") as is_held:
         assert is_held
-        services.garbage_collector().collect()
+        services.make_garbage_collector().collect()
     assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
 
 
@@ -88,15 +88,15 @@ def test_data_of_waiting_video_are_kept(services: Services) -> None:
     stores = open_stores(InterruptedVectorStore(services.vectors, 4, raise_store_unavailable))
     with pytest.raises(StoreUnavailableError):
         stores.publisher.publish_moments(INTERRUPTED, make_moments(INTERRUPTED, *TEXTS), FAKE)
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
 
 
 def test_stores_are_searched_once_an_hour(services: Services) -> None:
     """They can be large, so one worker of all searches them. Work folders are checked each time."""
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     kill_job_of_removed_video(services)
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], False)
 
 
@@ -104,7 +104,7 @@ def test_names_that_are_no_video_ids_are_kept(services: Services) -> None:
     other = services.settings.data_dir / "work" / "retrain"
     other.mkdir()
     services.blobs.put("videos/readme", b"x")
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     assert other.is_dir()
     assert services.blobs.get("videos/readme") == b"x"
 
@@ -112,7 +112,7 @@ def test_names_that_are_no_video_ids_are_kept(services: Services) -> None:
 def test_job_can_be_queued_right_after_collection(services: Services) -> None:
     """The collection releases its lease, so that a new submission need not wait until it expires."""
     remove_interrupted(services)
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     assert all(services.leases.try_queue(video.id) for video in (INTERRUPTED, COMPLETE))
 
 
@@ -124,6 +124,6 @@ def test_submission_that_was_never_acknowledged_is_deleted(services: Services) -
         killed = open_stores(InterruptedVectorStore(services.vectors, 2, raise_store_unavailable))
         with pytest.raises(StoreUnavailableError):
             killed.submissions.submit(NewSubmission(video.id, video.link, video.link, SPACE, "ann", at))
-    services.garbage_collector().collect()
+    services.make_garbage_collector().collect()
     assert not services.stores.submissions.has(SPACE, goal.id)
     assert services.stores.submissions.has(SPACE, dog.id)

@@ -105,7 +105,7 @@ def raise_error(error: Exception) -> Callable[[], None]:
 
 
 def make_job(services: Services, pipeline: Pipeline) -> IndexJob:
-    return replace(services.index_job(), build_pipeline=lambda: cast(IngestPipeline, pipeline))
+    return replace(services.make_index_job(), build_pipeline=lambda: cast(IngestPipeline, pipeline))
 
 
 def run(job: IndexJob, task: RecordingTask | None = None) -> Any:
@@ -124,14 +124,14 @@ def test_job_that_could_not_be_sent_holds_no_lease(services: Services) -> None:
     app = make_app(services.settings.model_copy(update={"redis_url": url}))
     app.conf.result_backend_max_retries = 0
     with pytest.raises((OperationalError, RedisError, BackendError)):
-        replace(services.index_queue(), app=app).enqueue(VIDEO.id)
+        replace(services.make_index_queue(), app=app).enqueue(VIDEO.id)
     assert services.leases.try_queue(VIDEO.id)
 
 
 def test_lost_job_is_queued_again(services: Services) -> None:
     """A job is lost if its message is gone and no worker runs it. Waiting, running and delayed jobs are not."""
     settings = services.settings.model_copy(update={"redis_url": SecretStr("redis://elsewhere")})
-    queue = replace(services.index_queue(), settings=settings)
+    queue = replace(services.make_index_queue(), settings=settings)
     services.app.control.purge()
     queue.enqueue(VIDEO.id)
     queue.requeue_lost_jobs()
@@ -150,7 +150,7 @@ def test_lost_job_is_queued_again(services: Services) -> None:
 def test_copy_of_running_job_is_ignored(services: Services) -> None:
     """`Reject` would be published as a failure of the job, to all who follow it."""
     with services.leases.hold(VIDEO.id, "other"), pytest.raises(Ignore):
-        run(services.index_job())
+        run(services.make_index_job())
 
 
 def test_copy_of_failed_job_returns_its_failure(services: Services) -> None:
@@ -158,7 +158,7 @@ def test_copy_of_failed_job_returns_its_failure(services: Services) -> None:
     services.stores.publisher.record_failure(VIDEO.id, ErrorCode.NOT_FOUND)
     remains = video_work_dir(services.settings.data_dir, VIDEO.id) / "media"
     remains.mkdir(parents=True)
-    assert run(services.index_job()) == JobFailed(code=ErrorCode.NOT_FOUND, correlation_id=CORRELATION_ID)
+    assert run(services.make_index_job()) == JobFailed(code=ErrorCode.NOT_FOUND, correlation_id=CORRELATION_ID)
     assert not remains.parent.exists()
 
 
@@ -196,7 +196,7 @@ def test_model_that_does_not_fit_into_memory_is_loaded_later(services: Services,
         raise RuntimeError("CUDA error: out of memory")
 
     with open_services(Settings(data_dir=tmp_path / "other"), load) as opened, pytest.raises(EncoderMemoryError):
-        opened.models.current()
+        opened.models.get_current()
 
 
 def test_retry_without_queue_leaves_the_video_waiting(services: Services) -> None:

@@ -57,7 +57,7 @@ def test_better_adapter_is_promoted(services: Services) -> None:
     assert task.progress[0]["stage"] == "gather"
     assert {"train", "evaluate", "embed"} <= {update["stage"] for update in task.progress}
     assert live_model(services).startswith("taught-")
-    assert isinstance(services.models.current(ANN.space).encode_texts(["number 42"]), list)
+    assert isinstance(services.models.get_current(ANN.space).encode_texts(["number 42"]), list)
     assert find_number(services, 42) == "number 42"
     assert services.stores.retrains.get_current() is None
 
@@ -85,14 +85,14 @@ def test_rollback_restores_identical_results(services: Services) -> None:
     before = search_results(services)
     start_retrain(services)
     run_retrain(services)
-    services.models.current(ANN.space)
+    services.models.get_current(ANN.space)
     after = search_results(services)
     assert after != before
     handle(services, Rollback(caller=ADMIN))
-    services.models.current(ANN.space)
+    services.models.get_current(ANN.space)
     assert search_results(services) == before
     handle(services, Rollback(caller=ADMIN))
-    services.models.current(ANN.space)
+    services.models.get_current(ANN.space)
     assert search_results(services) == after
 
 
@@ -105,7 +105,7 @@ def test_rollback_without_other_model_is_refused(services: Services) -> None:
 def test_second_retrain_starts_from_current_adapter(services: Services, trainer: ToyTrainer) -> None:
     """No more than two generations are kept."""
     for _ in range(3):
-        services.models.current(ANN.space)
+        services.models.get_current(ANN.space)
         start_retrain(services)
         run_retrain(services)
     assert trainer.base_adapters[0] is None
@@ -130,7 +130,7 @@ def test_retrain_of_killed_worker_is_continued(
         run_retrain(services, KilledInStage())
     assert search_results(services) == before
     restarted = restart_worker()
-    restarted.retrain_queue().requeue_lost_jobs()
+    restarted.make_retrain_queue().requeue_lost_jobs()
     outcome = run_retrain(restarted)
     assert isinstance(outcome, RetrainFinished)
     assert outcome.outcome is RetrainOutcome.PROMOTED
@@ -271,5 +271,5 @@ def test_searches_use_previous_model_while_new_one_is_loaded(services: Services,
     assert loader.started.wait(30)
     assert search_results(services) == before
     loader.may_load.set()
-    services.models.current(ANN.space)
+    services.models.get_current(ANN.space)
     assert find_number(services, 42) == "number 42"

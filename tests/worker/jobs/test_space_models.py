@@ -45,7 +45,7 @@ def results(services: Services, caller: Caller) -> list[dict[str, Any]]:
 
 
 def run_index_job(services: Services, video_id: str) -> Update:
-    return services.index_job()(RecordingTask(), video_id, CORRELATION_ID)
+    return services.make_index_job()(RecordingTask(), video_id, CORRELATION_ID)
 
 
 def own_generation(services: Services) -> GenerationId:
@@ -91,7 +91,7 @@ def restart_worker(retrained: Retrained, tmp_path: Path) -> Iterator[Callable[[]
         def restart() -> Services:
             stack.close()
             opened = stack.enter_context(open_services(Settings(data_dir=tmp_path), load_toy_encoder, ToyTrainer()))
-            opened.models.current(RETRAINED.space)
+            opened.models.get_current(RETRAINED.space)
             return opened
 
         yield restart
@@ -127,7 +127,7 @@ def test_rollback_of_space_restores_identical_results(
     after = results(restart_worker(), RETRAINED)
     services = restart_worker()
     live = next(each.name for each in handle(services, Rollback(caller=RETRAINED)).generations if each.live)
-    services.models.current(RETRAINED.space)
+    services.models.get_current(RETRAINED.space)
     assert live == "base"
     assert results(services, RETRAINED) == retrained.results_before[RETRAINED.space]
     assert results(services, OTHER) == retrained.results_before[OTHER.space]
@@ -161,7 +161,7 @@ def test_video_of_other_space_is_reported_when_space_model_finds_it(services: Se
     services.stores.submissions.submit(
         NewSubmission(video.id, video.link, video.link, RETRAINED.space, RETRAINED.user_id, datetime.now(UTC))
     )
-    assert services.index_queue().spaces_missing_video(video.id) == [RETRAINED.space]
+    assert services.make_index_queue().spaces_missing_video(video.id) == [RETRAINED.space]
     assert isinstance(run_index_job(services, video.id), Indexed)
     assert find_number(services, OWN_NUMBER, RETRAINED) == video.title
 
@@ -185,11 +185,11 @@ def test_video_missing_from_space_model_is_requeued(services: Services) -> None:
     """The worker was killed after the installation's model had embedded the video, and before the space's."""
     add_numbered_video(services, 115)
     video_id = make_video("number 115").id
-    services.index_queue().requeue_lost_jobs()
+    services.make_index_queue().requeue_lost_jobs()
     assert not services.leases.try_queue(video_id)
     run_index_job(services, video_id)
     assert find_number(services, 115, RETRAINED) == "number 115"
-    services.index_queue().requeue_lost_jobs()
+    services.make_index_queue().requeue_lost_jobs()
     assert services.leases.try_queue(video_id)
 
 
@@ -203,7 +203,7 @@ def test_broken_space_model_does_not_fail_the_video(retrained: Retrained, tmp_pa
         add_numbered_video(services, 115)
         add_numbered_video(services, 115, space=OTHER.space)
         assert isinstance(run_index_job(services, video_id), Indexed)
-        assert services.index_queue().spaces_missing_video(video_id) == [RETRAINED.space]
+        assert services.make_index_queue().spaces_missing_video(video_id) == [RETRAINED.space]
 
 
 def test_removed_video_is_deleted_from_space_generation(services: Services) -> None:
@@ -220,7 +220,7 @@ def test_purged_space_loses_its_models(services: Services, tmp_path: Path) -> No
     assert files_below(tmp_path / "adapters")
     handle(services, Retrain(caller=RETRAINED))
     services.stores.spaces.record_bot_removal(RETRAINED.space, datetime.now(UTC) - timedelta(days=8))
-    services.space_removal().purge_departed_spaces()
+    services.make_space_removal().purge_departed_spaces()
     assert not files_below(tmp_path / "blobs" / "spaces") + files_below(tmp_path / "adapters")
     assert [name for name in services.vectors.collections() if "@" in name] == []
     assert [str(record.generation) for record in services.stores.generations.list_records()] == ["base"]
@@ -247,13 +247,13 @@ def test_retrain_of_another_space_is_invisible(services: Services) -> None:
 def test_model_cache_evicts_least_recently_used_without_closing_it(services: Services) -> None:
     for number in range(MAX_LOADED):
         add_space_model(services, f"slack:{number}")
-    in_use = services.models.serving(RETRAINED.space)
-    served = [services.models.serving(f"slack:{number}") for number in range(MAX_LOADED)]
+    in_use = services.models.get_available(RETRAINED.space)
+    served = [services.models.get_available(f"slack:{number}") for number in range(MAX_LOADED)]
     assert len({id(model) for model in served}) == MAX_LOADED
-    assert services.models.serving("slack:0") is served[0]
+    assert services.models.get_available("slack:0") is served[0]
     assert in_use.encode_texts(["number 1"])
-    assert services.models.serving(RETRAINED.space) is not in_use
-    assert services.models.serving("slack:1") is not served[1]
+    assert services.models.get_available(RETRAINED.space) is not in_use
+    assert services.models.get_available("slack:1") is not served[1]
 
 
 def add_space_model(services: Services, space: str) -> None:

@@ -110,7 +110,7 @@ def test_removal_of_killed_worker_is_resumed(
         forget(services, at=2)
     services.stores = stores
     store_result(connection, "between")
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     is_kept = killed_before_write <= WRITES_UNTIL_RECORDED
     assert stores.submissions.has(ANN.space, video_id) is is_kept
     assert bool(remaining_data(services, connection, video_id)) is is_kept
@@ -127,7 +127,7 @@ def test_removal_killed_before_stored_results_are_deleted_is_resumed(
         forget(services, at=2)
     services.user_data = user_data
     assert result_key("before") in remaining_data(services, connection, video_id)
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     assert remaining_data(services, connection, video_id) == []
 
 
@@ -158,7 +158,7 @@ def interrupt(services: Services, nth: int, interrupt: Callable[[], object]) -> 
 def assert_nothing_is_left(services: Services, connection: redis.Redis) -> None:
     """Check that a job that was sent meanwhile, and the periodic tasks, remove what a late write has left."""
     video_id = canonicalize(LINK).video_id
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     for record in services.stores.videos.list_waiting():
         services.stores.publisher.record_failure(record.video_id, ErrorCode.UNREACHABLE)
     assert remaining_data(services, connection, video_id) == []
@@ -182,7 +182,7 @@ def test_forget_removes_a_submission_whose_worker_was_killed_before_its_record(
 def test_submission_that_is_forgotten_while_it_is_written_stays_away(
     services: Services, connection: redis.Redis, nth: int
 ) -> None:
-    """The worker holds the request so long that its caller has given it up and forgotten the link."""
+    """The worker delays the request until its caller has given up and removed the link."""
 
     def forget_link() -> None:
         with suppress(RequestRefusedError):
@@ -218,11 +218,11 @@ def test_submission_that_the_store_completes_late_is_removed(
             message_id="m1",
         )
     )
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     assert not services.stores.submissions.has(ANN.space, video_id)
     assert services.stores.submissions.has(OTHER_SPACE.space, video_id) is is_known
     assert submit(services, ANN, at=time.time()).job_id
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     assert services.stores.submissions.has(ANN.space, video_id)
 
 
@@ -234,16 +234,16 @@ def test_submission_after_a_removal_that_failed_is_kept(services: Services) -> N
         forget(services, at=now_s)
     restore()
     submit(services, ANN, at=now_s + 1)
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     assert services.stores.submissions.has(ANN.space, video_id)
 
 
 def test_removal_is_repeated_only_as_long_as_writes_can_come_late(services: Services) -> None:
-    """Afterwards nothing tells any more that the link was removed."""
+    """Afterwards no stored data shows that the link was removed."""
     for at in (time.time(), time.time() - LATE_WRITES_S - 1):
         with pytest.raises(RequestRefusedError):
             forget(services, at=at)
-    services.video_removal().resume_removals()
+    services.make_video_removal().resume_removals()
     [left] = services.stores.submissions.removal_requests().values()
     assert left.submission_ids == (submission_id(canonicalize(LINK).video_id, ANN.space),)
 
