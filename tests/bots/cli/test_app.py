@@ -65,7 +65,7 @@ def test_find_prints_titles_times_and_links(running: Settings) -> None:
 
 
 def test_refused_search_exits_with_status_1_and_prints_its_code(running: Settings) -> None:
-    done = run_process("find", " ", "--json")
+    done = run_process("find", " ... ", "--json")
     assert done.returncode == 1
     assert json_lines(done) == [
         {"code": "empty_query", "sentence": translate(ErrorCode.EMPTY_QUERY), "correlation_id": None}
