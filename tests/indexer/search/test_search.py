@@ -190,6 +190,27 @@ def test_words_only_video_is_found_by_matching_words(stores: Stores) -> None:
 # ---- examples ----
 
 
+def test_words_are_found_in_other_spellings(edge_library: Stores) -> None:
+    """Emoji by their names, both scripts of Chinese, accents, and Korean words with particles."""
+    spellings = {
+        "🐶 day": ("dog", "🐶", "강아지", "狗"),
+        "my new car": ("🚗", "CAR", "ｃａｒ"),
+        "貓咪在睡覺": ("猫咪", "貓咪"),
+        "台湾小吃": ("臺灣",),
+        "Café Olé": ("cafe", "OLE\u0301"),
+        "학교 앞": ("학교에서는", "학교까지만", "학교"),
+        "1,000 people": ("1,000 people",),
+    }
+    for title in spellings:
+        index_video(edge_library, A, title, pictures=False)
+    found = {
+        query: [hit.title for hit in search_library(edge_library, A, query).hits]
+        for queries in spellings.values()
+        for query in queries
+    }
+    assert found == {query: [title] for title, queries in spellings.items() for query in queries}
+
+
 def test_example_moment_finds_similar_moments_of_other_videos(stores: Stores) -> None:
     """The video of the example is left out."""
     video = index_video(stores, A, "one", "dog snow", "dog snow again", title="")
