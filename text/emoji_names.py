@@ -17,7 +17,7 @@ COMMON_NAMES: Final = {
     "mobile_phone": "phone",
     "snowman_without_snow": "snowman",
 }
-"""CLDR names that people hardly use, and what they say instead."""
+"""CLDR names that are hardly used, and the usual words."""
 
 _ADDED: Final[dict[Language, re.Pattern[str]]] = {
     "en": re.compile(r"(?<!_with)_face$|^face_with_"),
@@ -79,7 +79,7 @@ def find_emoji(text: str) -> list[tuple[int, int]]:
 
 
 def replace_shortcodes(text: str) -> str:
-    """Replace what chat platforms write for emoji, such as `:dog:`, by the emoji.
+    """Replace the shortcodes of chat platforms, such as `:dog:`, by emoji.
 
     The names of a community's own emoji are removed.
     """

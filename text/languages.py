@@ -1,4 +1,4 @@
-"""The language of a text, as far as its script shows it."""
+"""The language of a text, guessed by its script."""
 
 import re
 from typing import Final, Literal, TypeAlias
