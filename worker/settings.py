@@ -64,10 +64,12 @@ class Settings(BaseSettings):
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description='Non-public networks that links may reach, as JSON (`["10.1.2.0/24"]`).'
     )
-    speech: bool = Field(True, description="Download subtitles, so that spoken words can be found.")
+    speech: bool = Field(True, description="Read subtitles, so that spoken words can be found.")
     cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that require a login.")
     fetch_proxy: str | None = Field(
-        None, description="Proxy of all downloads; none goes past it. It must refuse private addresses itself."
+        None,
+        description="Proxy of all downloads; none goes past it. It must refuse private addresses itself. "
+        "Unset: that of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY.",
     )
 
     person_rate: str = Field("30/minute", description="Rate limit per user (`30/minute`, `500/day`).")

@@ -24,7 +24,8 @@ _FILE_LIMIT_MARGIN_BYTES = 16 * 1024**2
 class YtDlpFetcher:
     """Implementation of `indexer.ports.Fetcher` with yt-dlp.
 
-    `cookies_file` is in Netscape format. `proxy` is the address of a proxy for all requests. Setting the
+    `cookies_file` is in Netscape format. `proxy` is the address of a proxy for all requests; without one,
+    the environment may name one for a link (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). Setting the
     event `stopping` kills a running child.
     """
 
@@ -88,7 +89,7 @@ class YtDlpFetcher:
             "allow_networks": [str(network) for network in self.allow_networks],
             "wants_speech": self.wants_speech,
             "cookies_file": str(self.cookies_file.resolve()) if self.cookies_file else None,
-            "proxy": self.proxy,
+            "proxy": SsrfGuard(self.allow_networks, self.proxy).choose_proxy(url),
         }
 
 

@@ -14,6 +14,7 @@ from yt_dlp.utils import YoutubeDLError
 from indexer.errors import AddressRefusedError, IndexerError
 from indexer.fetch.site_errors import classify
 from indexer.fetch.ytdlp_internals import disable_native_transports, limit_traffic
+from indexer.sandbox.environment import names_authorities
 from indexer.sandbox.guard import SsrfGuard, install_audit_hook
 
 InfoDict: TypeAlias = dict[str, Any]
@@ -101,7 +102,9 @@ def build_ydl_options(request: InfoDict, runtime: str | None, logger: YtDlpLogge
         "fragment_retries": 2,
         "extractor_retries": 1,
         "socket_timeout": _SOCKET_TIMEOUT_S,
+        "compat_opts": {"no-certifi"} if names_authorities() else set(),
         "proxy": request["proxy"] or "",
+        "http_headers": request.get("headers", {}),
         "cookiefile": str(cookies) if request["cookies_file"] else None,
         "js_runtimes": {"deno": {"path": runtime}} if runtime else {},
     }

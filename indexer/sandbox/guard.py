@@ -28,6 +28,7 @@ from indexer.errors import (
     SiteUnreachableError,
     VideoNotFoundError,
 )
+from indexer.sandbox.environment import find_environment_proxy
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
@@ -107,7 +108,7 @@ class SsrfGuard:
         if parts.user is not None or parts.password is not None:
             raise AddressRefusedError(f"a link with a user name hides its host {parts.raw_host}")
         self.check_port(parts.port or 0)
-        for address in self._resolve_addresses(parts.raw_host):
+        for address in self._resolve_addresses(parts.raw_host, has_proxy=self.choose_proxy(url) is not None):
             try:
                 self.check_address(address)
             except FakeAddressError as error:
@@ -130,14 +131,18 @@ class SsrfGuard:
         if not _is_public(inner):
             raise AddressRefusedError(f"{address} is not public")
 
-    def _resolve_addresses(self, host: str) -> list[Address]:
+    def choose_proxy(self, url: str) -> str | None:
+        """Return the proxy for a link: the operator's for all links, else the one that the environment names."""
+        return self.proxy or find_environment_proxy(url)
+
+    def _resolve_addresses(self, host: str, has_proxy: bool) -> list[Address]:
         literal = _parse_literal(host)
         if literal is not None:
             return [literal]
         try:
             return [ip_address(found) for found in self.resolve(host)]
         except (VideoNotFoundError, SiteUnreachableError):
-            if self.proxy:  # perhaps only the proxy can resolve names
+            if has_proxy:  # perhaps only the proxy can resolve names
                 return []
             raise
 

@@ -22,6 +22,7 @@ import structlog
 
 from indexer.errors import IndexerError
 from indexer.sandbox.child import ProgressCallback, ResourceLimits
+from indexer.sandbox.environment import build_child_environment
 
 log = structlog.get_logger()
 
@@ -29,7 +30,6 @@ _MAX_LINE_BYTES = 64 * 1024**2
 _STDERR_TAIL_BYTES = 4000
 _EXIT_GRACE_S = 5.0
 _POLL_INTERVAL_S = 0.2
-_ENVIRONMENT_ALLOWLIST = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class ChildTimeoutError(Exception):
@@ -87,14 +87,13 @@ def _start(module: str, folder: Path, stderr: IO[bytes]) -> subprocess.Popen[byt
     The option -P keeps `folder`, which receives hostile files, off the import path. The child leads its own
     process group.
     """
-    environment = {name: os.environ[name] for name in _ENVIRONMENT_ALLOWLIST if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
         cwd=folder,
-        env=environment
+        env=build_child_environment()
         | {
             "HOME": str(folder),
             "TMPDIR": str(folder),
@@ -159,6 +158,7 @@ def _error_class(code: str) -> type[IndexerError]:
     waiting: list[type[IndexerError]] = [IndexerError]
     while waiting:
         cls = waiting.pop(0)
-        by_code[cls.code] = cls
+        if "code" in vars(cls):
+            by_code[cls.code] = cls
         waiting.extend(cls.__subclasses__())
     return by_code[code]

@@ -29,6 +29,7 @@ def build_request(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     return {
         "url": url,
+        "canonical_url": url,
         "folder": str(folder),
         "max_duration_s": 7200.0,
         "max_bytes": 10**7,

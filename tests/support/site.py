@@ -1,6 +1,7 @@
 """Local web site for tests: serves good and bad pages, files and redirects on loopback."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -70,8 +71,8 @@ class Site:
 
 
 @contextmanager
-def run_site() -> Iterator[Site]:
-    """Run a site in a thread, on a free port of 127.0.0.1."""
+def run_site(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """Run a site in a thread, on a free port of 127.0.0.1, with HTTPS if it has a TLS context."""
     site, ready, loop = Site(), threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
@@ -80,8 +81,8 @@ def run_site() -> Iterator[Site]:
         app.router.add_route("*", "/{path:.*}", site.handle)
         runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        site.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        site.base = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
         ready.set()
         await stop.wait()
         await runner.cleanup()
