@@ -29,8 +29,8 @@ import numpy as np
 import psutil
 from rich.progress import track
 
+from indexer.generation_id import GenerationId
 from indexer.link.canonical import link_to_local_file
-from indexer.store.generation_id import GenerationId
 from indexer.store.records import NewSubmission
 from indexer.store.stores import open_stores
 from indexer.types import Moment, Video

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from redis.asyncio import Redis
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.records import NewSubmission
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Moment, Vector, Video

@@ -30,8 +30,8 @@ import torch
 from bots.commands.library import index
 from bots.commands.replies import LinkOutcome, Replies, TextReply, TrainingProgress
 from bots.commands.training import manage_models, retrain
+from indexer.generation_id import GenerationId
 from indexer.link.canonical import file_url_to_path, link_to_local_file
-from indexer.store.generation_id import GenerationId
 from indexer.store.records import GenerationRecord
 from model.config import DEFAULT_CONFIG, read_training_config
 from model.data.pairs import assign_split

@@ -21,9 +21,9 @@ import numpy.typing as npt
 from qdrant_client import QdrantClient, models
 from rich.progress import track
 
+from indexer.generation_id import GenerationId
 from indexer.search.query import SearchQuery
 from indexer.search.search import find_moments
-from indexer.store.generation_id import GenerationId
 from indexer.store.records import NewSubmission
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
+from indexer.blobs import BlobStore
+from indexer.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from worker.settings import Settings
 

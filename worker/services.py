@@ -4,11 +4,11 @@ import threading
 
 from celery import Celery
 
+from indexer.blobs import BlobStore
 from indexer.decode.decoder import PyAvDecoder
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import IngestPipeline
 from indexer.sandbox.guard import SsrfGuard
-from indexer.store.blobs import BlobStore
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import VectorStore
 from worker.job_leases import JobLeases

@@ -12,8 +12,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
 from bots.i18n.translate import translate, use_locale
 from bots.slack import blocks, events
-from bots.slack.events import Body
-from bots.slack.message_links import find_message_links, parse_message
+from bots.slack.events import Body, find_message_links, parse_message
 from bots.slack.modal import CHANNEL_FIELD, FORM, VIDEO_FIELD, parse_form
 from bots.slack.parse_command import parse_text
 from bots.slack.render import COMMAND, CONFIRM, OPEN, PRESS

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from indexer.blobs import BlobStore, video_prefix
+from indexer.generation_id import GenerationId
 from indexer.images import read_frame
 from indexer.ingest.embedding import MomentVectors, embed_moments
 from indexer.ingest.segmentation import Segment, cut_into_segments, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, StageProgressCallback
 from indexer.stages import IndexStage
-from indexer.store.blobs import BlobStore, video_prefix
-from indexer.store.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.publishing import MomentPublisher
 from indexer.store.records import VideoRecord

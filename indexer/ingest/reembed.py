@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from indexer.blobs import BlobStore
 from indexer.errors import CorruptFileError
+from indexer.generation_id import GenerationId
 from indexer.images import read_frame
 from indexer.ingest.embedding import MomentVectors, embed_moments
 from indexer.ports import Encoder
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.moments import MomentStore
 from indexer.store.reembedding import ReembeddingStore

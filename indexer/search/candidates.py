@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from math import log
 from typing import Final, TypeAlias
 
+from indexer.generation_id import GenerationId
 from indexer.hits import MatchKind
 from indexer.lexical import query_words
 from indexer.search.fusion import RankedEntry
 from indexer.search.query import MATCH_KINDS, DenseVectors, TextQuery
-from indexer.store.generation_id import GenerationId
 from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
 from indexer.types import Vector

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import numpy as np
 
+from indexer.generation_id import GenerationId
 from indexer.hits import MatchKind
 from indexer.ports import Encoder
-from indexer.store.generation_id import GenerationId
 from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
 from indexer.types import Picture, Vector

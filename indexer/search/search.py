@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
+from indexer.generation_id import GenerationId
 from indexer.hits import Hit, MatchKind, MatchReason
 from indexer.lexical import snippet
 from indexer.link.canonical import link_to_second
@@ -14,7 +15,6 @@ from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_
 from indexer.search.query import SearchQuery, embed_query, read_examples
 from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
 from indexer.stages import SearchStage
-from indexer.store.generation_id import GenerationId
 from indexer.store.moments import MomentStore
 from indexer.store.records import Submission
 from indexer.store.submissions import SubmissionStore

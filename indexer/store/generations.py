@@ -8,7 +8,7 @@ generation.
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from indexer.store.generation_id import LIVE_ALIAS, PREVIOUS_ALIAS, GenerationId, alias_name, is_moment_collection
+from indexer.generation_id import LIVE_ALIAS, PREVIOUS_ALIAS, GenerationId, alias_name, is_moment_collection
 from indexer.store.records import RECORDS, GenerationRecord, RetrainRecord, from_payload, to_payload
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any, Final
 
 from indexer.errors import NewerStoreError
+from indexer.generation_id import is_moment_collection
 from indexer.lexical import document_words
-from indexer.store.generation_id import is_moment_collection
 from indexer.store.records import RECORDS, SCHEMA
 from indexer.vectors.vector_store import Filter, Payload, StoredPoint, VectorStore
 

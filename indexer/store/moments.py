@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from indexer.errors import GenerationMismatchError
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.records import Scopes, each_scope
 from indexer.types import Vector

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from indexer.errors import GenerationMismatchError
+from indexer.generation_id import GenerationId
 from indexer.lexical import document_words
-from indexer.store.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.records import RECORDS, SCHEMA, IndexStatus, Submission, VideoRecord, space_of_scope
 from indexer.store.videos import VideoStore

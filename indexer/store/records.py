@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 from uuid import UUID, uuid5
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 
 RECORDS: Final = "records"
 """Name of the collection that holds all records."""

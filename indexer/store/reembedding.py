@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence, Set
 
+from indexer.generation_id import GenerationId
 from indexer.lexical import document_words
-from indexer.store.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.publishing import UNPUBLISHED, UPSERT_BATCH, MomentPublisher, read_scopes
 from indexer.store.records import RECORDS, SCHEMA, Submission, space_of_scope

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import is_moment_collection
+from indexer.blobs import BlobStore
+from indexer.generation_id import is_moment_collection
 from indexer.store.records import FINDABLE, RECORDS, Submission, VideoRecord, VoteRecord
 from indexer.vectors.vector_store import Filter, VectorStore
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from indexer.blobs import BlobStore
 from indexer.fetch.fetcher import YtDlpFetcher
-from indexer.store.blobs import BlobStore
 from indexer.store.stores import Stores
 from indexer.types import FetchResult
 from indexer.vectors.edge import EdgeVectorStore

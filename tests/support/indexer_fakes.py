@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
+from indexer.generation_id import GenerationId
 from indexer.ingest.reembed import reembed_missing
 from indexer.ports import Encoder
 from indexer.search.query import SearchQuery
 from indexer.search.search import ResultPage, find_moments
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
 from indexer.store.records import NewSubmission, RemovedVideos, Scopes, VideoRecord
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.records import NewSubmission
 from indexer.types import Moment
 from tests.support.callers import ADMIN, ANN

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer_fakes import FakeEncoder, make_moments, make_video
 from worker.handlers.registry import build_handlers

@@ -13,8 +13,8 @@ from kombu.exceptions import OperationalError
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
+from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
-from indexer.store.blobs import BlobStore
 from worker.client import relay
 from worker.ops.logs import bind_correlation_id, current_correlation_id
 from worker.protocol.base import CallFailedError, Request, WireModel

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from indexer.store.blobs import BlobStore, video_prefix
+from indexer.blobs import BlobStore, video_prefix
 from indexer.store.records import NewSubmission, RemovedVideos
 from indexer.store.removals import RemovalStore
 from indexer.store.retention import delete_old_frames, delete_old_votes

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from indexer.store.blobs import BlobStore, video_prefix
+from indexer.blobs import BlobStore, video_prefix
 from indexer.store.publishing import MomentPublisher
 from indexer.store.records import IndexStatus
 from indexer.store.removals import RemovalStore

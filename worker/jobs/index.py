@@ -11,11 +11,11 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from indexer.blobs import BlobStore, video_prefix
 from indexer.errors import StoreUnavailableError, store_error
 from indexer.ingest.ingest import IngestPipeline
 from indexer.ingest.reembed import reembed_video
 from indexer.stages import IndexStage
-from indexer.store.blobs import BlobStore, video_prefix
 from indexer.store.records import IndexStatus, VideoRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases

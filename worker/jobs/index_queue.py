@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.records import IndexStatus, VideoRecord
 from indexer.store.reembedding import ReembeddingStore

@@ -3,7 +3,7 @@
 A space's own models lie below `spaces/<space>/`, so that they can be deleted with the space.
 """
 
-from indexer.store.generation_id import GenerationId, space_slug
+from indexer.generation_id import GenerationId, space_slug
 
 
 def space_prefix(space: str | None) -> str:

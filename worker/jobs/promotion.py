@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
+from indexer.blobs import BlobStore
+from indexer.generation_id import GenerationId
 from worker.jobs.model_blobs import report_prefix
 from worker.jobs.progress import ProgressReporter
 from worker.model_cache import ModelCache

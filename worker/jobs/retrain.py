@@ -15,9 +15,9 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject
 
+from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases

@@ -5,7 +5,7 @@ from typing import Final
 
 from celery import Celery
 
-from indexer.store.generation_id import space_slug
+from indexer.generation_id import space_slug
 from indexer.store.generations import RetrainStore
 from worker.job_leases import JobLeases
 from worker.protocol.queues import CATCH_UP_TASK, RETRAIN_TASK

@@ -6,9 +6,9 @@ from functools import partial
 
 from celery.exceptions import Reject
 
+from indexer.blobs import BlobStore
+from indexer.generation_id import GenerationId
 from indexer.ingest.reembed import reembed_missing
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
 from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from indexer.atomic_write import write_atomically
+from indexer.blobs import BlobStore
 from indexer.errors import CorruptFileError
 from indexer.images import read_frame
-from indexer.store.blobs import BlobStore
 from indexer.store.records import VoteRecord
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import StoredPoint

@@ -21,8 +21,8 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import LIVE_ALIAS, is_moment_collection
+from indexer.blobs import BlobStore
+from indexer.generation_id import LIVE_ALIAS, is_moment_collection
 from indexer.store.records import FINDABLE, RECORDS, SCHEMA, IndexStatus, VideoRecord
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter, VectorStore

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import LIVE_ALIAS, GenerationId
+from indexer.generation_id import LIVE_ALIAS, GenerationId
 from worker.jobs.model_blobs import adapter_prefix
 from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 from worker.settings import Settings

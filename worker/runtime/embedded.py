@@ -10,7 +10,7 @@ from celery import Celery
 from filelock import FileLock, Timeout
 from pydantic import SecretStr
 
-from indexer.store.blobs import BlobStore
+from indexer.blobs import BlobStore
 from worker.client.queue_client import QueueClient
 from worker.model_cache import ModelLoader, load_preset, train_preset
 from worker.protocol.queues import QUEUES

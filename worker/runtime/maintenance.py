@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
-from indexer.store.blobs import BlobStore
+from indexer.blobs import BlobStore
 from indexer.vectors.vector_store import VectorStore
 from worker.ops.backup import (
     BackupRefusedError,

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from indexer.blobs import BlobStore
 from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import CorruptFileError
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import MAX_SOURCE_CHARS, IngestPipeline, collect_text
 from indexer.ingest.segmentation import Segment
 from indexer.ports import StageProgressCallback
-from indexer.store.blobs import BlobStore
 from indexer.store.stores import Stores
 from indexer.types import Caption, DecodeResult, FetchResult, SampledFrame
 from tests.support.film import Film, Pictures, Subtitles, write_film

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexer.blobs import BlobStore
+from indexer.generation_id import GenerationId
 from indexer.ingest.embedding import mean_vector
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer_fakes import (

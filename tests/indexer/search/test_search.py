@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import GenerationMismatchError
+from indexer.generation_id import GenerationId
 from indexer.hits import Hit, MatchKind, MatchReason
 from indexer.search.search import ResultPage
-from indexer.store.generation_id import GenerationId
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import VectorStore

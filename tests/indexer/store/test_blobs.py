@@ -12,8 +12,8 @@ import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
+from indexer.blobs import BlobStore, video_prefix
 from indexer.errors import DiskFullError, StoreUnavailableError
-from indexer.store.blobs import BlobStore, video_prefix
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def test_unwritable_folder_raises_store_unavailable(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from indexer.store.blobs import BlobStore
+from indexer.blobs import BlobStore
 blobs = BlobStore(sys.argv[1])
 print("ready", flush=True)
 while True:

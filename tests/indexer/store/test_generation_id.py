@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.store.generation_id import LIVE_ALIAS, GenerationId, alias_name, space_slug
+from indexer.generation_id import LIVE_ALIAS, GenerationId, alias_name, space_slug
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import io
 import pytest
 from PIL import Image
 
+from indexer.blobs import BlobStore
 from indexer.errors import GenerationMismatchError
+from indexer.generation_id import GenerationId
 from indexer.ingest.reembed import reembed_video
 from indexer.search.search import ResultPage
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
 from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from indexer.errors import NewerStoreError
+from indexer.generation_id import GenerationId
 from indexer.lexical import document_words, query_words
-from indexer.store.generation_id import GenerationId
 from indexer.store.records import (
     RECORDS,
     SCHEMA,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
+from indexer.blobs import BlobStore
+from indexer.generation_id import GenerationId
 from indexer.store.publishing import moment_point
 from indexer.store.records import VoteRecord
 from indexer.store.retention import delete_old_frames, delete_old_votes

@@ -1,6 +1,6 @@
 """The record of the running retrain."""
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.generations import RetrainStore
 from indexer.store.records import RetrainRecord
 from indexer.store.stores import Stores

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from indexer.errors import GenerationMismatchError
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.records import IndexStatus, RemovedVideos
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorQuery, VectorStore

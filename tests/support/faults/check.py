@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import redis
 
+from indexer.generation_id import LIVE_ALIAS
 from indexer.link.canonical import canonicalize
-from indexer.store.generation_id import LIVE_ALIAS
 from indexer.store.records import RECORDS, VideoRecord
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter, StoredPoint, VectorStore

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.blobs import video_prefix
 from indexer.errors import StoreUnavailableError
-from indexer.store.blobs import video_prefix
 from indexer.store.records import NewSubmission
 from indexer.store.removals import LATE_WRITES_S
 from indexer.store.stores import open_stores

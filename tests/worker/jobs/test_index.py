@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from indexer.blobs import video_prefix
 from indexer.errors import StoreUnavailableError, VideoNotFoundError
 from indexer.ingest.ingest import IngestPipeline
 from indexer.stages import IndexStage
-from indexer.store.blobs import video_prefix
 from indexer.store.records import IndexStatus, NewSubmission, VideoRecord
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter

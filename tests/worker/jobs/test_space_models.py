@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from indexer.store.generation_id import GenerationId
+from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, NewSubmission
 from tests.support.callers import ADMIN, OTHER_SPACE
 from tests.support.clips import write_clip

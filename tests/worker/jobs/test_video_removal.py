@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
+from indexer.blobs import video_prefix
 from indexer.errors import StoreUnavailableError
 from indexer.link.canonical import canonicalize
-from indexer.store.blobs import video_prefix
 from indexer.store.records import NewSubmission, VoteRecord, submission_id
 from indexer.store.removals import LATE_WRITES_S
 from indexer.store.stores import open_stores

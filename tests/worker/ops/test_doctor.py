@@ -8,10 +8,10 @@ import certifi
 import pytest
 
 from bots.commands.doctor import describe_check
+from indexer.blobs import BlobStore
 from indexer.errors import SiteUnreachableError
+from indexer.generation_id import GenerationId
 from indexer.sandbox.guard import HostResolver
-from indexer.store.blobs import BlobStore
-from indexer.store.generation_id import GenerationId
 from model.evaluation.published import read_published_figures
 from model.loader import compute_generation
 from tests.support.network import free_port
