@@ -10,6 +10,7 @@ IndexerError
 ├── FetchError                    the site did not deliver
 │   ├── VideoNotFoundError
 │   ├── NoVideoError              a page without a video
+│   ├── SlackFileError            a file of a Slack workspace whose files cannot be fetched
 │   ├── TooLongError
 │   ├── TooLargeError
 │   ├── LiveStreamError
@@ -83,6 +84,12 @@ class NoVideoError(FetchError):
 
 
 class TooLongError(FetchError):
+class SlackFileError(FetchError):
+    """A file of a Slack workspace whose files cannot be fetched."""
+
+    code = "slack_file"
+
+
     code = "too_long"
 
 

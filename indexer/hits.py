@@ -52,5 +52,7 @@ class Hit:
     submitter: str
     submitted_at: str
     """ISO time, UTC."""
+    message_id: str | None = None
+    """The chat message that contained the link."""
     words_only: bool = False
     """Whether the video's pictures could not be fetched."""

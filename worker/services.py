@@ -1,6 +1,8 @@
 """Composition root of the workers: builds every service once from the settings."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from celery import Celery
 
@@ -26,6 +28,7 @@ from worker.settings import Settings
 from worker.user_data import NoUserDataKeys, RedisUserDataKeys, UserDataKeys
 from worker.vector_store import open_vector_store
 
+from worker.slack_files import make_headers
 
 class Services:
     """The services of one process. Stores and caches are attributes; methods build the jobs that use them."""
@@ -134,6 +137,7 @@ class Services:
                 max_duration_s=settings.max_duration_s,
                 timeout_s=settings.decode_timeout_s,
                 memory_limit_bytes=settings.memory_limit_bytes,
+            make_headers=partial(make_headers, settings),
                 wants_speech=settings.speech,
                 stopping=self.stopping,
             ),

@@ -19,7 +19,6 @@ from bots.commands.replies import (
     Reply,
     TextReply,
     format_length,
-    format_origin,
 )
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, format_count, translate
@@ -188,7 +187,9 @@ def _make_library_item(entry: LibraryEntry) -> LibraryItem:
         state=translate(_STATES[entry.status]),
         moments=entry.moments,
         length=format_length(entry.duration_s),
-        added=format_origin(entry.submitter, entry.submitted_at),
+        submitter=clean_text(entry.submitter),
+        submitted_at=entry.submitted_at,
+        message_id=entry.message_id,
         thumbnail=entry.thumbnail,
         problem=translate(entry.code) if entry.code else None,
     )

@@ -104,8 +104,9 @@ class Card:
     """`0:12–0:18`"""
     length: str | None
     """Length of the video as `1:02:03`, if it is known."""
-    added: str
-    """`added by ada, 21 Nov 2026`"""
+    submitter: str
+    submitted_at: str
+    """ISO time, UTC. Each frontend shows the day in its reader's time zone (`format_origin`)."""
     why: tuple[str, ...]
     score: float
     more: int
@@ -113,6 +114,8 @@ class Card:
     thumbnail: str | None
     """Key in the blob store."""
     words_only: bool = False
+    message_id: str | None = None
+    """The chat message that contained the link."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,12 @@ class LibraryItem:
     """The status in words."""
     moments: int
     length: str | None
-    added: str
+    submitter: str
+    submitted_at: str
+    """ISO time, UTC."""
     thumbnail: str | None
+    message_id: str | None = None
+    """The chat message that contained the link."""
     problem: str | None = None
     """A sentence that says why the video failed or why only its words could be indexed."""
 
@@ -263,7 +270,6 @@ def format_length(duration_s: float | None) -> str | None:
     return None if duration_s is None else format_clock(duration_s)
 
 
-def format_origin(submitter: str, submitted_at: str) -> str:
-    """Return who added a video and on which day; the day is left out if `submitted_at` (ISO) is empty."""
-    who, day = clean_text(submitter), format_date(submitted_at)
-    return translate(Msg.ADDED_BY_ON, who=who, date=day) if day else translate(Msg.ADDED_BY, who=who)
+def format_origin(submitter: str, day: str = "") -> str:
+    """Return who added a video and on which day, if `day` is not empty, in the form of the frontend."""
+    return translate(Msg.ADDED_BY_ON, who=submitter, date=day) if day else translate(Msg.ADDED_BY, who=submitter)

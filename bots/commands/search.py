@@ -18,7 +18,6 @@ from bots.commands.replies import (
     Shared,
     TextReply,
     format_length,
-    format_origin,
 )
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, format_span, translate
@@ -165,7 +164,9 @@ def _make_card(hit: Hit) -> Card:
         end_s=hit.end_s,
         time=format_span(hit.start_s, hit.end_s),
         length=format_length(hit.duration_s),
-        added=format_origin(hit.submitter, hit.submitted_at),
+        submitter=clean_text(hit.submitter),
+        submitted_at=hit.submitted_at,
+        message_id=hit.message_id,
         why=tuple(_explain(why) for why in hit.why),
         score=hit.score,
         more=hit.more,

@@ -10,6 +10,7 @@ import discord
 import structlog
 
 from bots.chat.background_tasks import BackgroundTasks
+from bots.chat.proxy import find_proxy
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
 from bots.discord import buttons, commands, identity
@@ -49,6 +50,7 @@ class Bot(discord.AutoShardedClient):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+            proxy=find_proxy(discord.http.Route.BASE),
             **options,
         )
         self.chat = chat
@@ -157,7 +159,7 @@ class Bot(discord.AutoShardedClient):
         caller = identity.caller_from_message(message)
         settings = await self.chat.settings(caller)
         locale = settings.language or str(message.guild.preferred_locale if message.guild else "")
-        args = {"message_id": str(message.id), "links": links}
+        args = {"message_id": str(message.id), "links": await self.responder.signer.sign_links(links)}
         await self._serve_under_message(args, message.channel.id, caller, locale)
 
     async def _remove_message(self, guild_id: int | None, channel_id: int, message_id: int) -> None:

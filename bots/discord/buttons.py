@@ -14,6 +14,20 @@ EMPTY_VALUE: Final = "unset"
 """Means an empty value in a menu, because Discord refuses empty ones."""
 
 
+WATCHABLE_CHANNELS: Final = (
+    discord.ChannelType.text,
+    discord.ChannelType.news,
+    discord.ChannelType.forum,
+    discord.ChannelType.media,
+    discord.ChannelType.voice,
+    discord.ChannelType.stage_voice,
+    discord.ChannelType.public_thread,
+    discord.ChannelType.private_thread,
+    discord.ChannelType.news_thread,
+)
+"""All channels in which people write. Threads and posts count as their channel, too."""
+
+
 class ButtonHandler(Protocol):
     """Answers the users of buttons and menus."""
 
@@ -101,9 +115,12 @@ class ChannelSelect(ui.DynamicItem[ui.ChannelSelect[Any]], template=r"rs#[a-z]+"
     def make(cls, name: str, ids: tuple[str, ...]) -> "ChannelSelect":
         """Make the menu of a setting that names the channels with these ids now."""
         chosen = [discord.SelectDefaultValue(id=int(id), type=discord.SelectDefaultValueType.channel) for id in ids]
-        kinds = [discord.ChannelType.text, discord.ChannelType.news, discord.ChannelType.forum]
         menu: ui.ChannelSelect[Any] = ui.ChannelSelect(
-            custom_id=f"rs#{name}", channel_types=kinds, min_values=0, max_values=25, default_values=chosen[:25]
+            custom_id=f"rs#{name}",
+            channel_types=list(WATCHABLE_CHANNELS),
+            min_values=0,
+            max_values=25,
+            default_values=chosen[:25],
         )
         return cls(menu)
 

@@ -63,6 +63,8 @@ class InteractionHandler:
             request = self._make_request(interaction, command, {}, caller, locale, ReplyMode.ANSWER)
             with self._tasks.track_current():
                 loaded = await self._load_args(request, args) if callable(args) else args
+                if loaded and "links" in loaded:
+                    loaded = {**loaded, "links": await self._responder.signer.sign_links(loaded["links"])}
                 if loaded is not None:
                     await self.chat.serve(replace(request, args=loaded), self._responder)
             if command == "settings":

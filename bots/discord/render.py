@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import discord
@@ -28,6 +29,7 @@ from bots.commands.replies import (
 )
 from bots.discord.buttons import ChannelSelect, CommandButton, ResultButton, SettingSelect
 from bots.i18n.messages import Msg
+    format_origin,
 from bots.i18n.translate import format_count, translate
 
 LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
@@ -109,7 +111,7 @@ def render_shared(reply: Shared) -> str:
     """
     card = reply.card
     introduction = translate(Msg.SHARED, who=f"<@{reply.by}>", query=escape(reply.query))
-    about = f"{introduction}\n**{escape(card.title)}** · {card.time} · {escape(card.added)}"
+    about = f"{introduction}\n**{escape(card.title)}** · {card.time} · {_render_origin(card)}"
     complete = f"{about}\n{card.moment_link}"
     return complete if len(complete) <= MAX_CONTENT_CHARS else about
 
@@ -147,7 +149,7 @@ def _render_card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
     facts = [
         jump,
         card.length,
-        escape(card.added, 60),
+        _render_origin(card),
         translate(Msg.MORE_INSIDE, count=card.more) if card.more else "",
     ]
     why = escape(" · ".join(card.why))
@@ -167,6 +169,12 @@ def _render_card_buttons(token: str | None, number: int) -> ui.ActionRow[Any]:
         ResultButton.make(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
         ResultButton.make(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
         ResultButton.make(token, "share", number, label=translate(Msg.SHARE), style=discord.ButtonStyle.primary),
+def _render_origin(shown: Card | LibraryItem) -> str:
+    """Return who added a video and when. Discord shows each reader the day in their own time zone and language."""
+    day = f"<t:{int(datetime.fromisoformat(shown.submitted_at).timestamp())}:D>" if shown.submitted_at else ""
+    return format_origin(escape(shown.submitter, 60), day)
+
+
     )
 
 
@@ -210,7 +218,7 @@ def _render_library(reply: LibraryPage) -> str:
 
 
 def _render_item(item: LibraryItem) -> str:
-    facts = [item.state, item.length, escape(item.added), item.problem]
+    facts = [item.state, item.length, _render_origin(item), item.problem]
     title = escape(item.title, 100)
     name = f"[{title}](<{item.link}>)" if len(item.link) <= MAX_LINK_CHARS else title
     return f"{name}\n-# {' · '.join(filter(None, facts))}"

@@ -13,7 +13,8 @@ from bots.chat.progress import is_interim
 from bots.chat.requests import ChatRequest
 from bots.commands.client import Client
 from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results, Shared, TextReply, is_success
-from bots.discord import render
+from bots.discord import identity, render
+from bots.discord.attachments import AttachmentSigner
 from bots.discord.render import RenderedMessage
 
 TOKEN_LIFETIME_S: Final = 15 * 60 - 20
@@ -43,11 +44,13 @@ class DiscordResponder:
         self._bot = bot
         self._client = client
         self._clock = clock
+        self.signer = AttachmentSigner(bot, clock)
 
     async def show(self, request: ChatRequest, reply: Reply) -> None:
         """Deliver a reply. Raises discord.py's errors if Discord refuses it."""
         if "mode" not in request.place:  # a request without a recipient
             return
+        reply = await self.signer.sign_reply(reply, identity.guild_of_space(request.caller.space))
         if request.place["mode"] == ReplyMode.UNDER_MESSAGE:
             await self._show_under_message(request, reply)
             return

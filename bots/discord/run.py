@@ -11,6 +11,7 @@ import aiohttp
 import discord
 import structlog
 
+from bots.chat.proxy import find_proxy
 from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.commands.client import Client
@@ -110,7 +111,7 @@ async def log_in(token: str) -> AsyncIterator[discord.Client]:
     """Log in a client for a few API calls, without a gateway connection. Raises `CommandError`."""
     # Reelseek has no voice features; without this discord.py warns that their libraries are missing.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    client = discord.Client(intents=discord.Intents.none())
+    client = discord.Client(intents=discord.Intents.none(), proxy=find_proxy(discord.http.Route.BASE))
     async with client:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):

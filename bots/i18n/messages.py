@@ -25,6 +25,10 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ),
     ErrorCode.FETCH_FAILED: "Couldn't download that video. Check that the link plays in a browser, then send it again.",
     ErrorCode.NOT_FOUND: "There's no video at that link. Check the link and send it again.",
+    ErrorCode.SLACK_FILE: (
+        "Reelseek can't open that Slack file. Upload it in a channel of this workspace, or ask your Reelseek "
+        "administrator to set the Slack bot token for the workers, too."
+    ),
     ErrorCode.NO_VIDEO: "No video was found on that page. Send a link to the video itself.",
     ErrorCode.TOO_LONG: "That video is too long to add here. Send a shorter one.",
     ErrorCode.TOO_LARGE: "That video file is too large to add here. Send a smaller one.",

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.dates import format_skeleton
@@ -24,6 +25,7 @@ from worker.protocol.error_codes import ErrorCode
 LANGUAGES: Final = ("en", "ko", "zh")
 CATALOGS_DIR: Final = Path(__file__).parent / "locale"
 _current_language: ContextVar[str] = ContextVar("current_language", default="en")
+_current_time_zone: ContextVar[ZoneInfo | None] = ContextVar("current_time_zone", default=None)
 
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 """Control characters and overrides of the text direction: with them, a title could draw over the screen."""
@@ -37,6 +39,20 @@ def use_locale(locale: str) -> Iterator[None]:
         yield
     finally:
         _current_language.reset(token)
+
+
+@contextmanager
+def use_time_zone(name: str | None) -> Iterator[None]:
+    """Format days in the time zone with this name in the block; None or an unknown name: the one of this machine."""
+    try:
+        zone = ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = None
+    token = _current_time_zone.set(zone)
+    try:
+        yield
+    finally:
+        _current_time_zone.reset(token)
 
 
 def choose_language(locale: str) -> str:
@@ -81,8 +97,13 @@ def format_span(start_s: float, end_s: float) -> str:
 
 
 def format_date(iso: str) -> str:
-    """Return the day of an ISO time as `Nov 21, 2026`, or an empty text for an empty one."""
-    return format_skeleton("yMMMd", datetime.fromisoformat(iso), locale=Locale(_current_language.get())) if iso else ""
+    """Return the day of an ISO time as `Nov 21, 2026` in the reader's time zone, or an empty text for an empty one."""
+    if not iso:
+        return ""
+    moment = datetime.fromisoformat(iso)
+    if moment.tzinfo:
+        moment = moment.astimezone(_current_time_zone.get())
+    return format_skeleton("yMMMd", moment.date(), locale=Locale(_current_language.get()))
 
 
 def clean_text(text: str) -> str:

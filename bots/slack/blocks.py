@@ -5,6 +5,7 @@ All text is plain, so that what users wrote can neither format, link nor notify.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 Block: TypeAlias = dict[str, Any]
@@ -87,6 +88,13 @@ def rich(*elements: Block) -> Block:
 def words(text: str, **style: bool) -> Block:
     element: Block = {"type": "text", "text": truncate(text, MAX_TEXT_CHARS)}
     return element | {"style": style} if style else element
+
+
+def day(at: str) -> Block:
+    """Return the day of an ISO time as an element of rich text, in the time zone and language of each reader."""
+    moment = datetime.fromisoformat(at)
+    fallback = moment.date().isoformat()
+    return {"type": "date", "timestamp": int(moment.timestamp()), "format": "{date_short}", "fallback": fallback}
 
 
 def link(url: str, text: str) -> Block:

@@ -1,20 +1,34 @@
 """The search form, which a shortcut opens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bots.chat.service import ChatService
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack import blocks
+from bots.slack.blocks import Block
 
 FORM: Final = "search"
 VIDEO_FIELD: Final = "in"
 CHANNEL_FIELD: Final = "where"
 
 
-def render_form() -> dict[str, Any]:
-    """Return the form. The user chooses a channel for the answer, because a shortcut has no channel of its own."""
+def render_loading_form() -> dict[str, Any]:
+    """Return the window before it is known who asks, and in which language: it has no words."""
+    return _make_window([blocks.section("⏳")])
+
+
+def render_denied_form(reason: Msg) -> dict[str, Any]:
+    """Return the window of a user who may see nothing of the library."""
+    return _make_window([blocks.section(translate(reason))])
+
+
+def render_form(locale: str) -> dict[str, Any]:
+    """Return the form. The user chooses a channel for the answer, because a shortcut has no channel of its own.
+
+    The form keeps its `locale` for what is said about it.
+    """
     text_input = {"type": "plain_text_input"}
     video_menu = {
         "type": "external_select",
@@ -27,20 +41,19 @@ def render_form() -> dict[str, Any]:
         "response_url_enabled": True,
     }
     example = {"placeholder": blocks.plain_text(translate(Msg.ASK_EXAMPLE), blocks.MAX_HEADER_CHARS)}
-    return {
-        "type": "modal",
-        "callback_id": FORM,
-        "title": blocks.plain_text("Reelseek"),
-        "submit": blocks.plain_text(translate(Msg.GO)),
-        "close": blocks.plain_text(translate(Msg.CLOSE)),
-        "blocks": [
-            blocks.field("words", translate(Msg.ASK), text_input | example, optional=True),
-            blocks.field("like", translate(Msg.LIKE), text_input, optional=True),
-            blocks.field("unlike", translate(Msg.UNLIKE), text_input, optional=True),
-            blocks.field(VIDEO_FIELD, translate(Msg.SEARCH_INSIDE), video_menu, optional=True),
-            blocks.field(CHANNEL_FIELD, translate(Msg.ANSWER_WHERE), channel_menu, optional=False),
-        ],
-    }
+    fields = [
+        blocks.field("words", translate(Msg.ASK), text_input | example, optional=True),
+        blocks.field("like", translate(Msg.LIKE), text_input, optional=True),
+        blocks.field("unlike", translate(Msg.UNLIKE), text_input, optional=True),
+        blocks.field(VIDEO_FIELD, translate(Msg.SEARCH_INSIDE), video_menu, optional=True),
+        blocks.field(CHANNEL_FIELD, translate(Msg.ANSWER_WHERE), channel_menu, optional=False),
+    ]
+    options = {"submit": blocks.plain_text(translate(Msg.GO)), "close": blocks.plain_text(translate(Msg.CLOSE))}
+    return _make_window(fields) | options | {"private_metadata": locale}
+
+
+def _make_window(shown: Sequence[Block]) -> dict[str, Any]:
+    return {"type": "modal", "callback_id": FORM, "title": blocks.plain_text("Reelseek"), "blocks": list(shown)}
 
 
 async def parse_form(view: Mapping[str, Any], space: str, chat: ChatService) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from bots.commands.replies import (
 from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
+    format_origin,
 from bots.slack import blocks
 from bots.slack.blocks import Block, SlackMessage
 
@@ -135,7 +136,7 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
     file_id = file_ids.get(card.thumbnail or "")
     accessory = blocks.picture(file_id, _make_alt_text(card)) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
-    about = " · ".join(filter(None, [card.time, card.length, *card.why, card.added, more]))
+    about = " · ".join(filter(None, [card.time, card.length, *card.why, more]))
     buttons = [
         _make_result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
         _make_result_button(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
@@ -146,7 +147,8 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
     if len(card.moment_link) <= blocks.MAX_URL_CHARS:
         action_id, value = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
         buttons.insert(0, blocks.button(f"▶ {translate(Msg.OPEN)}", action_id, value, url=card.moment_link))
-    return [blocks.section(f"{card.title}\n{about}", accessory), blocks.actions(buttons)]
+    origin = blocks.rich(blocks.words(f"{format_origin(card.submitter)}, "), blocks.day(card.submitted_at))
+    return [blocks.section(f"{card.title}\n{about}", accessory), origin, blocks.actions(buttons)]
 
 
 def _make_alt_text(card: Card) -> str:
@@ -179,9 +181,9 @@ def _render_library(page: LibraryPage) -> SlackMessage:
 
 
 def _render_item(item: LibraryItem) -> Block:
-    about = " · ".join(filter(None, [item.state, item.length, item.added, item.problem]))
+    about = " · ".join(filter(None, [item.state, item.length, item.problem, format_origin(item.submitter)]))
     title = blocks.link(item.link, item.title) if "://" in item.link else blocks.words(item.title, bold=True)
-    return blocks.rich(title, blocks.words(f"\n{about}"))
+    return blocks.rich(title, blocks.words(f"\n{about}, "), blocks.day(item.submitted_at))
 
 
 # ---- progress ----

@@ -12,7 +12,7 @@ from bots.commands.replies import TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from bots.slack.home import render_denied_home, render_home
-from bots.slack.modal import render_form
+from bots.slack.modal import render_denied_form, render_form, render_loading_form
 from bots.slack.responder import Delivery, SlackResponder
 from bots.slack.users import SlackUserRef, UserDirectory
 from bots.slack.workspaces import WorkspaceClients
@@ -68,11 +68,14 @@ class RequestRunner:
             await self.chat.record_opened(user.caller, token, number)
 
     async def open_form(self, ref: SlackUserRef, trigger_id: str) -> None:
-        """Open the search form."""
-        user = await self.users.resolve(ref)
+        """Open the search form: at once, because Slack waits for 3 s, and with its fields once the user is known."""
         web = await self.workspaces.web_client(ref.team)
-        with use_locale(user.locale):
-            await web.views_open(trigger_id=trigger_id, view=render_form())
+        opened = await web.views_open(trigger_id=trigger_id, view=render_loading_form())
+        user = await self.users.resolve(ref)
+        locale = (await self.chat.settings(user.caller)).language or user.locale
+        with use_locale(locale):
+            form = render_denied_form(user.denied_reason) if user.denied_reason else render_form(locale)
+            await web.views_update(view_id=opened["view"]["id"], view=form)
 
     async def publish_home(self, ref: SlackUserRef) -> None:
         """Update a user's Home tab."""

@@ -127,7 +127,7 @@ async def running_app(
         if settings.slack_signing_secret is not None:
             yield RunningApp(requests, await stack.enter_async_context(_listen(settings, app)))
         else:
-            socket = await stack.enter_async_context(_socket_mode(settings, app, ping_interval_s))
+            socket = await stack.enter_async_context(_socket_mode(settings, app, ping_interval_s, workspaces.proxy))
             yield RunningApp(requests, socket=socket)
 
 
@@ -160,8 +160,8 @@ async def verify_tokens(settings: Settings, workspaces: WorkspaceClients) -> str
     return team
 
 
-class _TimedApp(AsyncApp):
-    """Measures how long Slack waits for each acknowledgement."""
+class _App(AsyncApp):
+    """Measures how long Slack waits for each acknowledgement, and heeds NO_PROXY."""
 
     def __init__(self, metrics: Metrics, **options: Any) -> None:
         super().__init__(**options)
@@ -171,10 +171,15 @@ class _TimedApp(AsyncApp):
         with self._metrics.time_acknowledgement(PLATFORM):
             return await super().async_dispatch(req)
 
+    def _init_context(self, req: AsyncBoltRequest) -> None:
+        super()._init_context(req)
+        # The library makes a client for each request, which takes the proxy of the environment in any case.
+        req.context["client"].proxy = self.client.proxy
+
 
 def _make_app(settings: Settings, workspaces: WorkspaceClients, requests: RequestRunner, metrics: Metrics) -> AsyncApp:
     secret = settings.slack_signing_secret
-    return _TimedApp(
+    return _App(
         metrics,
         name="reelseek",
         client=workspaces.make_client(workspaces.token),
@@ -215,11 +220,12 @@ def _make_oauth_settings(
 
 @asynccontextmanager
 async def _socket_mode(
-    settings: Settings, app: AsyncApp, ping_interval_s: float
+    settings: Settings, app: AsyncApp, ping_interval_s: float, proxy: str | None
 ) -> AsyncIterator[AsyncSocketModeHandler]:
     token = settings.slack_app_token
     assert token is not None  # noqa: S101  # `make_workspace_clients` has checked it
     handler = AsyncSocketModeHandler(app, token.get_secret_value(), ping_interval=ping_interval_s)
+    handler.client.proxy = proxy
     try:
         await handler.connect_async()  # type: ignore[no-untyped-call]  # the library has no types here
         yield handler

@@ -14,6 +14,8 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bots.chat.proxy import find_proxy
+
 API_URL: Final = AsyncWebClient.BASE_URL
 TIMEOUT_S: Final = 15
 
@@ -32,6 +34,11 @@ class WorkspaceClients:
     store: AsyncInstallationStore | None = None
     _clients: dict[str, AsyncWebClient] = field(default_factory=dict)
 
+    @property
+    def proxy(self) -> str | None:
+        """The proxy for Slack. Slack's library would not heed NO_PROXY."""
+        return find_proxy(self.api_url)
+
     async def web_client(self, team: str) -> AsyncWebClient:
         """Return the client of a workspace. Raises `NotInstalledError`."""
         token = self.token or await self._load_token(team)
@@ -41,17 +48,21 @@ class WorkspaceClients:
 
     def make_client(self, token: str | None) -> AsyncWebClient:
         """Make a client that waits as long as a rate limit demands, and retries once if a call fails."""
-        return AsyncWebClient(
+        client = AsyncWebClient(
             token=token,
             base_url=self.api_url,
             session=self.session,
             timeout=TIMEOUT_S,
             retry_handlers=_make_retry_handlers(),
         )
+        client.proxy = self.proxy
+        return client
 
     def response_client(self, url: str) -> AsyncWebhookClient:
         """Make a client for the response URL of an interaction."""
-        return AsyncWebhookClient(url, session=self.session, timeout=TIMEOUT_S, retry_handlers=_make_retry_handlers())
+        client = AsyncWebhookClient(url, session=self.session, timeout=TIMEOUT_S, retry_handlers=_make_retry_handlers())
+        client.proxy = self.proxy
+        return client
 
     async def _load_token(self, team: str) -> str:
         bot = await self.store.async_find_bot(enterprise_id=None, team_id=team) if self.store else None

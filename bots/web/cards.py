@@ -21,8 +21,9 @@ from bots.commands.replies import (
     TrainingProgress,
     is_success,
 )
+    format_origin,
 from bots.i18n.messages import Msg
-from bots.i18n.translate import format_count, translate
+from bots.i18n.translate import format_count, format_date, translate
 from worker.protocol.library import IndexStatus
 
 MIN_CARD_WIDTH: Final = 260
@@ -64,7 +65,7 @@ def render_caption(card: Card) -> str:
 def render_video(entry: LibraryItem, thumbnail: bytes | None) -> str:
     """Return a video of the library."""
     moments = format_count(entry.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
-    about = " · ".join(escape(part) for part in (moments, entry.added) if part)
+    about = " · ".join(escape(part) for part in (moments, _format_origin(entry)) if part)
     state = (
         "" if entry.status is IndexStatus.INDEXED else f'<span class="rs-{entry.status}">{escape(entry.state)}</span>'
     )
@@ -128,7 +129,7 @@ def escape_markdown(text: str) -> str:
 
 
 def _draw_text_lines(card: Card, time: str | None) -> str:
-    about = " · ".join(escape(part) for part in (time, card.added) if part)
+    about = " · ".join(escape(part) for part in (time, _format_origin(card)) if part)
     why = "".join(f"<span>{escape(reason)}</span>" for reason in card.why)
     return (
         f'<div class="rs-title" title="{escape(card.title)}">{escape(card.title)}</div>'
@@ -141,3 +142,7 @@ def _draw_picture(thumbnail: bytes | None, title: str, badge: str | None) -> str
     style = f"--picture:url(data:image/jpeg;base64,{data})" if data else ""
     label = f"<b>{escape(badge)}</b>" if badge else ""
     return f'<div class="rs-picture" role="img" aria-label="{escape(title)}" style="{style}">{label}</div>'
+def _format_origin(shown: Card | LibraryItem) -> str:
+    return format_origin(shown.submitter, format_date(shown.submitted_at))
+
+

@@ -10,7 +10,7 @@ import structlog
 
 from bots.chat.parsing import Conversation
 from bots.commands.replies import Replies, Reply
-from bots.i18n.translate import use_locale
+from bots.i18n.translate import use_locale, use_time_zone
 from bots.web.async_bridge import AsyncBridge, ConversationTurn
 from worker.protocol.base import Caller, CallFailedError
 
@@ -49,7 +49,7 @@ class Session:
 
 
 def in_visitor_language(run: Callable[P, None]) -> Callable[P, None]:
-    """Decorate a function so that it, and what the bridge runs for it, uses the language of the visitor's browser.
+    """Decorate a function so that it, and what the bridge runs for it, uses language and time zone of the browser.
 
     Streamlit runs code of the page in three ways, each with the empty context of a thread: the script, callbacks of
     buttons, and fragments that repeat.
@@ -57,7 +57,7 @@ def in_visitor_language(run: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(run)
     def run_translated(*args: P.args, **kwargs: P.kwargs) -> None:
-        with use_locale(st.context.locale or ""):
+        with use_locale(st.context.locale or ""), use_time_zone(st.context.timezone):
             run(*args, **kwargs)
 
     return run_translated

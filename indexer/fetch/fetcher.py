@@ -1,12 +1,12 @@
 """Fetcher adapter: runs `fetch_worker` or `playlist_worker` of this package in a sandboxed child process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from indexer.errors import FetchDeadlineError, FetchError
+from indexer.errors import FetchDeadlineError, FetchError, NoVideoError, SlackFileError
 from indexer.link.canonical import Link, canonicalize, file_url_to_path, link_to_local_file
 from indexer.ports import StageProgressCallback
 from indexer.sandbox.child import ProgressCallback, ResourceLimits
@@ -40,6 +40,8 @@ class YtDlpFetcher:
     resolve: HostResolver = resolve_host
     stopping: Event | None = None
 
+    make_headers: Callable[[str], Mapping[str, str]] = lambda address: {}
+    """Returns the headers that authorize the download of a canonical address. Raises `FetchError`."""
     def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
         """Download a link's metadata and its smallest sufficient file into `folder`.
 
@@ -52,10 +54,17 @@ class YtDlpFetcher:
         SsrfGuard(self.allow_networks, self.proxy, self.resolve).check_url(canonical.fetch_url)
         progress(IndexStage.FETCH, 0.0)
         limits = ResourceLimits(self.timeout_s, self.memory_limit_bytes, self.max_bytes + _FILE_LIMIT_MARGIN_BYTES)
-        request = self._build_request(canonical.fetch_url, folder)
-        response = self._run(
-            "indexer.fetch.fetch_worker", request, limits, folder, lambda share: progress(IndexStage.FETCH, share)
-        )
+        headers = dict(self.make_headers(canonical.url))
+        request = self._build_request(canonical.fetch_url, folder) | {"headers": headers}
+        try:
+            response = self._run(
+                "indexer.fetch.fetch_worker", request, limits, folder, lambda share: progress(IndexStage.FETCH, share)
+            )
+        except NoVideoError as error:
+            if not headers:
+                raise
+            # Slack answers a wrong token with its sign-in page.
+            raise SlackFileError(str(error)) from error
         progress(IndexStage.FETCH, 1.0)
         return _parse_response(canonical, folder, response)
 

@@ -98,6 +98,7 @@ def _build_hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission
         more=ranked.more,
         submitter=submission.submitter,
         submitted_at=submission.at,
+        message_id=submission.message_id,
         **{key: moment.payload[key] for key in keys},
     )
 

@@ -405,3 +405,5 @@ def _status(video: FakeVideo) -> IndexStatus:
     if video.words_only:
         return IndexStatus.WORDS_ONLY
     return IndexStatus.WAITING if video.waiting else IndexStatus.INDEXED
+        message_id=video.message_id,
+        message_id=video.message_id,

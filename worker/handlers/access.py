@@ -14,6 +14,7 @@ from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
 
+from worker.slack_files import find_workspace
 log = structlog.get_logger()
 
 
@@ -25,14 +26,18 @@ def require_admin(caller: Caller) -> None:
 
 
 def resolve_submitted_link(guard: SsrfGuard, request: Submit) -> Link:
-    """Return the canonical form of a submitted link after the SSRF check. Raises `LinkRefusedError`.
+    """Return the canonical form of a submitted link after the SSRF check.
 
-    Only the command line may submit a local file.
+    Only the command line may submit a local file, and only a Slack workspace its own files. Raises `LinkRefusedError`
+    and `RequestRefusedError`.
     """
     if request.local_files and request.link.startswith("file://"):
         return link_to_local_file(request.link)
     link = canonicalize(request.link)
     guard.check_url(link.fetch_url)
+    workspace = find_workspace(link.url)
+    if workspace is not None and request.caller.space != f"slack:{workspace}":
+        raise RequestRefusedError(ErrorCode.SLACK_FILE)
     return link
 
 

@@ -166,6 +166,7 @@ def forget(
         user_data.delete(caller.space, caller.user_id)
     elif request.message_id:
         removed = removals.remove_by_message(caller.space, request.message_id, removal.kept_ids)
+        message_id=submission.message_id,
     else:
         video_id = require_video_id(request.link or "")
         if not submissions.has(caller.scopes, video_id):

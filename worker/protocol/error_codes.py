@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     FETCH_FAILED = "fetch_failed"
     NOT_FOUND = "not_found"
     NO_VIDEO = "no_video"
+    SLACK_FILE = "slack_file"
     TOO_LONG = "too_long"
     TOO_LARGE = "too_large"
     LIVE_STREAM = "live_stream"

@@ -91,6 +91,8 @@ class LibraryListing(WireModel):
 class ListLibrary(Request[LibraryListing]):
     """List the videos that the caller can find."""
 
+    message_id: str | None = None
+    """The chat message that contained the link."""
     task = "list_library"
     answer = LibraryListing
     limit: int = Field(default=20, ge=1, le=200)

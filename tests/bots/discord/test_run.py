@@ -9,17 +9,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.connect import CommandError
 from bots.discord import run
+from bots.discord.bot import Bot
 from bots.discord.check import check_discord
 from bots.discord.guilds import GUILDS_NOTE
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
+from tests.support.discord.bot import run_bot
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import FakeDiscord, redirect_discord_py
 from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, SPACE, make_guild
 from tests.support.fake_client import FakeClient
+from tests.support.proxy import run_fake_proxy
 from tests.support.redis import running_redis
 from tests.support.waiting import wait_until
 from worker.ops.health import FrontendHealth
@@ -231,3 +235,17 @@ async def test_guild_changes_are_recorded_after_a_redis_outage(
             await wait_until(both_recorded)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_bot_reaches_discord_through_the_proxy_of_the_environment(
+    server: FakeDiscord, chat: ChatService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its API, its gateway and what is asked at the start."""
+    async with run_fake_proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        assert (await run.fetch_application(TOKEN)).id == APPLICATION
+        assert set(proxy.hosts) == {urlsplit(server.url).netloc}
+        async with run_bot(Bot(chat), server):
+            await server.wait_for_answer(await server.command(EVE, "status"), "videos")
+    assert len(proxy.hosts) > len(server.requests) - 1

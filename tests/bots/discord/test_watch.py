@@ -1,16 +1,18 @@
 """Channels whose links are added automatically."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
+from tests.support.discord import limits
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.records import Fault
 from tests.support.discord.server import FakeDiscord
-from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD, SPACE
+from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD, SPACE, STAMP
 from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
 from worker.protocol.base import CallFailedError
@@ -36,6 +38,40 @@ def submitted(client: FakeClient) -> list[str]:
 
 def watched_links(client: FakeClient) -> set[str]:
     return {video.link for video in client.videos if video.message_id}
+
+
+def make_channel(kind: int, number: int = 500) -> dict[str, Any]:
+    return {"id": str(GUILD + number), "guild_id": str(GUILD), "type": kind, "name": "c", "position": 9, "nsfw": False,
+            "permission_overwrites": [], "parent_id": None, "topic": None, "bitrate": 64000, "user_limit": 0,
+            "available_tags": []}  # fmt: skip
+
+
+def make_thread(parent: int = 500, number: int = 501) -> dict[str, Any]:
+    lasting = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": STAMP, "locked": False}
+    return {"id": str(GUILD + number), "guild_id": str(GUILD), "type": 11, "name": "post", "owner_id": str(ADA.id),
+            "parent_id": str(GUILD + parent), "message_count": 1, "member_count": 1, "rate_limit_per_user": 0,
+            "thread_metadata": lasting, "flags": 0, "applied_tags": []}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [0, 2, 5, 13, 15, 16])
+async def test_channels_of_every_kind_are_watched_with_their_threads(
+    chat: ChatService, server: FakeDiscord, client: FakeClient, clock: Clock, kind: int
+) -> None:
+    """Text, voice, announcement, stage, forum and media channels."""
+    watched = WatchedChannels(chat.client, {GUILD: frozenset({str(GUILD + 500)})})
+    async with run_bot(Bot(chat, watched, reads_messages=True, clock=clock), server):
+        await server.dispatch("CHANNEL_CREATE", make_channel(kind))
+        await server.dispatch("THREAD_CREATE", make_thread())
+        await server.write(ADA, NEW, channel=501 if kind in (15, 16) else 500)
+        await server.wait_for(lambda: server.reactions)
+    assert watched_links(client) == {NEW}
+    assert {video.private_channel for video in client.videos if video.message_id} == {None}
+
+
+async def test_channel_menu_lists_every_kind_of_channel_in_which_people_write(bot: Bot, server: FakeDiscord) -> None:
+    shown = await server.wait_for_answer(await server.command(EVE, "settings"), "watched")
+    (menu,) = [each for each in limits.walk_components(shown["components"]) if each["type"] == limits.CHANNEL_SELECT]
+    assert set(menu["channel_types"]) == {0, 2, 5, 10, 11, 12, 13, 15, 16}
 
 
 async def test_bot_without_watched_channels_reads_no_messages(bot: Bot, server: FakeDiscord) -> None:

@@ -1,12 +1,13 @@
 """Sentences, times and numbers."""
 
 import string
+import time
 
 import pytest
 
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
-from bots.i18n.translate import format_clock, format_count, format_date, format_span, translate
+from bots.i18n.translate import format_clock, format_count, format_date, format_span, translate, use_time_zone
 from worker.protocol.error_codes import ErrorCode
 
 
@@ -24,7 +25,7 @@ def test_error_codes_have_different_sentences() -> None:
 
 
 def test_refused_playlist_names_the_crawl_command() -> None:
-    assert "reelseek crawl" in translate(ErrorCode.PLAYLIST_REFUSED)
+    assert "`crawl`" in translate(ErrorCode.PLAYLIST_REFUSED)
 
 
 @pytest.mark.parametrize("text", [*Msg, *CliMsg])
@@ -56,6 +57,26 @@ def test_span_is_two_times() -> None:
 )
 def test_date_of_an_empty_time_is_empty(iso: str, written: str) -> None:
     assert format_date(iso) == written
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("Asia/Seoul", "Nov 30, 2026"),
+        ("America/Los_Angeles", "Nov 29, 2026"),
+        ("Pacific/Kiritimati", "Nov 30, 2026"),
+        ("No/Such", "Nov 29, 2026"),
+        (None, "Nov 29, 2026"),
+    ],
+)
+def test_date_is_the_day_in_the_readers_time_zone(
+    zone: str | None, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    with use_time_zone(zone):
+        assert format_date("2026-11-29T23:30:00+00:00") == written
+        assert format_date("2026-01-02") == "Jan 2, 2026"
 
 
 def test_count_uses_singular_and_separates_thousands() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -20,8 +21,9 @@ from bots.slack.thumbnails import ThumbnailUploader
 from bots.slack.workspaces import WorkspaceClients
 from tests.support.fake_client import FakeClient
 from tests.support.network import free_port
+from tests.support.proxy import run_fake_proxy
 from tests.support.slack.server import FakeSlack
-from tests.support.slack.world import SPACE
+from tests.support.slack.world import SPACE, ask
 from worker.settings import Settings
 
 
@@ -117,3 +119,20 @@ async def test_doctor_names_what_is_wrong_and_how_to_fix_it(server: FakeSlack, s
     )
     nothing = await check_slack(settings, f"http://127.0.0.1:{free_port()}/api/")
     assert [each.is_ok for each in nothing] == [False, False]
+
+
+async def test_app_reaches_slack_through_the_proxy_of_the_environment(
+    server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its Web API, Socket Mode and response URLs. NO_PROXY excludes hosts."""
+    async with run_fake_proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with running_app(settings, client, stores, api_url=f"{server.address}/api/"):
+            await ask(server, "dog")
+        assert proxy.hosts == []
+        monkeypatch.setenv("NO_PROXY", "")
+        async with running_app(settings, client, stores, api_url=f"{server.address}/api/"):
+            await ask(server, "cat")
+    assert set(proxy.hosts) == {urlsplit(server.address).netloc}
+    assert len(proxy.hosts) > 3

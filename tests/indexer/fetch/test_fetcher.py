@@ -13,7 +13,7 @@ from aiohttp import web
 from PIL import Image
 from yt_dlp import YoutubeDL
 
-from indexer.errors import BlockedVideoError, VideoNotFoundError
+from indexer.errors import BlockedVideoError, SlackFileError, VideoNotFoundError
 from indexer.fetch import page_metadata, ydl_session
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.types import Caption
@@ -231,3 +231,23 @@ def test_fetch_worker_loads_no_heavy_module() -> None:
     """A child starts for each link, so it loads no model, no store and no decoder."""
     code = "import sys, indexer.fetch.fetch_worker; print({'torch', 'qdrant_client', 'av'} & {*sys.modules})"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+# ---- files that need a token ----
+
+
+def test_fetch_sends_the_headers_that_authorize_a_download(fetch: Fetch, site: Site, clip: bytes) -> None:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != "Bearer secret":
+            return web.Response(body=b"<html><title>Sign in</title></html>", content_type="text/html")
+        return web.Response(body=clip, content_type="video/mp4")
+
+    site.handlers["/private.mp4"] = serve
+    link = site.url("/private.mp4")
+    result = fetch(link, make_headers=lambda address: {"Authorization": "Bearer secret"} if address == link else {})
+    assert result.media is not None
+    assert result.media.read_bytes() == clip
+    assert "secret" not in repr(result)
+    with pytest.raises(SlackFileError) as raised:
+        fetch(link, make_headers=lambda address: {"Authorization": "Bearer wrong"})
+    assert "wrong" not in str(raised.value)

@@ -35,6 +35,8 @@ class FakeRestApi(FakeGateway):
         self.posted: list[dict[str, Any]] = []
         """Messages in channels that answer no interaction."""
         self.reactions: list[tuple[int, str]] = []
+        self.lost_attachments: set[str] = set()
+        """Attachments (by id) whose addresses are not signed again."""
         self.files: dict[str, bytes] = {}
         self.faults: list[Fault] = []
         self.cdn_does: Literal["answer", "abort", "hang"] = "answer"
@@ -202,6 +204,19 @@ class FakeRestApi(FakeGateway):
     async def react(self, request: web.Request) -> Any:
         self.reactions.append((int(request.match_info["message"]), request.match_info["emoji"]))
 
+    async def refresh_urls(self, request: web.Request) -> Any:
+        urls = request[BODY].get("attachment_urls")
+        if request[BODY].keys() != {"attachment_urls"} or not isinstance(urls, list) or not 1 <= len(urls) <= 50:
+            raise RefusedError(400, 50035, f"attachment_urls: {request[BODY]}")
+        expires = int(self.clock()) + 86400
+        return {
+            "refreshed_urls": [
+                {"original": url, "refreshed": None if url.split("/")[5] in self.lost_attachments
+                 else f"{url.partition('?')[0]}?ex={expires:x}&is={expires - 86400:x}&hm=fresh&"}
+                for url in urls
+            ]
+        }  # fmt: skip
+
     async def cdn(self, request: web.Request) -> web.Response:
         self.fetched.append(request.match_info["id"])
         await self._notify()
@@ -295,6 +310,7 @@ def make_routes(server: FakeRestApi) -> Iterator[web.RouteDef]:
     yield web.get(f"{api}/oauth2/applications/@me", server.application)
     yield web.get(f"{api}/applications/@me", server.application)
     yield web.get(f"{api}/gateway/bot", server.gateway_bot)
+    yield web.post(f"{api}/attachments/refresh-urls", server.refresh_urls)
     yield web.get(f"{api}/applications/{APPLICATION}/commands", server.get_commands)
     yield web.put(f"{api}/applications/{APPLICATION}/commands", server.put_commands)
     yield web.post(f"{api}/interactions/{{id}}/{{token}}/callback", server.callback)

@@ -129,6 +129,10 @@ class BlockKitValidator:
                 yield from short(run, where, "url", 3000, least=1)
             case "channel":
                 yield from fields(run, where, {"type", "channel_id"}, {"style"})
+            case "date":
+                yield from fields(run, where, {"type", "timestamp", "format"}, {"url", "fallback", "style"})
+                if not isinstance(run["timestamp"], int) or not re.search(r"\{\w+\}", run["format"]):
+                    yield f"{where}: date {run}"
             case other:
                 yield f"{where}: no run {other}"
         if not set(run.get("style", {})) <= STYLES:

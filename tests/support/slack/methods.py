@@ -106,6 +106,7 @@ class FakeWebApi:
     """Channels that the bot has not joined and may not post in."""
     shown: list[ShownMessage] = field(default_factory=list)
     views: list[Mapping[str, Any]] = field(default_factory=list)
+    """Windows that were opened, each in its newest state."""
     homes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     reactions: list[tuple[str, str, str]] = field(default_factory=list)
     files: dict[str, UploadedFile] = field(default_factory=dict)
@@ -191,7 +192,14 @@ class FakeWebApi:
         if wrong := self._kit.view(args["view"]):
             return self._refuse(wrong, "invalid_arguments")
         self.views.append(args["view"])
-        return {"ok": True, "view": {"id": "V1"}}
+        return {"ok": True, "view": {"id": f"V{len(self.views)}"}}
+
+    def _views_update(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        number = int(args["view_id"].removeprefix("V")) - 1
+        if wrong := self._kit.view(args["view"]):
+            return self._refuse(wrong, "invalid_arguments")
+        self.views[number] = args["view"]
+        return {"ok": True, "view": {"id": args["view_id"]}}
 
     def _views_publish(self, args: Mapping[str, Any]) -> dict[str, Any]:
         if wrong := self._kit.view(args["view"]):

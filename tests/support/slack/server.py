@@ -46,6 +46,8 @@ class FakeSlack(FakeWebApi):
     """Failures that a method answers with before it works again."""
     delayed_methods: set[str] = field(default_factory=set)
     """Methods that are answered only after the app has disconnected."""
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Methods that are answered only once the event is set."""
     calls: list[ApiCall] = field(default_factory=list)
     responses: dict[str, ResponseUrl] = field(default_factory=dict)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -186,6 +188,8 @@ class FakeSlack(FakeWebApi):
         method, token = request.match_info["method"], request.headers.get("Authorization", "")
         args = await _arguments(request)
         token = token.removeprefix("Bearer ") or args.pop("token", "")
+        if method in self.gates:
+            await self.gates[method].wait()
         if method in self.delayed_methods:
             await self.wait_for(lambda: not self.sockets)
         if failures := self.fails[method]:
