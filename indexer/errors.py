@@ -19,6 +19,7 @@ IndexerError
 │   ├── FetchDeadlineError        the whole time limit was used up; a retry would take as long
 │   ├── SiteUnreachableError      transient
 │   └── SiteTimeoutError          transient
+├── OtherAddressError             the site says that the link leads to a video with another address
 ├── DecodeError                   the file cannot be decoded
 │   ├── CorruptFileError
 │   ├── EmptyFileError
@@ -121,6 +122,14 @@ class FetchDeadlineError(FetchError):
 class SiteTimeoutError(FetchError):
     code = "timed_out"
     transient = True
+
+
+class OtherAddressError(IndexerError):
+    """The link leads to the video at `url`, a canonical address: only the site knew that."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"the video is {url}")
+        self.url = url
 
 
 class DecodeError(IndexerError):

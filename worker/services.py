@@ -69,6 +69,7 @@ class Services:
             metrics=self.metrics,
             leases=self.leases,
             queue=self.make_index_queue(),
+            removal=self.make_video_removal(),
             stopping=self.stopping,
             build_pipeline=self.make_ingest_pipeline,
         )

@@ -17,7 +17,10 @@ class Client(Protocol):
         ...
 
     def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """Iterate over the job's updates from now on. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
+        """Iterate over the job's updates from now on.
+
+        The last is `Indexed`, `Joined`, `RetrainFinished` or `JobFailed`.
+        """
         ...
 
     async def thumbnail(self, key: str) -> bytes:

@@ -11,7 +11,7 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.library import GetVideoStatus, Submit
-from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, IndexStage, JobFailed, Update
+from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, IndexStage, JobFailed, Joined, Update
 
 SILENCE_S = 30.0
 """Seconds without an update after which the video's status is requested. Doubles while the job stays silent."""
@@ -39,8 +39,10 @@ async def index_and_follow(client: Client, request: Submit, report: Callable[[Re
         if isinstance(update, IndexProgress):
             name, begin, share = _STAGES[update.stage]
             report(LinkProgress(submitted.link, translate(name), begin + share * update.done))
-        elif isinstance(update, Indexed | JobFailed):
+        elif isinstance(update, Indexed | Joined | JobFailed):
             outcome = update
+    if isinstance(outcome, Joined):
+        return await index_and_follow(client, request.model_copy(update={"link": outcome.link}), report)
     if outcome is None:
         raise ValueError("a job's updates ended without an outcome")
     return _make_link_outcome(submitted.link, outcome)

@@ -10,11 +10,13 @@ import itertools
 from pathlib import Path
 
 import yt_dlp
+from yarl import URL
 from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import (
     BlockedVideoError,
     IndexerError,
+    LinkRefusedError,
     LiveStreamError,
     NoPicturesError,
     NoVideoError,
@@ -27,6 +29,8 @@ from indexer.fetch.downloads import download_speech, download_thumbnail, make_by
 from indexer.fetch.page_metadata import build_response, read_page_metadata
 from indexer.fetch.site_errors import classify, classify_messages
 from indexer.fetch.ydl_session import InfoDict, YtDlpLogger, guard_network, open_ydl
+from indexer.link.canonical import canonicalize, is_video_address
+from indexer.link.tracking import is_short_link
 from indexer.sandbox.child import ProgressCallback, serve_request
 
 _LIVE_STATUSES = frozenset({"is_live", "is_upcoming", "post_live"})
@@ -52,6 +56,8 @@ def _fetch(request: InfoDict, progress: ProgressCallback) -> InfoDict:
             info = extract_info(ydl, request["url"])
         except (YoutubeDLError, IndexerError) as error:
             return _fetch_metadata_only(ydl, request, _find_reason(error, logger))
+        if other := find_other_address(request["url"], info):
+            return {"other_address": other}
         _check_limits(info, request)
         response = build_response(info, request)
         response["thumbnail"] = download_thumbnail(ydl, info, folder)
@@ -83,6 +89,24 @@ def extract_info(ydl: yt_dlp.YoutubeDL, url: str) -> InfoDict:
         raise PlaylistRefusedError(f"more than one video at {url}")
     only_entry: InfoDict = ydl.process_ie_result(entries[0], download=False)
     return only_entry
+
+
+def find_other_address(link: str, info: InfoDict) -> str | None:
+    """Return the canonical address of the video that a site gave, if it is another one than that of the link.
+
+    It counts if its site is a known one, or if the link was one of a shortener. Other sites redirect to addresses that
+    expire.
+    """
+    try:
+        canonical_url = canonicalize(link).url
+        found = canonicalize(info.get("webpage_url") or "").url
+        if info.get("extractor_key") == "Youtube":  # of a clip, the page is the clip's
+            found = canonicalize(f"https://youtu.be/{info.get('id')}").url
+    except LinkRefusedError:
+        return None
+    own, other = URL(canonical_url), URL(found)
+    is_alias = own.host != other.host if is_video_address(canonical_url) else found != canonical_url
+    return found if is_alias and (is_video_address(found) or is_short_link(own)) else None
 
 
 def _check_limits(info: InfoDict, request: InfoDict) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from indexer.errors import FetchDeadlineError, FetchError, NoVideoError, SlackFileError
+from indexer.errors import FetchDeadlineError, FetchError, NoVideoError, OtherAddressError, SlackFileError
 from indexer.link.canonical import Link, canonicalize, file_url_to_path, link_to_local_file
 from indexer.ports import StageProgressCallback
 from indexer.sandbox.child import ProgressCallback, ResourceLimits
@@ -46,7 +46,8 @@ class YtDlpFetcher:
         """Download a link's metadata and its smallest sufficient file into `folder`.
 
         A `file://` link is the operator's own: links of users were refused before if they name a file. Raises
-        `LinkRefusedError`, `FetchError`, or `NoPicturesError` if a site offers sound only.
+        `LinkRefusedError`, `FetchError`, `NoPicturesError` if a site offers sound only, or `OtherAddressError` if the
+        site says that the video is known by another address.
         """
         if link.startswith("file://"):
             return _describe_local_file(link_to_local_file(link))
@@ -65,6 +66,8 @@ class YtDlpFetcher:
                 raise
             # Slack answers a wrong token with its sign-in page.
             raise SlackFileError(str(error)) from error
+        if other := response.get("other_address"):
+            raise OtherAddressError(canonicalize(other).url)
         progress(IndexStage.FETCH, 1.0)
         return _parse_response(canonical, folder, response)
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from indexer.errors import GenerationMismatchError
 from indexer.generation_id import GenerationId
 from indexer.lexical import document_words
+from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
 from indexer.store.records import RECORDS, SCHEMA, IndexStatus, Submission, VideoRecord, space_of_scope
 from indexer.store.videos import VideoStore
@@ -106,6 +107,7 @@ class MomentPublisher:
         Return False if a space has submitted it again meanwhile: then it waits for a new job.
         """
         self.delete_moments(record.video_id)
+        AliasStore(self._vectors).delete_of(record.video_id)
         self._videos.delete(record.video_id)
         if read_scopes(self._vectors, record.video_id):
             self._videos.put(VideoRecord(record.video_id, record.link, record.fetch_url, record.title))

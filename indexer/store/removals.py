@@ -141,4 +141,5 @@ class RemovalStore:
         self._submissions.delete(submissions)
         self.unpublish(video_id)
         # Without a record, a worker was killed between the writes of a submission, and it was never acknowledged.
-        return RemovedVideos((record.link,) if record else (), (video_id,))
+        aliases = self._submissions.aliases.list_of(video_id)
+        return RemovedVideos((record.link,) if record else (), (video_id, *aliases))

@@ -8,7 +8,9 @@ only what one space may find, embedded by its own adapter.
 from dataclasses import dataclass
 from typing import Final
 
+from indexer.store.aliases import adopt_stored_links
 from indexer.store.generations import GenerationStore, RetrainStore
+from indexer.store.joining import JoinStore
 from indexer.store.migrations import migrate
 from indexer.store.moments import MomentStore
 from indexer.store.publishing import MomentPublisher
@@ -28,6 +30,7 @@ INDEXED_KEYS: Final = ("kind", "space", "scope", "video_id", "user_id", "message
 class Stores:
     """The stores, by what they hold."""
 
+    joins: JoinStore
     generations: GenerationStore
     moments: MomentStore
     publisher: MomentPublisher
@@ -47,9 +50,11 @@ def open_stores(vectors: VectorStore) -> Stores:
     vectors.ensure(RECORDS, {}, (), INDEXED_KEYS, tenant="space")
     migrate(vectors)
     videos, generations = VideoStore(vectors), GenerationStore(vectors)
+    adopt_stored_links(vectors, videos)
     publisher = MomentPublisher(vectors, generations, videos)
     submissions = SubmissionStore(vectors, videos, generations, publisher)
     return Stores(
+        joins=JoinStore(submissions.aliases, videos, submissions, publisher),
         generations=generations,
         moments=MomentStore(vectors, generations),
         publisher=publisher,

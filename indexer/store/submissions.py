@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 
+from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
 from indexer.store.publishing import MomentPublisher
 from indexer.store.records import (
@@ -35,6 +36,7 @@ class SubmissionStore:
         self._videos = videos
         self._generations = generations
         self._publisher = publisher
+        self.aliases = AliasStore(vectors)
 
     def submit(self, new: NewSubmission) -> VideoRecord:
         """Record that a space, or a private channel of it, wants a video.

@@ -21,6 +21,10 @@ class VideoStore:
         """Return the records of those videos that are known, in the same order."""
         return [from_payload(VideoRecord, each.payload) for each in self._vectors.retrieve(RECORDS, video_ids)]
 
+    def list_all(self) -> list[VideoRecord]:
+        """Return all videos."""
+        return self._find({})
+
     def list_waiting(self) -> list[VideoRecord]:
         """Return the videos whose index job is not done: a starting worker enqueues their jobs."""
         return self._find({"status": IndexStatus.WAITING.value})

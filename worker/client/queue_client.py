@@ -21,7 +21,7 @@ from worker.protocol.base import CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.queues import request_task
 from worker.protocol.search import Find
-from worker.protocol.updates import Indexed, JobFailed, RetrainFinished, Update
+from worker.protocol.updates import Indexed, JobFailed, Joined, RetrainFinished, Update
 from worker.queue.app import count_waiting, make_app
 from worker.queue.signing import send_signed
 from worker.queue.task_states import RedisTaskStates, TaskState, TaskStates
@@ -93,14 +93,14 @@ class QueueClient:
         )
 
     async def follow(self, job_id: str) -> AsyncGenerator[Update, None]:
-        """Yield the job's updates from now on. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
+        """Yield the job's updates from now on. The last is `Indexed`, `Joined`, `RetrainFinished` or `JobFailed`."""
         try:
             async with aclosing(self._states.watch(job_id, retry_for_s=MAX_OUTAGE_S)) as states:
                 async for state in states:
                     update = _parse_update(state, job_id)
                     if update is not None:
                         yield update
-                    if isinstance(update, Indexed | RetrainFinished | JobFailed):
+                    if isinstance(update, Indexed | Joined | RetrainFinished | JobFailed):
                         return
         except RedisError:
             failure = _make_failure(ErrorCode.QUEUE_UNAVAILABLE, job_id)

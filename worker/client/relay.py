@@ -138,7 +138,7 @@ class RelayClient:
         return answer
 
     async def follow(self, job_id: str) -> AsyncGenerator[Update, None]:
-        """Yield the job's updates from now on. The last is `Indexed`, `RetrainFinished` or `JobFailed`."""
+        """Yield the job's updates from now on. The last is `Indexed`, `Joined`, `RetrainFinished` or `JobFailed`."""
         try:
             async with self._session.get(f"/jobs/{job_id}") as response:
                 async for line in response.content:

@@ -8,6 +8,7 @@ import structlog
 from indexer.errors import NotALinkError
 from indexer.link.canonical import Link, canonicalize, file_url_to_path, link_to_local_file
 from indexer.sandbox.guard import SsrfGuard
+from indexer.store.aliases import AliasStore
 from indexer.store.submissions import SubmissionStore
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
@@ -43,31 +44,31 @@ def resolve_submitted_link(guard: SsrfGuard, request: Submit) -> Link:
 
 def require_visible_video(submissions: SubmissionStore, caller: Caller, link: str) -> str:
     """Return the id of the video behind `link`. Raises `RequestRefusedError` if the caller cannot see it."""
-    video_id = require_video_id(link)
+    video_id = require_video_id(submissions.aliases, link)
     if not submissions.has(caller.scopes, video_id):
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     return video_id
 
 
-def require_video_id(link: str) -> str:
+def require_video_id(aliases: AliasStore, link: str) -> str:
     """Return the id of the video behind `link`. Raises `RequestRefusedError` if it is not a link."""
     try:
-        return video_id_of(link)
+        return video_id_of(aliases, link)
     except NotALinkError as error:
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY) from error
 
 
-def video_id_of(link: str) -> str:
+def video_id_of(aliases: AliasStore, link: str) -> str:
     """Return the id of the video behind `link`. Raises `NotALinkError`."""
     # A local file can be removed from the library after it was deleted from the disk, so it need not exist.
     url = file_url_to_path(link).resolve().as_uri() if link.startswith("file://") else canonicalize(link).url
-    return Link(url, url).video_id
+    return aliases.resolve(Link(url, url).video_id)
 
 
-def video_ids_of(texts: Sequence[str]) -> list[str]:
+def video_ids_of(aliases: AliasStore, texts: Sequence[str]) -> list[str]:
     """Return the video ids of those `texts` that are links."""
     video_ids = []
     for text in texts:
         with suppress(NotALinkError):
-            video_ids.append(video_id_of(text))
+            video_ids.append(video_id_of(aliases, text))
     return video_ids

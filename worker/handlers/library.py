@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.sandbox.guard import SsrfGuard
+from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
 from indexer.store.records import LibraryRow, NewSubmission, RemovalRequest, submission_id
 from indexer.store.removals import RemovalStore
@@ -40,7 +41,7 @@ from worker.protocol.library import (
     Submitted,
     VideoStatus,
 )
-from worker.protocol.updates import IndexOutcome
+from worker.protocol.updates import IndexOutcome, Joined
 from worker.settings import Settings
 from worker.user_data import UserDataKeys
 
@@ -63,17 +64,19 @@ def submit(
     if space_settings.submitters == "admins" and not caller.is_admin:
         raise RequestRefusedError(ErrorCode.SUBMITTERS_ONLY)
     link = resolve_submitted_link(guard, request)
-    if request.at < (user_data.get_removal_time(caller.space, link.video_id) or 0.0):
+    video_id = submissions.aliases.resolve(link.video_id)
+    if request.at < (user_data.get_removal_time(caller.space, video_id) or 0.0):
         # An old request that a restarted frontend recovered: the link was removed after the user asked for it.
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
-    was_visible = submissions.has(caller.scopes, link.video_id)
+    asked_at = datetime.fromtimestamp(request.at, UTC)
+    was_visible = any(each.at < asked_at.isoformat() for each in submissions.of_video(caller.scopes, video_id))
     new = NewSubmission(
-        video_id=link.video_id,
+        video_id=video_id,
         link=link.url,
         fetch_url=link.fetch_url,
         space=caller.space,
         user_id=caller.user_id,
-        at=datetime.fromtimestamp(request.at, UTC),
+        at=asked_at,
         title=request.title or "",
         private_channel=caller.private_channel if space_settings.private_channels == "closed" else None,
         user_name=caller.display_name or None,
@@ -83,12 +86,12 @@ def submit(
     if video_removal.undo_late_submission(new):
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     if index_queue.needs_job(record, caller.space):
-        return Submitted(link=link.url, video_id=link.video_id, job_id=index_queue.enqueue(link.video_id))
+        return Submitted(link=record.link, video_id=video_id, job_id=index_queue.enqueue(video_id))
     indexed = describe_indexed(record)
     if was_visible:
         # Otherwise it is reported as new, so that the answer does not reveal that another space has the video.
         indexed = indexed.model_copy(update={"status": IndexOutcome.ALREADY})
-    return Submitted(link=link.url, video_id=link.video_id, job_id=None, indexed=indexed)
+    return Submitted(link=record.link, video_id=video_id, job_id=None, indexed=indexed)
 
 
 def get_video_status(
@@ -98,9 +101,12 @@ def get_video_status(
 
     Raises `RequestRefusedError` if the caller cannot see the video.
     """
-    if not submissions.has(request.caller.scopes, request.video_id):
+    video_id = submissions.aliases.resolve(request.video_id)
+    if not submissions.has(request.caller.scopes, video_id):
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
-    record = videos.get(request.video_id)
+    record = videos.get(video_id)
+    if record is not None and video_id != request.video_id:
+        return VideoStatus(update=Joined(link=record.link))
     if record is not None and index_queue.needs_job(record, request.caller.space):
         index_queue.enqueue(request.video_id)
         return VideoStatus(update=None)
@@ -158,7 +164,7 @@ def forget(
     `NotSubmitterError` if someone else submitted it and the caller is not an admin.
     """
     caller = request.caller
-    removal = _make_removal_request(request)
+    removal = _make_removal_request(submissions.aliases, request)
     removals.record_request(removal)
     if request.only_own:
         removed = removals.remove_by_user(caller.space, caller.user_id)
@@ -168,7 +174,7 @@ def forget(
         removed = removals.remove_by_message(caller.space, request.message_id, removal.kept_ids)
         message_id=submission.message_id,
     else:
-        video_id = require_video_id(request.link or "")
+        video_id = require_video_id(submissions.aliases, request.link or "")
         if not submissions.has(caller.scopes, video_id):
             # A chat request that submits it may be unanswered.
             user_data.record_removal(caller.space, [video_id], request.at)
@@ -180,17 +186,17 @@ def forget(
     return ForgetResult(links=removed.links)
 
 
-def _make_removal_request(request: Forget) -> RemovalRequest:
+def _make_removal_request(aliases: AliasStore, request: Forget) -> RemovalRequest:
     """Return what the caller may remove by this request. Raises `RequestRefusedError` if it names nothing."""
     caller = request.caller
     removal = RemovalRequest(caller.space, datetime.fromtimestamp(request.at, UTC).isoformat())
     if request.only_own:
         return replace(removal, user_id=caller.user_id)
     if request.message_id:
-        return replace(removal, message_id=request.message_id, kept_ids=tuple(video_ids_of(request.kept_links)))
+        return replace(removal, message_id=request.message_id, kept_ids=tuple(video_ids_of(aliases, request.kept_links)))
     if request.link:
         submitter = None if caller.is_admin else caller.user_id
-        video_id = require_video_id(request.link)
+        video_id = require_video_id(aliases, request.link)
         ids = tuple(submission_id(video_id, scope) for scope in caller.scopes)
         return replace(removal, submission_ids=ids, user_id=submitter)
     raise RequestRefusedError(ErrorCode.NOT_A_LINK)

@@ -12,13 +12,15 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from indexer.blobs import BlobStore, video_prefix
-from indexer.errors import StoreUnavailableError, store_error
+from indexer.errors import OtherAddressError, StoreUnavailableError, store_error
 from indexer.ingest.ingest import IngestPipeline
 from indexer.ingest.reembed import reembed_video
+from indexer.link.canonical import canonicalize
 from indexer.stages import IndexStage
 from indexer.store.records import IndexStatus, VideoRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
+from worker.jobs.cleanup import VideoRemoval
 from worker.jobs.errors import WorkerStoppingError
 from worker.jobs.index_queue import IndexQueue
 from worker.jobs.progress import ProgressPublisher
@@ -27,7 +29,7 @@ from worker.leases import LeasesUnavailableError
 from worker.model_cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, JobFailed, Update
+from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, JobFailed, Joined, Update
 from worker.settings import Settings
 
 RETRY_AFTER_S = (3, 20)
@@ -50,6 +52,7 @@ class IndexJob:
     metrics: Metrics
     leases: JobLeases
     queue: IndexQueue
+    removal: VideoRemoval
     stopping: threading.Event
     build_pipeline: Callable[[], IngestPipeline]
 
@@ -78,23 +81,43 @@ class IndexJob:
                     log.info("index.requeued", video_id=video_id)
                     raise Reject("shutting down", requeue=True) from None
                 return self._handle_error(task, video_id, error, correlation_id, owner)
+            if isinstance(record, Joined):
+                self.leases.release_job(video_id)
+                return record
             if record is not None and record.status == IndexStatus.WAITING:
                 # The video was removed and then submitted again while the job ran.
                 raise self._make_retry(task, video_id, 0)
             self.leases.release_job(video_id)
             return index_outcome(record, correlation_id)
 
-    def _index(self, task: Task, video_id: str) -> VideoRecord | None:
+    def _index(self, task: Task, video_id: str) -> VideoRecord | Joined | None:
         """Do what is left to do for a video. Raises `IndexerError`, `WorkerStoppingError`."""
         record = self.stores.videos.get(video_id)
+        if record is None and (joined := find_joined(self.stores, video_id)):
+            return joined
         if record is None or record.status != IndexStatus.WAITING:
             # A copy of a job whose worker was killed after its last write.
             shutil.rmtree(video_work_dir(self.settings.data_dir, video_id), ignore_errors=True)
         else:
-            record = self._ingest(record, self._make_progress_callback(task))
+            waiting = record
+            try:
+                record = self._ingest(waiting, self._make_progress_callback(task))
+            except OtherAddressError as error:
+                return self._join(waiting, error.url)
         for space in self.queue.spaces_missing_video(video_id):
             self._embed_for_space(space, video_id)
         return record
+
+    def _join(self, record: VideoRecord, url: str) -> VideoRecord | Joined:
+        """Join a video to the one at `url`. Returns its record if a space has submitted it again meanwhile."""
+        log.info("index.joined", video_id=record.video_id, link=url)
+        link = canonicalize(url)
+        for submission in self.stores.joins.join(record, link):
+            self.removal.undo_late_submission(submission)
+            target = self.stores.videos.get(submission.video_id)
+            if target is not None and self.queue.needs_job(target, submission.space):
+                self.queue.enqueue(target.video_id)
+        return self.stores.videos.get(record.video_id) or find_joined(self.stores, record.video_id) or Joined(link=url)
 
     def _ingest(self, record: VideoRecord, progress: Callable[[IndexStage, float], None]) -> VideoRecord | None:
         """Run the pipeline in a folder of this run alone, since a stalled copy may wake and go on in its own.
@@ -175,6 +198,13 @@ class IndexJob:
             return task.retry(countdown=after_s, throw=False)
         except Reject:
             return Ignore("the queue is unavailable; the record says that the video waits for its job")
+
+
+def find_joined(stores: Stores, video_id: str) -> Joined | None:
+    """Return what a video was joined to, or None if it was not."""
+    target_id = stores.submissions.aliases.resolve(video_id)
+    target = stores.videos.get(target_id) if target_id != video_id else None
+    return Joined(link=target.link) if target else None
 
 
 def index_outcome(record: VideoRecord | None, correlation_id: str) -> Indexed | JobFailed:

@@ -7,7 +7,7 @@ from pydantic import Field
 from indexer.store.records import IndexStatus as IndexStatus
 from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.updates import Indexed, JobFailed
+from worker.protocol.updates import Indexed, JobFailed, Joined
 
 
 class Submitted(WireModel):
@@ -38,7 +38,7 @@ class Submit(Request[Submitted]):
 class VideoStatus(WireModel):
     """How a video's job ended according to the record; None if it has not ended."""
 
-    update: Indexed | JobFailed | None
+    update: Indexed | Joined | JobFailed | None
 
 
 class GetVideoStatus(Request[VideoStatus]):

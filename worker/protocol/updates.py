@@ -1,4 +1,4 @@
-"""Updates of a job. The last one is `Indexed`, `RetrainFinished` or `JobFailed`."""
+"""Updates of a job. The last one is `Indexed`, `Joined`, `RetrainFinished` or `JobFailed`."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
@@ -39,6 +39,13 @@ class Indexed(WireModel):
     code: ErrorCode | None = None
     """The reason if only the words could be indexed."""
     moments: int
+
+
+class Joined(WireModel):
+    """The link leads to a video with another address, which only its site knew. Submitting `link` tells its state."""
+
+    kind: Literal["joined"] = "joined"
+    link: str
 
 
 class RetrainStage(StrEnum):
@@ -98,5 +105,5 @@ class JobFailed(WireModel):
 
 
 Update: TypeAlias = Annotated[
-    IndexProgress | Indexed | RetrainProgress | RetrainFinished | JobFailed, Field(discriminator="kind")
+    IndexProgress | Indexed | Joined | RetrainProgress | RetrainFinished | JobFailed, Field(discriminator="kind")
 ]

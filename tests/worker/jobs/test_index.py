@@ -1,8 +1,10 @@
 """The index job and its queue: one job per waiting video, retries, failures, and copies of a job."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -14,8 +16,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from indexer.blobs import video_prefix
-from indexer.errors import StoreUnavailableError, VideoNotFoundError
+from indexer.errors import OtherAddressError, StoreUnavailableError, VideoNotFoundError
 from indexer.ingest.ingest import IngestPipeline
+from indexer.link.canonical import canonicalize
+from indexer.sandbox.guard import SsrfGuard
 from indexer.stages import IndexStage
 from indexer.store.records import IndexStatus, NewSubmission, VideoRecord
 from indexer.store.stores import open_stores
@@ -26,20 +30,22 @@ from tests.support.callers import ANN, OTHER_SPACE
 from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
 from tests.support.network import free_port
 from tests.support.recording_task import RecordingTask
-from tests.support.worker_services import FAKE, create_fake_generation, handle, open_services
+from tests.support.worker_services import FAKE, add_video, create_fake_generation, handle, local_link, open_services
 from worker.handlers.errors import RequestRefusedError
 from worker.job_leases import JobLeases
 from worker.jobs.index import IndexJob
 from worker.jobs.work_dirs import video_work_dir
 from worker.leases import MemoryLeaseStore
+from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import GetVideoStatus
-from worker.protocol.updates import Indexed, IndexOutcome, JobFailed
+from worker.protocol.library import Forget, GetVideoStatus, ListLibrary, Submit
+from worker.protocol.updates import Indexed, IndexOutcome, JobFailed, Joined
 from worker.queue.app import count_waiting, make_app
 from worker.services import Services
 from worker.settings import Settings
 
 VIDEO = make_video("dog")
+LOOPBACK = (IPv4Network("127.0.0.0/8"),)
 BLOB = f"{video_prefix(VIDEO.id)}0.jpg"
 RUN_LEASE = f"run:{VIDEO.id}"
 CORRELATION_ID = "abc123"
@@ -256,3 +262,61 @@ def test_video_status_returns_outcome_or_queues_lost_job(services: Services) -> 
     assert update.status is IndexOutcome.INDEXED
     with pytest.raises(RequestRefusedError):
         handle(services, GetVideoStatus(caller=OTHER_SPACE, video_id=VIDEO.id))
+
+
+def test_link_to_a_known_video_joins_it(tmp_path: Path) -> None:
+    """Its job ends with the known address. Everything that named the link names the video from then on."""
+    settings = Settings(data_dir=tmp_path, allow_networks=LOOPBACK)
+    with open_services(settings) as services:
+        known = add_video(services, "known", ANN)
+        guard = SsrfGuard(resolve=lambda host: [])
+        services.guard = guard
+        short = "https://vm.tiktok.com/ZMabc/"
+        submitted = handle(services, Submit(caller=ANN, link=short))
+        other = handle(services, Submit(caller=OTHER_SPACE, link=short))
+        assert submitted.job_id == other.job_id
+
+        job = make_job(services, make_pipeline(services, raise_error(OtherAddressError(known))))
+        joined = job(RecordingTask(), submitted.video_id, CORRELATION_ID)
+        assert joined == Joined(link=known)
+        assert job(RecordingTask(), submitted.video_id, CORRELATION_ID) == joined
+        status = GetVideoStatus(caller=ANN, video_id=submitted.video_id)
+        assert handle(services, status).update == joined
+
+        again = handle(services, Submit(caller=ANN, link=short, at=submitted_at(services, known, ANN) + 60))
+        assert again.link == known
+        assert again.indexed is not None
+        assert again.indexed.status is IndexOutcome.ALREADY
+        assert handle(services, ListLibrary(caller=OTHER_SPACE)).total == 1
+        assert handle(services, Forget(caller=ANN, link=short)).links == (known,)
+        assert handle(services, ListLibrary(caller=ANN)).total == 0
+        assert handle(services, ListLibrary(caller=OTHER_SPACE)).total == 1
+
+
+def test_joined_video_is_new_for_a_space_that_did_not_have_it(tmp_path: Path) -> None:
+    """Otherwise the answer would reveal that another space has it."""
+    with open_services(Settings(data_dir=tmp_path, allow_networks=LOOPBACK)) as services:
+        known = add_video(services, "known", OTHER_SPACE)
+        short, at = local_link("short"), time.time()
+        submitted = handle(services, Submit(caller=ANN, link=short, at=at))
+        job = make_job(services, make_pipeline(services, raise_error(OtherAddressError(known))))
+        assert job(RecordingTask(), submitted.video_id, CORRELATION_ID) == Joined(link=known)
+        answer = handle(services, Submit(caller=ANN, link=known, at=at))
+        assert answer.indexed is not None
+        assert answer.indexed.status is IndexOutcome.INDEXED
+
+
+def test_unknown_video_behind_a_short_link_gets_its_own_job(tmp_path: Path) -> None:
+    with open_services(Settings(data_dir=tmp_path, allow_networks=LOOPBACK)) as services:
+        submitted = handle(services, Submit(caller=ANN, link=local_link("short")))
+        job = make_job(services, make_pipeline(services, raise_error(OtherAddressError(local_link("long")))))
+        assert job(RecordingTask(), submitted.video_id, CORRELATION_ID) == Joined(link=local_link("long"))
+        assert [record.link for record in services.stores.videos.list_waiting()] == [local_link("long")]
+        answer = handle(services, Submit(caller=ANN, link=local_link("short")))
+        assert (answer.link, answer.indexed) == (local_link("long"), None)
+        assert answer.job_id == services.make_index_queue().job_id(answer.video_id)
+
+
+def submitted_at(services: Services, link: str, caller: Caller) -> float:
+    [submission] = services.stores.submissions.of_video(caller.space, canonicalize(link).video_id)
+    return datetime.fromisoformat(submission.at).timestamp()
