@@ -84,13 +84,13 @@ class NoVideoError(FetchError):
     code = "no_video"
 
 
-class TooLongError(FetchError):
 class SlackFileError(FetchError):
     """A file of a Slack workspace whose files cannot be fetched."""
 
     code = "slack_file"
 
 
+class TooLongError(FetchError):
     code = "too_long"
 
 

@@ -64,8 +64,6 @@ _DETAILS: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.NETWORK_PROXY: CliMsg.NETWORK_PROXY,
     DoctorOutcome.NETWORK_NO_NAMES: CliMsg.NETWORK_NO_NAMES,
     DoctorOutcome.NETWORK_FAKE: CliMsg.NETWORK_FAKE,
-    DoctorOutcome.CERTIFICATES_READY: CliMsg.CERTIFICATES_READY,
-    DoctorOutcome.CERTIFICATES_UNUSABLE: CliMsg.CERTIFICATES_UNUSABLE,
     DoctorOutcome.LIBRARY_EMPTY: CliMsg.LIBRARY_EMPTY,
     DoctorOutcome.LIBRARY_FITS: CliMsg.LIBRARY_FITS,
     DoctorOutcome.LIBRARY_OTHER_PRESET: CliMsg.LIBRARY_OTHER_PRESET,
@@ -77,6 +75,8 @@ _LITERAL_DETAILS: Final[Mapping[DoctorOutcome, str]] = {
     DoctorOutcome.DEVICE_CUDA: "{name}",
     DoctorOutcome.BLOB_STORE_READY: "{address}",
     DoctorOutcome.BLOB_STORE_UNAVAILABLE: "{error}",
+    DoctorOutcome.CERTIFICATES_READY: "{variable}: {path}",
+    DoctorOutcome.CERTIFICATES_UNUSABLE: "{variable}: {path}: {error}",
     DoctorOutcome.REDIS_UNAVAILABLE: "{error}",
     DoctorOutcome.QDRANT_UNAVAILABLE: "{error}",
 }

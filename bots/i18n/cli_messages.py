@@ -174,8 +174,6 @@ class CliMsg(StrEnum):
     NETWORK_PROXY = "all downloads go through {proxy}"
     NETWORK_NO_NAMES = "names of sites can't be resolved now"
     NETWORK_FAKE = "{host} leads to {addresses}, which is not a public address"
-    CERTIFICATES_READY = "{variable}: {path}"
-    CERTIFICATES_UNUSABLE = "{variable}: {path}: {error}"
     LIBRARY_EMPTY = "no videos yet"
     LIBRARY_FITS = "made with preset {preset}"
     LIBRARY_OTHER_PRESET = "made with preset {stored}, but {preset} is set"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -30,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[EdgeVectorStore]:
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, free_bytes: int = edge.MIN_FREE_BYTES - 1) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, free_bytes))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
 
 
 def test_full_disk_refuses_writes_and_keeps_searches(store: EdgeVectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
