@@ -24,7 +24,7 @@ from worker.settings import Settings
 def main() -> None:
     """Run the command line in the language of the environment. Every failure ends with a sentence."""
     replace_unknown_characters()
-    with use_locale(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")):
+    with use_locale(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)):
         try:
             run_command_line()
         except CommandError as error:

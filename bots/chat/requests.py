@@ -38,7 +38,7 @@ class ChatRequest:
     command: str
     args: Mapping[str, Any]
     caller: Caller
-    locale: str
+    locale: str | None
     place: Mapping[str, str]
     """The platform's own address of the answer: channel, token, message."""
     asked_at: float = field(default_factory=time.time)

@@ -37,7 +37,7 @@ def error_reply(error: Exception) -> TextReply:
     return code_reply(*describe_error(error))
 
 
-def describe_error(error: Exception) -> tuple[ErrorCode, str]:
+def describe_error(error: Exception) -> tuple[ErrorCode, str | None]:
     """Return the code and the correlation id of a failure.
 
     A worker has logged its own failures (`CallFailedError`); an exception of this process is logged here.

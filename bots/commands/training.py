@@ -121,7 +121,7 @@ def _make_progress_reply(update: Update) -> Reply | None:
 
 
 def _describe_generation(generation: Generation) -> str:
-    parts = [translate(Msg.MODEL_LINE, name=generation.name, date=format_date(generation.made_at))]
+    parts = [translate(Msg.MODEL_LINE, name=generation.name, date=format_date(generation.made_at or ""))]
     if generation.r5 is not None:
         figures = _format_recall(generation.r5_before, generation.r5, generation.questions)
         parts.append(translate(Msg.MODEL_FIGURES, **figures))

@@ -158,7 +158,7 @@ class Bot(discord.AutoShardedClient):
             log.info("event.not_deduplicated", message=message.id)
         caller = identity.caller_from_message(message)
         settings = await self.chat.settings(caller)
-        locale = settings.language or str(message.guild.preferred_locale if message.guild else "")
+        locale = settings.language or (str(message.guild.preferred_locale) if message.guild else None)
         args = {"message_id": str(message.id), "links": await self.responder.signer.sign_links(links)}
         await self._serve_under_message(args, message.channel.id, caller, locale)
 
@@ -168,7 +168,9 @@ class Bot(discord.AutoShardedClient):
             args = {"message_id": str(message_id), "links": []}
             await self._serve_under_message(args, channel_id, identity.guild_as_caller(guild_id), "en")
 
-    async def _serve_under_message(self, args: Mapping[str, Any], channel_id: int, caller: Caller, locale: str) -> None:
+    async def _serve_under_message(
+        self, args: Mapping[str, Any], channel_id: int, caller: Caller, locale: str | None
+    ) -> None:
         place = {"mode": ReplyMode.UNDER_MESSAGE, "channel": str(channel_id), "message": args["message_id"]}
         request = ChatRequest(PLATFORM, "watch", args, caller, locale, place, asked_at=self._clock())
         with self._tasks.track_current():

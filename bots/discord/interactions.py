@@ -132,7 +132,7 @@ class InteractionHandler:
         command: str,
         args: Mapping[str, Any],
         caller: Caller,
-        locale: str,
+        locale: str | None,
         mode: ReplyMode,
     ) -> ChatRequest:
         place = identity.place_of_answer(interaction, mode)

@@ -32,8 +32,8 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 @contextmanager
-def use_locale(locale: str) -> Iterator[None]:
-    """Translate into the language of `locale` (`ko`, `zh-TW`, …) in the block and in tasks that start there."""
+def use_locale(locale: str | None) -> Iterator[None]:
+    """Translate into the language of `locale` (`ko`, `zh-TW`, …; None: English) in the block and in tasks that start there."""
     token = _current_language.set(choose_language(locale))
     try:
         yield
@@ -55,9 +55,9 @@ def use_time_zone(name: str | None) -> Iterator[None]:
         _current_time_zone.reset(token)
 
 
-def choose_language(locale: str) -> str:
-    """Return the language of a locale, or English if it has no catalogue."""
-    name = locale.replace("_", "-").partition("-")[0].lower()
+def choose_language(locale: str | None) -> str:
+    """Return the language of a locale, or English if there is no locale or no catalogue for it."""
+    name = (locale or "").replace("_", "-").partition("-")[0].lower()
     return name if name in LANGUAGES else LANGUAGES[0]
 
 

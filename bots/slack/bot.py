@@ -85,7 +85,7 @@ class SlackBot:
         view, ref = body["view"], events.acting_user(context, body)
         args = await parse_form(view, f"slack:{ref.team}", self.requests.chat)
         if not (clean_query(args["words"]) or clean_query(args["like"])):
-            with use_locale(view.get("private_metadata") or ""):
+            with use_locale(view.get("private_metadata")):
                 await ack(response_action="errors", errors={"words": translate(ErrorCode.EMPTY_QUERY)})
             return
         await ack()

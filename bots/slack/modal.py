@@ -24,7 +24,7 @@ def render_denied_form(reason: Msg) -> dict[str, Any]:
     return _make_window([blocks.section(translate(reason))])
 
 
-def render_form(locale: str) -> dict[str, Any]:
+def render_form(locale: str | None) -> dict[str, Any]:
     """Return the form. The user chooses a channel for the answer, because a shortcut has no channel of its own.
 
     The form keeps its `locale` for what is said about it.
@@ -49,7 +49,7 @@ def render_form(locale: str) -> dict[str, Any]:
         blocks.field(CHANNEL_FIELD, translate(Msg.ANSWER_WHERE), channel_menu, optional=False),
     ]
     options = {"submit": blocks.plain_text(translate(Msg.GO)), "close": blocks.plain_text(translate(Msg.CLOSE))}
-    return _make_window(fields) | options | {"private_metadata": locale}
+    return _make_window(fields) | options | {"private_metadata": locale or ""}
 
 
 def _make_window(shown: Sequence[Block]) -> dict[str, Any]:

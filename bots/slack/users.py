@@ -26,8 +26,8 @@ log = structlog.get_logger()
 class UserProfile(BaseModel):
     """What Slack says about a user."""
 
-    name: str = ""
-    locale: str = ""
+    name: str | None = None
+    locale: str | None = None
     is_admin: bool = False
     is_outsider: bool = False
     """Whether the user belongs to another workspace or organisation, with which a channel is shared."""
@@ -52,7 +52,7 @@ class ResolvedUser:
     """A user as the caller of a request."""
 
     caller: Caller
-    locale: str
+    locale: str | None
     denied_reason: Msg | None
     """Why the user may see nothing of the library: an outsider, or possibly one while Slack does not answer."""
 
@@ -97,8 +97,8 @@ class UserDirectory:
             return None
         names = user.get("profile", {})
         profile = UserProfile(
-            name=names.get("display_name") or names.get("real_name") or user.get("name", ""),
-            locale=user.get("locale", ""),
+            name=names.get("display_name") or names.get("real_name") or user.get("name"),
+            locale=user.get("locale"),
             is_admin=bool(user.get("is_admin") or user.get("is_owner")),
             is_outsider=_is_outsider(user, ref),
         )

@@ -57,7 +57,7 @@ def in_visitor_language(run: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(run)
     def run_translated(*args: P.args, **kwargs: P.kwargs) -> None:
-        with use_locale(st.context.locale or ""), use_time_zone(st.context.timezone):
+        with use_locale(st.context.locale), use_time_zone(st.context.timezone):
             run(*args, **kwargs)
 
     return run_translated

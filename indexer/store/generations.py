@@ -105,7 +105,7 @@ class GenerationStore:
         """Return all records, newest first."""
         stored = self._vectors.scroll(RECORDS, Filter({"kind": GenerationRecord.KIND}))
         found = [from_payload(GenerationRecord, each.payload) for each in stored]
-        return sorted(found, key=lambda each: (each.made_at, str(each.generation)), reverse=True)
+        return sorted(found, key=lambda each: (each.made_at or "", str(each.generation)), reverse=True)
 
     def delete_record(self, generation: GenerationId) -> None:
         """Delete a generation's record, if there is one."""

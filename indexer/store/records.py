@@ -115,8 +115,8 @@ class GenerationRecord:
 
     generation: GenerationId
     preset: str
-    made_at: str
-    """ISO time, UTC."""
+    made_at: str | None
+    """ISO time, UTC. None: a preset that was never replaced, which has no stored record."""
     adapter: str | None = None
     """Prefix of the adapter's files in the blob store; None: the preset without an adapter."""
     r5_before: float | None = None

@@ -70,7 +70,7 @@ def list_models(settings: Settings, generations: GenerationStore, request: ListM
         if record.generation.space == space or record.generation in (live, previous)
     ]
     if live and all(record.generation != live for record in records):
-        records = [GenerationRecord(live, settings.preset, ""), *records]
+        records = [GenerationRecord(live, settings.preset, None), *records]
     return ModelList(generations=tuple(_to_message(record, live) for record in records))
 
 

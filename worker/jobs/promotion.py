@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
-from worker.jobs.model_blobs import report_prefix
 from worker.jobs.progress import ProgressReporter
+from worker.model_blobs import report_prefix
 from worker.model_cache import ModelCache
 from worker.protocol.updates import RetrainOutcome, RetrainStage
 from worker.settings import Settings

@@ -22,7 +22,6 @@ from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
 from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
-from worker.jobs.model_blobs import adapter_prefix, report_picture_key
 from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, ProgressReporter
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
 from worker.jobs.retrain_queue import RETRAIN_LEASE
@@ -30,6 +29,7 @@ from worker.jobs.rollout import delete_unused_generations, record_base_generatio
 from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
 from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
 from worker.leases import LeasesUnavailableError
+from worker.model_blobs import adapter_prefix, report_picture_key
 from worker.model_cache import ModelCache, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
@@ -134,12 +134,12 @@ class RetrainJob:
         if not has_gathered_examples(folder):
             report(RetrainStage.GATHER)
             if not gather_examples(self.stores, self.blobs, space, folder):
-                return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
+                return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
         pairs = load_pairs(folder)
         trained = self._train(space, pairs, folder, report)
         judged = judge_adapter(self.settings, self.models, self.blobs, space, pairs, trained, folder, report)
         if judged.has_too_few_sources:
-            return JobFailed(code=ErrorCode.TOO_FEW_PAIRS, correlation_id="")
+            return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
         if judged.outcome is not RetrainOutcome.PROMOTED:
             return RetrainFinished(
                 outcome=judged.outcome, picture=report_picture_key(judged.generation), **_summarize_recall(judged)

@@ -13,8 +13,8 @@ from indexer.store.generations import GenerationStore
 from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores
 from worker.jobs.errors import WorkerStoppingError
-from worker.jobs.model_blobs import report_picture_key, space_prefix
 from worker.jobs.progress import ProgressReporter
+from worker.model_blobs import report_picture_key, space_prefix
 from worker.model_cache import ModelCache
 from worker.protocol.base import Ack
 from worker.protocol.updates import RetrainFinished, RetrainOutcome, RetrainStage

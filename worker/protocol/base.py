@@ -56,7 +56,7 @@ class Ack(WireModel):
 class CallFailedError(Exception):
     """Raised in the caller if a request failed or was not answered."""
 
-    def __init__(self, code: ErrorCode, correlation_id: str) -> None:
+    def __init__(self, code: ErrorCode, correlation_id: str | None) -> None:
         super().__init__(f"{code} ({correlation_id})")
         self.code = code
         self.correlation_id = correlation_id

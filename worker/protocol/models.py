@@ -51,7 +51,8 @@ class Generation(WireModel):
     preset: str
     adapter: str | None
     """Key of the adapter's folder in the blob store. None: the preset itself."""
-    made_at: str
+    made_at: str | None
+    """ISO time, UTC. None: unknown, because the preset was never changed."""
     live: bool
     """Whether searches use it."""
     r5_before: float | None = None

@@ -100,8 +100,8 @@ class JobFailed(WireModel):
 
     kind: Literal["failed"] = "failed"
     code: ErrorCode
-    correlation_id: str
-    """Short id that the log lines of the job have too."""
+    correlation_id: str | None = None
+    """Short id that the log lines of the job have too. None: the log has nothing to add."""
 
 
 Update: TypeAlias = Annotated[

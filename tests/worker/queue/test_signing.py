@@ -79,6 +79,7 @@ def test_forged_task_is_refused_and_changes_nothing(installation: Installation, 
     answer = JobFailed.model_validate(installation.send(TASK, FORGERIES[forgery]()))
     assert answer.code is ErrorCode.FORGED
     assert installation.get_submitters("local:test") == "everyone"
+    assert answer.correlation_id is not None
     assert "task.forged" in installation.worker.wait_for(answer.correlation_id)
 
 
