@@ -26,10 +26,10 @@ from bots.commands.replies import (
     Shared,
     TextReply,
     TrainingProgress,
+    format_origin,
 )
 from bots.discord.buttons import ChannelSelect, CommandButton, ResultButton, SettingSelect
 from bots.i18n.messages import Msg
-    format_origin,
 from bots.i18n.translate import format_count, translate
 
 LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
@@ -162,6 +162,12 @@ def _render_card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
     return ui.Section(text, accessory=ui.Thumbnail(picture, description=alt))
 
 
+def _render_origin(shown: Card | LibraryItem) -> str:
+    """Return who added a video and when. Discord shows each reader the day in their own time zone and language."""
+    day = f"<t:{int(datetime.fromisoformat(shown.submitted_at).timestamp())}:D>" if shown.submitted_at else ""
+    return format_origin(escape(shown.submitter, 60), day)
+
+
 def _render_card_buttons(token: str | None, number: int) -> ui.ActionRow[Any]:
     return ui.ActionRow(
         ResultButton.make(token, "up", number, emoji="👍", label=translate(Msg.GOOD)),
@@ -169,12 +175,6 @@ def _render_card_buttons(token: str | None, number: int) -> ui.ActionRow[Any]:
         ResultButton.make(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
         ResultButton.make(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
         ResultButton.make(token, "share", number, label=translate(Msg.SHARE), style=discord.ButtonStyle.primary),
-def _render_origin(shown: Card | LibraryItem) -> str:
-    """Return who added a video and when. Discord shows each reader the day in their own time zone and language."""
-    day = f"<t:{int(datetime.fromisoformat(shown.submitted_at).timestamp())}:D>" if shown.submitted_at else ""
-    return format_origin(escape(shown.submitter, 60), day)
-
-
     )
 
 

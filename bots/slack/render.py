@@ -24,11 +24,11 @@ from bots.commands.replies import (
     Shared,
     TextReply,
     TrainingProgress,
+    format_origin,
 )
 from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-    format_origin,
 from bots.slack import blocks
 from bots.slack.blocks import Block, SlackMessage
 

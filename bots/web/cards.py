@@ -19,9 +19,9 @@ from bots.commands.replies import (
     SettingsView,
     TextReply,
     TrainingProgress,
+    format_origin,
     is_success,
 )
-    format_origin,
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, format_date, translate
 from worker.protocol.library import IndexStatus
@@ -137,12 +137,12 @@ def _draw_text_lines(card: Card, time: str | None) -> str:
     )
 
 
+def _format_origin(shown: Card | LibraryItem) -> str:
+    return format_origin(shown.submitter, format_date(shown.submitted_at))
+
+
 def _draw_picture(thumbnail: bytes | None, title: str, badge: str | None) -> str:
     data = base64.b64encode(thumbnail).decode() if thumbnail else ""
     style = f"--picture:url(data:image/jpeg;base64,{data})" if data else ""
     label = f"<b>{escape(badge)}</b>" if badge else ""
     return f'<div class="rs-picture" role="img" aria-label="{escape(title)}" style="{style}">{label}</div>'
-def _format_origin(shown: Card | LibraryItem) -> str:
-    return format_origin(shown.submitter, format_date(shown.submitted_at))
-
-

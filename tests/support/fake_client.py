@@ -380,6 +380,7 @@ def _hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
         duration_s=6 * len(video.moments),
         submitter=video.name or video.submitter,
         submitted_at="2026-11-20T09:30:00+00:00",
+        message_id=video.message_id,
         words_only=video.words_only,
     )
 
@@ -395,6 +396,7 @@ def _entry(video: FakeVideo) -> LibraryEntry:
         duration_s=6 * len(video.moments),
         submitter=video.name or video.submitter,
         submitted_at="2026-11-20T09:30:00+00:00",
+        message_id=video.message_id,
         thumbnail=f"thumbnails/{video.id}.jpg",
     )
 
@@ -405,5 +407,3 @@ def _status(video: FakeVideo) -> IndexStatus:
     if video.words_only:
         return IndexStatus.WORDS_ONLY
     return IndexStatus.WAITING if video.waiting else IndexStatus.INDEXED
-        message_id=video.message_id,
-        message_id=video.message_id,
