@@ -14,8 +14,8 @@ from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
-
 from worker.slack_files import find_workspace
+
 log = structlog.get_logger()
 
 
@@ -35,10 +35,10 @@ def resolve_submitted_link(guard: SsrfGuard, request: Submit) -> Link:
     if request.local_files and request.link.startswith("file://"):
         return link_to_local_file(request.link)
     link = canonicalize(request.link)
-    guard.check_url(link.fetch_url)
     workspace = find_workspace(link.url)
     if workspace is not None and request.caller.space != f"slack:{workspace}":
         raise RequestRefusedError(ErrorCode.SLACK_FILE)
+    guard.check_url(link.fetch_url)
     return link
 
 
