@@ -15,6 +15,7 @@ from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import VectorStore
 from worker.job_leases import JobLeases
 from worker.jobs.cleanup import SpaceRemoval, VideoRemoval
+from worker.jobs.following import LookJob, LookQueue
 from worker.jobs.garbage_collection import GarbageCollector
 from worker.jobs.index import IndexJob
 from worker.jobs.index_queue import IndexQueue
@@ -23,12 +24,14 @@ from worker.jobs.retrain_queue import RetrainQueue
 from worker.leases import MemoryLeaseStore, RedisLeaseStore
 from worker.model_cache import ModelCache, ModelLoader, ModelTrainer
 from worker.ops.metrics import Metrics
+from worker.protocol.base import WireModel
+from worker.protocol.library import Submit
 from worker.redis_client import LEASES, redis_client
 from worker.settings import Settings
+from worker.slack_files import make_headers
 from worker.user_data import NoUserDataKeys, RedisUserDataKeys, UserDataKeys
 from worker.vector_store import open_vector_store
 
-from worker.slack_files import make_headers
 
 class Services:
     """The services of one process. Stores and caches are attributes; methods build the jobs that use them."""
@@ -104,6 +107,13 @@ class Services:
             videos=self.make_video_removal(),
         )
 
+    def make_look_queue(self) -> LookQueue:
+        return LookQueue(self.app, self.leases, self.stores.spaces, self.stores.followed_lists)
+
+    def make_look_job(self, submit: Callable[[Submit], WireModel]) -> LookJob:
+        """Build the job that looks at followed lists. `submit` is the handler of `Submit`."""
+        return LookJob(self.leases, self.stores.followed_lists, self.make_fetcher(), submit, self.stopping)
+
     def make_garbage_collector(self) -> GarbageCollector:
         return GarbageCollector(
             data_dir=self.settings.data_dir,
@@ -127,6 +137,7 @@ class Services:
             cookies_file=settings.cookies_file,
             proxy=settings.fetch_proxy,
             stopping=self.stopping,
+            make_headers=partial(make_headers, settings),
         )
 
     def make_ingest_pipeline(self) -> IngestPipeline:
@@ -138,7 +149,6 @@ class Services:
                 max_duration_s=settings.max_duration_s,
                 timeout_s=settings.decode_timeout_s,
                 memory_limit_bytes=settings.memory_limit_bytes,
-            make_headers=partial(make_headers, settings),
                 wants_speech=settings.speech,
                 stopping=self.stopping,
             ),

@@ -6,12 +6,14 @@ from typing import Any
 
 from bots.chat.links import find_links
 from bots.commands.client import Client
+from bots.commands.crawling import STOP
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller
+from worker.protocol.library import is_search
 
 
 class ArgumentError(ValueError):
@@ -93,12 +95,23 @@ def parse_links(text: str) -> list[str]:
     return find_links(text) or text.split()
 
 
+def parse_list_link(text: str) -> str:
+    """Return the link to a list of videos, the search on YouTube, or the word `stop` that a text is."""
+    text = text.strip()
+    return text if _is_list_word(text) else next(iter(parse_links(text)), "")
+
+
+def _is_list_word(text: str) -> bool:
+    return is_search(text) or text.lower() == STOP
+
+
 def _split_values(command: Command, text: str, surface: Surface) -> Iterator[tuple[Parameter, str]]:
     """Yield each positional parameter with its text: one word each, and the rest of the line for the last one."""
     positional = [parameter for parameter in command.parameters_for(surface) if parameter.is_positional]
     rest = text.strip()
     for parameter in positional[:-1]:
-        value, _, rest = rest.partition(" ")
+        is_whole_rest = parameter.type is ParameterType.LIST and is_search(rest)
+        value, _, rest = (rest, "", "") if is_whole_rest else rest.partition(" ")
         rest = rest.strip()
         yield parameter, value
     if positional:
@@ -113,17 +126,21 @@ def _parse_value(parameter: Parameter, value: str) -> Any:
     if parameter.type is ParameterType.LINK:
         links = parse_links(value)
         return links if parameter.is_list else next(iter(links), "")
+    if parameter.type is ParameterType.LIST:
+        return parse_list_link(value)
     return value
 
 
 def _accepts(parameter: Parameter, value: str) -> bool:
-    if not value and parameter.type is not ParameterType.LINK:
+    if not value and parameter.type not in (ParameterType.LINK, ParameterType.LIST):
         return not parameter.is_required
     words = value.split()
     match parameter.type:
         case ParameterType.LINK:
             links = len(find_links(value))
             return not words or links == 1 or (links > 1 and parameter.is_list)
+        case ParameterType.LIST:
+            return not words or _is_list_word(value) or len(find_links(value)) == 1
         case ParameterType.NUMBER | ParameterType.PAGE_SIZE:
             return _is_number_for(parameter, value)
         case _:

@@ -5,7 +5,15 @@ import time
 from contextlib import aclosing
 from typing import Final
 
-from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, Replies, Reply, TrainingProgress
+from bots.commands.replies import (
+    CrawlProgress,
+    IndexingProgress,
+    LinkOutcome,
+    LinkProgress,
+    Replies,
+    Reply,
+    TrainingProgress,
+)
 
 EDIT_INTERVAL_S: Final = 1.0
 """Both platforms rate-limit edits of a message to about one per second."""
@@ -13,7 +21,7 @@ EDIT_INTERVAL_S: Final = 1.0
 
 def is_interim(reply: Reply) -> bool:
     """Return whether a later reply will replace this one."""
-    return isinstance(reply, IndexingProgress | TrainingProgress) and not reply.is_final
+    return isinstance(reply, IndexingProgress | TrainingProgress | CrawlProgress) and not reply.is_final
 
 
 async def throttle_progress(replies: Replies) -> Replies:

@@ -6,8 +6,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from bots.cli import model_commands
-from bots.cli.core_commands import add_core_commands
-from bots.cli.environment import load_settings, open_terminal
+from bots.cli.core_commands import SpaceName, add_core_commands
+from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
 from bots.cli.process import run_until_stopped
 from bots.connect import CommandError, connect, requiring_extra
 from bots.i18n.cli_messages import CliMsg
@@ -75,14 +75,14 @@ def worker(
         raise CommandError(translate(CliMsg.PORT_TAKEN, why=error), 2) from error
 
 
-def console() -> None:
+def console(space: SpaceName = LOCAL_SPACE) -> None:
     """Chat in this terminal."""
-    settings = load_settings()
+    caller, settings = make_caller(space, "console"), load_settings()
 
     from bots.cli.console import chat, create_prompt
 
     async def connect_and_chat() -> None:
         async with connect(settings, serve_relay=True) as client:
-            await chat(client, open_terminal(), create_prompt())
+            await chat(client, caller, open_terminal(), create_prompt())
 
     run_until_stopped(connect_and_chat())

@@ -14,8 +14,6 @@ from bots.i18n.translate import translate
 from worker.ops.logs import bind_correlation_id
 from worker.protocol.base import Caller
 
-CALLER = Caller(space="local:me", user_id="console", is_admin=True)
-
 
 def create_prompt() -> PromptSession[str]:
     """Return a line editor with history that completes the names of commands."""
@@ -23,9 +21,9 @@ def create_prompt() -> PromptSession[str]:
     return PromptSession("› ", completer=WordCompleter(names, sentence=True), complete_while_typing=False)
 
 
-async def chat(client: Client, terminal: Terminal, prompt: PromptSession[str]) -> None:
+async def chat(client: Client, caller: Caller, terminal: Terminal, prompt: PromptSession[str]) -> None:
     """Answer line after line until Ctrl-C or the end of the input."""
-    conversation = Conversation(client, CALLER)
+    conversation = Conversation(client, caller)
     terminal.answers.print(Line(translate(CliMsg.CONSOLE_HELLO), style="dim"))
     while True:
         try:

@@ -3,20 +3,24 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
 from bots.chat.links import find_links
 from bots.cli import json_output
-from bots.cli.environment import CALLER, load_settings, open_terminal
+from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
 from bots.cli.process import run_with_client
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import list_commands
+from bots.connect import CommandError
 from bots.i18n.cli_messages import CliMsg
+from bots.i18n.translate import translate
 
 AS_JSON: Final = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
+SpaceName: TypeAlias = Annotated[str, typer.Option("--space", metavar="SPACE", help=CliMsg.SPACE_HELP)]
+WITH_LOCAL_FILES: Final = Annotated[bool, typer.Option("--local-files", help=CliMsg.LOCAL_FILES_HELP)]
 IS_DRY_RUN: Final = Annotated[bool, typer.Option("--dry-run", help=CliMsg.DRY_RUN_HELP)]
 AT_S: Final = Annotated[float, typer.Option("--at", min=0, metavar="SECONDS", help=CliMsg.DRY_RUN_AT_HELP)]
 _TYPES: Final = {ParameterType.FLAG: bool, ParameterType.NUMBER: int, ParameterType.PAGE_SIZE: int}
@@ -32,18 +36,27 @@ def _build_function(command: Command) -> Callable[..., None]:
     """Return a function from whose signature typer derives the arguments and options of a subcommand."""
     parameters = command.parameters_for(Surface.COMMAND_LINE)
 
-    def run(as_json: bool, is_dry_run: bool = False, at_s: float = 0.0, **values: Any) -> None:
+    def run(
+        as_json: bool,
+        space: str,
+        with_local_files: bool = False,
+        is_dry_run: bool = False,
+        at_s: float = 0.0,
+        **values: Any,
+    ) -> None:
         if is_dry_run:
             print_dry_run([_file_to_link(each) for each in values["links"]], at_s, as_json)
             return
-        settings = load_settings()
+        caller, settings = make_caller(space), load_settings()
         args = dict(command.command_line_args)
         for parameter in parameters:
             if values[parameter.name] is not None:
                 args[parameter.name] = _convert(parameter, values[parameter.name])
+        if "local_files" in args:
+            args["local_files"] = _allow_local_files(space, with_local_files, args["links"])
 
         async def show_replies(client: Client) -> bool:
-            replies = command.run(client, CALLER, **args)
+            replies = command.run(client, caller, **args)
             if as_json:
                 return await json_output.print_replies(command.name, replies, settings.blobs_address)
             return await open_terminal().show(replies)
@@ -52,10 +65,22 @@ def _build_function(command: Command) -> Callable[..., None]:
 
     options = [_make_signature_parameter(each) for each in parameters]
     if command.name == "index":
+        options.append(_make_option("with_local_files", False, WITH_LOCAL_FILES))
         options += [_make_option("is_dry_run", False, IS_DRY_RUN), _make_option("at_s", 75.0, AT_S)]
-    options.append(_make_option("as_json", False, AS_JSON))
+    options += [_make_option("space", LOCAL_SPACE, SpaceName), _make_option("as_json", False, AS_JSON)]
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # read by typer
     return run
+
+
+def _allow_local_files(space: str, is_wanted: bool, links: list[str]) -> bool:
+    """Return whether files of this computer may be added to a space. Raises `CommandError` if one must not be.
+
+    A word can be the name of a file by chance, and others would find what is in it.
+    """
+    is_allowed = is_wanted or space == LOCAL_SPACE
+    if not is_allowed and any(link.lower().startswith("file:") for link in links):
+        raise CommandError(translate(CliMsg.FILES_ARE_LOCAL, space=space), 2)
+    return is_allowed
 
 
 def print_dry_run(texts: list[str], at_s: float, as_json: bool) -> None:
@@ -87,7 +112,7 @@ def _make_signature_parameter(parameter: Parameter) -> inspect.Parameter:
 def _declare_argument_or_option(parameter: Parameter) -> Any:
     help_text = parameter.command_line_help or parameter.help
     metavar = parameter.command_line_metavar or parameter.usage
-    if parameter.is_positional:
+    if parameter.is_positional and not parameter.is_command_line_option:
         return typer.Argument(help=help_text, metavar=metavar, min=parameter.minimum, max=parameter.maximum)
     return typer.Option(
         f"--{parameter.shown_name}",

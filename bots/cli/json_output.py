@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bots.commands.replies import (
     Card,
+    CrawlProgress,
+    FollowedPage,
     IndexingProgress,
     LibraryItem,
     LibraryPage,
@@ -52,7 +54,9 @@ def print_checks(checks: Sequence["CheckLine"]) -> None:
 def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] | None:
     """Return the JSON of a reply, or None for progress, which is not printed."""
     match reply:
-        case LinkProgress() | IndexingProgress(is_final=False) | TrainingProgress(is_final=False):
+        case LinkProgress() | IndexingProgress(is_final=False):
+            return None
+        case TrainingProgress(is_final=False) | CrawlProgress(is_final=False):
             return None
         case Results():
             return {
@@ -74,6 +78,8 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return {"total": 0, "videos": []}
         case TextReply():
             return {"code": reply.code, "sentence": reply.text, "correlation_id": reply.correlation_id}
+        case FollowedPage():
+            return {"lists": [item._asdict() for item in reply.items]}
         case Removed():
             return {"links": reply.links, "sentence": reply.text}
         case _:

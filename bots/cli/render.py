@@ -41,12 +41,13 @@ class Terminal:
         with ProgressBars(self) as bars:
             async with aclosing(replies):
                 async for reply in replies:
-                    if isinstance(reply, r.TrainingProgress) and not reply.is_final:
+                    if isinstance(reply, r.TrainingProgress | r.CrawlProgress) and not reply.is_final:
                         reply = reply.as_link_progress
                     if isinstance(reply, r.LinkProgress):
                         bars.update(reply)
                     else:
-                        bars.remove(getattr(reply, "link", "retrain"))
+                        task = "crawl" if isinstance(reply, r.CrawlProgress) else "retrain"
+                        bars.remove(getattr(reply, "link", task))
                         self.answers.print(render_reply(reply))
                         ok = ok and r.is_success(reply)
         return ok
@@ -105,6 +106,10 @@ def render_reply(reply: r.Reply) -> RenderableType:
         case r.Confirmation():
             words = " ".join(map(str, reply.args.values()))
             return Line(f"{reply.text}\n/{reply.command} {words}")
+        case r.CrawlProgress():
+            return Group(Line(reply.text), *map(_render_sentence, reply.failures))
+        case r.FollowedPage():
+            return _render_followed(reply)
         case r.Help():
             return _render_help(reply)
         case r.SettingsView():
@@ -174,6 +179,13 @@ def _render_library(page: r.LibraryPage) -> RenderableType:
     shown, total = len(page.entries), format_count(page.total, Msg.VIDEOS_ONE, Msg.VIDEOS)
     footer = total if shown == page.total else translate(Msg.SOME_OF, shown=shown, total=total)
     return Group(table, Line(footer, style="dim"))
+
+
+def _render_followed(page: r.FollowedPage) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for link, about, problem in page.items:
+        table.add_row(Line(link, style="blue"), Line(about), Line(problem or "", style="yellow"))
+    return Group(Line(page.title), table)
 
 
 def _render_settings(view: r.SettingsView) -> RenderableType:

@@ -33,6 +33,8 @@ INTERNAL: Final[frozenset[Surface]] = frozenset()
 class ParameterType(StrEnum):
     TEXT = "text"
     LINK = "link"
+    LIST = "list"
+    """A link to a list of videos, `stop`, or a search on YouTube, which takes the rest of the line."""
     FLAG = "flag"
     """Off if it is not given."""
     NUMBER = "number"
@@ -82,6 +84,8 @@ class Parameter:
     surfaces: frozenset[Surface] = EVERYWHERE
     command_line_help: Msg | None = None
     """Replaces `help` on the command line."""
+    is_command_line_option: bool = False
+    """An option on the command line, although it is positional elsewhere."""
     command_line_metavar: str | None = None
     """Replaces `usage` on the command line."""
 

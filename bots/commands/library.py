@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from bots.commands.client import Client
@@ -24,7 +26,7 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, format_count, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Forget, GetStatus, IndexStatus, LibraryEntry, ListLibrary, ListPlaylist, Submit
+from worker.protocol.library import Forget, GetStatus, IndexStatus, LibraryEntry, ListLibrary, Submit
 
 SUGGEST_WITHIN_S: Final = 2.0
 """Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
@@ -70,15 +72,34 @@ async def index(
         )
         for link in links
     ]
+    async with aclosing(submit_links(client, requests)) as replies:
+        async for reply in replies:
+            yield reply
+
+
+async def submit_links(client: Client, requests: Iterable[Submit], max_unfinished: int | None = None) -> Replies:
+    """Submit links and follow each until its `LinkOutcome`.
+
+    At most `max_unfinished` are in progress at once; the next request is taken after an outcome was yielded.
+    """
     replies: asyncio.Queue[Reply] = asyncio.Queue()
-    jobs = [asyncio.create_task(_index_link(client, request, replies.put_nowait)) for request in requests]
-    unfinished = len(jobs)
+    waiting, jobs = iter(requests), list[asyncio.Task[None]]()
+
+    def start(count: int | None) -> int:
+        """Start the next links. Returns their number."""
+        started = [
+            asyncio.create_task(_index_link(client, request, replies.put_nowait)) for request in islice(waiting, count)
+        ]
+        jobs.extend(started)
+        return len(started)
+
+    unfinished = start(max_unfinished)
     try:
         while unfinished:
             reply = await replies.get()
-            if isinstance(reply, LinkOutcome):
-                unfinished -= 1
             yield reply
+            if isinstance(reply, LinkOutcome):
+                unfinished += start(1) - 1
     finally:
         for job in jobs:
             job.cancel()
@@ -88,19 +109,14 @@ async def index(
 async def _index_link(client: Client, request: Submit, report: Callable[[Reply], None]) -> None:
     """Report the progress of one link. The last reply, and only that one, is a `LinkOutcome`."""
     try:
-        report(await index_and_follow(client, request, report))
+        outcome = await index_and_follow(client, request, report)
     except Exception as error:
         code, correlation_id = describe_error(error)
-        report(LinkOutcome(request.link, LinkStatus.FAILED, translate(code), code=code, correlation_id=correlation_id))
-
-
-@reply_on_error
-async def crawl(client: Client, caller: Caller, link: str, *, max_links: int = 50) -> Replies:
-    """Submit up to `max_links` videos of a playlist, a channel or a feed, and follow each until its `LinkOutcome`."""
-    playlist = await client.call(ListPlaylist(caller=caller, link=link, max_links=max_links))
-    async with aclosing(index(client, caller, playlist.links)) as replies:
-        async for reply in replies:
-            yield reply
+        outcome = LinkOutcome(request.link, LinkStatus.FAILED, translate(code), 0, code, correlation_id)
+    if outcome.code is ErrorCode.PLAYLIST_REFUSED:
+        hint = translate(Msg.CRAWL_BY_OPERATOR, space=request.caller.space)
+        outcome = replace(outcome, text=f"{outcome.text} {hint}")
+    report(outcome)
 
 
 @reply_on_error

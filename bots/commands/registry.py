@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bots.commands import library, search, settings, training
+from bots.commands import crawling, library, search, settings, training
 from bots.commands.client import Client
 from bots.commands.definition import (
     IN_CHATS,
@@ -96,9 +96,16 @@ COMMANDS: Final[dict[str, Command]] = {
         Command(
             "crawl",
             Msg.CRAWL_HELP,
-            library.crawl,
+            crawling.crawl,
             (
-                Parameter("link", Msg.CRAWL_LINK_HELP, ParameterType.LINK, is_required=True, is_positional=True),
+                Parameter(
+                    "link",
+                    Msg.CRAWL_LINK_HELP,
+                    ParameterType.LIST,
+                    is_required=True,
+                    is_positional=True,
+                    command_line_help=Msg.CLI_CRAWL_LINK_HELP,
+                ),
                 Parameter(
                     "max_links",
                     Msg.CRAWL_MOST_HELP,
@@ -107,9 +114,29 @@ COMMANDS: Final[dict[str, Command]] = {
                     default=50,
                     minimum=1,
                     maximum=500,
+                    is_positional=True,
+                    metavar="[MOST]",
+                    is_command_line_option=True,
                 ),
             ),
-            surfaces=_COMMAND_LINE_ONLY,
+            is_admin=True,
+            is_public=True,
+            takes_timestamp=True,
+            command_line_args={"shows_links": True},
+        ),
+        Command(
+            "follow",
+            Msg.FOLLOW_HELP,
+            crawling.follow,
+            (Parameter("link", Msg.FOLLOW_LINK_HELP, ParameterType.LINK, is_positional=True),),
+            is_admin=True,
+        ),
+        Command(
+            "unfollow",
+            Msg.UNFOLLOW_HELP,
+            crawling.unfollow,
+            (Parameter("link", Msg.UNFOLLOW_LINK_HELP, ParameterType.LINK, is_required=True, is_positional=True),),
+            is_admin=True,
         ),
         Command(
             "library",
@@ -133,7 +160,7 @@ COMMANDS: Final[dict[str, Command]] = {
             admins_may_do_more=True,
             takes_timestamp=True,
         ),
-        Command("status", Msg.STATUS_HELP, library.show_status, surfaces=IN_CHATS, is_public=True),
+        Command("status", Msg.STATUS_HELP, library.show_status, is_public=True),
         Command("privacy", Msg.PRIVACY_HELP, settings.show_privacy, surfaces=IN_CHATS),
         Command(
             "settings",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean_text, format_clock, format_date, translate
+from bots.i18n.translate import format_clock, translate
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus
 
@@ -222,6 +222,52 @@ class TrainingProgress:
         return LinkProgress("retrain", self.text, self.done)
 
 
+@dataclass(frozen=True)
+class ReplyButton:
+    """A button that runs `command` with `args`."""
+
+    label: str
+    command: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CrawlProgress:
+    """How many videos of a list were added so far, or how the crawl ended if it `is_final`."""
+
+    text: str
+    done: float
+    """Share of the videos that is done, 0 to 1."""
+    failures: tuple[LinkOutcome, ...] = ()
+    """The first videos that could not be added."""
+    button: ReplyButton | None = None
+    """Stops the crawl."""
+    is_final: bool = False
+
+    @property
+    def as_link_progress(self) -> LinkProgress:
+        """The same progress for frontends that draw bars."""
+        return LinkProgress("crawl", self.text, self.done)
+
+
+class FollowedItem(NamedTuple):
+    """A channel, playlist or feed that the space follows."""
+
+    link: str
+    about: str
+    """Who follows it, and how many videos it has added."""
+    problem: str | None
+    """A sentence that says why the last look at it failed."""
+
+
+@dataclass(frozen=True)
+class FollowedPage:
+    """All that the space follows."""
+
+    title: str
+    items: tuple[FollowedItem, ...]
+
+
 class SettingLine(NamedTuple):
     """One setting of a space."""
 
@@ -252,6 +298,8 @@ Reply: TypeAlias = (
     | Help
     | Confirmation
     | TrainingProgress
+    | CrawlProgress
+    | FollowedPage
     | SettingsView
 )
 Replies: TypeAlias = AsyncGenerator[Reply, None]

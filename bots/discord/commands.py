@@ -13,7 +13,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
 from bots.chat.links import find_links
-from bots.chat.parsing import parse_links
+from bots.chat.parsing import parse_links, parse_list_link
 from bots.chat.service import ChatService
 from bots.commands import settings
 from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
@@ -168,7 +168,9 @@ def _autocomplete(handler: CommandHandler, completion: Completion) -> Autocomple
     async def suggest_setting_values(interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         name = str(interaction.namespace.name or "")
         values = settings.list_accepted_values(name) if name in settings.OPTIONS else ()
-        return [Choice(name=value, value=value) for value in values if value and value.startswith(typed)]
+        return [
+            Choice(name=value, value=value) for value in values if value and value.startswith(typed.strip().lower())
+        ]
 
     return {Completion.VIDEO: suggest_videos, Completion.SETTING_VALUE: suggest_setting_values}[completion]
 
@@ -202,7 +204,12 @@ async def _convert_value(
         return next(iter(find_links(link)), link) if link else None
     if parameter.completion is Completion.SETTING_VALUE:
         return _CHANNEL_MENTION.sub(r" \1 ", value).strip()
-    return parse_links(value) if parameter.type is ParameterType.LINK else value
+    if parameter.type is ParameterType.LIST:
+        return parse_list_link(value)
+    if parameter.type is ParameterType.LINK:
+        links = parse_links(value)
+        return links if parameter.is_list else next(iter(links), "")
+    return value
 
 
 async def _read_picture(attachment: discord.Attachment) -> str:

@@ -13,6 +13,9 @@ from discord import ui
 from bots.commands.replies import (
     Card,
     Confirmation,
+    CrawlProgress,
+    FollowedItem,
+    FollowedPage,
     Help,
     IndexingProgress,
     LibraryItem,
@@ -73,6 +76,8 @@ async def render(reply: Reply, load_picture: LoadPicture) -> RenderedMessage:
         case Confirmation():
             button = CommandButton.make(reply.command, reply.args, reply.button)
             return RenderedMessage(_make_view(ui.TextDisplay(reply.text), ui.ActionRow(button)))
+        case CrawlProgress():
+            return RenderedMessage(_render_crawl(reply))
         case SettingsView():
             return RenderedMessage(_render_settings(reply))
         case _:
@@ -92,6 +97,8 @@ def render_text(reply: Reply) -> str:
             return _render_link(reply)
         case LibraryPage():
             return _render_library(reply)
+        case FollowedPage():
+            return _join_within_limit([reply.title, *map(_render_followed, reply.items)])
         case Help():
             return _join_within_limit([f"**/{name}** {escape(usage)}\n{help}" for name, usage, help in reply.lines])
     raise TypeError(f"{type(reply).__name__} has more than text")
@@ -198,6 +205,21 @@ async def _render_training(reply: TrainingProgress, load_picture: LoadPicture) -
         return RenderedMessage(_make_view(ui.TextDisplay(text)))
     gallery: ui.MediaGallery[Any] = ui.MediaGallery(discord.MediaGalleryItem(picture, description=reply.text[:1024]))
     return RenderedMessage(_make_view(ui.TextDisplay(text), gallery), (picture,))
+
+
+def _render_crawl(reply: CrawlProgress) -> ui.LayoutView:
+    bar = [] if reply.is_final else [render_bar(reply.done)]
+    text: ui.TextDisplay[Any] = ui.TextDisplay(
+        _join_within_limit([reply.text, *bar, *map(_render_link, reply.failures)])
+    )
+    if reply.button is None:
+        return _make_view(text)
+    button = CommandButton.make(reply.button.command, reply.button.args, reply.button.label)
+    return _make_view(text, ui.ActionRow(button))
+
+
+def _render_followed(item: FollowedItem) -> str:
+    return f"{escape(item.link)}\n-# {' · '.join(filter(None, [escape(item.about), item.problem]))}"
 
 
 def _render_settings(reply: SettingsView) -> ui.LayoutView:

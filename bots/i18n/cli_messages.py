@@ -18,6 +18,8 @@ class CliMsg(StrEnum):
     JSON_HELP = "Print JSON."
     DRY_RUN_HELP = "Only show which videos the links in the text are; nothing is fetched or added."
     DRY_RUN_AT_HELP = "The second that the shown links open."
+    SPACE_HELP = "The space to act on: discord:SERVER_ID, slack:WORKSPACE_ID or local:me."
+    LOCAL_FILES_HELP = "Let everyone in the space find video files of this computer, with their paths."
     UP_HELP = "Start everything: the worker, the web chat and, on the first start, sample videos."
     BACKUP_HELP = "Back up everything that can't be rebuilt to a new folder. Stop `reelseek up` first."
     RESTORE_HELP = "Restore a backup into an empty library. Stop Reelseek first."
@@ -55,6 +57,11 @@ class CliMsg(StrEnum):
     IN_USE = (
         "Another reelseek command is using the library. Wait for it to finish, or start `reelseek up` and run "
         "commands while it runs."
+    )
+    BAD_SPACE = "“{space}” isn't a space. Use discord:SERVER_ID, slack:WORKSPACE_ID or local:me."
+    FILES_ARE_LOCAL = (
+        "Files of this computer are only added to local:me. To let everyone in {space} find them and see their paths, "
+        "add --local-files."
     )
     BAD_SETTING = "The setting {name} isn't valid: {why}"
     BAD_DATA_DIR = "Can't use the folder {folder}: {why}. Set REELSEEK_DATA_DIR to another one."

@@ -20,8 +20,8 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
         "Reelseek didn't open the link. Your Reelseek administrator can allow them with REELSEEK_ALLOW_NETWORKS."
     ),
     ErrorCode.PLAYLIST_REFUSED: (
-        "That's a playlist or a channel, not a single video. Send the videos one by one, or ask your Reelseek "
-        "administrator to add them all with `reelseek crawl`."
+        "That's a playlist or a channel, not a single video. Send the videos one by one, or ask an admin to add them "
+        "all with the command `crawl`."
     ),
     ErrorCode.FETCH_FAILED: "Couldn't download that video. Check that the link plays in a browser, then send it again.",
     ErrorCode.NOT_FOUND: "There's no video at that link. Check the link and send it again.",
@@ -54,6 +54,10 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TRAINING_ELSEWHERE: "Another space is training right now. Try again later.",
     ErrorCode.NO_OTHER_MODEL: "There's no earlier model to go back to. Train a new one with `/retrain`.",
     ErrorCode.TOO_MANY: "You're sending requests too quickly. Try again in a minute.",
+    ErrorCode.CRAWL_STOPPED: "Adding the videos of that list was stopped. Those that were added stay.",
+    ErrorCode.NOT_A_LIST: "That isn't a channel, playlist or feed that can be followed. Send the link of one.",
+    ErrorCode.NOT_FOLLOWED: "That isn't followed here. Type the command `follow` to see what is.",
+    ErrorCode.TOO_MANY_LISTS: "Too many channels and playlists are followed here. Unfollow one first.",
     ErrorCode.MODEL_MISSING: "A model file is missing. Ask your Reelseek administrator to run `reelseek doctor`.",
     ErrorCode.MODEL_MISMATCH: (
         "The library was built with another preset. Ask your Reelseek administrator to run `reelseek doctor`."
@@ -155,11 +159,28 @@ class Msg(StrEnum):
     VIDEOS = "{count} videos"
     MOMENTS_ONE = "{count} moment"
     MOMENTS = "{count} moments"
+    # crawls and followed lists
+    WHICH_LIST = "Which channel, playlist or feed? Send its link."
+    CRAWL_BY_OPERATOR = "Your Reelseek administrator can do it with `reelseek crawl LINK --space {space}`."
+    CRAWLING = "Adding videos: {done} of {total}"
+    CRAWL_STOP = "Stop"
+    CRAWLS_STOPPED = "No more videos are added. Those in progress are finished, and all that were added stay."
+    CRAWL_RESULT = "Added {added} of {total} videos. Already here: {already}. Failed: {failed}."
+    CRAWL_STOPPED_RESULT = "Stopped. Added {added} of {total} videos. Already here: {already}. Failed: {failed}."
+    FOLLOW_BEGUN = "New videos of {link} will be added from now on. For the videos it has already, use `crawl`."
+    FOLLOWED_ALREADY = "{link} is followed already."
+    UNFOLLOWED = "{link} isn't followed any more. Its videos stay."
+    FOLLOWED_TITLE = "New videos of these are added:"
+    NOTHING_FOLLOWED = "No channel, playlist or feed is followed yet."
+    FOLLOWED_BY = "followed by {who}, videos added: {count}"
+    FOLLOWED_FAILED = "The last try failed: {why} Reelseek tries again later."
     # help of the commands
     FIND_HELP = "Find a moment by describing it."
     MORE_HELP = "Show more results."
     INDEX_HELP = "Add videos by link."
-    CRAWL_HELP = "Add the videos of a playlist, a channel or a feed."
+    CRAWL_HELP = "Add the videos of a playlist, a channel, a feed or a YouTube search."
+    FOLLOW_HELP = "Add what a channel, playlist or feed publishes from now on, or list what is followed."
+    UNFOLLOW_HELP = "Add nothing more of a channel, playlist or feed."
     LIBRARY_HELP = "List the videos you can search."
     FORGET_HELP = "Remove videos from the library."
     STATUS_HELP = "Show how many videos are in the library and how many are waiting."
@@ -171,6 +192,9 @@ class Msg(StrEnum):
     # names of chat commands and their options: short, lower case, no spaces
     NAME_FIND = "find"
     NAME_INDEX = "index"
+    NAME_CRAWL = "crawl"
+    NAME_FOLLOW = "follow"
+    NAME_UNFOLLOW = "unfollow"
     NAME_LIBRARY = "library"
     NAME_FORGET = "forget"
     NAME_STATUS = "status"
@@ -186,6 +210,7 @@ class Msg(StrEnum):
     NAME_IN = "in"
     NAME_LIMIT = "limit"
     NAME_LINK = "link"
+    NAME_MOST = "most"
     NAME_FILE = "file"
     NAME_MINE = "mine"
     NAME_ACTION = "action"
@@ -203,7 +228,10 @@ class Msg(StrEnum):
     LINK_HELP = "One or more video links."
     FILE_HELP = "A video file from your device."
     CLI_LINKS_HELP = "Video links, or video files on this computer."
-    CRAWL_LINK_HELP = "Link to a playlist, a channel or a feed."
+    CRAWL_LINK_HELP = "Link to a playlist, channel or feed, a search (ytsearch10:cats), or stop."
+    CLI_CRAWL_LINK_HELP = "Link to a playlist, channel or feed, a YouTube search (ytsearch10:cats), or stop."
+    FOLLOW_LINK_HELP = "Link to a channel, playlist or feed. Empty: list what is followed."
+    UNFOLLOW_LINK_HELP = "Its link, as shown in the list."
     CRAWL_MOST_HELP = "The maximum number of videos to add."
     LIBRARY_WORDS_HELP = "Show only videos that match these words."
     LIBRARY_MINE_HELP = "Show only videos you added."

@@ -64,4 +64,4 @@ def _replace_markup(found: re.Match[str]) -> str:
 
 
 def _takes_links(command: Command) -> bool:
-    return any(each.type is ParameterType.LINK for each in command.parameters_for(Surface.CHAT))
+    return any(each.type in (ParameterType.LINK, ParameterType.LIST) for each in command.parameters_for(Surface.CHAT))

@@ -8,6 +8,9 @@ from typing import Final, TypeAlias
 from bots.commands.replies import (
     Card,
     Confirmation,
+    CrawlProgress,
+    FollowedItem,
+    FollowedPage,
     Help,
     HelpLine,
     IndexingProgress,
@@ -17,6 +20,7 @@ from bots.commands.replies import (
     LinkProgress,
     Removed,
     Reply,
+    ReplyButton,
     Results,
     Search,
     SettingLine,
@@ -62,6 +66,11 @@ def render(reply: Reply, file_ids: FileIds) -> SlackMessage:
             return SlackMessage(title, [blocks.header(title), *render_help_lines(reply.lines)])
         case Confirmation():
             return _render_confirmation(reply)
+        case CrawlProgress():
+            return _render_crawl(reply)
+        case FollowedPage():
+            items = [_render_followed(item) for item in reply.items[:MAX_LINES]]
+            return SlackMessage(reply.title, [blocks.section(reply.title), *items])
         case TrainingProgress():
             return _render_training(reply, file_ids)
         case SettingsView():
@@ -204,6 +213,24 @@ def _render_link(line: LinkProgress | LinkOutcome) -> str:
         text = f"{mark} {_add_reference(line.text, line.correlation_id)}"
         return text if line.ok else f"{text}\n{line.link}"
     return f"{_render_bar(line.done)} {line.stage}\n{line.link}"
+
+
+def _render_crawl(progress: CrawlProgress) -> SlackMessage:
+    text = progress.text if progress.is_final else f"{_render_bar(progress.done)} {progress.text}"
+    shown = [blocks.section(line) for line in (text, *map(_render_link, progress.failures))]
+    if progress.button is not None:
+        shown.append(blocks.actions([_make_command_button(progress.button)]))
+    return SlackMessage(progress.text, shown)
+
+
+def _make_command_button(button: ReplyButton, **style: str) -> Block:
+    value = json.dumps({"command": button.command, "args": dict(button.args)})
+    return blocks.button(button.label, CONFIRM, value, **style)
+
+
+def _render_followed(item: FollowedItem) -> Block:
+    about = " · ".join(filter(None, [item.about, item.problem]))
+    return blocks.rich(blocks.words(item.link, bold=True), blocks.words(f"\n{about}"))
 
 
 def _render_training(progress: TrainingProgress, file_ids: FileIds) -> SlackMessage:

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 from bots.commands.replies import (
     Card,
     Confirmation,
+    CrawlProgress,
+    FollowedPage,
     Help,
     LibraryItem,
     LinkOutcome,
@@ -82,6 +84,10 @@ def render_sentence(reply: Reply) -> str:
     match reply:
         case TextReply() | Removed() | TrainingProgress():
             text, about = reply.text, None
+        case CrawlProgress():
+            text, about = reply.text, "\n".join(f"{each.link}: {each.text}" for each in reply.failures)
+        case FollowedPage():
+            text, about = reply.title, "\n".join(" · ".join(filter(None, item)) for item in reply.items)
         case Confirmation():
             text, about = reply.text, f"/{reply.command} {' '.join(map(str, reply.args.values()))}"
         case LinkOutcome():
@@ -95,7 +101,9 @@ def render_sentence(reply: Reply) -> str:
             raise TypeError(f"not a sentence: {reply}")
     correlation_id = getattr(reply, "correlation_id", None)
     reference = translate(Msg.REFERENCE, correlation_id=correlation_id) if correlation_id else None
-    below = "".join(f'<div class="rs-quiet">{escape(part)}</div>' for part in (about, reference) if part)
+    below = "".join(
+        f'<div class="rs-quiet">{escape(part)}</div>' for part in (*(about or "").split("\n"), reference) if part
+    )
     failed = "" if is_success(reply) else " rs-bad"
     # Sentences mark what can be typed with `backticks`.
     text = re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -8,6 +8,7 @@ from typing import Any
 
 from indexer.errors import FetchDeadlineError, FetchError, NoVideoError, OtherAddressError, SlackFileError
 from indexer.link.canonical import Link, canonicalize, file_url_to_path, link_to_local_file
+from indexer.link.searches import limit_search
 from indexer.ports import StageProgressCallback
 from indexer.sandbox.child import ProgressCallback, ResourceLimits
 from indexer.sandbox.guard import HostResolver, Networks, SsrfGuard, resolve_host
@@ -39,9 +40,9 @@ class YtDlpFetcher:
     proxy: str | None = None
     resolve: HostResolver = resolve_host
     stopping: Event | None = None
-
     make_headers: Callable[[str], Mapping[str, str]] = lambda address: {}
     """Returns the headers that authorize the download of a canonical address. Raises `FetchError`."""
+
     def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
         """Download a link's metadata and its smallest sufficient file into `folder`.
 
@@ -72,13 +73,16 @@ class YtDlpFetcher:
         return _parse_response(canonical, folder, response)
 
     def list_links(self, link: str, folder: Path, max_links: int) -> list[str]:
-        """Return links to the videos of a playlist, channel or feed.
+        """Return links to the videos of a playlist, channel or feed, or of a search on YouTube.
 
         Raises `LinkRefusedError`, `FetchError`.
         """
-        SsrfGuard(self.allow_networks, self.proxy, self.resolve).check_url(link)
+        address = limit_search(link, max_links)
+        if address is None:
+            address = link.strip()
+            SsrfGuard(self.allow_networks, self.proxy, self.resolve).check_url(address)
         limits = ResourceLimits(self.timeout_s, self.memory_limit_bytes, _FILE_LIMIT_MARGIN_BYTES)
-        request = self._build_request(link, folder) | {"max_links": max_links}
+        request = self._build_request(address, folder) | {"max_links": max_links}
         response = self._run("indexer.fetch.playlist_worker", request, limits, folder, lambda share: None)
         return list(response["links"])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from indexer.generation_id import GenerationId
 
@@ -193,6 +193,44 @@ class RemovalRequest:
 
 
 @dataclass(frozen=True)
+class FollowedList:
+    """A channel, playlist or feed whose later videos are added to a space, or to a private channel of it."""
+
+    KIND: ClassVar = "followed_list"
+
+    space: str
+    link: str
+    user_id: str
+    at: str
+    """ISO time, UTC, since when it is followed."""
+    due_at: str
+    """ISO time, UTC, of the next look at it."""
+    private_channel: str | None = None
+    user_name: str | None = None
+    """Display name of the user at that time."""
+    seen: tuple[str, ...] = ()
+    """Keys of the videos that are not new."""
+    added: int = 0
+    """Videos that were added so far."""
+    looked_at: str | None = None
+    """ISO time, UTC, of the last look."""
+    failures: int = 0
+    """Looks that have failed since the last one that succeeded."""
+    code: str | None = None
+    """Code of the error of the last look."""
+
+    @property
+    def scope(self) -> str:
+        """`<space>`, or `<space>/<private channel>`."""
+        return f"{self.space}/{self.private_channel}" if self.private_channel else self.space
+
+    @property
+    def id(self) -> str:
+        """Id of the record's point: a UUIDv5, so that a list that is followed again is the same point."""
+        return followed_list_id(self.link, self.scope)
+
+
+@dataclass(frozen=True)
 class LibraryRow:
     """A video as one space sees it."""
 
@@ -222,6 +260,11 @@ def submission_id(video_id: str, scope: str) -> str:
     return str(uuid5(UUID(video_id), scope))
 
 
+def followed_list_id(link: str, scope: str) -> str:
+    """Return the id of the point of a list that a scope follows."""
+    return str(uuid5(NAMESPACE_URL, f"followed_list {scope} {link}"))
+
+
 def each_scope(scopes: Scopes) -> tuple[str, ...]:
     """Return the scopes as a tuple."""
     return (scopes,) if isinstance(scopes, str) else scopes
@@ -240,9 +283,10 @@ _DECODERS: Final[Mapping[str, Any]] = {
     "queries": tuple,
     "submission_ids": tuple,
     "kept_ids": tuple,
+    "seen": tuple,
 }
 
-R = TypeVar("R", VideoRecord, Submission, GenerationRecord, RetrainRecord, VoteRecord, RemovalRequest)
+R = TypeVar("R", VideoRecord, Submission, GenerationRecord, RetrainRecord, VoteRecord, RemovalRequest, FollowedList)
 
 
 def from_payload(record: type[R], payload: Mapping[str, Any]) -> R:
@@ -252,7 +296,7 @@ def from_payload(record: type[R], payload: Mapping[str, Any]) -> R:
 
 
 def to_payload(
-    record: VideoRecord | Submission | GenerationRecord | RetrainRecord | VoteRecord | RemovalRequest,
+    record: VideoRecord | Submission | GenerationRecord | RetrainRecord | VoteRecord | RemovalRequest | FollowedList,
 ) -> dict[str, Any]:
     """Return a record's payload: plain JSON values."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}

@@ -1,11 +1,20 @@
-"""Settings and votes of a space, and when Reelseek was removed from it."""
+"""Settings, votes and followed lists of a space, and when Reelseek was removed from it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from indexer.store.records import RECORDS, SCHEMA, RemovalRequest, VoteRecord, from_payload, to_payload
+from indexer.store.records import (
+    RECORDS,
+    SCHEMA,
+    FollowedList,
+    RemovalRequest,
+    Scopes,
+    VoteRecord,
+    from_payload,
+    to_payload,
+)
 from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
 
 EXCLUSIVE_VOTES: Final = ("up", "down")
@@ -56,7 +65,22 @@ class SpaceStore:
 
     def delete(self, space: str) -> None:
         """Delete everything of a space except its submissions."""
-        self._vectors.delete(RECORDS, Filter({"kind": (VoteRecord.KIND, RemovalRequest.KIND, _KIND), "space": space}))
+        kinds = (VoteRecord.KIND, RemovalRequest.KIND, FollowedList.KIND, _KIND)
+        self._vectors.delete(RECORDS, Filter({"kind": kinds, "space": space}))
+
+    # ---- crawls ----
+
+    def stop_crawls(self, space: str, at: datetime) -> None:
+        """Record that the crawls that were requested until `at` must not add more videos."""
+        stopped = self.crawls_stopped_at(space)
+        if stopped is None or stopped < at:
+            self._update(space, {"crawls_stopped_at": at.astimezone(UTC).isoformat()})
+
+    def crawls_stopped_at(self, space: str) -> datetime | None:
+        """Return when the crawls of a space were stopped last; None if they never were."""
+        record = self._read_record(space)
+        at = record.payload.get("crawls_stopped_at") if record else None
+        return datetime.fromisoformat(at) if at else None
 
     # ---- votes ----
 
@@ -90,6 +114,50 @@ class SpaceStore:
         record = self._read_record(space)
         kept = record.payload if record else {"kind": _KIND, "space": space}
         self._vectors.upsert(RECORDS, [NewPoint(_record_id(space), {**kept, "schema": SCHEMA, **values})])
+
+
+class FollowedListStore:
+    """Reads and writes the lists that spaces follow. Every method is idempotent."""
+
+    def __init__(self, vectors: VectorStore) -> None:
+        self._vectors = vectors
+
+    def put(self, followed: FollowedList) -> None:
+        """Follow a list."""
+        self._vectors.upsert(RECORDS, [NewPoint(followed.id, {**to_payload(followed), "scope": followed.scope})])
+
+    def get(self, list_id: str) -> FollowedList | None:
+        """Return a followed list, or None if it is not followed."""
+        stored = self._vectors.retrieve(RECORDS, [list_id])
+        return from_payload(FollowedList, stored[0].payload) if stored else None
+
+    def list_followed(self, scopes: Scopes) -> list[FollowedList]:
+        """Return the lists that these scopes follow, the oldest first."""
+        found = self._vectors.scroll(RECORDS, Filter({"kind": FollowedList.KIND, "scope": scopes}))
+        return sorted((from_payload(FollowedList, each.payload) for each in found), key=lambda each: each.at)
+
+    def count(self, space: str) -> int:
+        """Count the lists that a space and its private channels follow."""
+        return self._vectors.count(RECORDS, Filter({"kind": FollowedList.KIND, "space": space}))
+
+    def list_due(self, now: datetime) -> dict[str, str]:
+        """Return the spaces of the lists at which it is time to look, by the id of the list."""
+        lists = self._vectors.scroll(RECORDS, Filter({"kind": FollowedList.KIND}), ("space", "due_at"))
+        return {
+            each.id: each.payload["space"] for each in lists if datetime.fromisoformat(each.payload["due_at"]) <= now
+        }
+
+    def update(self, list_id: str, **values: Any) -> None:
+        """Set these fields of a list, unless it is not followed any more."""
+        self._vectors.set_payload(RECORDS, Filter(ids=(list_id,)), values)
+
+    def delete(self, list_id: str) -> None:
+        """Do not follow a list any more."""
+        self._vectors.delete(RECORDS, Filter(ids=(list_id,)))
+
+    def delete_of_user(self, space: str, user_id: str) -> None:
+        """Do not follow the lists any more that a user has chosen."""
+        self._vectors.delete(RECORDS, Filter({"kind": FollowedList.KIND, "space": space, "user_id": user_id}))
 
 
 def _record_id(space: str) -> str:

@@ -1,8 +1,8 @@
 """All stores of an installation, composed over one vector store.
 
-Collections: `records` holds videos, submissions, generations, spaces and votes, without vectors. `moments_<generation>`
-holds moments, and the alias `moments` points to the generation that is searched. `moments_<generation>@<space>` holds
-only what one space may find, embedded by its own adapter.
+Collections: `records` holds videos, submissions, generations, spaces, votes and followed lists, without vectors.
+`moments_<generation>` holds moments, and the alias `moments` points to the generation that is searched.
+`moments_<generation>@<space>` holds only what one space may find, embedded by its own adapter.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from indexer.store.publishing import MomentPublisher
 from indexer.store.records import RECORDS
 from indexer.store.reembedding import ReembeddingStore
 from indexer.store.removals import RemovalStore
-from indexer.store.spaces import SpaceStore
+from indexer.store.spaces import FollowedListStore, SpaceStore
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
 from indexer.vectors.vector_store import VectorStore
@@ -30,6 +30,7 @@ INDEXED_KEYS: Final = ("kind", "space", "scope", "video_id", "user_id", "message
 class Stores:
     """The stores, by what they hold."""
 
+    followed_lists: FollowedListStore
     joins: JoinStore
     generations: GenerationStore
     moments: MomentStore
@@ -54,6 +55,7 @@ def open_stores(vectors: VectorStore) -> Stores:
     publisher = MomentPublisher(vectors, generations, videos)
     submissions = SubmissionStore(vectors, videos, generations, publisher)
     return Stores(
+        followed_lists=FollowedListStore(vectors),
         joins=JoinStore(submissions.aliases, videos, submissions, publisher),
         generations=generations,
         moments=MomentStore(vectors, generations),

@@ -12,6 +12,14 @@ from PIL import Image
 
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
+from worker.protocol.following import (
+    Followed,
+    FollowedListEntry,
+    FollowedListing,
+    FollowList,
+    ListFollowed,
+    UnfollowList,
+)
 from worker.protocol.library import (
     Forget,
     ForgetResult,
@@ -24,6 +32,7 @@ from worker.protocol.library import (
     ListLibrary,
     ListPlaylist,
     PlaylistLinks,
+    StopCrawls,
     Submit,
     Submitted,
     VideoStatus,
@@ -110,11 +119,16 @@ class FakeClient:
     answer_gate: asyncio.Event | None = None
     """Calls wait until it is set."""
     lose_thumbnails: bool = False
+    listed: int = 3
+    """Videos of every list."""
     requests: list[Request[WireModel]] = field(default_factory=list)
     settings: dict[str, SpaceSettings] = field(default_factory=dict)
     votes: list[RecordVote] = field(default_factory=list)
     policy: RetentionPolicy = field(default_factory=lambda: RetentionPolicy(leave_grace_days=7, adapter_scope="space"))
     removed_spaces: set[str] = field(default_factory=set)
+    crawls_stopped_at: dict[str, float] = field(default_factory=dict)
+    followed: dict[str, dict[str, FollowedListEntry]] = field(default_factory=dict)
+    """The followed lists of each space, by link."""
     training_data: TrainingDataSummary = field(
         default_factory=lambda: TrainingDataSummary(
             pairs=120, videos=9, users=3, pairs_by_kind={"title": 100, "vote": 20}, missing_pairs=0
@@ -140,7 +154,17 @@ class FakeClient:
             case Submit():
                 answer = self._submit(request)
             case ListPlaylist():
-                answer = PlaylistLinks(links=tuple(f"{request.link}/{n}" for n in range(min(3, request.max_links))))
+                self._require_admin(request.caller)
+                base = request.link if "://" in request.link else "https://video.example/found"
+                count = min(self.listed, request.max_links)
+                answer = PlaylistLinks(links=tuple(f"{base}/{number}" for number in range(count)))
+            case StopCrawls():
+                self._require_admin(request.caller)
+                self.crawls_stopped_at[request.caller.space] = request.at
+                answer = Ack()
+            case FollowList() | UnfollowList() | ListFollowed():
+                self._require_admin(request.caller)
+                answer = self._change_followed(request)
             case ListLibrary():
                 answer = self._list(request)
             case Forget():
@@ -263,6 +287,22 @@ class FakeClient:
             picture=find.picture,
         )
 
+    def _change_followed(self, request: FollowList | UnfollowList | ListFollowed) -> WireModel:
+        lists = self.followed.setdefault(request.caller.space, {})
+        if isinstance(request, ListFollowed):
+            return FollowedListing(lists=tuple(lists.values()))
+        if isinstance(request, UnfollowList):
+            if lists.pop(request.link, None) is None:
+                raise CallFailedError(ErrorCode.NOT_FOLLOWED, "n0t0ne00")
+            return Followed(link=request.link, is_new=False)
+        is_new = request.link not in lists
+        now = "2026-11-21T12:00:00+00:00"
+        entry = FollowedListEntry(
+            link=request.link, follower=request.caller.user_id, followed_at=now, added=0, due_at=now
+        )
+        lists.setdefault(request.link, entry)
+        return Followed(link=request.link, is_new=is_new)
+
     def _visible_to(self, caller: Caller) -> list[FakeVideo]:
         return [
             video
@@ -302,6 +342,8 @@ class FakeClient:
 
     def _submit(self, submit: Submit) -> Submitted:
         link = submit.link
+        if submit.is_crawled and submit.at <= self.crawls_stopped_at.get(submit.caller.space, 0.0):
+            raise CallFailedError(ErrorCode.CRAWL_STOPPED, "st0pped0")
         if submit.local_files and link.startswith("file://"):
             pass
         elif "://" not in link:

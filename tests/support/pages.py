@@ -24,3 +24,9 @@ def json_ld_video(**properties: object) -> str:
 def hls_playlist(*lines: str) -> str:
     """Return an HLS playlist of a finished stream."""
     return "\n".join(("#EXTM3U", "#EXT-X-TARGETDURATION:3", *lines, "#EXT-X-ENDLIST"))
+
+
+def make_rss_feed(*urls: str) -> str:
+    """Return a feed whose items link to `urls`."""
+    items = "".join(f"<item><title>{url}</title><link>{url}</link></item>" for url in urls)
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>'

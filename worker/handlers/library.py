@@ -11,7 +11,7 @@ from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
 from indexer.store.records import LibraryRow, NewSubmission, RemovalRequest, submission_id
 from indexer.store.removals import RemovalStore
-from indexer.store.spaces import SpaceStore
+from indexer.store.spaces import FollowedListStore, SpaceStore
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
 from worker.handlers.access import (
@@ -25,6 +25,7 @@ from worker.handlers.spaces import load_settings
 from worker.jobs.cleanup import VideoRemoval
 from worker.jobs.index import describe_indexed, index_outcome
 from worker.jobs.index_queue import IndexQueue
+from worker.protocol.base import Ack
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import (
     Forget,
@@ -37,6 +38,7 @@ from worker.protocol.library import (
     ListLibrary,
     ListPlaylist,
     PlaylistLinks,
+    StopCrawls,
     Submit,
     Submitted,
     VideoStatus,
@@ -63,6 +65,8 @@ def submit(
     caller, space_settings = request.caller, load_settings(spaces, request.caller.space)
     if space_settings.submitters == "admins" and not caller.is_admin:
         raise RequestRefusedError(ErrorCode.SUBMITTERS_ONLY)
+    if request.is_crawled:
+        _refuse_stopped_crawl(spaces, request)
     link = resolve_submitted_link(guard, request)
     video_id = submissions.aliases.resolve(link.video_id)
     if request.at < (user_data.get_removal_time(caller.space, video_id) or 0.0):
@@ -94,6 +98,13 @@ def submit(
     return Submitted(link=record.link, video_id=video_id, job_id=None, indexed=indexed)
 
 
+def _refuse_stopped_crawl(spaces: SpaceStore, request: Submit) -> None:
+    """Raise `RequestRefusedError` if an admin has stopped the crawl that the link is part of."""
+    stopped = spaces.crawls_stopped_at(request.caller.space)
+    if stopped is not None and request.at <= stopped.timestamp():
+        raise RequestRefusedError(ErrorCode.CRAWL_STOPPED)
+
+
 def get_video_status(
     submissions: SubmissionStore, videos: VideoStore, index_queue: IndexQueue, request: GetVideoStatus
 ) -> VideoStatus:
@@ -114,7 +125,7 @@ def get_video_status(
 
 
 def list_playlist(fetcher: YtDlpFetcher, timeout_s: float, request: ListPlaylist) -> PlaylistLinks:
-    """List the videos of a playlist, a channel or a feed without submitting them.
+    """List the videos of a playlist, a channel, a feed or a search on YouTube without submitting them.
 
     Raises `RequestRefusedError` if the caller is not an admin, `LinkRefusedError`, or `FetchError`.
     """
@@ -122,6 +133,16 @@ def list_playlist(fetcher: YtDlpFetcher, timeout_s: float, request: ListPlaylist
     with TemporaryDirectory() as folder:
         links = replace(fetcher, timeout_s=timeout_s).list_links(request.link, Path(folder), request.max_links)
     return PlaylistLinks(links=tuple(links))
+
+
+def stop_crawls(spaces: SpaceStore, request: StopCrawls) -> Ack:
+    """Refuse what the crawls of the caller's space would still add.
+
+    Raises `RequestRefusedError` if the caller is not an admin.
+    """
+    require_admin(request.caller)
+    spaces.stop_crawls(request.caller.space, datetime.fromtimestamp(request.at, UTC))
+    return Ack()
 
 
 def list_library(submissions: SubmissionStore, request: ListLibrary) -> LibraryListing:
@@ -145,6 +166,7 @@ def _make_library_entry(row: LibraryRow) -> LibraryEntry:
         duration_s=video.duration_s,
         submitter=submission.submitter,
         submitted_at=submission.at,
+        message_id=submission.message_id,
         thumbnail=video.thumbnail,
     )
 
@@ -153,26 +175,27 @@ def forget(
     submissions: SubmissionStore,
     removals: RemovalStore,
     spaces: SpaceStore,
+    lists: FollowedListStore,
     user_data: UserDataKeys,
     video_removal: VideoRemoval,
     request: Forget,
 ) -> ForgetResult:
     """Remove videos from the caller's space, and delete the data that no space needs any more.
 
-    The request names a link, a chat message, or all of the caller's submissions; in the last case the caller's votes
-    and stored results are deleted too. Raises `RequestRefusedError` if the caller cannot see the link, and
-    `NotSubmitterError` if someone else submitted it and the caller is not an admin.
+    The request names a link, a chat message, or all of the caller's submissions; in the last case the caller's votes,
+    followed lists and stored results are deleted too. Raises `RequestRefusedError` if the caller cannot see the link,
+    and `NotSubmitterError` if someone else submitted it and the caller is not an admin.
     """
     caller = request.caller
     removal = _make_removal_request(submissions.aliases, request)
     removals.record_request(removal)
     if request.only_own:
+        lists.delete_of_user(caller.space, caller.user_id)
         removed = removals.remove_by_user(caller.space, caller.user_id)
         spaces.delete_votes_of(caller.space, caller.user_id)
         user_data.delete(caller.space, caller.user_id)
     elif request.message_id:
         removed = removals.remove_by_message(caller.space, request.message_id, removal.kept_ids)
-        message_id=submission.message_id,
     else:
         video_id = require_video_id(submissions.aliases, request.link or "")
         if not submissions.has(caller.scopes, video_id):
@@ -193,7 +216,9 @@ def _make_removal_request(aliases: AliasStore, request: Forget) -> RemovalReques
     if request.only_own:
         return replace(removal, user_id=caller.user_id)
     if request.message_id:
-        return replace(removal, message_id=request.message_id, kept_ids=tuple(video_ids_of(aliases, request.kept_links)))
+        return replace(
+            removal, message_id=request.message_id, kept_ids=tuple(video_ids_of(aliases, request.kept_links))
+        )
     if request.link:
         submitter = None if caller.is_admin else caller.user_id
         video_id = require_video_id(aliases, request.link)

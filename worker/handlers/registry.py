@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from worker.handlers import library, models, search, spaces
+from worker.handlers import following, library, models, search, spaces
 from worker.protocol.base import Request, WireModel
-from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, Submit
+from worker.protocol.following import FollowList, ListFollowed, UnfollowList
+from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
 from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
@@ -18,7 +19,7 @@ Handler: TypeAlias = Callable[[Any], WireModel]
 def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
     """Bind every request to its handler and to the services that this handler uses."""
     settings, stores, user_data = services.settings, services.stores, services.user_data
-    submissions, generations = stores.submissions, stores.generations
+    submissions, generations, lists = stores.submissions, stores.generations, stores.followed_lists
     removal = services.make_video_removal()
     index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
     return {
@@ -26,8 +27,14 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         Submit: partial(library.submit, submissions, stores.spaces, user_data, services.guard, index_queue, removal),
         GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue),
         ListPlaylist: partial(library.list_playlist, services.make_fetcher(), settings.search_timeout_s),
+        StopCrawls: partial(library.stop_crawls, stores.spaces),
+        FollowList: partial(
+            following.follow_list, lists, stores.spaces, services.make_fetcher(), settings.search_timeout_s
+        ),
+        UnfollowList: partial(following.unfollow_list, lists),
+        ListFollowed: partial(following.list_followed, lists),
         ListLibrary: partial(library.list_library, submissions),
-        Forget: partial(library.forget, submissions, stores.removals, stores.spaces, user_data, removal),
+        Forget: partial(library.forget, submissions, stores.removals, stores.spaces, lists, user_data, removal),
         GetStatus: partial(library.get_status, submissions, generations, settings),
         RecordVote: partial(spaces.record_vote, stores.spaces, generations, stores.moments),
         GetRetentionPolicy: partial(spaces.get_retention_policy, settings),

@@ -41,6 +41,10 @@ class ErrorCode(StrEnum):
     TRAINING_ELSEWHERE = "training_elsewhere"
     NO_OTHER_MODEL = "no_other_model"
     TOO_MANY = "too_many"
+    CRAWL_STOPPED = "crawl_stopped"
+    NOT_A_LIST = "not_a_list"
+    NOT_FOLLOWED = "not_followed"
+    TOO_MANY_LISTS = "too_many_lists"
     # the installation
     MODEL_MISSING = "model_missing"
     MODEL_MISMATCH = "model_mismatch"

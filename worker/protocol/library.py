@@ -4,8 +4,9 @@ import time
 
 from pydantic import Field
 
+from indexer.link.searches import is_search as is_search
 from indexer.store.records import IndexStatus as IndexStatus
-from worker.protocol.base import Request, WireModel
+from worker.protocol.base import Ack, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.updates import Indexed, JobFailed, Joined
 
@@ -31,6 +32,8 @@ class Submit(Request[Submitted]):
     """Accept a path as a link; used by the command line only."""
     message_id: str | None = None
     """The chat message that contains the link; if it is deleted, the submission is too."""
+    is_crawled: bool = False
+    """The link is one of a crawl that was requested at `at`: after `StopCrawls` it is refused."""
     at: float = Field(default_factory=time.time)
     """When the user asked (Unix time). A link that was forgotten since then is not added again."""
 
@@ -56,12 +59,21 @@ class PlaylistLinks(WireModel):
 
 
 class ListPlaylist(Request[PlaylistLinks]):
-    """List the links of a playlist, a channel or a feed without submitting them. Admins only."""
+    """List the links of a playlist, a channel, a feed or a search on YouTube without submitting them. Admins only."""
 
     task = "list_playlist"
     answer = PlaylistLinks
     link: str
     max_links: int = Field(default=50, ge=1, le=500)
+
+
+class StopCrawls(Request[Ack]):
+    """Stop the crawls of the space that were requested until `at`. What they have added stays. Admins only."""
+
+    task = "stop_crawls"
+    answer = Ack
+    at: float = Field(default_factory=time.time)
+    """When the user asked (Unix time)."""
 
 
 class LibraryEntry(WireModel):
@@ -79,6 +91,8 @@ class LibraryEntry(WireModel):
     submitted_at: str
     thumbnail: str | None
     """Key in the blob store."""
+    message_id: str | None = None
+    """The chat message that contained the link."""
 
 
 class LibraryListing(WireModel):
@@ -91,8 +105,6 @@ class LibraryListing(WireModel):
 class ListLibrary(Request[LibraryListing]):
     """List the videos that the caller can find."""
 
-    message_id: str | None = None
-    """The chat message that contained the link."""
     task = "list_library"
     answer = LibraryListing
     limit: int = Field(default=20, ge=1, le=200)

@@ -10,6 +10,7 @@ SENT_AT: Final = "sent_at"
 
 INDEX_TASK: Final = "reelseek.index"
 RETRAIN_TASK: Final = "reelseek.job.retrain"
+LOOK_TASK: Final = "reelseek.job.look"
 CATCH_UP_TASK: Final = "reelseek.job.catch_up"
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from worker.protocol.base import Request
-from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, Submit
+from worker.protocol.following import FollowList, ListFollowed, UnfollowList
+from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
 from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
@@ -14,6 +15,10 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     Submit,
     GetVideoStatus,
     ListPlaylist,
+    StopCrawls,
+    FollowList,
+    UnfollowList,
+    ListFollowed,
     ListLibrary,
     Forget,
     GetStatus,

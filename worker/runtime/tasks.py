@@ -21,7 +21,8 @@ from worker.ops.logs import bind_correlation_id, current_correlation_id
 from worker.ops.metrics import Metrics
 from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.queues import CATCH_UP_TASK, INDEX_TASK, RETRAIN_TASK, SENT_AT, request_task
+from worker.protocol.library import Submit
+from worker.protocol.queues import CATCH_UP_TASK, INDEX_TASK, LOOK_TASK, RETRAIN_TASK, SENT_AT, request_task
 from worker.protocol.updates import JobFailed
 from worker.queue.signing import MAX_CLOCK_SKEW_S, ForgedTaskError
 from worker.services import Services
@@ -38,6 +39,7 @@ PERIODIC_TASKS: Mapping[str, Sequence[Callable[[Services], None]]] = {
         lambda services: services.make_space_removal().purge_departed_spaces(),
         lambda services: apply_retention(services.settings, services.vectors, services.blobs, services.leases),
         lambda services: services.make_garbage_collector().collect(),
+        lambda services: services.make_look_queue().enqueue_due(),
     ),
     "train": (lambda services: services.make_retrain_queue().requeue_lost_jobs(),),
 }
@@ -55,11 +57,14 @@ def periodic_tasks(services: Services, queues: Sequence[str]) -> list[Callable[[
 def register_tasks(app: Celery, services: Services) -> None:
     """Make `app` able to run every task with these services."""
     metrics, max_age_s = services.metrics, services.settings.search_timeout_s
-    for request, handler in build_handlers(services).items():
+    handlers = build_handlers(services)
+    for request, handler in handlers.items():
         add_task(app, request_task(request), _answer_once(services, request, handler), max_age_s, metrics)
     index, retrain = services.make_index_job(), services.make_retrain_job()
     add_task(app, INDEX_TASK, lambda task, video_id: index(task, video_id, current_correlation_id()), metrics=metrics)
     add_task(app, RETRAIN_TASK, lambda task, _: retrain(task, current_correlation_id()), metrics=metrics)
+    look = services.make_look_job(handlers[Submit])
+    add_task(app, LOOK_TASK, look, metrics=metrics)
     add_task(
         app,
         CATCH_UP_TASK,

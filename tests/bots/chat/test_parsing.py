@@ -1,10 +1,12 @@
 """Typed lines as commands."""
 
+from typing import Any
+
 import pytest
 
-from bots.chat.parsing import Conversation, parse_line
+from bots.chat.parsing import ArgumentError, Conversation, parse_arguments, parse_line
 from bots.commands.definition import Command, Surface
-from bots.commands.registry import list_commands
+from bots.commands.registry import COMMANDS, list_commands
 from bots.commands.replies import Results, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
@@ -46,6 +48,28 @@ def conversation(client: FakeClient, caller: Caller) -> Conversation:
 async def test_every_command_can_be_typed(conversation: Conversation, command: Command) -> None:
     replies = [reply async for reply in conversation.answer(f"/{command.name} {GOAL.link}")]
     assert TextReply(translate(Msg.UNKNOWN_COMMAND, name=command.name), ok=False) not in replies
+
+
+@pytest.mark.parametrize(
+    ("rest", "args"),
+    [
+        ("https://a.example/list 20", {"link": "https://a.example/list", "max_links": 20}),
+        ("<https://a.example/list>", {"link": "https://a.example/list"}),
+        ("ytsearch10:고양이 영상 3", {"link": "ytsearch10:고양이 영상 3"}),
+        ("Stop", {"link": "Stop"}),
+        ("", {"link": ""}),
+        ("a.example", {"link": "a.example"}),
+    ],
+)
+def test_typed_crawl_takes_a_list_and_a_limit_or_a_search(rest: str, args: dict[str, Any]) -> None:
+    """A search takes the rest of the line: its limit is part of it."""
+    assert parse_arguments(COMMANDS["crawl"], rest, Surface.TYPED) == args
+
+
+@pytest.mark.parametrize("most", ["0", "501", "many"])
+def test_limit_of_a_typed_crawl_is_checked(most: str) -> None:
+    with pytest.raises(ArgumentError):
+        parse_arguments(COMMANDS["crawl"], f"https://a.example/list {most}", Surface.TYPED)
 
 
 async def test_unknown_command_is_answered_with_how_to_get_help(conversation: Conversation) -> None:

@@ -104,6 +104,67 @@ def test_index_prints_one_json_object_per_link(running: Settings, client: FakeCl
     assert all(isinstance(request, Submit) and request.local_files for request in client.requests)
 
 
+def test_commands_act_on_the_space_that_is_named(running: Settings, client: FakeClient) -> None:
+    """As an admin of it. What they add is not in the library of this computer."""
+    added = run_process("index", "https://video.example/new", "--space", "discord:123", "--json")
+    assert added.returncode == 0
+    assert [
+        json_lines(run_process("library", "--json", *space))[0]["total"] for space in ([], ["--space", "discord:123"])
+    ] == [
+        3,
+        1,
+    ]
+    crawled = run_process("crawl", "https://video.example/list", "--most", "2", "--space", "slack:T1", "--json")
+    assert [line["status"] for line in json_lines(crawled)] == ["indexed", "indexed"]
+    assert {(request.caller.space, request.caller.is_admin) for request in client.requests} == {
+        ("local:me", True),
+        ("discord:123", True),
+        ("slack:T1", True),
+    }
+
+
+def test_lists_are_followed_on_the_command_line(running: Settings) -> None:
+    link, space = "https://video.example/channel", ["--space", "discord:123"]
+    assert run_process("follow", link, *space).returncode == 0
+    [listed] = json_lines(run_process("follow", "--json", *space))
+    assert [each["link"] for each in listed["lists"]] == [link]
+    assert json_lines(run_process("follow", "--json")) == [{"lists": []}]
+    assert run_process("unfollow", link, *space).returncode == 0
+    assert run_process("unfollow", link, *space).returncode == 1
+
+
+SPACE_COMMANDS = "index x, crawl x, find x, library, forget x, status, model, follow, unfollow x, console"
+
+
+@pytest.mark.parametrize(
+    ("command", "space"),
+    [
+        *((command, "discord:me") for command in SPACE_COMMANDS.split(", ")),
+        *(("library", space) for space in ("discord", "discord:", "slack:t1", "discord:1/55", "me", "", "slack:T1 x")),
+    ],
+)
+def test_space_that_does_not_exist_is_refused_with_a_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, space: str
+) -> None:
+    finished = run_here(monkeypatch, capsys, *command.split(), "--space", space)
+    assert (finished.status, finished.answers) == (2, "")
+    assert finished.notes.strip() == translate(CliMsg.BAD_SPACE, space=space)
+
+
+def test_files_of_this_computer_are_added_to_other_spaces_only_if_the_operator_says_so(
+    running: Settings, client: FakeClient, tmp_path: Path
+) -> None:
+    """A word can be the name of a file by chance. Without the option, the worker would refuse them as well."""
+    (tmp_path / "dog.mp4").touch()
+    refused = run_process("index", "dog.mp4", "https://video.example/new", "--space", "discord:123")
+    assert refused.returncode == 2
+    assert translate(CliMsg.FILES_ARE_LOCAL, space="discord:123") in refused.stderr
+    assert client.requests == []
+    assert run_process("index", "https://video.example/new", "--space", "discord:123").returncode == 0
+    assert run_process("index", "dog.mp4", "--space", "discord:123", "--local-files").returncode == 0
+    assert [request.local_files for request in client.requests if isinstance(request, Submit)] == [False, True]
+
+
 def test_forgotten_video_is_no_longer_in_the_library(running: Settings) -> None:
     done = run_process("forget", GOAL.link, "--json")
     assert (done.returncode, json_lines(done)) == (0, [{"links": [GOAL.link], "sentence": f"Removed: {GOAL.link}"}])

@@ -11,6 +11,7 @@ from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
 from bots.cli import console
+from bots.cli.environment import LOCAL_SPACE, make_caller
 from bots.cli.render import Terminal
 from bots.commands.definition import Command, Surface
 from bots.commands.registry import list_commands
@@ -29,7 +30,7 @@ async def type_text(client: FakeClient, text: str) -> str:
     terminal = Terminal(Console(file=screen, width=100), Console(file=io.StringIO()))
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         keys.send_text(text)
-        await console.chat(client, terminal, console.create_prompt())
+        await console.chat(client, make_caller(LOCAL_SPACE, "console"), terminal, console.create_prompt())
     return screen.getvalue()
 
 
@@ -59,4 +60,4 @@ def test_prompt_completes_the_names_of_commands() -> None:
     completer = console.create_prompt().completer
     assert completer
     completions = completer.get_completions(Document("/fo"), CompleteEvent(completion_requested=True))
-    assert [completion.text for completion in completions] == ["/forget"]
+    assert [completion.text for completion in completions] == ["/follow", "/forget"]

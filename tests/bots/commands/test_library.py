@@ -123,12 +123,6 @@ async def test_silent_job_gets_its_outcome_from_the_record(caller: Caller, monke
     assert (reply.status, reply.moments) == ("indexed", 1)
 
 
-async def test_crawl_follows_each_video_of_a_playlist(client: FakeClient, caller: Caller) -> None:
-    replies = await collect(library.crawl(client, caller, "https://video.example/list", max_links=2))
-    added = [reply.link for reply in replies if isinstance(reply, LinkOutcome)]
-    assert added == ["https://video.example/list/0", "https://video.example/list/1"]
-
-
 async def test_library_lists_videos_with_state_and_problem(client: FakeClient, caller: Caller) -> None:
     """Words narrow the list."""
     client.videos[1] = replace(GOAL, failed=ErrorCode.CORRUPT)

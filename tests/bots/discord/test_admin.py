@@ -33,6 +33,34 @@ async def test_retrain_can_be_cancelled_while_it_runs(bot: Bot, server: FakeDisc
     await server.wait_for_answer(await server.command(EVE, "retrain", action="cancel"), "stop at the next checkpoint")
 
 
+async def test_crawl_counts_in_one_message_and_its_button_stops_it(
+    bot: Bot, server: FakeDiscord, client: FakeClient, gate: threading.Event
+) -> None:
+    client.listed = 20
+    asked = await server.command(EVE, "crawl", link="https://video.example/list", most=30)
+    shown = await server.wait_for_answer(asked, "0 of 20")
+    stopped = await server.press(EVE, shown, "Stop")
+    assert (await server.wait_for_answer(stopped, "No more videos are added"))["id"] == shown["id"]
+    gate.set()
+    done = await server.wait_for_answer(asked, "Stopped. Added 8 of 20 videos")
+    assert done["id"] == shown["id"]
+    assert not any(each["type"] == 1 for each in done["components"])
+
+
+async def test_crawl_of_a_search_and_followed_lists_are_for_admins(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
+    await server.wait_for_answer(await server.command(EVE, "crawl", link="ytsearch10:funny cats"), "Added 3 of 3")
+    link = "https://video.example/@channel"
+    await server.wait_for_answer(await server.command(EVE, "follow", link=f"look: <{link}>."), "from now on")
+    listed = await server.wait_for_answer(await server.command(EVE, "follow"), "followed by")
+    assert "channel" in texts(listed)
+    await server.wait_for_answer(await server.command(EVE, "unfollow", link=link), "any more")
+    await server.wait_for_answer(await server.command(EVE, "follow"), "No channel, playlist or feed")
+    for command in ("crawl", "follow", "unfollow"):
+        await server.wait_for_answer(await server.command(ADA, command, link=link), "Only admins")
+
+
 async def test_models_are_listed_and_rolled_back(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.models = [generation("starter-1", live=True), generation("starter-0", live=False)]
     await server.wait_for_answer(await server.command(EVE, "model"), "starter-1")

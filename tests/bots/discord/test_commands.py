@@ -11,7 +11,7 @@ async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: Fa
     """`more` is the buttons Next and Back."""
     registered = {each["name"] for each in server.commands if each["type"] == 1}
     assert registered == {command.name for command in list_commands(Surface.CHAT)}
-    assert COMMANDS.keys() - registered == {"more", "crawl", "press", "watch", "leave"}
+    assert COMMANDS.keys() - registered == {"more", "press", "watch", "leave"}
     assert [each["name"] for each in server.commands if each["type"] == 3] == ["Add the videos in this message"]
 
 
@@ -49,6 +49,10 @@ async def test_options_of_the_other_commands(bot: Bot, server: FakeDiscord) -> N
     options = {each["name"]: each.get("options", []) for each in server.commands}
     assert [(each["name"], each["required"]) for each in options["index"]] == [("link", False), ("file", False)]
     assert [(each["name"], each["required"]) for each in options["forget"]] == [("link", False), ("mine", False)]
+    assert [(each["name"], each["required"]) for each in options["crawl"]] == [("link", True), ("most", False)]
+    assert (options["crawl"][1]["min_value"], options["crawl"][1]["max_value"]) == (1, 500)
+    assert [(each["name"], each["required"]) for each in options["follow"]] == [("link", False)]
+    assert [(each["name"], each["required"]) for each in options["unfollow"]] == [("link", True)]
     assert [each["name"] for each in options["library"]] == ["words", "mine"]
     assert [each["value"] for each in options["retrain"][0]["choices"]] == ["preview", "start", "cancel"]
     assert [each["value"] for each in options["model"][0]["choices"]] == ["status", "rollback"]

@@ -1,5 +1,6 @@
 """The library, removal, settings, training and the Home tab in Slack."""
 
+import threading
 from dataclasses import replace
 
 from bots.slack.run import RunningApp
@@ -77,6 +78,29 @@ async def test_retrain_is_confirmed_by_an_admin_and_ends_with_a_picture(
     )[0]
     assert "50 % before, 60 % now" in last.text
     assert len(last.files) == 1
+
+
+async def test_crawl_counts_and_its_button_stops_it(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
+    """Slack lets no app edit a private answer, so that it has two messages: at the start and at the end."""
+    client.listed, client.gate = 20, threading.Event()
+    await server.command("crawl <https://video.example/list> 30")
+    shown = (await server.wait_for(lambda: [each for each in server.shown_to(ANN) if "0 of 20" in each.text]))[0]
+    await server.press(shown, shown.buttons("Stop")[0], user=BOB)
+    assert "Only admins" in (await server.wait_for(lambda: server.shown_to(BOB)))[0].text
+    await server.press(shown, shown.buttons("Stop")[0])
+    await server.wait_for(lambda: [each for each in server.shown_to(ANN) if "No more videos are added" in each.text])
+    client.gate.set()
+    await server.wait_for(lambda: [each for each in server.shown_to(ANN) if "Stopped. Added 8 of 20" in each.text])
+
+
+async def test_followed_lists_are_shown_to_admins(app: RunningApp, server: FakeSlack) -> None:
+    link = "https://video.example/@channel"
+    assert "from now on" in (await ask(server, f"follow <{link}>")).text
+    shown = (await ask(server, "follow")).text
+    assert (link in shown, "videos added: 0" in shown) == (True, True)
+    assert "any more" in (await ask(server, f"unfollow {link}")).text
+    assert "No channel, playlist or feed" in (await ask(server, "follow")).text
+    assert "Only admins" in (await ask(server, f"follow <{link}>", user=BOB)).text
 
 
 async def test_models_are_listed_and_rolled_back_by_admins_only(

@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from PIL import Image
 
 from indexer.errors import IndexerError
+from indexer.store.records import FollowedList
 from indexer.vectors.vector_store import Filter
 from tests.support.access_model import (
     MOMENTS_PER_VIDEO,
@@ -48,6 +49,7 @@ from tests.support.worker_services import FAKE, create_fake_generation, handle, 
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Ack, Caller, Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
+from worker.protocol.following import FollowedListing, FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
     Forget,
     ForgetResult,
@@ -57,6 +59,7 @@ from worker.protocol.library import (
     LibraryStatus,
     ListLibrary,
     ListPlaylist,
+    StopCrawls,
     Submit,
     Submitted,
 )
@@ -326,6 +329,7 @@ class TenancyMachine(RuleBasedStateMachine):
         self.send_as_admin(
             ListPlaylist(caller=caller, link="list://of"), ErrorCode.SCHEME_REFUSED, ErrorCode.NOT_A_LINK
         )
+        self.send_as_admin(StopCrawls(caller=caller))
         self.send_as_admin(Rollback(caller=caller), ErrorCode.NO_OTHER_MODEL)
         self.send_as_admin(Retrain(caller=caller), ErrorCode.TOO_FEW_PAIRS)
         summary = self.send_as_admin(PreviewRetrain(caller=caller))
@@ -334,6 +338,27 @@ class TenancyMachine(RuleBasedStateMachine):
             assert summary.videos <= len(own & self.model.indexed)
             votes = sum(vote.space == caller.space for vote in self.model.votes)
             assert summary.pairs_by_kind.get("vote", 0) <= votes
+
+    @rule(caller=callers)
+    def follow_and_list_and_unfollow(self, caller: Caller) -> None:
+        """Follow a list, as its handler does once a site has answered. Another place does not see or end that."""
+        link = f"list://of {caller.scopes[-1]}"
+        self.send_as_admin(FollowList(caller=caller, link=link), ErrorCode.SCHEME_REFUSED, ErrorCode.NOT_A_LINK)
+        now = datetime.now(UTC).isoformat()
+        followed = FollowedList(
+            caller.space, link, caller.user_id, now, due_at=now, private_channel=caller.private_channel
+        )
+        self.services.stores.followed_lists.put(followed)
+        for observer in OBSERVERS:
+            seen = self.send(ListFollowed(caller=observer.model_copy(update={"is_admin": True})))
+            assert isinstance(seen, FollowedListing)
+            assert bool(seen.lists) is (followed.scope in observer.scopes)
+            if followed.scope not in observer.scopes:
+                unfollow = UnfollowList(caller=observer.model_copy(update={"is_admin": True}), link=link)
+                assert self.send(unfollow) is ErrorCode.NOT_FOLLOWED
+        self.send_as_admin(ListFollowed(caller=caller))
+        self.send_as_admin(UnfollowList(caller=caller, link=link))
+        self.services.stores.followed_lists.delete(followed.id)
 
     def send_as_admin(self, request: Request[A], *expected: ErrorCode) -> A | ErrorCode:
         """Send a request that only admins may send. With `expected`, an admin gets one of these errors."""
