@@ -119,7 +119,8 @@ class Timeline:
         _write_times(packet, at_s - time_s - self.zero_s)
         if packet.pts is not None and packet.dts is not None and packet.pts - packet.dts != lead_ticks:
             packet.pts = packet.dts + lead_ticks
-        return packet
+        # FFmpeg hides the fragments of an mp4 whose time stamps restart.
+        return _copy(packet) if packet.is_discard and clock.offset_s else packet
 
     def _start(self, clock: _StreamClock, packet: Packet, time_s: float) -> float:
         """Return the time of the first packet of a stream. If it does not fit to the next ones, those count."""
@@ -207,6 +208,14 @@ def _limit_lead(clock: _StreamClock, packet: Packet) -> float:
     """Return how much later than its decoding a packet is shown. If that is impossible, it is as for the last one."""
     lead_s = clock.read_lead(packet)
     return lead_s if abs(lead_s - clock.lead_s) <= clock.max_reorder_s else clock.lead_s
+
+
+def _copy(packet: Packet) -> Packet:
+    """Return a packet with the same content and times, without its flags."""
+    copied = av.Packet(bytes(packet))
+    copied.stream, copied.time_base = packet.stream, packet.time_base
+    copied.pts, copied.dts, copied.duration = packet.pts, packet.dts, packet.duration
+    return copied
 
 
 def _write_times(packet: Packet, shift_s: float) -> Packet:

@@ -41,6 +41,22 @@ def test_joined_parts_follow_each_other(tmp_path: Path, starts_s: Sequence[float
     assert decoded.cuts_s == pytest.approx([10], abs=0.15)
 
 
+@pytest.mark.parametrize("starts_s", [(0, 0), (0, 300), (300, 10)], ids=str)
+def test_joined_fragments_of_mp4_follow_each_other(tmp_path: Path, starts_s: Sequence[float]) -> None:
+    """As HLS delivers them: one header, and fragments whose time stamps restart or leap at a discontinuity."""
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont", "avoid_negative_ts": "disabled"}
+    parts = []
+    for start_s, colour in zip(starts_s, (RED, BLUE), strict=True):
+        pictures = Pictures([start_s + at_s for at_s in TWO_SECONDS], colour, codec="libx264")
+        parts.append(write_film(tmp_path / "part.mp4", Film([pictures], options=options)).read_bytes())
+    header_sizes = [part.index(b"moof") - 4 for part in parts]
+    (tmp_path / "a.mp4").write_bytes(parts[0] + parts[1][header_sizes[1] :])
+    decoded = decode_here(tmp_path / "a.mp4")
+    assert decoded.duration_s == pytest.approx(4, abs=0.15)
+    assert decoded.cuts_s == pytest.approx([2], abs=0.15)
+    assert bottom_colour(decoded, -1)[2] > 150
+
+
 def test_many_short_parts_follow_each_other(tmp_path: Path) -> None:
     """HLS with a discontinuity after each segment, such as advertisements in a stream."""
     decoded = decode_here(write_parts(tmp_path, 0, 500, 2, 502, 4, 0, seconds=2))

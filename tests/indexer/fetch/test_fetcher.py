@@ -18,8 +18,9 @@ from indexer.fetch import page_metadata, ydl_session
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.types import Caption
 from tests.support import media
+from tests.support.decoding import decode_here
 from tests.support.fetch import LOOPBACK, Fetch
-from tests.support.pages import html_page, json_ld_video, open_graph_tags
+from tests.support.pages import M3U8, hls_playlist, html_page, json_ld_video, open_graph_tags
 from tests.support.site import Site
 
 # ---- video, metadata and thumbnail ----
@@ -95,6 +96,20 @@ def test_fetch_with_wants_speech_returns_captions(fetch: Fetch, site: Site, clip
     link = site.put("/watch", html_page(video))
     assert fetch(link).speech == (Caption(0.5, 1.5, "The dog & I\nrun"),)
     assert fetch(link, wants_speech=False).speech == ()
+
+
+def test_fetch_stream_with_discontinuity_keeps_all_of_its_time(fetch: Fetch, site: Site, tmp_path: Path) -> None:
+    """Time stamps restart after an advertisement, and the film is as long as its segments."""
+    lines = []
+    for number, (start_s, colour) in enumerate(((0.0, media.RED), (500.0, media.BLUE), (2.0, media.RED))):
+        segment = media.write_transport_stream(tmp_path / "segment", start_s, seconds=2, colour=colour)
+        site.put(f"/{number}.ts", segment, kind="video/mp2t")
+        lines += ["#EXTINF:2,", f"{number}.ts", "#EXT-X-DISCONTINUITY"]
+    result = fetch(site.put("/film.m3u8", hls_playlist(*lines), kind=M3U8))
+    assert result.media is not None
+    decoded = decode_here(result.media)
+    assert decoded.duration_s == pytest.approx(6, abs=0.2)
+    assert decoded.cuts_s == pytest.approx([2, 4], abs=0.2)
 
 
 def test_fetch_follows_redirect(fetch: Fetch, site: Site, clip: bytes) -> None:

@@ -49,6 +49,12 @@ def test_choose_track_prefers_human_subtitles() -> None:
     [
         ("ko", ("en", "ko"), "ko.vtt"),
         ("de-AT", ("en", "de"), "de.vtt"),
+        ("kor", ("en", "ko"), "ko.vtt"),
+        ("ko", ("eng", "kor"), "kor.vtt"),
+        ("ger", ("en", "deu"), "deu.vtt"),
+        (None, ("fra", "zho", "kor"), "kor.vtt"),
+        (None, ("fra", "chi"), "chi.vtt"),
+        (None, ("zh_Hant", "fre", "eng"), "eng.vtt"),
         (None, ("zh-Hans", "ko", "fr"), "ko.vtt"),
         (None, ("zh-Hant", "fr"), "zh-Hant.vtt"),
         (None, ("en-GB", "ko"), "en-GB.vtt"),
