@@ -17,7 +17,7 @@ from tests.support.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
-from worker.protocol.updates import IndexProgress, IndexStage, Update
+from worker.protocol.updates import IndexProgress, IndexStage, Joined, Update
 
 
 async def test_index_reports_growing_progress_and_ends_with_the_outcome(client: FakeClient, caller: Caller) -> None:
@@ -169,3 +169,20 @@ async def test_suggestions_are_empty_if_the_worker_is_too_slow(client: FakeClien
     client.silent = True
     async with asyncio.timeout(3):
         assert await library.suggest_videos(client, caller, "snow") == []
+
+
+class JoiningClient(FakeClient):
+    """Its jobs find that every link leads to the video `SNOW`."""
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        yield Joined(link=SNOW.link)
+
+
+async def test_link_that_leads_to_a_known_video_ends_as_that_video(caller: Caller) -> None:
+    client = JoiningClient(videos=[SNOW])
+    replies = await collect(library.index(client, caller, ["https://short.example/a"]))
+    assert replies == [
+        LinkOutcome(SNOW.link, LinkStatus.ALREADY, translate(Msg.ALREADY, title=SNOW.title), moments=len(SNOW.moments))
+    ]
+    first, second = (request for request in client.requests if isinstance(request, Submit))
+    assert (first.link, second.link, first.at) == ("https://short.example/a", SNOW.link, second.at)
