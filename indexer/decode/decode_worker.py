@@ -45,7 +45,7 @@ class Samples:
 
 
 def decode(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Sample the frames of `request["media"]` into `request["folder"]`, and read the text in the file and in its subtitle files.
+    """Sample the frames of `request["media"]` into `request["folder"]`, and read the text in it and its subtitle files.
 
     `request` also holds `max_pixels`, `max_duration_s` and `wants_speech`. A short video with too few samples gets a
     second pass that spreads `MIN_FRAMES` over all of its frames. Raises `DecodeError` and `TooLongError`.
