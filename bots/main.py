@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bots.cli import app as cli
-from bots.cli.environment import CALLER, load_settings, open_terminal, replace_unknown_characters
+from bots.cli.encodings import decode_arguments, replace_unknown_characters
+from bots.cli.environment import CALLER, load_settings, open_terminal
 from bots.cli.help import translate_help
 from bots.cli.process import run_until_stopped
 from bots.commands.errors import error_reply
@@ -24,7 +25,9 @@ from worker.settings import Settings
 def main() -> None:
     """Run the command line in the language of the environment. Every failure ends with a sentence."""
     replace_unknown_characters()
-    with use_locale(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)):
+    locale_name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
+    decode_arguments(locale_name)
+    with use_locale(locale_name):
         try:
             run_command_line()
         except CommandError as error:

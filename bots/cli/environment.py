@@ -1,6 +1,5 @@
 """The settings, the log and the terminal of a command."""
 
-import io
 import re
 import sys
 from typing import Final
@@ -41,13 +40,6 @@ def load_settings(to_file: bool = True) -> Settings:
     except OSError as error:
         raise CommandError(translate(CliMsg.BAD_DATA_DIR, folder=settings.data_dir, why=error.strerror)) from error
     return settings
-
-
-def replace_unknown_characters() -> None:
-    """Let stdout and stderr replace characters that the terminal's encoding does not have, for example EUC-KR."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def open_terminal() -> Terminal:

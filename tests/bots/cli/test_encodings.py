@@ -2,12 +2,14 @@
 
 import io
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from bots.cli.environment import replace_unknown_characters
+from bots.cli.encodings import decode_arguments, replace_unknown_characters
 from bots.cli.json_output import print_checks
 from bots.cli.render import ProgressBars, Terminal
 from bots.commands.doctor import CheckLine
@@ -65,3 +67,32 @@ def test_help_and_errors_are_shown(monkeypatch: pytest.MonkeyPatch, encoding: st
             main()
         assert (exited.value.code or 0) == status
     assert read_bytes(sys.stdout)
+
+
+def decode(monkeypatch: pytest.MonkeyPatch, argument: bytes, locale_name: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["reelseek", argument.decode("utf-8", "surrogateescape")])
+    decode_arguments(locale_name)
+    return sys.argv[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding", "locale_name"),
+    [("강아지", "euc_kr", "ko_KR.EUC-KR"), ("강아지", "euc_kr", "ko_KR.eucKR@x"), ("小狗", "gbk", "zh_CN.GBK")],
+)
+def test_arguments_of_a_locale_that_is_not_installed_are_decoded(
+    monkeypatch: pytest.MonkeyPatch, words: str, encoding: str, locale_name: str
+) -> None:
+    """Python then takes UTF-8 for the encoding, and keeps bytes that are none."""
+    assert decode(monkeypatch, words.encode(encoding), locale_name) == words
+    assert decode(monkeypatch, words.encode(), locale_name) == words
+
+
+@pytest.mark.parametrize("locale_name", ["", "C", "xx.nonsense"])
+def test_arguments_in_an_unknown_encoding_have_their_bytes_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, locale_name: str
+) -> None:
+    """But not those of a file that has such a name."""
+    assert decode(monkeypatch, b"\xb0\xa1.mp4", locale_name) == "\ufffd\ufffd.mp4"
+    file = bytes(tmp_path / "x.mp4").replace(b"x.mp4", b"\xb0\xa1.mp4")
+    with Path(os.fsdecode(file)).open("wb"):
+        assert os.fsencode(decode(monkeypatch, file, locale_name)) == file
