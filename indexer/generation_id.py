@@ -35,7 +35,7 @@ class GenerationId:
         return cls.parse(collection.removeprefix(_COLLECTION_PREFIX))
 
     def __str__(self) -> str:
-        return _scoped_name(self.name, self.space)
+        return _make_scoped_name(self.name, self.space)
 
     @property
     def collection_name(self) -> str:
@@ -50,7 +50,7 @@ def is_moment_collection(collection: str) -> bool:
 
 def alias_name(alias: str, space: str | None) -> str:
     """Return the name of an alias of the installation (None) or of one space."""
-    return _scoped_name(alias, space)
+    return _make_scoped_name(alias, space)
 
 
 def space_slug(space: str) -> str:
@@ -61,5 +61,5 @@ def space_slug(space: str) -> str:
     return space.replace(":", ".")
 
 
-def _scoped_name(name: str, space: str | None) -> str:
+def _make_scoped_name(name: str, space: str | None) -> str:
     return f"{name}@{space_slug(space)}" if space else name

@@ -124,13 +124,13 @@ def test_tests_import_helpers_from_support_only() -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for folder in ("tests", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))
-        for name in _imported(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _list_imports(ast.parse(path.read_text(encoding="utf-8")))
         if re.match(r"tests\.(?!support\b)|benchmarks\.", name) and not name.startswith(_package_of(path))
     ]
     assert found == []
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def _list_imports(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module

@@ -15,11 +15,11 @@ def simplify_characters(text: str) -> str:
     Both forms of a text become equal, and no position changes, because the words around a character do not count.
     Characters that have no traditional form stay as they are.
     """
-    return text if text.isascii() else text.translate(_simplified())
+    return text if text.isascii() else text.translate(_map_to_simplified())
 
 
 @cache
-def _simplified() -> dict[int, str]:
+def _map_to_simplified() -> dict[int, str]:
     """Return the simplified form of each traditional character. Lines keep OpenCC from reading words."""
     characters = [chr(code) for start, end in _HAN for code in range(start, end)]
     simplified = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")

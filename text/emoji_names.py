@@ -36,7 +36,7 @@ _FLAG_SHORTCODE: Final = re.compile(r"flag-([a-z]{2})")
 
 
 def name_emoji(text: str) -> str:
-    """Replace each emoji by its name in the language of the text, English if there is no other text.
+    """Replace each emoji by its name in the language of the text; in English if the text has no words.
 
     An emoji that is repeated is named once, and skin tones are not named.
     """

@@ -41,7 +41,7 @@ class AttachmentSigner:
         """Return links that are about to be fetched, with a valid signature each if Discord gives one."""
         stale = [link for link in links if _ATTACHMENT.match(link) and not self._is_valid(link)]
         signed = await self._sign(stale)
-        return [signed.get(_unsigned(link), link) for link in links]
+        return [signed.get(_strip_signature(link), link) for link in links]
 
     async def sign_reply(self, reply: Reply, guild_id: int) -> Reply:
         """Return a reply whose links to attachments can be opened: signed anew, or else those of their messages."""
@@ -59,7 +59,7 @@ class AttachmentSigner:
 
     async def _sign(self, links: Iterable[str]) -> dict[str, str]:
         """Return the signed addresses of those links that lead to attachments, by their address without signature."""
-        wanted = list(dict.fromkeys(_unsigned(link) for link in links if _ATTACHMENT.match(link)))
+        wanted = list(dict.fromkeys(_strip_signature(link) for link in links if _ATTACHMENT.match(link)))
         missing = [address for address in wanted if not self._is_valid(self._signed.get(address, ""))]
         for start in range(0, len(missing), MAX_REFRESHED_AT_ONCE):
             await self._request(missing[start : start + MAX_REFRESHED_AT_ONCE])
@@ -77,7 +77,7 @@ class AttachmentSigner:
             self._signed.clear()
         for each in answer["refreshed_urls"]:
             if each.get("refreshed"):
-                self._signed[_unsigned(each["original"])] = each["refreshed"]
+                self._signed[_strip_signature(each["original"])] = each["refreshed"]
 
     def _is_valid(self, address: str) -> bool:
         with suppress(ValueError, LookupError):
@@ -112,6 +112,6 @@ def _find_open_link(
     return f"https://discord.com/channels/{guild_id}/{channel_id}/{message_id or attachment_id}"
 
 
-def _unsigned(link: str) -> str:
+def _strip_signature(link: str) -> str:
     found = _ATTACHMENT.match(link)
     return found[0] if found else link

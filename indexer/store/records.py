@@ -300,10 +300,10 @@ def to_payload(
 ) -> dict[str, Any]:
     """Return a record's payload: plain JSON values."""
     values = {each.name: getattr(record, each.name) for each in fields(record)}
-    return {"kind": record.KIND, "schema": SCHEMA, **{name: _encoded(value) for name, value in values.items()}}
+    return {"kind": record.KIND, "schema": SCHEMA, **{name: _encode_value(value) for name, value in values.items()}}
 
 
-def _encoded(value: Any) -> Any:
+def _encode_value(value: Any) -> Any:
     if isinstance(value, GenerationId | StrEnum):
         return str(value)
     return list(value) if isinstance(value, tuple) else value

@@ -28,14 +28,14 @@ def moment_ids_of(name: str) -> list[str]:
     return [moment_id(video, number) for number in range(MOMENTS_PER_VIDEO)]
 
 
-def mentioned_videos(answer: WireModel) -> set[str]:
+def list_mentioned_videos(answer: WireModel) -> set[str]:
     """Return the names of the videos whose link, id, title or moments the answer contains."""
     text = answer.model_dump_json()
     marks = {name: (link_of(name), video_id_of(name), f"title of {name}", *moment_ids_of(name)) for name in VIDEOS}
     return {name for name, own in marks.items() if any(mark in text for mark in own)}
 
 
-def mentioned_spaces(answer: WireModel) -> set[str]:
+def list_mentioned_spaces(answer: WireModel) -> set[str]:
     """Return the spaces that the answer contains. Display names, queries and watched channels end with `of <space>`."""
     text = answer.model_dump_json()
     return {space for space in SPACES if f"of {space}" in text}

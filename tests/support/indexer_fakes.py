@@ -79,9 +79,9 @@ class InterruptedVectorStore:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._vector_store, name)
-        return self._counted(method) if name in ("upsert", "set_payload", "delete") else method
+        return self._count_call(method) if name in ("upsert", "set_payload", "delete") else method
 
-    def _counted(self, method: Callable[..., object]) -> Callable[..., object]:
+    def _count_call(self, method: Callable[..., object]) -> Callable[..., object]:
         def call(*args: Any) -> object:
             self._writes_left -= 1
             if self._writes_left == 0:

@@ -28,7 +28,7 @@ def expire_leases(url: str) -> None:
 
 
 @contextmanager
-def refused_writes(url: str) -> Iterator[None]:
+def refuse_writes(url: str) -> Iterator[None]:
     """Let Redis refuse writes for the block."""
     with redis.Redis.from_url(url) as connection:
         connection.config_set("min-replicas-to-write", 1)
@@ -155,7 +155,7 @@ async def test_request_that_cannot_be_acquired_is_claimed_again(first: ChatStore
         await acquired.__aenter__()
         expire_leases(clean_redis)
         assert await first.requests.claim_stale("discord") == [REQUEST]
-        with refused_writes(clean_redis), pytest.raises(CallFailedError):
+        with refuse_writes(clean_redis), pytest.raises(CallFailedError):
             async with first.requests.acquire(REQUEST):
                 pass
         expire_leases(clean_redis)
@@ -174,7 +174,7 @@ async def test_request_without_recipient_is_retried_until_redis_accepts_it(
         async with first.requests.acquire(leave):
             done.set()
 
-    with refused_writes(clean_redis):
+    with refuse_writes(clean_redis):
         serving = asyncio.create_task(serve())
         with pytest.raises(CallFailedError):
             async with second.requests.acquire(REQUEST):

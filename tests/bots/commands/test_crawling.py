@@ -22,7 +22,7 @@ LIST = "https://video.example/list"
 ADMIN = Caller(space="discord:123", user_id="zoe", is_admin=True)
 
 
-def submitted(client: FakeClient) -> list[str]:
+def list_submitted(client: FakeClient) -> list[str]:
     return [request.link for request in client.requests if isinstance(request, Submit)]
 
 
@@ -59,7 +59,7 @@ async def test_crawl_has_few_videos_in_progress_at_once() -> None:
     assert client.gate
     client.gate.set()
     await running
-    assert sorted(submitted(client)) == sorted(f"{LIST}/{number}" for number in range(20))
+    assert sorted(list_submitted(client)) == sorted(f"{LIST}/{number}" for number in range(20))
 
 
 @pytest.mark.parametrize("shows_links", [False, True])
@@ -84,10 +84,10 @@ async def test_stopped_crawl_keeps_what_it_has_added(shows_links: bool) -> None:
 
 async def wait_until_submitted(client: FakeClient, count: int) -> None:
     async def is_submitted() -> bool:
-        return len(submitted(client)) >= count
+        return len(list_submitted(client)) >= count
 
     await wait_until(is_submitted)
-    assert len(submitted(client)) == count
+    assert len(list_submitted(client)) == count
 
 
 async def test_refused_playlist_names_the_commands_that_add_it(client: FakeClient) -> None:

@@ -120,7 +120,7 @@ async def test_first_watched_channel_reconnects_the_same_process(
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def noted_guilds(stores: ChatStores) -> set[int]:
+async def read_noted_guilds(stores: ChatStores) -> set[int]:
     """Return the guilds that the next start compares with."""
     return set(map(int, (await stores.notes.get_note(None, GUILDS_NOTE) or "").split()))
 
@@ -134,7 +134,7 @@ async def started(server: FakeDiscord, client: FakeClient, stores: ChatStores) -
     )
 
     async def ready() -> bool:
-        return health.connected.is_recent() and await noted_guilds(stores) == set(server.guilds)
+        return health.connected.is_recent() and await read_noted_guilds(stores) == set(server.guilds)
 
     await wait_until(ready)
     yield
@@ -152,7 +152,7 @@ async def test_guild_changes_while_offline_are_recorded_at_the_start(
             count = len(server.identified)
             serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
             await server.wait_for(lambda: len(server.identified) > count)  # noqa: B023
-            while left != expected or await noted_guilds(stores) != set(guilds):
+            while left != expected or await read_noted_guilds(stores) != set(guilds):
                 await server.wait_for_answer(await server.command(EVE, "status"), "videos")
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
@@ -180,7 +180,7 @@ async def test_guild_that_returns_while_offline_is_kept(
 ) -> None:
 
     async def gone() -> bool:
-        return SPACE in client.removed_spaces and await noted_guilds(stores) == set()
+        return SPACE in client.removed_spaces and await read_noted_guilds(stores) == set()
 
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         async with started(server, client, stores):
@@ -196,7 +196,7 @@ async def test_guild_that_left_while_offline_is_recorded_once(
     new = {OTHER_GUILD, 90_000_000}
 
     async def arrived() -> bool:
-        return await noted_guilds(stores) == {GUILD, *new}
+        return await read_noted_guilds(stores) == {GUILD, *new}
 
     async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
         async with started(server, client, stores):
@@ -217,7 +217,7 @@ async def test_guild_changes_are_recorded_after_a_redis_outage(
     other = f"discord:{OTHER_GUILD}"
 
     async def both_recorded() -> bool:
-        return client.removed_spaces == {SPACE, other} and await noted_guilds(stores) == set()
+        return client.removed_spaces == {SPACE, other} and await read_noted_guilds(stores) == set()
 
     with running_redis(tmp_path) as redis:
         async with open_chat_stores(redis.url, "100/minute", "100/minute") as stores:

@@ -27,7 +27,7 @@ async def watching(chat: ChatService, server: FakeDiscord, clock: Clock) -> Asyn
         yield ready
 
 
-def submitted(client: FakeClient) -> list[str]:
+def list_submitted(client: FakeClient) -> list[str]:
     return [each.link for each in client.requests if isinstance(each, Submit)]
 
 
@@ -61,7 +61,7 @@ async def test_link_and_uploads_of_one_message_are_all_added(
     second = make_attachment("second.mp4", number=2)
     await server.write(ADA, f"two takes, and {NEW}", attachments=[CLIP, second])
     await server.wait_for(lambda: server.reactions)
-    assert submitted(client) == [NEW, CLIP["url"], second["url"]]
+    assert list_submitted(client) == [NEW, CLIP["url"], second["url"]]
 
 
 async def test_uploads_that_are_no_videos_are_ignored(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -74,7 +74,7 @@ async def test_uploads_that_are_no_videos_are_ignored(watching: Bot, server: Fak
     await server.write(ADA, "no video", attachments=files)
     await server.write(ADA, OTHER)
     await server.wait_for(lambda: server.reactions)
-    assert submitted(client) == [OTHER]
+    assert list_submitted(client) == [OTHER]
 
 
 async def test_upload_that_an_edit_removes_is_removed(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -111,7 +111,7 @@ async def test_preview_of_a_link_is_not_a_second_link(watching: Bot, server: Fak
     await server.write(ADA, "hello", embeds=[{"type": "video", "url": OTHER}])
     await server.write(ADA, "", message_snapshots=[make_snapshot(embeds=[{"type": "link", "url": OTHER}])])
     await server.wait_for(lambda: server.reactions)
-    assert submitted(client) == [NEW]
+    assert list_submitted(client) == [NEW]
 
 
 async def test_message_menu_adds_uploads_and_forwards(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -119,7 +119,7 @@ async def test_message_menu_adds_uploads_and_forwards(bot: Bot, server: FakeDisc
     await server.wait_for_answer(await server.menu(ADA, MENU, uploaded), "Added")
     forwarded = await server.write(BOB, "", message_snapshots=[make_snapshot(NEW)])
     await server.wait_for_answer(await server.menu(ADA, MENU, forwarded), "Added")
-    assert submitted(client) == [CLIP["url"], NEW]
+    assert list_submitted(client) == [CLIP["url"], NEW]
 
 
 async def test_message_menu_adds_what_an_app_posted_in_embeds_and_buttons(
@@ -128,14 +128,14 @@ async def test_message_menu_adds_what_an_app_posted_in_embeds_and_buttons(
     row = {"type": 1, "components": [{"type": 2, "style": 5, "label": "Watch", "url": NEW}]}
     message = server.make_message(GUILD + CLIPS, {"components": [row]}, author=BOT) | {"embeds": [rich(url=OTHER)]}
     await server.wait_for_answer(await server.menu(ADA, MENU, message), "Added")
-    assert submitted(client) == [OTHER, NEW]
+    assert list_submitted(client) == [OTHER, NEW]
 
 
 async def test_index_takes_a_file_with_and_without_a_link(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     await server.wait_for_answer(await server.command(ADA, "index", file=CLIP), "Added")
     second = make_attachment("second.mp4", number=2)
     await server.wait_for_answer(await server.command(ADA, "index", link=NEW, file=second), "Added")
-    assert submitted(client) == [CLIP["url"], NEW, second["url"]]
+    assert list_submitted(client) == [CLIP["url"], NEW, second["url"]]
 
 
 async def test_index_without_link_and_file_asks_which_video(bot: Bot, server: FakeDiscord) -> None:

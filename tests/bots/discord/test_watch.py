@@ -32,11 +32,11 @@ async def watching(chat: ChatService, server: FakeDiscord, clock: Clock) -> Asyn
         yield ready
 
 
-def submitted(client: FakeClient) -> list[str]:
+def list_submitted(client: FakeClient) -> list[str]:
     return [each.link for each in client.requests if isinstance(each, Submit)]
 
 
-def watched_links(client: FakeClient) -> set[str]:
+def list_watched_links(client: FakeClient) -> set[str]:
     return {video.link for video in client.videos if video.message_id}
 
 
@@ -64,7 +64,7 @@ async def test_channels_of_every_kind_are_watched_with_their_threads(
         await server.dispatch("THREAD_CREATE", make_thread())
         await server.write(ADA, NEW, channel=501 if kind in (15, 16) else 500)
         await server.wait_for(lambda: server.reactions)
-    assert watched_links(client) == {NEW}
+    assert list_watched_links(client) == {NEW}
     assert {video.private_channel for video in client.videos if video.message_id} == {None}
 
 
@@ -88,7 +88,7 @@ async def test_link_in_a_watched_channel_is_added_and_marked(
     message = await server.write(ADA, f"see {NEW} and {OTHER}")
     await server.wait_for(lambda: server.reactions)
     assert server.reactions == [(int(message["id"]), "✅")]
-    assert watched_links(client) == {NEW, OTHER}
+    assert list_watched_links(client) == {NEW, OTHER}
     assert {video.submitter for video in client.videos if video.message_id} == {str(ADA.id)}
     assert not server.posted
 
@@ -114,9 +114,9 @@ async def test_reaction_that_discord_refuses_is_left_out_silently(
     """The author blocked the bot, the bot lacks a permission, the message is gone, the thread is archived."""
     server.faults.append(Fault("PUT", "/reactions/", status, {"code": code, "message": "no"}, times=5 if code else 1))
     await server.write(ADA, NEW)
-    await server.wait_for(lambda: not all(fault.times == 5 for fault in server.faults) and watched_links(client))
+    await server.wait_for(lambda: not all(fault.times == 5 for fault in server.faults) and list_watched_links(client))
     await server.write(ADA, OTHER)
-    await server.wait_for(lambda: watched_links(client) == {NEW, OTHER})
+    await server.wait_for(lambda: list_watched_links(client) == {NEW, OTHER})
     await watching.close()
     assert server.posted == []
 
@@ -129,7 +129,7 @@ async def test_other_messages_are_ignored(watching: Bot, server: FakeDiscord, cl
     await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
     await server.write(ADA, OTHER)
     await server.wait_for(lambda: server.reactions)
-    assert submitted(client) == [OTHER]
+    assert list_submitted(client) == [OTHER]
 
 
 async def test_library_follows_an_edited_message(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -139,15 +139,15 @@ async def test_library_follows_an_edited_message(watching: Bot, server: FakeDisc
     await server.edit(ADA, message, NEW, at=None)
     await server.edit(ADA, message, OTHER)
     await server.wait_for(lambda: len(server.reactions) == 2)
-    assert watched_links(client) == {OTHER}
-    assert submitted(client) == [NEW, OTHER]
+    assert list_watched_links(client) == {OTHER}
+    assert list_submitted(client) == [NEW, OTHER]
 
 
 async def test_deleted_message_removes_its_videos(watching: Bot, server: FakeDiscord, client: FakeClient) -> None:
     message = await server.write(ADA, f"{NEW} {OTHER}")
     await server.wait_for(lambda: server.reactions)
     await server.delete(message)
-    while watched_links(client):
+    while list_watched_links(client):
         await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
@@ -160,7 +160,7 @@ async def test_deleted_message_removes_its_videos_after_the_watch_ended(
     client.settings[SPACE] = SpaceSettings(watched=tuple(map(str, where)))
     await watching.load_watched_channels(GUILD)
     await server.delete(message)
-    while watched_links(client):
+    while list_watched_links(client):
         await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
@@ -171,7 +171,7 @@ async def test_deleted_message_of_an_unknown_thread_removes_its_videos(
     message = await server.write(ADA, NEW)
     await server.wait_for(lambda: server.reactions)
     await server.delete(message | {"channel_id": str(GUILD + 999)})
-    while watched_links(client):
+    while list_watched_links(client):
         await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
@@ -183,7 +183,7 @@ async def test_duplicate_message_event_is_submitted_once(
         await server.dispatch("MESSAGE_CREATE", message | {"guild_id": str(GUILD)})
     await server.write(ADA, OTHER)
     await server.wait_for(lambda: len(server.reactions) == 2)
-    assert sorted(submitted(client)) == [NEW, OTHER]
+    assert sorted(list_submitted(client)) == [NEW, OTHER]
 
 
 async def test_unloaded_settings_are_read_again_after_the_start(

@@ -26,7 +26,7 @@ def silent(server: FakeSlack) -> None:
     server.fails["users.info"].extend([lambda: web.json_response({"ok": False, "error": "internal_error"})] * 9)
 
 
-async def test_outsider_is_told_why_nothing_is_found(app: RunningApp, server: FakeSlack) -> None:
+async def test_outsider_sees_why_nothing_is_found(app: RunningApp, server: FakeSlack) -> None:
     shown = await ask(server, "dog", user=OUTSIDER)
     assert shown.text.startswith("Only members of this workspace")
 

@@ -45,7 +45,7 @@ def watched(client: FakeClient) -> FakeClient:
     return client
 
 
-def submitted(client: FakeClient) -> list[str]:
+def list_submitted(client: FakeClient) -> list[str]:
     return [each.link for each in client.requests if isinstance(each, Submit)]
 
 
@@ -59,7 +59,7 @@ async def test_video_uploaded_to_a_watched_channel_is_added_and_marked(
 ) -> None:
     await server.event(message(subtype="file_share", files=[file]))
     await server.wait_for(lambda: server.reactions == [(ALL, "7.1", "white_check_mark")])
-    assert submitted(watched) == [file["url_private"]]
+    assert list_submitted(watched) == [file["url_private"]]
     assert watched.videos[0].submitter == BOB
 
 
@@ -68,7 +68,7 @@ async def test_uploads_that_are_no_videos_are_ignored(app: RunningApp, server: F
              make_file(mode="tombstone"), make_file(mode="hidden_by_limit")]  # fmt: skip
     await server.event(message(subtype="file_share", files=files))
     await app.requests.tasks.wait_until_idle()
-    assert submitted(watched) == []
+    assert list_submitted(watched) == []
 
 
 async def test_upload_that_is_deleted_from_its_message_is_removed(
@@ -97,7 +97,7 @@ async def test_shared_video_counts_as_the_sharers(
 ) -> None:
     await server.event(message(attachments=[share]))
     await server.wait_for(lambda: server.reactions)
-    assert submitted(watched) == [link]
+    assert list_submitted(watched) == [link]
     assert watched.videos[0].submitter == BOB
 
 
@@ -105,7 +105,7 @@ async def test_preview_of_a_link_is_not_a_second_link(app: RunningApp, server: F
     preview = {"from_url": NEW_LINK, "original_url": NEW_LINK, "title_link": OTHER_LINK, "text": f"<{OTHER_LINK}>"}
     await server.event(message(f"<{NEW_LINK}>", attachments=[preview]))
     await server.wait_for(lambda: server.reactions)
-    assert submitted(watched) == [NEW_LINK]
+    assert list_submitted(watched) == [NEW_LINK]
 
 
 async def test_message_shortcut_adds_uploads_shares_and_what_an_app_posted(
@@ -120,18 +120,18 @@ async def test_message_shortcut_adds_uploads_shares_and_what_an_app_posted(
         body["message"] = shown | {"ts": f"7.{number}"}
         await server.send("interactive", body | {"response_url": server.response(ALL, ANN)})
     await app.requests.tasks.wait_until_idle()
-    assert sorted(submitted(client)) == sorted([CLIP["url_private"], NEW_LINK, OTHER_LINK])
+    assert sorted(list_submitted(client)) == sorted([CLIP["url_private"], NEW_LINK, OTHER_LINK])
 
 
 @pytest.mark.parametrize("words", ["", " index", " please add this"])
 async def test_mention_with_a_file_adds_it(app: RunningApp, server: FakeSlack, client: FakeClient, words: str) -> None:
     await server.event(MENTION | {"text": f"<@U0000BOT>{words}", "files": [CLIP]})
     await app.requests.tasks.wait_until_idle()
-    assert submitted(client) == [CLIP["url_private"]]
+    assert list_submitted(client) == [CLIP["url_private"]]
 
 
 async def test_direct_message_with_a_file_adds_it(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     direct = message(subtype="file_share", files=[CLIP], user=ANN, channel="D0000ANN", channel_type="im")
     await server.event(direct)
     await server.wait_for(lambda: [shown for shown in server.posted if "Added" in shown.text])
-    assert submitted(client) == [CLIP["url_private"]]
+    assert list_submitted(client) == [CLIP["url_private"]]

@@ -25,7 +25,7 @@ ASS = (
 SMI = "<SAMI><BODY><SYNC Start=500><P Class=KRCC>{}<SYNC Start=1500><P Class=KRCC>&nbsp;</BODY></SAMI>"
 
 
-def spoken(decoded: DecodeResult) -> list[str]:
+def read_speech(decoded: DecodeResult) -> list[str]:
     return [caption.text for caption in decoded.speech]
 
 
@@ -55,7 +55,7 @@ def test_tags_of_subtitles_are_dropped(tmp_path: Path) -> None:
     ass = Subtitles([(0, 1, r"{\pos(1,2)\b1}강아지{\b0}\N두 마리")], "kor", "ass")
     shape = Subtitles([(0, 1, r"{\p1}m 0 0 l 10 0")], None, "ass")
     decoded = decode_here(write_film(tmp_path / "a.mkv", Film([PICTURES, subrip, ass, shape])))
-    assert sorted(spoken(decoded)) == ["The dog runs", "강아지\n두 마리"]
+    assert sorted(read_speech(decoded)) == ["The dog runs", "강아지\n두 마리"]
 
 
 def test_one_track_in_each_language_of_queries_is_read(tmp_path: Path) -> None:
@@ -68,12 +68,12 @@ def test_one_track_in_each_language_of_queries_is_read(tmp_path: Path) -> None:
         Subtitles([(0, 1, "你好")], "chi"),
     ]
     decoded = decode_here(write_film(tmp_path / "a.mkv", Film([PICTURES, *tracks])))
-    assert sorted(spoken(decoded)) == ["hello", "你好", "안녕"]
+    assert sorted(read_speech(decoded)) == ["hello", "你好", "안녕"]
 
 
 def test_only_track_is_read_in_any_language(tmp_path: Path) -> None:
     film = Film([PICTURES, Subtitles([(0, 1, "bonjour")], "fre"), Subtitles([(0, 1, "hallo")], "ger")])
-    assert spoken(decode_here(write_film(tmp_path / "a.mkv", film))) == ["bonjour"]
+    assert read_speech(decode_here(write_film(tmp_path / "a.mkv", film))) == ["bonjour"]
 
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4"])
@@ -88,7 +88,7 @@ def test_captions_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     lines = [(index / 100, index / 100 + 0.01, "a" * 2000) for index in range(100)]
     path = write_film(tmp_path / "a.mkv", Film([PICTURES, Subtitles(lines)]))
     monkeypatch.setattr(embedded_words, "MAX_CAPTIONS", 60)
-    found = spoken(decode_here(path))
+    found = read_speech(decode_here(path))
     assert (len(found), {len(text) for text in found}) == (60, {MAX_CAPTION_CHARS})
     monkeypatch.setattr(embedded_words, "MAX_SUBTITLE_BYTES", 20_000)
     path.rename(tmp_path / "b.mkv")
@@ -138,7 +138,7 @@ def test_files_in_several_languages_are_read_before_tracks(tmp_path: Path) -> No
     (tmp_path / "film.en.srt").write_text(SRT.format("beside"))
     (tmp_path / "film.kor.srt").write_text(SRT.format("옆에"))
     (tmp_path / "film.fr.srt").write_text(SRT.format("à côté"))
-    assert sorted(spoken(decode_here(path))) == ["beside", "里面", "옆에"]
+    assert sorted(read_speech(decode_here(path))) == ["beside", "里面", "옆에"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_files_in_several_languages_are_read_before_tracks(tmp_path: Path) -> No
 )
 def test_subtitle_file_in_any_encoding_is_read(tmp_path: Path, name: str, encoding: str, text: str) -> None:
     (tmp_path / name).write_bytes(SRT.format(text).encode(encoding))
-    assert spoken(decode_here(media.write_video(tmp_path / "film.mkv", 2))) == [text]
+    assert read_speech(decode_here(media.write_video(tmp_path / "film.mkv", 2))) == [text]
 
 
 def test_broken_or_large_subtitle_file_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_broken_or_large_subtitle_file_does_no_harm(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(sidecars, "MAX_SUBTITLE_BYTES", 1000)
     (tmp_path / "film.en.srt").write_bytes(bytes(range(256)) * 100)
     (tmp_path / "film.ko.srt").write_text(SRT.format("안녕") + "\n" * 1000 + SRT.format("나중"))
-    assert spoken(decode_here(media.write_video(tmp_path / "film.mkv", 2))) == ["안녕"]
+    assert read_speech(decode_here(media.write_video(tmp_path / "film.mkv", 2))) == ["안녕"]
 
 
 # ---- languages ----

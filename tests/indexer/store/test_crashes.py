@@ -126,7 +126,7 @@ def test_killed_worker_leaves_only_completely_published_videos(store_folder: Pat
     worker.communicate()
     vector_store = EdgeVectorStore(store_folder)
     stores = open_library(vector_store)
-    found = set(_published_ids(vector_store))
+    found = set(_list_published_ids(vector_store))
     for n in range(50):
         ids = moment_ids(f"video {n}", 130)
         assert found.issuperset(ids) or (found.isdisjoint(ids) and n not in done)
@@ -134,9 +134,9 @@ def test_killed_worker_leaves_only_completely_published_videos(store_folder: Pat
         video = make_video(record.link.rpartition("/")[2])
         stores.publisher.publish_moments(video, make_moments(video, *map(str, range(130))), FAKE)
     expected = 130 * stores.submissions.count(A).videos
-    assert vector_store.count("moments", Filter()) == len(_published_ids(vector_store)) == expected
+    assert vector_store.count("moments", Filter()) == len(_list_published_ids(vector_store)) == expected
     vector_store.close()
 
 
-def _published_ids(vector_store: VectorStore) -> list[str]:
+def _list_published_ids(vector_store: VectorStore) -> list[str]:
     return [stored.id for stored in vector_store.scroll("moments", Filter({"spaces": A}), ())]

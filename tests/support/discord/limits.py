@@ -139,9 +139,9 @@ def check_commands(listed: Sequence[Mapping[str, Any]]) -> list[str]:
     violations: list[str] = []
     for command in listed:
         if command["type"] == 1:
-            violations += _named(command)
+            violations += _find_named(command)
             for option in command.get("options", ()):
-                violations += _named(option)
+                violations += _find_named(option)
                 if len(option.get("choices", ())) > 25:
                     violations.append("choices")
             required = [option.get("required", False) for option in command.get("options", ())]
@@ -151,7 +151,7 @@ def check_commands(listed: Sequence[Mapping[str, Any]]) -> list[str]:
     return violations + _unique([command for command in listed if command["type"] == 1])
 
 
-def _named(each: Mapping[str, Any]) -> Iterator[str]:
+def _find_named(each: Mapping[str, Any]) -> Iterator[str]:
     for name in (each["name"], *(each.get("name_localizations") or {}).values()):
         if not COMMAND_NAME.match(name) or name != name.lower():
             yield f"name {name}"

@@ -36,7 +36,7 @@ class Ledger:
         self.last_answers[space, link] = answer
         self.all_statuses.setdefault(link, set()).add(answer["status"])
 
-    def expected_scopes(self, link: int, stored: Sequence[str]) -> list[str]:
+    def find_expected_scopes(self, link: int, stored: Sequence[str]) -> list[str]:
         """Return the spaces that must have the link. For uncertain ones, what is stored is right."""
         spaces = {space for space, each in self.last_answers if each == link and (space, link) not in self.removed}
         uncertain = {space for space, each in self.uncertain if each == link}
@@ -93,7 +93,7 @@ def find_differences(
 
 def _check_link(ledger: Ledger, link: int, id: str, clip: ServedClip, state: StoredState) -> Iterator[str]:
     record, moments, blobs = state.records.get(id), state.moments.get(id, []), state.blobs.get(id, set())
-    expected = ledger.expected_scopes(link, state.scopes.get(id, []))
+    expected = ledger.find_expected_scopes(link, state.scopes.get(id, []))
     if sorted(state.scopes.get(id, [])) != expected:
         yield f"should belong to {expected}, and belongs to {state.scopes.get(id)}"
     if not expected:

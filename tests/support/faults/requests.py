@@ -60,7 +60,7 @@ class Requests:
         frontend.kill()
         await asyncio.sleep(down_s)
         await self.read_replies()
-        stored = await asyncio.to_thread(self.world.stored_requests)
+        stored = await asyncio.to_thread(self.world.list_stored_requests)
         frontend.start()
         for request in self.unanswered:
             if request.id in stored:
@@ -76,7 +76,7 @@ class Requests:
         while True:
             await self.read_replies()
             with suppress(RedisError):
-                self.stored = await asyncio.to_thread(self.world.stored_requests)
+                self.stored = await asyncio.to_thread(self.world.list_stored_requests)
                 self.acknowledged |= self.stored & self.sent.keys()
             self._was_read.set()
             self._was_read.clear()

@@ -139,16 +139,16 @@ class World:
         aof_files = self.servers.redis_folder.glob("appendonlydir/*.incr.aof")
         written_bytes = {path: path.stat().st_size for path in aof_files}
         await asyncio.sleep(1)
-        before = self.stored_requests()
+        before = self.list_stored_requests()
         await asyncio.to_thread(self.servers.stop, "redis")
         for path, size in written_bytes.items():
             os.truncate(path, size)
         await asyncio.sleep(down_s)
         await asyncio.to_thread(self.servers.start, "redis")
-        after = self.stored_requests()
+        after = self.list_stored_requests()
         return before - after, after - before
 
-    def stored_requests(self) -> set[str]:
+    def list_stored_requests(self) -> set[str]:
         """Return the ids of the requests in Redis. Raises `RedisError`."""
         with self.redis() as connection:
             return {key.split(":")[2] for key in connection.scan_iter("reelseek:request:*") if key.count(":") == 2}

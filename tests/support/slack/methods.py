@@ -126,7 +126,7 @@ class FakeWebApi:
         """The messages that a whole channel sees."""
         return [shown for shown in self.shown if not shown.shown_to]
 
-    def _admitted(self, method: str, token: str) -> bool:
+    def _check_admission(self, method: str, token: str) -> bool:
         match method:
             case "apps.connections.open":
                 return token == APP_TOKEN

@@ -203,7 +203,7 @@ class FakeSlack(FakeWebApi):
             wrong.append(f"{method}: unknown method")
         if wrong:
             answer = self._refuse(wrong, "invalid_arguments")
-        elif not self._admitted(method, token):
+        elif not self._check_admission(method, token):
             answer = {"ok": False, "error": "invalid_auth"}
         else:
             answer = handler(args | {"_team": self.tokens.get(token, TEAM)})

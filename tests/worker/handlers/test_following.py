@@ -49,23 +49,23 @@ def test_list_that_cannot_be_read_is_not_followed(services: Services, site: Site
     assert handle(services, ListFollowed(caller=ADMIN)).lists == ()
 
 
-def refused_code(services: Services, request: Request[Any]) -> ErrorCode:
+def get_refused_code(services: Services, request: Request[Any]) -> ErrorCode:
     with pytest.raises(RequestRefusedError) as refused:
         handle(services, request)
     return refused.value.code
 
 
 def test_search_on_youtube_is_not_followed(services: Services) -> None:
-    assert refused_code(services, FollowList(caller=ADMIN, link="ytsearch5:cats")) is ErrorCode.NOT_A_LIST
+    assert get_refused_code(services, FollowList(caller=ADMIN, link="ytsearch5:cats")) is ErrorCode.NOT_A_LIST
 
 
 def test_space_follows_a_limited_number_of_lists(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "MAX_LISTS", 0)
-    assert refused_code(services, FollowList(caller=ADMIN, link=FEED)) is ErrorCode.TOO_MANY_LISTS
+    assert get_refused_code(services, FollowList(caller=ADMIN, link=FEED)) is ErrorCode.TOO_MANY_LISTS
 
 
 def test_unknown_list_cannot_be_unfollowed(services: Services) -> None:
-    assert refused_code(services, UnfollowList(caller=ADMIN, link=FEED)) is ErrorCode.NOT_FOLLOWED
+    assert get_refused_code(services, UnfollowList(caller=ADMIN, link=FEED)) is ErrorCode.NOT_FOLLOWED
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_unknown_list_cannot_be_unfollowed(services: Services) -> None:
 )
 def test_lists_and_crawls_are_for_admins(services: Services, make_request: Callable[[Caller], Request[Any]]) -> None:
     """The worker checks it, independently of the frontend."""
-    assert refused_code(services, make_request(ANN)) is ErrorCode.ADMINS_ONLY
+    assert get_refused_code(services, make_request(ANN)) is ErrorCode.ADMINS_ONLY
 
 
 def test_stopped_crawl_adds_no_more_videos(services: Services) -> None:
@@ -89,7 +89,7 @@ def test_stopped_crawl_adds_no_more_videos(services: Services) -> None:
     handle(services, StopCrawls(caller=ADMIN, at=20))
     handle(services, StopCrawls(caller=ADMIN, at=15))
     stopped = Submit(caller=ADMIN, link=local_link("b"), is_crawled=True, at=19)
-    assert refused_code(services, stopped) is ErrorCode.CRAWL_STOPPED
+    assert get_refused_code(services, stopped) is ErrorCode.CRAWL_STOPPED
     handle(services, stopped.model_copy(update={"is_crawled": False, "link": local_link("c")}))
     handle(services, stopped.model_copy(update={"at": 21, "link": local_link("d")}))
     handle(services, stopped.model_copy(update={"caller": OTHER_SPACE}))

@@ -39,8 +39,8 @@ from tests.support.access_model import (
     AccessModel,
     ModelVote,
     link_of,
-    mentioned_spaces,
-    mentioned_videos,
+    list_mentioned_spaces,
+    list_mentioned_videos,
     moment_ids_of,
     video_id_of,
 )
@@ -90,7 +90,7 @@ OBSERVERS: Final = [
 """A user in every place that requests can come from."""
 
 
-def encoded_picture() -> str:
+def encode_picture() -> str:
     file = io.BytesIO()
     Image.new("RGB", (32, 32), "red").save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -131,8 +131,8 @@ class TenancyMachine(RuleBasedStateMachine):
             answer = handle(self.services, request)
         except (RequestRefusedError, IndexerError) as error:
             return error_code_of(error)
-        assert mentioned_videos(answer) <= self.model.visible_names(request.caller) | (also_mentionable or set())
-        assert mentioned_spaces(answer) <= {request.caller.space}
+        assert list_mentioned_videos(answer) <= self.model.visible_names(request.caller) | (also_mentionable or set())
+        assert list_mentioned_spaces(answer) <= {request.caller.space}
         return answer
 
     callers = st.builds(
@@ -226,7 +226,7 @@ class TenancyMachine(RuleBasedStateMachine):
             optional={
                 "like": st.tuples(st.sampled_from(["snow", *[f"moment:{moment_ids_of(name)[0]}" for name in VIDEOS]])),
                 "unlike": st.tuples(st.sampled_from([f"moment:{moment_ids_of(name)[1]}" for name in VIDEOS])),
-                "picture": st.just(encoded_picture()),
+                "picture": st.just(encode_picture()),
                 "limit": st.integers(1, 3),
                 "offset": st.integers(0, 2),
             },
@@ -243,14 +243,14 @@ class TenancyMachine(RuleBasedStateMachine):
         answer = self.send(Find(caller=caller, like=like, limit=50))
         assert isinstance(answer, SearchResults)
         findable = self.model.findable_names(caller)
-        assert mentioned_videos(answer) == (findable - {name} if name in findable else set())
+        assert list_mentioned_videos(answer) == (findable - {name} if name in findable else set())
 
     @rule(caller=callers, name=videos)
     def find_in_video(self, caller: Caller, name: str) -> None:
         answer = self.send(Find(caller=caller, queries=("clip",), in_link=link_of(name)))
         if name in self.model.visible_names(caller):
             assert isinstance(answer, SearchResults)
-            assert mentioned_videos(answer) == self.model.findable_names(caller) & {name}
+            assert list_mentioned_videos(answer) == self.model.findable_names(caller) & {name}
         else:
             assert answer is ErrorCode.NOT_IN_LIBRARY
 
@@ -273,7 +273,7 @@ class TenancyMachine(RuleBasedStateMachine):
         }
         titles = {name: f"title of {name}" if name in self.model.indexed else "" for name in names}
         expected = {name for name, title in titles.items() if (typed or "").casefold() in f"{title} {link_of(name)}"}
-        assert mentioned_videos(answer) == expected
+        assert list_mentioned_videos(answer) == expected
         assert answer.total == len(answer.entries) == len(expected)
 
     @rule(caller=callers, name=videos, kind=st.sampled_from(["up", "down", "opened", "shared"]))
@@ -374,18 +374,18 @@ class TenancyMachine(RuleBasedStateMachine):
         visible, findable = self.model.visible_names(caller), self.model.findable_names(caller)
         for request in (
             Find(caller=caller, queries=("clip",), limit=50),
-            Find(caller=caller, picture=encoded_picture(), limit=50),
+            Find(caller=caller, picture=encode_picture(), limit=50),
         ):
             results = self.send(request)
             assert isinstance(results, SearchResults)
-            assert mentioned_videos(results) == findable
+            assert list_mentioned_videos(results) == findable
         first = self.send(Find(caller=caller, queries=("clip",), limit=1))
         assert isinstance(first, SearchResults)
         # Videos of other spaces do not take up places on a page.
         assert len(first.hits) == min(1, len(findable))
         listed = self.send(ListLibrary(caller=caller, limit=200))
         assert isinstance(listed, LibraryListing)
-        assert mentioned_videos(listed) == visible
+        assert list_mentioned_videos(listed) == visible
         status = self.send(GetStatus(caller=caller))
         assert isinstance(status, LibraryStatus)
         expected = (len(visible), MOMENTS_PER_VIDEO * len(findable), len(visible & self.model.waiting()))

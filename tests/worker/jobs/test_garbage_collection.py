@@ -59,7 +59,7 @@ def count_moments(services: Services, video_id: str) -> int:
     return services.vectors.count(FAKE.collection_name, Filter({"video_id": video_id}))
 
 
-def stored_data(services: Services, video_id: str) -> tuple[int, list[str], bool]:
+def list_stored_data(services: Services, video_id: str) -> tuple[int, list[str], bool]:
     """Return the number of moments, the blobs, and whether there is a work folder."""
     blobs = services.blobs.list_names(video_prefix(video_id))
     has_work_dir = video_work_dir(services.settings.data_dir, video_id).is_dir()
@@ -70,8 +70,8 @@ def test_remains_of_removed_video_are_deleted(services: Services) -> None:
     """Unpublished moments, blobs and files are deleted; those of a video that a space wants are kept."""
     kill_job_of_removed_video(services)
     services.make_garbage_collector().collect()
-    assert stored_data(services, INTERRUPTED.id) == (0, [], False)
-    assert stored_data(services, COMPLETE.id) == (1, ["0.jpg"], False)
+    assert list_stored_data(services, INTERRUPTED.id) == (0, [], False)
+    assert list_stored_data(services, COMPLETE.id) == (1, ["0.jpg"], False)
 
 
 def test_data_of_running_job_are_kept(services: Services) -> None:
@@ -80,7 +80,7 @@ def test_data_of_running_job_are_kept(services: Services) -> None:
     with services.leases.hold(INTERRUPTED.id, "a job") as is_held:
         assert is_held
         services.make_garbage_collector().collect()
-    assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
+    assert list_stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
 
 
 def test_data_of_waiting_video_are_kept(services: Services) -> None:
@@ -89,7 +89,7 @@ def test_data_of_waiting_video_are_kept(services: Services) -> None:
     with pytest.raises(StoreUnavailableError):
         stores.publisher.publish_moments(INTERRUPTED, make_moments(INTERRUPTED, *TEXTS), FAKE)
     services.make_garbage_collector().collect()
-    assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
+    assert list_stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], True)
 
 
 def test_stores_are_searched_once_an_hour(services: Services) -> None:
@@ -97,7 +97,7 @@ def test_stores_are_searched_once_an_hour(services: Services) -> None:
     services.make_garbage_collector().collect()
     kill_job_of_removed_video(services)
     services.make_garbage_collector().collect()
-    assert stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], False)
+    assert list_stored_data(services, INTERRUPTED.id) == (BATCH, ["0.jpg"], False)
 
 
 def test_names_that_are_no_video_ids_are_kept(services: Services) -> None:
