@@ -64,7 +64,14 @@ async def test_shared_card_has_a_signed_address(bot: Bot, server: FakeDiscord) -
     assert f"\n{ADDRESS}?ex=" in shared["content"]
 
 
-@pytest.mark.parametrize("link", [ADDRESS, f"{ADDRESS}?ex=1&is=1&hm=a", ADDRESS.replace("cdn.discordapp.com", "media.discordapp.net")])  # fmt: skip
+@pytest.mark.parametrize(
+    "link",
+    [
+        ADDRESS,
+        f"{ADDRESS}?ex=1&is=1&hm=a",
+        ADDRESS.replace("cdn.discordapp.com", "media.discordapp.net"),
+    ],
+)
 async def test_pasted_address_without_a_valid_signature_is_signed_before_it_is_fetched(
     bot: Bot, server: FakeDiscord, client: FakeClient, link: str
 ) -> None:

@@ -35,10 +35,10 @@ async def test_index_updates_one_message_to_the_end(
 async def test_each_of_several_links_is_reported(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     """A failed link has its reason and a reference."""
     client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
-    links = f"{NEW} https://video.example/gone nonsense"
-    asked = await server.command(ADA, "index", link=links)
-    words = ("Added", "There's no video at that link", "Reference fa11ed00", "doesn't look like a link")
+    asked = await server.command(ADA, "index", link=f"{NEW} https://video.example/gone")
+    words = ("Added", "There's no video at that link", "Reference fa11ed00")
     await server.wait_for(lambda: any(all(word in texts(each) for word in words) for each in asked.shown))
+    await server.wait_for_answer(await server.command(ADA, "index", link="nonsense"), "doesn't look like a link")
 
 
 async def test_videos_of_a_private_channel_are_found_only_there(
