@@ -11,19 +11,34 @@ from worker.handlers.errors import RequestRefusedError
 from worker.handlers.registry import build_handlers
 from worker.protocol.base import Caller, Request
 from worker.protocol.error_codes import ErrorCode, error_code_of
-from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, Submit
+from worker.protocol.following import FollowList, ListFollowed, UnfollowList
+from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
 from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
 from worker.protocol.requests import REQUESTS
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval, SpaceSettings
 from worker.services import Services
 
-ADMIN_REQUESTS: Final = {ListPlaylist, ChangeSettings, PreviewRetrain, Retrain, Rollback}
+ADMIN_REQUESTS: Final = {
+    ListPlaylist,
+    StopCrawls,
+    FollowList,
+    UnfollowList,
+    ListFollowed,
+    ChangeSettings,
+    PreviewRetrain,
+    Retrain,
+    Rollback,
+}
 
 EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
     Find: {"queries": ("clip",)},
     Submit: {"link": link_of("v0")},
     ListPlaylist: {"link": link_of("list")},
+    StopCrawls: {},
+    FollowList: {"link": link_of("list")},
+    UnfollowList: {"link": link_of("list")},
+    ListFollowed: {},
     ListLibrary: {},
     Forget: {"only_own": True},
     GetStatus: {},
