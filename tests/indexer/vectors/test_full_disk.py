@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
@@ -38,12 +38,13 @@ def test_full_disk_refuses_writes_and_keeps_searches(store: EdgeVectorStore, mon
     """The engine would be killed (SIGBUS) by its first write to a page that has no space."""
     with monkeypatch.context() as full:
         fill_disk(full)
-        for write in (
+        writes: list[Callable[[], None]] = [
             lambda: store.upsert("records", [POINT]),
             lambda: store.set_payload("records", Filter(), {"kind": "x"}),
             lambda: store.delete("records", Filter()),
             lambda: store.ensure("moments", {"frame": 4}, (), (), tenant="kind"),
-        ):
+        ]
+        for write in writes:
             with pytest.raises(DiskFullError, match="63 MB are free of 64 needed"):
                 write()
         assert store.count("records", Filter()) == 1
