@@ -33,7 +33,7 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 @contextmanager
 def use_locale(locale: str | None) -> Iterator[None]:
-    """Translate into the language of `locale` (`ko`, `zh-TW`, …; None: English) in the block and in tasks that start there."""
+    """Translate into the language of `locale` (`ko`, `zh-TW`, …; None: English) in the block and its new tasks."""
     token = _current_language.set(choose_language(locale))
     try:
         yield

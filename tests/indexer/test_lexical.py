@@ -72,7 +72,16 @@ def test_query_matches_other_forms_of_its_words(query: str, document: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("query", "document"), [("dog", "cat"), ("고양이", "강아지"), ("小猫", "小狗"), ("강", "눈"), ("man", "mandolin"), ("🐶", "🚗"), ("🐶", "a car")]
+    ("query", "document"),
+    [
+        ("dog", "cat"),
+        ("고양이", "강아지"),
+        ("小猫", "小狗"),
+        ("강", "눈"),
+        ("man", "mandolin"),
+        ("🐶", "🚗"),
+        ("🐶", "a car"),
+    ],
 )
 def test_other_words_do_not_match(query: str, document: str) -> None:
     """A different word shares nothing."""
@@ -142,7 +151,13 @@ def test_snippet_of_unspaced_text_is_cut_between_characters() -> None:
 
 @pytest.mark.parametrize(
     ("text", "query"),
-    [("My 🐶 day", "dog"), ("My 👩🏽‍🚀 day", "astronaut"), ("Café Olé", "CAFE"), ("貓咪在玩", "猫咪"), ("台湾", "臺灣")],
+    [
+        ("My 🐶 day", "dog"),
+        ("My 👩🏽‍🚀 day", "astronaut"),
+        ("Café Olé", "CAFE"),
+        ("貓咪在玩", "猫咪"),
+        ("台湾", "臺灣"),
+    ],
 )
 def test_snippet_shows_the_text_as_it_is_written(text: str, query: str) -> None:
     """Emoji, accents and the script of Chinese stay."""

@@ -27,7 +27,9 @@ class ColourEncoder:
         return np.stack([normalize(picture.reshape(-1, 3).mean(0).astype(np.float32)) for picture in pictures])
 
     def encode_clips(self, clips: Sequence[Clip]) -> Vector:
-        changes = [(self.encode_frames([clip.pictures[-1]]) - self.encode_frames([clip.pictures[0]]))[0] for clip in clips]
+        changes = [
+            (self.encode_frames([clip.pictures[-1]]) - self.encode_frames([clip.pictures[0]]))[0] for clip in clips
+        ]
         return np.stack([normalize(change[:2] + 1e-6) for change in changes])
 
 

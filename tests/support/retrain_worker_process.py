@@ -15,13 +15,13 @@ import structlog
 
 from tests.support.toy_model import ToyTrainer, load_toy_encoder
 from worker.job_leases import JobLeases
-from worker.runtime.periodic import run_periodically
 from worker.leases import RedisLeaseStore
 from worker.ops.logs import configure_logging
 from worker.ops.metrics import Metrics
 from worker.queue.app import make_app
 from worker.redis_client import LEASES, redis_client
 from worker.runtime.celery_worker import run_celery_worker
+from worker.runtime.periodic import run_periodically
 from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
