@@ -72,7 +72,7 @@ async def check_contract(client: Client, clip: Path) -> None:
     *_, last = [update async for update in client.follow(submitted.job_id)]
     assert isinstance(last, Indexed)
     assert (last.link, last.title, last.status, last.moments) == (clip.as_uri(), TITLE, "indexed", 1)
-    again = await client.call(submit)
+    again = await client.call(submit.model_copy(update={"at": submit.at + 1}))
     assert again.indexed
     assert again.indexed.status == "already"
 
