@@ -22,13 +22,13 @@ import numpy as np
 from bots.chat.stores import open_chat_stores
 from bots.discord import run as discord_bot
 from bots.slack import run as slack_bot
-from tests.support.clips import serve_clip
 from tests.support.discord import server as discord_server
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.world import FakeUser
-from tests.support.processes import LOOPBACK_NETWORKS, REELSEEK, Process, run_process, run_reelseek
-from tests.support.redis import running_redis
-from tests.support.site import run_site
+from tests.support.indexer.clips import serve_clip
+from tests.support.servers.processes import LOOPBACK_NETWORKS, REELSEEK, Process, run_process, run_reelseek
+from tests.support.servers.redis import running_redis
+from tests.support.servers.site import run_site
 from tests.support.slack import methods as slack_methods
 from tests.support.slack import server as slack_server
 from worker.client.queue_client import connect_client

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.local_clips import CALLER, index_clips
+from tests.support.indexer.local_clips import CALLER, index_clips
 from worker.client.queue_client import QueueClient
 from worker.ops.logs import configure_logging
 from worker.protocol.search import Find

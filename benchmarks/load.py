@@ -30,11 +30,11 @@ from indexer.store.stores import Stores, open_stores
 from indexer.types import Moment, Vector, Video
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from model.ports import Encoder
-from tests.support.clips import write_clip
-from tests.support.network import free_port
-from tests.support.processes import REELSEEK, SIGNING_KEY, Process, run_process
-from tests.support.qdrant import BINARY, qdrant_server
-from tests.support.redis import running_redis
+from tests.support.indexer.clips import write_clip
+from tests.support.servers.network import free_port
+from tests.support.servers.processes import REELSEEK, SIGNING_KEY, Process, run_process
+from tests.support.servers.qdrant import BINARY, qdrant_server
+from tests.support.servers.redis import running_redis
 from worker.client.queue_client import QueueClient, connect_client
 from worker.model_cache import load_preset
 from worker.ops.logs import configure_logging

@@ -23,7 +23,7 @@ from av.video.frame import VideoFrame
 from rich.progress import track
 
 from model.evaluation.compare import TimeSpan, compute_iou, compute_moment_recall
-from tests.support.local_clips import CALLER, index_clips
+from tests.support.indexer.local_clips import CALLER, index_clips
 from worker.client.queue_client import QueueClient
 from worker.ops.logs import configure_logging
 from worker.protocol.search import Find, Hit

@@ -3,10 +3,10 @@
     python benchmarks/mutated_media.py --count 2000 --seed 1 FOLDER
 
 Takes the smallest videos in FOLDER as they are, and encodes small clips (160 pixels wide, 15 frames) of all of them in
-all containers and codecs of `tests/support/mutation.py`; damages them, and decodes each as an index job does. Prints
-the outcomes and durations, and at the start, every hundred files and the end the resources of this process: memory,
-open files, children, and files left over. An unknown error, which would end a job without a reason, is printed and
-counted.
+all containers and codecs of `tests/support/indexer/mutation.py`; damages them, and decodes each as an index job does.
+Prints the outcomes and durations, and at the start, every hundred files and the end the resources of this process:
+memory, open files, children, and files left over. An unknown error, which would end a job without a reason, is
+printed and counted.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from rich.table import Table
 
 from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import IndexerError
-from tests.support.mutation import CLIP_FORMATS, encode_clip, make_mutant
+from tests.support.indexer.mutation import CLIP_FORMATS, encode_clip, make_mutant
 
 WIDTH, FRAMES, UNCHANGED, CONCURRENT, REPORT_EVERY = 160, 15, 6, 2, 100
 

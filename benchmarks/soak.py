@@ -26,11 +26,11 @@ import psutil
 import redis
 from matplotlib.figure import Figure
 
-from tests.support.clips import write_clip
-from tests.support.processes import REELSEEK, SIGNING_KEY, Process, run_process
-from tests.support.qdrant import qdrant_binary
-from tests.support.servers import StoreServers
-from tests.support.site import Site, run_site
+from tests.support.indexer.clips import write_clip
+from tests.support.servers.processes import REELSEEK, SIGNING_KEY, Process, run_process
+from tests.support.servers.qdrant import qdrant_binary
+from tests.support.servers.site import Site, run_site
+from tests.support.servers.stores import StoreServers
 from worker.client.queue_client import connect_client
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.library import Forget, ListLibrary, Submit

@@ -10,11 +10,11 @@ import pytest
 import redis
 from hypothesis import settings
 
-from tests.support.network import free_port
-from tests.support.processes import SIGNING_KEY
-from tests.support.qdrant import qdrant_binary, qdrant_server
-from tests.support.redis import running_redis
-from tests.support.site import Site, run_site
+from tests.support.servers.network import free_port
+from tests.support.servers.processes import SIGNING_KEY
+from tests.support.servers.qdrant import qdrant_binary, qdrant_server
+from tests.support.servers.redis import running_redis
+from tests.support.servers.site import Site, run_site
 
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
@@ -42,13 +42,13 @@ INTEGRATION_IMPORTS = (
     "moto.server",
     "playwright",
     "subprocess",
-    "tests.support.concurrent_fetches",
-    "tests.support.network",
-    "tests.support.processes",
-    "tests.support.qdrant",
-    "tests.support.redis",
-    "tests.support.site",
-    "tests.support.toy_model",  # whole retrains
+    "tests.support.indexer.concurrent_fetches",
+    "tests.support.model.toy_model",  # whole retrains
+    "tests.support.servers.network",
+    "tests.support.servers.processes",
+    "tests.support.servers.qdrant",
+    "tests.support.servers.redis",
+    "tests.support.servers.site",
     "worker.runtime.embedded",  # the whole product in process
 )
 """A test module that imports one of these, or something from it, starts a child process, a server or a long job."""

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from tests.support.compose import COMPOSE, COMPOSE_TEXT, OUR_SERVICES, SERVICES
-from tests.support.processes import ROOT
+from tests.support.servers.compose import COMPOSE, COMPOSE_TEXT, OUR_SERVICES, SERVICES
+from tests.support.servers.processes import ROOT
 from worker.settings import Settings
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,7 @@ from filelock import FileLock
 from bots.connect import CommandError, connect, require_package, requiring_extra, run_embedded
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
-from tests.support.fake_client import FakeClient
+from tests.support.bots.fake_client import FakeClient
 from worker.client import relay
 from worker.protocol.base import Caller
 from worker.protocol.library import GetStatus

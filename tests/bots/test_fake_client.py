@@ -9,7 +9,7 @@ import pytest
 from bots.commands.client import Client
 from model.errors import ArtifactsMissingError
 from model.starter.artifacts import default_artifacts_dir, find_tower
-from tests.support.fake_client import FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient, FakeVideo
 from worker.client import relay
 from worker.protocol.base import Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.ports import Encoder
-from tests.support.qdrant import qdrant_binary
-from tests.support.servers import StoreServers
+from tests.support.servers.qdrant import qdrant_binary
+from tests.support.servers.stores import StoreServers
 from worker.client.queue_client import QueueClient
 from worker.model_cache import load_preset
 from worker.runtime.embedded import run_embedded_worker

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clips import write_clip
-from tests.support.compose import OUR_SERVICES, SECRET, SERVICES, fill_variables
-from tests.support.network import free_port
-from tests.support.processes import REELSEEK, Process, parse_json_lines, run_process, run_reelseek
-from tests.support.qdrant import qdrant_binary, qdrant_server
+from tests.support.indexer.clips import write_clip
+from tests.support.servers.compose import OUR_SERVICES, SECRET, SERVICES, fill_variables
+from tests.support.servers.network import free_port
+from tests.support.servers.processes import REELSEEK, Process, parse_json_lines, run_process, run_reelseek
+from tests.support.servers.qdrant import qdrant_binary, qdrant_server
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from bots.chat.stores import open_chat_stores
 from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results
 from indexer.link.canonical import canonicalize
 from indexer.vectors.vector_store import Filter
-from tests.support.clips import serve_clip
-from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER, open_fake_encoder_services
-from tests.support.processes import Process, run_worker
-from tests.support.site import Site
+from tests.support.indexer.clips import serve_clip
+from tests.support.servers.processes import Process, run_worker
+from tests.support.servers.site import Site
+from tests.support.worker.fake_encoder_worker import FAKE_ENCODER_WORKER, open_fake_encoder_services
 from worker.client.queue_client import connect_client
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

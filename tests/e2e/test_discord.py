@@ -12,13 +12,13 @@ from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
-from tests.support.clips import serve_clip, serve_samples
 from tests.support.discord.bot import run_bot
 from tests.support.discord.server import FakeDiscord, run_fake_discord
 from tests.support.discord.world import ADA, BOB, CLIPS, EVE, GENERAL, GUILD, SECRET, is_ephemeral, labels, texts
-from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
-from tests.support.processes import REELSEEK, Process, run_worker
-from tests.support.site import Site
+from tests.support.indexer.clips import serve_clip, serve_samples
+from tests.support.servers.processes import REELSEEK, Process, run_worker
+from tests.support.servers.site import Site
+from tests.support.worker.fake_encoder_worker import FAKE_ENCODER_WORKER
 from worker.client.queue_client import connect_client
 from worker.settings import Settings
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests.support.processes import ROOT
-from tests.support.qdrant import qdrant_binary
+from tests.support.servers.processes import ROOT
+from tests.support.servers.qdrant import qdrant_binary
 
 
 @pytest.mark.timeout(300)

@@ -8,9 +8,9 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.network import free_port
-from tests.support.processes import REELSEEK, Process, run_process
-from tests.support.servers import StoreServers
+from tests.support.servers.network import free_port
+from tests.support.servers.processes import REELSEEK, Process, run_process
+from tests.support.servers.stores import StoreServers
 
 TIMEOUT_S = 60
 

@@ -12,14 +12,14 @@ import structlog
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
-from tests.support.clips import serve_clip
 from tests.support.discord.bot import run_bot
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import FakeDiscord, run_fake_discord
 from tests.support.discord.world import ADA, SECRET, texts
-from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
-from tests.support.processes import SIGNING_KEY, Process, parse_json_lines, run_worker
-from tests.support.site import Site
+from tests.support.indexer.clips import serve_clip
+from tests.support.servers.processes import SIGNING_KEY, Process, parse_json_lines, run_worker
+from tests.support.servers.site import Site
+from tests.support.worker.fake_encoder_worker import FAKE_ENCODER_WORKER
 from worker.client.queue_client import connect_client
 from worker.ops.logs import configure_logging
 from worker.settings import Settings

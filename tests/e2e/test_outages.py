@@ -13,16 +13,16 @@ from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
 from bots.i18n.translate import translate
 from bots.slack.run import running_app
-from tests.support.clips import serve_clip
 from tests.support.discord.bot import run_bot
 from tests.support.discord.server import run_fake_discord
 from tests.support.discord.world import ADA, texts
-from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
-from tests.support.processes import run_process
-from tests.support.servers import StoreServers
-from tests.support.site import Site
+from tests.support.indexer.clips import serve_clip
+from tests.support.servers.processes import run_process
+from tests.support.servers.site import Site
+from tests.support.servers.stores import StoreServers
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN
 from tests.support.slack.server import run_fake_slack
+from tests.support.worker.fake_encoder_worker import FAKE_ENCODER_WORKER
 from worker.client.queue_client import connect_client
 from worker.protocol.error_codes import ErrorCode
 from worker.settings import Settings

@@ -15,11 +15,11 @@ from typing import IO
 import pytest
 
 from bots.commands.client import Client
-from tests.support.callers import ADMIN, ANN
-from tests.support.processes import Process, run_process
-from tests.support.servers import StoreServers
-from tests.support.toy_library import VIDEO_COUNT, fill_library
-from tests.support.toy_model import ToyTrainer, load_toy_encoder
+from tests.support.model.toy_model import ToyTrainer, load_toy_encoder
+from tests.support.servers.processes import Process, run_process
+from tests.support.servers.stores import StoreServers
+from tests.support.worker.callers import ADMIN, ANN
+from tests.support.worker.toy_library import VIDEO_COUNT, fill_library
 from worker.client.queue_client import connect_client
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
@@ -64,7 +64,7 @@ class Installation:
         return self.start_worker("train", self.trainer)
 
     def start_worker(self, queue: str, stack: ExitStack) -> Process:
-        command = [sys.executable, "-m", "tests.support.retrain_worker_process", queue, str(self.gates)]
+        command = [sys.executable, "-m", "tests.support.worker.retrain_worker_process", queue, str(self.gates)]
         return stack.enter_context(run_process(command, self.folder, **self.servers.environment))
 
     def settings(self) -> Settings:

@@ -14,10 +14,10 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from bots.commands.client import Client
-from tests.support.clips import write_clip
-from tests.support.fake_encoder_worker import FAKE_ENCODER_WORKER
-from tests.support.processes import Process, run_worker
-from tests.support.submissions import submit, wait_for_outcome
+from tests.support.indexer.clips import write_clip
+from tests.support.servers.processes import Process, run_worker
+from tests.support.worker.fake_encoder_worker import FAKE_ENCODER_WORKER
+from tests.support.worker.submissions import submit, wait_for_outcome
 from worker.client.queue_client import connect_client
 from worker.protocol.library import Submitted
 from worker.protocol.updates import Indexed

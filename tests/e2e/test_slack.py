@@ -8,9 +8,9 @@ import pytest
 
 from bots.chat.stores import open_chat_stores
 from bots.slack.run import RunningApp, running_app
-from tests.support.clips import serve_samples
-from tests.support.processes import REELSEEK, Process, run_worker
-from tests.support.site import Site
+from tests.support.indexer.clips import serve_samples
+from tests.support.servers.processes import REELSEEK, Process, run_worker
+from tests.support.servers.site import Site
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN, ShownMessage
 from tests.support.slack.server import FakeSlack, run_fake_slack
 from worker.client.queue_client import connect_client

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clips import serve_clip, write_clip
-from tests.support.processes import REELSEEK, parse_json_lines, run_process, run_reelseek
-from tests.support.site import Site
-from tests.support.submissions import ANN, BOB, submit, wait_for_outcome
+from tests.support.indexer.clips import serve_clip, write_clip
+from tests.support.servers.processes import REELSEEK, parse_json_lines, run_process, run_reelseek
+from tests.support.servers.site import Site
+from tests.support.worker.submissions import ANN, BOB, submit, wait_for_outcome
 from worker.client.queue_client import QueueClient
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode

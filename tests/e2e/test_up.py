@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import REELSEEK, Process, parse_json_lines, run_process, run_reelseek
+from tests.support.servers.processes import REELSEEK, Process, parse_json_lines, run_process, run_reelseek
 
 
 def wait_for_address(up: Process) -> str:

@@ -15,9 +15,9 @@ from indexer.types import FetchResult
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import VectorStore
-from tests.support import media
-from tests.support.fetch import LOOPBACK, Fetch
-from tests.support.indexer_fakes import OpenVectorStore, open_library
+from tests.support.indexer import media
+from tests.support.indexer.fakes import OpenVectorStore, open_library
+from tests.support.indexer.fetch import LOOPBACK, Fetch
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from indexer.blobs import BlobStore
-from tests.support.echo_worker_process import EchoQueues, add_echo_tasks, running_echo_process
+from tests.support.worker.echo_worker_process import EchoQueues, add_echo_tasks, running_echo_process
 from worker.client.queue_client import QueueClient
 from worker.queue.app import make_app
 from worker.queue.memory_backend import MemoryResultStore

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from redis.exceptions import RedisError
 
-from tests.support.network import free_port
+from tests.support.servers.network import free_port
 from worker.job_leases import JobLeases
 from worker.leases import (
     AsyncRedisLeaseStore,

@@ -10,7 +10,7 @@ from bots.commands.registry import COMMANDS, list_commands
 from bots.commands.replies import Results, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.fake_client import GOAL, SNOW, FakeClient
+from tests.support.bots.fake_client import GOAL, SNOW, FakeClient
 from worker.protocol.base import Caller
 
 

@@ -10,9 +10,9 @@ from bots.commands.replies import Reply, Results, Shared, TextReply
 from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.callers import ANN
-from tests.support.fake_client import GOAL, FakeClient
-from tests.support.fake_platform import VIDEOS, RecordingResponder, ask, search
+from tests.support.bots.fake_client import GOAL, FakeClient
+from tests.support.bots.fake_platform import VIDEOS, RecordingResponder, ask, search
+from tests.support.worker.callers import ANN
 from worker.protocol.base import Caller
 
 

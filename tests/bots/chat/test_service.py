@@ -23,10 +23,10 @@ from bots.commands.replies import (
 )
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
-from tests.support.callers import ADMIN, ANN
-from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo, generation
-from tests.support.fake_platform import VIDEOS, RecordingResponder, ask
+from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo, generation
+from tests.support.bots.fake_platform import VIDEOS, RecordingResponder, ask
 from tests.support.waiting import wait_until
+from tests.support.worker.callers import ADMIN, ANN
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import TrainingDataSummary

@@ -5,7 +5,7 @@ import pytest
 from bots.chat.results import StoredResults
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.commands.replies import Results, Search
-from tests.support.network import free_port
+from tests.support.servers.network import free_port
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.spaces import SpaceSettings

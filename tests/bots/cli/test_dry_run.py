@@ -8,7 +8,7 @@ import pytest
 
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
-from tests.support.command_line import run_here
+from tests.support.bots.command_line import run_here
 from worker.protocol.error_codes import ErrorCode
 
 PLAYLIST = translate(ErrorCode.PLAYLIST_REFUSED)

@@ -21,8 +21,8 @@ from pyarrow import parquet
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from model.presets import PRESETS
-from tests.support import tiny_models
-from tests.support.command_line import RUN_MAIN, Finished, run_here
+from tests.support.bots.command_line import RUN_MAIN, Finished, run_here
+from tests.support.model import tiny_models
 
 PRESET = "multilingual"
 RUN = """

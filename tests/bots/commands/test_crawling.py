@@ -11,8 +11,8 @@ from bots.commands.crawling import MAX_UNFINISHED, crawl, follow, unfollow
 from bots.commands.replies import CrawlProgress, FollowedPage, LinkOutcome, ReplyButton
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.fake_client import FakeClient
-from tests.support.replies import collect, collect_sentence
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.replies import collect, collect_sentence
 from tests.support.waiting import wait_until
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

@@ -12,8 +12,8 @@ from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkSt
 from bots.commands.search import find
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
-from tests.support.replies import collect, collect_cards, collect_sentence
+from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.bots.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit

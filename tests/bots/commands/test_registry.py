@@ -17,9 +17,9 @@ from bots.discord.commands import Args, build_tree
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack.parse_command import parse_text
-from tests.support.command_line import run_here
-from tests.support.fake_client import FakeClient
-from tests.support.replies import collect
+from tests.support.bots.command_line import run_here
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.replies import collect
 from worker.protocol.base import Caller
 from worker.settings import Settings
 

@@ -9,10 +9,10 @@ import pytest
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
+from tests.support.bots.fake_client import GOAL, SNOW, TALK, FakeClient
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.server import FakeDiscord, run_fake_discord
 from tests.support.discord.world import SPACE
-from tests.support.fake_client import GOAL, SNOW, TALK, FakeClient
 
 
 @pytest.fixture

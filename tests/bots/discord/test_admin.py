@@ -3,9 +3,9 @@
 import threading
 
 from bots.discord.bot import Bot
+from tests.support.bots.fake_client import FakeClient, generation
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, CLIPS, EVE, GUILD, SPACE, FakeUser, is_ephemeral, texts
-from tests.support.fake_client import FakeClient, generation
 from worker.protocol.spaces import GetSettings
 
 

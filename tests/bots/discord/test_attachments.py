@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bots.discord.bot import Bot
+from tests.support.bots.fake_client import FakeClient, FakeVideo
 from tests.support.discord.bot import Clock
 from tests.support.discord.records import Fault
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, ATTACHMENT, CLIPS, GUILD, SPACE, make_attachment, texts
-from tests.support.fake_client import FakeClient, FakeVideo
 from worker.protocol.library import Submit
 
 CLIP = make_attachment()

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
+from tests.support.bots.fake_client import FakeClient
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.records import Fault
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, EVE, GUILD, OTHER_GUILD, SPACE, FakeUser, is_ephemeral, labels, texts
-from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode

@@ -9,9 +9,9 @@ import pytest
 from bots.discord.bot import Bot
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
+from tests.support.bots.fake_client import SNOW, FakeClient, FakeVideo, picture
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, EVE, SPACE, FakeUser, is_ephemeral, labels, texts
-from tests.support.fake_client import SNOW, FakeClient, FakeVideo, picture
 from worker.protocol.base import Request, WireModel
 from worker.protocol.search import Find
 from worker.protocol.spaces import SpaceSettings

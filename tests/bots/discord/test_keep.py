@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from bots.discord.bot import Bot
+from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, SECRET, SPACE, is_ephemeral, texts
-from tests.support.fake_client import GOAL, SNOW, FakeClient, FakeVideo
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
 

@@ -18,13 +18,13 @@ from bots.discord.check import check_discord
 from bots.discord.guilds import GUILDS_NOTE
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
+from tests.support.bots.fake_client import FakeClient
 from tests.support.discord.bot import run_bot
 from tests.support.discord.gateway import TOKEN
 from tests.support.discord.server import FakeDiscord, redirect_discord_py
 from tests.support.discord.world import APPLICATION, CLIPS, EVE, GUILD, OTHER_GUILD, SPACE, make_guild
-from tests.support.fake_client import FakeClient
-from tests.support.proxy import run_fake_proxy
-from tests.support.redis import running_redis
+from tests.support.servers.proxy import run_fake_proxy
+from tests.support.servers.redis import running_redis
 from tests.support.waiting import wait_until
 from worker.ops.health import FrontendHealth
 from worker.protocol.spaces import RecordBotRemoval, SpaceSettings

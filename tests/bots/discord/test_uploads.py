@@ -8,10 +8,10 @@ import pytest
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
+from tests.support.bots.fake_client import FakeClient
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, BOT, CLIPS, GUILD, make_attachment, make_snapshot
-from tests.support.fake_client import FakeClient
 from worker.protocol.library import Submit
 
 NEW, OTHER = "https://video.example/new", "https://video.example/other"

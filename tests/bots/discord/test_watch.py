@@ -8,12 +8,12 @@ import pytest
 from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
+from tests.support.bots.fake_client import FakeClient
 from tests.support.discord import limits
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.records import Fault
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOT, CLIPS, EVE, GENERAL, GUILD, SPACE, STAMP
-from tests.support.fake_client import FakeClient
 from tests.support.waiting import wait_until
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode

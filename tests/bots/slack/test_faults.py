@@ -14,8 +14,8 @@ from aiohttp import web
 
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.slack.run import RunningApp, running_app
-from tests.support.fake_client import FakeClient
-from tests.support.redis import RedisServer, running_redis
+from tests.support.bots.fake_client import FakeClient
+from tests.support.servers.redis import RedisServer, running_redis
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, MENTION, NEW_LINK, SPACE, ask
 from tests.support.waiting import wait_until

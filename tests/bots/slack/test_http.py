@@ -11,7 +11,7 @@ import pytest
 
 from bots.chat.stores import ChatStores
 from bots.slack.run import PATH, RunningApp, running_app
-from tests.support.fake_client import FakeClient
+from tests.support.bots.fake_client import FakeClient
 from tests.support.slack.methods import BOT_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ANN, MENTION, SPACE, ask

@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 
 from bots.slack.run import RunningApp
-from tests.support.fake_client import FakeClient, generation
+from tests.support.bots.fake_client import FakeClient, generation
 from tests.support.slack.methods import ShownMessage
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, KIM, SPACE, ask, make_film

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from bots.slack.run import RunningApp
-from tests.support.fake_client import FakeClient
+from tests.support.bots.fake_client import FakeClient
 from tests.support.slack.methods import TEAM, ShownMessage
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, MENTION, NEW_LINK, SPACE, ask

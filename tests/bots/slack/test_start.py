@@ -19,9 +19,9 @@ from bots.slack.responder import SlackResponder
 from bots.slack.run import SCOPES, run, running_app
 from bots.slack.thumbnails import ThumbnailUploader
 from bots.slack.workspaces import WorkspaceClients
-from tests.support.fake_client import FakeClient
-from tests.support.network import free_port
-from tests.support.proxy import run_fake_proxy
+from tests.support.bots.fake_client import FakeClient
+from tests.support.servers.network import free_port
+from tests.support.servers.proxy import run_fake_proxy
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import SPACE, ask
 from worker.settings import Settings

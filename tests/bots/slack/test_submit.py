@@ -10,7 +10,7 @@ from aiohttp import web
 from bots.chat.requests import ChatRequest
 from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, LinkStatus
 from bots.slack.run import RunningApp
-from tests.support.fake_client import FakeClient
+from tests.support.bots.fake_client import FakeClient
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, NEW_LINK, SECRET, SPACE
 from worker.protocol.base import Caller

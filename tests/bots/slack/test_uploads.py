@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bots.slack.run import RunningApp
-from tests.support.fake_client import FakeClient
+from tests.support.bots.fake_client import FakeClient
 from tests.support.slack.methods import TEAM
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, MENTION, NEW_LINK, SPACE

@@ -17,9 +17,9 @@ from PIL import Image
 from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import CorruptFileError, EmptyFileError, NoPicturesError, TooLongError, TooManyPixelsError
 from indexer.types import DecodeResult
-from tests.support import media
-from tests.support.media import BLUE, GREEN, RED
-from tests.support.site import Site
+from tests.support.indexer import media
+from tests.support.indexer.media import BLUE, GREEN, RED
+from tests.support.servers.site import Site
 
 LIMITS: dict[str, Any] = {
     "max_pixels": 7680 * 4320,

@@ -9,8 +9,8 @@ from PIL import Image
 
 from indexer.decode.decoder import PyAvDecoder
 from indexer.errors import IndexerError
-from tests.support import media
-from tests.support.mutation import CLIP_FORMATS, MUTATIONS, encode_clip, make_mutant
+from tests.support.indexer import media
+from tests.support.indexer.mutation import CLIP_FORMATS, MUTATIONS, encode_clip, make_mutant
 
 SEED, COUNT = 20261121, 40
 

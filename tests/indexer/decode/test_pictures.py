@@ -13,9 +13,9 @@ from av.video.reformatter import ColorTrc
 from PIL import ExifTags, Image, ImageDraw
 
 from indexer.errors import NoPicturesError, TooManyPixelsError
-from tests.support.decoding import bottom_colour, decode_here, frame_size, frame_times
-from tests.support.film import NOT_DEFAULT, Film, Pictures, write_film
-from tests.support.media import BLUE, GREEN, RED
+from tests.support.indexer.decoding import bottom_colour, decode_here, frame_size, frame_times
+from tests.support.indexer.film import NOT_DEFAULT, Film, Pictures, write_film
+from tests.support.indexer.media import BLUE, GREEN, RED
 
 pytestmark = pytest.mark.unit
 

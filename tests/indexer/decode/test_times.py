@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import TooLongError
-from tests.support import media
-from tests.support.decoding import bottom_colour, decode_here, frame_times
-from tests.support.film import Film, Pictures, Subtitles, write_film
-from tests.support.media import BLUE, RED
+from tests.support.indexer import media
+from tests.support.indexer.decoding import bottom_colour, decode_here, frame_times
+from tests.support.indexer.film import Film, Pictures, Subtitles, write_film
+from tests.support.indexer.media import BLUE, RED
 
 pytestmark = pytest.mark.unit
 

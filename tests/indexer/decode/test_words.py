@@ -8,9 +8,9 @@ from av.stream import Disposition
 from indexer.captions import MAX_CAPTION_CHARS, normalize_language
 from indexer.decode import embedded_words, sidecars
 from indexer.types import Caption, DecodeResult
-from tests.support import media
-from tests.support.decoding import decode_here
-from tests.support.film import Film, Pictures, Subtitles, write_film
+from tests.support.indexer import media
+from tests.support.indexer.decoding import decode_here
+from tests.support.indexer.film import Film, Pictures, Subtitles, write_film
 
 pytestmark = pytest.mark.unit
 

@@ -12,10 +12,10 @@ from yt_dlp.networking.exceptions import HTTPError
 
 from indexer.errors import TooLargeError
 from indexer.fetch import ydl_session, ytdlp_internals
-from tests.support import media
-from tests.support.concurrent_fetches import LIMITS, build_request, fetch_all
-from tests.support.pages import M3U8, hls_playlist, html_page, open_graph_tags
-from tests.support.site import Site
+from tests.support.indexer import media
+from tests.support.indexer.concurrent_fetches import LIMITS, build_request, fetch_all
+from tests.support.indexer.pages import M3U8, hls_playlist, html_page, open_graph_tags
+from tests.support.servers.site import Site
 
 
 async def stream_endlessly() -> AsyncIterator[bytes]:

@@ -7,9 +7,9 @@ import pytest
 
 from indexer.errors import SiteUnreachableError
 from indexer.sandbox.environment import build_child_environment, find_environment_proxy
-from tests.support.fetch import Fetch
-from tests.support.site import Site, run_site
-from tests.support.tls import build_server_context
+from tests.support.indexer.fetch import Fetch
+from tests.support.servers.site import Site, run_site
+from tests.support.servers.tls import build_server_context
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

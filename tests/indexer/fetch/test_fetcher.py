@@ -17,11 +17,11 @@ from indexer.errors import BlockedVideoError, SlackFileError, VideoNotFoundError
 from indexer.fetch import page_metadata, ydl_session
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.types import Caption
-from tests.support import media
-from tests.support.decoding import decode_here
-from tests.support.fetch import LOOPBACK, Fetch
-from tests.support.pages import M3U8, hls_playlist, html_page, json_ld_video, open_graph_tags
-from tests.support.site import Site
+from tests.support.indexer import media
+from tests.support.indexer.decoding import decode_here
+from tests.support.indexer.fetch import LOOPBACK, Fetch
+from tests.support.indexer.pages import M3U8, hls_playlist, html_page, json_ld_video, open_graph_tags
+from tests.support.servers.site import Site
 
 # ---- video, metadata and thumbnail ----
 

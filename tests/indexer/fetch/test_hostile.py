@@ -18,10 +18,10 @@ from yt_dlp.extractor.youtube.jsc._builtin.deno import DenoJCP
 from indexer.errors import AddressRefusedError
 from indexer.fetch.ydl_session import find_js_runtime
 from indexer.sandbox.guard import SsrfGuard
-from tests.support import media
-from tests.support.concurrent_fetches import LOOPBACK, build_request, fetch_all
-from tests.support.pages import M3U8, hls_playlist, html_page, open_graph_tags
-from tests.support.site import Site, run_site
+from tests.support.indexer import media
+from tests.support.indexer.concurrent_fetches import LOOPBACK, build_request, fetch_all
+from tests.support.indexer.pages import M3U8, hls_playlist, html_page, open_graph_tags
+from tests.support.servers.site import Site, run_site
 
 
 @dataclass(frozen=True)

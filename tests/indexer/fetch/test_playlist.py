@@ -8,8 +8,8 @@ import pytest
 
 from indexer.errors import AddressRefusedError, LinkRefusedError, NoVideoError, VideoNotFoundError
 from indexer.fetch.fetcher import YtDlpFetcher
-from tests.support.pages import make_rss_feed
-from tests.support.site import Site
+from tests.support.indexer.pages import make_rss_feed
+from tests.support.servers.site import Site
 
 LOOPBACK = ip_network("127.0.0.1/32")
 

@@ -25,10 +25,10 @@ from indexer.errors import (
     TooLongError,
     VideoNotFoundError,
 )
-from tests.support.fetch import Fetch
-from tests.support.network import free_port
-from tests.support.pages import html_page, json_ld_video, open_graph_tags
-from tests.support.site import Site
+from tests.support.indexer.fetch import Fetch
+from tests.support.indexer.pages import html_page, json_ld_video, open_graph_tags
+from tests.support.servers.network import free_port
+from tests.support.servers.site import Site
 
 # ---- refused before anything is fetched ----
 

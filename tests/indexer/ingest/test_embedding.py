@@ -6,7 +6,7 @@ import numpy as np
 
 from indexer.ingest.embedding import BATCH_FRAMES, embed_moments
 from indexer.types import Picture
-from tests.support.indexer_fakes import FakeEncoder
+from tests.support.indexer.fakes import FakeEncoder
 
 ENCODER = FakeEncoder()
 

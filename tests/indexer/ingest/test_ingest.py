@@ -15,8 +15,8 @@ from indexer.ingest.segmentation import Segment
 from indexer.ports import StageProgressCallback
 from indexer.store.stores import Stores
 from indexer.types import Caption, DecodeResult, FetchResult, SampledFrame
-from tests.support.film import Film, Pictures, Subtitles, write_film
-from tests.support.indexer_fakes import FakeEncoder, make_video, submit_video
+from tests.support.indexer.fakes import FakeEncoder, make_video, submit_video
+from tests.support.indexer.film import Film, Pictures, Subtitles, write_film
 
 
 class LocalFetcher:

@@ -11,7 +11,7 @@ from indexer.generation_id import GenerationId
 from indexer.ingest.embedding import mean_vector
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     FakeEncoder,
     make_moments,

@@ -17,7 +17,7 @@ from indexer.errors import IndexerError, NotALinkError, TooManyPixelsError
 from indexer.sandbox.child import ResourceLimits
 from indexer.sandbox.parent import ChildCrashedError, ChildTimeoutError, run_child
 
-CHILD = "tests.support.misbehaving_child"
+CHILD = "tests.support.indexer.misbehaving_child"
 LIMITS = ResourceLimits(timeout_s=60, memory_bytes=512 * 1024**2, file_bytes=1024**2)
 
 

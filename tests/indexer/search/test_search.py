@@ -13,7 +13,7 @@ from indexer.search.search import ResultPage
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     VECTOR_SIZE,
     FakeEncoder,
     index_video,

@@ -11,7 +11,7 @@ from indexer.errors import StoreUnavailableError
 from indexer.store.stores import open_stores
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import Filter, VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     InterruptedVectorStore,
     findable_moments,
@@ -109,7 +109,7 @@ INDEXER = """
 import sys
 from pathlib import Path
 from indexer.vectors.edge import EdgeVectorStore
-from tests.support.indexer_fakes import index_video, open_library
+from tests.support.indexer.fakes import index_video, open_library
 stores = open_library(EdgeVectorStore(Path(sys.argv[1])))
 for n in range(1_000):
     index_video(stores, "discord:1", f"video {n}", *map(str, range(130)))

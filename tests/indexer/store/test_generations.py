@@ -13,7 +13,7 @@ from indexer.search.search import ResultPage
 from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
     FakeEncoder,

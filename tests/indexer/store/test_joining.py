@@ -8,7 +8,7 @@ from indexer.errors import NoVideoError
 from indexer.link.canonical import Link, canonicalize
 from indexer.store.records import IndexStatus, NewSubmission, RemovalRequest, VideoRecord, submission_id
 from indexer.store.stores import open_stores
-from tests.support.indexer_fakes import OpenVectorStore
+from tests.support.indexer.fakes import OpenVectorStore
 
 SHORT = canonicalize("https://vm.tiktok.com/ZMabc/")
 VIDEO = canonicalize("https://www.tiktok.com/@ann/video/7234567890123456789")

@@ -20,7 +20,7 @@ from indexer.store.records import (
 )
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import Filter, NewPoint, SparseWords, VectorQuery, VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
     OpenVectorStore,

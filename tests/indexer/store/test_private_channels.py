@@ -5,7 +5,7 @@ import pytest
 from indexer.errors import NotSubmitterError
 from indexer.store.records import Scopes
 from indexer.store.stores import Stores
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     findable_moments,
     finish_removals,

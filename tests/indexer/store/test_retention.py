@@ -13,7 +13,7 @@ from indexer.store.records import VoteRecord
 from indexer.store.retention import delete_old_frames, delete_old_votes
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
     FakeEncoder,

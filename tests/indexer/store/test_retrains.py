@@ -5,7 +5,7 @@ from indexer.store.generations import RetrainStore
 from indexer.store.records import RetrainRecord
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import VectorStore
-from tests.support.indexer_fakes import InterruptedVectorStore
+from tests.support.indexer.fakes import InterruptedVectorStore
 
 RECORD = RetrainRecord("discord:1", "ann", "2026-01-01T00:00:00+00:00")
 

@@ -8,7 +8,7 @@ import pytest
 from indexer.store.records import VoteRecord
 from indexer.store.spaces import SpaceStore
 from indexer.store.stores import Stores
-from tests.support.indexer_fakes import submit_video, video_id
+from tests.support.indexer.fakes import submit_video, video_id
 
 A, B = "discord:1", "slack:2"
 GOAL = video_id("goal")

@@ -9,7 +9,7 @@ from indexer.generation_id import GenerationId
 from indexer.store.records import IndexStatus, RemovedVideos
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorQuery, VectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
     OpenVectorStore,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from indexer.store.stores import Stores
 from indexer.vectors.edge import EdgeVectorStore
-from tests.support.indexer_fakes import (
+from tests.support.indexer.fakes import (
     FAKE,
     findable_moments,
     finish_removals,

@@ -16,7 +16,7 @@ from indexer.vectors import edge
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import Filter, NewPoint
-from tests.support.site import run_site
+from tests.support.servers.site import run_site
 
 POINT: Final = NewPoint("00000000-0000-0000-0000-000000000001", {"kind": "video"})
 

@@ -20,9 +20,9 @@ from indexer.errors import IndexerError, StoreUnavailableError
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import Filter, NewPoint, SparseWords, VectorQuery, VectorStore
-from tests.support.indexer_fakes import VECTOR_SIZE, OpenVectorStore, random_vector
-from tests.support.network import free_port
-from tests.support.qdrant import qdrant_binary, qdrant_server
+from tests.support.indexer.fakes import VECTOR_SIZE, OpenVectorStore, random_vector
+from tests.support.servers.network import free_port
+from tests.support.servers.qdrant import qdrant_binary, qdrant_server
 
 
 def point_id(number: int) -> str:

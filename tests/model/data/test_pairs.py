@@ -14,7 +14,7 @@ from model.data import cleaning
 from model.data.cleaning import clean_pairs, compute_dhash, is_informative
 from model.data.pairs import Pair, assign_split, read_pairs
 from model.errors import PairsUnreadableError
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from model.encoders.hub import fetch_model, read_model
 from model.encoders.hub_encoder import HubEncoder, compute_hub_generation, load_hub_encoder
 from model.errors import AdapterMismatchError, ArtifactsMissingError
 from model.presets import HubModel, Preset
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
 

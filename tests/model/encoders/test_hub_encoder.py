@@ -13,7 +13,7 @@ from model.encoders.hub import read_model
 from model.encoders.hub_encoder import HubEncoder, HubTower
 from model.errors import ModelError
 from model.ports import Vector
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 CPU = torch.device("cpu")
 TEXTS = [

@@ -13,7 +13,7 @@ from model.config import LORA_TARGETS
 from model.encoders import lora
 from model.encoders.hub import read_model
 from model.errors import AdapterMismatchError
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
 

@@ -10,7 +10,7 @@ import pytest
 
 from model.encoders.micro_batcher import MAX_BATCH, MicroBatcher
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 
 class SlowEncoder:

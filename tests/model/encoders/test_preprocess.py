@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from model.encoders.preprocess import Preprocess
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 PROCESSORS = {
     "clip": CLIPImageProcessorPil(),

@@ -10,7 +10,7 @@ from PIL import Image
 from model.data.pairs import Pair
 from model.errors import PairsUnreadableError
 from model.evaluation.compare import EncodedPairs, compare_encodings, compute_iou, compute_moment_recall, encode_pairs
-from tests.support.colour_encoder import ColourEncoder, make_encodings
+from tests.support.model.colour_encoder import ColourEncoder, make_encodings
 
 
 @pytest.fixture

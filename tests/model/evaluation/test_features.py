@@ -12,7 +12,7 @@ from pyarrow import parquet
 from model.errors import PairsUnreadableError
 from model.evaluation.features import Column, extract_features
 from model.ports import TextVectors
-from tests.support.colour_encoder import ColourEncoder
+from tests.support.model.colour_encoder import ColourEncoder
 
 TEXTS = ["1 2 3", "0.1 0.2 0.3", "3 2 1"] * 50
 

@@ -13,7 +13,7 @@ from model.evaluation.compare import Comparison, Difference, EncodedPairs, compa
 from model.evaluation.promotion import MARGIN, MIN_SOURCES, Criterion, decide_promotion, run_promotion_test
 from model.ports import Picture, Vector
 from model.starter import artifacts
-from tests.support.colour_encoder import ColourEncoder
+from tests.support.model.colour_encoder import ColourEncoder
 
 
 def comparison(

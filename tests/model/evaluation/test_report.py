@@ -14,7 +14,7 @@ from model.evaluation import report
 from model.evaluation.compare import compare_encodings
 from model.evaluation.promotion import PromotionTest, decide_promotion
 from model.outcome import TrainingOutcome
-from tests.support.colour_encoder import make_encodings
+from tests.support.model.colour_encoder import make_encodings
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from model.data.pairs import Pair
-from tests.support import tiny_models
-from tests.support.training_watcher import COUNT
+from tests.support.model import tiny_models
+from tests.support.model.training_watcher import COUNT
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pytest
 
 from model.config import AugmentConfig
 from model.training.augment import augment_picture
-from tests.support import tiny_models
+from tests.support.model import tiny_models
 
 MILD = AugmentConfig(views=2, least_area=0.6, jitter=0.3, blur=1.0)
 

@@ -14,8 +14,8 @@ from model.errors import ModelError, TooFewPairsError
 from model.presets import PRESETS
 from model.training.train import train
 from model.training.training_run import TrainingRun
-from tests.support import tiny_models
-from tests.support.training_watcher import ProcessKilledError, TrainingWatcher, make_config
+from tests.support.model import tiny_models
+from tests.support.model.training_watcher import ProcessKilledError, TrainingWatcher, make_config
 
 pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
 

@@ -29,8 +29,8 @@ from model.training.starter_towers import StarterModels, StarterTowers, TorchLow
 from model.training.towers import HubTowers
 from model.training.train import LoadTowers, train_towers
 from model.training.training_run import TrainingRun
-from tests.support import tiny_models
-from tests.support.training_watcher import COUNT, ProcessKilledError, TrainingWatcher, make_config
+from tests.support.model import tiny_models
+from tests.support.model.training_watcher import COUNT, ProcessKilledError, TrainingWatcher, make_config
 
 pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
 

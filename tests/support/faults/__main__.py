@@ -36,10 +36,10 @@ from tests.support.faults.plan import FAULTS, Action, Fault, Plan, make_clips, m
 from tests.support.faults.processes import LEASE_S
 from tests.support.faults.requests import Requests
 from tests.support.faults.world import OWN_NAMESPACE, World
-from tests.support.processes import SIGNING_KEY
-from tests.support.qdrant import qdrant_binary
-from tests.support.servers import StoreServers
-from tests.support.site import run_site
+from tests.support.servers.processes import SIGNING_KEY
+from tests.support.servers.qdrant import qdrant_binary
+from tests.support.servers.site import run_site
+from tests.support.servers.stores import StoreServers
 from worker.client.queue_client import connect_client
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.library import Forget, Submit

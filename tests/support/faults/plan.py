@@ -12,8 +12,8 @@ from aiohttp import web
 
 from indexer.decode.decoder import PyAvDecoder
 from indexer.ingest.segmentation import cut_into_segments
-from tests.support.media import BLUE, GREEN, RED, WHITE, write_video
-from tests.support.site import Site
+from tests.support.indexer.media import BLUE, GREEN, RED, WHITE, write_video
+from tests.support.servers.site import Site
 
 SPACES: Final = ("discord:1", "discord:2", "slack:T3")
 COLOURS: Final = (RED, GREEN, BLUE, WHITE)

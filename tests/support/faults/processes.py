@@ -22,7 +22,7 @@ from bots.chat.requests import CHAT_REQUEST, ChatRequest
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.commands.replies import IndexingProgress, Reply, TrainingProgress
-from tests.support.indexer_fakes import FakeEncoder
+from tests.support.indexer.fakes import FakeEncoder
 from worker.client.queue_client import connect_client
 from worker.job_leases import JobLeases
 from worker.leases import RedisLeaseStore

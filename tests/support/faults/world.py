@@ -15,8 +15,8 @@ from typing import IO, Final, cast
 import psutil
 import redis
 
-from tests.support.processes import ROOT, make_environment
-from tests.support.servers import ServerName, StoreServers
+from tests.support.servers.processes import ROOT, make_environment
+from tests.support.servers.stores import ServerName, StoreServers
 
 DISK_BYTES: Final = 64 * 1024**2
 JUMP_S: Final = 3700

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.support.fake_client import FakeVideo
+from tests.support.bots.fake_client import FakeVideo
 from tests.support.slack.methods import TEAM, ShownMessage
 from tests.support.slack.server import FakeSlack
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.support.echo_worker_process import CALLER, running_echo_process
+from tests.support.worker.echo_worker_process import CALLER, running_echo_process
 from worker.client.queue_client import QueueClient, connect_client
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 
 from indexer.stages import IndexStage
-from tests.support.echo_worker_process import CALLER, INDEXED, EchoQueues
-from tests.support.network import free_port
-from tests.support.processes import SIGNING_KEY
-from tests.support.redis import running_redis
+from tests.support.servers.network import free_port
+from tests.support.servers.processes import SIGNING_KEY
+from tests.support.servers.redis import running_redis
+from tests.support.worker.echo_worker_process import CALLER, INDEXED, EchoQueues
 from worker.client import relay
 from worker.client.queue_client import QueueClient, connect_client
 from worker.protocol.base import Caller, CallFailedError, WireModel
@@ -32,7 +32,7 @@ PROGRESS = IndexProgress(stage=IndexStage.FETCH, done=0.5)
 
 
 def status_request(user_id: str) -> GetStatus:
-    """Return a request whose answer depends on the caller's id; see `tests.support.echo_worker_process`."""
+    """Return a request whose answer depends on the caller's id; see `tests.support.worker.echo_worker_process`."""
     return GetStatus(caller=Caller(space="local:test", user_id=user_id))
 
 

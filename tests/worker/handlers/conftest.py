@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.worker_services import open_services
+from tests.support.worker.services import open_services
 from worker.services import Services
 from worker.settings import Settings
 

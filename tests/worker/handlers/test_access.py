@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from indexer.errors import IndexerError
-from tests.support.access_model import link_of, video_id_of
-from tests.support.worker_services import handle
+from tests.support.worker.access_model import link_of, video_id_of
+from tests.support.worker.services import handle
 from worker.handlers.errors import RequestRefusedError
 from worker.handlers.registry import build_handlers
 from worker.protocol.base import Caller, Request

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from indexer.errors import AddressRefusedError, NoVideoError, SchemeRefusedError
-from tests.support.callers import ADMIN, ANN, OTHER_SPACE
-from tests.support.pages import make_rss_feed
-from tests.support.site import Site
-from tests.support.worker_services import handle, local_link
+from tests.support.indexer.pages import make_rss_feed
+from tests.support.servers.site import Site
+from tests.support.worker.callers import ADMIN, ANN, OTHER_SPACE
+from tests.support.worker.services import handle, local_link
 from worker.handlers import following
 from worker.handlers.errors import RequestRefusedError
 from worker.handlers.registry import build_handlers

@@ -3,8 +3,8 @@
 import pytest
 
 from indexer.errors import NotSubmitterError
-from tests.support.callers import ADMIN, ANN, BOB, OTHER_SPACE
-from tests.support.worker_services import add_video, handle
+from tests.support.worker.callers import ADMIN, ANN, BOB, OTHER_SPACE
+from tests.support.worker.services import add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

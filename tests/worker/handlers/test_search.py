@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from indexer.errors import NotAPictureError
-from tests.support.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB
-from tests.support.worker_services import add_video, handle
+from tests.support.worker.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB
+from tests.support.worker.services import add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.callers import ADMIN, ANN, OTHER_SPACE
-from tests.support.worker_services import add_video, handle
+from tests.support.worker.callers import ADMIN, ANN, OTHER_SPACE
+from tests.support.worker.services import add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.handlers.spaces import get_retention_policy
 from worker.protocol.error_codes import ErrorCode

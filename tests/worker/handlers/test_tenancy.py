@@ -32,7 +32,8 @@ from PIL import Image
 from indexer.errors import IndexerError
 from indexer.store.records import FollowedList
 from indexer.vectors.vector_store import Filter
-from tests.support.access_model import (
+from tests.support.indexer.fakes import make_moments, make_video
+from tests.support.worker.access_model import (
     MOMENTS_PER_VIDEO,
     SPACES,
     VIDEOS,
@@ -44,8 +45,7 @@ from tests.support.access_model import (
     moment_ids_of,
     video_id_of,
 )
-from tests.support.indexer_fakes import make_moments, make_video
-from tests.support.worker_services import FAKE, create_fake_generation, handle, open_services
+from tests.support.worker.services import FAKE, create_fake_generation, handle, open_services
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Ack, Caller, Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.toy_library import fill_library
-from tests.support.toy_model import PausableLoader, ToyTrainer
-from tests.support.worker_services import open_services
+from tests.support.model.toy_model import PausableLoader, ToyTrainer
+from tests.support.worker.services import open_services
+from tests.support.worker.toy_library import fill_library
 from worker.services import Services
 from worker.settings import Settings
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from indexer.vectors.vector_store import Filter
-from tests.support.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB, OTHER_SPACE
-from tests.support.worker_services import FAKE, add_video, handle, open_services
+from tests.support.worker.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB, OTHER_SPACE
+from tests.support.worker.services import FAKE, add_video, handle, open_services
 from worker.job_leases import JobLeases
 from worker.jobs.cleanup import apply_retention
 from worker.leases import MemoryLeaseStore

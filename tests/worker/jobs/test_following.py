@@ -14,9 +14,9 @@ from celery.exceptions import Ignore, Reject
 from indexer.errors import SiteUnreachableError, StoreUnavailableError
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.store.records import FollowedList
-from tests.support.callers import ADMIN, ANN, BOB, OTHER_SPACE
-from tests.support.recording_task import RecordingTask
-from tests.support.worker_services import handle, local_link, open_services
+from tests.support.worker.callers import ADMIN, ANN, BOB, OTHER_SPACE
+from tests.support.worker.recording_task import RecordingTask
+from tests.support.worker.services import handle, local_link, open_services
 from worker.handlers.registry import build_handlers
 from worker.jobs.following import LOOK_EVERY, MAX_LISTED, MAX_NEW, LookJob, choose_new
 from worker.protocol.base import Caller

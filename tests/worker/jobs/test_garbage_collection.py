@@ -12,8 +12,8 @@ from indexer.store.records import NewSubmission
 from indexer.store.removals import LATE_WRITES_S
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
-from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
-from tests.support.worker_services import FAKE, create_fake_generation, open_services
+from tests.support.indexer.fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
+from tests.support.worker.services import FAKE, create_fake_generation, open_services
 from worker.jobs.work_dirs import video_work_dir
 from worker.services import Services
 from worker.settings import Settings

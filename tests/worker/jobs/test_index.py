@@ -26,11 +26,11 @@ from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
 from model.errors import EncoderMemoryError
 from model.ports import Encoder as ModelEncoder
-from tests.support.callers import ANN, OTHER_SPACE
-from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
-from tests.support.network import free_port
-from tests.support.recording_task import RecordingTask
-from tests.support.worker_services import FAKE, add_video, create_fake_generation, handle, local_link, open_services
+from tests.support.indexer.fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
+from tests.support.servers.network import free_port
+from tests.support.worker.callers import ANN, OTHER_SPACE
+from tests.support.worker.recording_task import RecordingTask
+from tests.support.worker.services import FAKE, add_video, create_fake_generation, handle, local_link, open_services
 from worker.handlers.errors import RequestRefusedError
 from worker.job_leases import JobLeases
 from worker.jobs.index import IndexJob

@@ -10,10 +10,12 @@ from celery.exceptions import Ignore, Reject
 from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailableError
-from tests.support.callers import ADMIN, ANN, OTHER_SPACE
-from tests.support.indexer_fakes import make_video
-from tests.support.recording_task import RecordingTask
-from tests.support.toy_library import (
+from tests.support.indexer.fakes import make_video
+from tests.support.model.toy_model import PausableLoader, ToyTrainer, load_toy_encoder
+from tests.support.worker.callers import ADMIN, ANN, OTHER_SPACE
+from tests.support.worker.recording_task import RecordingTask
+from tests.support.worker.services import handle, open_services
+from tests.support.worker.toy_library import (
     BASE,
     CORRELATION_ID,
     VIDEO_COUNT,
@@ -23,8 +25,6 @@ from tests.support.toy_library import (
     search_results,
     start_retrain,
 )
-from tests.support.toy_model import PausableLoader, ToyTrainer, load_toy_encoder
-from tests.support.worker_services import handle, open_services
 from worker.handlers.errors import RequestRefusedError
 from worker.jobs.retrain_queue import RETRAIN_LEASE, RetrainQueue
 from worker.jobs.rollout import catch_up

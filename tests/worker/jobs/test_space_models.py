@@ -12,13 +12,19 @@ import pytest
 
 from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, NewSubmission
-from tests.support.callers import ADMIN, OTHER_SPACE
-from tests.support.clips import write_clip
-from tests.support.indexer_fakes import make_video
-from tests.support.recording_task import RecordingTask
-from tests.support.toy_library import CORRELATION_ID, add_numbered_video, find_number, run_retrain, search_results
-from tests.support.toy_model import TOY_VECTOR_SIZE, ToyTrainer, load_toy_encoder
-from tests.support.worker_services import handle, open_services
+from tests.support.indexer.clips import write_clip
+from tests.support.indexer.fakes import make_video
+from tests.support.model.toy_model import TOY_VECTOR_SIZE, ToyTrainer, load_toy_encoder
+from tests.support.worker.callers import ADMIN, OTHER_SPACE
+from tests.support.worker.recording_task import RecordingTask
+from tests.support.worker.services import handle, open_services
+from tests.support.worker.toy_library import (
+    CORRELATION_ID,
+    add_numbered_video,
+    find_number,
+    run_retrain,
+    search_results,
+)
 from worker.handlers.errors import RequestRefusedError
 from worker.jobs.index_queue import IndexQueue
 from worker.model_cache import MAX_LOADED

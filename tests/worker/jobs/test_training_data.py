@@ -6,9 +6,11 @@ import pytest
 
 from indexer.types import Moment
 from model.data.pairs import assign_split
-from tests.support.callers import ADMIN, ANN
-from tests.support.indexer_fakes import make_video, moment_id
-from tests.support.toy_library import (
+from tests.support.indexer.fakes import make_video, moment_id
+from tests.support.model.toy_model import ToyEncoder, ToyTrainer, make_numbered_jpeg, make_numbered_picture
+from tests.support.worker.callers import ADMIN, ANN
+from tests.support.worker.services import handle
+from tests.support.worker.toy_library import (
     BASE,
     VIDEO_COUNT,
     add_numbered_video,
@@ -16,8 +18,6 @@ from tests.support.toy_library import (
     run_retrain,
     start_retrain,
 )
-from tests.support.toy_model import ToyEncoder, ToyTrainer, make_numbered_jpeg, make_numbered_picture
-from tests.support.worker_services import handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import PreviewRetrain

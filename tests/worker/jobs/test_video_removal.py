@@ -19,9 +19,9 @@ from indexer.store.removals import LATE_WRITES_S
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter
 from indexer.vectors.write_deadline import first_write_before
-from tests.support.callers import ANN, OTHER_SPACE
-from tests.support.indexer_fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
-from tests.support.worker_services import FAKE, create_fake_generation, handle, local_link, open_services
+from tests.support.indexer.fakes import InterruptedVectorStore, make_moments, make_video, raise_store_unavailable
+from tests.support.worker.callers import ANN, OTHER_SPACE
+from tests.support.worker.services import FAKE, create_fake_generation, handle, local_link, open_services
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

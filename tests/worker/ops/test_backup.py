@@ -10,10 +10,10 @@ import pytest
 
 from indexer.store.records import GenerationRecord, VoteRecord
 from indexer.vectors.vector_store import Filter
-from tests.support.indexer_fakes import index_video, make_moments, make_video, submit_video, video_id
-from tests.support.network import free_port
-from tests.support.qdrant import qdrant_binary, qdrant_server
-from tests.support.worker_services import FAKE, create_fake_generation, handle, open_services
+from tests.support.indexer.fakes import index_video, make_moments, make_video, submit_video, video_id
+from tests.support.servers.network import free_port
+from tests.support.servers.qdrant import qdrant_binary, qdrant_server
+from tests.support.worker.services import FAKE, create_fake_generation, handle, open_services
 from worker.ops.backup import MANIFEST, BackupRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

@@ -14,7 +14,7 @@ from indexer.generation_id import GenerationId
 from indexer.sandbox.guard import HostResolver
 from model.evaluation.published import read_published_figures
 from model.loader import compute_generation
-from tests.support.network import free_port
+from tests.support.servers.network import free_port
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome, run_checks
 from worker.ops.doctor_network import CERTIFICATE_VARIABLES
 from worker.settings import Settings

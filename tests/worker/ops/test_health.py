@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.network import free_port
+from tests.support.servers.network import free_port
 from worker.ops.health import STUCK_AFTER_S, BrokerCheck, Check, Heartbeat, PortTakenError, serve_checks
 from worker.ops.metrics import Metrics
 from worker.settings import Settings

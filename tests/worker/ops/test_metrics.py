@@ -13,7 +13,7 @@ import yaml
 from celery import Task
 from celery.exceptions import Ignore
 
-from tests.support.network import free_port
+from tests.support.servers.network import free_port
 from worker.ops.metrics import AnswerOutcome, Metrics
 from worker.protocol.queues import INDEX_TASK
 from worker.queue.app import make_app

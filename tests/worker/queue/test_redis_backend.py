@@ -4,7 +4,7 @@ from pathlib import Path
 
 import redis
 
-from tests.support.processes import SIGNING_KEY
+from tests.support.servers.processes import SIGNING_KEY
 from worker.protocol.queues import INDEX_TASK
 from worker.queue.app import make_app
 from worker.queue.signing import send_signed

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from celery import Celery
 
-from tests.support.processes import REELSEEK, Process, run_process
+from tests.support.servers.processes import REELSEEK, Process, run_process
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import GetStatus

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.network import free_port
+from tests.support.servers.network import free_port
 
 
 class RedisServer:

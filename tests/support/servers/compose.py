@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.support.processes import ROOT
+from tests.support.servers.processes import ROOT
 
 SECRET: Final = "a-long-password-0123456789abcdef"
 COMPOSE_TEXT: Final = (ROOT / "docker-compose.yml").read_text()

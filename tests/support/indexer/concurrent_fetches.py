@@ -43,7 +43,7 @@ def build_request(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
 
 def fetch_all(requests: list[dict[str, Any]], folder: Path, limits: ResourceLimits = LIMITS) -> list[dict[str, Any]]:
     """Return the response of each fetch, or `{"error": class name}`."""
-    module = "tests.support.concurrent_fetches"
+    module = "tests.support.indexer.concurrent_fetches"
     return list(run_child(module, {"requests": requests}, limits, folder, lambda share: None)["responses"])
 
 

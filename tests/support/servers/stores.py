@@ -4,10 +4,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from tests.support.network import free_port
-from tests.support.processes import LOOPBACK_NETWORKS
-from tests.support.qdrant import qdrant_server
-from tests.support.redis import RedisServer
+from tests.support.servers.network import free_port
+from tests.support.servers.processes import LOOPBACK_NETWORKS
+from tests.support.servers.qdrant import qdrant_server
+from tests.support.servers.redis import RedisServer
 
 ServerName: TypeAlias = Literal["redis", "qdrant"]
 

@@ -1,4 +1,4 @@
-"""Tasks that echo, and a worker process of them: `python -m tests.support.echo_worker_process REDIS_URL`."""
+"""Tasks that echo, and a worker process of them: `python -m tests.support.worker.echo_worker_process REDIS_URL`."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ SLOW_S: Final = 0.1
 STATUS: Final = LibraryStatus(preset="starter", generation="g", videos=1, moments=2, waiting=3)
 INDEXED: Final = Indexed(link="https://example.org/v", title="A", status=IndexOutcome.INDEXED, moments=4)
 
-_ROOT: Final = Path(__file__).parents[2]
+_ROOT: Final = Path(__file__).parents[3]
 _GATE: Final = "gate"
 
 
@@ -74,7 +74,7 @@ def add_echo_tasks(app: Celery, wait_at_gate: Callable[[], Any]) -> None:
 @contextmanager
 def running_echo_process(url: str) -> Iterator[Callable[[], object]]:
     """Run a worker process of the echo tasks on Redis. Yields a function that lets a waiting job finish."""
-    command = [sys.executable, "-m", "tests.support.echo_worker_process", url]
+    command = [sys.executable, "-m", "tests.support.worker.echo_worker_process", url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
     try:
         assert process.stdout is not None

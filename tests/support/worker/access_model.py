@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from indexer.link.canonical import canonicalize
-from tests.support.indexer_fakes import make_video, moment_id
-from tests.support.worker_services import local_link
+from tests.support.indexer.fakes import make_video, moment_id
+from tests.support.worker.services import local_link
 from worker.protocol.base import Caller, WireModel
 from worker.protocol.spaces import SpaceSettings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 SIGNING_KEY = "0123456789abcdef" * 4
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STOP_TIMEOUT_S = 30
 LOOPBACK_NETWORKS = '["127.0.0.1/32"]'
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))

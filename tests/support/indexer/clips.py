@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from indexer.types import Picture
 from model.starter.artifacts import default_artifacts_dir, find_samples
-from tests.support.site import Site
+from tests.support.servers.site import Site
 
 COLOURS = {"red": (210, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 200)}
 

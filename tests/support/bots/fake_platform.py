@@ -7,8 +7,8 @@ from typing import Any
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
 from bots.commands.replies import Reply, Results
-from tests.support.callers import ANN
-from tests.support.fake_client import GOAL, SNOW
+from tests.support.bots.fake_client import GOAL, SNOW
+from tests.support.worker.callers import ANN
 from worker.protocol.base import Caller
 
 VIDEOS = [replace(video, space=ANN.space) for video in (SNOW, GOAL)]

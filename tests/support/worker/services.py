@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from indexer.generation_id import GenerationId
 from model.ports import Encoder as ModelEncoder
-from tests.support.indexer_fakes import FakeEncoder, make_moments, make_video
+from tests.support.indexer.fakes import FakeEncoder, make_moments, make_video
 from worker.handlers.registry import build_handlers
 from worker.model_cache import ModelLoader, ModelTrainer, train_preset
 from worker.protocol.base import Caller, Request, WireModel

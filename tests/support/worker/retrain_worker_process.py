@@ -1,4 +1,4 @@
-"""A worker process with the toy model: `python -m tests.support.retrain_worker_process QUEUE GATES`.
+"""A worker process with the toy model: `python -m tests.support.worker.retrain_worker_process QUEUE GATES`.
 
 It prints `at STAGE` at each step of a retrain, and then waits while a test holds a lock on the file of that name in the
 folder GATES.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.support.toy_model import ToyTrainer, load_toy_encoder
+from tests.support.model.toy_model import ToyTrainer, load_toy_encoder
 from worker.job_leases import JobLeases
 from worker.leases import RedisLeaseStore
 from worker.ops.logs import configure_logging

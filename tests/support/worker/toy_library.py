@@ -7,11 +7,11 @@ from typing import Any, Final
 from indexer.generation_id import GenerationId
 from indexer.store.records import NewSubmission
 from indexer.types import Moment
-from tests.support.callers import ADMIN, ANN
-from tests.support.indexer_fakes import make_video, moment_id
-from tests.support.recording_task import RecordingTask
-from tests.support.toy_model import TOY_VECTOR_SIZE, ToyEncoder, make_numbered_jpeg, make_numbered_picture
-from tests.support.worker_services import handle
+from tests.support.indexer.fakes import make_video, moment_id
+from tests.support.model.toy_model import TOY_VECTOR_SIZE, ToyEncoder, make_numbered_jpeg, make_numbered_picture
+from tests.support.worker.callers import ADMIN, ANN
+from tests.support.worker.recording_task import RecordingTask
+from tests.support.worker.services import handle
 from worker.protocol.base import Caller
 from worker.protocol.models import Retrain
 from worker.protocol.search import Find

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from indexer.types import Picture, Vector
 from model.ports import Encoder as ModelEncoder
-from tests.support.indexer_fakes import FakeEncoder
+from tests.support.indexer.fakes import FakeEncoder
 from worker.model_cache import train_preset
 from worker.ops.logs import configure_logging
 from worker.queue.app import make_app
@@ -22,7 +22,7 @@ from worker.runtime.process import run_worker
 from worker.services import Services
 from worker.settings import Settings
 
-FAKE_ENCODER_WORKER: Final = (sys.executable, "-m", "tests.support.fake_encoder_worker")
+FAKE_ENCODER_WORKER: Final = (sys.executable, "-m", "tests.support.worker.fake_encoder_worker")
 
 
 @dataclass(frozen=True)

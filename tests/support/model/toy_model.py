@@ -17,7 +17,7 @@ from model.data.pairs import Pair
 from model.errors import TrainingCancelledError
 from model.evaluation.general_set import COLOURS
 from model.outcome import Curve, TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
-from tests.support.indexer_fakes import random_vector
+from tests.support.indexer.fakes import random_vector
 from worker.settings import Settings
 
 TOY_VECTOR_SIZE = 128

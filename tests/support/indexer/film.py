@@ -14,7 +14,7 @@ from av.stream import Disposition, Stream
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
-from tests.support.media import RED, Colour, draw_picture
+from tests.support.indexer.media import RED, Colour, draw_picture
 
 MS: Final = Fraction(1, 1000)
 NOT_DEFAULT: Final = Disposition(0)
