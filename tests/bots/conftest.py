@@ -5,8 +5,9 @@ import pytest
 
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
-from tests.support.bots.fake_client import GOAL, SNOW, TALK, FakeClient
+from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_platform import RecordingResponder
+from tests.support.bots.fake_videos import GOAL, SNOW, TALK
 from tests.support.loop_thread import enter_in_thread
 from worker.client import relay
 from worker.protocol.base import Caller

@@ -9,7 +9,8 @@ import pytest
 from bots.commands.client import Client
 from model.errors import ArtifactsMissingError
 from model.starter.artifacts import default_artifacts_dir, find_tower
-from tests.support.bots.fake_client import FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import FakeVideo
 from worker.client import relay
 from worker.protocol.base import Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode

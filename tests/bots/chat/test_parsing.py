@@ -10,7 +10,8 @@ from bots.commands.registry import COMMANDS, list_commands
 from bots.commands.replies import Results, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW
 from worker.protocol.base import Caller
 
 

@@ -10,8 +10,9 @@ from bots.commands.replies import Reply, Results, Shared, TextReply
 from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import GOAL, FakeClient
+from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_platform import VIDEOS, RecordingResponder, ask, search
+from tests.support.bots.fake_videos import GOAL
 from tests.support.worker.callers import ANN
 from worker.protocol.base import Caller
 

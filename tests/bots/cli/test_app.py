@@ -20,7 +20,8 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from bots.main import build_app
 from tests.support.bots.command_line import RUN_MAIN, run_here, run_process
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, generation
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, generation
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit

@@ -18,7 +18,8 @@ from bots.commands.registry import list_commands
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW
 
 END = "\x04"
 INTERRUPT = "\x03"

@@ -10,7 +10,8 @@ from bots.cli import demo
 from bots.cli.render import Terminal
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import SNOW, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import SNOW, FakeVideo
 from worker.protocol.base import Caller
 from worker.protocol.library import Submit
 from worker.protocol.search import Find

@@ -14,7 +14,8 @@ from bots.commands.replies import Help, HelpLine, LinkOutcome, LinkProgress, Lin
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
-from tests.support.bots.fake_client import SNOW, TALK, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import SNOW, TALK, FakeVideo
 from tests.support.bots.replies import replies_of
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

@@ -5,7 +5,8 @@ from structlog.testing import capture_logs
 from bots.commands import library, search
 from bots.commands.replies import LinkOutcome, Replies, Search, TextReply
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import GOAL, FakeClient
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL
 from tests.support.bots.replies import collect
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode

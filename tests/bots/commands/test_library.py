@@ -12,7 +12,8 @@ from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkSt
 from bots.commands.search import find
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, FakeVideo
 from tests.support.bots.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

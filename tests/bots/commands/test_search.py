@@ -6,7 +6,8 @@ from bots.commands import search as commands
 from bots.commands.replies import Card, Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import GOAL, SNOW, TALK, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, TALK, FakeVideo
 from tests.support.bots.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode

@@ -9,7 +9,8 @@ import pytest
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.discord.bot import Bot
-from tests.support.bots.fake_client import GOAL, SNOW, TALK, FakeClient
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, TALK
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.server import FakeDiscord, run_fake_discord
 from tests.support.discord.world import SPACE

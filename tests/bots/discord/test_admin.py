@@ -3,7 +3,8 @@
 import threading
 
 from bots.discord.bot import Bot
-from tests.support.bots.fake_client import FakeClient, generation
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import generation
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, CLIPS, EVE, GUILD, SPACE, FakeUser, is_ephemeral, texts
 from worker.protocol.spaces import GetSettings

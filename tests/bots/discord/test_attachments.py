@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bots.discord.bot import Bot
-from tests.support.bots.fake_client import FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import FakeVideo
 from tests.support.discord.bot import Clock
 from tests.support.discord.records import Fault
 from tests.support.discord.server import FakeDiscord

@@ -9,7 +9,8 @@ import pytest
 from bots.discord.bot import Bot
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import SNOW, FakeClient, FakeVideo, picture
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import SNOW, FakeVideo, picture
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, EVE, SPACE, FakeUser, is_ephemeral, labels, texts
 from worker.protocol.base import Request, WireModel

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from bots.discord.bot import Bot
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, FakeVideo
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, SECRET, SPACE, is_ephemeral, texts
 from worker.protocol.error_codes import ErrorCode

@@ -8,7 +8,8 @@ import pytest
 
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.slack.run import RunningApp, running_app
-from tests.support.bots.fake_client import GOAL, SNOW, TALK, FakeClient
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, TALK
 from tests.support.slack.methods import APP_TOKEN, BOT_TOKEN
 from tests.support.slack.server import FakeSlack, run_fake_slack
 from tests.support.slack.world import SPACE

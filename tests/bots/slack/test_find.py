@@ -8,7 +8,8 @@ import pytest
 
 from bots.chat.stores import ChatStores
 from bots.slack.run import RunningApp, running_app
-from tests.support.bots.fake_client import SNOW, FakeClient
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import SNOW
 from tests.support.slack.blockkit import check_options
 from tests.support.slack.methods import TEAM, ShownMessage
 from tests.support.slack.server import FakeSlack

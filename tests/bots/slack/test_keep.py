@@ -4,7 +4,8 @@ import threading
 from dataclasses import replace
 
 from bots.slack.run import RunningApp
-from tests.support.bots.fake_client import FakeClient, generation
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import generation
 from tests.support.slack.methods import ShownMessage
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, KIM, SPACE, ask, make_film

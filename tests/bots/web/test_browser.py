@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, translate, use_locale
 from bots.web.serve import run_web_server
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, FakeVideo
 from tests.support.loop_thread import enter_in_thread
 from worker.client import relay
 from worker.protocol.base import CallFailedError

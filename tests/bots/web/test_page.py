@@ -13,7 +13,8 @@ from bots.commands.registry import list_commands
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, format_date, translate, use_locale
 from bots.web.async_bridge import AsyncBridge
-from tests.support.bots.fake_client import GOAL, SNOW, FakeClient, FakeVideo
+from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import GOAL, SNOW, FakeVideo
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.search import Find

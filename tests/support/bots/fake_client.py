@@ -1,15 +1,13 @@
 """An in-memory library that answers as the workers do. `tests/bots/test_fake_client.py` proves it against them."""
 
 import asyncio
-import io
 import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
-from PIL import Image
-
+from tests.support.bots.fake_videos import SNOW, FakeVideo, build_entry, build_hit, generation, picture
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.following import (
@@ -25,8 +23,6 @@ from worker.protocol.library import (
     ForgetResult,
     GetStatus,
     GetVideoStatus,
-    IndexStatus,
-    LibraryEntry,
     LibraryListing,
     LibraryStatus,
     ListLibrary,
@@ -47,7 +43,7 @@ from worker.protocol.models import (
     Rollback,
     TrainingDataSummary,
 )
-from worker.protocol.search import Find, Hit, MatchKind, MatchReason, RecordVote, SearchResults
+from worker.protocol.search import Find, RecordVote, SearchResults
 from worker.protocol.spaces import (
     ChangeSettings,
     GetRetentionPolicy,
@@ -70,38 +66,6 @@ from worker.protocol.updates import (
 )
 
 A = TypeVar("A", bound=WireModel)
-
-
-@dataclass(frozen=True)
-class FakeVideo:
-    """A video whose moments are found by their words. Each moment is 6 seconds long."""
-
-    link: str
-    title: str
-    moments: tuple[str, ...]
-    """What happens in each moment."""
-    space: str = "local:me"
-    submitter: str = "ada"
-    thumbnail: bytes | None = None
-    failed: ErrorCode | None = None
-    words_only: bool = False
-    private_channel: str | None = None
-    name: str = ""
-    message_id: str | None = None
-    waiting: bool = False
-    """Submitted, but not indexed yet."""
-
-    @property
-    def id(self) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.link))
-
-    def moment_id(self, number: int) -> str:
-        return f"{self.id}-{number}"
-
-
-SNOW = FakeVideo("https://video.example/snow", "Dogs in snow", ("a dog runs in snow", "a dog rests", "a cat sleeps"))
-GOAL = FakeVideo("https://video.example/goal", "The goal", ("a man kicks a ball", "the crowd and a dog cheer"))
-TALK = FakeVideo("https://video.example/talk", "A talk", ("she speaks of ships",), words_only=True)
 
 
 @dataclass
@@ -277,7 +241,7 @@ class FakeClient:
             matching = [number for number, score in enumerate(scores) if score > 0]
             best = sorted(matching, key=lambda number: -scores[number])
             shown = best if find.in_link is not None else best[:1]
-            hits += [_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
+            hits += [build_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
         hits.sort(key=lambda hit: -hit.score)
         end = find.offset + find.limit
         return SearchResults(
@@ -361,7 +325,7 @@ class FakeClient:
     def _list(self, request: ListLibrary) -> LibraryListing:
         words = (request.search or "").lower().split()
         entries = [
-            _entry(video)
+            build_entry(video)
             for video in self._visible_to(request.caller)
             if all(word in video.title.lower() for word in words)
             and (not request.only_own or video.submitter == request.caller.user_id)
@@ -391,61 +355,3 @@ class FakeClient:
             raise CallFailedError(ErrorCode.NOT_YOURS, "n0ty0ur5")
         self.videos = [video for video in self.videos if video not in gone]
         return ForgetResult(links=tuple(video.link for video in gone))
-
-
-def generation(name: str, live: bool) -> Generation:
-    """Return a generation without an adapter."""
-    return Generation(name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live)
-
-
-def picture(colour: tuple[int, int, int]) -> bytes:
-    """Return a JPEG of one colour."""
-    file = io.BytesIO()
-    Image.new("RGB", (320, 180), colour).save(file, "JPEG")
-    return file.getvalue()
-
-
-def _hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
-    kind = MatchKind.WORDS if video.words_only else MatchKind.LOOKS
-    return Hit(
-        link=video.link,
-        moment_link=f"{video.link}#t={6 * number}",
-        title=video.title,
-        start_s=6 * number,
-        end_s=6 * number + 6,
-        score=max(0.0, min(1.0, score)),
-        why=(MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else None),),
-        thumbnail=f"thumbnails/{video.id}.jpg",
-        more=more,
-        moment_id=video.moment_id(number),
-        video_id=video.id,
-        duration_s=6 * len(video.moments),
-        submitter=video.name or video.submitter,
-        submitted_at="2026-11-20T09:30:00+00:00",
-        message_id=video.message_id,
-        words_only=video.words_only,
-    )
-
-
-def _entry(video: FakeVideo) -> LibraryEntry:
-    return LibraryEntry(
-        link=video.link,
-        video_id=video.id,
-        title=video.title,
-        status=_status(video),
-        code=video.failed or (ErrorCode.BLOCKED if video.words_only else None),
-        moments=len(video.moments),
-        duration_s=6 * len(video.moments),
-        submitter=video.name or video.submitter,
-        submitted_at="2026-11-20T09:30:00+00:00",
-        message_id=video.message_id,
-        thumbnail=f"thumbnails/{video.id}.jpg",
-    )
-
-
-def _status(video: FakeVideo) -> IndexStatus:
-    if video.failed:
-        return IndexStatus.FAILED
-    if video.words_only:
-        return IndexStatus.WORDS_ONLY
-    return IndexStatus.WAITING if video.waiting else IndexStatus.INDEXED

@@ -7,7 +7,7 @@ from typing import Any
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
 from bots.commands.replies import Reply, Results
-from tests.support.bots.fake_client import GOAL, SNOW
+from tests.support.bots.fake_videos import GOAL, SNOW
 from tests.support.worker.callers import ANN
 from worker.protocol.base import Caller
 

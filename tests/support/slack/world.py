@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.support.bots.fake_client import FakeVideo
+from tests.support.bots.fake_videos import FakeVideo
 from tests.support.slack.methods import TEAM, ShownMessage
 from tests.support.slack.server import FakeSlack
 

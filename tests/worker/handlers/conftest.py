@@ -9,6 +9,8 @@ from tests.support.worker.services import open_services
 from worker.services import Services
 from worker.settings import Settings
 
+pytest.register_assert_rewrite("tests.support.worker.tenancy_machine")
+
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:

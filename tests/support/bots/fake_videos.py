@@ -1,0 +1,104 @@
+"""Videos of the fake client, and what the workers' answers contain of them."""
+
+import io
+import uuid
+from dataclasses import dataclass
+
+from PIL import Image
+
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import IndexStatus, LibraryEntry
+from worker.protocol.models import Generation
+from worker.protocol.search import Hit, MatchKind, MatchReason
+
+
+@dataclass(frozen=True)
+class FakeVideo:
+    """A video whose moments are found by their words. Each moment is 6 seconds long."""
+
+    link: str
+    title: str
+    moments: tuple[str, ...]
+    """What happens in each moment."""
+    space: str = "local:me"
+    submitter: str = "ada"
+    thumbnail: bytes | None = None
+    failed: ErrorCode | None = None
+    words_only: bool = False
+    private_channel: str | None = None
+    name: str = ""
+    message_id: str | None = None
+    waiting: bool = False
+    """Submitted, but not indexed yet."""
+
+    @property
+    def id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.link))
+
+    def moment_id(self, number: int) -> str:
+        return f"{self.id}-{number}"
+
+
+SNOW = FakeVideo("https://video.example/snow", "Dogs in snow", ("a dog runs in snow", "a dog rests", "a cat sleeps"))
+GOAL = FakeVideo("https://video.example/goal", "The goal", ("a man kicks a ball", "the crowd and a dog cheer"))
+TALK = FakeVideo("https://video.example/talk", "A talk", ("she speaks of ships",), words_only=True)
+
+
+def generation(name: str, live: bool) -> Generation:
+    """Return a generation without an adapter."""
+    return Generation(name=name, preset="starter", adapter=None, made_at="2026-11-20T09:30:00+00:00", live=live)
+
+
+def picture(colour: tuple[int, int, int]) -> bytes:
+    """Return a JPEG of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", (320, 180), colour).save(file, "JPEG")
+    return file.getvalue()
+
+
+def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
+    """Return a moment of a video as a search returns it."""
+    kind = MatchKind.WORDS if video.words_only else MatchKind.LOOKS
+    return Hit(
+        link=video.link,
+        moment_link=f"{video.link}#t={6 * number}",
+        title=video.title,
+        start_s=6 * number,
+        end_s=6 * number + 6,
+        score=max(0.0, min(1.0, score)),
+        why=(MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else None),),
+        thumbnail=f"thumbnails/{video.id}.jpg",
+        more=more,
+        moment_id=video.moment_id(number),
+        video_id=video.id,
+        duration_s=6 * len(video.moments),
+        submitter=video.name or video.submitter,
+        submitted_at="2026-11-20T09:30:00+00:00",
+        message_id=video.message_id,
+        words_only=video.words_only,
+    )
+
+
+def build_entry(video: FakeVideo) -> LibraryEntry:
+    """Return a video as the library lists it."""
+    return LibraryEntry(
+        link=video.link,
+        video_id=video.id,
+        title=video.title,
+        status=_status(video),
+        code=video.failed or (ErrorCode.BLOCKED if video.words_only else None),
+        moments=len(video.moments),
+        duration_s=6 * len(video.moments),
+        submitter=video.name or video.submitter,
+        submitted_at="2026-11-20T09:30:00+00:00",
+        message_id=video.message_id,
+        thumbnail=f"thumbnails/{video.id}.jpg",
+    )
+
+
+def _status(video: FakeVideo) -> IndexStatus:
+    if video.failed:
+        return IndexStatus.FAILED
+    if video.words_only:
+        return IndexStatus.WORDS_ONLY
+    return IndexStatus.WAITING if video.waiting else IndexStatus.INDEXED
