@@ -8,9 +8,16 @@ import pytest
 from PIL import Image
 
 from model.data.pairs import Pair
-from model.evaluation import general_set, promotion
+from model.evaluation import general_set
 from model.evaluation.compare import Comparison, Difference, EncodedPairs, compare_encodings
-from model.evaluation.promotion import MARGIN, MIN_SOURCES, Criterion, decide_promotion, run_promotion_test
+from model.evaluation.promotion import (
+    MARGIN,
+    MAX_DISTRACTORS,
+    MIN_SOURCES,
+    Criterion,
+    decide_promotion,
+    run_promotion_test,
+)
 from model.ports import Picture, Vector
 from model.starter import artifacts
 from tests.support.model.colour_encoder import ColourEncoder
@@ -115,17 +122,21 @@ def test_library_pictures_are_distractors(tmp_path: Path) -> None:
     assert test.decision.is_better
 
 
-def test_number_of_distractors_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_distractors_is_limited(tmp_path: Path) -> None:
     """A smaller library is used completely."""
     pairs = []
-    for i in range(20):
+    for i in range(10 + MAX_DISTRACTORS + 1):
         file = tmp_path / f"{i}.png"
-        Image.new("RGB", (4, 4), (10 * i, 250 - 10 * i, 5 * i)).save(file)
-        pairs.append(Pair(f"{10 * i} {250 - 10 * i} {5 * i}", (file,), file.name))
-    for most, found in ((9, 9), (10, 10), (11, 10)):
-        monkeypatch.setattr(promotion, "MAX_DISTRACTORS", most)
-        test = run_promotion_test(BlindEncoder(), ColourEncoder(), pairs[:10], pairs[:10], library=pairs[10:])
-        assert test.base.text_to_image.candidates == 10 + found
+        Image.new("RGB", (4, 4), (i % 250, 250 - i % 250, 5)).save(file)
+        pairs.append(Pair(f"{i % 250} {250 - i % 250} 5", (file,), file.name))
+    held_out, library = pairs[:10], pairs[10:]
+    for size, expected in (
+        (MAX_DISTRACTORS - 1, MAX_DISTRACTORS - 1),
+        (MAX_DISTRACTORS, MAX_DISTRACTORS),
+        (MAX_DISTRACTORS + 1, MAX_DISTRACTORS),
+    ):
+        test = run_promotion_test(BlindEncoder(), ColourEncoder(), held_out, held_out, library=library[:size])
+        assert test.base.text_to_image.candidates == 10 + expected
 
 
 def test_general_set_without_samples_contains_drawings(tmp_path: Path) -> None:

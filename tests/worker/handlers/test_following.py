@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from indexer.errors import AddressRefusedError, NoVideoError, SchemeRefusedError
+from indexer.store.records import FollowedList
 from tests.support.indexer.pages import make_rss_feed
 from tests.support.servers.site import Site
 from tests.support.worker.callers import ADMIN, ANN, OTHER_SPACE
 from tests.support.worker.services import handle, local_link
-from worker.handlers import following
 from worker.handlers.errors import RequestRefusedError
+from worker.handlers.following import MAX_LISTS
 from worker.handlers.registry import build_handlers
 from worker.protocol.base import Caller, Request
 from worker.protocol.error_codes import ErrorCode
@@ -59,8 +60,11 @@ def test_search_on_youtube_is_not_followed(services: Services) -> None:
     assert get_refused_code(services, FollowList(caller=ADMIN, link="ytsearch5:cats")) is ErrorCode.NOT_A_LIST
 
 
-def test_space_follows_a_limited_number_of_lists(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "MAX_LISTS", 0)
+def test_space_follows_a_limited_number_of_lists(services: Services) -> None:
+    now = datetime.now(UTC).isoformat()
+    for number in range(MAX_LISTS):
+        followed = FollowedList(ADMIN.space, f"{FEED}?{number}", ADMIN.user_id, now, due_at=now)
+        services.stores.followed_lists.put(followed)
     assert get_refused_code(services, FollowList(caller=ADMIN, link=FEED)) is ErrorCode.TOO_MANY_LISTS
 
 
