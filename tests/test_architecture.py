@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("bots", "worker", "indexer", "model", "text")
+FOLDERS = (*ROOMS, "tests", "benchmarks")
 MAX_MODULES_PER_FOLDER = 14
 MAX_LINES_PER_MODULE = 400
 MAX_HARD_CONSTRUCTIONS_PER_1000_WORDS = 2.0
@@ -79,17 +80,24 @@ def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(ast.unparse(each).rpartition(".")[2] in {"property", "cached_property"} for each in node.decorator_list)
 
 
+def _list_files() -> list[Path]:
+    """Return the modules of the packages, tests and benchmarks."""
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
 def test_folders_hold_few_modules() -> None:
     """A folder that grows beyond a screen gets sub-packages."""
     sizes: dict[Path, int] = defaultdict(int)
-    for path in modules():
-        sizes[path.parent] += path.name != "__init__.py"
+    for path in _list_files():
+        sizes[path.parent.relative_to(ROOT)] += path.name != "__init__.py"
     assert {str(folder): size for folder, size in sizes.items() if size > MAX_MODULES_PER_FOLDER} == {}
 
 
 def test_modules_are_short() -> None:
     """A module that grows too long is split by subject."""
-    lengths = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in modules()}
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in _list_files()
+    }
     assert {path: length for path, length in lengths.items() if length > MAX_LINES_PER_MODULE} == {}
 
 
