@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -170,16 +171,23 @@ class RemovalRequest:
     """ISO time, UTC, of the request."""
     submission_ids: tuple[str, ...] = ()
     """Ids of the submissions to remove, which reveal nothing about the video. Empty: all of the space."""
-    user_id: str | None = None
-    """Remove only what this user submitted. None: what anyone did."""
+    user_digest: str | None = None
+    """Remove only what the user of this `digest_user` submitted. None: what anyone did.
+
+    A user who left must not be named anywhere, so the request does not hold the id itself.
+    """
     message_id: str | None = None
     """Remove only what this chat message submitted, except the videos of `kept_ids`."""
     kept_ids: tuple[str, ...] = ()
 
+    def digest_user(self, user_id: str) -> str:
+        """Return the digest of a user id, which differs from request to request."""
+        return sha256(f"{self.at}/{self.space}/{user_id}".encode()).hexdigest()
+
     @property
     def match(self) -> dict[str, str]:
         """Payload values of the submissions that it removes."""
-        keys = ("space", "user_id", "message_id")
+        keys = ("space", "message_id")
         return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
     def covers(self, submission: Submission) -> bool:
@@ -188,6 +196,7 @@ class RemovalRequest:
             all(getattr(submission, key) == value for key, value in self.match.items())
             and (not self.submission_ids or submission.id in self.submission_ids)
             and submission.video_id not in self.kept_ids
+            and self.user_digest in (None, self.digest_user(submission.user_id))
             and datetime.fromisoformat(submission.at) < datetime.fromisoformat(self.at)
         )
 

@@ -202,7 +202,7 @@ def forget(
             # A chat request that submits it may be unanswered.
             user_data.record_removal(caller.space, [video_id], request.at)
             raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
-        removed = removals.remove_video(caller.scopes, video_id, removal.user_id)
+        removed = removals.remove_video(caller.scopes, video_id, None if caller.is_admin else caller.user_id)
     video_removal.delete_related_data(caller.space, removed, request.at)
     if request.link and not removed.links:
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
@@ -214,16 +214,16 @@ def _make_removal_request(aliases: AliasStore, request: Forget) -> RemovalReques
     caller = request.caller
     removal = RemovalRequest(caller.space, datetime.fromtimestamp(request.at, UTC).isoformat())
     if request.only_own:
-        return replace(removal, user_id=caller.user_id)
+        return replace(removal, user_digest=removal.digest_user(caller.user_id))
     if request.message_id:
         return replace(
             removal, message_id=request.message_id, kept_ids=tuple(video_ids_of(aliases, request.kept_links))
         )
     if request.link:
-        submitter = None if caller.is_admin else caller.user_id
+        submitter = None if caller.is_admin else removal.digest_user(caller.user_id)
         video_id = require_video_id(aliases, request.link)
         ids = tuple(submission_id(video_id, scope) for scope in caller.scopes)
-        return replace(removal, submission_ids=ids, user_id=submitter)
+        return replace(removal, submission_ids=ids, user_digest=submitter)
     raise RequestRefusedError(ErrorCode.NOT_A_LINK)
 
 
