@@ -47,10 +47,10 @@ class FakeModelCache:
     def __init__(self) -> None:
         self._encoder = FakeEncoder()
 
-    def current(self, *_: object) -> FakeEncoder:
+    def get_current(self, *_: object) -> FakeEncoder:
         return self._encoder
 
-    serving = current
+    get_available = get_current
 
     def close(self) -> None:
         pass
