@@ -8,6 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+CLOSING_ITERATIONS = 100
+"""Iterations of the loop in which closed connections finish; a transport that is left then fails a later test."""
+
 
 @contextmanager
 def enter_in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
@@ -33,4 +36,5 @@ async def _enter(manager: AbstractAsyncContextManager[T]) -> T:
 
 async def _exit(manager: AbstractAsyncContextManager[T]) -> None:
     await manager.__aexit__(None, None, None)
-    await asyncio.sleep(0)  # lets closed connections finish before the loop stops
+    for _ in range(CLOSING_ITERATIONS):
+        await asyncio.sleep(0)
