@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from indexer.stages import IndexStage, SearchStage
-from indexer.types import Clip, DecodeResult, FetchResult, Picture, Vector
+from indexer.types import Clip, DecodeResult, FetchResult, Picture, SoundSamples, Vector
 
 StageProgressCallback: TypeAlias = Callable[[IndexStage, float], None]
 """Called with the current stage and the share of it that is done, 0 to 1."""
+
+ShareCallback: TypeAlias = Callable[[float], None]
+"""Called with the share of the work that is done, 0 to 1. What it raises ends the work."""
 
 StageTimer: TypeAlias = Callable[[SearchStage], AbstractContextManager[None]]
 """Returns a context manager that measures the time of one stage of a search."""
@@ -68,5 +71,88 @@ class Decoder(Protocol):
     """Decoder of video files."""
 
     def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
-        """Sample frames of a file into `folder`. Raises `DecodeError`."""
+        """Sample frames and sound of a file into `folder`. Raises `DecodeError`."""
+        ...
+
+
+class SpokenWord(Protocol):
+    """One word of speech with the second at which it starts. Its text includes the space before it, if any."""
+
+    @property
+    def start_s(self) -> float: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+class SpokenLine(Protocol):
+    """One line of speech. The texts of its words joined are its text."""
+
+    @property
+    def start_s(self) -> float: ...
+
+    @property
+    def end_s(self) -> float: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def words(self) -> Sequence[SpokenWord]: ...
+
+
+class HeardSound(Protocol):
+    """A class of sounds of AudioSet by its display name, its score (0 to 1) and the range in which it is heard."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def start_s(self) -> float: ...
+
+    @property
+    def end_s(self) -> float: ...
+
+
+class ShownLine(Protocol):
+    """One line of text in a picture."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def confidence(self) -> float:
+        """From 0 to 1."""
+        ...
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom edge, as shares of the picture's width and height."""
+        ...
+
+
+class SpeechRecognizer(Protocol):
+    """Recogniser of speech."""
+
+    def transcribe(self, samples: SoundSamples, on_progress: ShareCallback) -> Sequence[SpokenLine]:
+        """Return the lines of speech in time order. Empty if nobody speaks."""
+        ...
+
+
+class SoundTagger(Protocol):
+    """Recogniser of sounds."""
+
+    def tag(self, samples: SoundSamples, on_progress: ShareCallback) -> Sequence[HeardSound]:
+        """Return what is heard, in time order. Silence gives nothing."""
+        ...
+
+
+class TextReader(Protocol):
+    """Recogniser of text in pictures."""
+
+    def read(self, picture: Picture) -> Sequence[ShownLine]:
+        """Return the lines of text in reading order."""
         ...

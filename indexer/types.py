@@ -14,6 +14,11 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """One RGB picture (height, width, 3)."""
 
+SoundSamples: TypeAlias = npt.NDArray[np.float32]
+"""Sound as samples (n,) between -1 and 1: one channel, `SAMPLE_RATE_HZ`."""
+
+SAMPLE_RATE_HZ: Final = 16_000
+
 MAX_SHORT_SIDE_PX: Final = 288
 """Maximum of the short side of a frame, in pixels."""
 MAX_LONG_SIDE_PX: Final = 4 * MAX_SHORT_SIDE_PX
@@ -70,7 +75,8 @@ class SampledFrame:
 class DecodeResult:
     """Sampled frames of a video in time order, the start of each shot but the first, and the words in the file.
 
-    `speech` includes the subtitle files next to a local file.
+    `speech` includes the subtitle files next to a local file. `sound` is a FLAC file (see `indexer.sound_file`), or
+    None without sound. `reading_frames` are larger frames, each different from the one before, for reading text.
     """
 
     duration_s: float
@@ -78,6 +84,8 @@ class DecodeResult:
     cuts_s: tuple[float, ...] = ()
     speech: tuple[Caption, ...] = ()
     chapters: tuple[Caption, ...] = ()
+    sound: Path | None = None
+    reading_frames: tuple[SampledFrame, ...] = ()
 
 
 @dataclass(frozen=True)
