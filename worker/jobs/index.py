@@ -21,9 +21,8 @@ from indexer.store.records import IndexStatus, VideoRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
 from worker.jobs.cleanup import VideoRemoval
-from worker.jobs.errors import WorkerStoppingError
 from worker.jobs.index_queue import IndexQueue
-from worker.jobs.progress import ProgressPublisher
+from worker.jobs.progress import ProgressPublisher, WorkerStoppingError
 from worker.jobs.work_dirs import video_work_dir
 from worker.leases import LeasesUnavailableError
 from worker.model_cache import ModelCache

@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailableError
 from indexer.store.generations import RetrainStore
-from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
 from worker.protocol.updates import IndexProgress, RetrainProgress, RetrainStage, Update
 
 RETRAIN_PROGRESS_EVERY_S: Final = 1.0
@@ -22,6 +21,14 @@ PAUSE_AFTER_ERROR_S: Final = 60.0
 CHECK_CANCELLED_EVERY_S: Final = 5.0
 
 log = structlog.get_logger()
+
+
+class WorkerStoppingError(Exception):
+    """The worker is shutting down; the job must go back to its queue."""
+
+
+class CancelledByAdminError(Exception):
+    """An admin cancelled the retrain."""
 
 
 class ProgressPublisher:

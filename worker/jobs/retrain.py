@@ -21,8 +21,7 @@ from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
-from worker.jobs.errors import CancelledByAdminError, WorkerStoppingError
-from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, ProgressReporter
+from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, CancelledByAdminError, ProgressReporter, WorkerStoppingError
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
 from worker.jobs.retrain_queue import RETRAIN_LEASE
 from worker.jobs.rollout import delete_unused_generations, record_base_generation, roll_out

@@ -12,8 +12,7 @@ from indexer.ingest.reembed import reembed_missing
 from indexer.store.generations import GenerationStore
 from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores
-from worker.jobs.errors import WorkerStoppingError
-from worker.jobs.progress import ProgressReporter
+from worker.jobs.progress import ProgressReporter, WorkerStoppingError
 from worker.model_blobs import report_picture_key, space_prefix
 from worker.model_cache import ModelCache
 from worker.protocol.base import Ack
