@@ -48,9 +48,13 @@ class Synthetic:
     generation: str = str(GENERATION)
     frame_size: int = SIZE
     motion_size: int = SIZE
+    meaning_size: int = SIZE
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [self.vectors[text] for text in texts]
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        raise NotImplementedError("the data has its vectors")
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         raise NotImplementedError("the data has no pictures")
@@ -91,7 +95,9 @@ def make_synthetic(moments: int, queries: int) -> Synthetic:
             for part in range(MOMENTS_PER_VIDEO)
         )
         videos.append((str(rng.choice(SPACES, p=SHARES)), video, of_video))
-    vectors = {f"{words(5)} {n}": QueryVectors(near(n % SCENES), near(n % SCENES)) for n in range(queries)}
+    vectors = {
+        f"{words(5)} {n}": QueryVectors(near(n % SCENES), near(n % SCENES), near(n % SCENES)) for n in range(queries)
+    }
     questions = tuple((SPACES[n % 2], text) for n, text in enumerate(vectors))
     return Synthetic(tuple(videos), questions, vectors)
 

@@ -28,6 +28,9 @@ class TextVectors(Protocol):
     def frame(self) -> Vector: ...
 
     @property
+    def meaning(self) -> Vector: ...
+
+    @property
     def motion(self) -> Vector | None: ...
 
 
@@ -45,7 +48,16 @@ class Encoder(Protocol):
         """Dimensions of a motion vector, or None if this generation has no motion vectors."""
         ...
 
-    def encode_texts(self, texts: Sequence[str]) -> Sequence[TextVectors]: ...
+    @property
+    def meaning_size(self) -> int: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Sequence[TextVectors]:
+        """Return the vectors of queries."""
+        ...
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        """Return vectors of the texts' meanings (n, meaning_size), to compare with `TextVectors.meaning`."""
+        ...
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Return frame vectors of shape (n, frame_size)."""

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from indexer.senses import SoundTag
+
 Vector: TypeAlias = npt.NDArray[np.float32]
 """One unit vector (d,) or a batch of them (n, d)."""
 
@@ -26,12 +28,32 @@ MAX_LONG_SIDE_PX: Final = 4 * MAX_SHORT_SIDE_PX
 
 
 @dataclass(frozen=True)
+class TimedWord:
+    """A word of a caption and the second at which it begins."""
+
+    start_s: float
+    text: str
+    """With the space before it, if there is one."""
+
+
+@dataclass(frozen=True)
 class Caption:
-    """Text with its range in the video, in seconds: a line of speech or a chapter title."""
+    """Text with its range in the video, in seconds: a line of speech or of writing, or a chapter title."""
 
     start_s: float
     end_s: float
     text: str
+    words: tuple[TimedWord, ...] = ()
+    """Their texts joined are `text`. Empty: the times of the words are unknown."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was recognised in a video, or in one moment. None: this sense was not examined."""
+
+    said: tuple[Caption, ...] | None = None
+    shown: tuple[Caption, ...] | None = None
+    heard: tuple[SoundTag, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +136,7 @@ class QueryVectors:
     """One query as vectors, in the same vector spaces as the stored moments."""
 
     frame: Vector
+    meaning: Vector
     motion: Vector | None = None
 
 

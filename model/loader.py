@@ -7,6 +7,7 @@ from model.ports import Encoder
 from model.presets import PRESETS, STARTER
 from model.starter.artifacts import default_artifacts_dir
 from model.starter.encoder import compute_starter_generation, load_starter
+from model.starter.sentence_encoder import SentenceEncoder
 
 # `model.encoders.hub_encoder` is imported inside functions, because it imports transformers and peft. These
 # take 4.6 s on two cores, and the starter without an adapter, whose own imports take 1.6 s, does not need
@@ -29,7 +30,9 @@ def _load_base(preset_name: str, device: str, adapter: Path | None, artifacts_di
         return load_starter(artifacts_dir, device, adapter)
     from model.encoders.hub_encoder import load_hub_encoder
 
-    return load_hub_encoder(PRESETS[preset_name], device=device, adapter=adapter, artifacts_dir=artifacts_dir)
+    return load_hub_encoder(
+        PRESETS[preset_name], SentenceEncoder(), device=device, adapter=adapter, artifacts_dir=artifacts_dir
+    )
 
 
 def compute_generation(preset_name: str, adapter: Path | None) -> str:

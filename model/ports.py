@@ -24,6 +24,7 @@ class TextVectors:
     """Vectors of one text in the spaces of the stored vectors."""
 
     frame: Vector
+    meaning: Vector
     motion: Vector | None = None
 
 
@@ -37,7 +38,18 @@ class Clip(Protocol):
     def frame_vectors(self) -> Vector: ...
 
 
-class Encoder(Protocol):
+class MeaningEncoder(Protocol):
+    """Encodes sentences as unit vectors that are near if the sentences mean the same, in any language."""
+
+    @property
+    def meaning_size(self) -> int: ...
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        """Encode texts as vectors (n, meaning_size)."""
+        ...
+
+
+class Encoder(MeaningEncoder, Protocol):
     """Encodes texts and pictures as unit vectors of one generation. All methods are thread-safe."""
 
     @property

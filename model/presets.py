@@ -1,11 +1,13 @@
 """Presets: named base models at pinned revisions.
 
-This module holds data only; `model.loader` loads the encoders.
+This module holds data only; `model.loader` loads the encoders. `model.preset_files` reads the presets of an operator.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,8 @@ class HubModel:
 
     repo: str
     revision: str
+    download_bytes: int | None = None
+    """Size of the weights in the repository, if it is known before they are fetched."""
 
     @property
     def name(self) -> str:
@@ -21,19 +25,54 @@ class HubModel:
 
 
 @dataclass(frozen=True)
+class LocalModel:
+    """A model in a folder, in the layout of a hub repository."""
+
+    folder: Path
+    digest: str
+    """SHA-256 of the files that are read, as `model.local_files` computes it."""
+
+    @property
+    def name(self) -> str:
+        """The content's name: the same wherever the folder is."""
+        return f"local@{self.digest}"
+
+
+BaseModel: TypeAlias = HubModel | LocalModel
+
+
+@dataclass(frozen=True)
 class Preset:
-    """A pair of hub models."""
+    """A model for frames, and perhaps one for motion."""
 
     name: str
     languages: tuple[str, ...]
     """ISO 639-1 codes of the languages that the preset is offered for."""
-    frame: HubModel
-    motion: HubModel | None = None
+    frame: BaseModel
+    motion: BaseModel | None = None
     """X-CLIP, which reads English only. None: the preset has no motion vectors."""
+    licence: str | None = None
+
+    @property
+    def models(self) -> tuple[BaseModel, ...]:
+        return (self.frame, self.motion) if self.motion else (self.frame,)
 
 
-STARTER = "starter"
+STARTER: Final = "starter"
 """The preset that needs no hub; see `model.starter.encoder`."""
+
+
+@dataclass(frozen=True)
+class StarterPreset:
+    """The preset `starter`, with the text map of one of its revisions."""
+
+    text_map: Path
+    name: str = STARTER
+    languages: tuple[str, ...] = ("en", "ko", "zh")
+    licence: str = "Apache-2.0"
+
+
+BasePreset: TypeAlias = Preset | StarterPreset
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
@@ -42,24 +81,39 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             Preset(
                 name="base",
                 languages=("en",),
-                frame=HubModel("openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"),
-                motion=HubModel("microsoft/xclip-base-patch32", "a2e27a78a2b5d802e894b8a1ef14f3a8ce490963"),
+                frame=HubModel(
+                    "openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", 605_109_252
+                ),
+                motion=HubModel(
+                    "microsoft/xclip-base-patch32", "a2e27a78a2b5d802e894b8a1ef14f3a8ce490963", 786_342_916
+                ),
+                licence="MIT",
             ),
             Preset(
                 name="large",
                 languages=("en",),
-                frame=HubModel("openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
-                motion=HubModel("microsoft/xclip-large-patch14", "a9dd1429a16cf305df2aaea232d5e8dceba1c675"),
+                frame=HubModel(
+                    "openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41", 1_710_466_052
+                ),
+                motion=HubModel(
+                    "microsoft/xclip-large-patch14", "a9dd1429a16cf305df2aaea232d5e8dceba1c675", 2_302_694_404
+                ),
+                licence="MIT",
             ),
             Preset(
                 name="multilingual",
                 languages=("en", "ko", "zh"),
-                frame=HubModel("google/siglip2-base-patch16-224", "75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2"),
+                frame=HubModel(
+                    "google/siglip2-base-patch16-224", "75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2", 1_500_751_880
+                ),
+                licence="Apache-2.0",
             ),
             Preset(
                 name="chinese",
                 languages=("zh",),
-                frame=HubModel("OFA-Sys/chinese-clip-vit-base-patch16", "36e679e65c2a2fead755ae21162091293ad37834"),
+                frame=HubModel(
+                    "OFA-Sys/chinese-clip-vit-base-patch16", "36e679e65c2a2fead755ae21162091293ad37834", 753_051_652
+                ),
             ),
         )
     }

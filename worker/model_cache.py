@@ -77,7 +77,9 @@ class _SpaceEncoder:
         self.generation = str(GenerationId(encoder.generation, space))
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
+        self.meaning_size = encoder.meaning_size
         self.encode_texts = encoder.encode_texts
+        self.encode_sentences = encoder.encode_sentences
         self.encode_frames = encoder.encode_frames
         self.encode_clips = encoder.encode_clips
 

@@ -6,6 +6,7 @@ be stored in an index.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,12 @@ class ClipHeadEncoder:
     def __init__(self, encoder: Encoder, head: MeanPooling, generation: str) -> None:
         self.generation = generation
         self.frame_size = self.motion_size = encoder.frame_size
+        self.meaning_size = encoder.meaning_size
+        self.encode_sentences = encoder.encode_sentences
         self._encoder, self._head = encoder, head.eval()
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
-        return [TextVectors(each.frame, each.frame) for each in self._encoder.encode_texts(texts)]
+        return [replace(each, motion=each.frame) for each in self._encoder.encode_texts(texts)]
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, frame_size)."""

@@ -32,9 +32,13 @@ class HalvingEncoder:
         self.generation = encoder.generation
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
+        self.meaning_size = encoder.meaning_size
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         return [vector for part in _encode(self._encoder.encode_texts, texts) for vector in part]
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        return np.concatenate(_encode(self._encoder.encode_sentences, texts))
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.concatenate(_encode(self._encoder.encode_frames, pictures))

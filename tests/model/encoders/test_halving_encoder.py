@@ -9,11 +9,12 @@ import torch
 from model.encoders.halving_encoder import HalvingEncoder
 from model.errors import EncoderMemoryError
 from model.ports import Clip, Picture, TextVectors, Vector
+from tests.support.model.colour_encoder import LengthEncoder
 
 PICTURES = [np.full((1, 1, 3), number, np.uint8) for number in range(7)]
 
 
-class SmallMemoryEncoder:
+class SmallMemoryEncoder(LengthEncoder):
     """Encodes a picture as its first number; raises an error for batches above `fits`."""
 
     generation = "small-00000000"
@@ -26,7 +27,7 @@ class SmallMemoryEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         self._allocate(texts)
-        return [TextVectors(np.array([float(text)], np.float32)) for text in texts]
+        return [TextVectors(np.array([float(text)], np.float32), np.ones(2, np.float32)) for text in texts]
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         self._allocate(pictures)

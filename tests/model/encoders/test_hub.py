@@ -17,6 +17,7 @@ from model.encoders.hub_encoder import HubEncoder, compute_hub_generation, load_
 from model.errors import AdapterMismatchError, ArtifactsMissingError
 from model.presets import HubModel, Preset
 from tests.support.model import tiny_models
+from tests.support.model.colour_encoder import LengthEncoder
 
 pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
 
@@ -63,7 +64,7 @@ def adapter(artifacts_dir: Path, tmp_path: Path) -> Path:
 
 
 def load(preset: Preset, artifacts_dir: Path, adapter: Path | None = None) -> HubEncoder:
-    return load_hub_encoder(preset, device="cpu", adapter=adapter, artifacts_dir=artifacts_dir)
+    return load_hub_encoder(preset, LengthEncoder(), device="cpu", adapter=adapter, artifacts_dir=artifacts_dir)
 
 
 def test_model_is_fetched_once(hub: tiny_models.TinyHub, tmp_path: Path) -> None:

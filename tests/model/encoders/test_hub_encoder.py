@@ -14,6 +14,7 @@ from model.encoders.hub_encoder import HubEncoder, HubTower
 from model.errors import ModelError
 from model.ports import Vector
 from tests.support.model import tiny_models
+from tests.support.model.colour_encoder import LengthEncoder
 
 CPU = torch.device("cpu")
 TEXTS = [
@@ -48,7 +49,7 @@ def tower(request: pytest.FixtureRequest, towers: dict[str, HubTower]) -> HubTow
 
 @pytest.fixture
 def encoder(towers: dict[str, HubTower]) -> HubEncoder:
-    return HubEncoder("tiny-1", towers["clip"], towers["xclip"])
+    return HubEncoder("tiny-1", towers["clip"], towers["xclip"], LengthEncoder())
 
 
 def encode_looks(tower: HubTower, seeds: range) -> Vector:
@@ -189,15 +190,17 @@ def test_text_vectors_for_frames_and_motion(encoder: HubEncoder, towers: dict[st
     """Both have the size that the encoder declares."""
     vectors = encoder.encode_texts(TEXTS)
     assert encoder.frame_size == 24
+    assert encoder.meaning_size == 2
     assert encoder.motion_size == 16
     assert np.array_equal(np.array([v.frame for v in vectors]), towers["clip"].encode_texts(TEXTS))
+    assert np.array_equal(np.array([v.meaning for v in vectors]), LengthEncoder().encode_sentences(TEXTS))
     assert np.array_equal(np.array([v.motion for v in vectors]), towers["xclip"].encode_texts(TEXTS))
     assert encoder.encode_frames([tiny_models.picture(1)]).shape == (1, 24)
 
 
 def test_encoder_without_motion_model(towers: dict[str, HubTower]) -> None:
     """It has no motion size, gives texts no motion vector, and refuses clips."""
-    encoder = HubEncoder("tiny-2", towers["siglip"], None)
+    encoder = HubEncoder("tiny-2", towers["siglip"], None, LengthEncoder())
     assert encoder.motion_size is None
     assert encoder.encode_texts(["a"])[0].motion is None
     with pytest.raises(ValueError, match="no motion"):

@@ -11,9 +11,10 @@ import pytest
 from model.encoders.micro_batcher import MAX_BATCH, MicroBatcher
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from tests.support.model import tiny_models
+from tests.support.model.colour_encoder import LengthEncoder
 
 
-class SlowEncoder:
+class SlowEncoder(LengthEncoder):
     """Encodes a text as its number. Each call waits until `go` is set."""
 
     generation = "slow-1"
@@ -30,7 +31,9 @@ class SlowEncoder:
         assert self.go.wait(10)
         if "bad" in texts:
             raise ValueError("bad text")
-        return [TextVectors(np.array([float(text)], np.float32)) for text in texts if text != "lost"]
+        return [
+            TextVectors(np.array([float(text)], np.float32), np.ones(2, np.float32)) for text in texts if text != "lost"
+        ]
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.full((len(pictures), 1), 1, np.float32)

@@ -62,7 +62,7 @@ def test_tsv_quotes_tabs_and_quotes(tmp_path: Path) -> None:
 
     class ConstantEncoder(ColourEncoder):
         def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
-            return [TextVectors(np.ones(3, np.float32)) for _ in texts]
+            return [TextVectors(np.ones(3, np.float32), np.ones(2, np.float32)) for _ in texts]
 
     (tmp_path / "list.txt").write_text('say "hi"\tthere, 강아지')
     extract_features(ConstantEncoder(), tmp_path / "list.txt", "text", tmp_path / "out.tsv", lambda *_: None)

@@ -92,6 +92,17 @@ def test_text_vector_does_not_depend_on_batch_case_or_full_stop(encoder: Encoder
         assert float(encoder.encode_texts([text])[0].frame @ batch[index].frame) > 0.9999
 
 
+def test_same_meaning_is_nearest_in_other_languages(encoder: Encoder) -> None:
+    """A query and a stored sentence have the same vector. More sentences than one batch are encoded."""
+    sentences = ["how to bake bread", "the train leaves at noon", *(f"number {i}" for i in range(80))]
+    stored = encoder.encode_sentences(sentences)
+    assert stored.shape == (len(sentences), encoder.meaning_size)
+    for text, index in (("빵을 굽는 방법", 0), ("怎么烤面包", 0), ("기차는 정오에 출발합니다", 1), ("number 79", 81)):
+        assert int((stored @ encoder.encode_texts([text])[0].meaning).argmax()) == index
+    assert float(stored[0] @ encoder.encode_texts([sentences[0]])[0].meaning) == pytest.approx(1, abs=1e-4)
+    assert encoder.encode_sentences([]).shape == (0, encoder.meaning_size)
+
+
 @pytest.mark.parametrize("size", [0, 1_000])
 def test_truncated_tower_raises_artifacts_missing(artifacts_dir: Path, tmp_path: Path, size: int) -> None:
     """The message says what to do."""

@@ -15,12 +15,13 @@ from model.errors import AdapterMismatchError, TrainingCancelledError
 from model.ports import Clip, Picture, TextVectors, Vector
 from model.training.train_clip_head import train_clip_head
 from model.training.training_run import TrainingRun
+from tests.support.model.colour_encoder import LengthEncoder
 
 SIZE = 8
 FORWARD, BACKWARD = ("red", "blue"), ("blue", "red")
 
 
-class RedBlueEncoder:
+class RedBlueEncoder(LengthEncoder):
     """Encodes a picture as its colour, and a text as the colour where a clip ends."""
 
     generation = "colours-00000000"
@@ -28,7 +29,7 @@ class RedBlueEncoder:
     motion_size: int | None = None
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
-        return [TextVectors(unit(float(text == "red"), float(text == "blue"))) for text in texts]
+        return [TextVectors(unit(float(text == "red"), float(text == "blue")), unit(1.0, 0.0)) for text in texts]
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.stack([unit(picture[0, 0, 0] / 255, picture[0, 0, 2] / 255) for picture in pictures])

@@ -30,6 +30,7 @@ from model.training.towers import HubTowers
 from model.training.train import LoadTowers, train_towers
 from model.training.training_run import TrainingRun
 from tests.support.model import tiny_models
+from tests.support.model.colour_encoder import LengthEncoder
 from tests.support.model.training_watcher import COUNT, ProcessKilledError, TrainingWatcher, make_config
 
 pytestmark = pytest.mark.filterwarnings(tiny_models.PEFT_WARNING)
@@ -294,7 +295,7 @@ def test_validation_figure_equals_evaluation(root: Path, tmp_path: Path) -> None
     towers = {"frame": load_hub_towers(root, "clip", config)}
     trained = fit_towers(towers, config, [*training, *validation], tmp_path)
     tower = HubTower(hub.read_model(root / "clip", "tiny/clip@1"), CPU, torch.float32)
-    evaluated = encode_pairs(validation, HubEncoder("tiny", tower, None)).report().text_to_image
+    evaluated = encode_pairs(validation, HubEncoder("tiny", tower, None, LengthEncoder())).report().text_to_image
     assert evaluated.queries == 6
     assert trained.outcomes["frame"].validation[0][1] == pytest.approx(evaluated.mrr, abs=0.01)
 

@@ -55,9 +55,14 @@ class FakeEncoder:
     generation: str = str(FAKE)
     frame_size: int = VECTOR_SIZE
     motion_size: int | None = VECTOR_SIZE
+    meaning_size: int = VECTOR_SIZE
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
-        return [QueryVectors(embed_text(text), -embed_text(text) if self.motion_size else None) for text in texts]
+        looks = [embed_text(text) for text in texts]
+        return [QueryVectors(each, each, -each if self.motion_size else None) for each in looks]
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        return np.stack([embed_text(text) for text in texts]) if texts else np.empty((0, VECTOR_SIZE), np.float32)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         colours = [picture.mean(axis=(0, 1)).round(-1).tolist() for picture in pictures]

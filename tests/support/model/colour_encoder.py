@@ -9,7 +9,16 @@ from model.evaluation.compare import EncodedPairs
 from model.ports import Clip, Picture, TextVectors, Vector
 
 
-class ColourEncoder:
+class LengthEncoder:
+    """Encodes the meaning of a text as its length, so that another text of the same length means the same."""
+
+    meaning_size = 2
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        return np.array([normalize(np.array([len(text), 1.0])) for text in texts], np.float32).reshape(-1, 2)
+
+
+class ColourEncoder(LengthEncoder):
     """Encodes a picture as its mean colour, a text `r g b` as that colour, and motion as the change of a clip."""
 
     generation = "colours"
@@ -21,7 +30,7 @@ class ColourEncoder:
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         frames = [normalize(np.array(text.split()[:3], np.float32)) for text in texts]
         motions = [normalize(np.array(text.split()[3:], np.float32)) if self.motion_size else None for text in texts]
-        return [TextVectors(*each) for each in zip(frames, motions, strict=True)]
+        return [TextVectors(*each) for each in zip(frames, self.encode_sentences(texts), motions, strict=True)]
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.stack([normalize(picture.reshape(-1, 3).mean(0).astype(np.float32)) for picture in pictures])

@@ -51,9 +51,13 @@ class ToyEncoder:
     confused: bool = False
     frame_size: int = TOY_VECTOR_SIZE
     motion_size: int | None = None
+    meaning_size: int = TOY_VECTOR_SIZE
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
-        return [QueryVectors(self._embed_text(text)) for text in texts]
+        return [QueryVectors(self._embed_text(text), _random_vector(text)) for text in texts]
+
+    def encode_sentences(self, texts: Sequence[str]) -> Vector:
+        return np.array([_random_vector(text) for text in texts], np.float32).reshape(-1, TOY_VECTOR_SIZE)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         return np.stack([self._embed_picture(picture) for picture in pictures])
