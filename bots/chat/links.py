@@ -18,6 +18,7 @@ MAX_ADDRESS_CHARS: Final = 5000
 _SLACK_LABEL: Final = re.compile(r"<([a-z][a-z0-9+.-]*:[^<>|\s]+)\|[^<>]*>", re.IGNORECASE)
 _MARKDOWN_LABEL: Final = re.compile(r"\[[^\[\]]*\]\((?=\s*<?(?:[a-z][a-z0-9+.-]*://|[\w-]+\.[\w.-]+))", re.IGNORECASE)
 _FULL_WIDTH_LINK: Final = re.compile(r"[hｈ][tｔ]{2}[pｐ][sｓ]?[:：][/／]{2}[^\s/／]*[^\s，。、！]*", re.IGNORECASE)
+_FULL_WIDTH_HOST: Final = re.compile(r"[ａ-ｚＡ-Ｚ０-９－]+(?:．[ａ-ｚＡ-Ｚ０-９－]+)+／[^\s，。、！]+")
 _FULL_WIDTH_QUERY: Final = re.compile(r"？(?=\w+＝)")
 
 _START: Final = re.compile(
@@ -42,8 +43,14 @@ _NOT_PLAIN: Final = re.compile(r"[^\w.~:/?#@!$&'+;=%-]", re.ASCII)
 _AFTER_DOMAIN: Final = re.compile(r"(?<=[a-z0-9])[^\x00-\x7f]+$", re.IGNORECASE)
 """Text that is set against a domain: `example.com에서`."""
 _AFTER_FILE: Final = re.compile(r"(?<=\.)(?:mp4|m4v|webm|mov|mkv|gif|webp|m3u8)(?=[^\x00-\x7f])", re.IGNORECASE)
+_AFTER_ADDRESS: Final = re.compile(
+    r"(?:(?<=[a-z0-9=_-])|(?<=^/))(?:(?:은|는|이|가|을|를|과|와|도|의|만|에|에서|에게|으로|로|까지|부터|랑|이랑|하고|처럼|보다|라고|이라고|인데"
+    r"|입니다|이에요|예요|이야|임|요|봐|봐요|봐봐|보세요)+|を.*)$",
+    re.IGNORECASE,
+)
+"""Particles and endings that are set against an address on any site: `example.com/watch/1을`."""
 _CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
-_TRAILING: Final = ".,;:!?'*([{"
+_TRAILING: Final = ".,;:!?'*~([{"
 
 
 def find_links(text: str) -> list[str]:
@@ -66,8 +73,11 @@ def find_links(text: str) -> list[str]:
 
 def _normalize(text: str) -> str:
     """Return the text without invisible characters and labels of links, and with full-width links in ASCII."""
-    text = remove_invisible(text).replace("&amp;", "&")
+    text = remove_invisible(text)
+    for escaped, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+        text = text.replace(escaped, character)
     text = _MARKDOWN_LABEL.sub("(", _SLACK_LABEL.sub(r"<\1>", text))
+    text = _FULL_WIDTH_HOST.sub(lambda host: unicodedata.normalize("NFKC", host[0]), text)
     return _FULL_WIDTH_LINK.sub(_to_ascii, text)
 
 
@@ -130,6 +140,7 @@ def _cut(text: str, begin: int, host_begin: int) -> str:
         rest = _cut_at_unbalanced_bracket(rest)
         if file := _AFTER_FILE.search(rest):
             rest = rest[: file.end()]
+        rest = host + _AFTER_ADDRESS.sub("", rest[len(host) :])
     return scheme + _strip_punctuation(rest, emphasis[0] if emphasis else "")
 
 

@@ -1,5 +1,6 @@
 """Fields of Slack's payloads: who acted, where, and which videos a message links, uploads or shares."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -13,6 +14,8 @@ Body: TypeAlias = Mapping[str, Any]
 
 _UNAVAILABLE: Final = frozenset({"tombstone", "hidden_by_limit"})
 """Modes of files that were deleted, or that a free workspace does not show any more."""
+
+_FILE_PERMALINK: Final = re.compile(r"https://[\w.-]+\.slack\.com/files/[A-Z0-9]+/(F[A-Z0-9]+)/([^/?#]+)")
 
 
 def team_of(context: AsyncBoltContext) -> str:
@@ -76,6 +79,21 @@ def find_message_links(message: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the links and the addresses of uploaded videos in a message and in what it shares, without repeats."""
     links = [*web_links(message.get("text") or ""), *_find_attached_links(message)]
     return tuple(dict.fromkeys(links or _find_links_in_blocks(message.get("blocks") or ())))
+
+
+def resolve_permalinks(args: Mapping[str, Any], team: str) -> dict[str, Any]:
+    """Return the arguments of a command with the addresses of this workspace's files in place of links to their pages.
+
+    Slack gives the page as the link to a file, and only the workspace's id is missing there.
+    """
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return list(dict.fromkeys(map(resolve, value)))
+        page = _FILE_PERMALINK.match(value) if isinstance(value, str) else None
+        return f"https://files.slack.com/files-pri/{team}-{page[1]}/{page[2]}" if page else value
+
+    return {name: resolve(value) for name, value in args.items()}
 
 
 def parse_message(message: Mapping[str, Any], text: str) -> tuple[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from bots.commands.registry import COMMANDS
 from bots.commands.replies import TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
+from bots.slack.events import resolve_permalinks
 from bots.slack.home import render_denied_home, render_home
 from bots.slack.modal import render_denied_form, render_form, render_loading_form
 from bots.slack.responder import Delivery, SlackResponder
@@ -44,7 +45,7 @@ class RequestRunner:
         place = {"delivery": delivery} | dict(place)
         if place["delivery"] == Delivery.PUBLIC and "message" in place:
             place = {"thread": place["message"]} | place
-        locale = settings.language or user.locale
+        args, locale = resolve_permalinks(args, ref.team), settings.language or user.locale
         await self._serve(ChatRequest(PLATFORM, command, args, user.caller, locale, place), user.denied_reason)
 
     async def sync_message(self, ref: SlackUserRef, channel: str, message: str, links: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ class RequestRunner:
         if links and settings.submitters == "admins":
             user = await self.users.resolve(ref, channel, refresh=True)
         place = {"channel": channel, "delivery": Delivery.UNDER_MESSAGE, "message": message}
-        args = {"message_id": f"{channel}-{message}", "links": links}
+        args = resolve_permalinks({"message_id": f"{channel}-{message}", "links": links}, ref.team)
         request = ChatRequest(PLATFORM, "watch", args, user.caller, settings.language or user.locale, place)
         await self._serve(request, user.denied_reason if links else None)
 

@@ -123,13 +123,17 @@ def _extract_address(link: str) -> str:
 
 
 def _parse(address: str) -> URL:
+    """Return an address without its fragment, or the one of a video that its fragment has (`…/#/watch?v=…`)."""
     try:
-        url = URL(address).with_fragment(None)
+        url = URL(address)
+        route = url.fragment.removeprefix("!")
+        url = url.with_fragment(None)
+        routed = url.join(URL(route)) if route.startswith("/") else url
     except (ValueError, UnicodeError) as error:
         raise NotALinkError(f"{error}: {address!r}") from error
     if not url.raw_host:
         raise NotALinkError(f"no host: {address!r}")
-    return url
+    return routed if routed != url and is_video_address(str(routed)) else url
 
 
 def _make_signed_address(address: str, url: URL) -> str:

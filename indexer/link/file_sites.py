@@ -9,7 +9,7 @@ from indexer.link.site import Site, bare_host
 from indexer.link.tracking import remove_tracking
 
 _DRIVE_FILE: Final = re.compile(r"/(?:a/[^/]+/)?(?:file|video)/(?:u/\d+/)?d/([\w-]{10,})(?:/.*)?", re.ASCII)
-_DRIVE_BY_ID: Final = re.compile(r"/(?:a/[^/]+/)?(?:u/\d+/)?(?:open|uc|download|leaf|vid)/?")
+_DRIVE_BY_ID: Final = re.compile(r"/(?:a/[^/]+/)?(?:u/\d+/)?(?:open|uc|download|leaf|vid|thumbnail)/?")
 _SLACK_FILE: Final = re.compile(r"/files-(?:pri|tmb)/([TE][A-Z0-9]+)-(F[A-Z0-9]+)(?:-[0-9a-f]+)?/(?:download/)?(.*)")
 
 
@@ -33,7 +33,8 @@ def _read_dropbox_address(url: URL) -> str | None:
     if not re.match(r"/(?:e/)?(?:scl/f[io]|sh?|t)/\w", url.path):
         return None
     page = remove_tracking(url).with_scheme("https").with_host("www.dropbox.com").with_port(None)
-    return str(page.with_path(page.raw_path.removeprefix("/e"), encoded=True, keep_query=True))
+    path = re.sub(r"^/s/(?:raw|dl)/", "/s/", page.raw_path.removeprefix("/e"))
+    return str(page.with_path(path, encoded=True, keep_query=True))
 
 
 def _read_drive_address(url: URL) -> str | None:

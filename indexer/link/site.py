@@ -20,6 +20,7 @@ _SUBDOMAINS: Final = re.compile(r"^(?:www|m|mobile|old|new|touch|mbasic|web)\.")
 class Site:
     """One site. A link belongs to it if its host is one of `hosts`, or a subdomain of one.
 
+    Hosts that begin with one of `mirrors` belong to it, too: people run mirrors of the site under such names.
     `jump` is what opens a video at a second: a query parameter (`t={s}`) or a fragment (`#t={s}`). Without it, links of
     the site cannot do so.
     """
@@ -35,10 +36,11 @@ class Site:
     """Whether a video can only be fetched with the signature of the link that was sent."""
     has_file_names: bool = False
     """Whether addresses have names that people gave, in any script; otherwise they have ASCII letters only."""
+    mirrors: tuple[str, ...] = ()
 
     def owns(self, host: str) -> bool:
         """Return whether links with this host belong to the site."""
-        return any(host == each or host.endswith(f".{each}") for each in self.hosts)
+        return any(host == each or host.endswith(f".{each}") for each in self.hosts) or host.startswith(self.mirrors)
 
     def find_address(self, url: URL) -> str | None:
         """Return the canonical address of the video that a link leads to, or None if that is not known."""

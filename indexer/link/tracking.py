@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 from yarl import URL
 
@@ -27,11 +27,11 @@ class Provider:
 
 
 def find_redirection(url: str) -> str | None:
-    """Return the address that is written inside a link of a site's own "you are leaving" page, or None."""
+    """Return the address that is written inside a link of a site's "you are leaving" or sign-in page, or None."""
     for provider in _providers_of(url):
         for redirection in provider.redirections:
             if found := redirection.match(url):
-                return unquote(found[1])
+                return urljoin(url, unquote(found[1]))
     return None
 
 

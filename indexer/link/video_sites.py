@@ -9,36 +9,42 @@ from indexer.errors import PlaylistRefusedError
 from indexer.link.site import Site, address_by_forms, bare_host
 from indexer.link.site_ids import av_to_bv
 
-_YOUTUBE_ID: Final = re.compile(r"(?!videoseries$)[\w-]{11}", re.ASCII)
-_YOUTUBE_PATH: Final = re.compile(r"/(?:shorts|live|embed|v|e|vi|watch|video|w)/([^/]+).*")
+_YOUTUBE_ID: Final = re.compile(r"(?!videoseries(?![\w-]))([\w-]{11})(?:[^\w-].*)?", re.ASCII | re.DOTALL)
+"""An id, also with a second query that somebody appended to an address (`?v=…?si=…`)."""
+_YOUTUBE_PATH: Final = re.compile(r"/+(?:(?:shorts|live|embed|v|e|vi|watch|video|w|source)/|v=)([^/]+).*")
+_YOUTUBE_SHORT_PATH: Final = re.compile(r"/+(?:(?:shorts|live|embed|v)/)?([^/]+).*")
 _YOUTUBE_LISTS: Final = re.compile(r"^/(?:@|(?:playlist|channel|c|user|feed|results|hashtag|podcasts|gaming)(?:/|$)|$)")
 _VIMEO: Final = re.compile(
     r"/(?:(?:channels|groups|album|showcase)/[^/]+/(?:videos?/)?|videos?/|manage/videos/)?(\d+)(?:/([0-9a-f]+))?/?"
 )
-_TWITCH_CLIP: Final = re.compile(r"/(?:(?:[^/]+/)?clip/)?([\w-]+)/?", re.ASCII)
+_TWITCH_CLIP: Final = re.compile(r"/(?:(?:[^/]+/)?clip/)?([\w-]+)(?:/edit)?/?", re.ASCII)
 _TWITCH_VIDEO: Final = re.compile(r"/(?:videos?|[^/]+/(?:v|videos?))/v?(\d+)/?")
-_BILIBILI_ID: Final = re.compile(r"/(?:s/)?(?:video/)?(?:(bv)(1\w{9})|av(\d+))/?", re.ASCII | re.IGNORECASE)
+_BILIBILI_ID: Final = re.compile(
+    r"/(?:s/|medialist/play/\w+/)?(?:video/)?(?:(bv)(1\w{9})|av(\d+))(?:/index(?:_(\d+))?\.html)?/?",
+    re.ASCII | re.IGNORECASE,
+)
 _BANGUMI: Final = re.compile(r"/(?:bangumi/play/)?((?:ep|ss)\d+)/?")
 
 
 def read_youtube_address(url: URL) -> str | None:
     """Return the watch page of a video. Raises `PlaylistRefusedError` for lists of videos."""
-    host = bare_host(url)
-    if host in ("youtu.be", "yt.be", "y2u.be"):
-        return _youtube_watch_page(url.parts[1] if len(url.parts) > 1 else None)
+    host, query = bare_host(url), {key.lower(): value for key, value in url.query.items()}
+    if host in ("youtu.be", "yt.be", "y2u.be", "koutu.be"):
+        short_path = _YOUTUBE_SHORT_PATH.fullmatch(url.path)
+        return _youtube_watch_page(query.get("v") or (short_path[1] if short_path else None))
     if url.path == "/attribution_link" and "u" in url.query:
         return read_youtube_address(URL(f"https://www.youtube.com/{url.query['u'].lstrip('/')}"))
     path = _YOUTUBE_PATH.fullmatch(url.path)
-    if found := _youtube_watch_page(path[1] if path else url.query.get("v") or url.query.get("ci")):
+    if found := _youtube_watch_page(path[1] if path else query.get("v") or query.get("ci")):
         return found
-    if _YOUTUBE_LISTS.match(url.path) or "list" in url.query:
+    if _YOUTUBE_LISTS.match(url.path) or "list" in query:
         raise PlaylistRefusedError(str(url))
     return None
 
 
 def _youtube_watch_page(video_id: str | None) -> str | None:
-    is_valid = video_id is not None and _YOUTUBE_ID.fullmatch(video_id)
-    return f"https://www.youtube.com/watch?v={video_id}" if is_valid else None
+    found = _YOUTUBE_ID.fullmatch(video_id or "")
+    return f"https://www.youtube.com/watch?v={found[1]}" if found else None
 
 
 def _read_vimeo_address(url: URL) -> str | None:
@@ -53,8 +59,8 @@ def _read_vimeo_address(url: URL) -> str | None:
 
 
 def _read_twitch_address(url: URL) -> str | None:
-    if bare_host(url) == "clips.twitch.tv" or "/clip/" in url.path:
-        slug = url.query.get("clip") if url.path == "/embed" else None
+    if "clips." in bare_host(url) or "/clip/" in url.path or "clip" in url.query:
+        slug = url.query.get("clip")
         clip = _TWITCH_CLIP.fullmatch(f"/{slug}" if slug else url.path)
         return f"https://clips.twitch.tv/{clip[1]}" if clip else None
     video = _TWITCH_VIDEO.fullmatch(f"/videos/{url.query['video']}" if "video" in url.query else url.path)
@@ -75,13 +81,13 @@ def _read_bilibili_address(url: URL) -> str | None:
         video_id = f"BV{found[2]}" if found[1] else av_to_bv(int(found[3]))
     except ValueError:
         return None
-    part = names.get("p") or names.get("page") or "1"
+    part = names.get("p") or names.get("page") or found[4] or "1"
     has_part = re.fullmatch(r"[1-9]\d{0,4}", part, re.ASCII) and part != "1"
     return f"https://www.bilibili.com/video/{video_id}" + (f"?p={part}" if has_part else "")
 
 
 def _read_niconico_address(url: URL) -> str | None:
-    found = re.fullmatch(r"/(?:(?:watch|shorts|thumb)/)?((?:sm|nm|so)?\d+)/?", url.path, re.ASCII)
+    found = re.fullmatch(r"/(?:(?:watch(?:_tmp)?|shorts|thumb)/)?((?:sm|nm|so)?\d+)(?:/script)?/?", url.path, re.ASCII)
     is_live = bare_host(url).startswith("live")
     if found and not is_live and (bare_host(url) == "nico.ms" or url.path.count("/") > 1):
         return f"https://www.nicovideo.jp/watch/{found[1]}"
@@ -93,21 +99,30 @@ VIDEO_SITES: Final = (
         "YouTube",
         (
             *("youtube.com", "youtu.be", "yt.be", "y2u.be", "youtube-nocookie.com", "youtubekids.com"),
-            *("youtubeeducation.com", "youtube.googleapis.com", "yewtu.be", "inv.nadeko.net", "piped.video"),
+            *("youtubeeducation.com", "youtube.googleapis.com", "yewtu.be", "koutube.com", "koutu.be"),
         ),
         read_youtube_address,
         "t={s}s",
+        mirrors=("invidious.", "inv.", "piped."),
     ),
     Site("Vimeo", ("vimeo.com",), _read_vimeo_address, "#t={s}s"),
-    Site("Twitch clips", ("clips.twitch.tv",), _read_twitch_address),
+    Site("Twitch clips", ("clips.twitch.tv", "fxtwitch.seria.moe"), _read_twitch_address),
     Site("Twitch", ("twitch.tv",), _read_twitch_address, "t={h}h{m}m{sec}s"),
-    Site("Bilibili", ("bilibili.com", "b23.tv"), _read_bilibili_address, "t={s}"),
+    Site(
+        "Bilibili",
+        (
+            *("bilibili.com", "b23.tv", "bili2233.cn", "bili33.cn", "bili23.cn", "bili22.cn", "acg.tv"),
+            *("vxbilibili.com", "fxbilibili.seria.moe"),
+        ),
+        _read_bilibili_address,
+        "t={s}",
+    ),
     Site(
         "Dailymotion",
         ("dailymotion.com", "dai.ly"),
         address_by_forms(
             "https://www.dailymotion.com/video/{id}",
-            r"/(?:embed/|swf/|crawler/|hub/)?video/(?P<id>[a-z0-9]+)(?:_.*)?",
+            r"/(?:embed/|swf/|crawler/|hub/|thumbnail/|[a-z]{2}/)?video/(?P<id>[a-z0-9]+)(?:_.*)?",
             r"/(?P<id>[xk][a-z0-9]{3,})(?:_.*)?",
             (r"/player(?:/\w+)?(?:\.html)?|/embed.*|/player/.*", "video"),
         ),
@@ -115,8 +130,8 @@ VIDEO_SITES: Final = (
     ),
     Site(
         "Loom",
-        ("loom.com",),
-        address_by_forms("https://www.loom.com/share/{id}", r"/(?:share|embed|v)/(?:[\w%.-]+-)?(?P<id>[0-9a-f]{32})"),
+        ("loom.com", "useloom.com"),
+        address_by_forms("https://www.loom.com/share/{id}", r"/(?:share|embed|v|i)/(?:[\w%.-]+-)?(?P<id>[0-9a-f]{32})"),
         "t={s}",
     ),
     Site(
@@ -125,20 +140,26 @@ VIDEO_SITES: Final = (
         address_by_forms("https://streamable.com/{id}", r"/(?:[eosmt]/)?(?P<id>[a-z0-9]{4,8})(?:/\w+)?"),
         "t={s}",
     ),
-    Site("niconico", ("nicovideo.jp", "nico.ms"), _read_niconico_address, "from={s}"),
+    Site(
+        "niconico",
+        ("nicovideo.jp", "nico.ms", "nicovideo.gay", "nicovideo.life"),
+        _read_niconico_address,
+        "from={s}",
+    ),
     Site(
         "Chzzk",
         ("chzzk.naver.com",),
-        address_by_forms("https://chzzk.naver.com/video/{id}", r"/video/(?P<id>\d+)"),
+        address_by_forms("https://chzzk.naver.com/video/{id}", r"/(?:embed/)?video/(?P<id>\d+)"),
         "currentTime={s}",
     ),
     Site(
         "SOOP",
-        ("vod.sooplive.co.kr", "vod.sooplive.com", "vod.afreecatv.com"),
+        ("vod.sooplive.co.kr", "vod.sooplive.com", "vod.afreecatv.com", "v.afree.ca"),
         address_by_forms(
             "https://vod.sooplive.co.kr/player/{id}",
             r"/player/(?P<id>\d+)(?:/.*)?",
             r"/(?:ST|PLAYER/STATION)/(?P<id>\d+)",
+            (r"/embed\.php", "titleNo"),
         ),
         "change_second={s}",
     ),
@@ -150,11 +171,11 @@ VIDEO_SITES: Final = (
     Site(
         "Naver clip",
         ("naver.com",),
-        address_by_forms("https://m.naver.com/shorts/?mediaId={id}", (r"/shorts", "mediaId")),
+        address_by_forms("https://m.naver.com/shorts/?mediaId={id}", (r"(?:/@[^/]+)?/shorts", "mediaId")),
     ),
     Site(
         "Kakao TV",
-        ("tv.kakao.com", "play-tv.kakao.com"),
+        ("tv.kakao.com", "play-tv.kakao.com", "kakaotv.daum.net"),
         address_by_forms(
             "https://tv.kakao.com/v/{id}",
             r"/(?:channel/\d+|embed/player)/(?:clip)?link/(?P<id>\d+)(?:@my)?",

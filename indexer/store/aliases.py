@@ -5,19 +5,13 @@ the site. If a version knows more forms of a site's addresses than the one befor
 are aliases, too.
 """
 
-from contextlib import suppress
 from typing import Final
 from uuid import UUID, uuid5
 
-from indexer.errors import LinkRefusedError
-from indexer.link.canonical import Link, canonicalize
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.store.videos import VideoStore
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
 KIND: Final = "alias"
-CANONICAL_FORMS: Final = "canonical_forms_1"
-"""Alias of the records, once they were adopted; the number changes with the forms of `indexer.link.sites`."""
 
 
 class AliasStore:
@@ -45,20 +39,6 @@ class AliasStore:
     def delete_of(self, video_id: str) -> None:
         """Delete the aliases of a video."""
         self._vectors.delete(RECORDS, Filter({"kind": KIND, "video_id": video_id}))
-
-
-def adopt_stored_links(vectors: VectorStore, videos: VideoStore) -> None:
-    """Let the ids that this version gives to the links of stored videos mean these videos. Done once for a library."""
-    if CANONICAL_FORMS in vectors.aliases():
-        return
-    aliases = AliasStore(vectors)
-    for record in videos.list_all():
-        with suppress(LinkRefusedError):
-            video_id = canonicalize(record.link).video_id
-            is_other = Link(record.link, record.link).video_id == record.video_id != video_id
-            if is_other and aliases.resolve(video_id) == video_id and videos.get(video_id) is None:
-                aliases.put(video_id, record.video_id)
-    vectors.point_alias(CANONICAL_FORMS, RECORDS)
 
 
 def _alias_point(alias_id: str) -> str:

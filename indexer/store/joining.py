@@ -1,16 +1,23 @@
 """Joining a video to another one, after a site has told that both are the same."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from indexer.errors import NoVideoError
-from indexer.link.canonical import Link
+from indexer.errors import LinkRefusedError, NoVideoError
+from indexer.link.canonical import Link, canonicalize
 from indexer.store.aliases import AliasStore
 from indexer.store.publishing import MomentPublisher
-from indexer.store.records import NewSubmission, Submission, VideoRecord
+from indexer.store.records import FINDABLE, RECORDS, NewSubmission, Submission, VideoRecord, VoteRecord
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
+from indexer.vectors.vector_store import Filter, VectorStore
+
+CANONICAL_FORMS: Final = "canonical_forms_2"
+"""Alias of the records, once they were adopted; the number changes with the forms of `indexer.link.sites`."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,35 @@ class JoinStore:
             self.submissions.delete([submission])
         self.publisher.delete_video(record)
         return moved
+
+
+def adopt_stored_links(vectors: VectorStore, joins: JoinStore) -> None:
+    """Let the ids that this version gives to the links of stored videos mean these videos. Done once for a library.
+
+    Videos that earlier versions took for several, and that are one, are joined. An indexed one is kept.
+    """
+    if CANONICAL_FORMS in vectors.aliases():
+        return
+    for video_id, records in _group_by_address(joins.videos.list_all()).items():
+        kept = min(records, key=lambda record: (record.status not in FINDABLE, record.video_id != video_id))
+        if video_id not in [record.video_id for record in records]:
+            joins.aliases.put(video_id, kept.video_id)
+        for record in records:
+            if record is not kept:
+                of_record = Filter({"kind": VoteRecord.KIND, "video_id": record.video_id})
+                vectors.set_payload(RECORDS, of_record, {"video_id": kept.video_id})
+                joins.join(record, Link(kept.link, kept.fetch_url))
+    vectors.point_alias(CANONICAL_FORMS, RECORDS)
+
+
+def _group_by_address(records: Iterable[VideoRecord]) -> Mapping[str, Sequence[VideoRecord]]:
+    """Return the videos whose id is that of their link, by the id that this version gives to the link."""
+    groups = defaultdict(list)
+    for record in records:
+        with suppress(LinkRefusedError):
+            if Link(record.link, record.link).video_id == record.video_id:
+                groups[canonicalize(record.link).video_id].append(record)
+    return groups
 
 
 def _move(submission: Submission, record: VideoRecord, video_id: str, link: Link) -> NewSubmission:

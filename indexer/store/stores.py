@@ -8,9 +8,9 @@ Collections: `records` holds videos, submissions, generations, spaces, votes and
 from dataclasses import dataclass
 from typing import Final
 
-from indexer.store.aliases import adopt_stored_links
+from indexer.senses import Sense
 from indexer.store.generations import GenerationStore, RetrainStore
-from indexer.store.joining import JoinStore
+from indexer.store.joining import JoinStore, adopt_stored_links
 from indexer.store.migrations import migrate
 from indexer.store.moments import MomentStore
 from indexer.store.publishing import MomentPublisher
@@ -22,7 +22,18 @@ from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
 from indexer.vectors.vector_store import VectorStore
 
-INDEXED_KEYS: Final = ("kind", "space", "scope", "video_id", "user_id", "message_id", "status", "removal_pending")
+INDEXED_KEYS: Final = (
+    "kind",
+    "space",
+    "scope",
+    "video_id",
+    "user_id",
+    "message_id",
+    "status",
+    "removal_pending",
+    "enrichment_due",
+    *(sense.value for sense in Sense),
+)
 """Payload keys of records that filters use."""
 
 
@@ -51,12 +62,13 @@ def open_stores(vectors: VectorStore) -> Stores:
     vectors.ensure(RECORDS, {}, (), INDEXED_KEYS, tenant="space")
     migrate(vectors)
     videos, generations = VideoStore(vectors), GenerationStore(vectors)
-    adopt_stored_links(vectors, videos)
     publisher = MomentPublisher(vectors, generations, videos)
     submissions = SubmissionStore(vectors, videos, generations, publisher)
+    joins = JoinStore(submissions.aliases, videos, submissions, publisher)
+    adopt_stored_links(vectors, joins)
     return Stores(
         followed_lists=FollowedListStore(vectors),
-        joins=JoinStore(submissions.aliases, videos, submissions, publisher),
+        joins=joins,
         generations=generations,
         moments=MomentStore(vectors, generations),
         publisher=publisher,

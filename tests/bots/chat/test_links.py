@@ -100,6 +100,21 @@ OTHER = "https://example.com/a.mp4"
         "@ @",
         "@, @",
         "@|@",
+        "@~",
+        "@~~~",
+        "&lt;@&gt;",
+        "&quot;@&quot;",
+        "[clip][1]\n\n[1]: @",
+        "[1]: <@> 'a title'",
+        "<@|<b>a label</b>>",
+        "<@|a label (official)>",
+        "1.@\n2.@",
+        "<:smile:123>@",
+        "@에서는",
+        "@입니다",
+        "@을",
+        "@を見て",
+        "@\u2028@",
     ],
 )
 def test_link_is_found_in_text_around_it(text: str, link: str) -> None:
@@ -116,6 +131,11 @@ def test_link_is_found_in_text_around_it(text: str, link: str) -> None:
         (f"{LINK}(이거)", [LINK]),
         (f"{LINK},nice", [LINK]),
         (f"{OTHER}이거봐", [OTHER]),
+        ("https://example.com/watch/1을 봐", ["https://example.com/watch/1"]),
+        ("https://example.com/watch?v=1에서는", ["https://example.com/watch?v=1"]),
+        ("https://example.com/에서", ["https://example.com/"]),
+        ("https://namu.wiki/w/K팝", None),
+        ("https://ko.wikipedia.org/wiki/가", None),
         ("https://example.com에서", ["https://example.com"]),
         ("https://ko.wikipedia.org/wiki/강아지", ["https://ko.wikipedia.org/wiki/강아지"]),
         ("https://ko.wikipedia.org/wiki/강아지。끝", ["https://ko.wikipedia.org/wiki/강아지"]),
@@ -172,6 +192,10 @@ def test_characters_of_an_address_stay(link: str) -> None:
 )
 def test_full_width_and_invisible_characters_in_a_link_are_undone(text: str) -> None:
     assert find_links(text) == [LINK]
+
+
+def test_full_width_link_without_a_scheme_is_undone() -> None:
+    assert find_links("ｙｏｕｔｕ．ｂｅ／ｄＱｗ４ｗ９ＷｇＸｃＱ，好") == ["youtu.be/dQw4w9WgXcQ"]
 
 
 def test_full_width_query_is_undone() -> None:

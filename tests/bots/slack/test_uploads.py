@@ -63,6 +63,16 @@ async def test_video_uploaded_to_a_watched_channel_is_added_and_marked(
     assert watched.videos[0].submitter == BOB
 
 
+async def test_link_to_the_page_of_a_file_is_its_address(
+    app: RunningApp, server: FakeSlack, watched: FakeClient
+) -> None:
+    """Slack's "Copy link" gives the page. With a preview, the message has the file as well: it is one video."""
+    page = f"https://acme.slack.com/files/{ANN}/F0000001/clip.mp4"
+    await server.event(message(f"look <{page}|clip.mp4>", files=[CLIP]))
+    await server.wait_for(lambda: server.reactions)
+    assert list_submitted(watched) == [CLIP["url_private"]]
+
+
 async def test_uploads_that_are_no_videos_are_ignored(app: RunningApp, server: FakeSlack, watched: FakeClient) -> None:
     files = [make_file("photo.png", "image/png"), make_file("main.ts", "video/mp2t"), make_file("a.m4a", "audio/mp4"),
              make_file(mode="tombstone"), make_file(mode="hidden_by_limit")]  # fmt: skip

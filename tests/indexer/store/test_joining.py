@@ -6,7 +6,8 @@ import pytest
 
 from indexer.errors import NoVideoError
 from indexer.link.canonical import Link, canonicalize
-from indexer.store.records import IndexStatus, NewSubmission, RemovalRequest, VideoRecord, submission_id
+from indexer.store.joining import CANONICAL_FORMS
+from indexer.store.records import IndexStatus, NewSubmission, RemovalRequest, VideoRecord, VoteRecord, submission_id
 from indexer.store.stores import open_stores
 from tests.support.indexer.fakes import OpenVectorStore
 
@@ -98,7 +99,29 @@ def test_links_stored_by_an_earlier_version_are_found_by_every_address(open_vect
     link = "https://twitter.com/ann/status/123"
     old = Link(link, link).video_id
     stores.videos.put(VideoRecord(old, link, link, "a post"))
-    vectors.drop_alias("canonical_forms_1")
+    vectors.drop_alias(CANONICAL_FORMS)
     aliases = open_stores(vectors).submissions.aliases
     for form in (link, "https://x.com/ann/status/123", "https://fxtwitter.com/i/status/123"):
         assert aliases.resolve(canonicalize(form).video_id) == old
+
+
+@pytest.mark.parametrize("second", ["https://x.com/i/status/123", "https://fxtwitter.com/ann/status/123"])
+def test_stored_videos_that_are_one_now_are_joined(open_vector_store: OpenVectorStore, second: str) -> None:
+    """Also if none of them has the id of today. The indexed one is kept, with what all spaces and users did."""
+    stores = open_stores(vectors := open_vector_store())
+    first = "https://twitter.com/ann/status/123"
+    for link, space, user in ((first, "discord:1", "ann"), (second, "discord:1", "bob"), (second, "slack:T1", "cat")):
+        id = Link(link, link).video_id
+        stores.submissions.submit(NewSubmission(id, link, link, space, user, AT))
+        stores.spaces.put_vote(VoteRecord(space, user, ("a dog",), id, 0.0, 8.0, "up", AT.isoformat()))
+    kept, other = (Link(link, link).video_id for link in (first, second))
+    stores.videos.update(kept, status=IndexStatus.INDEXED.value)
+    vectors.drop_alias(CANONICAL_FORMS)
+    for _ in range(2):
+        stores = open_stores(vectors)
+        assert [record.video_id for record in stores.videos.list_all()] == [kept]
+        submitters = {each.space: each.user_id for each in stores.submissions.find({"video_id": kept})}
+        assert submitters == {"discord:1": "ann", "slack:T1": "cat"}
+        assert {vote.video_id for vote in stores.spaces.list_votes()} == {kept}
+        assert stores.submissions.aliases.resolve(other) == kept
+        assert stores.submissions.aliases.resolve(canonicalize(first).video_id) == kept
