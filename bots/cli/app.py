@@ -83,6 +83,6 @@ def console(space: SpaceName = LOCAL_SPACE) -> None:
 
     async def connect_and_chat() -> None:
         async with connect(settings, serve_relay=True) as client:
-            await chat(client, caller, open_terminal(), create_prompt())
+            await chat(client, caller, open_terminal(), create_prompt(), settings.blobs_address)
 
     run_until_stopped(connect_and_chat())

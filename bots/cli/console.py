@@ -5,7 +5,7 @@ from prompt_toolkit.completion import WordCompleter
 from rich.text import Text as Line
 
 from bots.chat.parsing import Conversation
-from bots.cli.render import Terminal
+from bots.cli.render import Terminal, locate_pictures
 from bots.commands.client import Client
 from bots.commands.definition import Surface
 from bots.commands.registry import list_commands
@@ -21,8 +21,10 @@ def create_prompt() -> PromptSession[str]:
     return PromptSession("› ", completer=WordCompleter(names, sentence=True), complete_while_typing=False)
 
 
-async def chat(client: Client, caller: Caller, terminal: Terminal, prompt: PromptSession[str]) -> None:
-    """Answer line after line until Ctrl-C or the end of the input."""
+async def chat(
+    client: Client, caller: Caller, terminal: Terminal, prompt: PromptSession[str], blobs_address: str
+) -> None:
+    """Answer line after line until Ctrl-C or the end of the input. `blobs_address` is that of the blob store."""
     conversation = Conversation(client, caller)
     terminal.answers.print(Line(translate(CliMsg.CONSOLE_HELLO), style="dim"))
     while True:
@@ -32,4 +34,4 @@ async def chat(client: Client, caller: Caller, terminal: Terminal, prompt: Promp
             return
         if line.strip():
             with bind_correlation_id():
-                await terminal.show(conversation.answer(line))
+                await terminal.show(locate_pictures(conversation.answer(line), blobs_address))

@@ -11,6 +11,7 @@ from bots.chat.links import find_links
 from bots.cli import json_output
 from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
 from bots.cli.process import run_with_client
+from bots.cli.render import locate_pictures, name_commands
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import list_commands
@@ -59,11 +60,14 @@ def _build_function(command: Command) -> Callable[..., None]:
             replies = command.run(client, caller, **args)
             if as_json:
                 return await json_output.print_replies(command.name, replies, settings.blobs_address)
-            return await open_terminal().show(replies)
+            option = "" if space == LOCAL_SPACE else f" --space {space}"
+            return await open_terminal().show(name_commands(locate_pictures(replies, settings.blobs_address), option))
 
-        run_with_client(settings, show_replies)
+        # A retrain takes long: `reelseek retrain cancel` and searches must reach its process meanwhile.
+        run_with_client(settings, show_replies, serve_relay=command.name == "retrain")
 
-    options = [_make_signature_parameter(each) for each in parameters]
+    has_alternative = any(each.type is ParameterType.FLAG for each in parameters)
+    options = [_make_signature_parameter(each, each.is_required and not has_alternative) for each in parameters]
     if command.name == "index":
         options.append(_make_option("with_local_files", False, WITH_LOCAL_FILES))
         options += [_make_option("is_dry_run", False, IS_DRY_RUN), _make_option("at_s", 75.0, AT_S)]
@@ -94,17 +98,17 @@ def _make_option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _make_signature_parameter(parameter: Parameter) -> inspect.Parameter:
+def _make_signature_parameter(parameter: Parameter, is_required: bool) -> inspect.Parameter:
     kind: Any = _TYPES.get(parameter.type, str)
     if parameter.is_list:
         kind = list[kind]
-    if not parameter.is_required and parameter.default is None and parameter.type is not ParameterType.FLAG:
+    if not is_required and parameter.default is None and parameter.type is not ParameterType.FLAG:
         kind = kind | None
     default: Any = False if parameter.type is ParameterType.FLAG else parameter.default
     return inspect.Parameter(
         parameter.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if parameter.is_required else default,
+        default=inspect.Parameter.empty if is_required else default,
         annotation=Annotated[kind, _declare_argument_or_option(parameter)],
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bots.commands.replies import (
     Card,
+    Confirmation,
     CrawlProgress,
     FollowedPage,
     IndexingProgress,
@@ -82,6 +83,10 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return {"lists": [item._asdict() for item in reply.items]}
         case Removed():
             return {"links": reply.links, "sentence": reply.text}
+        case Confirmation():
+            return {"sentence": reply.text, "command": [reply.command, *reply.args.values()]}
+        case TrainingProgress():
+            return {"sentence": reply.text, "picture": _complete_address(reply.picture, blobs_address)}
         case _:
             return asdict(reply)
 
@@ -95,9 +100,13 @@ def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
         "end_s": card.end_s,
         "score": card.score,
         "why": card.why,
-        "thumbnail": f"{blobs_address}/{card.thumbnail}" if card.thumbnail else None,
+        "thumbnail": _complete_address(card.thumbnail, blobs_address),
         "more": card.more,
     }
+
+
+def _complete_address(key: str | None, blobs_address: str) -> str | None:
+    return f"{blobs_address}/{key}" if key else None
 
 
 def _convert_item(entry: LibraryItem) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -92,6 +93,25 @@ class ProgressBars:
             self._progress.update(self._tasks[link], visible=False)
 
 
+async def locate_pictures(replies: r.Replies, blobs_address: str) -> r.Replies:
+    """Yield the replies with the whole address of each picture of training curves in place of its key."""
+    async with aclosing(replies):
+        async for reply in replies:
+            if isinstance(reply, r.TrainingProgress) and reply.picture:
+                reply = replace(reply, picture=f"{blobs_address}/{reply.picture}")
+            yield reply
+
+
+async def name_commands(replies: r.Replies, option: str) -> r.Replies:
+    """Yield the replies with the command line that confirms a question in place of its button."""
+    async with aclosing(replies):
+        async for reply in replies:
+            if isinstance(reply, r.Confirmation):
+                words = " ".join(map(str, reply.args.values()))
+                reply = r.TextReply(f"{reply.text}\nreelseek {reply.command} {words}{option}")
+            yield reply
+
+
 def render_reply(reply: r.Reply) -> RenderableType:
     """Return a reply as rich prints it."""
     match reply:
@@ -101,8 +121,11 @@ def render_reply(reply: r.Reply) -> RenderableType:
             return _render_results(reply)
         case r.LibraryPage():
             return _render_library(reply)
-        case r.Removed() | r.TrainingProgress():
+        case r.Removed():
             return Line(reply.text)
+        case r.TrainingProgress():
+            curves = translate(CliMsg.CURVES, file=reply.picture) if reply.picture else None
+            return Line("\n".join(filter(None, (reply.text, curves))))
         case r.Confirmation():
             words = " ".join(map(str, reply.args.values()))
             return Line(f"{reply.text}\n/{reply.command} {words}")

@@ -155,7 +155,7 @@ COMMANDS: Final[dict[str, Command]] = {
             library.forget,
             (
                 Parameter("link", Msg.FORGET_LINK_HELP, ParameterType.LINK, is_required=True, is_positional=True),
-                Parameter("only_own", Msg.FORGET_MINE_HELP, ParameterType.FLAG, label="mine", surfaces=IN_CHATS),
+                Parameter("only_own", Msg.FORGET_MINE_HELP, ParameterType.FLAG, label="mine"),
             ),
             admins_may_do_more=True,
             takes_timestamp=True,
@@ -185,7 +185,6 @@ COMMANDS: Final[dict[str, Command]] = {
                     choices=dict.fromkeys(("preview", "start", "cancel")),
                 ),
             ),
-            surfaces=IN_CHATS,
             is_admin=True,
             not_repeatable=True,
         ),

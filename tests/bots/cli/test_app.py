@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_lists_are_followed_on_the_command_line(running: Settings) -> None:
     assert run_process("unfollow", link, *space).returncode == 1
 
 
-SPACE_COMMANDS = "index x, crawl x, find x, library, forget x, status, model, follow, unfollow x, console"
+SPACE_COMMANDS = "index x, crawl x, find x, library, forget x, status, model, retrain, follow, unfollow x, console"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,35 @@ def test_failure_prints_sentence_and_correlation_id_without_traceback(running: S
     assert translate(ErrorCode.STORE_UNAVAILABLE) in done.stdout
     assert "abc123" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_forget_mine_removes_what_the_command_line_added_to_the_space(
+    running: Settings, client: FakeClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.videos += [replace(SNOW, submitter="cli"), replace(SNOW, submitter="cli", space="discord:123")]
+    forgotten = run_here(monkeypatch, capsys, "forget", "--mine", "--space", "discord:123", "--json")
+    assert json.loads(forgotten.answers)["links"] == [SNOW.link]
+    assert [(video.space, video.submitter) for video in client.videos[-1:]] == [("local:me", "cli")]
+    refused = run_here(monkeypatch, capsys, "forget")
+    assert (refused.status, refused.answers.strip()) == (1, translate(Msg.WHICH_LINK))
+
+
+def test_retrain_of_a_space_is_previewed_run_and_cancelled(
+    running: Settings, client: FakeClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The preview names the command that starts it, and the result the file of the training curves."""
+    space = ("--space", "discord:123")
+    preview = run_here(monkeypatch, capsys, "retrain", *space)
+    assert preview.answers.splitlines()[-1] == "reelseek retrain start --space discord:123"
+    curves = f"{running.data_dir}/blobs/thumbnails/{SNOW.id}.jpg"
+    started = run_here(monkeypatch, capsys, "retrain", "start", *space)
+    assert translate(Msg.PROMOTED, before="50 %", after="60 %", questions=40) in started.answers.replace("\n", " ")
+    assert translate(CliMsg.CURVES, file=curves) in started.answers
+    answers = run_here(monkeypatch, capsys, "retrain", "start", *space, "--json").answers.splitlines()
+    assert json.loads(answers[-1])["picture"] == curves
+    cancelled = run_here(monkeypatch, capsys, "retrain", "cancel", *space)
+    assert cancelled.answers.strip() == translate(Msg.RETRAIN_ENDS)
+    assert {request.caller.space for request in client.requests} == {"discord:123"}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ async def type_text(client: FakeClient, text: str) -> str:
     terminal = Terminal(Console(file=screen, width=100), Console(file=io.StringIO()))
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         keys.send_text(text)
-        await console.chat(client, make_caller(LOCAL_SPACE, "console"), terminal, console.create_prompt())
+        await console.chat(client, make_caller(LOCAL_SPACE, "console"), terminal, console.create_prompt(), "blobs")
     return screen.getvalue()
 
 
