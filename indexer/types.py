@@ -67,6 +67,8 @@ class Video:
     duration_s: float | None = None
     published: str | None = None
     """ISO date."""
+    is_first_of_several: bool = False
+    """Whether its post has more videos."""
 
 
 @dataclass(frozen=True)

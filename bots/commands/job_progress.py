@@ -96,4 +96,6 @@ def _make_link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
         case IndexOutcome.WORDS_ONLY:
             reason = translate(update.code) if update.code else ""
             text = translate(Msg.WORDS_ONLY, title=title, reason=reason).strip()
+    if update.is_first_of_several:
+        text = f"{text} {translate(Msg.FIRST_OF_SEVERAL)}"
     return LinkOutcome(update.link, LinkStatus(update.status), text, update.moments, update.code)

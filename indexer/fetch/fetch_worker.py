@@ -77,8 +77,8 @@ def _fetch(request: InfoDict, progress: ProgressCallback) -> InfoDict:
 def extract_info(ydl: yt_dlp.YoutubeDL, url: str) -> InfoDict:
     """Return the description of one video without downloading it.
 
-    Of a post with several videos it is the first, and `#1` at the end of its title says so. Raises `NoVideoError`,
-    `PlaylistRefusedError` and yt-dlp's errors.
+    Of a post with several videos it is the first, with `is_first_of_several` and `#1` at the end of its title. Raises
+    `NoVideoError`, `PlaylistRefusedError` and yt-dlp's errors.
     """
     info: InfoDict = ydl.extract_info(url, download=False)
     if info.get("_type", "video") not in ("playlist", "multi_video"):
@@ -89,8 +89,11 @@ def extract_info(ydl: yt_dlp.YoutubeDL, url: str) -> InfoDict:
     if len(entries) > 1 and not is_video_address(canonicalize(url).url):
         raise PlaylistRefusedError(f"more than one video at {url}")
     first: InfoDict = ydl.process_ie_result(entries[0], download=False)
+    if len(entries) == 1:
+        return first
     title = first.get("title") or info.get("title") or ""
-    return first if len(entries) == 1 or title.endswith("#1") else first | {"title": f"{title} #1".strip()}
+    numbered = title if title.endswith("#1") else f"{title} #1".strip()
+    return first | {"title": numbered, "is_first_of_several": True}
 
 
 def find_other_address(link: str, info: InfoDict) -> str | None:

@@ -133,6 +133,7 @@ def _parse_response(link: Link, folder: Path, response: Mapping[str, Any]) -> Fe
             response["description"],
             response["duration_s"],
             response["published"],
+            response["is_first_of_several"],
         ),
         media=locate(response["media"]),
         thumbnail=locate(response["thumbnail"]),

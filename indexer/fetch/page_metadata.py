@@ -39,6 +39,7 @@ def build_response(info: InfoDict, request: InfoDict) -> InfoDict:
         "description": _clean_text(info.get("description"), _MAX_DESCRIPTION_CHARS),
         "duration_s": info.get("duration"),
         "published": _read_date(info),
+        "is_first_of_several": info.get("is_first_of_several", False),
         "chapters": [
             astuple(
                 Caption(chapter["start_time"], chapter["end_time"], _clean_text(chapter["title"], _MAX_TITLE_CHARS))

@@ -178,5 +178,6 @@ def _list_indexed_values(video: Video, moments: Sequence[Moment], words_only_cod
         "moments": len(moments),
         "duration_s": video.duration_s,
         "published": video.published,
+        "is_first_of_several": video.is_first_of_several,
         "thumbnail": moments[0].thumbnail if moments else None,
     }

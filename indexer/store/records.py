@@ -56,6 +56,8 @@ class VideoRecord:
     """ISO date."""
     thumbnail: str | None = None
     """Key in the blob store."""
+    is_first_of_several: bool = False
+    """Whether its post has more videos, which are not in the library."""
 
 
 @dataclass(frozen=True)

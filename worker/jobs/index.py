@@ -222,4 +222,5 @@ def describe_indexed(record: VideoRecord) -> Indexed:
         status=IndexOutcome.WORDS_ONLY if record.status == IndexStatus.WORDS_ONLY else IndexOutcome.INDEXED,
         code=ErrorCode(record.code) if record.code else None,
         moments=record.moments,
+        is_first_of_several=record.is_first_of_several,
     )

@@ -39,6 +39,8 @@ class Indexed(WireModel):
     code: ErrorCode | None = None
     """The reason if only the words could be indexed."""
     moments: int
+    is_first_of_several: bool = False
+    """Whether its post has more videos."""
 
 
 class Joined(WireModel):

@@ -69,6 +69,14 @@ async def test_words_only_video_counts_as_added_and_says_why(caller: Caller) -> 
     assert translate(ErrorCode.BLOCKED) in outcome.text
 
 
+async def test_first_video_of_a_post_with_several_says_so(caller: Caller) -> None:
+    link = "https://x.com/i/status/1"
+    client = FakeClient(sites={link: FakeVideo(link, "Take #1", ("ships",), is_first_of_several=True)})
+    outcome = (await collect(library.index(client, caller, [link])))[-1]
+    assert isinstance(outcome, LinkOutcome)
+    assert outcome.text == "Added “Take #1”. That post has several videos; this is the first."
+
+
 async def test_index_without_links_is_refused_without_a_request(client: FakeClient, caller: Caller) -> None:
     assert not (await collect_sentence(library.index(client, caller, []))).ok
     assert client.requests == []

@@ -214,6 +214,7 @@ class FakeClient:
             status=IndexOutcome.WORDS_ONLY if video.words_only else IndexOutcome.INDEXED,
             code=ErrorCode.BLOCKED if video.words_only else None,
             moments=len(video.moments),
+            is_first_of_several=video.is_first_of_several,
         )
 
     async def thumbnail(self, key: str) -> bytes:

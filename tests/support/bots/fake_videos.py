@@ -30,6 +30,7 @@ class FakeVideo:
     message_id: str | None = None
     waiting: bool = False
     """Submitted, but not indexed yet."""
+    is_first_of_several: bool = False
 
     @property
     def id(self) -> str:
