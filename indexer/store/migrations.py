@@ -14,7 +14,7 @@ from indexer.errors import NewerStoreError
 from indexer.generation_id import is_moment_collection
 from indexer.lexical import document_words
 from indexer.store.records import RECORDS, SCHEMA
-from indexer.vectors.vector_store import Filter, Payload, StoredPoint, VectorStore
+from indexer.vectors.vector_store import Filter, Payload, PointVectors, StoredPoint, VectorStore
 
 SCHEMA_ALIAS: Final = "schema_"
 """Followed by a version: alias of the records, once all payloads have this version."""
@@ -81,7 +81,7 @@ def _write_words(vectors: VectorStore, collection: str, points: Sequence[StoredP
     """Compute the sparse vector of each text again. Texts in ASCII have the same one as before."""
     texts = {point.id: point.payload["words"] for point in points}
     changed = {id: {"words": document_words(text)} for id, text in texts.items() if not text.isascii()}
-    vectors.set_sparse(collection, changed)
+    vectors.set_vectors(collection, {id: PointVectors(sparse=words) for id, words in changed.items()})
 
 
 def _record_changes(payload: Payload) -> dict[str, Any]:

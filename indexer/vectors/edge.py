@@ -26,6 +26,7 @@ from indexer.vectors.vector_store import (
     Match,
     NewPoint,
     Payload,
+    PointVectors,
     ScoredPoint,
     SparseWords,
     StoredPoint,
@@ -34,6 +35,8 @@ from indexer.vectors.vector_store import (
 from indexer.vectors.write_deadline import begin_write
 
 SCROLL_PAGE = 1000
+CONFIG_FILE = "edge_config.json"
+"""Of the engine, in a collection's folder."""
 
 FLUSH_EVERY_S = 1.0
 """Minimum time between two flushes to the disk, which take about 10 ms each.
@@ -113,6 +116,12 @@ class EdgeVectorStore:
         with self._lock:
             return tuple(sorted(self._shards))
 
+    def dense_sizes(self, collection: str) -> dict[str, int]:
+        with self._lock, _translate_errors():
+            self._shard(collection)
+            config = json.loads((self._folder / collection / CONFIG_FILE).read_text())
+        return {name: vector["size"] for name, vector in config.get("vectors", {}).items()}
+
     def drop(self, collection: str) -> None:
         with self._lock:
             shard = self._shards.pop(collection, None)
@@ -178,13 +187,15 @@ class EdgeVectorStore:
     def upsert(self, collection: str, points: Sequence[NewPoint]) -> None:
         self._write(collection, qe.UpdateOperation.upsert_points([_to_point(point) for point in points]))
 
-    def set_sparse(self, collection: str, vectors: Mapping[str, Mapping[str, SparseWords]]) -> None:
-        points = [
-            qe.PointVectors(id, {name: _to_sparse(words) for name, words in each.items()})
-            for id, each in vectors.items()
-        ]
-        if points:
-            self._write(collection, qe.UpdateOperation.update_vectors(points))
+    def set_vectors(self, collection: str, vectors: Mapping[str, PointVectors]) -> None:
+        with self._lock:
+            existing = {stored.id for stored in self.retrieve(collection, list(vectors), ())}
+            points = [qe.PointVectors(id, _to_vectors(each)) for id, each in vectors.items() if id in existing]
+            if points:
+                self._write(collection, qe.UpdateOperation.update_vectors(points))
+
+    def delete_vectors(self, collection: str, where: Filter, names: Sequence[str]) -> None:
+        self._write(collection, qe.UpdateOperation.delete_vectors_by_filter(_to_filter(where), list(names)))
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         self._write(collection, qe.UpdateOperation.set_payload_by_filter(_to_filter(where), dict(payload)))
@@ -283,9 +294,12 @@ def _build_config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeCon
 
 
 def _to_point(point: NewPoint) -> qe.Point:
+    return qe.Point(point.id, _to_vectors(point), dict(point.payload))
+
+
+def _to_vectors(point: NewPoint | PointVectors) -> dict[str, Any]:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
-    vectors |= {name: _to_sparse(words) for name, words in point.sparse.items()}
-    return qe.Point(point.id, vectors, dict(point.payload))
+    return vectors | {name: _to_sparse(words) for name, words in point.sparse.items()}
 
 
 def _to_sparse(words: SparseWords) -> qe.SparseVector:

@@ -17,6 +17,7 @@ from indexer.vectors.vector_store import (
     Match,
     NewPoint,
     Payload,
+    PointVectors,
     ScoredPoint,
     SparseWords,
     StoredPoint,
@@ -27,7 +28,7 @@ from indexer.vectors.write_deadline import begin_write
 TIMEOUT_S = 30
 SNAPSHOT_TIMEOUT_S = 3600
 SCROLL_PAGE = 1000
-CONFLICT, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR = 409, 408, 429, 500
+NOT_FOUND, REQUEST_TIMEOUT, CONFLICT, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 408, 409, 429, 500
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,6 +86,10 @@ class QdrantVectorStore:
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted(each.name for each in _call(self._client.get_collections).collections))
 
+    def dense_sizes(self, collection: str) -> dict[str, int]:
+        vectors = _call(self._client.get_collection, collection).config.params.vectors
+        return {name: each.size for name, each in vectors.items()} if isinstance(vectors, dict) else {}
+
     def drop(self, collection: str) -> None:
         _call(self._client.delete_collection, collection)
 
@@ -108,14 +113,28 @@ class QdrantVectorStore:
             begin_write()
             _call(self._client.upsert, collection, [_to_point(point) for point in points], wait=True)
 
-    def set_sparse(self, collection: str, vectors: Mapping[str, Mapping[str, SparseWords]]) -> None:
-        points = [
-            models.PointVectors(id=id, vector={name: _to_sparse(words) for name, words in each.items()})
-            for id, each in vectors.items()
-        ]
-        if points:
-            begin_write()
-            _call(self._client.update_vectors, collection, points, wait=True)
+    def set_vectors(self, collection: str, vectors: Mapping[str, PointVectors]) -> None:
+        if not vectors:
+            return
+        begin_write()
+        while existing := {stored.id for stored in self.retrieve(collection, list(vectors), ())}:
+            points = [
+                models.PointVectors(id=id, vector=_to_vectors(each)) for id, each in vectors.items() if id in existing
+            ]
+            try:
+                _retry_once(self._client.update_vectors, collection, points, wait=True)
+            except UnexpectedResponse as error:
+                # A point was deleted meanwhile, of which the server tells by this status.
+                if error.status_code != NOT_FOUND:
+                    raise _translate_error(error) from error
+            except ResponseHandlingException as error:
+                raise _translate_error(error) from error
+            else:
+                return
+
+    def delete_vectors(self, collection: str, where: Filter, names: Sequence[str]) -> None:
+        begin_write()
+        _call(self._client.delete_vectors, collection, list(names), _to_filter(where), wait=True)
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         begin_write()
@@ -219,9 +238,12 @@ def _translate_error(error: Exception) -> IndexerError:
 
 
 def _to_point(point: NewPoint) -> models.PointStruct:
+    return models.PointStruct(id=point.id, vector=_to_vectors(point), payload=dict(point.payload))
+
+
+def _to_vectors(point: NewPoint | PointVectors) -> dict[str, Any]:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
-    vectors |= {name: _to_sparse(words) for name, words in point.sparse.items()}
-    return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
+    return vectors | {name: _to_sparse(words) for name, words in point.sparse.items()}
 
 
 def _to_sparse(words: SparseWords) -> models.SparseVector:

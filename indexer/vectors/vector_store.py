@@ -39,6 +39,14 @@ class NewPoint:
 
 
 @dataclass(frozen=True)
+class PointVectors:
+    """Some of a point's vectors, by name."""
+
+    dense: Mapping[str, Vector] = field(default_factory=dict)
+    sparse: Mapping[str, SparseWords] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StoredPoint:
     """A point as it was read back; `dense` is empty unless the vectors were requested."""
 
@@ -98,6 +106,10 @@ class VectorStore(Protocol):
         """Return the sorted names of all collections."""
         ...
 
+    def dense_sizes(self, collection: str) -> dict[str, int]:
+        """Return the sizes of a collection's dense vectors by name."""
+        ...
+
     def drop(self, collection: str) -> None:
         """Delete a collection, if it exists."""
         ...
@@ -122,8 +134,12 @@ class VectorStore(Protocol):
         """Store whole points; a point with the same id is replaced."""
         ...
 
-    def set_sparse(self, collection: str, vectors: Mapping[str, Mapping[str, SparseWords]]) -> None:
-        """Replace these sparse vectors of existing points: id of the point to its vectors by name."""
+    def set_vectors(self, collection: str, vectors: Mapping[str, PointVectors]) -> None:
+        """Set only these vectors of existing points, by the points' ids. Ids without a point are skipped."""
+        ...
+
+    def delete_vectors(self, collection: str, where: Filter, names: Sequence[str]) -> None:
+        """Delete the vectors of these names of all points that match."""
         ...
 
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:

@@ -19,7 +19,7 @@ from indexer.store.records import (
     submission_id,
 )
 from indexer.store.stores import Stores, open_stores
-from indexer.vectors.vector_store import Filter, NewPoint, SparseWords, VectorQuery, VectorStore
+from indexer.vectors.vector_store import Filter, NewPoint, PointVectors, SparseWords, VectorQuery, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
@@ -135,7 +135,7 @@ def test_words_of_schema_2_are_found_in_every_spelling(
     old = SparseWords((1,), (1.0,)) if words != "goal" else document_words("goal")
     [moment] = moment_ids("goal")
     vector_store.set_payload(FAKE.collection_name, Filter(ids=(moment,)), {"words": words})
-    vector_store.set_sparse(FAKE.collection_name, {moment: {"words": old}})
+    vector_store.set_vectors(FAKE.collection_name, {moment: PointVectors(sparse={"words": old})})
     open_stores(vector_store)
     [found] = vector_store.nearest(FAKE.collection_name, [VectorQuery("words", query_words(query), 5)])
     assert [scored.id for scored in found] == [moment]

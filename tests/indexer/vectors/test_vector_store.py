@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from indexer.errors import IndexerError
-from indexer.vectors.vector_store import Filter, NewPoint, SparseWords, VectorQuery, VectorStore
+from indexer.vectors.vector_store import Filter, NewPoint, PointVectors, SparseWords, VectorQuery, VectorStore
 from tests.support.indexer.fakes import VECTOR_SIZE, OpenVectorStore, random_vector
 from tests.support.indexer.vector_points import ensure_things, make_thing, point_id, scroll_numbers, store_things
 
@@ -115,20 +115,45 @@ def test_sparse_score_is_weight_times_idf(vector_store: VectorStore) -> None:
     assert [scored.score for scored in found[1:]] == pytest.approx([1.5 * common] * 3, rel=1e-4)
 
 
-def test_set_sparse_replaces_a_vector_and_nothing_else(vector_store: VectorStore) -> None:
-    """The payload, the other vectors and the other points stay."""
+def test_set_vectors_replaces_these_vectors_and_nothing_else(vector_store: VectorStore) -> None:
+    """The payload, the other vectors and the other points stay. No point is created."""
     ensure_things(vector_store)
     old, new = SparseWords((1,), (1.0,)), SparseWords((2, 3), (1.0, 1.0))
     points = [make_thing(n, spaces=["a"]) for n in range(3)]
     vector_store.upsert("things", [replace(point, sparse={"words": old}) for point in points])
-    vector_store.set_sparse("things", {point_id(n): {"words": new} for n in (0, 2)})
-    vector_store.set_sparse("things", {})
+    vector_store.set_vectors("things", {point_id(n): PointVectors(sparse={"words": new}) for n in (9, 0, 2)})
+    vector_store.set_vectors("things", {point_id(9): PointVectors(sparse={"words": new})})
+    vector_store.set_vectors("things", {})
     queries = [VectorQuery("words", each, 10, Filter({"spaces": "a"}), ("n",)) for each in (old, new)]
     found = [{scored.payload["n"] for scored in answer} for answer in vector_store.nearest("things", queries)]
     assert found == [{1}, {0, 2}]
     stored = vector_store.retrieve("things", [point_id(0)], with_vectors=True)[0]
     assert stored.payload == points[0].payload
     np.testing.assert_allclose(stored.dense["frame"], points[0].dense["frame"], atol=1e-6)
+    assert vector_store.count("things", Filter()) == 3
+
+
+def test_dense_vector_is_added_replaced_and_deleted(vector_store: VectorStore) -> None:
+    """A point that lacks it is not found by it. The other vectors stay."""
+    vector_store.ensure("things", {"frame": VECTOR_SIZE, "sound": 4}, (), ("spaces",), tenant="spaces")
+    vector_store.upsert("things", [make_thing(n) for n in range(2)])
+    query = VectorQuery("sound", random_vector("hiss", 4), 5)
+    assert vector_store.nearest("things", [query]) == [[]]
+    for sound in ("bark", "hiss"):
+        vector_store.set_vectors("things", {point_id(1): PointVectors({"sound": random_vector(sound, 4)})})
+    [[found]] = vector_store.nearest("things", [query])
+    assert (found.id, found.score) == (point_id(1), pytest.approx(1, abs=1e-5))
+    vector_store.delete_vectors("things", Filter(ids=(point_id(0), point_id(1))), ("sound",))
+    assert vector_store.nearest("things", [query]) == [[]]
+    assert set(vector_store.retrieve("things", [point_id(1)], with_vectors=True)[0].dense) == {"frame"}
+
+
+def test_dense_sizes_are_read_back(open_vector_store: OpenVectorStore) -> None:
+    """Also after the store was opened again."""
+    open_vector_store().ensure("things", {"frame": 8, "sound": 4}, ("words",), ("spaces",), tenant="spaces")
+    open_vector_store().ensure("records", {}, (), ("kind",), tenant="kind")
+    assert open_vector_store().dense_sizes("things") == {"frame": 8, "sound": 4}
+    assert open_vector_store().dense_sizes("records") == {}
 
 
 def test_nearest_finds_only_points_with_that_vector(vector_store: VectorStore) -> None:
