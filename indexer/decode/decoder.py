@@ -64,6 +64,6 @@ class PyAvDecoder:
             duration_s=result["duration_s"],
             frames=tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in result["frames"]),
             cuts_s=tuple(result["cuts_s"]),
-            speech=tuple(Caption(*each) for each in result["speech"]),
-            chapters=tuple(Caption(*each) for each in result["chapters"]),
+            speech=tuple(Caption(*each[:3]) for each in result["speech"]),
+            chapters=tuple(Caption(*each[:3]) for each in result["chapters"]),
         )

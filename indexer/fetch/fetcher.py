@@ -42,6 +42,8 @@ class YtDlpFetcher:
     stopping: Event | None = None
     make_headers: Callable[[str], Mapping[str, str]] = lambda address: {}
     """Returns the headers that authorize the download of a canonical address. Raises `FetchError`."""
+    sign: Callable[[str], str] = lambda address: address
+    """Returns an address to fetch with a valid signature, if it needs one. Raises `FetchError`."""
 
     def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
         """Download a link's metadata and its smallest sufficient file into `folder`.
@@ -57,7 +59,7 @@ class YtDlpFetcher:
         progress(IndexStage.FETCH, 0.0)
         limits = ResourceLimits(self.timeout_s, self.memory_limit_bytes, self.max_bytes + _FILE_LIMIT_MARGIN_BYTES)
         headers = dict(self.make_headers(canonical.url))
-        request = self._build_request(canonical.fetch_url, folder) | {"headers": headers}
+        request = self._build_request(self.sign(canonical.fetch_url), folder) | {"headers": headers}
         try:
             response = self._run(
                 "indexer.fetch.fetch_worker", request, limits, folder, lambda share: progress(IndexStage.FETCH, share)
@@ -137,7 +139,7 @@ def _parse_response(link: Link, folder: Path, response: Mapping[str, Any]) -> Fe
         ),
         media=locate(response["media"]),
         thumbnail=locate(response["thumbnail"]),
-        speech=tuple(Caption(*each) for each in response["speech"]),
-        chapters=tuple(Caption(*each) for each in response["chapters"]),
+        speech=tuple(Caption(*each[:3]) for each in response["speech"]),
+        chapters=tuple(Caption(*each[:3]) for each in response["chapters"]),
         media_error_code=response["media_error_code"],
     )
