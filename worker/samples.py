@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.starter.artifacts import default_artifacts_dir, find_samples
+from model.packages import default_artifacts_dir
+from model.starter.samples import find_samples
 from worker.settings import Settings
 
 

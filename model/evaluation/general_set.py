@@ -2,7 +2,7 @@
 
 It is independent of what a space's videos are about. An installation has no photographs of everyday scenes to
 test with, and none may be distributed with it. Every installation does have the sample clips of
-`model.starter.artifacts`, pinned by hash. The captions are ours, four per clip in three languages
+`model.starter.samples`, pinned by hash. The captions are ours, four per clip in three languages
 (`runs/general.tsv`). The set also contains simple generated drawings of a coloured shape, with captions from
 a template: they show whether the words for colours and shapes keep their meaning, and they are distractors
 for the clips. The set is therefore the same everywhere and never grows.
@@ -26,8 +26,9 @@ from PIL import Image, ImageDraw
 
 from model.data.pairs import Pair
 from model.data.video_frames import extract_frames
+from model.packages import default_artifacts_dir
 from model.presets import PRESETS
-from model.starter.artifacts import default_artifacts_dir, find_samples
+from model.starter.samples import find_samples
 
 SENTENCES_FILE = Path(__file__).parents[1] / "runs" / "general.tsv"
 _SIDE = 224

@@ -25,8 +25,8 @@ from torch.nn import functional
 from model.encoders.openvino_runtime import openvino
 from model.encoders.openvino_runtime import opset15 as ops
 from model.errors import ArtifactsMissingError
+from model.packages import fetch_command
 from model.ports import Vector
-from model.starter.artifacts import fetch_command
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection, PreTrainedModel

@@ -8,7 +8,8 @@ import pytest
 
 from bots.commands.client import Client
 from model.errors import ArtifactsMissingError
-from model.starter.artifacts import default_artifacts_dir, find_tower
+from model.packages import default_artifacts_dir
+from model.starter.artifacts import find_tower
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import FakeVideo
 from worker.client import relay

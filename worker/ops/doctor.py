@@ -72,7 +72,8 @@ def _check_data_folder(settings: Settings) -> DoctorCheck:
 def _check_model(settings: Settings) -> DoctorCheck:
     from model.errors import ArtifactsMissingError
     from model.evaluation.published import read_published_figures
-    from model.starter.artifacts import fetch_command, find_tower
+    from model.packages import fetch_command
+    from model.starter.artifacts import find_tower
 
     name, figures = DoctorCheckName.MODEL, read_published_figures(settings.preset)
     if settings.preset != "starter":
@@ -88,7 +89,8 @@ def _check_model(settings: Settings) -> DoctorCheck:
 
 
 def _check_samples(settings: Settings) -> DoctorCheck:
-    from model.starter.artifacts import fetch_command, find_samples
+    from model.packages import fetch_command
+    from model.starter.samples import find_samples
 
     name, artifacts_dir = DoctorCheckName.SAMPLES, _artifacts_dir(settings)
     if count := len(find_samples(artifacts_dir)):
@@ -97,7 +99,7 @@ def _check_samples(settings: Settings) -> DoctorCheck:
 
 
 def _artifacts_dir(settings: Settings) -> Path:
-    from model.starter.artifacts import default_artifacts_dir
+    from model.packages import default_artifacts_dir
 
     return settings.parts_dir or default_artifacts_dir()
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from model import packages
 from model.errors import ArtifactsMissingError
-from model.starter import artifacts
-from model.starter.artifacts import SAMPLES, Package
+from model.packages import Package
+from model.starter import artifacts, samples
+from model.starter.samples import SAMPLES
 
 METADATA = "Metadata-Version: 2.1\nName: clips\nVersion: 1.0\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -40,7 +42,7 @@ def sha256(data: bytes) -> str:
 
 def test_download_checks_hash_of_pinned_wheel(wheel: Path) -> None:
     """The file is deleted when the block ends."""
-    with artifacts.download(Package("clips", "1.0", sha256(wheel.read_bytes()))) as file:
+    with packages.download(Package("clips", "1.0", sha256(wheel.read_bytes()))) as file:
         assert file.read_bytes() == wheel.read_bytes()
     assert not file.exists()
 
@@ -51,7 +53,7 @@ def test_missing_package_is_reported_in_one_line(wheel: Path) -> None:
         pytest.raises(
             ArtifactsMissingError, match=r"clips==2\.0.*check the package index.*same command again"
         ) as caught,
-        artifacts.download(Package("clips", "2.0", "0" * 64)),
+        packages.download(Package("clips", "2.0", "0" * 64)),
     ):
         pass
     assert "\n" not in str(caught.value)
@@ -60,17 +62,17 @@ def test_missing_package_is_reported_in_one_line(wheel: Path) -> None:
 def test_package_with_wrong_hash_is_refused(wheel: Path) -> None:
     with (
         pytest.raises(ArtifactsMissingError, match=r"clips==1\.0 is not the file.*hash differs.*update Reelseek"),
-        artifacts.download(Package("clips", "1.0", "0" * 64)),
+        packages.download(Package("clips", "1.0", "0" * 64)),
     ):
         pass
 
 
 def test_member_with_wrong_hash_is_refused(wheel: Path) -> None:
     package = Package("clips", "1.0", sha256(wheel.read_bytes()))
-    data = artifacts.read_member(wheel, package, "clips/a.mp4", sha256(b"moving pictures"))
+    data = packages.read_member(wheel, package, "clips/a.mp4", sha256(b"moving pictures"))
     assert data == b"moving pictures"
     with pytest.raises(ArtifactsMissingError, match=r"clips/a\.mp4 of clips==1\.0"):
-        artifacts.read_member(wheel, package, "clips/a.mp4", sha256(b"other"))
+        packages.read_member(wheel, package, "clips/a.mp4", sha256(b"other"))
 
 
 def test_missing_artifacts_error_contains_fetch_command(tmp_path: Path) -> None:
@@ -79,9 +81,9 @@ def test_missing_artifacts_error_contains_fetch_command(tmp_path: Path) -> None:
         ArtifactsMissingError, match=re.escape(f"run `python -m model.starter.artifacts --into {tmp_path}`.")
     ):
         artifacts.find_tower(tmp_path)
-    assert artifacts.fetch_command(artifacts.default_artifacts_dir()) == "python -m model.starter.artifacts"
-    assert artifacts.fetch_command(Path("/my artifacts")).endswith(" --into '/my artifacts'")
-    assert artifacts.find_samples(tmp_path) == []
+    assert packages.fetch_command(packages.default_artifacts_dir()) == "python -m model.starter.artifacts"
+    assert packages.fetch_command(Path("/my artifacts")).endswith(" --into '/my artifacts'")
+    assert samples.find_samples(tmp_path) == []
 
 
 def test_command_without_index_fails_without_leftovers(

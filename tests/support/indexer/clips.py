@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from indexer.types import Picture
-from model.starter.artifacts import default_artifacts_dir, find_samples
+from model.packages import default_artifacts_dir
+from model.starter.samples import find_samples
 from tests.support.servers.site import Site
 
 COLOURS = {"red": (210, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 200)}
