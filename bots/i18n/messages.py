@@ -142,7 +142,6 @@ class Msg(StrEnum):
     ALREADY = "“{title}” is already in the library."
     WORDS_ONLY = "Added “{title}” with its title and description only. {reason}"
     FIRST_OF_SEVERAL = "That post has several videos; this is the first."
-    FIRST_OF_SEVERAL = "That post has several videos; this is the first."
     FORGOTTEN_ONE = "Removed: {link}"
     FORGOTTEN = "Removed {count} videos."
     STATUS = "{videos}, {moments}. Model: {preset}. {waiting}"
