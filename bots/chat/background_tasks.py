@@ -6,7 +6,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+import structlog
+
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 QUIET_S: Final = 0.01
 MAX_WAIT_S: Final = 1.0
@@ -46,6 +50,19 @@ class AcknowledgementGate:
         with suppress(TimeoutError):
             async with asyncio.timeout(MAX_WAIT_S):
                 await self._open.wait()
+
+
+async def run_periodically(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Run `work` at once and then every `every_s` seconds, until this is cancelled.
+
+    A failure is logged, and `work` runs again the next time.
+    """
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("periodic_work.failed")
+        await asyncio.sleep(every_s)
 
 
 async def _return_at_once(_task: asyncio.Task[Any]) -> None: ...

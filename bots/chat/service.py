@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from bots.chat.background_tasks import AcknowledgementGate
+from bots.chat.background_tasks import AcknowledgementGate, run_periodically
 from bots.chat.progress import is_interim, throttle_progress
 from bots.chat.requests import ChatRequest, RequestTakenError
 from bots.chat.single_flight import SingleFlight
@@ -224,12 +224,14 @@ class ChatService:
 
     async def _recover_periodically(self, platform: str, responder: Responder) -> None:
         async with asyncio.TaskGroup() as group:
-            while True:
+
+            async def recover_stale() -> None:
                 with suppress(CallFailedError):
                     for request in await self.stores.requests.claim_stale(platform):
                         log.info("request.recovered", request=request.id, command=request.command)
                         group.create_task(self._recover(request, responder))
-                await asyncio.sleep(self.recovery_interval_s)
+
+            await run_periodically(recover_stale, self.recovery_interval_s)
 
     async def _recover(self, request: ChatRequest, responder: Responder) -> None:
         if request.command in COMMANDS and COMMANDS[request.command].not_repeatable:

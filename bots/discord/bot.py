@@ -9,7 +9,7 @@ import aiohttp
 import discord
 import structlog
 
-from bots.chat.background_tasks import BackgroundTasks
+from bots.chat.background_tasks import BackgroundTasks, run_periodically
 from bots.chat.proxy import find_proxy
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
@@ -67,7 +67,7 @@ class Bot(discord.AutoShardedClient):
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(*buttons.COMPONENTS)
-        self._tasks.start(self._retry_unloaded_guilds())
+        self._tasks.start(run_periodically(self._retry_unloaded_guilds, self._retry_interval_s))
         await self.tree.set_translator(commands.CatalogTranslator())
         try:
             await self.tree.sync()
@@ -124,10 +124,8 @@ class Bot(discord.AutoShardedClient):
 
     async def _retry_unloaded_guilds(self) -> None:
         await self.wait_until_ready()
-        while True:
-            for guild_id in list(self.watched.unloaded_guilds):
-                await self.load_watched_channels(guild_id)
-            await asyncio.sleep(self._retry_interval_s)
+        for guild_id in list(self.watched.unloaded_guilds):
+            await self.load_watched_channels(guild_id)
 
     async def on_message(self, message: discord.Message) -> None:
         if message.author.bot or not self.watched.is_watched(message.guild, message.channel):

@@ -231,7 +231,7 @@ class SlackResponder:
     async def _share(self, web: AsyncWebClient, request: ChatRequest, shared: Shared) -> None:
         """Post a shared card as plain text, whose link Slack unfurls."""
         place = request.place
-        text = render_shared(shared, request.caller.display_name)
+        text = render_shared(shared, request.caller.name)
         payload: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": True, "unfurl_media": True}
         payload |= _get_thread(place)
         try:
@@ -283,7 +283,7 @@ def _add_request_header(request: ChatRequest, message: SlackMessage) -> SlackMes
     command = COMMANDS.get(request.command)
     is_typed = command is not None and Surface.CHAT in command.surfaces
     text = request.args.get("words") or (f"{COMMAND} {request.command}" if is_typed else "…")
-    header = blocks.context(f"{request.caller.display_name}: {text}")
+    header = blocks.context(f"{request.caller.name}: {text}")
     return SlackMessage(message.text, [header, *message.blocks])
 
 

@@ -1,9 +1,10 @@
-"""Published retrieval figures of the presets. Importing this module loads no model."""
+"""Published figures of the presets, of Reelseek's and of the models' authors. Importing this module loads no model."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 
@@ -16,12 +17,48 @@ class PublishedFigures:
     first: Mapping[str, float]
     among_five: Mapping[str, float]
 
-    def __str__(self) -> str:
-        each = (f"{name} {self.first[name]:.0%} and {self.among_five[name]:.0%}" for name in self.first)
-        return f"finds the right one of {self.clips} clips first, and among the first five: {', '.join(each)}"
-
 
 def read_published_figures(preset: str) -> PublishedFigures | None:
     """Return the figures of a preset, or None if it was not measured."""
     file = _WEIGHTS / f"{preset}.toml"
     return PublishedFigures(**tomllib.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+
+
+@dataclass(frozen=True)
+class AuthorsFigure:
+    """A figure that the authors of a model published. Figures of different measures cannot be compared."""
+
+    measure: str
+    share: float
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.share:.1%} ({self.source})"
+
+
+_CLIP, _XCLIP = "arXiv:2103.00020, table 11", "arXiv:2208.02816, model card"
+AUTHORS_FIGURES: Mapping[str, tuple[AuthorsFigure, ...]] = MappingProxyType(
+    {
+        "base": (
+            AuthorsFigure("ImageNet zero-shot", 0.632, _CLIP),
+            AuthorsFigure("Kinetics-400 top-1", 0.804, _XCLIP),
+        ),
+        "large": (
+            AuthorsFigure("ImageNet zero-shot", 0.753, _CLIP),
+            AuthorsFigure("Kinetics-400 top-1", 0.871, _XCLIP),
+        ),
+        "multilingual": (
+            AuthorsFigure("COCO text to picture R@1", 0.521, "google-research/big_vision, README_siglip2.md"),
+            AuthorsFigure("ImageNet zero-shot", 0.782, "google-research/big_vision, README_siglip2.md"),
+        ),
+        "chinese": (AuthorsFigure("MUGE text to picture R@1", 0.521, "OFA-Sys/Chinese-CLIP, Results.md"),),
+    }
+)
+"""By preset: none of them is a figure of search in videos, which only `reelseek evaluate` tells."""
+
+
+def list_figures(preset: str) -> list[str]:
+    """Return all figures of a preset, each with its source."""
+    own = read_published_figures(preset)
+    authors = [str(figure) for figure in AUTHORS_FIGURES.get(preset, ())]
+    return [f"{own} (docs/starter-model.md)", *authors] if own else authors

@@ -6,7 +6,6 @@ read. Requests and answers are the same as over the queues; a job's updates are 
 
 import asyncio
 import json
-import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import TypeAdapter
 
+from indexer.atomic_write import write_atomically
 from worker.ops.logs import bind_correlation_id, current_correlation_id
 from worker.protocol.base import CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
@@ -104,7 +104,8 @@ async def serve_relay(client: RelayedClient, settings: Settings) -> AsyncIterato
     await site.start()
     address = _address_file(settings)
     try:
-        _write_private(address, json.dumps({"port": runner.addresses[0][1], "key": key}))
+        owner = {"port": runner.addresses[0][1], "key": key}
+        write_atomically(address, json.dumps(owner).encode(), mode=0o600)
         yield
     finally:
         address.unlink(missing_ok=True)
@@ -176,12 +177,3 @@ async def connect_relay(settings: Settings) -> AsyncIterator[RelayClient]:
 
 def _address_file(settings: Settings) -> Path:
     return settings.data_dir / "owner.json"
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file atomically, readable by this user only."""
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)

@@ -95,7 +95,7 @@ def _make_followed_list(spaces: SpaceStore, caller: Caller, link: str) -> Follow
         at=now.isoformat(),
         due_at=(now + LOOK_EVERY).isoformat(),
         private_channel=caller.private_channel if is_closed else None,
-        user_name=caller.display_name or None,
+        user_name=caller.display_name,
     )
 
 

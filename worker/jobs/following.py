@@ -149,7 +149,7 @@ class LookJob:
         caller = Caller(
             space=followed.space,
             user_id=followed.user_id,
-            display_name=followed.user_name or "",
+            display_name=followed.user_name,
             private_channel=followed.private_channel,
             is_admin=True,
         )

@@ -4,11 +4,14 @@ A frontend sends a `Request` and gets that request's answer. A submitted link or
 frontend follows the updates (`worker.protocol.updates`) of the job's id.
 """
 
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from worker.protocol.error_codes import ErrorCode
+
+SPACE_NAME: Final = r"discord:[0-9]{1,20}|slack:[A-Z][A-Z0-9]{0,20}|local:[A-Za-z0-9_-]{1,64}"
+"""Pattern of the whole name of a space that an operator can name."""
 
 
 class WireModel(BaseModel):
@@ -26,12 +29,17 @@ class Caller(WireModel):
     space: str = Field(pattern=r"^(discord|slack|local):[\w-]+$")
     user_id: str
     """The platform's id, because names change."""
-    display_name: str = ""
-    """Name of the user as other members of the space see it."""
+    display_name: str | None = None
+    """Name of the user as other members of the space see it. None if it is not known."""
     private_channel: str | None = Field(default=None, pattern=r"^[\w-]+$")
     """Id of the private channel that the request comes from. None: the whole space can read the channel."""
     is_admin: bool = False
     """Checked with the platform at each request."""
+
+    @property
+    def name(self) -> str:
+        """Return the name to show for the user, or the platform's id if it is not known."""
+        return self.display_name or self.user_id
 
     @property
     def scopes(self) -> tuple[str, ...]:

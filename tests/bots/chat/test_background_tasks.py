@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from bots.chat.background_tasks import AcknowledgementGate, BackgroundTasks, running_tasks
+from bots.chat.background_tasks import AcknowledgementGate, BackgroundTasks, run_periodically, running_tasks
 from bots.chat.single_flight import SingleFlight
 
 
@@ -118,3 +118,20 @@ async def test_single_flight_raises_the_failure_for_every_caller() -> None:
     assert [type(result) for result in results] == [ValueError, ValueError]
     with pytest.raises(ValueError, match="no answer"):
         await flight.run("key", fail)
+
+
+async def test_periodic_work_runs_again_after_a_failure() -> None:
+    """One failure does not end the recovery of requests, or of watched channels, for as long as the bot runs."""
+    runs = 0
+    done = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ValueError("unexpected")
+        done.set()
+
+    async with running_tasks() as tasks:
+        tasks.start(run_periodically(work, every_s=0))
+        await asyncio.wait_for(done.wait(), 10)
