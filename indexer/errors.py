@@ -90,6 +90,12 @@ class SlackFileError(FetchError):
     code = "slack_file"
 
 
+class DiscordFileError(FetchError):
+    """A file that was uploaded to Discord, and whose address has expired."""
+
+    code = "discord_file"
+
+
 class TooLongError(FetchError):
     code = "too_long"
 

@@ -104,14 +104,14 @@ def test_stores_are_unreachable_from_outside() -> None:
 
 
 FETCHING_SERVICES = {"index", "index-gpu"}
-"""They read videos that people upload to Slack, with the bot token of the workspace."""
+"""They read videos that people upload to Discord and Slack, with the token of the bot."""
 
 
 def test_tokens_are_only_in_containers_that_use_them() -> None:
     for name, service in OUR_SERVICES.items():
         tokens = {key for key in service["environment"] if re.match("REELSEEK_(DISCORD|SLACK)_.*(TOKEN|SECRET)", key)}
         if name in FETCHING_SERVICES:
-            assert tokens == {"REELSEEK_SLACK_BOT_TOKEN"}
+            assert tokens == {"REELSEEK_DISCORD_TOKEN", "REELSEEK_SLACK_BOT_TOKEN"}
         else:
             assert all(token.startswith(f"REELSEEK_{name.upper()}_") for token in tokens)
 

@@ -13,6 +13,7 @@ from indexer.ingest.ingest import IngestPipeline
 from indexer.sandbox.guard import SsrfGuard
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import VectorStore
+from worker.discord_files import sign_address
 from worker.job_leases import JobLeases
 from worker.jobs.cleanup import SpaceRemoval, VideoRemoval
 from worker.jobs.following import LookJob, LookQueue
@@ -138,6 +139,7 @@ class Services:
             proxy=settings.fetch_proxy,
             stopping=self.stopping,
             make_headers=partial(make_headers, settings),
+            sign=partial(sign_address, settings),
         )
 
     def make_ingest_pipeline(self) -> IngestPipeline:

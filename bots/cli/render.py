@@ -182,7 +182,7 @@ def _render_results(results: r.Results) -> RenderableType:
         cell = Group(
             Line(card.title, style="bold"),
             Line(" · ".join(filter(None, about)), style="dim"),
-            Line(card.moment_link, style="blue"),
+            Line(card.note, style="yellow") if card.note else Line(card.moment_link, style="blue"),
         )
         table.add_row(str(number), card.time, cell)
     shown = Group(Line(translate(Msg.WEAK), style="yellow"), table) if results.weak else table

@@ -116,6 +116,8 @@ class Card:
     words_only: bool = False
     message_id: str | None = None
     """The chat message that contained the link."""
+    note: str | None = None
+    """What to know before the link is opened."""
 
 
 @dataclass(frozen=True)

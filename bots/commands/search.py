@@ -24,6 +24,7 @@ from bots.i18n.translate import clean_text, format_span, translate
 from text.queries import clean_query, has_words
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
+from worker.protocol.links import strip_signature
 from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, VoteKind
 
 ResultAction: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
@@ -172,6 +173,7 @@ def _make_card(hit: Hit) -> Card:
         more=hit.more,
         thumbnail=hit.thumbnail,
         words_only=hit.words_only,
+        note=translate(Msg.ONLY_IN_DISCORD) if strip_signature(hit.moment_link) else None,
     )
 
 

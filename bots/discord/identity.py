@@ -14,11 +14,6 @@ def space_of_guild(guild_id: int) -> str:
     return f"{PLATFORM}:{guild_id}"
 
 
-def guild_of_space(space: str) -> int:
-    """Return the guild of a space."""
-    return int(space.removeprefix(f"{PLATFORM}:"))
-
-
 def caller_from_interaction(interaction: discord.Interaction) -> Caller:
     """Return who used a command, button or menu. Discord has computed the permissions itself."""
     assert interaction.guild_id is not None  # noqa: S101  # the commands exist in guilds only

@@ -13,7 +13,7 @@ from bots.chat.progress import is_interim
 from bots.chat.requests import ChatRequest
 from bots.commands.client import Client
 from bots.commands.replies import IndexingProgress, LinkOutcome, Reply, Results, Shared, TextReply, is_success
-from bots.discord import identity, render
+from bots.discord import render
 from bots.discord.attachments import AttachmentSigner
 from bots.discord.render import RenderedMessage
 
@@ -50,7 +50,7 @@ class DiscordResponder:
         """Deliver a reply. Raises discord.py's errors if Discord refuses it."""
         if "mode" not in request.place:  # a request without a recipient
             return
-        reply = await self.signer.sign_reply(reply, identity.guild_of_space(request.caller.space))
+        reply = await self.signer.sign_reply(reply, request.caller.space)
         if request.place["mode"] == ReplyMode.UNDER_MESSAGE:
             await self._show_under_message(request, reply)
             return

@@ -29,6 +29,10 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
         "Reelseek can't open that Slack file. Upload it in a channel of this workspace, or ask your Reelseek "
         "administrator to set the Slack bot token for the workers, too."
     ),
+    ErrorCode.DISCORD_FILE: (
+        "The address of that Discord upload has expired. Send it again, or ask your Reelseek administrator to set the "
+        "Discord token for the workers, too."
+    ),
     ErrorCode.NO_VIDEO: "No video was found on that page. Send a link to the video itself.",
     ErrorCode.TOO_LONG: "That video is too long to add here. Send a shorter one.",
     ErrorCode.TOO_LARGE: "That video file is too large to add here. Send a smaller one.",
@@ -152,6 +156,7 @@ class Msg(StrEnum):
     WORDS = "the words “{snippet}”"
     WORDS_FIT = "the words match"
     LIKED = "liked here for “{question}”"
+    ONLY_IN_DISCORD = "Discord opens this upload only from its message there."
     ADDED_BY = "added by {who}"
     ADDED_BY_ON = "added by {who}, {date}"
     MORE_INSIDE = "{count} more inside"

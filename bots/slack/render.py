@@ -145,7 +145,7 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
     file_id = file_ids.get(card.thumbnail or "")
     accessory = blocks.picture(file_id, _make_alt_text(card)) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
-    about = " · ".join(filter(None, [card.time, card.length, *card.why, more]))
+    about = " · ".join(filter(None, [card.time, card.length, *card.why, more, card.note]))
     buttons = [
         _make_result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
         _make_result_button(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
@@ -153,7 +153,7 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
         _make_result_button(f"👎 {translate(Msg.BAD)}", token, "down", number),
         _make_result_button(f"📣 {translate(Msg.SHARE)}", token, "share", number),
     ]
-    if len(card.moment_link) <= blocks.MAX_URL_CHARS:
+    if len(card.moment_link) <= blocks.MAX_URL_CHARS and card.note is None:
         action_id, value = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
         buttons.insert(0, blocks.button(f"▶ {translate(Msg.OPEN)}", action_id, value, url=card.moment_link))
     origin = blocks.rich(blocks.words(f"{format_origin(card.submitter)}, "), blocks.day(card.submitted_at))

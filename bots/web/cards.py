@@ -35,6 +35,8 @@ MAX_PLAYED_BYTES: Final = 300_000_000
 
 PLAYED_SUFFIXES: Final = (".mp4", ".m4v", ".webm", ".mov", ".ogv", ".mkv")
 YOUTUBE_HOSTS: Final = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
+SIGN_IN_HOSTS: Final = ("cdn.discordapp.com", "files.slack.com")
+"""Their files open only for those who are signed in, or with a signature."""
 _MARKDOWN: Final = re.compile(r"[!-/:-@\[-`{-~]")
 
 
@@ -42,6 +44,8 @@ def playable_source(link: str) -> str | Path | None:
     """Return what `st.video` can play of a link, or None if only the video's own site can play it."""
     parts = urlsplit(link)
     is_video_file = parts.path.lower().endswith(PLAYED_SUFFIXES)
+    if parts.hostname in SIGN_IN_HOSTS:
+        return None
     if parts.scheme == "file" and is_video_file:
         path = Path(unquote(parts.path))
         return path if path.is_file() and path.stat().st_size <= MAX_PLAYED_BYTES else None
@@ -139,9 +143,10 @@ def escape_markdown(text: str) -> str:
 def _draw_text_lines(card: Card, time: str | None) -> str:
     about = " · ".join(escape(part) for part in (time, _format_origin(card)) if part)
     why = "".join(f"<span>{escape(reason)}</span>" for reason in card.why)
+    note = f'<div class="rs-quiet">{escape(card.note)}</div>' if card.note else ""
     return (
         f'<div class="rs-title" title="{escape(card.title)}">{escape(card.title)}</div>'
-        f'<div class="rs-about">{about}</div><div class="rs-why">{why}</div>'
+        f'<div class="rs-about">{about}</div><div class="rs-why">{why}</div>{note}'
     )
 
 

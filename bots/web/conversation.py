@@ -107,7 +107,7 @@ def _show_play_button(session: Session, key: str, card: r.Card, is_playing: bool
             on_click=_open_player,
             args=(session, key, card, queries),
         )
-    if (is_playing or not is_playable) and cards.is_web_link(card.moment_link):
+    if (is_playing or not is_playable) and cards.is_web_link(card.moment_link) and not card.note:
         st.link_button(
             translate(Msg.OPEN),
             card.moment_link,

@@ -1,8 +1,11 @@
 """Handler of searches."""
 
 from base64 import b64decode, b64encode
+from dataclasses import replace
 
+from indexer.hits import Hit
 from indexer.images import read_query_picture
+from indexer.link.attachments import link_to_message
 from indexer.search.query import SearchQuery
 from indexer.search.search import find_moments
 from indexer.store.moments import MomentStore
@@ -46,11 +49,17 @@ def find(
         )
         page = find_moments(moments, submissions, models.get_available(caller.space), query, metrics.time_search_stage)
     return SearchResults(
-        hits=page.hits,
+        hits=tuple(_open_in_chat(hit, caller.space) for hit in page.hits),
         next_offset=page.next_offset,
         weak=page.is_weak and not request.offset,
         picture=thumbnail,
     )
+
+
+def _open_in_chat(hit: Hit, space: str) -> Hit:
+    """Return a hit that opens at the message of its upload, if it is one whose address opens with a signature only."""
+    link = link_to_message(hit.link, space, hit.message_id)
+    return replace(hit, moment_link=link) if link else hit
 
 
 def _decode_picture(encoded: str | None) -> tuple[Picture | None, str | None]:

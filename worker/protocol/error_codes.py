@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     NO_VIDEO = "no_video"
     SLACK_FILE = "slack_file"
+    DISCORD_FILE = "discord_file"
     TOO_LONG = "too_long"
     TOO_LARGE = "too_large"
     LIVE_STREAM = "live_stream"

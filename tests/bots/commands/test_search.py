@@ -34,6 +34,18 @@ async def test_find_returns_cards_with_time_link_reason_and_submitter(client: Fa
     )
 
 
+@pytest.mark.parametrize(
+    ("link", "is_noted"),
+    [("https://cdn.discordapp.com/attachments/1/2/a.mp4", True), ("https://a.example/b.mp4", False)],
+)
+async def test_card_of_an_upload_that_needs_a_signature_says_where_it_opens(
+    caller: Caller, link: str, is_noted: bool
+) -> None:
+    """A link to the message replaces the address in Discord's own spaces, so only other spaces need the note."""
+    [card] = await collect_cards(commands.find(FakeClient(videos=[FakeVideo(link, "A", ("dog",))]), caller, "dog"))
+    assert (card.note == translate(Msg.ONLY_IN_DISCORD)) is is_noted
+
+
 async def test_find_splits_queries_on_commas_of_any_keyboard(client: FakeClient, caller: Caller) -> None:
     cards = await collect_cards(commands.find(client, caller, " cat ,ball，ships、 "))
     assert {card.title for card in cards} == {SNOW.title, GOAL.title, TALK.title}

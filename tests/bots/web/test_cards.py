@@ -25,6 +25,8 @@ def test_video_files_and_youtube_play_in_the_page(link: str) -> None:
     [
         "https://vimeo.com/1",
         "https://youtube.com.evil.example/x",
+        "https://cdn.discordapp.com/attachments/1/2/a.mp4",
+        "https://files.slack.com/files-pri/T1-F1/a.mp4",
         "javascript:alert(1)//a.mp4",
         "/etc/a.mp4",
         "data:a.mp4",

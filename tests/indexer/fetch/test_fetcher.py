@@ -251,6 +251,14 @@ def test_fetch_worker_loads_no_heavy_module() -> None:
 # ---- files that need a token ----
 
 
+def test_fetch_downloads_the_address_that_was_signed_for_it(fetch: Fetch, site: Site, clip: bytes) -> None:
+    """The signature of the link that was sent may have expired; the video keeps its address."""
+    link, signed = site.url("/private.mp4"), site.put("/signed.mp4", clip, kind="video/mp4")
+    result = fetch(link, sign={link: signed}.__getitem__)
+    assert result.media is not None
+    assert result.video.link == link
+
+
 def test_fetch_sends_the_headers_that_authorize_a_download(fetch: Fetch, site: Site, clip: bytes) -> None:
     async def serve(request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != "Bearer secret":

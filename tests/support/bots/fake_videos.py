@@ -8,6 +8,7 @@ from PIL import Image
 
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus, LibraryEntry
+from worker.protocol.links import link_to_message
 from worker.protocol.models import Generation
 from worker.protocol.search import Hit, MatchKind, MatchReason
 
@@ -62,7 +63,7 @@ def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
     kind = MatchKind.WORDS if video.words_only else MatchKind.LOOKS
     return Hit(
         link=video.link,
-        moment_link=f"{video.link}#t={6 * number}",
+        moment_link=link_to_message(video.link, video.space, video.message_id) or f"{video.link}#t={6 * number}",
         title=video.title,
         start_s=6 * number,
         end_s=6 * number + 6,

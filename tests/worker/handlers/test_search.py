@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from indexer.errors import NotAPictureError
+from indexer.vectors.vector_store import Filter
 from tests.support.worker.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB
-from tests.support.worker.services import add_video, handle
+from tests.support.worker.services import FAKE, add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
@@ -47,6 +48,23 @@ def test_hit_names_submitter_by_display_name(services: Services) -> None:
     [hit] = handle(services, Find(caller=BOB, queries=("goal",))).hits
     assert hit.submitter == "Ann"
     assert handle(services, ListLibrary(caller=BOB)).entries[0].submitter == "Ann"
+
+
+@pytest.mark.parametrize(
+    ("space", "link"),
+    [
+        ("discord:7", "https://discord.com/channels/7/1/99"),
+        ("slack:T1", "https://cdn.discordapp.com/attachments/1/2/goal.mp4"),
+    ],
+)
+def test_hit_of_a_discord_upload_opens_its_message(services: Services, space: str, link: str) -> None:
+    """Without a signature, its address opens nothing."""
+    caller = ANN.model_copy(update={"space": space})
+    add_video(services, "goal", caller, message_id="99")
+    upload = {"link": "https://cdn.discordapp.com/attachments/1/2/goal.mp4"}
+    services.vectors.set_payload(FAKE.collection_name, Filter(), upload)
+    [hit] = handle(services, Find(caller=caller, queries=("goal",))).hits
+    assert hit.moment_link == link
 
 
 @pytest.mark.parametrize("words", ["", " ", "...", "<@123>", "<:doge:123>", "\u200b", "||"])
