@@ -4,13 +4,19 @@ from enum import StrEnum
 
 
 class IndexStage(StrEnum):
-    """Stages of indexing one video, in order; the first is before its job runs."""
+    """Stages of indexing one video, in order; the first is before its job runs, the last three are its enrich job's."""
 
     WAITING = "waiting"
     FETCH = "fetch"
     DECODE = "decode"
     EMBED = "embed"
     STORE = "store"
+    LISTEN = "listen"
+    """Recognition of speech."""
+    READ = "read"
+    """Recognition of text on the screen."""
+    TAG = "tag"
+    """Recognition of sounds."""
 
 
 class SearchStage(StrEnum):
