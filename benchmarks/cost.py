@@ -35,7 +35,8 @@ from indexer.store.records import NewSubmission
 from indexer.store.stores import open_stores
 from indexer.types import Moment, Video
 from indexer.vectors.qdrant_server import QdrantVectorStore
-from worker.model_cache import load_preset, train_preset
+from tests.support.indexer.fakes import FakeEncoder
+from worker.model_loading import load_preset, train_preset
 from worker.queue.app import make_app
 from worker.services import Services
 from worker.settings import Settings
@@ -131,7 +132,7 @@ def measure_store(binary: Path, folder: Path, moments: int) -> None:
     with run_qdrant(binary, folder) as (process, url):
         empty = process.memory_info().rss
         stores, generation = open_stores(QdrantVectorStore(url)), GenerationId("cost")
-        stores.generations.create(generation, 512, None)
+        stores.generations.create(generation, FakeEncoder(frame_size=512, motion_size=None, meaning_size=512))
         for number in track(range(0, moments, MOMENTS_PER_VIDEO), description="moments"):
             id = str(uuid4())
             link = f"https://video.example.org/watch/{id}"

@@ -61,7 +61,7 @@ def random_unit_vector(rng: np.random.Generator, size: int) -> Vector:
 def fill(stores: Stores, encoder: Encoder, moments: int) -> None:
     rng = np.random.default_rng(0)
     generation = GenerationId.parse(encoder.generation)
-    stores.generations.create(generation, encoder.frame_size, encoder.motion_size)
+    stores.generations.create(generation, encoder)
     for number in range(moments // MOMENTS_PER_VIDEO):
         video = Video(
             str(uuid.uuid5(uuid.NAMESPACE_URL, str(number))), f"https://videos.example/{number}", f"v{number}"

@@ -157,7 +157,7 @@ def store_adapter(settings: Settings, adapter: Path) -> None:
         at = datetime.now(UTC).isoformat()
         generation = GenerationId.parse(encoder.generation)
         services.stores.generations.put_record(GenerationRecord(generation, settings.preset, at, prefix))
-        services.stores.generations.create(generation, encoder.frame_size, encoder.motion_size)
+        services.stores.generations.create(generation, encoder)
 
 
 async def main(folder: Path, with_votes: bool, noise: float | None) -> None:

@@ -104,7 +104,7 @@ def make_synthetic(moments: int, queries: int) -> Synthetic:
 
 def fill(vectors: VectorStore, data: Synthetic) -> Stores:
     stores = open_stores(vectors)
-    stores.generations.create(GENERATION, SIZE, SIZE)
+    stores.generations.create(GENERATION, data)
     for space, video, moments in track(data.videos, description="store"):
         submission = NewSubmission(video.id, video.link, video.link, space, "ann", datetime.now(UTC))
         stores.submissions.submit(submission)

@@ -8,7 +8,9 @@ LIVE_ALIAS: Final = "moments"
 PREVIOUS_ALIAS: Final = "before"
 """Alias of the moments that were searched before, kept for a rollback."""
 
-_COLLECTION_PREFIX: Final = "moments_"
+_COLLECTION_PREFIX: Final = "moments4_"
+"""With the schema in which the names of the vectors changed last: no server can add one to a collection."""
+_OLD_COLLECTION_PREFIX: Final = "moments_"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class GenerationId:
     def __str__(self) -> str:
         return _make_scoped_name(self.name, self.space)
 
+    @classmethod
+    def of_old_collection(cls, collection: str) -> "GenerationId":
+        """Return the generation whose moments a collection of an earlier schema holds."""
+        return cls.parse(collection.removeprefix(_OLD_COLLECTION_PREFIX))
+
     @property
     def collection_name(self) -> str:
         """Name of the collection that holds the generation's moments."""
@@ -46,6 +53,11 @@ class GenerationId:
 def is_moment_collection(collection: str) -> bool:
     """Tell collections of moments from the collection of records, and from other applications' collections."""
     return collection.startswith(_COLLECTION_PREFIX)
+
+
+def is_old_moment_collection(collection: str) -> bool:
+    """Tell collections of moments of earlier schemas from others."""
+    return collection.startswith(_OLD_COLLECTION_PREFIX)
 
 
 def alias_name(alias: str, space: str | None) -> str:

@@ -34,11 +34,8 @@ class TextVectors(Protocol):
     def motion(self) -> Vector | None: ...
 
 
-class Encoder(Protocol):
-    """Encoder of texts, pictures and clips as unit vectors of one generation."""
-
-    @property
-    def generation(self) -> str: ...
+class VectorSizes(Protocol):
+    """Dimensions of the vectors of one generation."""
 
     @property
     def frame_size(self) -> int: ...
@@ -49,7 +46,16 @@ class Encoder(Protocol):
         ...
 
     @property
-    def meaning_size(self) -> int: ...
+    def meaning_size(self) -> int:
+        """Dimensions of the vectors of texts and of sounds."""
+        ...
+
+
+class Encoder(VectorSizes, Protocol):
+    """Encoder of texts, pictures and clips as unit vectors of one generation."""
+
+    @property
+    def generation(self) -> str: ...
 
     def encode_texts(self, texts: Sequence[str]) -> Sequence[TextVectors]:
         """Return the vectors of queries."""

@@ -126,6 +126,8 @@ class Moment:
     """Title, description and speech of this range, for lexical search."""
     frame: Vector | None
     motion: Vector | None = None
+    meaning: Vector | None = None
+    """Of its words; None if it has none."""
     frames: tuple[str, ...] = ()
     """Keys of its frames in the blob store, in time order. A new generation re-embeds the moment from them.
     """

@@ -1,6 +1,6 @@
 """Ingest pipeline of one link: fetch, decode, cut into moments, embed, store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from indexer.blobs import BlobStore, video_prefix
 from indexer.generation_id import GenerationId
 from indexer.images import read_frame
 from indexer.ingest.embedding import MomentVectors, embed_moments
+from indexer.ingest.evidence import embed_meanings, join_texts
 from indexer.ingest.segmentation import Segment, cut_into_segments, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, StageProgressCallback
 from indexer.stages import IndexStage
@@ -15,7 +16,7 @@ from indexer.store.generations import GenerationStore
 from indexer.store.publishing import MomentPublisher
 from indexer.store.records import VideoRecord
 from indexer.store.videos import VideoStore
-from indexer.types import Caption, DecodeResult, FetchResult, Moment, SampledFrame, Video
+from indexer.types import Caption, DecodeResult, FetchResult, Moment, SampledFrame, Vector, Video
 
 MAX_SOURCE_CHARS = 4000
 """Maximum text of one source in one moment. Times of captions can span the whole video, which is many
@@ -50,7 +51,7 @@ class IngestPipeline:
             fetched, speech=fetched.speech or decoded.speech, chapters=fetched.chapters or decoded.chapters
         )
         generation = GenerationId.parse(self.encoder.generation)
-        self.generations.create(generation, self.encoder.frame_size, self.encoder.motion_size)
+        self.generations.create(generation, self.encoder)
         moments = list(self._create_moments(video, fetched, decoded, progress))
         progress(IndexStage.STORE, 0.0)
         self.blobs.delete_prefix(video_prefix(video.id), keep={key for moment in moments for key in moment.frames})
@@ -79,21 +80,31 @@ class IngestPipeline:
     ) -> Iterator[Moment]:
         """Yield the moments of a video, in time order, and store their frames."""
         if not decoded.frames:
-            yield _create_text_moment(video)
+            [meaning] = embed_meanings(self.encoder, [join_texts((video.title, video.description))])
+            yield _create_text_moment(video, meaning)
             return
         segments = cut_into_segments(decoded)
         pictures = ([read_frame(frame.path.read_bytes()) for frame in segment.frames] for segment in segments)
         done = 0
         progress(IndexStage.EMBED, 0.0)
         for batch in embed_moments(self.encoder, pictures):
-            for segment, vectors in zip(segments[done : done + len(batch)], batch, strict=True):
-                yield self._create_moment(video, fetched, segment, vectors)
+            in_batch = segments[done : done + len(batch)]
+            texts = [collect_text(video, fetched, segment) for segment in in_batch]
+            meanings = embed_meanings(self.encoder, [join_texts((video.title, *each.values())) for each in texts])
+            for moment in zip(in_batch, batch, texts, meanings, strict=True):
+                yield self._create_moment(video, *moment)
             done += len(batch)
             progress(IndexStage.EMBED, done / len(segments))
 
-    def _create_moment(self, video: Video, fetched: FetchResult, segment: Segment, vectors: MomentVectors) -> Moment:
+    def _create_moment(
+        self,
+        video: Video,
+        segment: Segment,
+        vectors: MomentVectors,
+        text_by_source: Mapping[str, str],
+        meaning: Vector | None,
+    ) -> Moment:
         keys = self._store_frames(video, segment.frames)
-        text_by_source = collect_text(video, fetched, segment)
         return Moment(
             id=moment_id(video.id, segment.start_s),
             video_id=video.id,
@@ -103,6 +114,7 @@ class IngestPipeline:
             words="\n".join((video.title, *text_by_source.values())).strip(),
             frame=vectors.frame,
             motion=vectors.motion,
+            meaning=meaning,
             frames=tuple(keys),
             text_by_source=text_by_source,
         )
@@ -129,7 +141,7 @@ def _overlaps(caption: Caption, segment: Segment) -> bool:
     return caption.start_s < segment.end_s and caption.end_s > segment.start_s
 
 
-def _create_text_moment(video: Video) -> Moment:
+def _create_text_moment(video: Video, meaning: Vector | None) -> Moment:
     """Return the only moment of a video without pictures, with title and description."""
     return Moment(
         id=moment_id(video.id, 0.0),
@@ -139,5 +151,6 @@ def _create_text_moment(video: Video) -> Moment:
         thumbnail=None,
         words=f"{video.title}\n{video.description}".strip(),
         frame=None,
+        meaning=meaning,
         text_by_source={"description": video.description} if video.description else {},
     )

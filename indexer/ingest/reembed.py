@@ -9,6 +9,7 @@ from indexer.errors import CorruptFileError
 from indexer.generation_id import GenerationId
 from indexer.images import read_frame
 from indexer.ingest.embedding import MomentVectors, embed_moments
+from indexer.ingest.evidence import embed_evidence
 from indexer.ports import Encoder
 from indexer.store.generations import GenerationStore
 from indexer.store.moments import MomentStore
@@ -31,7 +32,7 @@ def reembed_missing(
     to stop.
     """
     generation = GenerationId.parse(encoder.generation)
-    generations.create(generation, encoder.frame_size, encoder.motion_size)
+    generations.create(generation, encoder)
     missing = reembedding.videos_missing_from(generation)
     for done, video_id in enumerate(missing):
         progress(done, len(missing))
@@ -46,11 +47,13 @@ def reembed_video(
     generation = GenerationId.parse(encoder.generation)
     stored = moments.of_video(video_id, other_than=generation)
     pictures = (_read_pictures(blobs, moment.payload) for moment in stored)
-    vectors = [_vectors_by_name(each) for batch in embed_moments(encoder, pictures) for each in batch]
+    looks = [_vectors_by_name(each) for batch in embed_moments(encoder, pictures) for each in batch]
+    evidence = embed_evidence(encoder, [moment.payload for moment in stored])
+    vectors = [{**each, **other} for each, other in zip(looks, evidence, strict=True)]
     reembedding.put_reembedded(video_id, generation, list(zip(stored, vectors, strict=True)))
 
 
-def _vectors_by_name(vectors: MomentVectors) -> Mapping[str, Vector]:
+def _vectors_by_name(vectors: MomentVectors) -> dict[str, Vector]:
     named = {"frame": vectors.frame, "motion": vectors.motion}
     return {name: vector for name, vector in named.items() if vector is not None}
 

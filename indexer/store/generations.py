@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from indexer.generation_id import LIVE_ALIAS, PREVIOUS_ALIAS, GenerationId, alias_name, is_moment_collection
+from indexer.ports import VectorSizes
 from indexer.store.records import RECORDS, GenerationRecord, RetrainRecord, from_payload, to_payload
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
@@ -69,10 +70,11 @@ class GenerationStore:
         """Return the generations that single spaces search now."""
         return [each for each in self.list_stored() if each.space and self.get_live(each.space) == each]
 
-    def create(self, generation: GenerationId, frame_size: int, motion_size: int | None) -> None:
+    def create(self, generation: GenerationId, sizes: VectorSizes) -> None:
         """Create a generation's collection. The first one is searched from now on; others wait for `switch_to`."""
-        sizes = {"frame": frame_size} | ({"motion": motion_size} if motion_size else {})
-        self._vectors.ensure(generation.collection_name, sizes, ("words",), INDEXED_KEYS, tenant="spaces")
+        dense = {"frame": sizes.frame_size, "meaning": sizes.meaning_size, "sound": sizes.meaning_size}
+        dense |= {"motion": sizes.motion_size} if sizes.motion_size else {}
+        self._vectors.ensure(generation.collection_name, dense, ("words",), INDEXED_KEYS, tenant="spaces")
         if self.get_live() is None:
             self.switch_to(generation)
 

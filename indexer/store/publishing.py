@@ -144,7 +144,7 @@ def read_scopes(vectors: VectorStore, video_id: str) -> tuple[str, ...]:
 
 def moment_point(moment: Moment, video: Video, generation: GenerationId, words_only_code: str | None) -> NewPoint:
     """Return an unpublished moment as a point to store."""
-    dense = {"frame": moment.frame, "motion": moment.motion}
+    dense = {"frame": moment.frame, "motion": moment.motion, "meaning": moment.meaning}
     return NewPoint(
         moment.id,
         {

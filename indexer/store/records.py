@@ -15,7 +15,7 @@ from indexer.generation_id import GenerationId
 
 RECORDS: Final = "records"
 """Name of the collection that holds all records."""
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Version of the payloads, written into each."""
 
 Scopes: TypeAlias = str | tuple[str, ...]

@@ -14,7 +14,6 @@ from indexer.store.stores import Stores, open_stores
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import VectorStore
 from tests.support.indexer.fakes import (
-    VECTOR_SIZE,
     FakeEncoder,
     index_video,
     make_video,
@@ -280,13 +279,13 @@ def test_search_in_an_empty_library_finds_nothing(vector_store: VectorStore) -> 
 def test_search_by_an_encoder_that_is_not_live_is_refused(stores: Stores) -> None:
     """The live and the previous generation can be searched, each by its own encoder."""
     index_video(stores, A, "goal", "dog")
-    stores.generations.create(NEXT, VECTOR_SIZE, None)
+    stores.generations.create(NEXT, NEXT_ENCODER)
     with pytest.raises(GenerationMismatchError):
         search_library(stores, A, "dog", encoder=NEXT_ENCODER)
     stores.generations.switch_to(NEXT)
     assert search_library(stores, A, "dog").hits
     assert search_library(stores, A, "dog", encoder=NEXT_ENCODER).hits == ()
-    stores.generations.create(THIRD, VECTOR_SIZE, None)
+    stores.generations.create(THIRD, NEXT_ENCODER)
     stores.generations.switch_to(THIRD)
     with pytest.raises(GenerationMismatchError):
         search_library(stores, A, "dog")

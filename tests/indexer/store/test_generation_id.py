@@ -11,7 +11,7 @@ from indexer.generation_id import LIVE_ALIAS, GenerationId, alias_name, space_sl
 def test_generation_id_is_read_back_from_its_names(generation: GenerationId, text: str) -> None:
     """The text and the collection's name contain no colon, which Qdrant does not allow."""
     assert str(generation) == text
-    assert generation.collection_name == f"moments_{text}"
+    assert generation.collection_name == f"moments4_{text}"
     assert GenerationId.parse(text) == GenerationId.of_collection(generation.collection_name) == generation
 
 

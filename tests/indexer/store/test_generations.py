@@ -15,7 +15,6 @@ from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
-    VECTOR_SIZE,
     FakeEncoder,
     OpenVectorStore,
     make_moments,
@@ -211,7 +210,7 @@ def test_delete_of_space_deletes_its_collections_and_aliases(
 def test_new_generation_is_searched_only_after_the_switch(stores: Stores, blobs: BlobStore) -> None:
     """The first generation is live at once."""
     later = GenerationId("later")
-    stores.generations.create(later, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(later, FakeEncoder())
     assert (stores.generations.get_live(), stores.generations.get_previous()) == (FAKE, None)
     stores.generations.switch_to(later)
     assert (stores.generations.get_live(), stores.generations.get_previous()) == (later, FAKE)
@@ -220,7 +219,7 @@ def test_new_generation_is_searched_only_after_the_switch(stores: Stores, blobs:
 def test_only_the_last_two_generations_are_kept(stores: Stores, vector_store: VectorStore) -> None:
     """Older ones are deleted."""
     for name in ("next", "third"):
-        stores.generations.create(GenerationId(name), VECTOR_SIZE, VECTOR_SIZE)
+        stores.generations.create(GenerationId(name), FakeEncoder())
         stores.generations.switch_to(GenerationId(name))
     stores.generations.delete_unused()
-    assert vector_store.collections() == ("moments_next", "moments_third", "records")
+    assert vector_store.collections() == ("moments4_next", "moments4_third", "records")

@@ -1,13 +1,17 @@
 """Libraries that earlier versions have written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from indexer.errors import NewerStoreError
-from indexer.generation_id import GenerationId
+from indexer.errors import NewerStoreError, StoreUnavailableError
+from indexer.generation_id import GenerationId, space_slug
 from indexer.lexical import document_words, query_words
+from indexer.store.publishing import moment_point
 from indexer.store.records import (
     RECORDS,
     SCHEMA,
@@ -19,16 +23,21 @@ from indexer.store.records import (
     submission_id,
 )
 from indexer.store.stores import Stores, open_stores
+from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import Filter, NewPoint, PointVectors, SparseWords, VectorQuery, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
+    WRITES,
+    FakeEncoder,
+    InterruptedVectorStore,
     OpenVectorStore,
     index_video,
     make_moments,
     make_video,
     moment_ids,
     open_library,
+    raise_store_unavailable,
     search_library,
     submit_video,
     video_id,
@@ -37,6 +46,8 @@ from tests.support.indexer.fakes import (
 A, CHANNEL, B = "discord:1", "discord:1/55", "slack:2"
 AT = "2026-01-01T12:00:00+00:00"
 OWN = GenerationId("next", A)
+OLD = "moments_fake"
+"""Collection of `FAKE` up to schema 3."""
 GOAL, SECRET, LEAVING, BROKEN = (video_id(name) for name in ("goal", "secret", "leaving", "broken"))
 
 SCHEMA_2_KEYS = ("kind", "space", "scope", "video_id", "person", "message", "status", "leaving")
@@ -99,8 +110,8 @@ def write_schema_2(vector_store: VectorStore) -> None:
     vector_store.point_alias("schema_2", RECORDS)
     keys = ("spaces", "video_id", "open")
     sizes = {"frame": VECTOR_SIZE, "motion": VECTOR_SIZE}
-    vector_store.ensure(FAKE.collection_name, sizes, ("words",), keys, tenant="spaces")
-    vector_store.point_alias("moments", FAKE.collection_name)
+    vector_store.ensure(OLD, sizes, ("words",), keys, tenant="spaces")
+    vector_store.point_alias("moments", OLD)
     for name, spaces in (("goal", [A, B]), ("secret", [CHANNEL])):
         (moment,) = make_moments(make_video(name), name)
         payload = {
@@ -112,7 +123,7 @@ def write_schema_2(vector_store: VectorStore) -> None:
         assert moment.frame is not None
         assert moment.motion is not None
         point = NewPoint(moment.id, payload, {"frame": moment.frame, "motion": moment.motion})
-        vector_store.upsert(FAKE.collection_name, [point])
+        vector_store.upsert(OLD, [point])
 
 
 @pytest.mark.parametrize(
@@ -134,9 +145,9 @@ def test_words_of_schema_2_are_found_in_every_spelling(
     write_schema_2(vector_store)
     old = SparseWords((1,), (1.0,)) if words != "goal" else document_words("goal")
     [moment] = moment_ids("goal")
-    vector_store.set_payload(FAKE.collection_name, Filter(ids=(moment,)), {"words": words})
-    vector_store.set_vectors(FAKE.collection_name, {moment: PointVectors(sparse={"words": old})})
-    open_stores(vector_store)
+    vector_store.set_payload(OLD, Filter(ids=(moment,)), {"words": words})
+    vector_store.set_vectors(OLD, {moment: PointVectors(sparse={"words": old})})
+    open_stores(vector_store, VECTOR_SIZE)
     [found] = vector_store.nearest(FAKE.collection_name, [VectorQuery("words", query_words(query), 5)])
     assert [scored.id for scored in found] == [moment]
 
@@ -161,7 +172,7 @@ def migrated(request: pytest.FixtureRequest, open_vector_store: OpenVectorStore)
     """Open a library of schema 2, and open it again."""
     write_schema_2(open_vector_store())
     for _ in range(request.param):
-        stores = open_stores(open_vector_store())
+        stores = open_stores(open_vector_store(), VECTOR_SIZE)
     return stores
 
 
@@ -219,7 +230,7 @@ def test_schema_2_moments_keep_their_texts(migrated: Stores) -> None:
 def test_migrated_records_contain_no_old_keys(open_vector_store: OpenVectorStore) -> None:
     """Nothing is left under an old name, and absent values are not empty strings."""
     write_schema_2(open_vector_store())
-    open_stores(open_vector_store())
+    open_stores(open_vector_store(), VECTOR_SIZE)
     payloads = [stored.payload for stored in open_vector_store().scroll(RECORDS, Filter())]
     assert {key for each in payloads for key in each} & {
         "person",
@@ -236,7 +247,7 @@ def test_schema_1_submission_belongs_to_the_whole_space(open_vector_store: OpenV
     """It is listed, counted and removed as before, also if the library is opened again."""
     write_schema_1(open_vector_store(), "goal")
     for _ in range(2):
-        stores = open_stores(open_vector_store())
+        stores = open_stores(open_vector_store(), VECTOR_SIZE)
         (row,), total = stores.submissions.list_videos(A, limit=10)
         assert (row.video.title, row.submission.user_id, total) == ("goal", "ann", 1)
         assert stores.submissions.count(A).videos == 1
@@ -246,12 +257,111 @@ def test_schema_1_submission_belongs_to_the_whole_space(open_vector_store: OpenV
 
 def test_schema_1_moments_are_found(open_vector_store: OpenVectorStore) -> None:
     """Their scopes are spaces, as today."""
-    write_schema_1(open_vector_store(), "goal")
     vector_store = open_vector_store()
+    write_schema_1(vector_store, "goal")
+    write_schema_3_moments(vector_store, FAKE, {"goal": [A]})
+    vector_store.point_alias("moments", OLD)
+    vector_store.set_payload(OLD, Filter(), {"schema": 1, "text_by_source": None})
+    stores = open_stores(open_vector_store(), VECTOR_SIZE)
+    assert [hit.title for hit in search_library(stores, A, "goal").hits] == ["goal"]
+
+
+# ---- schema 3: moments without the vectors of meaning and sound ----
+
+
+def write_schema_3_moments(
+    vector_store: VectorStore, generation: GenerationId, spaces_of: Mapping[str, Sequence[str]]
+) -> None:
+    """Write the collection of a generation with two moments of each video."""
+    old = f"moments_{generation}"
+    keys, sizes = ("spaces", "video_id", "open"), {"frame": VECTOR_SIZE, "motion": VECTOR_SIZE}
+    vector_store.ensure(old, sizes, ("words",), keys, tenant="spaces")
+    for name, spaces in spaces_of.items():
+        for moment in make_moments(make_video(name), name, f"{name} again"):
+            point = moment_point(moment, make_video(name), generation, None)
+            published = {**point.payload, "schema": 3, "spaces": spaces, "open": "yes"}
+            dense = {vector: point.dense[vector] for vector in sizes}
+            vector_store.upsert(old, [replace(point, payload=published, dense=dense)])
+
+
+def write_schema_3(vector_store: VectorStore) -> None:
+    """Write a library with a generation of the installation, the one before it, and one of a space."""
     stores = open_library(vector_store)
-    assert stores.publisher.publish_moments(make_video("goal"), make_moments(make_video("goal"), "goal"), FAKE)
-    vector_store.set_payload(FAKE.collection_name, Filter({"video_id": GOAL}), {"schema": 1})
-    assert [hit.title for hit in search_library(open_stores(open_vector_store()), A, "goal").hits] == ["goal"]
+    for name, scopes in SCHEMA_3_VIDEOS.items():
+        for scope in scopes:
+            space, _, channel = scope.partition("/")
+            submit_video(stores, space, name, private_channel=channel or None)
+    for generation in stores.generations.list_stored():
+        vector_store.drop(generation.collection_name)
+    write_schema_3_moments(vector_store, FAKE, SCHEMA_3_VIDEOS)
+    write_schema_3_moments(vector_store, GenerationId("before"), SCHEMA_3_VIDEOS)
+    write_schema_3_moments(vector_store, OWN, {"goal": [A]})
+    for alias, collection in SCHEMA_3_ALIASES.items():
+        vector_store.point_alias(alias, collection)
+    vector_store.set_payload(RECORDS, Filter({"kind": "video"}), {"status": "indexed"})
+    vector_store.set_payload(RECORDS, Filter(), {"schema": 3})
+    vector_store.drop_alias(f"schema_{SCHEMA}")
+    vector_store.point_alias("schema_3", RECORDS)
+
+
+SCHEMA_3_VIDEOS = {"goal": [A, B], "secret": [CHANNEL], "theirs": [B]}
+SCHEMA_3_ALIASES = {"moments": OLD, "before": "moments_before", f"moments@{space_slug(A)}": f"moments_{OWN}"}
+
+
+def assert_schema_3_library_is_complete(stores: Stores, vector_store: VectorStore) -> None:
+    own = search_library(stores, A, "goal", encoder=FakeEncoder(str(OWN)))
+    assert [(hit.title, hit.more) for hit in own.hits] == [("goal", 1)]
+    found = search_library(stores, (B, CHANNEL), "theirs", "secret", "goal")
+    assert {(hit.title, hit.more) for hit in found.hits} == {("goal", 1), ("secret", 1), ("theirs", 1)}
+    assert found.hits[0].score == pytest.approx(1, abs=0.1)
+    assert {hit.title for hit in search_library(stores, B, "secret").hits} == {"goal", "theirs"}
+    assert stores.generations.get_previous() == GenerationId("before")
+    names = [each.collection_name for each in (GenerationId("before"), FAKE, OWN)]
+    assert vector_store.collections() == (*names, RECORDS)
+    assert set(vector_store.aliases()) >= {*SCHEMA_3_ALIASES, f"schema_{SCHEMA}"}
+    for name in names:
+        assert vector_store.dense_sizes(name) == dict.fromkeys(("frame", "motion", "meaning", "sound"), VECTOR_SIZE)
+        assert {stored.payload["schema"] for stored in vector_store.scroll(name, Filter())} == {SCHEMA}
+
+
+def test_schema_3_moments_get_room_for_meaning_and_sound(open_vector_store: OpenVectorStore) -> None:
+    """The same moments are found, also in a space's own generation and after a second start."""
+    write_schema_3(open_vector_store())
+    for _ in range(2):
+        vector_store = open_vector_store()
+        assert_schema_3_library_is_complete(open_stores(vector_store, VECTOR_SIZE), vector_store)
+
+
+ALL_WRITES = (*WRITES, "ensure", "drop", "point_alias")
+
+
+def test_schema_3_migration_is_resumed_after_any_write(tmp_path: Path) -> None:
+    """A process that is killed leaves a library that the next one completes."""
+    nth, is_interrupted = 0, True
+    while is_interrupted:
+        nth += 1
+        vector_store = EdgeVectorStore(tmp_path / str(nth))
+        write_schema_1(vector_store, "goal")
+        write_schema_3_moments(vector_store, FAKE, {"goal": [A]})
+        vector_store.point_alias("moments", OLD)
+        interrupted = InterruptedVectorStore(vector_store, nth, raise_store_unavailable, ALL_WRITES)
+        with suppress(StoreUnavailableError):
+            open_stores(interrupted, VECTOR_SIZE)
+            is_interrupted = False
+        stores = open_stores(vector_store, VECTOR_SIZE)
+        assert [(hit.title, hit.more) for hit in search_library(stores, A, "goal").hits] == [("goal", 1)]
+        assert vector_store.collections() == (FAKE.collection_name, RECORDS)
+        vector_store.close()
+    assert nth > 8
+
+
+def test_video_that_was_removed_is_not_migrated(vector_store: VectorStore) -> None:
+    """Its moments were left by a killed process."""
+    write_schema_3(vector_store)
+    vector_store.delete(RECORDS, Filter({"kind": "submission", "video_id": SECRET}))
+    stores = open_stores(vector_store, VECTOR_SIZE)
+    assert stores.moments.of_video(SECRET) == []
+    assert len(stores.moments.of_video(GOAL)) == 2
 
 
 def test_store_of_a_later_version_is_refused_and_not_changed(open_vector_store: OpenVectorStore) -> None:

@@ -15,7 +15,6 @@ from indexer.store.stores import Stores
 from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
-    VECTOR_SIZE,
     FakeEncoder,
     make_moments,
     make_video,
@@ -81,7 +80,7 @@ def test_frame_that_is_another_moment_s_thumbnail_is_kept(
     for key in (first, still, other):
         blobs.put(key, b"a frame")
     assert stores.publisher.publish_moments(video, moments, FAKE)
-    stores.generations.create(LATER_GENERATION, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(LATER_GENERATION, FakeEncoder())
     reembedded = replace(one, thumbnail=other, frames=(first, still, other))
     vector_store.upsert(
         LATER_GENERATION.collection_name, [moment_point(reembedded, video, LATER_GENERATION, words_only_code=None)]
@@ -119,7 +118,7 @@ def test_later_generation_reembeds_from_the_thumbnail(
         for each in vector_store.scroll(collection, Filter())
         for stored in vector_store.retrieve(collection, [each.id], with_vectors=True)
     }
-    assert vectors == {"goal": {"frame", "motion"}, "dog": set()}
+    assert vectors == {"goal": {"frame", "motion", "meaning"}, "dog": {"meaning"}}
 
 
 def test_old_votes_are_deleted_with_their_queries(stores: Stores, vector_store: VectorStore) -> None:

@@ -12,6 +12,7 @@ from indexer.vectors.vector_store import Filter, VectorQuery, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
     VECTOR_SIZE,
+    FakeEncoder,
     OpenVectorStore,
     embed_text,
     findable_moments,
@@ -166,7 +167,7 @@ def test_remove_by_user_keeps_other_users_and_other_spaces(stores: Stores) -> No
 
 def test_removed_video_is_deleted_from_every_generation(stores: Stores, vector_store: VectorStore) -> None:
     """Generations that are not searched now are no exception."""
-    stores.generations.create(NEXT, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(NEXT, FakeEncoder())
     index_video(stores, A, "goal")
     reembed(stores, "goal", NEXT)
     finish_removals(stores, stores.removals.remove_video(A, GOAL.id))
@@ -192,7 +193,7 @@ def test_orphaned_moments_are_found_and_deleted(stores: Stores, vector_store: Ve
 def test_reembedded_generation_answers_after_the_switch(stores: Stores) -> None:
     """A new generation is filled while the old one is searched, and the switch is one step."""
     index_video(stores, A, "goal")
-    stores.generations.create(NEXT, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(NEXT, FakeEncoder())
     assert stores.generations.get_live() == FAKE
     assert stores.reembedding.videos_missing_from(NEXT) == [GOAL.id]
     reembed(stores, "goal", NEXT)
@@ -208,7 +209,7 @@ def test_reembedded_generation_answers_after_the_switch(stores: Stores) -> None:
 def test_publishing_by_the_previous_generation_lets_the_video_wait(stores: Stores) -> None:
     """A video that was embedded while the generation changed is indexed again."""
     submit_video(stores, A, "goal")
-    stores.generations.create(NEXT, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(NEXT, FakeEncoder())
     stores.generations.switch_to(NEXT)
     with pytest.raises(GenerationMismatchError):
         stores.publisher.publish_moments(GOAL, make_moments(GOAL, "x"), FAKE)
@@ -218,7 +219,7 @@ def test_publishing_by_the_previous_generation_lets_the_video_wait(stores: Store
 def test_reembedding_a_removed_video_stores_nothing(stores: Stores, vector_store: VectorStore) -> None:
     """A video that is removed while another generation embeds it stays removed."""
     index_video(stores, A, "goal")
-    stores.generations.create(NEXT, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(NEXT, FakeEncoder())
     moments = stores.moments.of_video(GOAL.id, other_than=NEXT)
     stores.removals.remove_video(A, GOAL.id)
     reembedded = [(each, {"frame": embed_text("x")}) for each in moments]

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -76,22 +76,28 @@ def _check_port(fake: FakeEncoder) -> Encoder:
     return fake
 
 
+WRITES: Final = ("upsert", "set_payload", "set_vectors", "delete_vectors", "delete")
+"""Methods of a vector store that change points."""
+
+
 class InterruptedVectorStore:
     """A vector store that calls a function before one of its writes, the `nth`."""
 
-    def __init__(self, vector_store: VectorStore, nth: int, interrupt: Callable[[], object]) -> None:
-        self._vector_store, self._writes_left, self._interrupt = vector_store, nth, interrupt
+    def __init__(
+        self, vector_store: VectorStore, nth: int, interrupt: Callable[[], object], writes: Sequence[str] = WRITES
+    ) -> None:
+        self._vector_store, self._writes_left, self._interrupt, self._writes = vector_store, nth, interrupt, writes
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._vector_store, name)
-        return self._count_call(method) if name in ("upsert", "set_payload", "delete") else method
+        return self._count_call(method) if name in self._writes else method
 
     def _count_call(self, method: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: Any) -> object:
+        def call(*args: Any, **kwargs: Any) -> object:
             self._writes_left -= 1
             if self._writes_left == 0:
                 self._interrupt()
-            return method(*args)
+            return method(*args, **kwargs)
 
         return call
 
@@ -103,7 +109,7 @@ def raise_store_unavailable() -> None:
 def open_library(vector_store: VectorStore) -> Stores:
     """Open the stores with the generation of `FakeEncoder()`."""
     stores = open_stores(vector_store)
-    stores.generations.create(FAKE, VECTOR_SIZE, VECTOR_SIZE)
+    stores.generations.create(FAKE, FakeEncoder())
     return stores
 
 

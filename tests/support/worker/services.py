@@ -41,7 +41,7 @@ def open_services(
 def create_fake_generation(services: Services) -> None:
     """Create the generation of `FakeEncoder`."""
     encoder = FakeEncoder()
-    services.stores.generations.create(FAKE, encoder.frame_size, encoder.motion_size)
+    services.stores.generations.create(FAKE, encoder)
 
 
 def handle(services: Services, request: Request[A]) -> A:

@@ -8,7 +8,7 @@ from indexer.generation_id import GenerationId
 from indexer.store.records import NewSubmission
 from indexer.types import Moment
 from tests.support.indexer.fakes import make_video, moment_id
-from tests.support.model.toy_model import TOY_VECTOR_SIZE, ToyEncoder, make_numbered_jpeg, make_numbered_picture
+from tests.support.model.toy_model import ToyEncoder, make_numbered_jpeg, make_numbered_picture
 from tests.support.worker.callers import ADMIN, ANN
 from tests.support.worker.recording_task import RecordingTask
 from tests.support.worker.services import handle
@@ -24,7 +24,7 @@ CORRELATION_ID: Final = "abc123"
 
 
 def create_base_generation(services: Services) -> None:
-    services.stores.generations.create(BASE, TOY_VECTOR_SIZE, None)
+    services.stores.generations.create(BASE, ToyEncoder())
 
 
 def fill_library(services: Services) -> None:

@@ -14,7 +14,7 @@ from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, NewSubmission
 from tests.support.indexer.clips import write_clip
 from tests.support.indexer.fakes import make_video
-from tests.support.model.toy_model import TOY_VECTOR_SIZE, ToyTrainer, load_toy_encoder
+from tests.support.model.toy_model import ToyEncoder, ToyTrainer, load_toy_encoder
 from tests.support.worker.callers import ADMIN, OTHER_SPACE
 from tests.support.worker.recording_task import RecordingTask
 from tests.support.worker.services import handle, open_services
@@ -266,5 +266,5 @@ def add_space_model(services: Services, space: str) -> None:
     generation, prefix = GenerationId("some", space), f"spaces/{space}/adapters/some/".replace(":", ".")
     services.blobs.put(f"{prefix}adapter.json", b'{"knows": true}')
     services.stores.generations.put_record(GenerationRecord(generation, "starter", "", prefix))
-    services.stores.generations.create(generation, TOY_VECTOR_SIZE, None)
+    services.stores.generations.create(generation, ToyEncoder())
     services.stores.generations.switch_to(generation, space)
