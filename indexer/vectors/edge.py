@@ -1,8 +1,9 @@
 """The vector store of the embedded form: Qdrant's engine in this process.
 
-Each collection is one shard in its own folder, which one process owns. Searches are exact: the engine does not build
-an HNSW graph by itself, its `optimize()` holds Python's global lock while it builds one (half a minute for 20,000
-moments), and without a graph a search of that many takes milliseconds. Larger libraries use a Qdrant server.
+Each collection is one shard in its own folder, which one process owns. Searches compare every point: the engine does
+not build an HNSW graph by itself, its `optimize()` holds Python's global lock while it builds one (half a minute for
+20,000 moments), and without a graph a search of that many takes milliseconds. Larger libraries use a Qdrant server.
+Codes of the vectors are built by `optimize()`, too, when a collection is opened (seconds for 20,000 moments).
 """
 
 import json
@@ -21,6 +22,7 @@ import qdrant_edge as qe
 from indexer.atomic_write import write_atomically
 from indexer.errors import DiskFullError, IndexerError, store_error
 from indexer.types import Vector
+from indexer.vectors.quantization import Quantization, choose_oversampling
 from indexer.vectors.vector_store import (
     Filter,
     Match,
@@ -53,6 +55,18 @@ MIN_FREE_BYTES = 64 * 1024**2
 A write takes at most 32 MB, if a new segment of its log begins.
 """
 
+# Quoted: only the stubs of the engine have this type.
+CODES: "Mapping[Quantization, qe.QuantizationConfigType | None]" = {
+    Quantization.OFF: None,
+    Quantization.INT8: qe.ScalarQuantizationConfig(qe.ScalarType.Int8, memory=qe.Memory.Pinned),
+    Quantization.BINARY: qe.BinaryQuantizationConfig(
+        encoding=qe.BinaryQuantizationEncoding.TwoBits,
+        query_encoding=qe.BinaryQuantizationQueryEncoding.Scalar8Bits,
+        memory=qe.Memory.Pinned,
+    ),
+    Quantization.PRODUCT: qe.ProductQuantizationConfig(qe.CompressionRatio.X16, memory=qe.Memory.Pinned),
+}
+
 R = TypeVar("R")
 
 
@@ -63,7 +77,8 @@ class EdgeVectorStore:
     `MIN_FREE_BYTES` are free: searches go on then until the store is closed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, quantization: Quantization = Quantization.OFF) -> None:
+        self._quantization = quantization
         self._folder = folder / "collections"
         self._aliases = folder / "aliases.json"
         self._lock = threading.RLock()
@@ -84,9 +99,10 @@ class EdgeVectorStore:
 
     def _load(self, path: Path) -> None:
         with _translate_errors():
-            shard = qe.EdgeShard.load(str(path))
+            sizes = _read_sizes(path)
+            shard = qe.EdgeShard.load(str(path), _build_config(sizes, (), self._quantization) if sizes else None)
             self._shards[path.name] = shard
-            # Free the space of deleted points. This is fast because there is no HNSW graph to build.
+            # Free the space of deleted points, and build codes. There is no HNSW graph to build, which would be slow.
             shard.optimize()
 
     def ensure(
@@ -105,7 +121,7 @@ class EdgeVectorStore:
                 return
             # Created under another name and renamed, so that a killed process leaves no incomplete collection.
             temporary = self._folder / f".{collection}"
-            shard = qe.EdgeShard.create(str(temporary), _build_config(dense, sparse))
+            shard = qe.EdgeShard.create(str(temporary), _build_config(dense, sparse, self._quantization))
             _create_indexes(shard, indexed_keys, tenant)
             shard.flush()
             shard.close()
@@ -119,8 +135,7 @@ class EdgeVectorStore:
     def dense_sizes(self, collection: str) -> dict[str, int]:
         with self._lock, _translate_errors():
             self._shard(collection)
-            config = json.loads((self._folder / collection / CONFIG_FILE).read_text())
-        return {name: vector["size"] for name, vector in config.get("vectors", {}).items()}
+            return _read_sizes(self._folder / collection)
 
     def drop(self, collection: str) -> None:
         with self._lock:
@@ -232,8 +247,22 @@ class EdgeVectorStore:
         found = []
         for query in queries:
             with self._lock, _translate_errors():
-                found.append([_from_scored(point) for point in shard.query(_to_query(query))])
+                found.append([_from_scored(point) for point in shard.query(self._to_query(query))])
         return found
+
+    def _to_query(self, query: VectorQuery) -> qe.QueryRequest:
+        vector = _to_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist()
+        # Codes that an earlier setting left stay on the disk.
+        quantization = qe.QuantizationSearchParams(
+            ignore=self._quantization == Quantization.OFF, rescore=True, oversampling=choose_oversampling(query.limit)
+        )
+        return qe.QueryRequest(
+            limit=query.limit,
+            query=qe.Query.Nearest(vector, using=query.using),
+            filter=_to_filter(query.where),
+            params=qe.SearchParams(quantization=quantization),
+            with_payload=_select_payload(query.payload_keys),
+        )
 
     def save(self, collection: str, path: Path) -> None:
         # No thread writes while the lock is held, so the folder holds what was flushed.
@@ -283,13 +312,20 @@ def _create_indexes(shard: qe.EdgeShard, keys: Sequence[str], tenant: str) -> No
             shard.update(qe.UpdateOperation.create_field_index(key, qe.KeywordIndexParams(is_tenant=key == tenant)))
 
 
-def _build_config(dense: Mapping[str, int], sparse: Sequence[str]) -> qe.EdgeConfig:
+def _read_sizes(path: Path) -> dict[str, int]:
+    config = json.loads((path / CONFIG_FILE).read_text())
+    return {name: vector["size"] for name, vector in config.get("vectors", {}).items()}
+
+
+def _build_config(dense: Mapping[str, int], sparse: Sequence[str], quantization: Quantization) -> qe.EdgeConfig:
     return qe.EdgeConfig(
         vectors={name: qe.EdgeVectorParams(size, qe.Distance.Cosine) for name, size in dense.items()},
         sparse_vectors={name: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf) for name in sparse}
         or (None if dense else NO_VECTORS),
         hnsw_config=qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10_000),
-        optimizers=qe.EdgeOptimizersConfig(indexing_threshold=0),
+        # With a threshold of 0 kB, `optimize()` neither builds graphs nor codes.
+        optimizers=qe.EdgeOptimizersConfig(indexing_threshold=0 if quantization == Quantization.OFF else 1),
+        quantization_config=CODES[quantization],
     )
 
 
@@ -304,16 +340,6 @@ def _to_vectors(point: NewPoint | PointVectors) -> dict[str, Any]:
 
 def _to_sparse(words: SparseWords) -> qe.SparseVector:
     return qe.SparseVector(list(words.indices), list(words.values))
-
-
-def _to_query(query: VectorQuery) -> qe.QueryRequest:
-    vector = _to_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist()
-    return qe.QueryRequest(
-        limit=query.limit,
-        query=qe.Query.Nearest(vector, using=query.using),
-        filter=_to_filter(query.where),
-        with_payload=_select_payload(query.payload_keys),
-    )
 
 
 def _to_filter(where: Filter) -> qe.Filter:

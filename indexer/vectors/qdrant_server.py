@@ -12,6 +12,7 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from indexer.errors import IndexerError, StoreUnavailableError, store_error
+from indexer.vectors.quantization import Quantization, choose_oversampling
 from indexer.vectors.vector_store import (
     Filter,
     Match,
@@ -33,6 +34,23 @@ NOT_FOUND, REQUEST_TIMEOUT, CONFLICT, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 408
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CODES: Mapping[Quantization, models.QuantizationConfig | None] = {
+    Quantization.OFF: None,
+    Quantization.INT8: models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+    ),
+    Quantization.BINARY: models.BinaryQuantization(
+        binary=models.BinaryQuantizationConfig(
+            always_ram=True,
+            encoding=models.BinaryQuantizationEncoding.TWO_BITS,
+            query_encoding=models.BinaryQuantizationQueryEncoding.SCALAR8BITS,
+        )
+    ),
+    Quantization.PRODUCT: models.ProductQuantization(
+        product=models.ProductQuantizationConfig(compression=models.CompressionRatio.X16, always_ram=True)
+    ),
+}
+
 
 def is_reachable(url: str, api_key: str | None, within_s: float) -> bool:
     """Return whether a server answers and accepts the key."""
@@ -46,7 +64,8 @@ def is_reachable(url: str, api_key: str | None, within_s: float) -> bool:
 class QdrantVectorStore:
     """A vector store on a Qdrant server."""
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    def __init__(self, url: str, api_key: str | None = None, quantization: Quantization = Quantization.OFF) -> None:
+        self._quantization = quantization
         # The client's own version check would call the server here and warn of every other minor version.
         self._client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT_S, check_compatibility=False)
         # Snapshots are large files: they are streamed, with a timeout of their own.
@@ -63,25 +82,45 @@ class QdrantVectorStore:
     ) -> None:
         if not _call(self._client.collection_exists, collection):
             self._create(collection, dense, sparse)
+        elif dense:
+            self._change_codes(collection, dense)
         # Also if the collection exists: it may be of an earlier version, or another worker may just be creating it.
         for key in indexed_keys:
             params = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=key == tenant)
             _call(self._client.create_payload_index, collection, key, params, wait=True)
 
     def _create(self, collection: str, dense: Mapping[str, int], sparse: Sequence[str]) -> None:
+        codes = CODES[self._quantization]
+        on_disk = True if codes else None  # the server's setting decides where vectors without codes are
+        cosine = models.Distance.COSINE
         try:
             self._client.create_collection(
                 collection,
-                {name: models.VectorParams(size=size, distance=models.Distance.COSINE) for name, size in dense.items()},
+                {
+                    name: models.VectorParams(size=size, distance=cosine, on_disk=on_disk)
+                    for name, size in dense.items()
+                },
                 {name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in sparse},
                 # Every search is within one tenant: build a graph for each tenant, and none across tenants.
                 hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
+                quantization_config=codes,
             )
         except UnexpectedResponse as error:
             if error.status_code != CONFLICT:
                 raise _translate_error(error) from error
         except ResponseHandlingException as error:
             raise _translate_error(error) from error
+
+    def _change_codes(self, collection: str, dense: Mapping[str, int]) -> None:
+        """Let the server build this store's kind of codes in the background, unless the collection has them."""
+        codes = CODES[self._quantization]
+        if _call(self._client.get_collection, collection).config.quantization_config != codes:
+            _call(
+                self._client.update_collection,
+                collection,
+                vectors_config={name: models.VectorParamsDiff(on_disk=codes is not None) for name in dense},
+                quantization_config=codes or models.Disabled.DISABLED,
+            )
 
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted(each.name for each in _call(self._client.get_collections).collections))
@@ -251,10 +290,13 @@ def _to_sparse(words: SparseWords) -> models.SparseVector:
 
 
 def _to_query(query: VectorQuery) -> models.QueryRequest:
+    # Without codes, and for sparse vectors, this does nothing.
+    rescoring = models.QuantizationSearchParams(rescore=True, oversampling=choose_oversampling(query.limit))
     return models.QueryRequest(
         query=_to_sparse(query.vector) if isinstance(query.vector, SparseWords) else query.vector.tolist(),
         using=query.using,
         filter=_to_filter(query.where),
+        params=models.SearchParams(quantization=rescoring),
         limit=query.limit,
         with_payload=_select_payload(query.payload_keys),
     )

@@ -95,7 +95,7 @@ class VectorStore(Protocol):
         indexed_keys: Sequence[str],
         tenant: str,
     ) -> None:
-        """Create a collection unless it exists, and the indexes of payload keys that it lacks.
+        """Create a collection unless it exists, and the indexes of payload keys and the codes that it lacks.
 
         `dense` maps the names of dense vectors, compared by cosine, to their sizes; `sparse` names the sparse vectors,
         weighted by IDF. Filters use the `indexed_keys`, of which `tenant` is the one that separates tenants.
