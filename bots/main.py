@@ -19,12 +19,14 @@ from bots.connect import CommandError, connect, require_package, requiring_extra
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
+from worker.environment import use_named_authorities
 from worker.settings import Settings
 
 
 def main() -> None:
     """Run the command line in the language of the environment. Every failure ends with a sentence."""
     replace_unknown_characters()
+    use_named_authorities()
     locale_name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
     decode_arguments(locale_name)
     with use_locale(locale_name):

@@ -13,12 +13,16 @@ from worker.settings import Settings
 
 pytestmark = pytest.mark.unit
 
+NETWORK_VARIABLES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text().splitlines()
 
 
 def test_every_setting_of_compose_exists() -> None:
     names = {
-        name for service in OUR_SERVICES.values() for name in service["environment"] if not name.startswith("AWS_")
+        name
+        for service in OUR_SERVICES.values()
+        for name in service["environment"]
+        if not name.startswith("AWS_") and name not in NETWORK_VARIABLES
     }
     assert {name.removeprefix("REELSEEK_").lower() for name in names} <= set(Settings.model_fields)
 
@@ -41,6 +45,15 @@ def test_compose_passes_on_every_setting() -> None:
     """Containers get each setting of `.env`, except folders and ports, which compose decides."""
     left_out = {name for name in Settings.model_fields if f"REELSEEK_{name.upper()}:" not in COMPOSE_TEXT}
     assert left_out == {"data_dir", "parts_dir", "web_port", "slack_port"}
+
+
+@pytest.mark.parametrize("name", OUR_SERVICES)
+def test_every_container_of_ours_gets_proxies_and_authorities_but_reaches_the_stores_directly(name: str) -> None:
+    service = OUR_SERVICES[name]
+    assert set(service["environment"]) >= NETWORK_VARIABLES
+    assert service["environment"]["NO_PROXY"].startswith("redis,qdrant,")
+    authorities = service["environment"]["SSL_CERT_FILE"].removeprefix("${CA_FILE:+").removesuffix("}")
+    assert any(volume.endswith(f":{authorities}:ro") for volume in service["volumes"])
 
 
 def test_empty_setting_is_unset(monkeypatch: pytest.MonkeyPatch, no_dotenv: None) -> None:

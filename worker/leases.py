@@ -14,11 +14,11 @@ import redis.asyncio.lock
 import redis.lock
 from redis.exceptions import LockError, RedisError
 
+from worker.queue.errors import QueueUnavailableError
 
-class LeasesUnavailableError(Exception):
+
+class LeasesUnavailableError(QueueUnavailableError):
     """Redis cannot be reached."""
-
-    code = "queue_unavailable"
 
 
 class LeaseStore(Protocol):

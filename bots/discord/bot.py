@@ -10,7 +10,6 @@ import discord
 import structlog
 
 from bots.chat.background_tasks import BackgroundTasks, run_periodically
-from bots.chat.proxy import find_proxy
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
 from bots.discord import buttons, commands, identity
@@ -20,6 +19,7 @@ from bots.discord.interactions import InteractionHandler
 from bots.discord.message_links import find_message_links
 from bots.discord.responder import DiscordResponder, ReplyMode
 from bots.discord.watched_channels import WatchedChannels, make_intents, may_read_messages
+from worker.environment import find_environment_proxy
 from worker.ops.logs import current_correlation_id
 from worker.protocol.base import Caller, CallFailedError
 
@@ -50,7 +50,7 @@ class Bot(discord.AutoShardedClient):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-            proxy=find_proxy(discord.http.Route.BASE),
+            proxy=find_environment_proxy(discord.http.Route.BASE),
             **options,
         )
         self.chat = chat

@@ -11,7 +11,6 @@ import aiohttp
 import discord
 import structlog
 
-from bots.chat.proxy import find_proxy
 from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.commands.client import Client
@@ -21,6 +20,7 @@ from bots.discord.identity import PLATFORM
 from bots.discord.watched_channels import WatchedChannels, may_read_messages
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
+from worker.environment import find_environment_proxy
 from worker.ops.health import FrontendHealth
 from worker.settings import Settings
 
@@ -111,7 +111,7 @@ async def log_in(token: str) -> AsyncIterator[discord.Client]:
     """Log in a client for a few API calls, without a gateway connection. Raises `CommandError`."""
     # Reelseek has no voice features; without this discord.py warns that their libraries are missing.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    client = discord.Client(intents=discord.Intents.none(), proxy=find_proxy(discord.http.Route.BASE))
+    client = discord.Client(intents=discord.Intents.none(), proxy=find_environment_proxy(discord.http.Route.BASE))
     async with client:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):

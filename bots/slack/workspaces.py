@@ -14,7 +14,7 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bots.chat.proxy import find_proxy
+from worker.environment import find_environment_proxy
 
 API_URL: Final = AsyncWebClient.BASE_URL
 TIMEOUT_S: Final = 15
@@ -37,7 +37,7 @@ class WorkspaceClients:
     @property
     def proxy(self) -> str | None:
         """The proxy for Slack. Slack's library would not heed NO_PROXY."""
-        return find_proxy(self.api_url)
+        return find_environment_proxy(self.api_url)
 
     async def web_client(self, team: str) -> AsyncWebClient:
         """Return the client of a workspace. Raises `NotInstalledError`."""

@@ -1,4 +1,4 @@
-"""What a child process takes over from this process's environment: certificate authorities and proxies."""
+"""What everything that fetches takes from the environment: certificate authorities and proxies."""
 
 import os
 import urllib.request
@@ -20,6 +20,17 @@ def build_child_environment() -> dict[str, str]:
 def names_authorities() -> bool:
     """Tell whether the environment names certificate authorities, such as a company's own."""
     return bool(_find_authorities(os.environ))
+
+
+def use_named_authorities() -> None:
+    """Let all libraries of this process trust the certificate authorities that the environment names.
+
+    They read OpenSSL's variables. An empty one is removed: with it, OpenSSL would trust nobody.
+    """
+    found = _find_authorities(os.environ)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        os.environ.pop(name, None)
+        os.environ |= {name: found[name]} if name in found else {}
 
 
 def find_environment_proxy(url: str) -> str | None:

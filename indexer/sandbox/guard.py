@@ -108,13 +108,15 @@ class SsrfGuard:
         if parts.user is not None or parts.password is not None:
             raise AddressRefusedError(f"a link with a user name hides its host {parts.raw_host}")
         self.check_port(parts.port or 0)
-        for address in self._resolve_addresses(parts.raw_host, has_proxy=self.choose_proxy(url) is not None):
+        has_proxy = self.choose_proxy(url) is not None
+        for address in self._resolve_addresses(parts.raw_host, has_proxy):
             try:
                 self.check_address(address)
             except FakeAddressError as error:
                 if _parse_literal(parts.raw_host):  # no proxy has made up this address
                     raise AddressRefusedError(str(error)) from error
-                raise
+                if not has_proxy:  # the proxy resolves the name itself
+                    raise
 
     def check_port(self, port: int) -> None:
         """Raise `AddressRefusedError` unless web sites are served on this port."""

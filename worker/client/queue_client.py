@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
 from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
@@ -23,6 +22,7 @@ from worker.protocol.queues import request_task
 from worker.protocol.search import Find
 from worker.protocol.updates import Indexed, JobFailed, Joined, RetrainFinished, Update
 from worker.queue.app import count_waiting, make_app
+from worker.queue.errors import QueueUnavailableError
 from worker.queue.signing import send_signed
 from worker.queue.task_states import RedisTaskStates, TaskState, TaskStates
 from worker.settings import Settings
@@ -72,7 +72,7 @@ class QueueClient:
             # If another call was answered meanwhile, there is a worker.
             is_busy = self._last_answer_s > started_s
             raise _make_failure(ErrorCode.BUSY if is_busy else ErrorCode.NO_WORKER, task_id) from error
-        except (OperationalError, RedisError) as error:
+        except (QueueUnavailableError, RedisError) as error:
             raise _make_failure(ErrorCode.QUEUE_UNAVAILABLE, task_id) from error
         raise AssertionError("the states of a task ended")
 

@@ -31,6 +31,7 @@ from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.library import Submit, Submitted
 from worker.protocol.queues import LOOK_TASK
 from worker.protocol.updates import IndexOutcome
+from worker.queue.errors import QueueUnavailableError
 from worker.queue.signing import send_signed
 
 LOOK_EVERY: Final = timedelta(hours=1)
@@ -156,7 +157,7 @@ class LookJob:
         try:
             # As of the time of the look: whatever its follower removes from then on stays removed.
             submitted = self.submit(Submit(caller=caller, link=link, at=now.timestamp()))
-        except (StoreUnavailableError, LeasesUnavailableError):
+        except (StoreUnavailableError, QueueUnavailableError):
             raise
         except Exception as error:
             if error_code_of(error) is ErrorCode.INTERNAL:

@@ -11,7 +11,7 @@ from indexer.store.reembedding import ReembeddingStore
 from indexer.store.videos import VideoStore
 from worker.job_leases import JobLeases
 from worker.protocol.queues import INDEX_TASK
-from worker.queue.app import count_waiting
+from worker.queue.app import count_waiting, forget_result
 from worker.queue.signing import send_signed
 from worker.settings import Settings
 
@@ -80,4 +80,4 @@ class IndexQueue:
 
     def forget_result(self, video_id: str) -> None:
         """Delete the state of a video's last job from the result backend."""
-        self.app.AsyncResult(self.job_id(video_id)).forget()
+        forget_result(self.app, self.job_id(video_id))

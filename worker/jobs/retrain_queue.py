@@ -9,7 +9,7 @@ from indexer.generation_id import space_slug
 from indexer.store.generations import RetrainStore
 from worker.job_leases import JobLeases
 from worker.protocol.queues import CATCH_UP_TASK, RETRAIN_TASK
-from worker.queue.app import count_waiting
+from worker.queue.app import count_waiting, forget_result
 from worker.queue.signing import send_signed
 from worker.settings import Settings
 
@@ -39,7 +39,7 @@ class RetrainQueue:
         if retrain is not None and self.leases.try_queue(RETRAIN_LEASE):
             job_id = self.job_id(self.settings.adapter_scope_of(retrain.space))
             try:
-                self.app.AsyncResult(job_id).forget()
+                forget_result(self.app, job_id)
                 send_signed(self.app, RETRAIN_TASK, task_id=job_id, queue="train")
             except BaseException:
                 # Nothing was sent, so the next caller may try again.

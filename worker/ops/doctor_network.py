@@ -24,12 +24,12 @@ CERTIFICATE_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BU
 def check_network(settings: Settings, resolve: HostResolver) -> DoctorCheck:
     """Check that names of sites lead to addresses that links may reach."""
     name = DoctorCheckName.NETWORK
-    if settings.fetch_proxy:
-        return DoctorCheck(name, DoctorOutcome.NETWORK_PROXY, {"proxy": _without_password(settings.fetch_proxy)})
+    guard = SsrfGuard(settings.allow_networks, settings.fetch_proxy)
+    if proxy := guard.choose_proxy(f"https://{PUBLIC_HOST}/"):
+        return DoctorCheck(name, DoctorOutcome.NETWORK_PROXY, {"proxy": _without_password(proxy)})
     addresses = _resolve_in_time(resolve)
     if not addresses:
         return DoctorCheck(name, DoctorOutcome.NETWORK_NO_NAMES)
-    guard = SsrfGuard(settings.allow_networks)
     for address in addresses:
         try:
             guard.check_address(address)

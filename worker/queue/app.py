@@ -9,6 +9,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import ChannelError
 
 from worker.protocol.queues import QUEUES, SENT_AT
+from worker.queue.errors import translate_queue_errors
 from worker.queue.memory_backend import MemoryResultStore
 from worker.queue.signing import TaskSigner
 from worker.settings import Settings
@@ -66,12 +67,18 @@ def make_app(settings: Settings, results: MemoryResultStore | None = None) -> Ce
 
 
 def count_waiting(app: Celery, queue: str) -> int:
-    """Return how many messages of a queue no worker has taken yet."""
-    with app.connection_or_acquire() as connection:
+    """Return how many messages of a queue no worker has taken yet. Raises `QueueUnavailableError`."""
+    with translate_queue_errors(), app.connection_or_acquire() as connection:
         try:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
         except ChannelError:  # a queue without messages does not exist
             return 0
+
+
+def forget_result(app: Celery, job_id: str) -> None:
+    """Delete the state of a job from the result backend. Raises `QueueUnavailableError`."""
+    with translate_queue_errors():
+        app.AsyncResult(job_id).forget()
 
 
 def _choose_transport(settings: Settings) -> dict[str, object]:

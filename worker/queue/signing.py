@@ -12,6 +12,7 @@ from celery import Celery
 from itsdangerous import BadData, TimedSerializer
 
 from worker.ops.logs import current_correlation_id
+from worker.queue.errors import translate_queue_errors
 
 MAX_CLOCK_SKEW_S: Final = 60.0
 """Largest difference between the clocks of two machines."""
@@ -55,7 +56,8 @@ class TaskSigner:
 
 
 def send_signed(app: Celery, task: str, body: object = None, **options: Any) -> None:
-    """Send a signed task; `options` are Celery's."""
+    """Send a signed task; `options` are Celery's. Raises `QueueUnavailableError`."""
     signed = app.conf.signer.sign(task, current_correlation_id(), body)
-    # Without `argsrepr`, Celery copies the arguments into the message's headers.
-    app.send_task(task, [signed], argsrepr="(signed)", **options)
+    with translate_queue_errors():
+        # Without `argsrepr`, Celery copies the arguments into the message's headers.
+        app.send_task(task, [signed], argsrepr="(signed)", **options)

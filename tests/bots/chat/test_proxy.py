@@ -2,7 +2,7 @@
 
 import pytest
 
-from bots.chat.proxy import find_proxy
+from worker.environment import find_environment_proxy as find_proxy
 
 pytestmark = pytest.mark.unit
 

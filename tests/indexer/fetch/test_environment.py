@@ -1,12 +1,14 @@
 """Tests of what the environment says to everything that fetches: certificate authorities and proxies."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from indexer.errors import SiteUnreachableError
-from indexer.sandbox.environment import build_child_environment, find_environment_proxy
+from indexer.errors import AddressRefusedError, FakeAddressError, SiteUnreachableError
+from indexer.sandbox.environment import build_child_environment, find_environment_proxy, use_named_authorities
+from indexer.sandbox.guard import SsrfGuard
 from tests.support.indexer.fetch import Fetch
 from tests.support.servers.site import Site, run_site
 from tests.support.servers.tls import build_server_context
@@ -59,6 +61,17 @@ def test_child_gets_absolute_paths_of_authorities_and_no_token(tmp_path: Path, m
     assert build_child_environment()["SSL_CERT_DIR"] == str(tmp_path)
 
 
+def test_process_trusts_what_any_variable_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bots and workers, too: their libraries read OpenSSL's variables only."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "company.pem")
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(variable, "")
+    use_named_authorities()
+    assert os.environ["SSL_CERT_FILE"] == str(tmp_path / "company.pem")
+    assert "SSL_CERT_DIR" not in os.environ
+
+
 def test_proxy_of_environment_is_used(fetch: Fetch, site: Site, clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the proxy is reached, and it resolves the name."""
     site.put("/v.mp4", clip, kind="video/mp4")
@@ -66,6 +79,21 @@ def test_proxy_of_environment_is_used(fetch: Fetch, site: Site, clip: bytes, mon
     result = fetch("http://no-such-host.invalid/v.mp4", allow_networks=())
     assert result.media is not None
     assert site.requested_paths
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", None])
+def test_placeholder_address_of_a_name_is_no_reason_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    """Behind a "fake-IP" proxy that is also named as a proxy, the proxy resolves the names."""
+    guard = SsrfGuard(proxy=None if variable else "http://127.0.0.1:7890", resolve=lambda host: ["198.18.0.7"])
+    if variable:
+        with pytest.raises(FakeAddressError):
+            guard.check_url("https://video.example/1")
+        monkeypatch.setenv(variable, "http://127.0.0.1:7890")
+    guard.check_url("https://video.example/1")
+    with pytest.raises(AddressRefusedError):
+        guard.check_url("https://198.18.0.7/1")
 
 
 def test_host_of_no_proxy_is_reached_directly(

@@ -15,5 +15,6 @@ OUR_SERVICES: Final = {name: service for name, service in SERVICES.items() if se
 
 
 def fill_variables(value: str) -> str:
-    """Fill in variables as compose would: `SECRET` for required ones, their default for the others."""
+    """Fill in variables as compose would: `SECRET` for required ones, their default or nothing for the others."""
+    value = re.sub(r"\$\{\w+:\+[^}]*\}", "", value)
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", re.sub(r"\$\{\w+(:\?[^}]*)?\}", SECRET, value))

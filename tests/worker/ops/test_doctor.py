@@ -140,6 +140,13 @@ def test_network_check_passes_without_names_or_behind_a_proxy(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("no_dotenv")
+def test_network_check_knows_the_proxy_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy:3128")
+    found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.NETWORK, resolver("198.18.0.7"))
+    assert (found.outcome, found.parameters) == (DoctorOutcome.NETWORK_PROXY, {"proxy": "http://proxy:3128"})
+
+
+@pytest.mark.usefixtures("no_dotenv")
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_certificate_authorities_that_cannot_be_read_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
