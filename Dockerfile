@@ -43,6 +43,9 @@ COPY --from=bots-build /venv /venv
 USER reelseek
 
 FROM runtime AS worker
+# Reads Korean text on the screen.
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends tesseract-ocr tesseract-ocr-kor \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=worker-build /venv /venv
 # Presets of a model hub are kept here; compose mounts a volume over it.
 RUN install -d -o reelseek /venv/share/reelseek/hub

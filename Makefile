@@ -38,7 +38,7 @@ check: lint audit  ## Lint and audit.
 env: .venv/ready
 test-env: .venv/ready-test
 
-.venv/ready: requirements.lock pyproject.toml model/starter/artifacts.py
+.venv/ready: requirements.lock pyproject.toml model/starter/artifacts.py model/starter/samples.py model/senses/parts.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

