@@ -5,11 +5,10 @@ Curves of SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG, with the system gamma of ITU
 """
 
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from av import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
 _Floats = npt.NDArray[np.float32]
@@ -33,19 +32,25 @@ _TO_BT709: Final = {
 _BT2020_LUMA: Final = np.array([0.2627, 0.6780, 0.0593], np.float32)
 
 
-def is_wide(frame: VideoFrame) -> bool:
-    """Tell whether a frame has more light or colours than an ordinary screen."""
-    return frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67) or int(frame.color_primaries) in _TO_BT709
+class ColourCode(NamedTuple):
+    """Primaries and transfer characteristics of a picture, by the numbers of ITU-T H.273."""
+
+    primaries: int
+    transfer: int
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a picture may have more light or colours than an ordinary screen."""
+        return self.transfer in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67) or self.primaries in _TO_BT709
 
 
-def map_to_sdr(pixels: npt.NDArray[np.uint16], frame: VideoFrame) -> npt.NDArray[np.uint8]:
-    """Return the RGB pixels (height, width, 3) of a frame, 16 bits each, as sRGB of 8 bits."""
-    trc = int(frame.color_trc)
+def map_to_sdr(pixels: npt.NDArray[np.uint16], code: ColourCode) -> npt.NDArray[np.uint8]:
+    """Return the RGB pixels (height, width, 3) of a picture, 16 bits each, as sRGB of 8 bits."""
+    primaries, trc = code
     light = _decode_table(trc)[pixels]
     if trc == ColorTrc.ARIB_STD_B67:
         light *= np.maximum(light @ _BT2020_LUMA, 1e-6)[..., None] ** (_SYSTEM_GAMMA - 1) * (_PEAK_NITS / _WHITE_NITS)
     is_hdr = trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-    primaries = int(frame.color_primaries)
     matrix = _TO_BT709.get(primaries, _TO_BT709[int(ColorPrimaries.BT2020)] if is_hdr else None)
     if matrix is not None:
         light = np.maximum(light @ matrix.T, 0.0)

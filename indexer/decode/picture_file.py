@@ -4,6 +4,7 @@ Pillow reads them, because FFmpeg composes the frames of an animation neither in
 """
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -13,6 +14,7 @@ import numpy as np
 from av import VideoFrame
 from PIL import Image, UnidentifiedImageError
 
+from indexer.decode.hdr import ColourCode, map_to_sdr
 from indexer.decode.source import TimedFrame, check_pixels
 from indexer.errors import CorruptFileError, TooManyPixelsError
 from indexer.images import PICTURE_FORMATS, UNREADABLE, scale_down
@@ -22,6 +24,9 @@ _MIN_FRAME_MS: Final = 10
 _DEFAULT_FRAME_MS: Final = 100
 """Browsers show a frame with a duration of at most 10 ms for 100 ms."""
 _STILL_S: Final = 0.04
+_HEADER_BYTES: Final = 64 * 1024
+"""Beginning of a file in which its colours are declared."""
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _WEBP_FLAGS_AT: Final = 20
 _WEBP_ANIMATION, _WEBP_ALPHA = 0x02, 0x10
 """Flags of the chunk VP8X (RFC 9649)."""
@@ -35,8 +40,8 @@ class PictureFile:
     speech: tuple[Caption, ...] = ()
     chapters: tuple[Caption, ...] = ()
 
-    def __init__(self, image: Image.Image, max_pixels: int) -> None:
-        self._image, self._max_pixels = image, max_pixels
+    def __init__(self, image: Image.Image, max_pixels: int, code: ColourCode | None) -> None:
+        self._image, self._max_pixels, self._code = image, max_pixels, code
         self.duration_s = 0.0
 
     def frames(self) -> Iterator[TimedFrame]:
@@ -56,7 +61,10 @@ class PictureFile:
                 continue  # what is shown where animations are not supported
             start_s, at_ms = at_ms / 1000, at_ms + _read_duration_ms(self._image)
             self.duration_s = at_ms / 1000 if _is_animated(self._image) else _STILL_S
-            yield TimedFrame(VideoFrame.from_ndarray(np.asarray(picture), "rgb24"), start_s)
+            pixels = np.asarray(picture)
+            if self._code is not None and self._code.is_wide:
+                pixels = map_to_sdr(pixels.astype(np.uint16) * 257, self._code)
+            yield TimedFrame(VideoFrame.from_ndarray(pixels, "rgb24"), start_s)
 
 
 def open_picture(file: IO[bytes], max_pixels: int) -> PictureFile | None:
@@ -64,6 +72,7 @@ def open_picture(file: IO[bytes], max_pixels: int) -> PictureFile | None:
 
     Raises `TooManyPixelsError` by the header, before pixels are unpacked, and `CorruptFileError`.
     """
+    code = read_colour_code(file)
     try:
         image = Image.open(_declare_alpha(file), formats=PICTURE_FORMATS)
     except UnidentifiedImageError:
@@ -74,7 +83,18 @@ def open_picture(file: IO[bytes], max_pixels: int) -> PictureFile | None:
     except UNREADABLE as error:
         raise CorruptFileError(str(error)) from error
     check_pixels(*image.size, max_pixels)
-    return PictureFile(image, max_pixels)
+    return PictureFile(image, max_pixels, code)
+
+
+def read_colour_code(file: IO[bytes]) -> ColourCode | None:
+    """Return the colours that the header of a PNG or AVIF declares, which Pillow does not tell, or None."""
+    header = file.read(_HEADER_BYTES)
+    file.seek(0)
+    if header.startswith(_PNG_SIGNATURE):
+        at = header.partition(b"IDAT")[0].find(b"cICP")
+        return ColourCode(*header[at + 4 : at + 6]) if at >= 0 else None
+    at = header.find(b"colrnclx") if header[4:8] == b"ftyp" else -1
+    return ColourCode(*struct.unpack_from(">HH", header, at + 8)) if 0 <= at <= len(header) - 12 else None
 
 
 def _declare_alpha(file: IO[bytes]) -> IO[bytes]:

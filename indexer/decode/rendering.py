@@ -1,5 +1,6 @@
 """Rendering of decoded frames as players show them: pixel shape, HDR, transparency, rotation, size."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -9,12 +10,24 @@ from av import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 from PIL import Image
 
-from indexer.decode.hdr import is_wide, map_to_sdr
+from indexer.decode.hdr import ColourCode, map_to_sdr
 from indexer.images import flatten
 from indexer.types import MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX
 
 JPEG_QUALITY: Final = 90
 
+_ONE: Final = 1 << 16
+"""1 in FFmpeg's display matrices: fixed-point numbers."""
+_TURNS: Final = {
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
+"""By the upper left part of a display matrix, row by row. Pillow counts degrees counterclockwise."""
 _MAX_PIXEL_STRETCH: Final = 16
 """Maximum ratio of a pixel's sides. What claims more is wrong."""
 
@@ -50,15 +63,25 @@ class FrameRenderer:
     def render(self, frame: VideoFrame, pixel_shape: Fraction | None) -> Image.Image:
         """Return a frame as an RGB picture: HDR as SDR, transparent parts on white."""
         width, height = compute_compute_shown_size(frame.width, frame.height, pixel_shape)
-        if is_wide(frame):
+        code = ColourCode(int(frame.color_primaries), int(frame.color_trc))
+        if code.is_wide:
             matrix = Colorspace.ITU709 if frame.colorspace == Colorspace.ITU709 else Colorspace.BT2020
             small = self._reformatter.reformat(
                 frame, width, height, "rgb48le", src_colorspace=matrix, interpolation="AREA"
             )
-            picture = Image.fromarray(map_to_sdr(np.asarray(small.to_ndarray(), np.uint16), frame))
+            picture = Image.fromarray(map_to_sdr(np.asarray(small.to_ndarray(), np.uint16), code))
         else:
             format_ = "rgba" if has_alpha(frame) else "rgb24"
             small = self._reformatter.reformat(frame, width, height, format_, interpolation="AREA")
             picture = flatten(Image.fromarray(small.to_ndarray()))
-        degrees = round(frame.rotation / 90) * 90 % 360
-        return picture.rotate(degrees, expand=True) if degrees else picture
+        turn = _find_turn(frame)
+        return picture if turn is None else picture.transpose(turn)
+
+
+def _find_turn(frame: VideoFrame) -> Image.Transpose | None:
+    """Return how a frame is turned and mirrored to be shown, by its display matrix; other angles are ignored."""
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return None
+    a, b, _, c, d, *_ = struct.unpack_from("<9i", side_data)
+    return _TURNS.get((round(a / _ONE), round(b / _ONE), round(c / _ONE), round(d / _ONE)))

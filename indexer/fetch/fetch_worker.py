@@ -26,6 +26,7 @@ from indexer.errors import (
     TooLongError,
 )
 from indexer.fetch.downloads import download_speech, download_thumbnail, make_byte_limit_hook
+from indexer.fetch.hls import prepare_playlist
 from indexer.fetch.page_metadata import build_response, read_page_metadata
 from indexer.fetch.site_errors import classify, classify_messages
 from indexer.fetch.ydl_session import InfoDict, YtDlpLogger, guard_network, open_ydl
@@ -132,7 +133,7 @@ def _download_media(
         raise _explain_missing_media(info, logger)
     media = Path(request["folder"]) / "media"
     ydl.add_progress_hook(make_byte_limit_hook(request["max_bytes"], media, progress))
-    ydl.dl(str(media), info)
+    ydl.dl(str(media), prepare_playlist(ydl, info))
     if not media.is_file():
         raise classify_messages(logger.warnings)
     return media.name

@@ -138,6 +138,21 @@ def test_decode_rotated_video_is_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rotation", "size", "corner"), [(0, (96, 64), (2, 93)), (180, (96, 64), (61, 2)), (-90, (64, 96), (2, 2))]
+)
+def test_decode_mirrored_video_is_shown_mirrored(
+    tmp_path: Path, rotation: int, size: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    """As of the front camera of a phone: its display matrix says so, and players do it."""
+    decoded = decode(media.write_video(tmp_path / "a.mp4", 1, size=(96, 64), rotation=rotation, is_mirrored=True))
+    with Image.open(decoded.frames[0].path) as picture:
+        assert picture.size == size
+        pixels = np.asarray(picture)
+    assert pixels[corner].max() < 60
+    assert sum(pixels[row, column].max() < 60 for row in (2, -3) for column in (2, -3)) == 1
+
+
+@pytest.mark.parametrize(
     ("size", "expected"),
     [((640, 360), (512, 288)), ((360, 640), (288, 512)), ((320, 180), (320, 180)), ((4000, 16), (1152, 5))],
 )

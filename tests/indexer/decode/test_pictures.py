@@ -1,5 +1,7 @@
 """Tests of what frames look like: stream, pixel shape, HDR, transparency, depth, and animated pictures."""
 
+import struct
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -110,6 +112,30 @@ def test_wide_colours_are_mapped_to_an_ordinary_screen(
     pictures = Pictures(SHORT, codec="ffv1", pixels="yuv420p10le", trc=trc, frames=[picture])
     shown = bottom_colour(decode_here(write_film(tmp_path / "a.mkv", Film([pictures]))))
     assert all(value > 200 if channel else value < 30 for value, channel in zip(shown, colour, strict=True))
+
+
+def declare_pq(path: Path) -> Path:
+    """Let a PNG or AVIF declare PQ and BT.2020 (ITU-T H.273), as if its pixels were coded so."""
+    content = path.read_bytes()
+    if path.suffix == ".png":
+        chunk = b"cICP" + bytes((9, 16, 0, 1))
+        at = content.index(b"IDAT") - 4
+        content = content[:at] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[at:]
+    else:
+        at = content.index(b"colrnclx") + 8
+        content = content[:at] + struct.pack(">HH", 9, 16) + content[at + 4 :]
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("extension", ["png", "avif"])
+@pytest.mark.parametrize("colour", [(1, 0, 0), (0, 1, 0), (1, 1, 1)], ids=str)
+def test_wide_colours_of_stills_are_mapped_too(tmp_path: Path, extension: str, colour: Sequence[int]) -> None:
+    coded = np.clip(encode_pq(BT709_TO_BT2020 @ np.array(colour)), 0, 1) * 255
+    still = tmp_path / f"a.{extension}"
+    Image.fromarray(np.full((48, 64, 3), np.round(coded), np.uint8)).save(still, quality=100, subsampling="4:4:4")
+    shown = bottom_colour(decode_here(declare_pq(still)))
+    assert all(value > 200 if channel else value < 60 for value, channel in zip(shown, colour, strict=True))
 
 
 # ---- transparency and depth ----

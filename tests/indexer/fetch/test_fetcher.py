@@ -16,6 +16,7 @@ from yt_dlp import YoutubeDL
 from indexer.errors import BlockedVideoError, SlackFileError, VideoNotFoundError
 from indexer.fetch import page_metadata, ydl_session
 from indexer.fetch.fetcher import YtDlpFetcher
+from indexer.fetch.hls import inline_initialization
 from indexer.types import Caption
 from tests.support.indexer import media
 from tests.support.indexer.decoding import decode_here
@@ -110,6 +111,42 @@ def test_fetch_stream_with_discontinuity_keeps_all_of_its_time(fetch: Fetch, sit
     decoded = decode_here(result.media)
     assert decoded.duration_s == pytest.approx(6, abs=0.2)
     assert decoded.cuts_s == pytest.approx([2, 4], abs=0.2)
+
+
+def test_fetch_stream_with_several_initialization_segments_keeps_all_of_its_time(
+    fetch: Fetch, site: Site, tmp_path: Path
+) -> None:
+    """As with an advertisement: an own initialization segment, then that of the film again."""
+    lines = []
+    for number, (init, colour) in enumerate((("film", media.RED), ("ad", media.BLUE), ("film", media.RED))):
+        head, fragments = media.write_fragmented(tmp_path / "segment.mp4", seconds=2, colour=colour)
+        site.put(f"/{init}.mp4", head, kind="video/mp4")
+        site.put(f"/{number}.m4s", fragments, kind="video/mp4")
+        lines += [f'#EXT-X-MAP:URI="{init}.mp4"', "#EXTINF:2,", f"{number}.m4s", "#EXT-X-DISCONTINUITY"]
+    result = fetch(site.put("/film.m3u8", hls_playlist(*lines), kind=M3U8))
+    assert result.media is not None
+    decoded = decode_here(result.media)
+    assert decoded.duration_s == pytest.approx(6, abs=0.2)
+    assert decoded.cuts_s == pytest.approx([2, 4], abs=0.2)
+
+
+FIRST, OTHER = '#EXT-X-MAP:URI="a.mp4"', '#EXT-X-MAP:URI="b.mp4",BYTERANGE="7@0"'
+
+
+@pytest.mark.parametrize(
+    ("lines", "inlined"),
+    [
+        (["#EXTINF:2,", "1"], ["#EXTINF:2,", "1"]),
+        ([FIRST, "#EXTINF:2,", "1"], [FIRST, "#EXTINF:2,", "1"]),
+        ([FIRST, "#EXTINF:2,", "1", FIRST, "#EXTINF:2,", "2"], [FIRST, "#EXTINF:2,", "1", "#EXTINF:2,", "2"]),
+        (
+            [FIRST, "#EXTINF:2,", "1", OTHER, "#EXTINF:2,", "2"],
+            [FIRST, "#EXTINF:2,", "1", "#EXTINF:0,", "#EXT-X-BYTERANGE:7@0", "b.mp4", "#EXTINF:2,", "2"],
+        ),
+    ],
+)
+def test_initialization_segments_after_the_first_become_media_segments(lines: list[str], inlined: list[str]) -> None:
+    assert inline_initialization("\n".join([*lines, ""])) == "\n".join([*inlined, ""])
 
 
 def test_fetch_follows_redirect(fetch: Fetch, site: Site, clip: bytes) -> None:

@@ -28,12 +28,13 @@ def write_video(
     codec: str = "mpeg4",
     times: Sequence[float] | None = None,
     rotation: int = 0,
+    is_mirrored: bool = False,
     container: str | None = None,
 ) -> Path:
     """Write a video of shots of equal length, each with a colour and a moving square, and return its path.
 
     `times` are the time stamps of the frames in seconds (variable frame rate). `rotation` is the display
-    rotation in degrees.
+    rotation in degrees, after which the picture may be mirrored.
     """
     tick = Fraction(1, rate) if times is None else Fraction(1, 1000)
     times = times or [index / rate for index in range(round(seconds * rate))]
@@ -42,8 +43,8 @@ def write_video(
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base, stream.codec_context.max_b_frames = tick, 0
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or is_mirrored:
+            stream.set_display_rotation(rotation, hflip=is_mirrored)
         for index, at_s in enumerate(times):
             frame = av.VideoFrame.from_ndarray(draw_picture(size, shots[index * len(shots) // len(times)], index))
             frame.pts, frame.time_base = round(at_s / tick), tick
@@ -136,6 +137,24 @@ def write_transport_stream(path: Path, start_s: float = 0.0, *, seconds: float =
     """Return an MPEG-TS whose time stamps begin at `start_s`, ten pictures a second."""
     times = [start_s + index / 10 for index in range(round(seconds * 10))]
     return write_video(path, times=times, shots=(colour,), codec="libx264", container="mpegts").read_bytes()
+
+
+def write_fragmented(path: Path, *, seconds: float, colour: Colour) -> tuple[bytes, bytes]:
+    """Return the initialization segment and the fragments of a fragmented MP4, ten pictures a second."""
+    with av.open(
+        str(path), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    ) as file:
+        stream = file.add_stream("libx264", rate=10)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(round(seconds * 10)):
+            frame = av.VideoFrame.from_ndarray(draw_picture((64, 48), colour, index))
+            frame.pts = index
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    content = path.read_bytes()
+    at = content.index(b"moof") - 4
+    return content[:at], content[at:]
 
 
 def shift_time_stamp(stream: bytes, number: int, seconds: float) -> bytes:
