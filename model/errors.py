@@ -3,6 +3,9 @@
 ModelError
 ├── ArtifactsMissingError    weights or other files are missing and could not be fetched
 ├── AdapterMismatchError     an adapter was made for another model, or is damaged
+├── PresetUnusableError      the file of a preset has a mistake, or the model that it names is of no known family
+├── UnknownPresetError       there is no preset of that name
+├── WeightsChangedError      the weights of a preset are not those that a library was embedded with
 ├── PairsUnreadableError     a file of pairs, or a picture that it names, cannot be read
 ├── TooFewPairsError         there are no pairs to train on, or no held-out pairs to evaluate with
 ├── EncoderMemoryError       transient: not even one picture fits into memory now
@@ -12,6 +15,7 @@ Each class carries the `code` under which it crosses the wire. The message says 
 worth a retry.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -28,6 +32,22 @@ class ArtifactsMissingError(ModelError):
 
 class AdapterMismatchError(ModelError):
     code = "model_mismatch"
+
+
+class PresetUnusableError(ModelError):
+    code = "preset_unusable"
+
+
+class UnknownPresetError(ModelError):
+    code = "unknown_preset"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no preset {name!r}; there are {', '.join(known)}")
+        self.known = known
+
+
+class WeightsChangedError(ModelError):
+    code = "weights_changed"
 
 
 class PairsUnreadableError(ModelError):

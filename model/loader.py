@@ -1,11 +1,13 @@
-"""Loads the encoder of a preset: the composition of hub models, starter, adapter and clip head."""
+"""Loads the encoder of a preset: the composition of base models, starter, adapter and clip head."""
 
 from pathlib import Path
 
-from model.encoders.clip_head_encoder import attach_clip_head
+from model.encoders.clip_head_encoder import attach_clip_head, name_with_clip_head
+from model.errors import WeightsChangedError
+from model.packages import default_artifacts_dir
 from model.ports import Encoder
-from model.presets import PRESETS, STARTER
-from model.starter.artifacts import default_artifacts_dir
+from model.preset_files import find_preset
+from model.presets import STARTER, BasePreset, StarterPreset, list_starter_revisions
 from model.starter.encoder import compute_starter_generation, load_starter
 from model.starter.sentence_encoder import SentenceEncoder
 
@@ -14,34 +16,52 @@ from model.starter.sentence_encoder import SentenceEncoder
 # them.
 
 
-def load_encoder(preset_name: str, *, device: str, adapter: Path | None, artifacts_dir: Path | None) -> Encoder:
+def load_encoder(preset: BasePreset, *, device: str, adapter: Path | None, artifacts_dir: Path | None) -> Encoder:
     """Load the encoder of a preset and merge an adapter into it.
 
     `device` is `auto`, `cpu` or `cuda`. `adapter` is a folder with `frame`, `motion` or both, in peft's
     format. Missing files are fetched into `artifacts_dir`. Raises `ArtifactsMissingError`,
     `AdapterMismatchError`, and `ModelError` if the device is not available.
     """
-    encoder = _load_base(preset_name, device, adapter, artifacts_dir or default_artifacts_dir())
+    encoder = _load_base(preset, device, adapter, artifacts_dir or default_artifacts_dir())
     return attach_clip_head(encoder, adapter)
 
 
-def _load_base(preset_name: str, device: str, adapter: Path | None, artifacts_dir: Path) -> Encoder:
-    if preset_name == STARTER:
-        return load_starter(artifacts_dir, device, adapter)
+def _load_base(preset: BasePreset, device: str, adapter: Path | None, artifacts_dir: Path) -> Encoder:
+    if isinstance(preset, StarterPreset):
+        return load_starter(preset, artifacts_dir, device, adapter)
     from model.encoders.hub_encoder import load_hub_encoder
 
-    return load_hub_encoder(
-        PRESETS[preset_name], SentenceEncoder(), device=device, adapter=adapter, artifacts_dir=artifacts_dir
+    return load_hub_encoder(preset, SentenceEncoder(), device=device, adapter=adapter, artifacts_dir=artifacts_dir)
+
+
+def compute_generation(preset: BasePreset, adapter: Path | None) -> str:
+    """Return the generation's name: the same for the same base weights and adapter on every machine."""
+    if isinstance(preset, StarterPreset):
+        return name_with_clip_head(compute_starter_generation(preset, adapter), adapter)
+    from model.encoders.hub_encoder import compute_hub_generation
+
+    return name_with_clip_head(compute_hub_generation(preset, adapter), adapter)
+
+
+def find_preset_of(
+    name: str, generation: str, adapter: Path | None = None, presets_dir: Path | None = None
+) -> BasePreset:
+    """Return the preset `name` with the weights of a generation, alone or with `adapter`.
+
+    Former revisions of the starter are kept, so that a library is served by the weights that embedded it. Raises
+    `UnknownPresetError`, `PresetUnusableError`, and `WeightsChangedError` if no known weights make the generation.
+    """
+    revisions = list_starter_revisions() if name == STARTER else [find_preset(name, presets_dir)]
+    for preset in revisions:
+        if generation in {compute_generation(preset, each) for each in (None, adapter)}:
+            return preset
+    raise WeightsChangedError(
+        f"no weights of the preset {name!r} that are here make the generation {generation}: restore its files, or"
+        f" embed the library with those that are here by `reelseek model use {name}`"
     )
 
 
-def compute_generation(preset_name: str, adapter: Path | None) -> str:
-    """Return the generation's name: the same for the same base weights and adapter on every machine.
-
-    A clip head is not part of it; `attach_clip_head` extends the name.
-    """
-    if preset_name == STARTER:
-        return compute_starter_generation(adapter)
-    from model.encoders.hub_encoder import compute_hub_generation
-
-    return compute_hub_generation(PRESETS[preset_name], adapter)
+def is_outdated(preset: BasePreset) -> bool:
+    """Return whether this Reelseek has newer weights for the preset."""
+    return isinstance(preset, StarterPreset) and preset != list_starter_revisions()[0]

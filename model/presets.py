@@ -38,7 +38,7 @@ class LocalModel:
         return f"local@{self.digest}"
 
 
-BaseModel: TypeAlias = HubModel | LocalModel
+ModelSource: TypeAlias = HubModel | LocalModel
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,22 @@ class Preset:
     name: str
     languages: tuple[str, ...]
     """ISO 639-1 codes of the languages that the preset is offered for."""
-    frame: BaseModel
-    motion: BaseModel | None = None
+    frame: ModelSource
+    motion: ModelSource | None = None
     """X-CLIP, which reads English only. None: the preset has no motion vectors."""
     licence: str | None = None
 
     @property
-    def models(self) -> tuple[BaseModel, ...]:
+    def models(self) -> tuple[ModelSource, ...]:
         return (self.frame, self.motion) if self.motion else (self.frame,)
 
 
 STARTER: Final = "starter"
 """The preset that needs no hub; see `model.starter.encoder`."""
+
+
+STARTER_TEXT_MAP = Path(__file__).parent / "weights" / "starter.safetensors"
+"""The text map of the newest revision. Former ones are beside it, named after their generations."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             Preset(
                 name="base",
                 languages=("en",),
-                frame=HubModel(
-                    "openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", 605_109_252
-                ),
+                frame=HubModel("openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", 605_109_252),
                 motion=HubModel(
                     "microsoft/xclip-base-patch32", "a2e27a78a2b5d802e894b8a1ef14f3a8ce490963", 786_342_916
                 ),
@@ -118,3 +120,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         )
     }
 )
+
+
+def list_starter_revisions() -> list[StarterPreset]:
+    """Return the revisions of the starter that can be served, the newest first."""
+    former = sorted(STARTER_TEXT_MAP.parent.glob(f"{STARTER}-*{STARTER_TEXT_MAP.suffix}"))
+    return [StarterPreset(text_map) for text_map in (STARTER_TEXT_MAP, *former)]

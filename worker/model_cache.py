@@ -5,69 +5,26 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
+from worker.model_loading import ModelChoice, ModelLoader
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from model.data.pairs import Pair
     from model.encoders.micro_batcher import MicroBatcher
-    from model.outcome import TrainedAdapter, TrainingStep
     from model.ports import Encoder as ModelEncoder
-
-ModelLoader: TypeAlias = "Callable[[Settings, Path | None], ModelEncoder]"
-"""Loads an encoder, with the adapter in a folder or without one. Raises `ModelError`."""
-ModelTrainer: TypeAlias = (
-    "Callable[[Settings, Sequence[Pair], Path, Path | None, Callable[[TrainingStep], None], Callable[[], bool]],"
-    " TrainedAdapter]"
-)
-"""Trains an adapter; the parameters are those of `train_preset`. Raises `ModelError`."""
 
 MAX_LOADED: Final = 3
 """Models in memory at once; the least recently used one is evicted."""
 
 log = structlog.get_logger()
-
-
-def load_preset(settings: Settings, adapter: Path | None = None) -> ModelEncoder:
-    """Load the encoder of the settings' preset, with the adapter in a folder merged in. Raises `ModelError`."""
-    from model.loader import load_encoder
-
-    return load_encoder(settings.preset, device=settings.device, adapter=adapter, artifacts_dir=settings.parts_dir)
-
-
-def train_preset(
-    settings: Settings,
-    pairs: Sequence[Pair],
-    folder: Path,
-    base_adapter: Path | None,
-    on_progress: Callable[[TrainingStep], None],
-    is_cancelled: Callable[[], bool],
-) -> TrainedAdapter:
-    """Train an adapter of the settings' preset in `folder`, starting from `base_adapter`. Raises `ModelError`."""
-    from model.config import DEFAULT_CONFIG, read_training_config
-    from model.training.train import train
-    from model.training.training_run import TrainingRun
-
-    run = TrainingRun(
-        config=read_training_config(settings.retrain_run or DEFAULT_CONFIG),
-        pairs=pairs,
-        preset=settings.preset,
-        device=settings.device,
-        artifacts_dir=settings.parts_dir,
-        folder=folder,
-        base_adapter=base_adapter,
-        on_progress=on_progress,
-        is_cancelled=is_cancelled,
-    )
-    return train(run)
 
 
 class _SpaceEncoder:
@@ -135,7 +92,8 @@ class ModelCache:
         model = self._get_cached(self._get_live(space))
         if model is not None:
             return model
-        previous = self._generations.get_previous(self._settings.adapter_scope_of(space))
+        scope = self._settings.adapter_scope_of(space)
+        previous = self._generations.get_previous(scope) or self._generations.get_previous()
         previous_model = self._get_cached(previous) if previous else None
         if previous_model is None:
             return self.get_current(space)
@@ -144,26 +102,40 @@ class ModelCache:
             self._background_load.start()
         return previous_model
 
-    def load(self, adapter: Path | None, space: str | None = None) -> ModelEncoder:
+    def load(self, choice: ModelChoice, space: str | None = None) -> ModelEncoder:
         """Load a model outside the cache, for a space's own generation if `space` is given. Raises `ModelError`."""
         from model.encoders.halving_encoder import HalvingEncoder, transient_memory_errors
 
         with transient_memory_errors():
-            encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, adapter))
-        return _SpaceEncoder(encoder, space) if adapter and space else encoder
+            encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, choice))
+        return _SpaceEncoder(encoder, space) if space else encoder
 
-    def get_adapter(self, generation: GenerationId | None) -> Path | None:
-        """Return the local folder of a generation's adapter, and download it first if needed.
+    def choose(self, generation: GenerationId | None) -> ModelChoice:
+        """Return the model of a generation, whose adapter is downloaded first if needed.
 
-        Returns None if the generation has no adapter, or belongs to another preset.
+        It is loaded by the generation's record, whichever preset the settings name. None: the settings' preset, which
+        embeds a new library.
         """
-        record = self._generations.get_record(generation) if generation else None
-        if record is None or record.adapter is None or record.preset != self._settings.preset:
-            return None
-        folder = self._adapters_dir / str(record.generation)
-        if not folder.exists():
+        if generation is None:
+            return ModelChoice(self._settings.preset)
+        record = self._generations.describe(generation)
+        folder = self._adapters_dir / str(generation) if record.adapter else None
+        if record.adapter and folder and not folder.exists():
             self._download(record.adapter, folder)
-        return folder
+        return ModelChoice(record.preset, generation.name, folder)
+
+    def choose_for_training(self, space: str | None) -> ModelChoice:
+        """Return the model that a retrain of a space, or of the installation (None), starts from.
+
+        It continues a space's own adapter while the installation has the same preset. After the installation has
+        switched to another one, it starts from the installation's model.
+        """
+        own, common = self._generations.get_live(space), self._generations.get_live()
+        if own and common and own != common:
+            presets = [self._generations.describe(each).preset for each in (own, common)]
+            if presets[0] != presets[1]:
+                return self.choose(common)
+        return self.choose(own)
 
     def _download(self, prefix: str, folder: Path) -> None:
         """Download an adapter so that its folder appears only when it is complete."""
@@ -215,7 +187,7 @@ class ModelCache:
         # Importing torch takes seconds, which requests that need no model do without.
         from model.encoders.micro_batcher import MicroBatcher
 
-        model = MicroBatcher(self.load(self.get_adapter(live), live.space if live else None), self._on_batch)
+        model = MicroBatcher(self.load(self.choose(live), live.space if live else None), self._on_batch)
         with self._lock:
             self._loaded[live] = model
             while len(self._loaded) > MAX_LOADED:

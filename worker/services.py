@@ -23,7 +23,8 @@ from worker.jobs.index_queue import IndexQueue
 from worker.jobs.retrain import RetrainJob
 from worker.jobs.retrain_queue import RetrainQueue
 from worker.leases import MemoryLeaseStore, RedisLeaseStore
-from worker.model_cache import ModelCache, ModelLoader, ModelTrainer
+from worker.model_cache import ModelCache
+from worker.model_loading import ModelLoader, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.base import WireModel
 from worker.protocol.library import Submit
@@ -159,6 +160,7 @@ class Services:
             videos=self.stores.videos,
             publisher=self.stores.publisher,
             blobs=self.blobs,
+            preset=settings.preset,
         )
 
     def close(self) -> None:

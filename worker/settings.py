@@ -8,6 +8,9 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.errors import ModelError
+from model.preset_files import find_preset
+
 MIN_KEY_CHARS: Final = 32
 MAX_RESULTS_DAYS: Final = 30.0
 
@@ -23,9 +26,19 @@ class Settings(BaseSettings):
     parts_dir: Path | None = Field(
         None, description="Folder of the downloaded model files and samples. Empty: inside the Python environment."
     )
-    preset: Literal["starter", "base", "large", "multilingual", "chinese"] = Field(
+    presets_dir: Path | None = Field(
+        None, description="Folder of the operator's own preset files. Empty: `presets` inside the data folder."
+    )
+    preset: str = Field(
         "starter",
-        description="Models that embed videos and queries. All except `starter` are downloaded from a model hub.",
+        validate_default=True,
+        description="Models that embed a new library: `starter`, which needs no hub, `base`, `large`, `multilingual`, "
+        "`chinese`, or the name in a preset file. `reelseek model use` switches a library that exists.",
+    )
+    chat_presets: tuple[str, ...] = Field(
+        (),
+        description="Presets that admins may switch to with `/model use` in chats, as JSON "
+        '(`["base", "multilingual"]`). The command line may use all.',
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device that the models run on.")
 
@@ -134,6 +147,22 @@ class Settings(BaseSettings):
             )
         return key
 
+    @field_validator("preset")
+    @classmethod
+    def _require_preset(cls, name: str, info: ValidationInfo) -> str:
+        """Refuse a preset that does not exist, or whose file has a mistake."""
+        folder = _choose_presets_folder(info.data.get("data_dir", Path()), info.data.get("presets_dir"))
+        try:
+            find_preset(name, folder)
+        except ModelError as error:
+            raise PydanticCustomError("preset", "{why}", {"why": str(error)}) from error
+        return name
+
+    @property
+    def presets_folder(self) -> Path:
+        """Return the folder of the operator's own preset files, which may be missing."""
+        return _choose_presets_folder(self.data_dir, self.presets_dir)
+
     @property
     def results_ttl_s(self) -> float:
         """Return how long results in chats keep their buttons."""
@@ -147,3 +176,7 @@ class Settings(BaseSettings):
     def adapter_scope_of(self, space: str) -> str | None:
         """Return the space whose adapter searches and retrains of `space` use; None: the installation's."""
         return space if self.adapter_scope == "space" else None
+
+
+def _choose_presets_folder(data_dir: Path, presets_dir: Path | None) -> Path:
+    return presets_dir or data_dir / "presets"

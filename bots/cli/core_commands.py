@@ -10,6 +10,7 @@ import typer
 from bots.chat.links import find_links
 from bots.cli import json_output
 from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
+from bots.cli.model_use import choose_model
 from bots.cli.process import run_with_client
 from bots.cli.render import locate_pictures, name_commands
 from bots.commands.client import Client
@@ -20,7 +21,9 @@ from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 
 AS_JSON: Final = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
-SpaceName: TypeAlias = Annotated[str, typer.Option("--space", metavar="SPACE", help=CliMsg.SPACE_HELP)]
+SPACE_OPTION: Final = typer.Option("--space", metavar="SPACE", help=CliMsg.SPACE_HELP)
+SpaceName: TypeAlias = Annotated[str, SPACE_OPTION]
+GivenSpaceName: TypeAlias = Annotated[str | None, SPACE_OPTION]
 WITH_LOCAL_FILES: Final = Annotated[bool, typer.Option("--local-files", help=CliMsg.LOCAL_FILES_HELP)]
 IS_DRY_RUN: Final = Annotated[bool, typer.Option("--dry-run", help=CliMsg.DRY_RUN_HELP)]
 AT_S: Final = Annotated[float, typer.Option("--at", min=0, metavar="SECONDS", help=CliMsg.DRY_RUN_AT_HELP)]
@@ -39,7 +42,7 @@ def _build_function(command: Command) -> Callable[..., None]:
 
     def run(
         as_json: bool,
-        space: str,
+        space: str | None,
         with_local_files: bool = False,
         is_dry_run: bool = False,
         at_s: float = 0.0,
@@ -48,6 +51,7 @@ def _build_function(command: Command) -> Callable[..., None]:
         if is_dry_run:
             print_dry_run([_file_to_link(each) for each in values["links"]], at_s, as_json)
             return
+        for_space, space = space is not None, space or LOCAL_SPACE
         caller, settings = make_caller(space), load_settings()
         args = dict(command.command_line_args)
         for parameter in parameters:
@@ -55,6 +59,8 @@ def _build_function(command: Command) -> Callable[..., None]:
                 args[parameter.name] = _convert(parameter, values[parameter.name])
         if "local_files" in args:
             args["local_files"] = _allow_local_files(space, with_local_files, args["links"])
+        if args.get("action") == "use" and "to" in args:
+            args |= {"for_space": for_space, **choose_model(settings, caller, args["to"], for_space)}
 
         async def show_replies(client: Client) -> bool:
             replies = command.run(client, caller, **args)
@@ -63,15 +69,15 @@ def _build_function(command: Command) -> Callable[..., None]:
             option = "" if space == LOCAL_SPACE else f" --space {space}"
             return await open_terminal().show(name_commands(locate_pictures(replies, settings.blobs_address), option))
 
-        # A retrain takes long: `reelseek retrain cancel` and searches must reach its process meanwhile.
-        run_with_client(settings, show_replies, serve_relay=command.name == "retrain")
+        # Retrains and switches take long: searches, and the command that cancels, must reach this process meanwhile.
+        run_with_client(settings, show_replies, serve_relay=command.name in ("model", "retrain"))
 
     has_alternative = any(each.type is ParameterType.FLAG for each in parameters)
     options = [_make_signature_parameter(each, each.is_required and not has_alternative) for each in parameters]
     if command.name == "index":
         options.append(_make_option("with_local_files", False, WITH_LOCAL_FILES))
         options += [_make_option("is_dry_run", False, IS_DRY_RUN), _make_option("at_s", 75.0, AT_S)]
-    options += [_make_option("space", LOCAL_SPACE, SpaceName), _make_option("as_json", False, AS_JSON)]
+    options += [_make_option("space", None, GivenSpaceName), _make_option("as_json", False, AS_JSON)]
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # read by typer
     return run
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import typer
 from pydantic import ValidationError
@@ -16,13 +16,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text as Line
 
-from bots.cli.environment import load_settings, open_terminal
+from bots.cli.core_commands import GivenSpaceName
+from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
 from bots.cli.model_tables import describe_decision, render_comparison, render_report
-from bots.cli.process import INTERRUPTED_STATUS
+from bots.cli.model_use import choose_model
+from bots.cli.process import INTERRUPTED_STATUS, run_with_client
+from bots.cli.render import name_commands
+from bots.commands.client import Client
+from bots.commands.models import manage_models
 from bots.connect import CommandError, requiring_extra
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
+from worker.protocol.base import Caller
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from model.evaluation.promotion import PromotionTest
     from model.outcome import TrainedAdapter, TrainingStep
     from model.ports import Encoder
+    from model.presets import BasePreset
 
 ReportProgress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done, and with the share of it that is done."""
@@ -47,6 +54,7 @@ _STAGES: Final[Mapping[str, Msg | CliMsg]] = {
 _MODEL_ERRORS: Final = {
     "model_missing": CliMsg.MODEL_FILES_MISSING,
     "model_mismatch": CliMsg.ADAPTER_UNUSABLE,
+    "preset_unusable": CliMsg.PRESET_UNUSABLE,
     "pairs_unreadable": CliMsg.PAIRS_UNUSABLE,
     "too_few_pairs": CliMsg.PAIRS_UNUSABLE,
 }
@@ -70,14 +78,14 @@ def evaluate(
         from model.data.pairs import read_pairs
         from model.evaluation.compare import compare_encodings, encode_pairs
 
-        preset = _choose_preset(settings, preset)
+        chosen = _choose_preset(settings, preset)
         folder = settings.data_dir / "evaluation"
         read = read_pairs(pairs, folder / "pictures")
-        encoder = _load_encoder(settings, preset, adapter)
+        encoder = _load_encoder(settings, chosen, adapter)
         encoded = encode_pairs(read, encoder, lambda share: report_progress(translate(CliMsg.PICTURES), share))
         report, comparison = encoded.report(), None
         if adapter:
-            base_encoder = _load_encoder(settings, preset, None)
+            base_encoder = _load_encoder(settings, chosen, None)
             base = encode_pairs(
                 read, base_encoder, lambda share: report_progress(translate(CliMsg.BASE_PICTURES), share)
             )
@@ -128,12 +136,16 @@ def train(
     out: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help=CliMsg.TRAIN_OUT_HELP)],
     run: Annotated[Path | None, typer.Option(metavar="RUN.toml", dir_okay=False, help=CliMsg.TRAIN_RUN_HELP)] = None,
     preset: PresetName = None,
+    register: Annotated[bool, typer.Option("--register", help=CliMsg.TRAIN_REGISTER_HELP)] = False,
+    is_forced: Annotated[bool, typer.Option("--force", help=Msg.MODEL_FORCE_HELP)] = False,
+    space: GivenSpaceName = None,
 ) -> None:
     """Train an adapter on the `train` pairs, test it on the `test` pairs, and write a report.
 
-    Under `torchrun`, only the main process tests and reports.
+    Under `torchrun`, only the main process tests and reports. With `register`, the adapter is then offered to the
+    installation, or to one space.
     """
-    settings = load_settings()
+    settings, caller = load_settings(), make_caller(space or LOCAL_SPACE)
     with _stop_on_signal() as is_stopped, _model_errors_as_sentences(), _show_progress_bar() as report_progress:
         from model.config import DEFAULT_CONFIG, read_training_config
         from model.data.cleaning import clean_pairs
@@ -141,8 +153,9 @@ def train(
         from model.training import train as training
         from model.training.trainer import create_accelerator
         from model.training.training_run import TrainingRun
+        from worker.adapter_offers import write_held_out_pairs
 
-        preset = _choose_preset(settings, preset)
+        chosen = _choose_preset(settings, preset)
         # The main process extracts the pictures; the others wait and find them.
         with create_accelerator(settings.device).main_process_first():
             cleaned = clean_pairs(read_pairs(pairs, out / "pictures"))
@@ -152,7 +165,7 @@ def train(
             TrainingRun(
                 config=read_training_config(run or DEFAULT_CONFIG),
                 pairs=cleaned.pairs,
-                preset=preset,
+                preset=chosen,
                 device=settings.device,
                 artifacts_dir=settings.parts_dir,
                 folder=out,
@@ -162,13 +175,27 @@ def train(
         )
         if not trained.is_main_process:
             return
-        test = _test_adapter(settings, preset, trained, cleaned, out, report_progress)
+        write_held_out_pairs(out, cleaned.pairs)
+        test = _test_adapter(settings, chosen, trained, cleaned, out, report_progress)
     _report_training(trained, test, out)
+    if register:
+        offer = choose_model(settings, caller, str(trained.adapter), for_space=space is not None)
+        _register(settings, caller, {**offer, "is_forced": is_forced, "for_space": space is not None})
+
+
+def _register(settings: Settings, caller: Caller, args: Mapping[str, Any]) -> None:
+    """Take an adapter into use as `reelseek model use` does, and exit."""
+
+    async def show_replies(client: Client) -> bool:
+        replies = manage_models(client, caller, "use", by_operator=True, **args)
+        return await open_terminal().show(name_commands(replies, ""))
+
+    run_with_client(settings, show_replies, serve_relay=True)
 
 
 def _test_adapter(
     settings: Settings,
-    preset: str,
+    preset: "BasePreset",
     trained: "TrainedAdapter",
     cleaned: "CleanedPairs",
     out: Path,
@@ -185,7 +212,7 @@ def _test_adapter(
     test = run_promotion_test(
         base, adapter, held_out, general, lambda share: report_progress(translate(CliMsg.COMPARING), share), seen
     )
-    facts = {"preset": preset, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
+    facts = {"preset": preset.name, "generation": adapter.generation, "dropped_pairs": cleaned.dropped}
     report.write_report(test, trained.outcomes, facts, out)
     return test
 
@@ -219,15 +246,20 @@ def pretrain(
         open_terminal().answers.print(Line(f"{language}: {metrics}"))
 
 
-def _choose_preset(settings: Settings, name: str | None) -> str:
-    """Return the preset that was given, or that of the settings. Raises `CommandError` if it does not exist."""
-    names = get_args(type(settings).model_fields["preset"].annotation)
-    if name and name not in names:
-        raise CommandError(translate(CliMsg.UNKNOWN_PRESET, name=name, all=", ".join(names)))
-    return name or settings.preset
+def _choose_preset(settings: Settings, name: str | None) -> "BasePreset":
+    """Return the preset that was given, or that of the settings. Raises `CommandError`."""
+    from model.errors import PresetUnusableError, UnknownPresetError
+    from model.preset_files import find_preset
+
+    try:
+        return find_preset(name or settings.preset, settings.presets_folder)
+    except UnknownPresetError as error:
+        raise CommandError(translate(CliMsg.UNKNOWN_PRESET, name=name, all=", ".join(error.known))) from error
+    except PresetUnusableError as error:
+        raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=error)) from error
 
 
-def _load_encoder(settings: Settings, preset: str, adapter: Path | None) -> "Encoder":
+def _load_encoder(settings: Settings, preset: "BasePreset", adapter: Path | None) -> "Encoder":
     from model.loader import load_encoder
 
     return load_encoder(preset, device=settings.device, adapter=adapter, artifacts_dir=settings.parts_dir)

@@ -67,7 +67,8 @@ _DETAILS: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.LIBRARY_EMPTY: CliMsg.LIBRARY_EMPTY,
     DoctorOutcome.LIBRARY_FITS: CliMsg.LIBRARY_FITS,
     DoctorOutcome.LIBRARY_OTHER_PRESET: CliMsg.LIBRARY_OTHER_PRESET,
-    DoctorOutcome.LIBRARY_OTHER_WEIGHTS: CliMsg.LIBRARY_OTHER_WEIGHTS,
+    DoctorOutcome.LIBRARY_NEWER_WEIGHTS: CliMsg.LIBRARY_NEWER_WEIGHTS,
+    DoctorOutcome.LIBRARY_MODEL_GONE: CliMsg.LIBRARY_MODEL_GONE,
     DoctorOutcome.NOT_INSTALLED: CliMsg.NOT_INSTALLED_HERE,
 }
 _LITERAL_DETAILS: Final[Mapping[DoctorOutcome, str]] = {
@@ -97,8 +98,7 @@ _ADVICE: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.YOUTUBE_RUNTIME_MISSING: CliMsg.FIX_YOUTUBE,
     DoctorOutcome.NETWORK_FAKE: CliMsg.FIX_NETWORK,
     DoctorOutcome.CERTIFICATES_UNUSABLE: CliMsg.FIX_CERTIFICATES,
-    DoctorOutcome.LIBRARY_OTHER_PRESET: CliMsg.FIX_LIBRARY_PRESET,
-    DoctorOutcome.LIBRARY_OTHER_WEIGHTS: CliMsg.FIX_LIBRARY_WEIGHTS,
+    DoctorOutcome.LIBRARY_MODEL_GONE: CliMsg.FIX_LIBRARY_MODEL,
     DoctorOutcome.REDIS_NOT_DURABLE: CliMsg.FIX_REDIS_DURABILITY,
     DoctorOutcome.REDIS_UNAVAILABLE: CliMsg.FIX_REDIS,
     DoctorOutcome.QDRANT_UNAVAILABLE: CliMsg.FIX_QDRANT,
@@ -108,6 +108,8 @@ _ADVICE: Final[Mapping[DoctorOutcome, CliMsg]] = {
 def describe_check(check: DoctorCheck) -> CheckLine:
     """Return a check of the worker's doctor in the current language."""
     parameters = dict(check.parameters)
+    if "has_adapter" in parameters:
+        parameters["weights"] = translate(CliMsg.WITH_ADAPTER if parameters["has_adapter"] else CliMsg.WITHOUT_ADAPTER)
     if "figures" in parameters:
         parameters["figures"] = _describe_figures(parameters["figures"])
     name, advice = _NAMES[check.name], _ADVICE.get(check.outcome)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bots.commands import crawling, library, search, settings, training
+from bots.commands import crawling, library, models, search, settings, training
 from bots.commands.client import Client
 from bots.commands.definition import (
     IN_CHATS,
@@ -191,26 +191,35 @@ COMMANDS: Final[dict[str, Command]] = {
         Command(
             "model",
             Msg.MODEL_HELP,
-            training.manage_models,
+            models.manage_models,
             (
                 Parameter(
                     "action",
                     Msg.MODEL_ACTION_HELP,
                     is_positional=True,
-                    choices=dict.fromkeys(("status", "rollback")),
+                    choices=dict.fromkeys(("status", "list", "use", "rollback", "cancel")),
                     command_line_help=Msg.CLI_MODEL_ACTION_HELP,
-                    command_line_metavar="[list|rollback|promote]",
+                    command_line_metavar="[status|list|use|rollback|promote|cancel]",
                 ),
                 Parameter(
                     "to",
                     Msg.MODEL_NAME_HELP,
                     label="name",
                     is_positional=True,
-                    surfaces=frozenset({Surface.TYPED, Surface.COMMAND_LINE}),
+                    command_line_help=Msg.CLI_MODEL_NAME_HELP,
+                    command_line_metavar="[PRESET|ADAPTER|FOLDER]",
+                ),
+                Parameter(
+                    "is_forced",
+                    Msg.MODEL_FORCE_HELP,
+                    ParameterType.FLAG,
+                    label="force",
+                    surfaces=_COMMAND_LINE_ONLY,
                 ),
             ),
             is_admin=True,
             not_repeatable=True,
+            command_line_args={"by_operator": True},
         ),
         Command("help", Msg.HELP_HELP, show_help, surfaces=IN_CHATS, admins_may_do_more=True),
         Command("press", None, search.press, surfaces=INTERNAL, takes_results=True),

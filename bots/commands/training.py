@@ -7,10 +7,10 @@ from bots.commands.client import Client
 from bots.commands.errors import code_reply, describe_error, reply_on_error
 from bots.commands.replies import Confirmation, Replies, Reply, TextReply, TrainingProgress
 from bots.i18n.messages import Msg
-from bots.i18n.translate import format_clock, format_count, format_date, translate
+from bots.i18n.translate import format_clock, format_count, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.models import Generation, ListModels, PreviewRetrain, Retrain, Rollback, TrainingDataSummary
+from worker.protocol.models import PreviewRetrain, Retrain, TrainingDataSummary
 from worker.protocol.updates import (
     JobFailed,
     RetrainFinished,
@@ -20,15 +20,8 @@ from worker.protocol.updates import (
     Update,
 )
 
-MODEL_ACTIONS: Final[Mapping[str, str]] = {
-    "status": "status",
-    "list": "list",
-    "rollback": "rollback",
-    "promote": "promote NAME",
-}
-"""The actions of `manage_models`, with how each is typed. `list` is another word for `status`."""
-
 _STAGES: Final[Mapping[RetrainStage, Msg]] = {
+    RetrainStage.LOAD: Msg.LOADING,
     RetrainStage.GATHER: Msg.GATHERING,
     RetrainStage.TRAIN: Msg.TRAINING,
     RetrainStage.EVALUATE: Msg.EVALUATING,
@@ -40,7 +33,16 @@ _OUTCOMES: Final[Mapping[RetrainOutcome, Msg]] = {
     RetrainOutcome.NOT_BETTER: Msg.NOT_BETTER,
     RetrainOutcome.FORGETS: Msg.FORGETS,
     RetrainOutcome.CANCELLED: Msg.CANCELLED,
+    RetrainOutcome.SWITCHED: Msg.SWITCHED,
+    RetrainOutcome.ALREADY: Msg.ALREADY_USED,
+    RetrainOutcome.TOO_FEW: Msg.TOO_FEW_HELD_OUT,
 }
+_OVERRIDDEN: Final[Mapping[RetrainOutcome, Msg]] = {
+    RetrainOutcome.NOT_BETTER: Msg.OVERRODE_NOT_BETTER,
+    RetrainOutcome.FORGETS: Msg.OVERRODE_FORGETS,
+    RetrainOutcome.TOO_FEW: Msg.OVERRODE_TOO_FEW,
+}
+"""What an admin who insisted on an adapter has overridden."""
 
 
 @reply_on_error
@@ -52,8 +54,7 @@ async def retrain(client: Client, caller: Caller, action: str = "preview", *, is
     """
     match action:
         case "cancel":
-            running = await client.call(Retrain(caller=caller, cancel=True))
-            yield TextReply(translate(Msg.RETRAIN_ENDS if running.job_id else Msg.RETRAIN_NONE))
+            yield await cancel_training(client, caller)
         case "start":
             running = await client.call(Retrain(caller=caller, start=not is_retry))
             if running.job_id is None:
@@ -61,31 +62,16 @@ async def retrain(client: Client, caller: Caller, action: str = "preview", *, is
                 return
             yield TrainingProgress(translate(Msg.RETRAIN_BEGUN if running.is_new else Msg.RETRAIN_RUNS), 0.0)
             async for update in client.follow(running.job_id):
-                if (reply := _make_progress_reply(update)) is not None:
+                if (reply := make_progress_reply(update)) is not None:
                     yield reply
         case _:
             yield _preview_reply(await client.call(PreviewRetrain(caller=caller)))
 
 
-@reply_on_error
-async def manage_models(
-    client: Client, caller: Caller, action: str = "status", *, to: str | None = None, is_retry: bool = False
-) -> Replies:
-    """List the generations (`status`), return to the previous one (`rollback`) or put `to` in use (`promote`).
-
-    With `is_retry`, the change may have been made already, so the generations are only listed.
-    """
-    if action not in MODEL_ACTIONS or (action == "promote" and not to):
-        all_actions = ", ".join(MODEL_ACTIONS.values())
-        yield TextReply(translate(Msg.SETTING_REFUSED, name="model", all=all_actions), ok=False)
-        return
-    if action in ("rollback", "promote") and not is_retry:
-        models = await client.call(Rollback(caller=caller, to=to or None))
-        live = next(generation for generation in models.generations if generation.live)
-        yield TextReply(translate(Msg.ROLLED_BACK, name=live.name))
-        return
-    models = await client.call(ListModels(caller=caller))
-    yield TextReply("\n".join(_describe_generation(generation) for generation in models.generations))
+async def cancel_training(client: Client, caller: Caller) -> Reply:
+    """End the caller's retrain or switch. Return what becomes of it."""
+    running = await client.call(Retrain(caller=caller, cancel=True))
+    return TextReply(translate(Msg.RETRAIN_ENDS if running.job_id else Msg.RETRAIN_NONE))
 
 
 def _preview_reply(summary: TrainingDataSummary) -> Reply:
@@ -100,7 +86,7 @@ def _preview_reply(summary: TrainingDataSummary) -> Reply:
     )
 
 
-def _make_progress_reply(update: Update) -> Reply | None:
+def make_progress_reply(update: Update) -> Reply | None:
     match update:
         case RetrainProgress():
             parts = [translate(_STAGES[update.stage])]
@@ -112,27 +98,26 @@ def _make_progress_reply(update: Update) -> Reply | None:
                 parts.append(translate(Msg.LEFT, time=format_clock(update.left_s)))
             return TrainingProgress(" · ".join(parts), update.step / update.steps if update.steps else 0.0)
         case RetrainFinished():
-            figures = _format_recall(update.r5_before, update.r5, update.questions)
-            text = translate(_OUTCOMES[update.outcome], **figures)
-            return TrainingProgress(text, 1.0, is_final=True, picture=update.picture)
+            return TrainingProgress(_describe_outcome(update), 1.0, is_final=True, picture=update.picture)
         case JobFailed():
             return code_reply(*describe_error(CallFailedError(update.code, update.correlation_id)))
     return None
 
 
-def _describe_generation(generation: Generation) -> str:
-    parts = [translate(Msg.MODEL_LINE, name=generation.name, date=format_date(generation.made_at or ""))]
-    if generation.r5 is not None:
-        figures = _format_recall(generation.r5_before, generation.r5, generation.questions)
-        parts.append(translate(Msg.MODEL_FIGURES, **figures))
-    else:
-        parts.append(translate(Msg.MODEL_PLAIN))
-    if generation.live:
-        parts.append(translate(Msg.MODEL_LIVE))
-    return " · ".join(parts)
+def _describe_outcome(update: RetrainFinished) -> str:
+    """Return the sentence of the outcome, and those of what was overridden or is left as it was."""
+    figures = format_recall(update.r5_before, update.r5, update.questions)
+    sentences = [translate(_OUTCOMES[update.outcome], name=update.generation, **figures)]
+    if update.overridden:
+        sentences.append(translate(_OVERRIDDEN[update.overridden], **figures))
+    if update.moments_without_frames:
+        sentences.append(translate(Msg.WITHOUT_FRAMES, count=update.moments_without_frames))
+    if update.spaces_with_own_model:
+        sentences.append(translate(Msg.OWN_MODELS_STAY, count=update.spaces_with_own_model))
+    return " ".join(sentences)
 
 
-def _format_recall(before: float | None, after: float | None, questions: int) -> dict[str, object]:
+def format_recall(before: float | None, after: float | None, questions: int) -> dict[str, object]:
     """Return the values for sentences that compare recall at 5 on held-out questions before and after training."""
     return {"before": _format_percent(before), "after": _format_percent(after), "questions": questions}
 

@@ -91,6 +91,12 @@ class CliMsg(StrEnum):
     )
     RESTORED = "Restored: {videos}, {moments}. You can start Reelseek now."
     BAD_RUN = "The run file isn't valid: {why}"
+    PRESET_UNUSABLE = "That preset can't be used: {why}"
+    PRESET_FILE_ELSEWHERE = "Copy {file} into {folder}, and use the name that it gives to its preset."
+    TRAIN_REGISTER_HELP = "Take the adapter into use if it is better than the model in use, as `/retrain` does."
+    LIBRARY_MODEL_DIFFERS = (
+        "The library was made with preset {stored}, which goes on searching it. `reelseek model use {preset}` switches."
+    )
     MODEL_FILES_MISSING = "Model files are missing: {why}"
     ADAPTER_UNUSABLE = "Can't use the adapter: {why}"
     PAIRS_UNUSABLE = "Can't use the pairs: {why}"
@@ -183,9 +189,18 @@ class CliMsg(StrEnum):
     NETWORK_NO_NAMES = "names of sites can't be resolved now"
     NETWORK_FAKE = "{host} leads to {addresses}, which is not a public address"
     LIBRARY_EMPTY = "no videos yet"
-    LIBRARY_FITS = "made with preset {preset}"
-    LIBRARY_OTHER_PRESET = "made with preset {stored}, but {preset} is set"
-    LIBRARY_OTHER_WEIGHTS = "made with other model files of preset {preset} ({stored}; now {current})"
+    LIBRARY_FITS = "generation {generation}: preset {stored}, {weights}, which is here"
+    LIBRARY_OTHER_PRESET = (
+        "generation {generation}: preset {stored}, {weights}, which is here and searches the library; "
+        "REELSEEK_PRESET={preset} counts for a new library only, and `reelseek model use {preset}` switches this one"
+    )
+    LIBRARY_NEWER_WEIGHTS = (
+        "generation {generation}: preset {stored}, {weights}, which is here and searches the library; a newer {stored} "
+        "is there, and `reelseek model use {stored}` switches to it"
+    )
+    LIBRARY_MODEL_GONE = "generation {generation}: preset {stored}, {weights}, which cannot be loaded: {why}"
+    WITH_ADAPTER = "with an adapter"
+    WITHOUT_ADAPTER = "without an adapter"
     TERMINAL_READY = "writes {encoding}"
     TERMINAL_LIMITED = "writes {encoding}, so characters of other languages show as question marks"
     NOT_INSTALLED_HERE = "not installed on this machine"
@@ -207,13 +222,8 @@ class CliMsg(StrEnum):
         "'[\"{network}\"]', or set REELSEEK_FETCH_PROXY to the proxy's own address. Until then, every link is refused."
     )
     FIX_CERTIFICATES = "Set {variable} to a readable PEM file of certificate authorities, or remove it."
-    FIX_LIBRARY_PRESET = (
-        "Set REELSEEK_PRESET={stored}. To use {preset} instead, set REELSEEK_DATA_DIR to an empty folder, or empty "
-        "Qdrant, and add the links again."
-    )
-    FIX_LIBRARY_WEIGHTS = (
-        "Install the model files that made the library, or set REELSEEK_DATA_DIR to an empty folder, or empty Qdrant, "
-        "and add the links again."
+    FIX_LIBRARY_MODEL = (
+        "Put the files of that model back, or embed the library with another one: `reelseek model use {preset}`."
     )
     FIX_TERMINAL = "Set LANG to a UTF-8 locale, for example C.UTF-8."
     FIX_BLOB_STORE = "Correct REELSEEK_BLOBS_URL. S3 also needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."

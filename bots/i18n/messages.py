@@ -55,7 +55,11 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TOO_FEW_PAIRS: (
         "There isn't enough to train on yet. Add videos with titles or subtitles, and vote on search results."
     ),
-    ErrorCode.TRAINING_ELSEWHERE: "Another space is training right now. Try again later.",
+    ErrorCode.TRAINING_ELSEWHERE: "Another training or switch of models is running right now. Try again later.",
+    ErrorCode.UNKNOWN_PRESET: "There's no model with that name. `/model list` shows all.",
+    ErrorCode.PRESET_NOT_ALLOWED: (
+        "The administrator of Reelseek hasn't allowed that model here. `/model list` shows which ones you can use."
+    ),
     ErrorCode.NO_OTHER_MODEL: "There's no earlier model to go back to. Train a new one with `/retrain`.",
     ErrorCode.TOO_MANY: "You're sending requests too quickly. Try again in a minute.",
     ErrorCode.CRAWL_STOPPED: "Adding the videos of that list was stopped. Those that were added stay.",
@@ -65,6 +69,13 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.MODEL_MISSING: "A model file is missing. Ask your Reelseek administrator to run `reelseek doctor`.",
     ErrorCode.MODEL_MISMATCH: (
         "The library was built with another preset. Ask your Reelseek administrator to run `reelseek doctor`."
+    ),
+    ErrorCode.PRESET_UNUSABLE: (
+        "The file of that model has a mistake. Ask your Reelseek administrator to run `reelseek model list`."
+    ),
+    ErrorCode.WEIGHTS_CHANGED: (
+        "The model files that the library was built with are missing or have changed. Ask your Reelseek administrator "
+        "to run `reelseek doctor`."
     ),
     ErrorCode.STORE_NEWER: (
         "The library was written by a newer version of Reelseek. Update Reelseek and start it again."
@@ -195,7 +206,7 @@ class Msg(StrEnum):
     HELP_HELP = "List the commands."
     SETTINGS_HELP = "Show or change the settings of this space."
     RETRAIN_HELP = "Improve search by training on this space's videos and votes."
-    MODEL_HELP = "Show the models, or go back to the previous one."
+    MODEL_HELP = "Show the models, switch to another one, or go back to the previous one."
     # names of chat commands and their options: short, lower case, no spaces
     NAME_FIND = "find"
     NAME_INDEX = "index"
@@ -245,9 +256,16 @@ class Msg(StrEnum):
     FORGET_LINK_HELP = "The video's link, as shown in the library."
     FORGET_MINE_HELP = "Remove everything you added."
     RETRAIN_ACTION_HELP = "Preview, start or cancel the training."
-    MODEL_ACTION_HELP = "Show the models (status) or go back to the previous one (rollback)."
-    CLI_MODEL_ACTION_HELP = "list (default), rollback, or promote with a NAME."
+    MODEL_ACTION_HELP = "What is in use (status), all models (list), switch (use), go back (rollback), or cancel."
+    CLI_MODEL_ACTION_HELP = (
+        "status (default), list of all presets, use, rollback, promote with a generation's NAME, or cancel a switch."
+    )
     MODEL_NAME_HELP = "The model to switch to."
+    CLI_MODEL_NAME_HELP = (
+        "For use: a preset, an adapter's folder, or the folder of a model. Without --space, all of the installation "
+        "switches."
+    )
+    MODEL_FORCE_HELP = "Use an adapter even if it isn't better, and say what that overrides."
     SETTING_NAME_HELP = "The setting to change."
     SETTING_VALUE_HELP = "The new value. For “watched”, a list of channels."
     INDEX_MESSAGE = "Add the videos in this message"
@@ -304,6 +322,7 @@ class Msg(StrEnum):
     RETRAIN_RUNS = "Training is already running."
     RETRAIN_NONE = "No training is running."
     RETRAIN_ENDS = "Training will stop at the next checkpoint."
+    LOADING = "loading the model"
     GATHERING = "collecting training data"
     TRAINING = "training"
     EVALUATING = "comparing with the current model"
@@ -321,6 +340,26 @@ class Msg(StrEnum):
     )
     FORGETS = "The new model lost too much general knowledge ({before} before, {after} after), so nothing changed."
     CANCELLED = "Training was cancelled. Nothing changed."
+    SWITCH_BEGUN = "The library is being prepared for {name}. Searches keep working meanwhile."
+    SWITCHED = "Searches use {name} now. `/model rollback` goes back."
+    ALREADY_USED = "{name} is in use already."
+    TOO_FEW_HELD_OUT = "Too few videos were held out to tell whether the adapter is better, so nothing changed."
+    OVERRODE_NOT_BETTER = (
+        "You insisted, although it isn't better. Right result in the top 5: {before} before, {after} now "
+        "({questions} test searches)."
+    )
+    OVERRODE_FORGETS = "You insisted, although it lost general knowledge ({before} before, {after} now)."
+    OVERRODE_TOO_FEW = "You insisted, although too few videos were held out to tell whether it's better."
+    WITHOUT_FRAMES = "Moments known only by their thumbnail, because their frames were deleted: {count}."
+    OWN_MODELS_STAY = (
+        "Spaces that keep their own model: {count}. `reelseek model use NAME --space SPACE` switches one of them."
+    )
+    NEWER_WEIGHTS = "A newer {preset} is there: run `reelseek model use {preset}`."
+    PRESET_HERE = "ready to use"
+    PRESET_TO_FETCH = "to be downloaded"
+    PRESET_SIZE_UNKNOWN = "size unknown"
+    PRESET_BROKEN = "can't be used: {why}"
+    PRESET_OPERATOR_ONLY = "not allowed here"
     MODEL_LINE = "{name}, {date}"
     MODEL_LIVE = "in use"
     MODEL_FIGURES = "right result in the top 5: {before} before, {after} after ({questions} test searches)"

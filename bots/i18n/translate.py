@@ -84,6 +84,12 @@ def _load_catalog(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+def format_bytes(size: int) -> str:
+    """Return a size as `1.5 GB` or `605 MB`."""
+    unit, divisor, digits = ("GB", 1e9, 1) if size >= 1e9 else ("MB", 1e6, 0)
+    return f"{format_decimal(round(size / divisor, digits), locale=_current_language.get())} {unit}"
+
+
 def format_clock(seconds: float) -> str:
     """Return a time as `1:23` or `1:02:03`, rounded down to a second."""
     minutes, second = divmod(int(seconds), 60)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.blobs import BlobStore, video_prefix
@@ -35,6 +36,8 @@ class IngestPipeline:
     videos: VideoStore
     publisher: MomentPublisher
     blobs: BlobStore
+    preset: str
+    """The preset of the encoder, which the first video records."""
 
     def __call__(self, record: VideoRecord, folder: Path, progress: StageProgressCallback) -> VideoRecord | None:
         """Make a waiting video searchable and return its new record.
@@ -51,7 +54,10 @@ class IngestPipeline:
             fetched, speech=fetched.speech or decoded.speech, chapters=fetched.chapters or decoded.chapters
         )
         generation = GenerationId.parse(self.encoder.generation)
+        is_first = self.generations.get_live() is None
         self.generations.create(generation, self.encoder)
+        if is_first:
+            self.generations.record_base(generation, self.preset, datetime.now(UTC))
         moments = list(self._create_moments(video, fetched, decoded, progress))
         progress(IndexStage.STORE, 0.0)
         self.blobs.delete_prefix(video_prefix(video.id), keep={key for moment in moments for key in moment.frames})

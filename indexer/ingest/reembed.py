@@ -1,6 +1,6 @@
 """Re-embedding: gives stored moments the vectors of another generation, from the frames in the blob store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -59,12 +59,17 @@ def _vectors_by_name(vectors: MomentVectors) -> dict[str, Vector]:
 
 
 def _read_pictures(blobs: BlobStore, payload: Mapping[str, Any]) -> list[Picture]:
-    """Return those of a moment's frames that still exist and are readable.
+    """Return those of a moment's frames that still exist and are readable, or else its thumbnail.
 
     Retention deletes old frames, and a power cut may leave a file truncated.
     """
+    thumbnail = payload.get("thumbnail")
+    return _read_existing(blobs, payload.get("frames", ())) or _read_existing(blobs, (thumbnail,) if thumbnail else ())
+
+
+def _read_existing(blobs: BlobStore, keys: Sequence[str]) -> list[Picture]:
     pictures = []
-    for key in payload.get("frames", ()):
+    for key in keys:
         with suppress(KeyError, CorruptFileError):
             pictures.append(read_frame(blobs.get(key)))
     return pictures

@@ -5,6 +5,7 @@ space may find. The aliases of a space end with its slug. A space without such a
 generation.
 """
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -99,6 +100,16 @@ class GenerationStore:
         stored = next(iter(self._vectors.retrieve(RECORDS, [_record_id(generation)])), None)
         return from_payload(GenerationRecord, stored.payload) if stored else None
 
+    def describe(self, generation: GenerationId) -> GenerationRecord:
+        """Return how a generation was made. Earlier versions wrote no record: its name tells the preset."""
+        preset = generation.name.rpartition("-")[0] or generation.name
+        return self.get_record(generation) or GenerationRecord(generation, preset, None)
+
+    def record_base(self, generation: GenerationId, preset: str, at: datetime) -> None:
+        """Record that a preset without an adapter made a generation, unless it is on record."""
+        if self.get_record(generation) is None:
+            self.put_record(GenerationRecord(generation, preset, at.isoformat()))
+
     def put_record(self, record: GenerationRecord) -> None:
         """Store how a generation was made."""
         self._vectors.upsert(RECORDS, [NewPoint(_record_id(record.generation), to_payload(record))])
@@ -151,8 +162,8 @@ class RetrainStore:
         self._update(cancelled=True)
         return self.get_current() is not None
 
-    def record_better(self, generation: GenerationId) -> bool:
-        """Record that the new generation is better, so that only re-embedding is left. Return False if cancelled."""
+    def record_decision(self, generation: GenerationId) -> bool:
+        """Record which generation comes next, so that only re-embedding is left. Return False if cancelled."""
         self._update(generation=str(generation))
         running = self.get_current()
         return running is not None and not running.cancelled

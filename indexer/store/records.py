@@ -131,7 +131,7 @@ class GenerationRecord:
 
 @dataclass(frozen=True)
 class RetrainRecord:
-    """A retrain that was requested and is not finished."""
+    """A retrain, or a switch to another model, that was requested and is not finished."""
 
     KIND: ClassVar = "retraining"
 
@@ -141,7 +141,15 @@ class RetrainRecord:
     """ISO time, UTC."""
     cancelled: bool = False
     generation: GenerationId | None = None
-    """The new generation, as soon as it was found better: only re-embedding the library is left to do."""
+    """The new generation, as soon as it is decided on: only re-embedding the library is left to do."""
+    preset: str | None = None
+    """The preset to switch to. None: an adapter is to be trained."""
+    offer: str | None = None
+    """Prefix of the blobs of a trained adapter that is to be taken into use, if it is better."""
+    is_forced: bool = False
+    """Whether the adapter is taken into use even if it is not better."""
+    for_installation: bool = False
+    """Whether it concerns the installation's model even if spaces have models of their own."""
 
 
 @dataclass(frozen=True)

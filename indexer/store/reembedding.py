@@ -6,7 +6,8 @@ from indexer.generation_id import GenerationId
 from indexer.lexical import document_words
 from indexer.store.generations import GenerationStore
 from indexer.store.publishing import UNPUBLISHED, UPSERT_BATCH, MomentPublisher, read_scopes
-from indexer.store.records import RECORDS, SCHEMA, Submission, space_of_scope
+from indexer.store.records import RECORDS, SCHEMA, Submission, VideoRecord, space_of_scope
+from indexer.store.retention import FRAMES_DELETED
 from indexer.store.videos import VideoStore
 from indexer.types import Vector
 from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
@@ -67,6 +68,12 @@ class ReembeddingStore:
             self._vectors.upsert(collection, points[start : start + UPSERT_BATCH])
         if not self._publisher.publish_in(generation, video_id):
             self._vectors.delete(collection, Filter({"video_id": video_id}))
+
+    def count_without_frames(self, generation: GenerationId) -> int:
+        """Count a generation's moments whose frames retention has deleted: it has the vectors of their thumbnails."""
+        videos = self._vectors.scroll(RECORDS, Filter({"kind": VideoRecord.KIND, **FRAMES_DELETED}), ())
+        ids = tuple(stored.id for stored in videos)
+        return self._vectors.count(generation.collection_name, Filter({"video_id": ids})) if ids else 0
 
     def _read_submitted(self, space: str) -> set[tuple[str, str]]:
         """Return the ids of a space's videos, each with the scopes that have it."""

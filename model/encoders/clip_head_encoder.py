@@ -63,8 +63,16 @@ def attach_clip_head(encoder: Encoder, adapter: Path | None) -> Encoder:
         head.load_state_dict(load_file(file))
     except RuntimeError as error:
         raise AdapterMismatchError(f"{file} is not a head for vectors of {encoder.frame_size} numbers") from error
-    digest = hashlib.sha256(encoder.generation.encode() + file.read_bytes()).hexdigest()
-    return ClipHeadEncoder(encoder, head, f"{encoder.generation.rpartition('-')[0]}-{digest[:8]}")
+    return ClipHeadEncoder(encoder, head, name_with_clip_head(encoder.generation, adapter))
+
+
+def name_with_clip_head(generation: str, adapter: Path | None) -> str:
+    """Return the name of a generation that also has the head in an adapter's folder, if there is one."""
+    file = adapter / HEAD_FILE if adapter else None
+    if file is None or not file.exists():
+        return generation
+    digest = hashlib.sha256(generation.encode() + file.read_bytes()).hexdigest()
+    return f"{generation.rpartition('-')[0]}-{digest[:8]}"
 
 
 def make_clip_head(kind: str, size: int) -> MeanPooling:

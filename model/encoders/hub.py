@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: fetched at a pinned commit and read with the classes of transformers."""
+"""Base models, from the Hugging Face hub at a pinned commit or from a folder, read with the classes of transformers."""
 
 import json
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPTokenizer,
+    MetaClip2Model,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
     SiglipImageProcessorPil,
     SiglipModel,
     TokenizersBackend,
@@ -26,12 +29,10 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from model.encoders.preprocess import Preprocess
-from model.errors import ArtifactsMissingError
-from model.presets import HubModel
-
-WEIGHTS_FILE = "model.safetensors"
-PICKLED_WEIGHTS_FILE = "pytorch_model.bin"
+from model.encoders.preprocess import FlexiblePreprocess, Preprocess
+from model.errors import ArtifactsMissingError, PresetUnusableError
+from model.local_files import PICKLED_WEIGHTS_FILE, WEIGHTS_FILE, compute_folder_digest, require_family
+from model.presets import HubModel, ModelSource
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class LoadedModel:
     model: Any
     """A `PreTrainedModel`; transformers types neither its methods nor its outputs."""
     tokenizer: Tokenizer
-    preprocess: Preprocess
+    preprocess: "Preprocess | FlexiblePreprocess"
     masks_padding: bool
+    folds_case: bool
 
 
 class _Family(NamedTuple):
@@ -54,6 +56,8 @@ class _Family(NamedTuple):
     max_tokens: int
     masks_padding: bool = True
     """False: all texts were padded to `max_tokens` in training, and the model attends to the padding."""
+    folds_case: bool = True
+    """Whether the model was trained with texts in lower case."""
 
 
 _FAMILIES = {
@@ -63,11 +67,30 @@ _FAMILIES = {
     # SigLIP 2 of a fixed size is a SigLIP with Gemma's tokenizer, which only its tokenizer.json describes
     # completely.
     "siglip": _Family(SiglipModel, TokenizersBackend, SiglipImageProcessorPil, 64, masks_padding=False),
+    # SigLIP 2 NaFlex.
+    "siglip2": _Family(Siglip2Model, TokenizersBackend, Siglip2ImageProcessorPil, 64, masks_padding=False),
+    "metaclip_2": _Family(MetaClip2Model, TokenizersBackend, CLIPImageProcessorPil, 77, folds_case=False),
 }
 
 
+def load_model(model: ModelSource, role: str, artifacts_dir: Path) -> LoadedModel:
+    """Read the model for `frame` or `motion`, and fetch it first if it is not here.
+
+    Raises `ArtifactsMissingError`, and `PresetUnusableError` if the model is of a family that the role cannot use.
+    """
+    if isinstance(model, HubModel):
+        folder = fetch_model(model, artifacts_dir)
+    else:
+        folder = model.folder
+        if not folder.is_dir() or compute_folder_digest(folder) != model.digest:
+            raise ArtifactsMissingError(f"the model in {folder} was moved or changed: put its files back")
+    loaded = read_model(folder, model.name)
+    require_family(loaded.model.config.model_type, role, model.name)
+    return loaded
+
+
 def fetch_model(model: HubModel, artifacts_dir: Path, endpoint: str | None = None) -> Path:
-    """Return the model's folder. Only missing files are downloaded, from `endpoint`, else HF_ENDPOINT.
+    """Return the folder of a hub model. Only missing files are downloaded, from `endpoint`, else HF_ENDPOINT.
 
     Raises `ArtifactsMissingError`.
     """
@@ -96,14 +119,15 @@ def fetch_model(model: HubModel, artifacts_dir: Path, endpoint: str | None = Non
 
 
 def read_model(folder: Path, name: str) -> LoadedModel:
-    """Read the model in a folder that `fetch_model` returned. Raises `ArtifactsMissingError`.
+    """Read the model in a folder. Raises `ArtifactsMissingError`, and `PresetUnusableError` for an unknown family.
 
     `name_or_path` of the model is set to `name` instead of the folder, because adapters trained on it store
     the value.
     """
     disable_progress_bar()
     # The files of a commit are links to blobs in the same repository folder.
-    hint = f"delete {folder.parents[1]} and start again"
+    is_fetched = folder.parent.name == "snapshots"
+    hint = f"delete {folder.parents[1]} and start again" if is_fetched else f"put the files of {folder} back"
     try:
         loaded, missing = _read(folder)
     except (OSError, EOFError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
@@ -115,14 +139,21 @@ def read_model(folder: Path, name: str) -> LoadedModel:
 
 
 def _read(folder: Path) -> tuple[LoadedModel, set[str]]:
-    family = _FAMILIES[json.loads((folder / "config.json").read_text())["model_type"]]
+    model_type = json.loads((folder / "config.json").read_text())["model_type"]
+    if model_type not in _FAMILIES:
+        raise PresetUnusableError(f"{folder} is a model of the family {model_type!r}; known are {', '.join(_FAMILIES)}")
+    family = _FAMILIES[model_type]
+    processor = family.processor.from_pretrained(folder)
     model, report = family.model.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     positions = model.config.text_config.max_position_embeddings
     return LoadedModel(
         model=model.eval(),
         tokenizer=_read_tokenizer(family, folder, min(family.max_tokens, positions)),
-        preprocess=Preprocess.from_processor(family.processor.from_pretrained(folder)),
+        preprocess=FlexiblePreprocess(processor)
+        if isinstance(processor, Siglip2ImageProcessorPil)
+        else Preprocess.from_processor(processor),
         masks_padding=family.masks_padding,
+        folds_case=family.folds_case,
     ), set(report["missing_keys"])
 
 

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from model.encoders import lora
 from model.encoders.devices import select_device, select_dtype
-from model.encoders.hub import LoadedModel, fetch_model, read_model
+from model.encoders.hub import LoadedModel, load_model
 from model.errors import AdapterMismatchError, ArtifactsMissingError
 from model.ports import Clip, Item, MeaningEncoder, Picture, TextVectors, Vector, sample_evenly
-from model.presets import HubModel, Preset
+from model.presets import ModelSource, Preset
 from text.emoji_names import name_emoji
 from text.invisible import remove_invisible
 
@@ -63,16 +63,20 @@ class HubTower:
         return read_pooled(self._model.get_text_features(**inputs))
 
     def _encode_picture_batch(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        return read_pooled(self._model.get_image_features(pixel_values=self._preprocess(pictures)))
+        return read_pooled(self._model.get_image_features(**self._prepare(pictures)))
 
     def _encode_clip_batch(self, clips: Sequence[Clip]) -> torch.Tensor:
         pictures = [picture for clip in clips for picture in sample_evenly(clip.pictures, self.clip_length)]
-        pixels = self._preprocess(pictures)
+        pixels = self._prepare(pictures)["pixel_values"]
         pixels = pixels.view(len(clips), self.clip_length, *pixels.shape[1:])
         return read_pooled(self._model.get_video_features(pixel_values=pixels))
 
-    def _preprocess(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        return self._loaded.preprocess(pictures).to(self._device, self._dtype)
+    def _prepare(self, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+        inputs = prepare_pictures(self._loaded, pictures)
+        return {
+            name: data.to(self._device, self._dtype if data.is_floating_point() else None)
+            for name, data in inputs.items()
+        }
 
 
 class HubEncoder:
@@ -109,20 +113,27 @@ class HubEncoder:
 
 def tokenize(loaded: LoadedModel, texts: Sequence[str]) -> dict[str, torch.Tensor]:
     """Return the model's inputs for texts, on the CPU."""
-    encodings = loaded.tokenizer.encode_batch([_spell(text) for text in texts])
+    encodings = loaded.tokenizer.encode_batch([_spell(text, loaded.folds_case) for text in texts])
     inputs = {"input_ids": torch.tensor([e.ids for e in encodings])}
     if loaded.masks_padding:
         inputs["attention_mask"] = torch.tensor([e.attention_mask for e in encodings])
     return inputs
 
 
-def _spell(text: str) -> str:
-    """Return a text as all these models expect it: in lower case, with composed letters and with names for emoji.
+def _spell(text: str, folds_case: bool) -> str:
+    """Return a text as these models expect it: with composed letters, names for emoji, and perhaps in lower case.
 
     Lone surrogates are replaced, because no tokenizer accepts them.
     """
     text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
-    return remove_invisible(name_emoji(text)).lower()
+    named = remove_invisible(name_emoji(text))
+    return named.lower() if folds_case else named
+
+
+def prepare_pictures(loaded: LoadedModel, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+    """Return the model's inputs for pictures, on the CPU."""
+    prepared = loaded.preprocess(pictures)
+    return prepared if isinstance(prepared, dict) else {"pixel_values": prepared}
 
 
 def read_pooled(output: Any) -> torch.Tensor:
@@ -144,8 +155,8 @@ def load_hub_encoder(
     if adapter and not preset.motion and (adapter / "motion").is_dir():
         raise AdapterMismatchError(f"{adapter} adapts a motion model, but the preset {preset.name} has none")
 
-    def load_tower(model: HubModel, role: str) -> HubTower:
-        loaded = read_model(fetch_model(model, artifacts_dir), model.name)
+    def load_tower(model: ModelSource, role: str) -> HubTower:
+        loaded = load_model(model, role, artifacts_dir)
         if adapter and (adapter / role).is_dir():
             loaded = replace(loaded, model=lora.merge_adapter(loaded.model, adapter / role))
         return HubTower(loaded, selected, select_dtype(selected))

@@ -81,6 +81,17 @@ class Preprocess:
         return functional.interpolate(pixels[None], size, mode=self.mode, antialias=True, align_corners=False)[0]
 
 
+class FlexiblePreprocess:
+    """Preprocessing of models that take pictures in their own aspect ratio, as patches (SigLIP 2 NaFlex)."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+
+    def __call__(self, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+        """Return the patches of RGB pictures, the mask of those that are used, and the shape of each picture."""
+        return dict(self._processor(images=list(pictures), input_data_format="channels_last", return_tensors="pt"))
+
+
 def _crop_centre(picture: Picture, height: int, width: int) -> Picture:
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     return picture[top : top + height, left : left + width]

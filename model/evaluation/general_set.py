@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw
 from model.data.pairs import Pair
 from model.data.video_frames import extract_frames
 from model.packages import default_artifacts_dir
-from model.presets import PRESETS
+from model.presets import BasePreset
 from model.starter.samples import find_samples
 
 SENTENCES_FILE = Path(__file__).parents[1] / "runs" / "general.tsv"
@@ -65,14 +65,14 @@ _SHAPES: Sequence[tuple[TextByLanguage, Callable[[ImageDraw.ImageDraw, str], Non
 _TEMPLATES: TextByLanguage = MappingProxyType({"en": "a {} {}", "ko": "{} {}", "zh": "{}的{}"})
 
 
-def build_general_set(preset: str, work: Path, artifacts_dir: Path | None = None) -> list[Pair]:
+def build_general_set(preset: BasePreset, work: Path, artifacts_dir: Path | None = None) -> list[Pair]:
     """Build the set in the preset's languages and write its pictures into `work`.
 
     Missing sample clips are left out.
     """
     work.mkdir(parents=True, exist_ok=True)
-    languages = PRESETS[preset].languages if preset in PRESETS else tuple(_TEMPLATES)
-    return [*_draw_shapes(languages, work), *_read_clips(languages, work, artifacts_dir or default_artifacts_dir())]
+    clips = _read_clips(preset.languages, work, artifacts_dir or default_artifacts_dir())
+    return [*_draw_shapes(preset.languages, work), *clips]
 
 
 def _read_clips(languages: Sequence[str], work: Path, artifacts_dir: Path) -> list[Pair]:

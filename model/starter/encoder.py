@@ -15,7 +15,9 @@ import torch
 from model.encoders.devices import select_device
 from model.encoders.preprocess import Preprocess
 from model.errors import ArtifactsMissingError
+from model.packages import default_artifacts_dir
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
+from model.presets import STARTER_TEXT_MAP, StarterPreset
 from model.starter import artifacts, picture_tower
 from model.starter.picture_tower import CudaTower, PictureTower
 from model.starter.sentence_encoder import MEANING_SIZE, SentenceEncoder, limit_to_one_thread, select_meaning
@@ -31,7 +33,6 @@ PREPROCESS = Preprocess(
     mean=(0.48145466, 0.4578275, 0.40821073),
     std=(0.26862954, 0.26130258, 0.27577711),
 )
-WEIGHTS = Path(__file__).parents[1] / "weights" / "starter.safetensors"
 MAP_FILE = "map.safetensors"
 """In an adapter's folder: the map that was trained with the adapter."""
 
@@ -85,11 +86,11 @@ class StarterEncoder:
         raise ValueError(f"{self.generation} has no motion vectors")
 
 
-def load_starter(artifacts_dir: Path, device: str, adapter: Path | None) -> Encoder:
+def load_starter(preset: StarterPreset, artifacts_dir: Path, device: str, adapter: Path | None) -> Encoder:
     """Load the encoder and merge an adapter into it. Raises `ArtifactsMissingError`, `AdapterMismatchError`."""
     tower = _load_tower(artifacts_dir, select_device(device), adapter)
-    text_map = TextMap.read(find_text_map(adapter))
-    return StarterEncoder(compute_starter_generation(adapter), tower, SentenceEncoder(), text_map)
+    text_map = TextMap.read(find_text_map(preset, adapter))
+    return StarterEncoder(compute_starter_generation(preset, adapter), tower, SentenceEncoder(), text_map)
 
 
 def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
@@ -107,10 +108,10 @@ def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None)
     return picture_tower.build_serving_tower(model, device)
 
 
-def find_text_map(adapter: Path | None) -> Path:
+def find_text_map(preset: StarterPreset, adapter: Path | None) -> Path:
     """Return the adapter's own text map if it has one, else the preset's."""
     own = adapter / MAP_FILE if adapter else None
-    return own if own and own.exists() else WEIGHTS
+    return own if own and own.exists() else preset.text_map
 
 
 def read_tower(artifacts_dir: Path | None) -> CLIPVisionModelWithProjection:
@@ -118,19 +119,22 @@ def read_tower(artifacts_dir: Path | None) -> CLIPVisionModelWithProjection:
 
     Raises `ArtifactsMissingError`.
     """
-    model = picture_tower.read_picture_tower(artifacts.find_tower(artifacts_dir or artifacts.default_artifacts_dir()))
+    model = picture_tower.read_picture_tower(artifacts.find_tower(artifacts_dir or default_artifacts_dir()))
     model.name_or_path = artifacts.TOWER.pin  # instead of the folder, because adapters store this name
     return model
 
 
-def compute_starter_generation(adapter: Path | None) -> str:
+def compute_starter_generation(preset: StarterPreset, adapter: Path | None) -> str:
     """Return the generation's name: the same for the same weights and adapter on every machine.
 
     The `repr` of PREPROCESS is part of the digest: stored libraries depend on its class and field names.
     """
     digest = hashlib.sha256(f"{artifacts.TOWER.pin} {PREPROCESS}".encode())
-    for file in (WEIGHTS, picture_tower.RANGES_FILE, *(_list_adapter_files(adapter) if adapter else ())):
-        digest.update(f"\n{file.name}\n".encode())
+    # A former text map counts by the name that it had when libraries were embedded with it.
+    files = {STARTER_TEXT_MAP.name: preset.text_map, picture_tower.RANGES_FILE.name: picture_tower.RANGES_FILE}
+    adapter_files = [(file.name, file) for file in _list_adapter_files(adapter)] if adapter else []
+    for name, file in (*files.items(), *adapter_files):
+        digest.update(f"\n{name}\n".encode())
         digest.update(file.read_bytes())
     return f"starter-{digest.hexdigest()[:8]}"
 

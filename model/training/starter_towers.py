@@ -27,6 +27,7 @@ from model.data.pairs import ClipFiles
 from model.encoders import lora
 from model.encoders.preprocess import Preprocess
 from model.outcome import TrainingStage
+from model.presets import StarterPreset
 from model.starter.encoder import MAP_FILE, PREPROCESS, find_text_map, read_tower
 from model.starter.picture_tower import LowerLayers
 from model.starter.sentence_encoder import EncodeSentences, SentenceEncoder
@@ -57,7 +58,12 @@ class StarterModels:
 
 
 def load_starter_towers(
-    config: TrainingConfig, device: torch.device, artifacts_dir: Path, base_adapter: Path | None, cache: Path
+    preset: StarterPreset,
+    config: TrainingConfig,
+    device: torch.device,
+    artifacts_dir: Path,
+    base_adapter: Path | None,
+    cache: Path,
 ) -> "StarterTowers":
     """Load the starter, or the adapter `base_adapter` of it, for training.
 
@@ -68,7 +74,7 @@ def load_starter_towers(
         preprocess=PREPROCESS,
         build_lower_layers=LowerLayers if device.type == "cpu" else partial(TorchLowerLayers, device=device),
         sentences=SentenceEncoder(),
-        text_map=TextMap.read(find_text_map(base_adapter), config.map_dropout),
+        text_map=TextMap.read(find_text_map(preset, base_adapter), config.map_dropout),
     )
     return StarterTowers(models, config, base_adapter / "frame" if base_adapter else None, cache)
 

@@ -14,7 +14,7 @@ from model.data.images import read_picture
 from model.data.pairs import ClipFiles
 from model.encoders import lora
 from model.encoders.hub import LoadedModel
-from model.encoders.hub_encoder import read_pooled, tokenize
+from model.encoders.hub_encoder import prepare_pictures, read_pooled, tokenize
 from model.errors import AdapterMismatchError
 from model.outcome import TrainingStage
 from model.ports import sample_evenly
@@ -101,15 +101,15 @@ class HubTowers:
     def make_text_inputs(self, numbers: Indices) -> TowerInputs:
         return tokenize(self._loaded, [self._texts[i] for i in numbers])
 
-    def make_clip_inputs(self, numbers: Indices, views: Indices) -> torch.Tensor:
-        """Return pixels (clips, frames, 3, height, width). X-CLIP reads all frames of a clip as one input."""
+    def make_clip_inputs(self, numbers: Indices, views: Indices) -> dict[str, torch.Tensor]:
+        """Return the inputs (clips, frames, …) of the picture tower. X-CLIP reads all frames of a clip as one input."""
         pictures = [
             augment_picture(read_picture(file), int(view), self._config.augment, self._config.seed)
             for number, view in zip(numbers, views, strict=True)
             for file in self._select_files(self._clips[number])
         ]
-        pixels = self._loaded.preprocess(pictures)
-        return pixels.view(len(numbers), -1, *pixels.shape[1:])
+        inputs = prepare_pictures(self._loaded, pictures)
+        return {name: data.view(len(numbers), -1, *data.shape[1:]) for name, data in inputs.items()}
 
     def _select_files(self, clip: ClipFiles) -> list[Path]:
         if self._clip_length:
@@ -125,12 +125,14 @@ class _HubModule(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, texts: dict[str, torch.Tensor], clips: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, texts: dict[str, torch.Tensor], clips: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         model: Any = self.model.base_model.model
         text_vectors = read_pooled(model.get_text_features(**texts))
         if hasattr(model, "get_video_features"):
-            frame_vectors = read_pooled(model.get_video_features(pixel_values=clips))[:, None]
+            frame_vectors = read_pooled(model.get_video_features(**clips))[:, None]
         else:
-            flat = read_pooled(model.get_image_features(pixel_values=clips.flatten(0, 1)))
-            frame_vectors = flat.view(*clips.shape[:2], -1)
+            flat = read_pooled(model.get_image_features(**{name: data.flatten(0, 1) for name, data in clips.items()}))
+            frame_vectors = flat.view(*clips["pixel_values"].shape[:2], -1)
         return functional.normalize(text_vectors, dim=-1), functional.normalize(frame_vectors, dim=-1)

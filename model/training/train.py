@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from shutil import rmtree
 
@@ -11,12 +12,12 @@ from accelerate import Accelerator
 
 from model.data.pairs import Pair
 from model.encoders.devices import select_device
-from model.encoders.hub import fetch_model, read_model
+from model.encoders.hub import load_model
 from model.errors import TooFewPairsError
 from model.loader import compute_generation, load_encoder
 from model.outcome import TrainedAdapter, TrainingOutcome
-from model.presets import PRESETS, STARTER, HubModel
-from model.starter.artifacts import default_artifacts_dir
+from model.packages import default_artifacts_dir
+from model.presets import ModelSource, StarterPreset
 from model.training.starter_towers import load_starter_towers
 from model.training.towers import HubTowers, Towers
 from model.training.train_clip_head import train_clip_head
@@ -73,14 +74,15 @@ def train_towers(
 
 def _list_towers(run: TrainingRun) -> dict[str, LoadTowers]:
     device, artifacts_dir = select_device(run.device), run.artifacts_dir or default_artifacts_dir()
-    if run.preset == STARTER:
-        return {"frame": lambda: load_starter_towers(run.config, device, artifacts_dir, run.base_adapter, run.cache)}
+    preset = run.preset
+    if isinstance(preset, StarterPreset):
+        towers = partial(load_starter_towers, preset, run.config, device, artifacts_dir, run.base_adapter, run.cache)
+        return {"frame": towers}
 
-    def make_load(model: HubModel, role: str) -> LoadTowers:
+    def make_load(model: ModelSource, role: str) -> LoadTowers:
         base_adapter = run.base_adapter / role if run.base_adapter else None
-        return lambda: HubTowers(read_model(fetch_model(model, artifacts_dir), model.name), run.config, base_adapter)
+        return lambda: HubTowers(load_model(model, role, artifacts_dir), run.config, base_adapter)
 
-    preset = PRESETS[run.preset]
     motion = {"motion": make_load(preset.motion, "motion")} if preset.motion else {}
     return {"frame": make_load(preset.frame, "frame"), **motion}
 
@@ -99,7 +101,8 @@ def _write_summary(
     """Write `adapter.json` in the main process, and wait for it in the others."""
     if processes.is_main_process:
         summary = {
-            "preset": run.preset,
+            "preset": run.preset.name,
+            "generation": compute_generation(run.preset, None),
             "models": base_models,
             "code": version("reelseek"),
             "run": run.config.model_dump(mode="json"),

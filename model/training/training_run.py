@@ -7,6 +7,7 @@ from pathlib import Path
 from model.config import TrainingConfig
 from model.data.pairs import Pair
 from model.outcome import TrainingStep
+from model.presets import BasePreset
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class TrainingRun:
 
     config: TrainingConfig
     pairs: Sequence[Pair]
-    preset: str
+    preset: BasePreset
     device: str
     """`auto`, `cpu` or `cuda`."""
     folder: Path

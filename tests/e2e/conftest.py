@@ -10,7 +10,7 @@ from model.ports import Encoder
 from tests.support.servers.qdrant import qdrant_binary
 from tests.support.servers.stores import StoreServers
 from worker.client.queue_client import QueueClient
-from worker.model_cache import load_preset
+from worker.model_loading import ModelChoice, load_preset
 from worker.runtime.embedded import run_embedded_worker
 from worker.settings import Settings
 
@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def starter() -> Encoder:
     """Load the real encoder, once for all tests."""
-    return load_preset(Settings())
+    return load_preset(Settings(), ModelChoice("starter"))
 
 
 @pytest.fixture

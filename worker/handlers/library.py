@@ -235,7 +235,7 @@ def get_status(
     counts = submissions.count(caller.scopes)
     live = generations.get_live(settings.adapter_scope_of(caller.space))
     return LibraryStatus(
-        preset=settings.preset,
+        preset=generations.describe(live).preset if live else settings.preset,
         generation=str(live) if live else None,
         videos=counts.videos,
         moments=counts.moments,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from worker.handlers import following, library, models, search, spaces
+from worker.handlers import following, library, models, presets, search, spaces
 from worker.protocol.base import Request, WireModel
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
-from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
+from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
 from worker.services import Services
@@ -44,5 +44,7 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         PreviewRetrain: partial(models.preview_retrain, settings, stores),
         Retrain: partial(models.retrain, settings, stores, retrain_queue),
         ListModels: partial(models.list_models, settings, generations),
+        ListPresets: partial(presets.list_presets, settings),
+        UseModel: partial(models.use_model, settings, stores, retrain_queue),
         Rollback: partial(models.rollback, settings, generations, index_queue, retrain_queue),
     }

@@ -1,12 +1,14 @@
 """The retrain job: it trains an adapter on a space's data and rolls it out only if it is better than the current model.
 
-A killed job is continued by another worker: training examples and checkpoints are kept in the work folder, and once
-an adapter was judged better, the record says so and only the rollout is left.
+The same job switches the library to another preset, or to an adapter that was trained elsewhere: what is left of a
+retrain then. A killed job is continued by another worker: training examples and checkpoints are kept in the work
+folder, and once a generation is decided on, the record says so and only the rollout is left.
 """
 
 import threading
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,16 +22,18 @@ from indexer.errors import StoreUnavailableError
 from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores
+from worker.adapter_offers import get_offer
 from worker.job_leases import JobLeases
 from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, CancelledByAdminError, ProgressReporter, WorkerStoppingError
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
-from worker.jobs.retrain_queue import RETRAIN_LEASE
+from worker.jobs.retrain_queue import RETRAIN_LEASE, find_searcher
 from worker.jobs.rollout import delete_unused_generations, record_base_generation, roll_out
 from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
 from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
 from worker.leases import LeasesUnavailableError
 from worker.model_blobs import adapter_prefix, report_picture_key
-from worker.model_cache import ModelCache, ModelTrainer
+from worker.model_cache import ModelCache
+from worker.model_loading import ModelChoice, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import JobFailed, RetrainFinished, RetrainOutcome, RetrainStage, Update
@@ -104,6 +108,8 @@ class RetrainJob:
         # those who follow the job would never get it.
         report.publish_outcome(update)
         self.stores.retrains.finish()
+        if retrain.offer:
+            self.blobs.delete_prefix(retrain.offer)
         return update
 
     def _run_to_outcome(self, retrain: RetrainRecord, report: ProgressReporter, correlation_id: str) -> Update:
@@ -115,7 +121,11 @@ class RetrainJob:
             if retrain.cancelled:
                 return RetrainFinished(outcome=RetrainOutcome.CANCELLED)
             if retrain.generation:
-                return self._roll_out(retrain.generation, report)
+                return self._roll_out(retrain, retrain.generation, report)
+            if retrain.offer:
+                return self._judge_offer(retrain, retrain.offer, report)
+            if retrain.preset:
+                return self._switch(retrain, retrain.preset, report)
             return self._train_and_judge(retrain, report)
         except CancelledByAdminError:
             return RetrainFinished(outcome=RetrainOutcome.CANCELLED)
@@ -127,6 +137,57 @@ class RetrainJob:
             log.warning("retrain.failed", code=error_code_of(error), exc_info=error)
             return JobFailed(code=error_code_of(error), correlation_id=correlation_id)
 
+    def _switch(self, retrain: RetrainRecord, preset: str, report: ProgressReporter) -> Update:
+        """Switch to a preset without an adapter. A space then shares the moments of an installation that has it."""
+        report(RetrainStage.LOAD)
+        generations, searcher = self.stores.generations, find_searcher(self.settings, retrain)
+        encoder, common = self.models.load(ModelChoice(preset)), generations.get_live()
+        target = GenerationId(encoder.generation, searcher)
+        if common and common.name == target.name:
+            target = common
+        if target == generations.get_live(searcher):
+            return RetrainFinished(outcome=RetrainOutcome.ALREADY, generation=str(target))
+        del encoder  # the rollout loads it again, as it does after a kill
+        record_base_generation(generations)
+        generations.record_base(target, preset, datetime.now(UTC))
+        self._record_decision(target)
+        return self._roll_out(retrain, target, report)
+
+    def _judge_offer(self, retrain: RetrainRecord, prefix: str, report: ProgressReporter) -> Update:
+        """Judge an adapter that was trained elsewhere on its own held-out pairs, and take it into use if it is better.
+
+        A record that `is_forced` takes it into use anyway, and the outcome says what that overrides.
+        """
+        report(RetrainStage.GATHER)
+        folder, searcher = retrain_work_dir(self.settings.data_dir, retrain), find_searcher(self.settings, retrain)
+        offer = get_offer(self.blobs, prefix, folder / "offer")
+        report(RetrainStage.LOAD)
+        judged = (
+            self._judge(searcher, offer.choice, offer.pairs, offer.trained, folder, report) if offer.pairs else None
+        )
+        outcome = judged.outcome if judged else RetrainOutcome.TOO_FEW
+        is_overridden = outcome is not RetrainOutcome.PROMOTED
+        if is_overridden and not retrain.is_forced:
+            return _report_refusal(judged, outcome)
+        generation = judged.generation if judged else self._load_generation(offer.choice, searcher)
+        self._record_adapter(generation, offer.preset, offer.trained, judged)
+        finished = self._roll_out(retrain, generation, report)
+        return finished.model_copy(update={"overridden": outcome if is_overridden else None})
+
+    def _load_generation(self, choice: ModelChoice, searcher: str | None) -> GenerationId:
+        return GenerationId.parse(self.models.load(choice, searcher).generation)
+
+    def _judge(
+        self,
+        space: str | None,
+        choice: ModelChoice,
+        pairs: "Sequence[Pair]",
+        trained: "TrainedAdapter",
+        folder: Path,
+        report: ProgressReporter,
+    ) -> JudgedAdapter:
+        return judge_adapter(self.settings, self.models, self.blobs, space, choice, pairs, trained, folder, report)
+
     def _train_and_judge(self, retrain: RetrainRecord, report: ProgressReporter) -> Update:
         space = self.settings.adapter_scope_of(retrain.space)
         folder = retrain_work_dir(self.settings.data_dir, retrain)
@@ -134,58 +195,77 @@ class RetrainJob:
             report(RetrainStage.GATHER)
             if not gather_examples(self.stores, self.blobs, space, folder):
                 return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
-        pairs = load_pairs(folder)
-        trained = self._train(space, pairs, folder, report)
-        judged = judge_adapter(self.settings, self.models, self.blobs, space, pairs, trained, folder, report)
-        if judged.has_too_few_sources:
+        pairs, base = load_pairs(folder), self.models.choose_for_training(space)
+        trained = self._train(base, pairs, folder, report)
+        judged = self._judge(space, replace(base, adapter=trained.adapter), pairs, trained, folder, report)
+        if judged.outcome is RetrainOutcome.TOO_FEW:
             return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
         if judged.outcome is not RetrainOutcome.PROMOTED:
-            return RetrainFinished(
-                outcome=judged.outcome, picture=report_picture_key(judged.generation), **_summarize_recall(judged)
-            )
-        self._record_better(judged, trained)
-        return self._roll_out(judged.generation, report)
+            return _report_refusal(judged, judged.outcome)
+        self._record_adapter(judged.generation, base.preset, trained, judged)
+        return self._roll_out(retrain, judged.generation, report)
 
     def _train(
-        self, space: str | None, pairs: "list[Pair]", folder: Path, report: ProgressReporter
+        self, base: ModelChoice, pairs: "list[Pair]", folder: Path, report: ProgressReporter
     ) -> "TrainedAdapter":
-        """Train on top of the current adapter. Raises `WorkerStoppingError`, `CancelledByAdminError`, `ModelError`."""
+        """Train on top of the current model. Raises `WorkerStoppingError`, `CancelledByAdminError`, `ModelError`."""
         from model.errors import TrainingCancelledError
 
         try:
             return self.train(
                 self.settings,
+                base,
                 pairs,
                 folder / "train",
-                self.models.get_adapter(self.stores.generations.get_live(space)),
                 lambda step: report(RetrainStage.TRAIN, step.step, step.steps, step.loss, step.seconds_left),
                 report.must_stop,
             )
         except TrainingCancelledError as error:
             raise (WorkerStoppingError if self.stopping.is_set() else CancelledByAdminError) from error
 
-    def _record_better(self, judged: JudgedAdapter, trained: "TrainedAdapter") -> None:
+    def _record_adapter(
+        self, generation: GenerationId, preset: str, trained: "TrainedAdapter", judged: JudgedAdapter | None
+    ) -> None:
         """Store the adapter, and record that only its rollout is left. Raises `CancelledByAdminError`."""
-        record_base_generation(self.stores.generations, self.settings.preset)
-        prefix = adapter_prefix(judged.generation)
+        record_base_generation(self.stores.generations)
+        prefix = adapter_prefix(generation)
         self.blobs.put_folder(prefix, trained.adapter)
+        at = datetime.now(UTC).isoformat()
         self.stores.generations.put_record(
-            GenerationRecord(
-                judged.generation,
-                self.settings.preset,
-                datetime.now(UTC).isoformat(),
-                prefix,
-                **_summarize_recall(judged),
-            )
+            GenerationRecord(generation, preset, at, prefix, **_summarize_recall(judged))
         )
-        if not self.stores.retrains.record_better(judged.generation):
+        self._record_decision(generation)
+
+    def _record_decision(self, generation: GenerationId) -> None:
+        """Record that only the rollout of a generation is left. Raises `CancelledByAdminError`."""
+        if not self.stores.retrains.record_decision(generation):
             raise CancelledByAdminError
 
-    def _roll_out(self, generation: GenerationId, report: ProgressReporter) -> RetrainFinished:
-        return roll_out(self.stores, self.blobs, self.models, generation, report)
+    def _roll_out(self, retrain: RetrainRecord, generation: GenerationId, report: ProgressReporter) -> RetrainFinished:
+        searcher = find_searcher(self.settings, retrain)
+        without_frames = roll_out(self.stores, self.blobs, self.models, generation, searcher, report)
+        record = self.stores.generations.describe(generation)
+        is_retrain = retrain.preset is None and retrain.offer is None
+        return RetrainFinished(
+            outcome=RetrainOutcome.PROMOTED if is_retrain else RetrainOutcome.SWITCHED,
+            r5_before=record.r5_before,
+            r5=record.r5,
+            questions=record.questions,
+            picture=report_picture_key(generation) if record.r5 is not None else None,
+            generation=str(generation),
+            moments_without_frames=without_frames,
+            spaces_with_own_model=0 if searcher else len(self.stores.generations.list_own()),
+        )
 
 
-def _summarize_recall(judged: JudgedAdapter) -> dict[str, Any]:
+def _report_refusal(judged: JudgedAdapter | None, outcome: RetrainOutcome) -> RetrainFinished:
+    picture = report_picture_key(judged.generation) if judged else None
+    return RetrainFinished(outcome=outcome, picture=picture, **_summarize_recall(judged))
+
+
+def _summarize_recall(judged: JudgedAdapter | None) -> dict[str, Any]:
     """Return recall at 5 on the held-out pairs, of the current model and of the adapter, and how many there are."""
+    if judged is None:
+        return {}
     before, after = judged.test.base.text_to_image, judged.test.adapter.text_to_image
     return {"r5_before": before.r5, "r5": after.r5, "questions": after.queries}

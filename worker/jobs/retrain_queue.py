@@ -7,6 +7,7 @@ from celery import Celery
 
 from indexer.generation_id import space_slug
 from indexer.store.generations import RetrainStore
+from indexer.store.records import RetrainRecord
 from worker.job_leases import JobLeases
 from worker.protocol.queues import CATCH_UP_TASK, RETRAIN_TASK
 from worker.queue.app import count_waiting, forget_result
@@ -14,6 +15,11 @@ from worker.queue.signing import send_signed
 from worker.settings import Settings
 
 RETRAIN_LEASE: Final = "retrain"
+
+
+def find_searcher(settings: Settings, retrain: RetrainRecord) -> str | None:
+    """Return the space whose model a retrain or a switch changes; None: that of the installation."""
+    return None if retrain.for_installation else settings.adapter_scope_of(retrain.space)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class RetrainQueue:
         """Send the job of the recorded retrain, if there is one, unless it is queued or running."""
         retrain = self.retrains.get_current()
         if retrain is not None and self.leases.try_queue(RETRAIN_LEASE):
-            job_id = self.job_id(self.settings.adapter_scope_of(retrain.space))
+            job_id = self.job_id(find_searcher(self.settings, retrain))
             try:
                 forget_result(self.app, job_id)
                 send_signed(self.app, RETRAIN_TASK, task_id=job_id, queue="train")

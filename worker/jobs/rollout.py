@@ -1,6 +1,7 @@
 """Rollout of generations: re-embedding the library, switching searches to the new vectors, and deleting old ones."""
 
 import threading
+import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,39 +11,41 @@ from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
 from indexer.ingest.reembed import reembed_missing
 from indexer.store.generations import GenerationStore
-from indexer.store.records import GenerationRecord
 from indexer.store.stores import Stores
 from worker.jobs.progress import ProgressReporter, WorkerStoppingError
-from worker.model_blobs import report_picture_key, space_prefix
+from worker.model_blobs import space_prefix
 from worker.model_cache import ModelCache
 from worker.protocol.base import Ack
-from worker.protocol.updates import RetrainFinished, RetrainOutcome, RetrainStage
+from worker.protocol.updates import RetrainStage
 
 
 def roll_out(
-    stores: Stores, blobs: BlobStore, models: ModelCache, generation: GenerationId, report: ProgressReporter
-) -> RetrainFinished:
+    stores: Stores,
+    blobs: BlobStore,
+    models: ModelCache,
+    generation: GenerationId,
+    searcher: str | None,
+    report: ProgressReporter,
+) -> int:
     """Re-embed the library, keeping the old vectors, and then switch searches to the new ones in one step.
 
-    Raises `LookupError` if the generation has no record.
+    `searcher` is the space whose searches switch; None: those of the installation. Returns the number of moments of
+    which only the thumbnail could be embedded. An interrupted call is repeated.
     """
-    record = stores.generations.get_record(generation)
-    if record is None:
-        raise LookupError(f"no record of generation {generation}")
-    encoder = models.load(models.get_adapter(generation), generation.space)
+    encoder = models.load(models.choose(generation), generation.space)
     reembed = partial(reembed_missing, stores.generations, stores.moments, stores.reembedding, blobs, encoder)
-    reembed(lambda done, total: report(RetrainStage.EMBED, done, total))
+    started_s = time.monotonic()
+
+    def report_embedding(done: int, total: int) -> None:
+        left_s = (time.monotonic() - started_s) / done * (total - done) if done else None
+        report(RetrainStage.EMBED, done, total, left_s=left_s)
+
+    reembed(report_embedding)
     report(RetrainStage.SWITCH)
-    stores.generations.switch_to(generation, generation.space)
+    stores.generations.switch_to(generation, searcher)
     # Index jobs that ended just before the switch used the previous model.
     reembed(lambda done, total: None)
-    return RetrainFinished(
-        outcome=RetrainOutcome.PROMOTED,
-        r5_before=record.r5_before,
-        r5=record.r5,
-        questions=record.questions,
-        picture=report_picture_key(generation),
-    )
+    return stores.reembedding.count_without_frames(generation)
 
 
 def catch_up(stores: Stores, blobs: BlobStore, models: ModelCache, stopping: threading.Event) -> Ack:
@@ -64,11 +67,11 @@ def catch_up(stores: Stores, blobs: BlobStore, models: ModelCache, stopping: thr
     return Ack()
 
 
-def record_base_generation(generations: GenerationStore, preset: str) -> None:
-    """Record the generation that the installation searches if no retrain made it, so that it is listed, too."""
+def record_base_generation(generations: GenerationStore) -> None:
+    """Record the generation that the installation searches if an earlier version made it, so that it is listed, too."""
     live = generations.get_live()
-    if live and generations.get_record(live) is None:
-        generations.put_record(GenerationRecord(live, preset, datetime.now(UTC).isoformat()))
+    if live:
+        generations.record_base(live, generations.describe(live).preset, datetime.now(UTC))
 
 
 def delete_unused_generations(generations: GenerationStore, blobs: BlobStore) -> None:

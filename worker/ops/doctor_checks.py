@@ -52,9 +52,11 @@ class DoctorOutcome(StrEnum):
     CERTIFICATES_READY = "certificates_ready"  # variable, path
     CERTIFICATES_UNUSABLE = "certificates_unusable"  # variable, path, error
     LIBRARY_EMPTY = "library_empty"
-    LIBRARY_FITS = "library_fits"  # preset
-    LIBRARY_OTHER_PRESET = "library_other_preset"  # preset, stored
-    LIBRARY_OTHER_WEIGHTS = "library_other_weights"  # preset, stored, current
+    # generation, stored (its preset), preset (that of the settings), has_adapter, and why for the last one
+    LIBRARY_FITS = "library_fits"
+    LIBRARY_OTHER_PRESET = "library_other_preset"
+    LIBRARY_NEWER_WEIGHTS = "library_newer_weights"
+    LIBRARY_MODEL_GONE = "library_model_gone"
     NOT_INSTALLED = "not_installed"  # module
 
 
@@ -76,6 +78,9 @@ _OK: Final = {
     DoctorOutcome.CERTIFICATES_READY,
     DoctorOutcome.LIBRARY_EMPTY,
     DoctorOutcome.LIBRARY_FITS,
+    # The library's own model is served.
+    DoctorOutcome.LIBRARY_OTHER_PRESET,
+    DoctorOutcome.LIBRARY_NEWER_WEIGHTS,
     # A bot's machine has no models.
     DoctorOutcome.NOT_INSTALLED,
 }

@@ -1,4 +1,4 @@
-"""The doctor's check whether the library was made with the models that are set."""
+"""The doctor's check of the library: which model embedded it, and whether that model is here."""
 
 import json
 from typing import Any
@@ -12,19 +12,34 @@ from worker.settings import Settings
 
 
 def check_library(settings: Settings) -> DoctorCheck:
-    """Compare the generation that is searched with the preset and its model files."""
-    name, preset = DoctorCheckName.LIBRARY, settings.preset
+    """Tell the generation that is searched, its preset and weights, and whether they are here.
+
+    Another preset in the settings counts for a new library only.
+    """
     live = _read_live_generation(settings)
     if live is None:
-        return DoctorCheck(name, DoctorOutcome.LIBRARY_EMPTY)
+        return DoctorCheck(DoctorCheckName.LIBRARY, DoctorOutcome.LIBRARY_EMPTY)
     stored = live.name.rpartition("-")[0]
-    if stored != preset:
-        return DoctorCheck(name, DoctorOutcome.LIBRARY_OTHER_PRESET, {"preset": preset, "stored": stored})
-    current = _compute_generation_without_adapter(settings)
-    if live.name != current and not _has_adapter(settings, live):
-        parameters = {"preset": preset, "stored": live.name, "current": current}
-        return DoctorCheck(name, DoctorOutcome.LIBRARY_OTHER_WEIGHTS, parameters)
-    return DoctorCheck(name, DoctorOutcome.LIBRARY_FITS, {"preset": preset})
+    has_adapter = _has_adapter(settings, live)
+    parameters = {"generation": str(live), "stored": stored, "preset": settings.preset, "has_adapter": has_adapter}
+    outcome, why = _compare(settings, live, stored, has_adapter)
+    return DoctorCheck(DoctorCheckName.LIBRARY, outcome, parameters | ({"why": why} if why else {}))
+
+
+def _compare(settings: Settings, live: GenerationId, preset: str, has_adapter: bool) -> tuple[DoctorOutcome, str]:
+    """Return the outcome, and the reason if the model cannot be loaded."""
+    from model.errors import ModelError
+    from model.loader import find_preset_of, is_outdated
+    from model.preset_files import find_preset
+
+    try:
+        if has_adapter:
+            find_preset(preset, settings.presets_folder)
+        elif is_outdated(find_preset_of(preset, live.name, presets_dir=settings.presets_folder)):
+            return DoctorOutcome.LIBRARY_NEWER_WEIGHTS, ""
+    except ModelError as error:
+        return DoctorOutcome.LIBRARY_MODEL_GONE, str(error)
+    return (DoctorOutcome.LIBRARY_OTHER_PRESET if preset != settings.preset else DoctorOutcome.LIBRARY_FITS), ""
 
 
 def _read_live_generation(settings: Settings) -> GenerationId | None:
@@ -47,14 +62,8 @@ def _read_live_generation(settings: Settings) -> GenerationId | None:
     return GenerationId.of_collection(collection) if collection else None
 
 
-def _compute_generation_without_adapter(settings: Settings) -> str:
-    from model.loader import compute_generation
-
-    return compute_generation(settings.preset, None)
-
-
 def _has_adapter(settings: Settings, generation: GenerationId) -> bool:
-    """Return whether a retrain made the generation. True if the blob store, which another check reports, is away."""
+    """Return whether the generation has an adapter. True if the blob store, which another check reports, is away."""
     try:
         return bool(list(BlobStore(settings.blobs_address).list_names(adapter_prefix(generation))))
     except Exception:  # fsspec's stores have errors of their own

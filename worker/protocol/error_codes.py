@@ -41,6 +41,8 @@ class ErrorCode(StrEnum):
     TOO_FEW_PAIRS = "too_few_pairs"
     TRAINING_ELSEWHERE = "training_elsewhere"
     NO_OTHER_MODEL = "no_other_model"
+    UNKNOWN_PRESET = "unknown_preset"
+    PRESET_NOT_ALLOWED = "preset_not_allowed"
     TOO_MANY = "too_many"
     CRAWL_STOPPED = "crawl_stopped"
     NOT_A_LIST = "not_a_list"
@@ -49,6 +51,8 @@ class ErrorCode(StrEnum):
     # the installation
     MODEL_MISSING = "model_missing"
     MODEL_MISMATCH = "model_mismatch"
+    PRESET_UNUSABLE = "preset_unusable"
+    WEIGHTS_CHANGED = "weights_changed"
     STORE_NEWER = "store_newer"
     DISK_FULL = "disk_full"
     STORE_UNAVAILABLE = "store_unavailable"

@@ -67,6 +67,8 @@ class ModelList(WireModel):
     """The generations that are kept, newest first."""
 
     generations: tuple[Generation, ...]
+    newer: str | None = None
+    """The preset that is searched, if this version of Reelseek has newer weights of it."""
 
 
 class ListModels(Request[ModelList]):
@@ -74,6 +76,8 @@ class ListModels(Request[ModelList]):
 
     task = "list_models"
     answer = ModelList
+    by_operator: bool = False
+    """Whether the person at the installation's own command line asks, who sees the installation's model, too."""
 
 
 class Rollback(Request[ModelList]):
@@ -82,3 +86,60 @@ class Rollback(Request[ModelList]):
     task = "rollback"
     answer = ModelList
     to: str | None = None
+    by_operator: bool = False
+    """As in `ListModels`: without a model of the caller's space, that of the installation is rolled back."""
+
+
+class PresetSummary(WireModel):
+    """A preset that the workers know."""
+
+    name: str
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes."""
+    licence: str | None = None
+    models: tuple[str, ...] = ()
+    """Its models: repositories of the hub, or folders."""
+    bytes: int | None = None
+    """Size of its weights. None: unknown until they are fetched."""
+    is_here: bool = False
+    """Whether nothing has to be downloaded before it is used."""
+    figures: tuple[str, ...] = ()
+    """What its authors, or Reelseek, measured, each with the source."""
+    problem: str | None = None
+    """The mistake because of which its file cannot be used, in English."""
+    is_allowed: bool = True
+    """Whether the caller may switch to it."""
+
+
+class PresetList(WireModel):
+    """All presets, Reelseek's first."""
+
+    presets: tuple[PresetSummary, ...]
+
+
+class ListPresets(Request[PresetList]):
+    """List the presets that a library can be embedded with."""
+
+    task = "list_presets"
+    answer = PresetList
+    by_operator: bool = False
+
+
+class UseModel(Request[RetrainStarted]):
+    """Embed the library with another model, and switch to it in one step. Admins only.
+
+    The job is followed like that of a retrain.
+    """
+
+    task = "use_model"
+    answer = RetrainStarted
+    preset: str
+    """Name of the preset, or of that of the adapter."""
+    offer: str | None = None
+    """Prefix of the blobs of an adapter, which the operator has stored (`worker.adapter_offers`)."""
+    is_forced: bool = False
+    """Take the adapter even if it is not better than the model in use."""
+    by_operator: bool = False
+    """Whether the person at the installation's own command line asks, who may use every preset."""
+    for_space: bool = False
+    """Whether the operator means the caller's space only, instead of the installation."""

@@ -5,7 +5,7 @@ from typing import Any
 from worker.protocol.base import Request
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
-from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
+from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
 
@@ -29,5 +29,7 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     PreviewRetrain,
     Retrain,
     ListModels,
+    ListPresets,
+    UseModel,
     Rollback,
 )

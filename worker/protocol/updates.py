@@ -51,8 +51,10 @@ class Joined(WireModel):
 
 
 class RetrainStage(StrEnum):
-    """Stages of a retrain, in order."""
+    """Stages of a retrain, or of a switch to another model, in order."""
 
+    LOAD = "load"
+    """The model is fetched, if it is not here, and loaded."""
     GATHER = "gather"
     TRAIN = "train"
     EVALUATE = "evaluate"
@@ -61,7 +63,7 @@ class RetrainStage(StrEnum):
 
 
 class RetrainProgress(WireModel):
-    """Progress of a retrain."""
+    """Progress of a retrain, or of a switch to another model."""
 
     kind: Literal["retrain_progress"] = "retrain_progress"
     stage: RetrainStage
@@ -74,13 +76,19 @@ class RetrainProgress(WireModel):
 
 
 class RetrainOutcome(StrEnum):
-    """How a retrain ended. Only a promoted generation is searched."""
+    """How a retrain or a switch ended. Only a generation that was promoted or switched to is searched."""
 
     PROMOTED = "promoted"
     NOT_BETTER = "not_better"
     FORGETS = "forgets"
     """Better on the space's videos but worse in general."""
     CANCELLED = "cancelled"
+    SWITCHED = "switched"
+    """An admin chose the generation, and it is searched now."""
+    ALREADY = "already"
+    """The chosen generation was searched already."""
+    TOO_FEW = "too_few"
+    """Too few videos are held out to tell whether an adapter is better."""
 
 
 class RetrainFinished(WireModel):
@@ -95,6 +103,14 @@ class RetrainFinished(WireModel):
     """Number of held-out questions."""
     picture: str | None = None
     """Key of the report's picture in the blob store."""
+    generation: str | None = None
+    """The generation that was switched to."""
+    overridden: RetrainOutcome | None = None
+    """How it would have ended if the admin had not insisted."""
+    moments_without_frames: int = 0
+    """Moments of which only the thumbnail could be embedded, because retention had deleted their frames."""
+    spaces_with_own_model: int = 0
+    """Spaces that keep a model of their own after the installation has switched."""
 
 
 class JobFailed(WireModel):

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from indexer.vectors import qdrant_server
-from worker.model_cache import ModelLoader, ModelTrainer, load_preset, train_preset
+from worker.model_loading import ModelLoader, ModelTrainer, load_preset, train_preset
 from worker.ops.health import PROBE_TIMEOUT_S, BrokerCheck, Check, Checks, Heartbeat, serve_checks
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import run_celery_worker

@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
-from model.presets import PRESETS
+from model.presets import PRESETS, HubModel
 from tests.support.bots.command_line import RUN_MAIN, Finished, run_here
 from tests.support.model import tiny_models
 
@@ -62,6 +62,7 @@ def parts_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a tiny model where the preset's model would be after its download."""
     folder = tmp_path_factory.mktemp("parts")
     model = PRESETS[PRESET].frame
+    assert isinstance(model, HubModel)
     snapshot = folder / "hub" / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
     snapshot.mkdir(parents=True)
     tiny_models.save_siglip(snapshot)

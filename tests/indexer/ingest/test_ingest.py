@@ -50,6 +50,7 @@ def test_ingest_refuses_frame_of_compromised_decoder(stores: Stores, tmp_path: P
         stores.videos,
         stores.publisher,
         blobs,
+        "starter",
     )
     with pytest.raises(CorruptFileError):
         ingest(submit_video(stores, "discord:1", "goal"), folder, lambda stage, share: None)
@@ -79,6 +80,7 @@ def test_words_in_and_beside_a_local_film_are_stored_with_its_moments(stores: St
         stores.videos,
         stores.publisher,
         BlobStore(str(tmp_path / "blobs")),
+        "starter",
     )
     record = replace(submit_video(stores, "discord:1", "film"), fetch_url=film.as_uri())
     ingest(record, folder, lambda stage, share: None)

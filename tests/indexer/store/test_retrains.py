@@ -27,7 +27,7 @@ def test_retrain_is_on_record_until_it_finishes(stores: Stores) -> None:
 def test_retrain_keeps_the_better_generation(stores: Stores) -> None:
     """A worker that continues the retrain goes on with re-embedding."""
     stores.retrains.put(RECORD)
-    assert stores.retrains.record_better(GenerationId("next", "discord:1"))
+    assert stores.retrains.record_decision(GenerationId("next", "discord:1"))
     found = stores.retrains.get_current()
     assert found is not None
     assert found.generation == GenerationId("next", "discord:1")
@@ -38,7 +38,7 @@ def test_cancel_while_the_worker_records_a_better_generation_wins(stores: Stores
     admin = stores.retrains
     admin.put(RECORD)
     worker = RetrainStore(InterruptedVectorStore(vector_store, 1, admin.cancel))
-    assert not worker.record_better(GenerationId("next"))
+    assert not worker.record_decision(GenerationId("next"))
     found = admin.get_current()
     assert found is not None
     assert found.cancelled

@@ -52,7 +52,7 @@ def encode_words(model: Any) -> torch.Tensor:
     return found
 
 
-@pytest.mark.parametrize("name", ["clip", "xclip", "siglip"])
+@pytest.mark.parametrize("name", ["clip", "xclip", "siglip", "siglip2", "metaclip2"])
 def test_merging_untrained_adapter_equals_base_model(make_model: MakeModel, tmp_path: Path, name: str) -> None:
     """The features agree within 1e-5."""
     lora.save_adapter(lora.add_adapter(make_model(name), rank=4, alpha=8, dropout=0.1), tmp_path)

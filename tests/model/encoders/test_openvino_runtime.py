@@ -16,8 +16,8 @@ print(lookups)
 LIST_LOADED_LIBRARIES = """
 import sys
 from model.loader import load_encoder
-from model.presets import STARTER
-load_encoder(STARTER, device="cpu", adapter=None, artifacts_dir=None).encode_texts(["a dog"])
+from model.preset_files import find_preset
+load_encoder(find_preset("starter"), device="cpu", adapter=None, artifacts_dir=None).encode_texts(["a dog"])
 print([name for name in ("transformers", "peft") if name in sys.modules])
 """
 

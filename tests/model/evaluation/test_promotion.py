@@ -19,7 +19,8 @@ from model.evaluation.promotion import (
     run_promotion_test,
 )
 from model.ports import Picture, Vector
-from model.starter import artifacts
+from model.preset_files import find_preset
+from model.starter.samples import SAMPLES
 from tests.support.model.colour_encoder import ColourEncoder
 
 
@@ -141,10 +142,10 @@ def test_number_of_distractors_is_limited(tmp_path: Path) -> None:
 
 def test_general_set_without_samples_contains_drawings(tmp_path: Path) -> None:
     """The captions are in the languages of the preset."""
-    drawn = general_set.build_general_set("base", tmp_path / "work", tmp_path / "no artifacts")
+    drawn = general_set.build_general_set(find_preset("base"), tmp_path / "work", tmp_path / "no artifacts")
     assert len(drawn) == 30
     assert {"a red circle", "a pink heart"} <= {pair.text for pair in drawn}
-    three = general_set.build_general_set("starter", tmp_path / "work", tmp_path / "no artifacts")
+    three = general_set.build_general_set(find_preset("starter"), tmp_path / "work", tmp_path / "no artifacts")
     assert len(three) == 90
     assert {"빨간 동그라미", "红色的圆形"} <= {pair.text for pair in three}
     with Image.open(drawn[0].pictures[0]) as image:
@@ -157,6 +158,6 @@ def test_general_set_has_four_captions_per_sample() -> None:
     rows = [line.split("\t") for line in lines]
     assert rows[0] == ["file", "en", "ko", "zh"]
     assert all(len(row) == 4 and all(row) for row in rows)
-    assert {row[0] for row in rows[1:]} == {sample.file for sample in artifacts.SAMPLES}
+    assert {row[0] for row in rows[1:]} == {sample.file for sample in SAMPLES}
     texts = [text for row in rows[1:] for text in row[1:]]
-    assert len(set(texts)) == len(texts) == 12 * len(artifacts.SAMPLES)
+    assert len(set(texts)) == len(texts) == 12 * len(SAMPLES)

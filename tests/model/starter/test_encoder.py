@@ -10,9 +10,12 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from model.encoders import lora
 from model.errors import ArtifactsMissingError
+from model.packages import default_artifacts_dir
 from model.ports import Encoder, Picture
+from model.presets import list_starter_revisions
 from model.starter import artifacts, picture_tower
 from model.starter import encoder as starter
+from model.starter.samples import find_samples
 
 CAPTIONS = {
     "swimming.mp4": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),
@@ -23,9 +26,12 @@ CAPTIONS = {
 }
 
 
+[PRESET, *_] = list_starter_revisions()
+
+
 @pytest.fixture(scope="module")
 def artifacts_dir() -> Path:
-    folder = artifacts.default_artifacts_dir()
+    folder = default_artifacts_dir()
     try:
         artifacts.find_tower(folder)
     except ArtifactsMissingError as missing:
@@ -35,14 +41,14 @@ def artifacts_dir() -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(artifacts_dir: Path) -> Encoder:
-    return starter.load_starter(artifacts_dir, "cpu", None)
+    return starter.load_starter(PRESET, artifacts_dir, "cpu", None)
 
 
 @pytest.fixture(scope="module")
 def pictures(artifacts_dir: Path) -> dict[str, Picture]:
     """Return the middle frame of each sample clip."""
     pictures = {}
-    for path, sample in artifacts.find_samples(artifacts_dir):
+    for path, sample in find_samples(artifacts_dir):
         with av.open(str(path)) as media:
             frames = list(media.decode(video=0))
             pictures[sample.file] = np.asarray(frames[len(frames) // 2].to_ndarray(format="rgb24"), np.uint8)
@@ -115,7 +121,7 @@ def test_truncated_tower_raises_artifacts_missing(artifacts_dir: Path, tmp_path:
     with pytest.raises(
         ArtifactsMissingError, match=r"delete .*tower and run `python -m model\.starter\.artifacts --into "
     ):
-        starter.load_starter(tmp_path, "cpu", None)
+        starter.load_starter(PRESET, tmp_path, "cpu", None)
 
 
 def test_int8_tower_is_close_to_float32(artifacts_dir: Path, pictures: dict[str, Picture]) -> None:
@@ -147,12 +153,12 @@ def test_adapter_changes_vectors_and_generation(
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.05)
     lora.save_adapter(adapted, tmp_path / "frame")
-    other = starter.load_starter(artifacts_dir, "cpu", tmp_path)
+    other = starter.load_starter(PRESET, artifacts_dir, "cpu", tmp_path)
     assert other.generation != encoder.generation
     picture = [pictures["swimming.mp4"]]
     assert float(other.encode_frames(picture)[0] @ encoder.encode_frames(picture)[0]) < 0.999
     with pytest.raises(ArtifactsMissingError, match="no adapter"):
-        starter.load_starter(artifacts_dir, "cpu", tmp_path / "lost")
+        starter.load_starter(PRESET, artifacts_dir, "cpu", tmp_path / "lost")
 
 
 def test_measured_ranges_are_extremes_over_all_batches() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from model.data.pairs import Pair
 from model.errors import ModelError, TooFewPairsError
-from model.presets import PRESETS
+from model.presets import PRESETS, HubModel
 from model.training.train import train
 from model.training.training_run import TrainingRun
 from tests.support.model import tiny_models
@@ -25,6 +25,7 @@ def artifacts_dir(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Return a folder with a tiny model under the name and commit of the preset `multilingual`, as if fetched."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     model = PRESETS["multilingual"].frame
+    assert isinstance(model, HubModel)
     folder = tmp_path / "artifacts"
     shutil.copytree(
         root / "siglip", folder / "hub" / f"models--{model.repo.replace('/', '--')}" / "snapshots" / model.revision
@@ -43,7 +44,7 @@ def test_train_with_another_base_adapter_starts_from_step_one(
         run = TrainingRun(
             config=config,
             pairs=pairs,
-            preset="multilingual",
+            preset=PRESETS["multilingual"],
             device="cpu",
             folder=tmp_path / folder,
             artifacts_dir=artifacts_dir,
@@ -67,11 +68,11 @@ def test_train_on_unavailable_device_fails_at_once(artifacts_dir: Path, pairs: l
     """The error comes before anything is written."""
     folder = tmp_path / "run"
     with pytest.raises(ModelError, match="ask for CUDA"):
-        train(TrainingRun(make_config(), pairs, "multilingual", "cuda", folder, artifacts_dir))
+        train(TrainingRun(make_config(), pairs, PRESETS["multilingual"], "cuda", folder, artifacts_dir))
     assert not folder.exists()
 
 
 def test_train_without_training_pairs_raises_too_few_pairs(pairs: list[Pair], tmp_path: Path) -> None:
     held_out = [replace(pair, fixed_split="test") for pair in pairs]
     with pytest.raises(TooFewPairsError, match="no pairs"):
-        train(TrainingRun(make_config(), held_out, "base", "cpu", tmp_path, tmp_path))
+        train(TrainingRun(make_config(), held_out, PRESETS["base"], "cpu", tmp_path, tmp_path))

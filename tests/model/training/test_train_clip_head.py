@@ -13,6 +13,7 @@ from model.data.pairs import Pair
 from model.encoders.clip_head_encoder import HEAD_FILE, attach_clip_head, pad_clips
 from model.errors import AdapterMismatchError, TrainingCancelledError
 from model.ports import Clip, Picture, TextVectors, Vector
+from model.presets import PRESETS
 from model.training.train_clip_head import train_clip_head
 from model.training.training_run import TrainingRun
 from tests.support.model.colour_encoder import LengthEncoder
@@ -74,7 +75,7 @@ def train(
     run = TrainingRun(
         config=read_training_config().model_copy(update={"head": head}),
         pairs=pairs,
-        preset="base",
+        preset=PRESETS["base"],
         device="cpu",
         folder=folder,
         is_cancelled=lambda: is_cancelled,

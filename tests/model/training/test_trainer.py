@@ -22,6 +22,7 @@ from model.encoders.preprocess import Preprocess
 from model.errors import AdapterMismatchError, TrainingCancelledError
 from model.evaluation.compare import encode_pairs
 from model.outcome import TrainedAdapter
+from model.presets import list_starter_revisions
 from model.starter import encoder
 from model.starter.sentence_encoder import FEATURES
 from model.starter.text_map import SIZE, TextMap
@@ -80,7 +81,7 @@ def fit_towers(
     run = TrainingRun(
         config=config,
         pairs=pairs,
-        preset="starter",
+        preset=list_starter_revisions()[0],
         device="cpu",
         folder=folder,
         on_progress=watcher.on_progress,
@@ -207,11 +208,12 @@ def test_cached_lower_and_upper_layers_equal_whole_tower(pairs: list[Pair], tmp_
 
 def test_text_map_of_adapter_is_served(tmp_path: Path) -> None:
     """An adapter's map is used, changes the generation's name, and is refused if it is damaged."""
-    assert encoder.find_text_map(tmp_path) == encoder.find_text_map(None) == encoder.WEIGHTS
-    without_map = encoder.compute_starter_generation(tmp_path)
+    [preset, *_] = list_starter_revisions()
+    assert encoder.find_text_map(preset, tmp_path) == encoder.find_text_map(preset, None) == preset.text_map
+    without_map = encoder.compute_starter_generation(preset, tmp_path)
     TextMap(16).save(tmp_path / encoder.MAP_FILE)
-    assert encoder.find_text_map(tmp_path) == tmp_path / encoder.MAP_FILE
-    assert encoder.compute_starter_generation(tmp_path) != without_map
+    assert encoder.find_text_map(preset, tmp_path) == tmp_path / encoder.MAP_FILE
+    assert encoder.compute_starter_generation(preset, tmp_path) != without_map
     (tmp_path / encoder.MAP_FILE).write_bytes(b"not a map")
     with pytest.raises(AdapterMismatchError, match="contains no text map"):
         TextMap.read(tmp_path / encoder.MAP_FILE)
@@ -223,7 +225,7 @@ def test_lora_targets_without_matching_layer_are_refused(root: Path) -> None:
         load_hub_towers(root, "clip", config)()
 
 
-@pytest.mark.parametrize("family", ["clip", "siglip", "chinese"])
+@pytest.mark.parametrize("family", ["clip", "siglip", "siglip2", "chinese", "metaclip2"])
 def test_hub_training_adapts_both_towers(root: Path, pairs: list[Pair], tmp_path: Path, family: str) -> None:
     """The loss falls, text and vision layers change, and the adapter can be merged."""
     config = make_config(steps=12, rate=1e-2)

@@ -23,6 +23,11 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPTokenizer,
+    MetaClip2Config,
+    MetaClip2Model,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
@@ -98,20 +103,39 @@ def save_chinese(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
-def save_siglip(folder: Path) -> None:
+def _save_letters_tokenizer(folder: Path) -> int:
     words = {word: i for i, word in enumerate(["<pad>", "<eos>", "<unk>", *"abcdefghijklmnopqrstuvwxyz강아지 "])}
     bare = Tokenizer(models.BPE(vocab=words, merges=[], unk_token="<unk>"))
     bare.normalizer = normalizers.NFC()
     bare.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
     marks = {"unk_token": "<unk>", "eos_token": "<eos>", "pad_token": "<pad>"}
     TokenizersBackend(tokenizer_object=bare, padding_side="left", **marks).save_pretrained(folder)
+    return len(words)
+
+
+def _siglip_text(folder: Path) -> dict[str, Any]:
     ends = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
-    config = SiglipConfig(
-        text_config={**_TEXT, **ends, "vocab_size": len(words), "max_position_embeddings": 64, "projection_size": 32},
-        vision_config=VISION,
-    )
-    _save(SiglipModel, config, folder)
+    words = _save_letters_tokenizer(folder)
+    return {**_TEXT, **ends, "vocab_size": words, "max_position_embeddings": 64, "projection_size": 32}
+
+
+def save_siglip(folder: Path) -> None:
+    _save(SiglipModel, SiglipConfig(text_config=_siglip_text(folder), vision_config=VISION), folder)
     SiglipImageProcessorPil(**_SQUARE).save_pretrained(folder)
+
+
+def save_siglip2(folder: Path) -> None:
+    """Save a SigLIP 2 NaFlex, which takes pictures in their own aspect ratio."""
+    vision = {**_TEXT, "num_patches": 16, "patch_size": 16}
+    _save(Siglip2Model, Siglip2Config(text_config=_siglip_text(folder), vision_config=vision), folder)
+    Siglip2ImageProcessorPil(patch_size=16, max_num_patches=16).save_pretrained(folder)
+
+
+def save_metaclip2(folder: Path) -> None:
+    ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+    text = {**_TEXT, **ends, "vocab_size": _save_letters_tokenizer(folder)}
+    _save(MetaClip2Model, MetaClip2Config(text_config=text, vision_config=VISION, projection_dim=24), folder)
+    CLIPImageProcessorPil(**_CROP).save_pretrained(folder)
 
 
 FAMILIES: dict[str, Callable[[Path], None]] = {
@@ -119,6 +143,8 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
     "xclip": save_xclip,
     "chinese": save_chinese,
     "siglip": save_siglip,
+    "siglip2": save_siglip2,
+    "metaclip2": save_metaclip2,
 }
 
 

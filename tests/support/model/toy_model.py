@@ -14,10 +14,11 @@ from PIL import Image
 
 from indexer.types import Clip, Picture, QueryVectors, Vector
 from model.data.pairs import Pair
-from model.errors import TrainingCancelledError
+from model.errors import ArtifactsMissingError, TrainingCancelledError
 from model.evaluation.general_set import COLOURS
 from model.outcome import Curve, TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
 from tests.support.indexer.fakes import random_vector
+from worker.model_loading import ModelChoice
 from worker.settings import Settings
 
 TOY_VECTOR_SIZE = 128
@@ -95,14 +96,14 @@ class ToyTrainer:
     def __call__(
         self,
         settings: Settings,
+        choice: ModelChoice,
         pairs: Sequence[Pair],
         folder: Path,
-        base_adapter: Path | None,
         on_progress: Callable[[TrainingStep], None],
         is_cancelled: Callable[[], bool],
     ) -> TrainedAdapter:
         self.trained_on.append(pairs)
-        self.base_adapters.append(base_adapter)
+        self.base_adapters.append(choice.adapter)
         for step in range(3):
             on_progress(TrainingStep(TrainingStage.TRAINING, step, 3, 1.0 / (step + 1), 3.0 - step))
             self.on_step(step)
@@ -115,27 +116,31 @@ class ToyTrainer:
         return TrainedAdapter(adapter, {"frame": TrainingOutcome(3, 3, curve, curve)})
 
 
-def load_toy_encoder(settings: Settings, adapter: Path | None) -> Any:
-    """Load the base encoder, or the one that an adapter's file describes."""
-    if adapter is None:
-        return ToyEncoder()
-    fields = json.loads((adapter / "adapter.json").read_text())
+def load_toy_encoder(settings: Settings, choice: ModelChoice) -> Any:
+    """Load the encoder of a preset, or the one that an adapter's file describes."""
+    if choice.adapter is None:
+        known = choice.preset not in ("base", "starter")
+        return ToyEncoder(f"{choice.preset}-1", knows=True) if known else ToyEncoder()
+    fields = json.loads((choice.adapter / "adapter.json").read_text())
     digest = sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:6]
     return ToyEncoder(generation=f"taught-{digest}", **fields)
 
 
 class PausableLoader:
-    """Loads toy encoders, and waits before it does so while `may_load` is not set."""
+    """Loads toy encoders, and waits before it does so while `may_load` is not set. Presets can be `missing`."""
 
     def __init__(self) -> None:
+        self.missing: set[str] = set()
         self.started = threading.Event()
         self.may_load = threading.Event()
         self.may_load.set()
 
-    def __call__(self, settings: Settings, adapter: Path | None) -> Any:
+    def __call__(self, settings: Settings, choice: ModelChoice) -> Any:
         self.started.set()
         assert self.may_load.wait(30)
-        return load_toy_encoder(settings, adapter)
+        if choice.preset in self.missing:
+            raise ArtifactsMissingError(choice.preset)
+        return load_toy_encoder(settings, choice)
 
 
 def _one_hot(number: int) -> Vector:

@@ -15,7 +15,7 @@ from typing import Final, cast
 from indexer.types import Picture, Vector
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer.fakes import FakeEncoder
-from worker.model_cache import train_preset
+from worker.model_loading import ModelChoice, train_preset
 from worker.ops.logs import configure_logging
 from worker.queue.app import make_app
 from worker.runtime.process import run_worker
@@ -38,7 +38,7 @@ class GatedEncoder(FakeEncoder):
         return super().encode_frames(pictures)
 
 
-def load_encoder(settings: Settings, adapter: Path | None) -> ModelEncoder:
+def load_encoder(settings: Settings, choice: ModelChoice) -> ModelEncoder:
     gate = sys.argv[1:]
     return cast(ModelEncoder, GatedEncoder(gate=Path(gate[0])) if gate else FakeEncoder())
 

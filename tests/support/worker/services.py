@@ -4,14 +4,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar, cast
 
 from indexer.generation_id import GenerationId
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer.fakes import FakeEncoder, make_moments, make_video
 from worker.handlers.registry import build_handlers
-from worker.model_cache import ModelLoader, ModelTrainer, train_preset
+from worker.model_loading import ModelChoice, ModelLoader, ModelTrainer, train_preset
 from worker.protocol.base import Caller, Request, WireModel
 from worker.protocol.library import Submit
 from worker.queue.app import make_app
@@ -24,7 +23,7 @@ A = TypeVar("A", bound=WireModel)
 FAKE = GenerationId(FakeEncoder.generation)
 
 
-def load_fake_encoder(settings: Settings, adapter: Path | None) -> ModelEncoder:
+def load_fake_encoder(settings: Settings, choice: ModelChoice) -> ModelEncoder:
     return cast(ModelEncoder, FakeEncoder())
 
 

@@ -34,6 +34,7 @@ from worker.job_leases import JobLeases
 from worker.jobs.index import IndexJob
 from worker.jobs.work_dirs import video_work_dir
 from worker.leases import MemoryLeaseStore
+from worker.model_loading import ModelChoice
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Forget, GetVideoStatus, ListLibrary, Submit
@@ -197,7 +198,7 @@ def test_link_never_fails_because_memory_ran_out(services: Services, attempt: in
 
 
 def test_model_that_does_not_fit_into_memory_is_loaded_later(services: Services, tmp_path: Path) -> None:
-    def load(settings: Settings, adapter: Path | None) -> ModelEncoder:
+    def load(settings: Settings, choice: ModelChoice) -> ModelEncoder:
         raise RuntimeError("CUDA error: out of memory")
 
     with open_services(Settings(data_dir=tmp_path / "other"), load) as opened, pytest.raises(EncoderMemoryError):

@@ -14,6 +14,7 @@ from indexer.generation_id import GenerationId
 from indexer.sandbox.guard import HostResolver
 from model.evaluation.published import read_published_figures
 from model.loader import compute_generation
+from model.preset_files import find_preset
 from tests.support.servers.network import free_port
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome, run_checks
 from worker.ops.doctor_network import CERTIFICATE_VARIABLES
@@ -166,21 +167,23 @@ def test_certificate_authorities_that_cannot_be_read_are_reported(
 
 
 @pytest.mark.usefixtures("no_dotenv")
-def test_library_of_another_preset_or_other_weights_is_reported(tmp_path: Path) -> None:
-    """The store may be owned by a running process meanwhile."""
+def test_library_is_compared_with_the_presets_that_are_here(tmp_path: Path) -> None:
+    """The store may be owned by a running process meanwhile. Another preset in the settings is no fault."""
     settings = Settings(data_dir=tmp_path)
     assert find_check(settings, DoctorCheckName.LIBRARY).outcome is DoctorOutcome.LIBRARY_EMPTY
-    current = compute_generation("starter", None)
+    gone, large = GenerationId("starter-00000000"), GenerationId(compute_generation(find_preset("large"), None))
     for generation, outcome in {
-        current: DoctorOutcome.LIBRARY_FITS,
-        "starter-00000000": DoctorOutcome.LIBRARY_OTHER_WEIGHTS,
-        "large-12345678": DoctorOutcome.LIBRARY_OTHER_PRESET,
+        GenerationId(compute_generation(find_preset("starter"), None)): DoctorOutcome.LIBRARY_FITS,
+        gone: DoctorOutcome.LIBRARY_MODEL_GONE,
+        large: DoctorOutcome.LIBRARY_OTHER_PRESET,
+        GenerationId("mine-12345678"): DoctorOutcome.LIBRARY_MODEL_GONE,
     }.items():
         (tmp_path / "vectors").mkdir(exist_ok=True)
-        aliases = {"moments": GenerationId(generation).collection_name}
+        aliases = {"moments": generation.collection_name}
         (tmp_path / "vectors" / "aliases.json").write_text(json.dumps(aliases))
-        assert find_check(settings, DoctorCheckName.LIBRARY).outcome is outcome
-    BlobStore(settings.blobs_address).put("adapters/starter-00000000/adapter.json", b"{}")
-    aliases = {"moments": GenerationId("starter-00000000").collection_name}
-    (tmp_path / "vectors" / "aliases.json").write_text(json.dumps(aliases))
+        found = find_check(settings, DoctorCheckName.LIBRARY)
+        assert (found.outcome, found.is_ok) == (outcome, outcome is not DoctorOutcome.LIBRARY_MODEL_GONE)
+        assert str(generation) in describe_check(found).detail
+    BlobStore(settings.blobs_address).put(f"adapters/{gone}/adapter.json", b"{}")
+    (tmp_path / "vectors" / "aliases.json").write_text(json.dumps({"moments": gone.collection_name}))
     assert find_check(settings, DoctorCheckName.LIBRARY).outcome is DoctorOutcome.LIBRARY_FITS
