@@ -24,6 +24,7 @@ from rich.progress import track
 from indexer.generation_id import GenerationId
 from indexer.search.query import SearchQuery
 from indexer.search.search import find_moments
+from indexer.search.votes import VoteReader
 from indexer.store.records import NewSubmission
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
@@ -129,7 +130,7 @@ def measure_library(name: str, vectors: VectorStore, data: Synthetic) -> None:
 
     def search(space: str, text: str) -> object:
         query = SearchQuery(space, [text], limit=LIMIT)
-        return find_moments(stores.moments, stores.submissions, data, query)
+        return find_moments(stores.moments, stores.submissions, VoteReader(stores.spaces), data, query)
 
     print(f"{name}: stored in {time.perf_counter() - start_s:.0f} s")
     measure(name, data.questions, search)

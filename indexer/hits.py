@@ -12,6 +12,8 @@ class MatchKind(StrEnum):
     LOOKS = "looks"
     MOTION = "motion"
     WORDS = "words"
+    LIKED = "liked"
+    """People voted for the moment as an answer to a near question."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class MatchReason:
 
     kind: MatchKind
     snippet: str | None = None
-    """The matching part of the moment's text, if it was found by words."""
+    """The matching part of the moment's text, if it was found by words, or the question that it was liked for."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """All settings of an installation. docs/settings.md lists them; a test compares the two."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final, Literal
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.errors import ModelError
 from model.preset_files import find_preset
+from worker.protocol.base import SPACE_NAME
 
 MIN_KEY_CHARS: Final = 32
 MAX_RESULTS_DAYS: Final = 30.0
@@ -58,6 +60,11 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address that the web chat listens on.")
     web_port: int = Field(
         8501, ge=0, le=65535, description="Port of the web chat. If it is taken, a free port is used."
+    )
+    web_spaces: tuple[str, ...] = Field(
+        (),
+        description="Spaces that everyone who opens the web chat can search and change, as JSON "
+        '(`["local:me", "discord:123"]`). Empty: only `local:me`.',
     )
     search_timeout_s: float = Field(30, gt=0, description="Time limit of a search, in seconds.")
     search_waiting: int = Field(
@@ -162,6 +169,18 @@ class Settings(BaseSettings):
     def presets_folder(self) -> Path:
         """Return the folder of the operator's own preset files, which may be missing."""
         return _choose_presets_folder(self.data_dir, self.presets_dir)
+
+    @field_validator("web_spaces")
+    @classmethod
+    def _require_names_of_spaces(cls, spaces: tuple[str, ...]) -> tuple[str, ...]:
+        for space in spaces:
+            if not re.fullmatch(SPACE_NAME, space):
+                raise PydanticCustomError(
+                    "web_spaces",
+                    "“{space}” is no space, use discord:SERVER_ID, slack:WORKSPACE_ID or local:me",
+                    {"space": space},
+                )
+        return spaces
 
     @property
     def results_ttl_s(self) -> float:

@@ -11,20 +11,19 @@ from bots.connect import CommandError
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import clean_text, translate
 from worker.ops.logs import configure_logging
-from worker.protocol.base import Caller
+from worker.protocol.base import SPACE_NAME, Caller
 from worker.settings import Settings
 
 LOCAL_SPACE: Final = "local:me"
 """The space of this computer: `reelseek up`, its web chat, and commands without `--space`."""
 CALLER: Final = Caller(space=LOCAL_SPACE, user_id="cli", is_admin=True)
-_SPACE: Final = re.compile(r"discord:[0-9]{1,20}|slack:[A-Z][A-Z0-9]{0,20}|local:[A-Za-z0-9_-]{1,64}")
 PIPED_WIDTH: Final = 240
 """Columns of output that goes to a pipe or a file: enough that no link is broken over two lines."""
 
 
 def make_caller(space: str, user_id: str = CALLER.user_id) -> Caller:
     """Return the operator as an admin of a space. Raises `CommandError` if it is not the name of one."""
-    if not _SPACE.fullmatch(space):
+    if not re.fullmatch(SPACE_NAME, space):
         raise CommandError(translate(CliMsg.BAD_SPACE, space=clean_text(space)), 2)
     return CALLER.model_copy(update={"space": space, "user_id": user_id})
 

@@ -183,5 +183,7 @@ def _explain(why: MatchReason) -> str:
             return translate(Msg.LOOKS)
         case MatchKind.MOTION:
             return translate(Msg.MOVES)
+        case MatchKind.LIKED:
+            return translate(Msg.LIKED, question=clean_text(why.snippet or ""))
         case MatchKind.WORDS:
             return translate(Msg.WORDS, snippet=clean_text(why.snippet)) if why.snippet else translate(Msg.WORDS_FIT)

@@ -77,6 +77,7 @@ async def show_privacy(client: Client, caller: Caller) -> Replies:
     training = Msg.PRIVACY_TRAINING_ALL if policy.adapter_scope == "installation" else Msg.PRIVACY_TRAINING
     sentences = [
         translate(Msg.PRIVACY, training=translate(training), days=f"{policy.leave_grace_days:g}"),
+        translate(Msg.PRIVACY_LIKED),
         translate(Msg.PRIVACY_SEARCHES, days=f"{policy.keep_results_days:g}"),
     ]
     for text, days in ((Msg.PRIVACY_VOTES, policy.keep_queries_days), (Msg.PRIVACY_FRAMES, policy.keep_frames_days)):

@@ -141,6 +141,8 @@ class Msg(StrEnum):
     SEARCH_INSIDE = "Search inside"
     FORGET = "Remove"
     FORGET_SURE = "Remove this video from the library?"
+    SPACE = "Space"
+    SPACE_HINT = "Videos from private channels aren't shown here. They can be found only in their channel."
     # all frontends
     TAGLINE = "Find the moment."
     NO_HITS = "Nothing found. Try other words, or send links to add more videos."
@@ -292,6 +294,11 @@ class Msg(StrEnum):
         "find them. Links from a private channel can be found only in that channel, unless an admin opens private "
         "channels with `settings private_channels open`. {training} You can remove what you added with `forget "
         "mine`. If Reelseek is removed, all data of this space is deleted after {days} days."
+    )
+    PRIVACY_LIKED = (
+        "If someone marks a result as a good match or shares it, others in this space see it higher for similar "
+        "searches, with “liked here for” and the search, but no name. What happens in a private channel shows only "
+        "there. `forget mine` deletes your votes, too."
     )
     PRIVACY_SEARCHES = "Search results are kept for {days} days so that their buttons work."
     PRIVACY_VOTES = "Votes and their searches are deleted after {days} days."

@@ -1,6 +1,5 @@
 """The conversation: each turn shows a question and its replies as they come."""
 
-from collections.abc import Sequence
 from html import escape
 from typing import Final
 
@@ -12,8 +11,9 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
 from bots.web.async_bridge import ConversationTurn
+from bots.web.card_buttons import show_card_buttons
 from bots.web.library_page import show_help_table, show_videos
-from bots.web.session import CALLER, PAGE_SIZE, Session, in_visitor_language
+from bots.web.session import Session, in_visitor_language
 
 WAIT_S: Final = 1.5
 """A reply within this time is shown at once. After that, the page shows progress and refreshes itself."""
@@ -62,6 +62,8 @@ def _show_replies(session: Session, number: int, turn: ConversationTurn) -> None
                 show_help_table(reply)
             case r.SettingsView():
                 st.html(cards.render_settings(reply))
+            case r.TrainingProgress():
+                _show_training(session, reply)
             case _:
                 st.html(cards.render_sentence(reply))
 
@@ -70,7 +72,7 @@ def _show_results(session: Session, key: str, results: r.Results, question: str)
     if results.weak:
         st.html(f'<div class="rs-sentence">{escape(translate(Msg.WEAK))}</div>')
     grid = st.grid(3, min_column_width=cards.MIN_CARD_WIDTH)
-    for card in results.cards:
+    for number, card in enumerate(results.cards):
         card_key = f"{key}-{card.moment_id}"
         is_playing = session.playing == card_key
         with (
@@ -81,9 +83,14 @@ def _show_results(session: Session, key: str, results: r.Results, question: str)
                 _show_player(card)
             else:
                 st.html(cards.render_card(card, session.thumbnail(card.thumbnail)))
-            with st.container(horizontal=True, gap="xsmall"):
-                _show_play_button(session, card_key, card, is_playing, results.search.queries)
-                _show_search_buttons(session, card_key, card, results.search, question)
+            show_card_buttons(session, card_key, results, number, question)
+
+
+def _show_training(session: Session, progress: r.TrainingProgress) -> None:
+    """Show how a retrain ended, with its curves."""
+    st.html(cards.render_sentence(progress))
+    if picture := session.thumbnail(progress.picture):
+        st.image(picture)
 
 
 def _show_player(card: r.Card) -> None:
@@ -93,70 +100,6 @@ def _show_player(card: r.Card) -> None:
     st.html(cards.render_caption(card))
 
 
-def _show_play_button(session: Session, key: str, card: r.Card, is_playing: bool, queries: Sequence[str]) -> None:
-    """Show the button that opens or closes the player, or a link if the page cannot play the video."""
-    is_playable = cards.playable_source(card.link) is not None
-    if is_playing:
-        label = translate(Msg.CLOSE)
-        st.button(label, key=f"close-{key}", icon=":material/close:", on_click=_close_player, args=(session,))
-    elif is_playable:
-        st.button(
-            translate(Msg.PLAY),
-            key=f"play-{key}",
-            icon=":material/play_arrow:",
-            on_click=_open_player,
-            args=(session, key, card, queries),
-        )
-    if (is_playing or not is_playable) and cards.is_web_link(card.moment_link) and not card.note:
-        st.link_button(
-            translate(Msg.OPEN),
-            card.moment_link,
-            key=f"open-{key}",
-            icon=":material/open_in_new:",
-            on_click=_record_opened,
-            args=(session, card, queries),
-        )
-
-
-def _show_search_buttons(session: Session, key: str, card: r.Card, search: r.Search, question: str) -> None:
-    label = translate(Msg.MORE_LIKE_THIS)
-    st.button(label, key=f"like-{key}", type="tertiary", on_click=_find_similar, args=(session, card))
-    if card.more:
-        label = translate(Msg.MORE_INSIDE, count=card.more)
-        args = (session, card, search, question)
-        st.button(label, key=f"inside-{key}", type="tertiary", on_click=_search_inside, args=args)
-
-
-# ---- callbacks of the buttons ----
-
-
-def _open_player(session: Session, key: str, card: r.Card, queries: Sequence[str]) -> None:
-    session.playing = key
-    _record_opened(session, card, queries)
-
-
-def _close_player(session: Session) -> None:
-    session.playing = None
-
-
-def _record_opened(session: Session, card: r.Card, queries: Sequence[str]) -> None:
-    bridge = session.bridge
-    bridge.run_in_background(search_commands.record_opened(bridge.client, CALLER, queries, card.moment_id))
-
-
-@in_visitor_language
-def _find_similar(session: Session, card: r.Card) -> None:
-    question = translate(Msg.ASKED_LIKE, what=f"“{card.title}” {card.time}")
-    like = f"moment:{card.moment_id}"
-    session.begin(question, search_commands.find(session.bridge.client, CALLER, "", like=like, limit=PAGE_SIZE))
-
-
-@in_visitor_language
-def _search_inside(session: Session, card: r.Card, search: r.Search, question: str) -> None:
-    question = f"{question} · {translate(Msg.ASKED_INSIDE, what=card.title)}"
-    session.begin(question, search_commands.continue_search(session.bridge.client, CALLER, search.inside(card.link)))
-
-
 @in_visitor_language
 def _show_more(session: Session, turn: ConversationTurn, search: r.Search) -> None:
-    session.bridge.start(turn, search_commands.continue_search(session.bridge.client, CALLER, search))
+    session.bridge.start(turn, search_commands.continue_search(session.bridge.client, session.caller, search))

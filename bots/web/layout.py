@@ -1,5 +1,6 @@
 """The frame of the page: its name, its three views, and what it shows while no worker answers."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -11,8 +12,10 @@ from bots.i18n.translate import translate
 from bots.web.async_bridge import AsyncBridge
 from bots.web.library_page import show_help, show_library
 from bots.web.search_page import show_search
-from bots.web.session import current_session
+from bots.web.session import LOCAL_SPACE, current_session
 
+SPACE_BOX_WIDTH: Final = 280
+"""In pixels."""
 VIEWS: Final = {Msg.SEARCH: show_search, Msg.LIBRARY: show_library, Msg.HELP: show_help}
 
 
@@ -23,8 +26,8 @@ def configure_page() -> None:
     st.html(folder / "style.css")
 
 
-def show_chat(bridge: AsyncBridge) -> None:
-    """Show the view that the visitor has chosen."""
+def show_chat(bridge: AsyncBridge, spaces: Sequence[str] = ()) -> None:
+    """Show the view that the visitor has chosen, of one of the `spaces` or, if there are none, of this computer."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         _show_brand()
         view = st.segmented_control(
@@ -36,7 +39,18 @@ def show_chat(bridge: AsyncBridge) -> None:
             key="view",
             label_visibility="collapsed",
         )
-    VIEWS[view or Msg.SEARCH](current_session(bridge))
+    space = _choose_space(spaces) if spaces else LOCAL_SPACE
+    VIEWS[view or Msg.SEARCH](current_session(bridge, space))
+
+
+def _choose_space(spaces: Sequence[str]) -> str:
+    """Show the spaces that the page offers, and what of the chosen one it does not show."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = translate(Msg.SPACE)
+        space = st.selectbox(label, spaces, key="space", width=SPACE_BOX_WIDTH, label_visibility="collapsed")
+        if space != LOCAL_SPACE:
+            st.html(f'<div class="rs-quiet">{escape(translate(Msg.SPACE_HINT))}</div>')
+    return space
 
 
 def show_starting() -> None:

@@ -11,7 +11,7 @@ from bots.commands.replies import Help, LibraryItem, LibraryPage
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, translate
 from bots.web import cards
-from bots.web.session import CALLER, LIBRARY_PAGE_SIZE, Session, in_visitor_language
+from bots.web.session import LIBRARY_PAGE_SIZE, Session, in_visitor_language
 
 MAX_LIBRARY_SIZE: Final = 200
 
@@ -27,7 +27,7 @@ def show_library(session: Session) -> None:
     )
     if session.library_reply:
         st.html(cards.render_sentence(session.library_reply))
-    replies = library_commands.list_library(session.bridge.client, CALLER, search, limit=session.library_size)
+    replies = library_commands.list_library(session.bridge.client, session.caller, search, limit=session.library_size)
     [reply] = session.bridge.collect(replies)
     if not isinstance(reply, LibraryPage):
         st.html(cards.render_sentence(reply))
@@ -51,8 +51,8 @@ def show_videos(session: Session, key: str, page: LibraryPage) -> None:
 
 def show_help(session: Session) -> None:
     """Show the status of the library and the commands."""
-    client = session.bridge.client
-    for replies in (library_commands.show_status(client, CALLER), help_command(client, CALLER)):
+    client, caller = session.bridge.client, session.caller
+    for replies in (library_commands.show_status(client, caller), help_command(client, caller)):
         for reply in session.bridge.collect(replies):
             if isinstance(reply, Help):
                 show_help_table(reply)
@@ -82,7 +82,7 @@ def _search_inside(session: Session, entry: LibraryItem) -> None:
 
 @in_visitor_language
 def _forget(session: Session, link: str) -> None:
-    replies = library_commands.forget(session.bridge.client, CALLER, link)
+    replies = library_commands.forget(session.bridge.client, session.caller, link)
     [session.library_reply] = session.bridge.collect(replies)
 
 

@@ -29,7 +29,7 @@ def open_bridge() -> AsyncBridge:
 def main() -> None:
     layout.configure_page()
     try:
-        layout.show_chat(open_bridge())
+        layout.show_chat(open_bridge(), Settings().web_spaces)
         # A new owner of the data has another address. With Redis, the address does not change.
         if open_bridge().is_lost and Settings().redis_url is None:
             open_bridge.clear()

@@ -12,7 +12,7 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
 from bots.web.conversation import show_turn
-from bots.web.session import CALLER, PAGE_SIZE, Session, in_visitor_language
+from bots.web.session import PAGE_SIZE, Session, in_visitor_language
 
 MIN_BOX_WIDTH: Final = 140
 
@@ -70,7 +70,7 @@ def _search_anywhere(session: Session) -> None:
 
 def _show_welcome(session: Session) -> None:
     """Tell a new visitor what to do, and show the newest videos."""
-    [reply] = session.bridge.collect(list_library(session.bridge.client, CALLER, limit=PAGE_SIZE))
+    [reply] = session.bridge.collect(list_library(session.bridge.client, session.caller, limit=PAGE_SIZE))
     hint = translate(Msg.WELCOME if isinstance(reply, LibraryPage) else Msg.WELCOME_EMPTY)
     st.html(f'<div class="rs-welcome"><h3>{escape(translate(Msg.WELCOME_TITLE))}</h3>{escape(hint)}</div>')
     if isinstance(reply, LibraryPage):

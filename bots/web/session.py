@@ -10,12 +10,14 @@ import structlog
 
 from bots.chat.parsing import Conversation
 from bots.commands.replies import Replies, Reply
+from bots.commands.search import ResultAction
 from bots.i18n.translate import use_locale, use_time_zone
 from bots.web.async_bridge import AsyncBridge, ConversationTurn
 from worker.protocol.base import Caller, CallFailedError
 
 P = ParamSpec("P")
-CALLER: Final = Caller(space="local:me", user_id="web", is_admin=True)
+LOCAL_SPACE: Final = "local:me"
+"""The space of the page if the settings name none."""
 PAGE_SIZE: Final = 6
 LIBRARY_PAGE_SIZE: Final = 12
 log = structlog.get_logger()
@@ -24,10 +26,16 @@ log = structlog.get_logger()
 @dataclass
 class Session:
     bridge: AsyncBridge
+    caller: Caller
+    """The visitor, as an admin of the space that the page shows."""
     conversation: Conversation
     turns: list[ConversationTurn] = field(default_factory=list)
     playing: str | None = None
     """Key of the card whose video is open."""
+    shared: str | None = None
+    """Key of the card whose link is shown."""
+    judgements: dict[str, ResultAction] = field(default_factory=dict)
+    """What the visitor thinks of cards, by their keys: `up` or `down`."""
     only_video: tuple[str, str] | None = None
     """Link and title of the video to which searches are restricted."""
     library_size: int = LIBRARY_PAGE_SIZE
@@ -63,11 +71,13 @@ def in_visitor_language(run: Callable[P, None]) -> Callable[P, None]:
     return run_translated
 
 
-def current_session(bridge: AsyncBridge) -> Session:
-    """Return the session of the visitor whose script runs."""
-    if "session" not in st.session_state:
-        st.session_state.session = Session(bridge, Conversation(bridge.client, CALLER, PAGE_SIZE))
-    session: Session = st.session_state.session
+def current_session(bridge: AsyncBridge, space: str) -> Session:
+    """Return the session of the visitor whose script runs. Each space has its own."""
+    caller = Caller(space=space, user_id="web", is_admin=True)
+    sessions: dict[str, Session] = st.session_state.setdefault("sessions", {})
+    if space not in sessions:
+        sessions[space] = Session(bridge, caller, Conversation(bridge.client, caller, PAGE_SIZE))
+    session = sessions[space]
     if session.bridge is not bridge:
-        session.bridge, session.conversation = bridge, Conversation(bridge.client, CALLER, PAGE_SIZE)
+        session.bridge, session.conversation = bridge, Conversation(bridge.client, caller, PAGE_SIZE)
     return session

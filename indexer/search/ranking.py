@@ -1,7 +1,7 @@
 """Ranking of candidate moments: the best moment of each video, and its score."""
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from indexer.hits import MatchKind
 from indexer.search.calibration import likelihood
@@ -17,8 +17,10 @@ class RankedMoment:
     fused: FusedItem[MatchKind]
     text: str
     """The text of the query that it matches best."""
-    more: int
-    """Number of further moments of the same video in the lists."""
+    others: "Mapping[str, RankedMoment]" = field(default_factory=dict)
+    """The further moments of the same video in the lists, by their ids."""
+    liked_for: str | None = None
+    """The question that people liked it for."""
 
     @property
     def id(self) -> str:
@@ -34,7 +36,7 @@ def best_moment_per_video(
     A group is ranked by the sum of the scores of its best moment for each text: of the parts of a sentence and the
     whole sentence, no single one decides.
     """
-    groups: dict[str, dict[str, tuple[FusedItem[MatchKind], str]]] = {}
+    groups: dict[str, dict[str, RankedMoment]] = {}
     score_of: dict[str, float] = {}
     for query, of_text in zip(queries, lists, strict=True):
         seen: set[str] = set()
@@ -45,11 +47,15 @@ def best_moment_per_video(
                 seen.add(item.group)
                 score_of[item.group] = score_of.get(item.group, 0.0) + item.score
             members = groups.setdefault(item.group, {})
-            if item.id not in members or item.order < members[item.id][0].order:
-                members[item.id] = (item, query.text)
-    best = {group: min(members.values(), key=lambda each: each[0].order) for group, members in groups.items()}
-    ranked = sorted(groups, key=lambda group: (-score_of[group], best[group][0].order))
-    return [RankedMoment(*best[group], len(groups[group]) - 1) for group in ranked]
+            if item.id not in members or item.order < members[item.id].fused.order:
+                members[item.id] = RankedMoment(item, query.text)
+    best = {group: min(members.values(), key=lambda each: each.fused.order) for group, members in groups.items()}
+    ranked = sorted(groups, key=lambda group: (-score_of[group], best[group].fused.order))
+    return [_with_others(best[group], groups[group]) for group in ranked]
+
+
+def _with_others(best: RankedMoment, members: Mapping[str, RankedMoment]) -> RankedMoment:
+    return replace(best, others={id: each for id, each in members.items() if id != best.id})
 
 
 def score_moments(

@@ -14,6 +14,7 @@ from indexer.search.calibration import WEAK_LIKELIHOOD
 from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_have_more
 from indexer.search.query import SearchQuery, embed_query, read_examples
 from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
+from indexer.search.votes import VOTES_REACH, VoteReader, apply_opinions
 from indexer.stages import SearchStage
 from indexer.store.moments import MomentStore
 from indexer.store.records import Submission
@@ -41,6 +42,7 @@ class ResultPage:
 def find_moments(
     moments: MomentStore,
     submissions: SubmissionStore,
+    votes: VoteReader,
     encoder: Encoder,
     query: SearchQuery,
     timer: StageTimer = lambda stage: nullcontext(),
@@ -67,9 +69,12 @@ def find_moments(
             ranked = best_moment_per_video(text_queries, lists, examples.ids)
         if len(ranked) > end or not may_have_more(lists, depth):
             break
-    page = ranked[query.offset : end]
     with timer(SearchStage.GATHER):
-        scores = score_moments(scope, text_queries, lists, {each.id for each in page})
+        considered = ranked[: end + VOTES_REACH]
+        opinions = votes.read(encoder, query, considered)
+        ids = {each.id for each in (considered if opinions else considered[query.offset : end])}
+        scores = score_moments(scope, text_queries, lists, ids | opinions.keys())
+        page = apply_opinions(considered, opinions, scores)[query.offset : end]
         hits = _read_hits(scope, submissions, page, scores)
     return ResultPage(hits, end if len(ranked) > end else None)
 
@@ -94,13 +99,17 @@ def _build_hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission
         moment_id=moment.id,
         moment_link=link_to_second(moment.payload["link"], moment.payload["start_s"]),
         score=score,
-        why=_explain_match(ranked, moment.payload["words"]),
-        more=ranked.more,
+        why=(*_explain_votes(ranked), *_explain_match(ranked, moment.payload["words"])),
+        more=len(ranked.others),
         submitter=submission.submitter,
         submitted_at=submission.at,
         message_id=submission.message_id,
         **{key: moment.payload[key] for key in keys},
     )
+
+
+def _explain_votes(ranked: RankedMoment) -> tuple[MatchReason, ...]:
+    return (MatchReason(MatchKind.LIKED, ranked.liked_for),) if ranked.liked_for else ()
 
 
 def _explain_match(ranked: RankedMoment, words: str) -> tuple[MatchReason, ...]:

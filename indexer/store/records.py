@@ -168,6 +168,15 @@ class VoteRecord:
     """`up`, `down`, `opened` or `shared`."""
     at: str
     """ISO time, UTC."""
+    private_channel: str | None = None
+    """The private channel in which the user voted."""
+    moment_id: str = ""
+    """Empty: the vote is from an earlier version, which did not store this and where the user voted."""
+
+    @property
+    def scope(self) -> str:
+        """`<space>`, or `<space>/<private channel>`: who may learn that this question was asked."""
+        return f"{self.space}/{self.private_channel}" if self.private_channel else self.space
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Settings, votes and followed lists of a space, and when Reelseek was removed from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -88,12 +88,20 @@ class SpaceStore:
         """Store a vote in place of the user's earlier one on the same answer."""
         group = "judged" if vote.vote in EXCLUSIVE_VOTES else vote.vote
         moment = f"{vote.video_id} {vote.start_s} {vote.end_s}"
-        id = uuid5(UUID(vote.video_id), "\n".join((group, vote.space, vote.user_id, moment, *vote.queries)))
-        self._vectors.upsert(RECORDS, [NewPoint(str(id), to_payload(vote))])
+        id = uuid5(UUID(vote.video_id), "\n".join((group, vote.scope, vote.user_id, moment, *vote.queries)))
+        self._vectors.upsert(RECORDS, [NewPoint(str(id), {**to_payload(vote), "scope": vote.scope})])
 
     def list_votes(self, space: str | None = None) -> list[VoteRecord]:
         """Return all votes of a space, or (None) of all spaces."""
         where = Filter({"kind": VoteRecord.KIND} | ({"space": space} if space else {}))
+        return [from_payload(VoteRecord, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
+
+    def list_votes_on(self, video_ids: Sequence[str], scopes: Scopes) -> list[VoteRecord]:
+        """Return the votes on moments of these videos that were cast in these scopes.
+
+        Those of earlier versions are not among them, because it is not known whether they were cast in private.
+        """
+        where = Filter({"kind": VoteRecord.KIND, "video_id": tuple(video_ids), "scope": scopes})
         return [from_payload(VoteRecord, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
 
     def delete_votes_of(self, space: str, user_id: str) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from worker.settings import Settings
 
@@ -43,3 +44,13 @@ def test_allowed_networks_are_json_in_the_environment(monkeypatch: pytest.Monkey
     assert Settings().allow_networks == ()
     monkeypatch.setenv("REELSEEK_ALLOW_NETWORKS", '["10.1.2.0/24"]')
     assert str(Settings().allow_networks[0]) == "10.1.2.0/24"
+
+
+@pytest.mark.usefixtures("no_dotenv")
+def test_spaces_of_the_web_chat_are_named_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().web_spaces == ()
+    monkeypatch.setenv("REELSEEK_WEB_SPACES", '["local:me", "discord:123"]')
+    assert Settings().web_spaces == ("local:me", "discord:123")
+    monkeypatch.setenv("REELSEEK_WEB_SPACES", '["discord:me"]')
+    with pytest.raises(ValidationError, match="“discord:me” is no space"):
+        Settings()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
+from indexer.search.votes import VoteReader
 from worker.handlers import following, library, models, presets, search, spaces
 from worker.protocol.base import Request, WireModel
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
@@ -20,10 +21,10 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
     """Bind every request to its handler and to the services that this handler uses."""
     settings, stores, user_data = services.settings, services.stores, services.user_data
     submissions, generations, lists = stores.submissions, stores.generations, stores.followed_lists
-    removal = services.make_video_removal()
+    removal, votes = services.make_video_removal(), VoteReader(stores.spaces)
     index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
     return {
-        Find: partial(search.find, stores.moments, submissions, services.models, services.metrics),
+        Find: partial(search.find, stores.moments, submissions, votes, services.models, services.metrics),
         Submit: partial(library.submit, submissions, stores.spaces, user_data, services.guard, index_queue, removal),
         GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue),
         ListPlaylist: partial(library.list_playlist, services.make_fetcher(), settings.search_timeout_s),

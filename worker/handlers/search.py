@@ -8,6 +8,7 @@ from indexer.images import read_query_picture
 from indexer.link.attachments import link_to_message
 from indexer.search.query import SearchQuery
 from indexer.search.search import find_moments
+from indexer.search.votes import VoteReader
 from indexer.store.moments import MomentStore
 from indexer.store.submissions import SubmissionStore
 from indexer.types import Picture
@@ -21,7 +22,12 @@ from worker.protocol.search import Find, SearchResults
 
 
 def find(
-    moments: MomentStore, submissions: SubmissionStore, models: ModelCache, metrics: Metrics, request: Find
+    moments: MomentStore,
+    submissions: SubmissionStore,
+    votes: VoteReader,
+    models: ModelCache,
+    metrics: Metrics,
+    request: Find,
 ) -> SearchResults:
     """Search the videos that the caller can see.
 
@@ -47,7 +53,8 @@ def find(
             limit=request.limit,
             offset=request.offset,
         )
-        page = find_moments(moments, submissions, models.get_available(caller.space), query, metrics.time_search_stage)
+        model = models.get_available(caller.space)
+        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage)
     return SearchResults(
         hits=tuple(_open_in_chat(hit, caller.space) for hit in page.hits),
         next_offset=page.next_offset,

@@ -41,6 +41,8 @@ def record_vote(spaces: SpaceStore, generations: GenerationStore, moments: Momen
             end_s=moment["end_s"],
             vote=request.kind,
             at=datetime.now(UTC).isoformat(),
+            private_channel=caller.private_channel,
+            moment_id=request.moment_id,
         )
     )
     return Ack()

@@ -297,7 +297,14 @@ async def test_privacy_tells_who_can_find_a_video_and_how_to_remove_it(
     [reply] = await ask(chat, responder, "privacy")
     assert isinstance(reply, TextReply)
     assert all(
-        part in reply.text for part in ("7 days", "forget mine", "private channel", translate(Msg.PRIVACY_TRAINING))
+        part in reply.text
+        for part in (
+            "7 days",
+            "forget mine",
+            "private channel",
+            translate(Msg.PRIVACY_TRAINING),
+            translate(Msg.PRIVACY_LIKED),
+        )
     )
 
 

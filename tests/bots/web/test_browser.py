@@ -56,6 +56,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as env:
         env.setenv("REELSEEK_DATA_DIR", str(folder))
         env.setenv("REELSEEK_WEB_PORT", "0")
+        env.setenv("REELSEEK_WEB_SPACES", '["local:me", "discord:123"]')
         yield folder
 
 
@@ -105,6 +106,20 @@ def test_search_shows_cards_with_picture_title_time_and_reason(page: Page) -> No
     picture = card.locator(".rs-picture").evaluate("it => getComputedStyle(it, '::after').backgroundImage")
     assert picture.startswith('url("data:image/jpeg;base64,')
     expect(page.locator(".rs-card")).to_have_count(2)
+
+
+def test_card_is_judged_and_shared_and_another_space_is_chosen(page: Page, owner: FakeClient) -> None:
+    ask(page, "cat")
+    card = page.locator("[class*='st-key-card-']", has_text=SNOW.title)
+    card.locator("[class*='st-key-up-'] button:visible").click()
+    expect(page.get_by_test_id("stToast")).to_contain_text(translate(Msg.THANKS))
+    card.locator("[class*='st-key-share-'] button:visible").click()
+    expect(card.locator("code")).to_have_text(f"{SNOW.link}#t=12")
+    assert [vote.kind for vote in owner.votes] == ["up", "shared"]
+    page.locator(".st-key-space input").click()
+    page.get_by_role("option", name="discord:123").click()
+    expect(page.get_by_text(translate(Msg.SPACE_HINT))).to_be_visible()
+    expect(page.locator(".rs-card")).to_have_count(0)
 
 
 def test_local_file_plays_in_the_page_from_the_moment(page: Page, owner: FakeClient, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from html import escape
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from bots.commands.definition import Command, Surface
 from bots.commands.registry import list_commands
@@ -20,12 +21,12 @@ from worker.protocol.error_codes import ErrorCode
 from worker.protocol.search import Find
 
 
-def script(bridge):  # type: ignore[no-untyped-def]  # Streamlit runs this text alone, without our imports
+def script(bridge, spaces=()):  # type: ignore[no-untyped-def]  # Streamlit runs this text alone, without our imports
     from bots.web import layout
     from bots.web.session import in_visitor_language
 
     layout.configure_page()
-    in_visitor_language(layout.show_chat)(bridge)
+    in_visitor_language(layout.show_chat)(bridge, spaces)
 
 
 @asynccontextmanager
@@ -101,6 +102,67 @@ def test_played_moment_is_recorded_without_a_reply(page: AppTest, client: FakeCl
     assert len(press(page, translate(Msg.CLOSE)).get("html")) == shown
     (vote,) = client.votes
     assert (vote.kind, vote.queries, vote.moment_id) == ("opened", ("ball",), goal.moment_id(0))
+
+
+@pytest.mark.parametrize("action", ["up", "down", "share"])
+def test_judged_or_shared_moment_is_recorded_as_a_vote(page: AppTest, client: FakeClient, action: str) -> None:
+    """The visitor is thanked, and a shared moment shows its link."""
+    html_of(ask(page, "ball"))
+    key = f"{action}-0-0-{GOAL.moment_id(0)}"
+    page.button(key=key).click().run()
+    (vote,) = client.votes
+    assert (vote.queries, vote.moment_id) == (("ball",), GOAL.moment_id(0))
+    assert vote.kind == ("shared" if action == "share" else action)
+    assert [code.value for code in page.code] == ([f"{GOAL.link}#t=0"] if action == "share" else [])
+    assert [toast.value for toast in page.toast] == ([] if action == "share" else [translate(Msg.THANKS)])
+
+
+def test_failed_vote_says_why_and_marks_nothing(page: AppTest, client: FakeClient) -> None:
+    ask(page, "ball")
+    client.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
+    for action in ("up", "share"):
+        page.button(key=f"{action}-0-0-{GOAL.moment_id(0)}").click().run()
+        assert translate(ErrorCode.STORE_UNAVAILABLE) in page.toast[0].value
+    assert not page.code
+    assert {button.proto.type for button in page.button if button.key and "-0-0-" in button.key} <= {
+        "secondary",
+        "tertiary",
+    }
+
+
+def test_moment_without_words_or_web_link_is_neither_judged_nor_shared(page: AppTest, client: FakeClient) -> None:
+    client.videos = [replace(GOAL, link="file:///clips/goal.mp4")]
+    assert {"up", "down"} <= {kind_of(button) for button in ask(page, "ball").button}
+    assert "share" not in {kind_of(button) for button in page.button}
+    page.button(key=f"like-0-0-{client.videos[0].moment_id(0)}").click().run()
+    newest = [button for button in page.button if (button.key or "").split("-")[1:2] == ["1"]]
+    assert not {"up", "down"} & {kind_of(button) for button in newest}
+
+
+def kind_of(button: Button) -> str:
+    """Return what a button of a card does."""
+    return (button.key or "").partition("-")[0]
+
+
+def test_page_shows_the_spaces_of_the_settings_each_with_its_own_conversation(client: FakeClient) -> None:
+    """Videos of private channels are not shown, and the page says so."""
+    server = replace(GOAL, space="discord:123", title="The goal of a server")
+    client.videos += [server, replace(SNOW, space="discord:123", title="Secret snow", private_channel="9")]
+    with closing(AsyncBridge(connecting(client))) as bridge:
+        page = AppTest.from_function(script, args=(bridge, ("local:me", "discord:123")), default_timeout=20).run()
+        assert page.selectbox(key="space").value == "local:me"
+        ask(page, "ball")
+        page.selectbox(key="space").set_value("discord:123").run()
+        html = html_of(page)
+        assert escape(translate(Msg.SPACE_HINT)) in html
+        assert server.title in html
+        assert 'class="rs-question"' not in html
+        assert "Secret snow" not in html_of(ask(page, "dog"))
+        page.button(key=f"up-0-0-{server.moment_id(1)}").click().run()
+        assert {request.caller.space for request in client.votes} == {"discord:123"}
+        page.selectbox(key="space").set_value("local:me").run()
+        assert GOAL.title in html_of(page)
+        assert html_of(page).count('class="rs-question"') == 1
 
 
 def test_more_inside_repeats_the_search_within_the_video(page: AppTest, client: FakeClient) -> None:

@@ -18,6 +18,7 @@ from indexer.ingest.reembed import reembed_missing
 from indexer.ports import Encoder
 from indexer.search.query import SearchQuery
 from indexer.search.search import ResultPage, find_moments
+from indexer.search.votes import VoteReader
 from indexer.store.records import NewSubmission, RemovedVideos, Scopes, VideoRecord
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Clip, Moment, Picture, QueryVectors, Vector, Video
@@ -199,9 +200,8 @@ def search_library(
     stores: Stores, scopes: Scopes, *texts: str, encoder: Encoder | None = None, **query: Any
 ) -> ResultPage:
     """Search with `FakeEncoder()`, or with another encoder."""
-    return find_moments(
-        stores.moments, stores.submissions, encoder or FakeEncoder(), SearchQuery(scopes, texts, **query)
-    )
+    votes, asked = VoteReader(stores.spaces), SearchQuery(scopes, texts, **query)
+    return find_moments(stores.moments, stores.submissions, votes, encoder or FakeEncoder(), asked)
 
 
 def reembed_library(

@@ -23,6 +23,11 @@ def video_id_of(name: str) -> str:
     return canonicalize(link_of(name)).video_id
 
 
+def question_of(space: str, private_channel: str | None) -> str:
+    """Return the only question for which people vote in a channel."""
+    return f"query of {space} in {private_channel or 'public'}"
+
+
 def moment_ids_of(name: str) -> list[str]:
     video = replace(make_video(name), id=video_id_of(name))
     return [moment_id(video, number) for number in range(MOMENTS_PER_VIDEO)]
@@ -57,8 +62,17 @@ class ModelVote:
     """A vote on a moment of a video."""
 
     space: str
+    private_channel: str | None
     user_id: str
     name: str
+
+    @property
+    def scope(self) -> str:
+        return f"{self.space}/{self.private_channel}" if self.private_channel else self.space
+
+    def is_visible_to(self, caller: Caller) -> bool:
+        """Return whether the caller may learn which question it was cast for."""
+        return self.scope in caller.scopes
 
 
 @dataclass
@@ -101,6 +115,15 @@ class AccessModel:
     def findable_names(self, caller: Caller) -> set[str]:
         """Return the names of the videos that a search by the caller may find."""
         return self.visible_names(caller) & self.indexed
+
+    def findable_questions(self, caller: Caller) -> set[str]:
+        """Return the questions for which the caller may see that a moment was liked."""
+        findable = self.findable_names(caller)
+        return {
+            question_of(vote.space, vote.private_channel)
+            for vote in self.votes
+            if vote.is_visible_to(caller) and vote.name in findable
+        }
 
     def remove(self, matches: Callable[[ModelSubmission], bool]) -> set[str]:
         """Remove submissions, and all data that no space needs any more. Returns the names of their videos."""

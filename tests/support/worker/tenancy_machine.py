@@ -26,6 +26,7 @@ from tests.support.worker.access_model import (
     list_mentioned_spaces,
     list_mentioned_videos,
     moment_ids_of,
+    question_of,
     video_id_of,
 )
 from tests.support.worker.services import FAKE, create_fake_generation, handle
@@ -34,6 +35,7 @@ from worker.protocol.base import Ack, Caller, Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.following import FollowedListing, FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
+    Enrich,
     Forget,
     ForgetResult,
     GetStatus,
@@ -47,7 +49,7 @@ from worker.protocol.library import (
     Submitted,
 )
 from worker.protocol.models import ListModels, ModelList, PreviewRetrain, Retrain, Rollback, TrainingDataSummary
-from worker.protocol.search import Find, RecordVote, SearchResults, VoteKind
+from worker.protocol.search import Find, MatchKind, RecordVote, SearchResults, VoteKind
 from worker.protocol.spaces import (
     ChangeSettings,
     GetRetentionPolicy,
@@ -238,6 +240,17 @@ class TenancyMachine(RuleBasedStateMachine):
         answer = self.send(GetVideoStatus(caller=caller, video_id=video_id_of(name)))
         assert (answer is ErrorCode.NOT_IN_LIBRARY) is (name not in self.model.visible_names(caller))
 
+    @rule(caller=callers, name=videos, only_missing=st.booleans())
+    def enrich(self, caller: Caller, name: str, only_missing: bool) -> None:
+        answer = self.send(Enrich(caller=caller, link=link_of(name), only_missing=only_missing))
+        if not caller.is_admin:
+            assert answer is ErrorCode.ADMINS_ONLY
+        elif name in self.model.visible_names(caller) - self.model.failed:
+            assert isinstance(answer, Submitted)
+            assert (answer.job_id is None) == (name in self.model.indexed)
+        else:
+            assert answer is ErrorCode.NOT_IN_LIBRARY
+
     @rule(
         caller=callers, typed=st.sampled_from([None, "v1", "TITLE", link_of("v2"), "nothing"]), only_own=st.booleans()
     )
@@ -257,15 +270,27 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @rule(caller=callers, name=videos, kind=st.sampled_from(["up", "down", "opened", "shared"]))
     def vote(self, caller: Caller, name: str, kind: VoteKind) -> None:
-        request = RecordVote(
-            caller=caller, queries=(f"query of {caller.space}",), moment_id=moment_ids_of(name)[0], kind=kind
-        )
-        answer = self.send(request)
-        if name in self.model.findable_names(caller):
-            assert isinstance(answer, Ack)
-            self.model.votes.add(ModelVote(caller.space, caller.user_id, name))
-        else:
+        question = question_of(caller.space, caller.private_channel)
+        is_first = not any(vote.name == name for vote in self.model.votes)
+        answer = self.send(RecordVote(caller=caller, queries=(question,), moment_id=moment_ids_of(name)[0], kind=kind))
+        if name not in self.model.findable_names(caller):
             assert answer is ErrorCode.NOT_IN_LIBRARY
+            return
+        assert isinstance(answer, Ack)
+        self.model.votes.add(ModelVote(caller.space, caller.private_channel, caller.user_id, name))
+        for observer in OBSERVERS if is_first else ():
+            self.find_liked_questions(observer, question)
+            if kind in ("up", "shared") and name in self.model.findable_names(observer):
+                shown = self.find_liked_questions(observer, question, link_of(name))
+                assert (question in shown) is (caller.scopes[-1] in observer.scopes)
+
+    def find_liked_questions(self, caller: Caller, words: str, in_link: str | None = None) -> set[str | None]:
+        """Search, and return the questions for which a hit was liked: only those that the caller may know."""
+        results = self.send(Find(caller=caller, queries=(words,), in_link=in_link, limit=50))
+        assert isinstance(results, SearchResults)
+        shown = {why.snippet for hit in results.hits for why in hit.why if why.kind is MatchKind.LIKED}
+        assert shown <= self.model.findable_questions(caller)
+        return shown
 
     # ---- settings, departures and all other requests ----
 
@@ -372,13 +397,14 @@ class TenancyMachine(RuleBasedStateMachine):
 
     @invariant()
     def votes_stay_in_their_space(self) -> None:
-        votes = {(vote.space, vote.user_id, vote.video_id) for vote in self.services.stores.spaces.list_votes()}
-        assert votes == {(vote.space, vote.user_id, video_id_of(vote.name)) for vote in self.model.votes}
+        votes = {(vote.scope, vote.user_id, vote.video_id) for vote in self.services.stores.spaces.list_votes()}
+        assert votes == {(vote.scope, vote.user_id, video_id_of(vote.name)) for vote in self.model.votes}
 
     def teardown(self) -> None:
         """Check every place, and that nothing is left of videos that no space wants."""
         for caller in OBSERVERS:
             self.check_visible_data(caller)
+            self.find_liked_questions(caller, "query of discord in public")
         wanted = {video_id_of(submission.name) for submission in self.model.submissions.values()}
         vectors = self.services.vectors
         for collection in vectors.collections():

@@ -1,0 +1,153 @@
+"""The buttons of a card: play, search on from it, judge it and share it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from bots.commands import replies as r
+from bots.commands import search as search_commands
+from bots.commands.search import ResultAction
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
+from bots.web import cards
+from bots.web.session import PAGE_SIZE, Session, in_visitor_language
+
+_JUDGEMENTS: Final[Sequence[tuple[ResultAction, str, Msg]]] = (
+    ("up", ":material/thumb_up:", Msg.GOOD),
+    ("down", ":material/thumb_down:", Msg.BAD),
+)
+
+
+def show_card_buttons(session: Session, key: str, results: r.Results, number: int, question: str) -> None:
+    """Show the buttons of the card with this number (from 0), and its link if the visitor shares it."""
+    card, queries = results.cards[number], results.search.queries
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        _show_play_button(session, key, card, queries)
+        _show_search_buttons(session, key, card, results.search, question)
+        if queries:
+            _show_judgements(session, key, results, number)
+        if cards.is_web_link(card.moment_link):
+            args = (session, key, results, number)
+            st.button(
+                "",
+                key=f"share-{key}",
+                icon=":material/share:",
+                type="tertiary",
+                help=translate(Msg.SHARE),
+                on_click=_share,
+                args=args,
+            )
+    if session.shared == key:
+        st.code(card.moment_link, language=None, wrap_lines=True)
+
+
+def _show_play_button(session: Session, key: str, card: r.Card, queries: Sequence[str]) -> None:
+    """Show the button that opens or closes the player, or a link if the page cannot play the video."""
+    is_playing = session.playing == key
+    is_playable = cards.playable_source(card.link) is not None
+    if is_playing:
+        label = translate(Msg.CLOSE)
+        st.button(label, key=f"close-{key}", icon=":material/close:", on_click=_close_player, args=(session,))
+    elif is_playable:
+        st.button(
+            translate(Msg.PLAY),
+            key=f"play-{key}",
+            icon=":material/play_arrow:",
+            on_click=_open_player,
+            args=(session, key, card, queries),
+        )
+    if (is_playing or not is_playable) and cards.is_web_link(card.moment_link):
+        st.link_button(
+            translate(Msg.OPEN),
+            card.moment_link,
+            key=f"open-{key}",
+            icon=":material/open_in_new:",
+            on_click=_record_opened,
+            args=(session, card, queries),
+        )
+
+
+def _show_search_buttons(session: Session, key: str, card: r.Card, search: r.Search, question: str) -> None:
+    label = translate(Msg.MORE_LIKE_THIS)
+    st.button(label, key=f"like-{key}", type="tertiary", on_click=_find_similar, args=(session, card))
+    if card.more:
+        label = translate(Msg.MORE_INSIDE, count=card.more)
+        args = (session, card, search, question)
+        st.button(label, key=f"inside-{key}", type="tertiary", on_click=_search_inside, args=args)
+
+
+def _show_judgements(session: Session, key: str, results: r.Results, number: int) -> None:
+    """Show the buttons for a good and a wrong match. The one that the visitor has pressed is marked."""
+    for action, icon, label in _JUDGEMENTS:
+        is_chosen = session.judgements.get(key) == action
+        st.button(
+            "",
+            key=f"{action}-{key}",
+            icon=icon,
+            type="primary" if is_chosen else "tertiary",
+            help=translate(label),
+            on_click=_judge,
+            args=(session, key, results, number, action),
+        )
+
+
+# ---- callbacks ----
+
+
+def _open_player(session: Session, key: str, card: r.Card, queries: Sequence[str]) -> None:
+    session.playing = key
+    _record_opened(session, card, queries)
+
+
+def _close_player(session: Session) -> None:
+    session.playing = None
+
+
+def _record_opened(session: Session, card: r.Card, queries: Sequence[str]) -> None:
+    bridge = session.bridge
+    bridge.run_in_background(search_commands.record_opened(bridge.client, session.caller, queries, card.moment_id))
+
+
+@in_visitor_language
+def _find_similar(session: Session, card: r.Card) -> None:
+    question = translate(Msg.ASKED_LIKE, what=f"“{card.title}” {card.time}")
+    like = f"moment:{card.moment_id}"
+    session.begin(question, search_commands.find(session.bridge.client, session.caller, "", like=like, limit=PAGE_SIZE))
+
+
+@in_visitor_language
+def _search_inside(session: Session, card: r.Card, search: r.Search, question: str) -> None:
+    question = f"{question} · {translate(Msg.ASKED_INSIDE, what=card.title)}"
+    inside = search.inside(card.link)
+    session.begin(question, search_commands.continue_search(session.bridge.client, session.caller, inside))
+
+
+@in_visitor_language
+def _judge(session: Session, key: str, results: r.Results, number: int, action: ResultAction) -> None:
+    """Record a vote and thank for it, or say why it failed."""
+    reply = _press(session, results, number, action)
+    if isinstance(reply, r.TextReply):
+        st.toast(reply.text)
+    if r.is_success(reply):
+        session.judgements[key] = action
+
+
+@in_visitor_language
+def _share(session: Session, key: str, results: r.Results, number: int) -> None:
+    """Show or hide the link of a card. Sharing counts as a vote for it."""
+    if session.shared == key:
+        session.shared = None
+        return
+    reply = _press(session, results, number, "share")
+    if isinstance(reply, r.TextReply):
+        st.toast(reply.text)
+    else:
+        session.shared = key
+
+
+def _press(session: Session, results: r.Results, number: int, action: ResultAction) -> r.Reply:
+    bridge = session.bridge
+    pressed = search_commands.press(bridge.client, session.caller, results=results, action=action, number=number)
+    [reply] = bridge.collect(pressed)
+    return reply
