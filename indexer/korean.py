@@ -7,8 +7,8 @@ some depends on the syllable before them. Nouns that end like a particle, such a
 import re
 from typing import Final
 
-_AFTER_CONSONANT: Final = frozenset("은이을과") | {"으로", "으로서", "으로써", "으로부터", "이랑"}
-_AFTER_VOWEL: Final = frozenset("는가를와랑로") | {"로서", "로써", "로부터"}
+_AFTER_CONSONANT: Final = frozenset("은이을과") | {"으로", "으로서", "으로써", "으로부터", "이랑", "이에요"}
+_AFTER_VOWEL: Final = frozenset("는가를와랑로") | {"로서", "로써", "로부터", "예요"}
 """After ㄹ, 로 and its longer forms are used as after a vowel."""
 
 _INNER: Final = (
@@ -17,8 +17,12 @@ _INNER: Final = (
     *("밖에", "마다", "같이", "하고", "이랑", "에", "께", "로", "과", "와", "랑", "의", "만", "뿐"),
 )
 """Particles that others can follow, longest first."""
-_FINAL: Final = ("하는", "있는", "없는", *"은는이가을를도")
-"""Only at the end of a chain. The first three are verbs that are written like particles."""
+_FINAL: Final = (
+    *("이라도", "이라면", "이라는", "입니다", "이에요", "예요", "인데"),
+    *("하는", "있는", "없는", *"은는이가을를도"),
+)
+"""Only at the end of a chain. All but those of one syllable are verbs, or contain one, and are written like particles.
+"""
 
 _AFTER_ONE_SYLLABLE: Final = frozenset("에을를")
 """Particles of one syllable that hardly any noun of two syllables ends with."""

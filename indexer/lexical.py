@@ -34,7 +34,7 @@ STOP_WORDS: Final = {"video", "videos", "clip", "clips", "footage", "영상", "�
 
 _UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0002fa1f"
 _CJK = re.compile(f"[{_UNSPACED}]+")
-_CJK_OR_WORD = re.compile(rf"(?P<cjk>[{_UNSPACED}]+)|[^\W{_UNSPACED}]+")
+_CJK_OR_WORD = re.compile(rf"(?P<cjk>[{_UNSPACED}]+)|\d{{1,3}}(?:,\d{{3}})+(?![\d,])|[^\W{_UNSPACED}]+")
 _CHINESE_GRAMMAR = re.compile("[的了着在是和与一个只里]")
 
 

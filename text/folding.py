@@ -16,14 +16,24 @@ _PLAIN_LETTERS: Final = str.maketrans(
 """Letters that Unicode does not decompose."""
 
 
+_THOUSANDS: Final = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+"""A number with commas, of which each is followed by three digits."""
+
+
 def fold(text: str) -> str:
     """Return a text as it is compared: one width, case and script, without accents and characters that are not seen.
+
+    1,000 is 1000. Other separators of digits stay, because languages and lists use them differently (1.000; 3,5).
 
     Unicode's compatibility form (NFKC) joins the parts of Hangul and makes full-width letters and half-width kana
     equal to the usual ones. Traditional Chinese becomes simplified.
     """
     if text.isascii():
-        return " ".join(text.lower().split())
+        return " ".join(_join_thousands(text).lower().split())
     text = unicodedata.normalize("NFKC", remove_invisible(text)).casefold()
     text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
-    return " ".join(simplify_characters(text.translate(_PLAIN_LETTERS)).split())
+    return " ".join(simplify_characters(_join_thousands(text).translate(_PLAIN_LETTERS)).split())
+
+
+def _join_thousands(text: str) -> str:
+    return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)

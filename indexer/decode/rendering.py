@@ -80,8 +80,7 @@ class FrameRenderer:
 
 def _find_turn(frame: VideoFrame) -> Image.Transpose | None:
     """Return how a frame is turned and mirrored to be shown, by its display matrix; other angles are ignored."""
-    side_data = frame.side_data.get("DISPLAYMATRIX")
-    if side_data is None:
+    if "DISPLAYMATRIX" not in frame.side_data:
         return None
-    a, b, _, c, d, *_ = struct.unpack_from("<9i", side_data)
+    a, b, _, c, d, *_ = struct.unpack_from("<9i", frame.side_data["DISPLAYMATRIX"])
     return _TURNS.get((round(a / _ONE), round(b / _ONE), round(c / _ONE), round(d / _ONE)))

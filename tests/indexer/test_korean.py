@@ -19,6 +19,8 @@ from indexer.korean import strip_particles
         ("집", "집에서는 집에 집을 집까지도"),
         ("개", "개를 개한테는"),
         ("운동", "운동하는 운동과"),
+        ("사람", "사람입니다 사람이에요 사람이라도 사람에게만이라도 사람인데 사람이라면"),
+        ("카메라", "카메라는 카메라도 카메라예요 카메라입니다"),
     ],
 )
 def test_chains_of_particles_are_removed(stem: str, forms: str) -> None:
@@ -27,7 +29,7 @@ def test_chains_of_particles_are_removed(stem: str, forms: str) -> None:
 
 NOUNS = """
 바나나 아이 도로 가은 고양이 호랑이 원숭이 어린이 파도 포도 사과 결과 회의 마을 가을 노을 종이 국가 아들 제주도 태권도
-시골마을 자전거도로 사진작가 오토바이 불꽃놀이 떡볶이 에서 는 들
+신라면 컵라면 이란 하이라이트 시골마을 자전거도로 사진작가 오토바이 불꽃놀이 떡볶이 에서 는 들
 """
 
 

@@ -61,6 +61,12 @@ def matched_share(query: str, document: str) -> float:
         ("thumbs up 👍🏽", "👍"),
         ("South Korea", "🇰🇷 vlog"),
         ("soft", "so\u00adft"),
+        ("1000", "1,000 people at a concert"),
+        ("1,000", "1000 people at a concert"),
+        ("10000명", "10,000명이 모인 광장"),
+        ("1000人", "1，000人的演唱会"),
+        ("학교에서만이라도", "학교 앞"),
+        ("강아지입니다", "강아지가 잔다"),
     ],
 )
 def test_query_matches_other_forms_of_its_words(query: str, document: str) -> None:

@@ -16,6 +16,7 @@ from indexer.vectors import edge
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import Filter, NewPoint
+from tests.support.servers.qdrant import qdrant_binary
 from tests.support.servers.site import run_site
 
 POINT: Final = NewPoint("00000000-0000-0000-0000-000000000001", {"kind": "video"})
@@ -105,17 +106,70 @@ print("complete")
 """
 
 
-def test_disk_that_really_fills_is_survived(tmp_path: Path) -> None:
-    """On a small disk of its own, in a mount namespace, where the system allows one."""
-    script, disk = tmp_path / "fill.py", tmp_path / "disk"
-    script.write_text(FILL)
+def run_on_small_disk(folder: Path, script: str, size: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script with the path of a small disk as its argument, in a mount namespace of its own."""
+    file, disk = folder / "fill.py", folder / "disk"
+    file.write_text(script)
     disk.mkdir()
-    mount = f"mount -t tmpfs -o size=130M tmpfs {disk} && exec {sys.executable} {script} {disk}"
-    command = ["unshare", "-rm", "sh", "-c", mount]
+    mount = f"mount -t tmpfs -o size={size} tmpfs {disk} && exec {sys.executable} {file} {disk}"
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("this system allows no mount namespace")
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": "."})
+    return subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PYTHONPATH": "."} | environment,
+    )
+
+
+def test_disk_that_really_fills_is_survived(tmp_path: Path) -> None:
+    """On a small disk of its own, in a mount namespace, where the system allows one."""
+    ended = run_on_small_disk(tmp_path, FILL, "130M")
     assert ended.stdout.splitlines() == ["full while writing", "no space left", "full while opening", "complete"], ended
+
+
+FILL_SERVER: Final = """
+import numpy as np, os, sys
+from pathlib import Path
+from uuid import UUID
+from indexer.errors import DiskFullError
+from indexer.vectors.qdrant_server import QdrantVectorStore
+from indexer.vectors.vector_store import Filter, NewPoint
+from tests.support.servers.network import free_port
+from tests.support.servers.qdrant import qdrant_binary, qdrant_server
+folder = Path(sys.argv[1])
+def write(store, batch):
+    ids = [str(UUID(int=64 * batch + n)) for n in range(64)]
+    store.upsert("moments", [NewPoint(id, {"text": "x" * 30_000}, {"frame": np.ones(64, np.float32)}) for id in ids])
+batches = 0
+with qdrant_server(qdrant_binary(), folder, free_port()) as url:
+    store = QdrantVectorStore(url)
+    store.ensure("moments", {"frame": 64}, (), (), tenant="kind")
+    try:
+        while True:
+            write(store, batches)
+            batches += 1
+    except DiskFullError:
+        print("full")
+    assert store.count("moments", Filter()) == 64 * batches > 0
+    store.close()
+os.system(f"mount -o remount,size=300M {folder}")
+with qdrant_server(qdrant_binary(), folder, free_port()) as url:
+    store = QdrantVectorStore(url)
+    assert sum(1 for _ in store.scroll("moments", Filter(), ())) == 64 * batches
+    write(store, batches)
+    assert store.count("moments", Filter()) == 64 * (batches + 1)
+    store.close()
+print("complete")
+"""
+
+
+def test_disk_that_really_fills_under_a_server_is_survived(tmp_path: Path) -> None:
+    """All that was acknowledged is found meanwhile and after a restart, and there is room for more then."""
+    ended = run_on_small_disk(tmp_path, FILL_SERVER, "100M", REELSEEK_TEST_QDRANT=qdrant_binary())
+    assert ended.stdout.splitlines() == ["full", "complete"], ended
 
 
 def test_full_disk_of_a_server_has_its_own_error() -> None:
