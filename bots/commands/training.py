@@ -108,6 +108,8 @@ def _describe_outcome(update: RetrainFinished) -> str:
     """Return the sentence of the outcome, and those of what was overridden or is left as it was."""
     figures = format_recall(update.r5_before, update.r5, update.questions)
     sentences = [translate(_OUTCOMES[update.outcome], name=update.generation, **figures)]
+    if update.diverged_at is not None:
+        sentences.append(translate(Msg.TRAINING_BROKE_OFF, step=update.diverged_at))
     if update.overridden:
         sentences.append(translate(_OVERRIDDEN[update.overridden], **figures))
     if update.moments_without_frames:

@@ -357,6 +357,10 @@ class Msg(StrEnum):
     )
     OVERRODE_FORGETS = "You insisted, although it lost general knowledge ({before} before, {after} now)."
     OVERRODE_TOO_FEW = "You insisted, although too few videos were held out to tell whether it's better."
+    TRAINING_BROKE_OFF = (
+        "Training broke off at step {step}, because its numbers grew without limit. "
+        "What it had learned before was judged."
+    )
     WITHOUT_FRAMES = "Moments known only by their thumbnail, because their frames were deleted: {count}."
     OWN_MODELS_STAY = (
         "Spaces that keep their own model: {count}. `reelseek model use NAME --space SPACE` switches one of them."

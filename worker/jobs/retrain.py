@@ -200,10 +200,13 @@ class RetrainJob:
         judged = self._judge(space, replace(base, adapter=trained.adapter), pairs, trained, folder, report)
         if judged.outcome is RetrainOutcome.TOO_FEW:
             return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
-        if judged.outcome is not RetrainOutcome.PROMOTED:
-            return _report_refusal(judged, judged.outcome)
-        self._record_adapter(judged.generation, base.preset, trained, judged)
-        return self._roll_out(retrain, judged.generation, report)
+        if judged.outcome is RetrainOutcome.PROMOTED:
+            self._record_adapter(judged.generation, base.preset, trained, judged)
+            finished = self._roll_out(retrain, judged.generation, report)
+        else:
+            finished = _report_refusal(judged, judged.outcome)
+        steps = (each.diverged_at for each in trained.outcomes.values() if each.diverged_at is not None)
+        return finished.model_copy(update={"diverged_at": next(steps, None)})
 
     def _train(
         self, base: ModelChoice, pairs: "list[Pair]", folder: Path, report: ProgressReporter

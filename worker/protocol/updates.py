@@ -111,6 +111,8 @@ class RetrainFinished(WireModel):
     """Moments of which only the thumbnail could be embedded, because retention had deleted their frames."""
     spaces_with_own_model: int = 0
     """Spaces that keep a model of their own after the installation has switched."""
+    diverged_at: int | None = None
+    """The step at which training broke off, because the loss or a weight became infinite."""
 
 
 class JobFailed(WireModel):

@@ -92,6 +92,7 @@ class ToyTrainer:
     """The pairs of each training so far."""
     base_adapters: list[Path | None] = field(default_factory=list)
     """The adapter that each training started from."""
+    diverged_at: int | None = None
 
     def __call__(
         self,
@@ -113,7 +114,7 @@ class ToyTrainer:
         adapter.mkdir(parents=True, exist_ok=True)
         (adapter / "adapter.json").write_text(json.dumps(self.adapter))
         curve: Curve = [(1, 1.0), (2, 0.5)]
-        return TrainedAdapter(adapter, {"frame": TrainingOutcome(3, 3, curve, curve)})
+        return TrainedAdapter(adapter, {"frame": TrainingOutcome(3, 3, curve, curve, self.diverged_at)})
 
 
 def load_toy_encoder(settings: Settings, choice: ModelChoice) -> Any:

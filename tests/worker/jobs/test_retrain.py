@@ -71,11 +71,12 @@ def test_adapter_that_is_not_better_changes_nothing(
 ) -> None:
     """It has learned nothing, or it has lost general knowledge. The figures are in the outcome."""
     before = search_results(services)
-    trainer.adapter = adapter
+    trainer.adapter, trainer.diverged_at = adapter, 2
     start_retrain(services)
     outcome = run_retrain(services)
     assert isinstance(outcome, RetrainFinished)
     assert outcome.outcome is expected
+    assert outcome.diverged_at == 2
     assert outcome.r5 is not None
     assert (live_model(services), search_results(services)) == ("base", before)
 
