@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from indexer.errors import CorruptFileError, NotAPictureError
-from indexer.types import MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX, Picture
+from indexer.types import MAX_LONG_SIDE_PX, MAX_READING_SIDE_PX, MAX_SHORT_SIDE_PX, Picture
 
 PICTURE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
 """Formats of pictures that sites serve and people send, by Pillow's names."""
@@ -113,12 +113,21 @@ def read_frame(data: bytes) -> Picture:
     `CorruptFileError` for a file that the decoder would not write: another format, larger, or with more
     scans.
     """
+    return _read_frame(data, MAX_SHORT_SIDE_PX, MAX_LONG_SIDE_PX)
+
+
+def read_large_frame(data: bytes) -> Picture:
+    """Decode a frame for reading, as `read_frame` does. Raises `CorruptFileError`."""
+    return _read_frame(data, MAX_READING_SIDE_PX, MAX_READING_SIDE_PX)
+
+
+def _read_frame(data: bytes, max_short_px: int, max_long_px: int) -> Picture:
     scans = data.count(_START_OF_SCAN)
     if len(data) > MAX_FRAME_BYTES or scans > MAX_JPEG_SCANS:
         raise CorruptFileError(f"a frame of {len(data)} bytes and {scans} scans")
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            if min(image.size) > MAX_SHORT_SIDE_PX or max(image.size) > MAX_LONG_SIDE_PX:
+            if min(image.size) > max_short_px or max(image.size) > max_long_px:
                 raise CorruptFileError(f"a frame of {image.width}×{image.height} pixels")
             return np.asarray(image.convert("RGB"))
     except UNREADABLE as error:

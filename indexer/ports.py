@@ -88,8 +88,13 @@ class Fetcher(Protocol):
 class Decoder(Protocol):
     """Decoder of video files."""
 
-    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
-        """Sample frames and sound of a file into `folder`. Raises `DecodeError`."""
+    def decode(
+        self, media: Path, folder: Path, progress: StageProgressCallback, sound: Path | None = None
+    ) -> DecodeResult:
+        """Sample frames and the sound of `media` into `folder`. If it has no sound, the file `sound` may have it.
+
+        Raises `DecodeError`.
+        """
         ...
 
 

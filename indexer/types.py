@@ -25,6 +25,8 @@ MAX_SHORT_SIDE_PX: Final = 288
 """Maximum of the short side of a frame, in pixels."""
 MAX_LONG_SIDE_PX: Final = 4 * MAX_SHORT_SIDE_PX
 """Maximum of the long side of a frame, in pixels."""
+MAX_READING_SIDE_PX: Final = 640
+"""Maximum of both sides of a frame for reading, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Video:
 class FetchResult:
     """Metadata and files of a link.
 
-    Without `media`, only the metadata and perhaps the thumbnail were available.
+    Without `media`, only the metadata and perhaps the thumbnail were available. `sound` is a second file with the sound
+    that `media` lacks.
     """
 
     video: Video
@@ -83,6 +86,7 @@ class FetchResult:
     thumbnail: Path | None = None
     speech: tuple[Caption, ...] = ()
     chapters: tuple[Caption, ...] = ()
+    sound: Path | None = None
     media_error_code: str | None = None
     """Error code that explains an absent `media` (`blocked`, `private`)."""
 

@@ -37,6 +37,7 @@ class PictureFile:
 
     length_s: float | None = None
     pixel_shape: Fraction | None = None
+    has_sound = False
     speech: tuple[Caption, ...] = ()
     chapters: tuple[Caption, ...] = ()
 

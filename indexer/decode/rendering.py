@@ -37,16 +37,18 @@ def has_alpha(frame: VideoFrame) -> bool:
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
-def compute_compute_shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
+def compute_shown_size(
+    width: int, height: int, pixel_shape: Fraction | None, max_short_px: int, max_long_px: int
+) -> tuple[int, int]:
     """Return the size at which a picture is kept: stretched to its pixels' shape, and scaled down, never up.
 
-    `pixel_shape` is the width of a pixel divided by its height.
+    `pixel_shape` is the width of a pixel divided by its height. The last two are the maxima of both sides.
     """
     stretch = float(pixel_shape or 1)
     if not 1 / _MAX_PIXEL_STRETCH <= stretch <= _MAX_PIXEL_STRETCH:
         stretch = 1.0
     sides = width * max(stretch, 1.0), height / min(stretch, 1.0)
-    scale = min(1.0, MAX_SHORT_SIDE_PX / min(sides), MAX_LONG_SIDE_PX / max(sides))
+    scale = min(1.0, max_short_px / min(sides), max_long_px / max(sides))
     shown_width, shown_height = (max(1, round(side * scale)) for side in sides)
     return shown_width, shown_height
 
@@ -54,15 +56,18 @@ def compute_compute_shown_size(width: int, height: int, pixel_shape: Fraction | 
 class FrameRenderer:
     """Renderer of frames as small upright pictures, and as JPEG files."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_short_px: int = MAX_SHORT_SIDE_PX, max_long_px: int = MAX_LONG_SIDE_PX) -> None:
         self._reformatter = VideoReformatter()
+        self._max_short_px, self._max_long_px = max_short_px, max_long_px
 
     def write(self, frame: VideoFrame, pixel_shape: Fraction | None, path: Path) -> None:
         self.render(frame, pixel_shape).save(path, "JPEG", quality=JPEG_QUALITY)
 
     def render(self, frame: VideoFrame, pixel_shape: Fraction | None) -> Image.Image:
         """Return a frame as an RGB picture: HDR as SDR, transparent parts on white."""
-        width, height = compute_compute_shown_size(frame.width, frame.height, pixel_shape)
+        width, height = compute_shown_size(
+            frame.width, frame.height, pixel_shape, self._max_short_px, self._max_long_px
+        )
         code = ColourCode(int(frame.color_primaries), int(frame.color_trc))
         if code.is_wide:
             matrix = Colorspace.ITU709 if frame.colorspace == Colorspace.ITU709 else Colorspace.BT2020

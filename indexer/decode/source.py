@@ -25,7 +25,7 @@ class TimedFrame(NamedTuple):
 
 
 class FrameSource(Protocol):
-    """A file with pictures. `duration_s`, `speech` and `chapters` are complete after the last frame."""
+    """A file with pictures. `duration_s`, `has_sound`, `speech` and `chapters` are complete after the last frame."""
 
     @property
     def length_s(self) -> float | None:
@@ -39,6 +39,11 @@ class FrameSource(Protocol):
 
     @property
     def duration_s(self) -> float: ...
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether sound was written to the file that was named for it."""
+        ...
 
     @property
     def speech(self) -> tuple[Caption, ...]: ...

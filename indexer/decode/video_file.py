@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import IO, Final, cast
 
 import av
@@ -13,6 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from indexer.decode.embedded_words import CaptionReader, choose_subtitle_streams, read_chapters
+from indexer.decode.sound import SoundWriter, choose_sound_stream
 from indexer.decode.source import DecodeLimits, TimedFrame, check_duration, check_pixels
 from indexer.decode.timeline import Packet, Timeline
 from indexer.errors import CorruptFileError, NoPicturesError
@@ -41,11 +43,13 @@ _ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @contextmanager
-def open_video(file: IO[bytes], limits: DecodeLimits, taken: Collection[str | None] | None) -> Iterator["VideoFile"]:
+def open_video(
+    file: IO[bytes], limits: DecodeLimits, taken: Collection[str | None] | None, sound_file: Path | None
+) -> Iterator["VideoFile"]:
     """Open a video file. It is never followed to a second file.
 
-    Reads no subtitles in the languages `taken`, or none at all if it is None. Raises `CorruptFileError`,
-    `NoPicturesError`, `TooManyPixelsError` and `TooLongError`.
+    Reads no subtitles in the languages `taken`, or none at all if it is None. Writes the sound to `sound_file` if there
+    is one. Raises `CorruptFileError`, `NoPicturesError`, `TooManyPixelsError` and `TooLongError`.
     """
     container = _open_container(file)
     try:
@@ -54,7 +58,26 @@ def open_video(file: IO[bytes], limits: DecodeLimits, taken: Collection[str | No
             container.close()
             file.seek(0)
             container = _open_container(file)
-        yield VideoFile(container, limits, taken)
+        yield VideoFile(container, limits, taken, sound_file)
+    finally:
+        container.close()
+
+
+def extract_sound(file: IO[bytes], limits: DecodeLimits, sound_file: Path) -> bool:
+    """Write the sound of a file, which needs no pictures, to `sound_file`. Tell whether anything is heard.
+
+    Raises `CorruptFileError`.
+    """
+    container = _open_container(file)
+    try:
+        track = choose_sound_stream(container)
+        if track is None:
+            return False
+        writer = SoundWriter(track, sound_file, limits.max_duration_s)
+        for packet in Timeline(container, [track]).straighten(_read_packets(container, [track])):
+            writer.write(packet)
+        writer.close()
+        return writer.has_sound
     finally:
         container.close()
 
@@ -62,7 +85,13 @@ def open_video(file: IO[bytes], limits: DecodeLimits, taken: Collection[str | No
 class VideoFile:
     """Implementation of `indexer.decode.source.FrameSource` for containers of FFmpeg."""
 
-    def __init__(self, container: InputContainer, limits: DecodeLimits, taken: Collection[str | None] | None) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        limits: DecodeLimits,
+        taken: Collection[str | None] | None,
+        sound_file: Path | None,
+    ) -> None:
         self._container, self._limits = container, limits
         self._stream = choose_video_stream(container)
         self._decoder = _open_decoder(self._stream)
@@ -71,6 +100,8 @@ class VideoFile:
         self._clock = _FrameClock(self._stream, _read_claimed_duration(container))
         self._subtitles = [] if taken is None else choose_subtitle_streams(container, taken)
         self._captions = CaptionReader()
+        track = choose_sound_stream(container) if sound_file else None
+        self._sound = SoundWriter(track, sound_file, limits.max_duration_s) if track and sound_file else None
         if not self._clock.is_counting and (self.length_s or 0.0) >= SKIP_NONREF_FROM_S:
             self._decoder.skip_frame = "NONREF"
 
@@ -88,6 +119,10 @@ class VideoFile:
         return self._clock.end_s if self._clock.is_counting else max(self._clock.end_s, self._timeline.end_s)
 
     @property
+    def has_sound(self) -> bool:
+        return self._sound is not None and self._sound.has_sound
+
+    @property
     def speech(self) -> tuple[Caption, ...]:
         return self._captions.captions
 
@@ -103,9 +138,13 @@ class VideoFile:
                 for frame in self._decode(packet):
                     check_pixels(frame.width, frame.height, self._limits.max_pixels)
                     yield TimedFrame(frame, self._clock.tick(frame))
+            elif self._sound is not None and packet.stream_index == self._sound.index:
+                self._sound.write(packet)
             elif packet.stream.type == "subtitle" and packet.size:
                 self._captions.read(packet)
             check_duration(self.duration_s, self._limits.max_duration_s)
+        if self._sound is not None:
+            self._sound.close()
 
     def _decode(self, packet: Packet) -> list[av.VideoFrame]:
         try:

@@ -29,6 +29,7 @@ from indexer.fetch.downloads import download_speech, download_thumbnail, make_by
 from indexer.fetch.hls import prepare_playlist
 from indexer.fetch.page_metadata import build_response, read_page_metadata
 from indexer.fetch.site_errors import classify, classify_messages
+from indexer.fetch.sound_track import choose_sound_track
 from indexer.fetch.ydl_session import InfoDict, YtDlpLogger, guard_network, open_ydl
 from indexer.link.canonical import canonicalize, is_video_address
 from indexer.link.tracking import is_short_link
@@ -65,6 +66,7 @@ def _fetch(request: InfoDict, progress: ProgressCallback) -> InfoDict:
         response["speech"] = download_speech(ydl, info, folder) if request["wants_speech"] else []
         try:
             response["media"] = _download_media(ydl, info, request, logger, progress)
+            response["sound"] = _download_sound(ydl, info, request) if request["wants_sound"] else None
         except (YoutubeDLError, IndexerError) as error:
             reason = classify(error)
             if not info.get("fulltitle"):  # the title is one that yt-dlp made up
@@ -137,6 +139,24 @@ def _download_media(
     if not media.is_file():
         raise classify_messages(logger.warnings)
     return media.name
+
+
+def _download_sound(ydl: yt_dlp.YoutubeDL, info: InfoDict, request: InfoDict) -> str | None:
+    """Download the separate sound track into the request's folder and return its name.
+
+    Returns None without one: what goes wrong costs only the sound.
+    """
+    track = choose_sound_track(info)
+    if track is None:
+        return None
+    sound = Path(request["folder"]) / "sound"
+    ydl.add_progress_hook(make_byte_limit_hook(request["max_bytes"], sound, lambda share: None))
+    try:
+        ydl.dl(str(sound), prepare_playlist(ydl, {**info, **track}))
+    except (YoutubeDLError, IndexerError, OSError) as error:
+        print(f"no sound: {error}")
+        return None
+    return sound.name if sound.is_file() else None
 
 
 def _explain_missing_media(info: InfoDict, logger: YtDlpLogger) -> IndexerError:

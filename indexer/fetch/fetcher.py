@@ -36,6 +36,7 @@ class YtDlpFetcher:
     memory_limit_bytes: int
     allow_networks: Networks = ()
     wants_speech: bool = True
+    wants_sound: bool = True
     cookies_file: Path | None = None
     proxy: str | None = None
     resolve: HostResolver = resolve_host
@@ -106,6 +107,7 @@ class YtDlpFetcher:
             "max_bytes": self.max_bytes,
             "allow_networks": [str(network) for network in self.allow_networks],
             "wants_speech": self.wants_speech,
+            "wants_sound": self.wants_sound,
             "cookies_file": str(self.cookies_file.resolve()) if self.cookies_file else None,
             "proxy": SsrfGuard(self.allow_networks, self.proxy).choose_proxy(url),
         }
@@ -138,6 +140,7 @@ def _parse_response(link: Link, folder: Path, response: Mapping[str, Any]) -> Fe
             response["is_first_of_several"],
         ),
         media=locate(response["media"]),
+        sound=locate(response["sound"]),
         thumbnail=locate(response["thumbnail"]),
         speech=tuple(Caption(*each[:3]) for each in response["speech"]),
         chapters=tuple(Caption(*each[:3]) for each in response["chapters"]),

@@ -50,6 +50,7 @@ def build_response(info: InfoDict, request: InfoDict) -> InfoDict:
         "speech": [],
         "thumbnail": None,
         "media": None,
+        "sound": None,
         "media_error_code": None,
     }
 

@@ -35,6 +35,7 @@ def build_request(url: str, folder: Path, **changes: Any) -> dict[str, Any]:
         "max_bytes": 10**7,
         "allow_networks": [LOOPBACK],
         "wants_speech": True,
+        "wants_sound": True,
         "cookies_file": None,
         "proxy": None,
         **changes,

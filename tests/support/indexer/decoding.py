@@ -9,7 +9,14 @@ from PIL import Image
 from indexer.decode import decode_worker
 from indexer.types import Caption, DecodeResult, SampledFrame
 
-LIMITS: dict[str, Any] = {"max_pixels": 7680 * 4320, "max_duration_s": 3600.0, "wants_speech": True}
+LIMITS: dict[str, Any] = {
+    "max_pixels": 7680 * 4320,
+    "max_duration_s": 3600.0,
+    "wants_speech": True,
+    "wants_sound": True,
+    "wants_reading_frames": True,
+    "sound": None,
+}
 
 
 def decode_here(media: Path, **limits: Any) -> DecodeResult:
@@ -23,6 +30,8 @@ def decode_here(media: Path, **limits: Any) -> DecodeResult:
         tuple(result["cuts_s"]),
         tuple(Caption(*each) for each in result["speech"]),
         tuple(Caption(*each) for each in result["chapters"]),
+        folder / result["sound"] if result["sound"] else None,
+        tuple(SampledFrame(at_s, folder / name) for at_s, name in result["reading_frames"]),
     )
 
 
