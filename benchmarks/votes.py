@@ -158,7 +158,7 @@ async def main(folder: Path, seeds: int, half: str, work: Path) -> None:
         clip = work / f"{number:04d}{Path(row['file']).suffix}"
         shutil.copy(folder / row["file"], clip)
         names[clip.name] = row["file"]
-    settings = Settings(data_dir=work / "data", log_level="warning")
+    settings = Settings(data_dir=work / "data", log_level="warning", search_timeout_s=300)
     configure_logging(settings, to_file=True)
     async with run_embedded_worker(settings) as client:
         indexed = await index_clips(client, [work / name for name in names])

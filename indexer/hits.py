@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
+
+OnlyKind: TypeAlias = Literal["looks", "said", "shown", "heard"]
+"""What a search can be restricted to."""
 
 
 class MatchKind(StrEnum):
@@ -11,7 +14,11 @@ class MatchKind(StrEnum):
 
     LOOKS = "looks"
     MOTION = "motion"
-    WORDS = "words"
+    TITLE = "title"
+    """The title, the description or a chapter."""
+    SAID = "said"
+    SHOWN = "shown"
+    HEARD = "heard"
     LIKED = "liked"
     """People voted for the moment as an answer to a near question."""
 
@@ -24,7 +31,11 @@ class MatchReason:
 
     kind: MatchKind
     snippet: str | None = None
-    """The matching part of the moment's text, if it was found by words, or the question that it was liked for."""
+    """The matching part of the title, or of what is said or shown; the name of the sound (of its AudioSet class); or
+    the question that the moment was liked for.
+    """
+    at_s: float | None = None
+    """The second at which this is said, shown or heard."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +46,15 @@ class Hit:
 
     link: str
     moment_link: str
-    """The link with the second at which the moment begins, if the site has such links."""
+    """The link with the second at which the words are said or shown that were found, or else the moment begins.
+
+    Without it if the site has no such links.
+    """
     title: str
     start_s: float
     end_s: float
     score: float
-    """Likelihood from 0 to 1 that this is what the query means: the highest of those by looks, motion and words."""
+    """Likelihood from 0 to 1 that this is what the query means: the highest of all kinds of match."""
     why: tuple[MatchReason, ...]
     """The strongest reason first."""
     thumbnail: str | None

@@ -84,6 +84,18 @@ def snippet(text: str, query: str) -> str | None:
     return _cut(text, best[0][0], best[-1][1], max_chars)
 
 
+def find_first_match(text: str, query: str) -> float | None:
+    """Return the share of a text, 0 to 1, that is before the first of a query's words, or None if it has none."""
+    text = " ".join(_normalize(text).split())
+    first = next(_matches(text, frozenset(query_words(query).indices)), None)
+    return None if first is None else first[0] / len(text)
+
+
+def count_matches(text: str, query: str) -> int:
+    """Return how many distinct words of a query a text contains."""
+    return len(set(query_words(query).indices) & set(document_words(text).indices))
+
+
 def _normalize(text: str) -> str:
     """Return a text in Unicode's compatibility form (NFKC), without characters that are not seen."""
     return unicodedata.normalize("NFKC", remove_invisible(text))

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import redis
+import structlog
 from hypothesis import settings
 
 from tests.support.servers.network import free_port
@@ -113,6 +114,23 @@ def english_locale() -> Iterator[None]:
     """Let the commands that tests start speak English, whatever the locale of this machine."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LC_ALL", "C.UTF-8")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Let logged errors have short tracebacks: the default ones, with all local variables, take a second each."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_senses() -> Iterator[None]:
+    """Let jobs recognise nothing but subtitles: the recognisers have tests of their own."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("REELSEEK_SPEECH", "subtitles")
+        environment.setenv("REELSEEK_SCREEN_TEXT", "off")
+        environment.setenv("REELSEEK_SOUNDS", "off")
         yield
 
 

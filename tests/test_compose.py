@@ -116,7 +116,7 @@ def test_stores_are_unreachable_from_outside() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-FETCHING_SERVICES = {"index", "index-gpu"}
+FETCHING_SERVICES = {"index", "index-gpu", "enrich"}
 """They read videos that people upload to Discord and Slack, with the token of the bot."""
 
 

@@ -8,14 +8,20 @@ from celery import Celery
 
 from indexer.blobs import BlobStore
 from indexer.decode.decoder import PyAvDecoder
+from indexer.enrich.pipeline import EnrichPipeline
+from indexer.enrich.recognition import Recognizers
+from indexer.enrich.sources import SourceStore, WantedSenses
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import IngestPipeline
 from indexer.sandbox.guard import SsrfGuard
+from indexer.senses import Sense
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import VectorStore
 from worker.discord_files import sign_address
 from worker.job_leases import JobLeases
 from worker.jobs.cleanup import SpaceRemoval, VideoRemoval
+from worker.jobs.enrich import EnrichJob, EvidenceWriter
+from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.following import LookJob, LookQueue
 from worker.jobs.garbage_collection import GarbageCollector
 from worker.jobs.index import IndexJob
@@ -28,6 +34,7 @@ from worker.model_loading import ModelLoader, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.base import WireModel
 from worker.protocol.library import Submit
+from worker.recognizers import make_recognizers
 from worker.redis_client import LEASES, redis_client
 from worker.settings import Settings
 from worker.slack_files import make_headers
@@ -39,7 +46,13 @@ class Services:
     """The services of one process. Stores and caches are attributes; methods build the jobs that use them."""
 
     def __init__(
-        self, settings: Settings, app: Celery, stopping: threading.Event, load: ModelLoader, train: ModelTrainer
+        self,
+        settings: Settings,
+        app: Celery,
+        stopping: threading.Event,
+        load: ModelLoader,
+        train: ModelTrainer,
+        recognizers: Recognizers | None = None,
     ) -> None:
         self.settings = settings
         self.app = app
@@ -54,6 +67,8 @@ class Services:
         self.leases = JobLeases(RedisLeaseStore(redis_client(redis_url, LEASES)) if redis_url else MemoryLeaseStore())
         self.user_data: UserDataKeys = RedisUserDataKeys(redis_client(redis_url)) if redis_url else NoUserDataKeys()
         self.models = ModelCache(settings, load, self.stores.generations, self.blobs, self.metrics.observe_batch)
+        self.sources = SourceStore(self.blobs)
+        self.recognizers = recognizers or make_recognizers(settings)
 
     def make_index_queue(self) -> IndexQueue:
         return IndexQueue(
@@ -74,9 +89,26 @@ class Services:
             metrics=self.metrics,
             leases=self.leases,
             queue=self.make_index_queue(),
+            enrich_queue=self.make_enrich_queue(),
             removal=self.make_video_removal(),
             stopping=self.stopping,
             build_pipeline=self.make_ingest_pipeline,
+        )
+
+    def make_enrich_queue(self) -> EnrichQueue:
+        return EnrichQueue(self.settings, self.app, self.leases, self.stores.videos)
+
+    def make_enrich_job(self) -> EnrichJob:
+        return EnrichJob(
+            settings=self.settings,
+            videos=self.stores.videos,
+            sources=self.sources,
+            wanted_senses=self.wanted_senses,
+            metrics=self.metrics,
+            leases=self.leases,
+            stopping=self.stopping,
+            build_pipeline=self.make_enrich_pipeline,
+            fetch_sources=lambda *args: self.make_ingest_pipeline().fetch_sources(*args),
         )
 
     def make_retrain_queue(self) -> RetrainQueue:
@@ -96,7 +128,12 @@ class Services:
 
     def make_video_removal(self) -> VideoRemoval:
         return VideoRemoval(
-            self.stores.submissions, self.stores.removals, self.blobs, self.user_data, self.make_index_queue()
+            submissions=self.stores.submissions,
+            removals=self.stores.removals,
+            blobs=self.blobs,
+            user_data=self.user_data,
+            index_queue=self.make_index_queue(),
+            enrich_queue=self.make_enrich_queue(),
         )
 
     def make_space_removal(self) -> SpaceRemoval:
@@ -135,7 +172,8 @@ class Services:
             timeout_s=settings.fetch_timeout_s,
             memory_limit_bytes=settings.memory_limit_bytes,
             allow_networks=settings.allow_networks,
-            wants_speech=settings.speech,
+            wants_speech=settings.reads_speech,
+            wants_sound=settings.listens or settings.sounds,
             cookies_file=settings.cookies_file,
             proxy=settings.fetch_proxy,
             stopping=self.stopping,
@@ -152,16 +190,32 @@ class Services:
                 max_duration_s=settings.max_duration_s,
                 timeout_s=settings.decode_timeout_s,
                 memory_limit_bytes=settings.memory_limit_bytes,
-                wants_speech=settings.speech,
+                wants_speech=settings.reads_speech,
+                wants_sound=settings.listens or settings.sounds,
+                wants_reading_frames=settings.screen_text,
                 stopping=self.stopping,
             ),
             encoder=self.models.get_current(),
+            preset=settings.preset,
             generations=self.stores.generations,
             videos=self.stores.videos,
             publisher=self.stores.publisher,
             blobs=self.blobs,
-            preset=settings.preset,
+            sources=self.sources,
+            wanted_senses=self.wanted_senses,
         )
+
+    def make_enrich_pipeline(self) -> EnrichPipeline:
+        stores = self.stores
+        writer = EvidenceWriter(self.settings, stores, self.models)
+        return EnrichPipeline(self.recognizers, self.sources, stores.moments, stores.videos, writer)
+
+    @property
+    def wanted_senses(self) -> WantedSenses:
+        """The senses that the settings want."""
+        settings = self.settings
+        wanted = {Sense.SAID: settings.reads_speech, Sense.SHOWN: settings.screen_text, Sense.HEARD: settings.sounds}
+        return WantedSenses(frozenset(sense for sense in Sense if wanted[sense]), settings.listens)
 
     def close(self) -> None:
         self.models.close()

@@ -15,6 +15,8 @@ from worker.protocol.base import SPACE_NAME
 
 MIN_KEY_CHARS: Final = 32
 MAX_RESULTS_DAYS: Final = 30.0
+SPEECH_OFF: Final = "off"
+SPEECH_SUBTITLES: Final = "subtitles"
 
 
 class Settings(BaseSettings):
@@ -53,6 +55,11 @@ class Settings(BaseSettings):
     )
     qdrant_url: str | None = Field(None, description="Qdrant server. Empty: vectors are stored in the data folder.")
     qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
+    quantization: Literal["off", "int8", "binary", "product"] | None = Field(
+        None,
+        description="Codes of the vectors that searches compare first (`off`, `int8`, `binary`, `product`), the same "
+        "in every process. A server keeps only them in memory. Empty: `binary` on a server, `off` in the data folder.",
+    )
     blobs_url: str | None = Field(
         None, description="fsspec URL for thumbnails and frames (`s3://bucket/path`). Empty: inside the data folder."
     )
@@ -84,7 +91,14 @@ class Settings(BaseSettings):
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description='Non-public networks that links may reach, as JSON (`["10.1.2.0/24"]`).'
     )
-    speech: bool = Field(True, description="Read subtitles, so that spoken words can be found.")
+    speech: str = Field(
+        "base",
+        pattern=r"^[\w./-]+$",
+        description="How speech becomes text: `off`; `subtitles` of the site and the file only; or also by listening, "
+        "with the Whisper model `base` or another one of faster-whisper from a hub (`small`, `large-v3-turbo`, …).",
+    )
+    screen_text: bool = Field(True, description="Read the text on the screen, so that it can be found.")
+    sounds: bool = Field(True, description="Recognize sounds and music, so that they can be found.")
     cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that require a login.")
     fetch_proxy: str | None = Field(
         None,
@@ -153,6 +167,22 @@ class Settings(BaseSettings):
                 {"minimum": MIN_KEY_CHARS},
             )
         return key
+
+    @field_validator("speech", mode="before")
+    @classmethod
+    def _read_former_speech(cls, speech: object) -> object:
+        """Accept the values of earlier versions, in which the setting was a switch."""
+        return {"true": "base", "1": "base", "false": SPEECH_OFF, "0": SPEECH_OFF}.get(str(speech).lower(), speech)
+
+    @property
+    def reads_speech(self) -> bool:
+        """Whether subtitles are read."""
+        return self.speech != SPEECH_OFF
+
+    @property
+    def listens(self) -> bool:
+        """Whether speech without subtitles is recognised."""
+        return self.speech not in (SPEECH_OFF, SPEECH_SUBTITLES)
 
     @field_validator("preset")
     @classmethod

@@ -1,5 +1,6 @@
 """Typed text as commands: plain words search, links are added, and `/name` calls a command."""
 
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
@@ -29,10 +30,12 @@ class Conversation:
         self._limit = limit
         self._next: Search | None = None
 
-    async def answer(self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None) -> Replies:
-        """Yield the replies to one line. `like`, `unlike` and `in_link` apply if the line is a search."""
+    async def answer(
+        self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None, only: str | None = None
+    ) -> Replies:
+        """Yield the replies to one line. `like`, `unlike`, `in_link` and `only` apply if the line is a search."""
         name, rest = parse_line(line)
-        steering = {"like": like, "unlike": unlike, "in_link": in_link, "limit": self._limit}
+        steering = {"like": like, "unlike": unlike, "in_link": in_link, "only": only, "limit": self._limit}
         async with aclosing(self._run(name, rest, steering)) as replies:
             async for reply in replies:
                 if isinstance(reply, Results):
@@ -50,7 +53,7 @@ class Conversation:
         if command.takes_search:
             args["search"] = self._next
         elif name == "find":
-            args |= steering
+            args = steering | args
         return command.run(self._client, self._caller, **args)
 
 
@@ -67,13 +70,15 @@ def parse_line(line: str) -> tuple[str, str]:
 def parse_arguments(command: Command, text: str, surface: Surface) -> dict[str, Any]:
     """Return the keyword arguments of a command from what is typed after its name.
 
-    The name of a flag sets that flag. Any other text fills the positional parameters in order; optional ones without
-    a text are left out. Raises `ArgumentError` if a number is expected and `text` has none.
+    The name of a flag sets that flag. `NAME:VALUE` sets an option with choices (`only:said`). Any other text fills the
+    positional parameters in order; optional ones without a text are left out. Raises `ArgumentError` if a number is
+    expected and `text` has none.
     """
     for parameter in command.parameters_for(surface):
         if parameter.type is ParameterType.FLAG and text == parameter.shown_name:
             return {parameter.name: True}
-    return {
+    text, named = _take_named_values(command, text, surface)
+    return named | {
         parameter.name: _parse_value(parameter, value)
         for parameter, value in _split_values(command, text, surface)
         if value or parameter.is_required
@@ -103,6 +108,18 @@ def parse_list_link(text: str) -> str:
 
 def _is_list_word(text: str) -> bool:
     return is_search(text) or text.lower() == STOP
+
+
+def _take_named_values(command: Command, text: str, surface: Surface) -> tuple[str, dict[str, str]]:
+    """Return a text without its words of the form `NAME:VALUE`, and the values of these options by parameter."""
+    values = {}
+    for parameter in command.parameters_for(surface):
+        if parameter.choices and not parameter.is_positional:
+            pattern = rf"(?<!\S){parameter.shown_name}:\s?({'|'.join(parameter.choices)})(?!\S)"
+            if found := re.search(pattern, text, re.IGNORECASE):
+                values[parameter.name] = found[1].lower()
+                text = f"{text[: found.start()]} {text[found.end() :]}".strip()
+    return text, values
 
 
 def _split_values(command: Command, text: str, surface: Surface) -> Iterator[tuple[Parameter, str]]:

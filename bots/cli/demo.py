@@ -1,5 +1,6 @@
 """The first minutes of `reelseek up`: sample videos and example searches."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -9,10 +10,14 @@ from bots.cli.render import Terminal
 from bots.commands import library, search
 from bots.commands.client import Client
 from bots.i18n.cli_messages import CliMsg
+from bots.i18n.translate import format_bytes, get_language
+from model.presets import PRESETS, STARTER
 from worker.protocol.base import Caller
-from worker.protocol.library import IndexStatus, ListLibrary
+from worker.protocol.library import GetStatus, IndexStatus, ListLibrary
+from worker.settings import Settings
 
 if TYPE_CHECKING:
+    from model.encoders.hub_cost import PresetCost
     from worker.samples import SampleVideo
 
 EXAMPLES: Final = ("eating a banana on the grass", "자전거를 타는 사람들", "一只大兔子")
@@ -34,6 +39,46 @@ async def introduce(
     terminal.say(CliMsg.UP_READY, address=address)
     await show_examples(client, caller, terminal)
     terminal.say(CliMsg.WEB_READY, address=address)
+
+
+async def say_which_preset_searches(client: Client, caller: Caller, settings: Settings, terminal: Terminal) -> None:
+    """Say what to run if the settings name another preset than that of the library, which goes on searching it."""
+    status = await client.call(GetStatus(caller=caller))
+    if status.preset != settings.preset:
+        terminal.say(CliMsg.LIBRARY_MODEL_DIFFERS, stored=status.preset, preset=settings.preset)
+
+
+async def offer_larger_preset(settings: Settings, terminal: Terminal) -> None:
+    """Say once, in one line, which larger preset there is for the person's language, and what it costs here.
+
+    Says nothing, and tries again at the next start, while no hub is in reach.
+    """
+    from model.errors import ModelError
+    from model.evaluation.published import AUTHORS_FIGURES, find_larger_preset
+
+    name, told = find_larger_preset(get_language()), settings.data_dir / "larger-preset-told"
+    if name is None or settings.preset != STARTER or told.exists():
+        return
+    try:
+        cost = await asyncio.to_thread(_measure_cost, settings, name)
+    except ModelError:
+        return
+    terminal.say(
+        CliMsg.LARGER_PRESET,
+        preset=name,
+        figure=next(each for each in AUTHORS_FIGURES[name] if each.is_retrieval),
+        download=format_bytes(cost.download_bytes),
+        memory=format_bytes(cost.memory_bytes),
+        rate=f"{cost.pictures_per_s:.1f}",
+    )
+    told.touch()
+
+
+def _measure_cost(settings: Settings, name: str) -> "PresetCost":
+    from model.encoders.hub_cost import measure_preset_cost
+    from model.packages import default_artifacts_dir
+
+    return measure_preset_cost(PRESETS[name], settings.parts_dir or default_artifacts_dir(), settings.device)
 
 
 async def add_samples(client: Client, caller: Caller, samples: Sequence["SampleVideo"], terminal: Terminal) -> None:

@@ -100,6 +100,8 @@ def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
         "end_s": card.end_s,
         "score": card.score,
         "why": card.why,
+        "reasons": [{"kind": each.kind, "snippet": each.snippet, "at_s": each.at_s} for each in card.reasons],
+        "opens_at_s": card.opens_at_s,
         "thumbnail": _complete_address(card.thumbnail, blobs_address),
         "more": card.more,
     }

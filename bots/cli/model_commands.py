@@ -18,7 +18,7 @@ from rich.text import Text as Line
 
 from bots.cli.core_commands import GivenSpaceName
 from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
-from bots.cli.model_tables import describe_decision, render_comparison, render_report
+from bots.cli.model_tables import describe_decision, explain_run_error, render_comparison, render_report
 from bots.cli.model_use import choose_model
 from bots.cli.process import INTERRUPTED_STATUS, run_with_client
 from bots.cli.render import name_commands
@@ -27,7 +27,7 @@ from bots.commands.models import manage_models
 from bots.connect import CommandError, requiring_extra
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
-from bots.i18n.translate import translate
+from bots.i18n.translate import explain_error, translate
 from worker.protocol.base import Caller
 from worker.settings import Settings
 
@@ -58,7 +58,7 @@ _MODEL_ERRORS: Final = {
     "pairs_unreadable": CliMsg.PAIRS_UNUSABLE,
     "too_few_pairs": CliMsg.PAIRS_UNUSABLE,
 }
-"""The sentence for each `ModelError.code`. The rest of the sentence, in English, is the error's own text."""
+"""The sentence for each `ModelError.code`. It ends with the error's own reason."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -256,7 +256,7 @@ def _choose_preset(settings: Settings, name: str | None) -> "BasePreset":
     except UnknownPresetError as error:
         raise CommandError(translate(CliMsg.UNKNOWN_PRESET, name=name, all=", ".join(error.known))) from error
     except PresetUnusableError as error:
-        raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=error)) from error
+        raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=explain_error(error))) from error
 
 
 def _load_encoder(settings: Settings, preset: "BasePreset", adapter: Path | None) -> "Encoder":
@@ -288,15 +288,13 @@ def _model_errors_as_sentences() -> Iterator[None]:
             yield
         except ModelError as error:
             sentence = _MODEL_ERRORS.get(error.code)
-            raise CommandError(translate(sentence, why=error) if sentence else str(error)) from error
+            why = explain_error(error)
+            raise CommandError(translate(sentence, why=why) if sentence else why) from error
         except OSError as error:
-            raise CommandError(translate(CliMsg.FILE_UNUSABLE, why=error)) from error
-        except TOMLDecodeError as error:
-            raise CommandError(translate(CliMsg.BAD_RUN, why=error)) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise CommandError(translate(CliMsg.BAD_RUN, why=why)) from error
+            why = f"{error.filename}: {explain_error(error)}" if error.filename else explain_error(error)
+            raise CommandError(translate(CliMsg.FILE_UNUSABLE, why=why)) from error
+        except (TOMLDecodeError, ValidationError) as error:
+            raise CommandError(translate(CliMsg.BAD_RUN, why=explain_run_error(error))) from error
         finally:
             logging.captureWarnings(False)
 

@@ -1,7 +1,11 @@
-"""Tables and sentences about evaluated and trained models."""
+"""Tables and sentences about evaluated and trained models, and about the files that describe a training run."""
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Mapping
+from tomllib import TOMLDecodeError
+from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -113,3 +117,39 @@ def _create_table(*columns: str) -> Table:
 
 def _format_share(share: float, interval: tuple[float, float]) -> str:
     return f"{share:.3f} ({interval[0]:.3f}–{interval[1]:.3f})"
+
+
+def explain_run_error(error: TOMLDecodeError | ValidationError) -> str:
+    """Return the first mistake in a run file."""
+    if isinstance(error, ValidationError):
+        return _explain_field(error.errors()[0])
+    place = re.search(r"line (\d+), column (\d+)", str(error))
+    if place is None:
+        return translate(CliMsg.RUN_CUT_OFF)
+    return translate(CliMsg.RUN_NOT_TOML, line=place[1], column=place[2])
+
+
+def _explain_field(mistake: Mapping[str, Any]) -> str:
+    field, value, context = ".".join(map(str, mistake["loc"])), mistake["input"], mistake.get("ctx", {})
+    match mistake["type"]:
+        case "missing":
+            return translate(CliMsg.RUN_FIELD_MISSING, field=field)
+        case "extra_forbidden":
+            return translate(CliMsg.RUN_FIELD_UNKNOWN, field=field)
+        case "literal_error":
+            choices = context["expected"].replace(" or ", ", ")
+            return translate(CliMsg.RUN_FIELD_CHOICE, field=field, choices=choices, value=repr(value))
+        case kind if kind in _LIMITS:
+            name, sign = _LIMITS[kind]
+            return translate(CliMsg.RUN_FIELD_LIMITED, field=field, limit=f"{sign} {context[name]:g}", value=value)
+        case _:
+            return translate(CliMsg.RUN_FIELD_WRONG, field=field, value=repr(value))
+
+
+_LIMITS: Final[Mapping[str, tuple[str, str]]] = {
+    "greater_than": ("gt", ">"),
+    "greater_than_equal": ("ge", "≥"),
+    "less_than": ("lt", "<"),
+    "less_than_equal": ("le", "≤"),
+}
+"""Of each kind of pydantic's errors about a limit: the name of the limit in the error's context, and its sign."""

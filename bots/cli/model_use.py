@@ -6,7 +6,7 @@ from typing import Any
 
 from bots.connect import CommandError, requiring_extra
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.translate import translate
+from bots.i18n.translate import explain_error, translate
 from worker.protocol.base import Caller
 from worker.settings import Settings
 
@@ -32,7 +32,7 @@ def choose_model(settings: Settings, caller: Caller, name: str, for_space: bool)
     try:
         return {"to": write_preset_file(settings.presets_folder, folder)}
     except ModelError as error:
-        raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=error)) from error
+        raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=explain_error(error))) from error
 
 
 def _offer_adapter(settings: Settings, caller: Caller, adapter: Path, for_space: bool) -> dict[str, Any]:
@@ -45,5 +45,5 @@ def _offer_adapter(settings: Settings, caller: Caller, adapter: Path, for_space:
         preset = read_preset_name(adapter)
         put_offer(BlobStore(settings.blobs_address), prefix, adapter)
     except (NotAnAdapterError, OSError) as error:
-        raise CommandError(translate(CliMsg.ADAPTER_UNUSABLE, why=error)) from error
+        raise CommandError(translate(CliMsg.ADAPTER_UNUSABLE, why=explain_error(error))) from error
     return {"to": preset, "offer": prefix}

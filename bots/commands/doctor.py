@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from bots.commands.library import SENSES
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.translate import translate
+from bots.i18n.translate import explain_error, translate
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
 
 
@@ -40,6 +41,8 @@ _NAMES: Final[Mapping[DoctorCheckName, CliMsg | str]] = {
     DoctorCheckName.NETWORK: CliMsg.NETWORK,
     DoctorCheckName.CERTIFICATES: CliMsg.CERTIFICATES,
     DoctorCheckName.LIBRARY: CliMsg.LIBRARY,
+    DoctorCheckName.RECOGNIZERS: CliMsg.RECOGNIZERS,
+    DoctorCheckName.RECOGNITION: CliMsg.RECOGNITION,
     DoctorCheckName.BLOB_STORE: CliMsg.BLOB_STORE,
     DoctorCheckName.YOUTUBE: "YouTube",
     DoctorCheckName.REDIS: "Redis",
@@ -51,6 +54,7 @@ _DETAILS: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.MODEL_READY: CliMsg.MODEL_READY,
     DoctorOutcome.MODEL_FROM_HUB: CliMsg.MODEL_FROM_HUB,
     DoctorOutcome.MODEL_MISSING: CliMsg.MODEL_NOT_FOUND,
+    DoctorOutcome.MODEL_WITHOUT_E5: CliMsg.MODEL_WITHOUT_E5,
     DoctorOutcome.SAMPLES_READY: CliMsg.SAMPLES_FOUND,
     DoctorOutcome.SAMPLES_MISSING: CliMsg.SAMPLES_NOT_FOUND,
     DoctorOutcome.DEVICE_CPU: CliMsg.DEVICE_CPU,
@@ -69,6 +73,13 @@ _DETAILS: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.LIBRARY_OTHER_PRESET: CliMsg.LIBRARY_OTHER_PRESET,
     DoctorOutcome.LIBRARY_NEWER_WEIGHTS: CliMsg.LIBRARY_NEWER_WEIGHTS,
     DoctorOutcome.LIBRARY_MODEL_GONE: CliMsg.LIBRARY_MODEL_GONE,
+    DoctorOutcome.RECOGNIZERS_READY: CliMsg.RECOGNIZERS_READY,
+    DoctorOutcome.RECOGNIZERS_OFF: CliMsg.RECOGNIZERS_OFF,
+    DoctorOutcome.RECOGNIZERS_MISSING: CliMsg.RECOGNIZERS_NOT_FOUND,
+    DoctorOutcome.RECOGNIZERS_WITHOUT_KOREAN: CliMsg.RECOGNIZERS_WITHOUT_KOREAN,
+    DoctorOutcome.RECOGNITION_READY: CliMsg.RECOGNITION_READY,
+    DoctorOutcome.RECOGNITION_FAILED: CliMsg.RECOGNITION_FAILED,
+    DoctorOutcome.RECOGNITION_UNKNOWN: CliMsg.RECOGNITION_UNKNOWN,
     DoctorOutcome.NOT_INSTALLED: CliMsg.NOT_INSTALLED_HERE,
 }
 _LITERAL_DETAILS: Final[Mapping[DoctorOutcome, str]] = {
@@ -92,7 +103,11 @@ _ADVICE: Final[Mapping[DoctorOutcome, CliMsg]] = {
     DoctorOutcome.DATA_FOLDER_FULL: CliMsg.FIX_DATA_FOLDER,
     DoctorOutcome.DATA_FOLDER_UNWRITABLE: CliMsg.FIX_DATA_FOLDER,
     DoctorOutcome.MODEL_MISSING: CliMsg.FIX_BY_COMMAND,
+    DoctorOutcome.MODEL_WITHOUT_E5: CliMsg.FIX_BY_COMMAND,
     DoctorOutcome.SAMPLES_MISSING: CliMsg.FIX_BY_COMMAND,
+    DoctorOutcome.RECOGNIZERS_MISSING: CliMsg.FIX_BY_COMMAND,
+    DoctorOutcome.RECOGNIZERS_WITHOUT_KOREAN: CliMsg.FIX_TESSERACT,
+    DoctorOutcome.RECOGNITION_FAILED: CliMsg.FIX_RECOGNITION,
     DoctorOutcome.DEVICE_CUDA_MISSING: CliMsg.FIX_DEVICE,
     DoctorOutcome.BLOB_STORE_UNAVAILABLE: CliMsg.FIX_BLOB_STORE,
     DoctorOutcome.YOUTUBE_RUNTIME_MISSING: CliMsg.FIX_YOUTUBE,
@@ -107,9 +122,16 @@ _ADVICE: Final[Mapping[DoctorOutcome, CliMsg]] = {
 
 def describe_check(check: DoctorCheck) -> CheckLine:
     """Return a check of the worker's doctor in the current language."""
-    parameters = dict(check.parameters)
+    parameters: dict[str, Any] = {
+        key: explain_error(value) if isinstance(value, Exception) else value for key, value in check.parameters.items()
+    }
     if "has_adapter" in parameters:
         parameters["weights"] = translate(CliMsg.WITH_ADAPTER if parameters["has_adapter"] else CliMsg.WITHOUT_ADAPTER)
+    if "senses" in parameters:
+        parameters["senses"] = ", ".join(translate(SENSES[sense]) for sense in parameters["senses"])
+    if "failed_senses" in parameters:
+        failed = parameters["failed_senses"].items()
+        parameters["senses"] = ", ".join(f"{translate(SENSES[sense])} ({count})" for sense, count in failed)
     if "figures" in parameters:
         parameters["figures"] = _describe_figures(parameters["figures"])
     name, advice = _NAMES[check.name], _ADVICE.get(check.outcome)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 from bots.commands.client import Client
@@ -10,8 +10,18 @@ from bots.commands.replies import LinkOutcome, LinkProgress, LinkStatus, Reply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, translate
 from worker.protocol.base import Caller, CallFailedError
-from worker.protocol.library import GetVideoStatus, Submit
-from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, IndexStage, JobFailed, Joined, Update
+from worker.protocol.error_codes import ErrorCode
+from worker.protocol.library import Enrich, GetVideoStatus, Submit, Submitted
+from worker.protocol.updates import (
+    Indexed,
+    IndexOutcome,
+    IndexProgress,
+    IndexStage,
+    JobFailed,
+    Joined,
+    Sense,
+    Update,
+)
 
 SILENCE_S = 30.0
 """Seconds without an update after which the video's status is requested. Doubles while the job stays silent."""
@@ -23,29 +33,64 @@ _STAGES: Final[Mapping[IndexStage, tuple[Msg, float, float]]] = {
     IndexStage.DECODE: (Msg.DECODING, 0.25, 0.25),
     IndexStage.EMBED: (Msg.EMBEDDING, 0.5, 0.45),
     IndexStage.STORE: (Msg.STORING, 0.95, 0.05),
+    IndexStage.LISTEN: (Msg.LISTENING_TO_SPEECH, 0.0, 0.6),
+    IndexStage.READ: (Msg.READING_TEXT, 0.6, 0.3),
+    IndexStage.TAG: (Msg.RECOGNIZING_SOUNDS, 0.9, 0.1),
 }
-"""The name of each stage, the share of the job that is done when it begins, and its own share of the job."""
+"""The name of each stage, the share of its job that is done when it begins, and its own share of the job.
+
+The last three are those of the enrich job, which follows the index job.
+"""
+_FAILED_SENSES: Final[Mapping[Sense, Msg]] = {
+    Sense.SAID: Msg.SPEECH_FAILED,
+    Sense.SHOWN: Msg.TEXT_FAILED,
+    Sense.HEARD: Msg.SOUNDS_FAILED,
+}
 
 
-async def index_and_follow(client: Client, request: Submit, report: Callable[[Reply], None]) -> LinkOutcome:
-    """Submit a link, report the progress of its job and return its outcome. Raises `CallFailedError`."""
+async def index_and_follow(client: Client, request: Submit | Enrich, report: Callable[[Reply], None]) -> LinkOutcome:
+    """Submit a link, report the progress of its jobs and return its outcome. Raises `CallFailedError`.
+
+    The index job makes the video searchable, and the enrich job after it recognises speech, text and sounds.
+    """
     submitted = await client.call(request)
-    if submitted.indexed:
-        return _make_link_outcome(submitted.link, submitted.indexed)
-    if submitted.job_id is None:
-        raise ValueError("a submitted link has neither a job nor an outcome")
-    outcome = None
-    async for update in _follow_job(client, request.caller, submitted.job_id, submitted.video_id):
-        if isinstance(update, IndexProgress):
-            name, begin, share = _STAGES[update.stage]
-            report(LinkProgress(submitted.link, translate(name), begin + share * update.done))
-        elif isinstance(update, Indexed | Joined | JobFailed):
-            outcome = update
+    outcome: Indexed | Joined | JobFailed | None = submitted.indexed
+    if outcome is None:
+        if submitted.job_id is None:
+            raise ValueError("a submitted link has neither a job nor an outcome")
+        outcome = await _follow_to_end(client, request.caller, submitted, submitted.job_id, report)
     if isinstance(outcome, Joined):
         return await index_and_follow(client, request.model_copy(update={"link": outcome.link}), report)
-    if outcome is None:
-        raise ValueError("a job's updates ended without an outcome")
+    if isinstance(outcome, Indexed) and outcome.enrich_job:
+        report(LinkProgress(submitted.link, translate(Msg.STILL_LISTENING), 0.0, is_added=True))
+        status = outcome.status
+        outcome = await _follow_to_end(client, request.caller, submitted, outcome.enrich_job, report)
+        if isinstance(outcome, Indexed):
+            outcome = outcome.model_copy(update={"status": status})
+    if isinstance(outcome, Joined):
+        raise TypeError("an enrich job does not join videos")
     return _make_link_outcome(submitted.link, outcome)
+
+
+async def _follow_to_end(
+    client: Client, caller: Caller, submitted: Submitted, job_id: str, report: Callable[[Reply], None]
+) -> Indexed | Joined | JobFailed:
+    """Report the progress of a job and return how it ended."""
+    is_added = submitted.job_id != job_id
+    async with aclosing(_follow_job(client, caller, job_id, submitted.video_id)) as updates:
+        async for update in updates:
+            if isinstance(update, IndexProgress):
+                report(_make_progress(submitted.link, update, is_added))
+            elif isinstance(update, Indexed | Joined | JobFailed):
+                return update
+    raise ValueError("a job's updates ended without an outcome")
+
+
+def _make_progress(link: str, update: IndexProgress, is_added: bool) -> LinkProgress:
+    name, begin, share = _STAGES[update.stage]
+    if is_added and update.stage is IndexStage.WAITING:
+        name = Msg.STILL_LISTENING
+    return LinkProgress(link, translate(name), begin + share * update.done, is_added)
 
 
 async def _follow_job(client: Client, caller: Caller, job_id: str, video_id: str) -> AsyncGenerator[Update, None]:
@@ -70,7 +115,7 @@ async def _follow_job(client: Client, caller: Caller, job_id: str, video_id: str
             silence_s = min(2 * silence_s, MAX_SILENCE_S)
             with suppress(CallFailedError):
                 status = await client.call(GetVideoStatus(caller=caller, video_id=video_id))
-                if status.update:
+                if status.update and not (isinstance(status.update, Indexed) and status.update.enrich_job == job_id):
                     yield status.update
                     return
     finally:
@@ -98,4 +143,10 @@ def _make_link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
             text = translate(Msg.WORDS_ONLY, title=title, reason=reason).strip()
     if update.is_first_of_several:
         text = f"{text} {translate(Msg.FIRST_OF_SEVERAL)}"
+    text = " ".join([text, *describe_failed_senses(update.failed_senses)])
     return LinkOutcome(update.link, LinkStatus(update.status), text, update.moments, update.code)
+
+
+def describe_failed_senses(failed: Mapping[Sense, ErrorCode]) -> list[str]:
+    """Return a sentence for each sense that could not be recognised in a video, with the reason."""
+    return [translate(_FAILED_SENSES[sense], reason=translate(code)) for sense, code in failed.items()]

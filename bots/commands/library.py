@@ -10,11 +10,12 @@ from typing import Final
 
 from bots.commands.client import Client
 from bots.commands.errors import describe_error, reply_on_error
-from bots.commands.job_progress import index_and_follow
+from bots.commands.job_progress import describe_failed_senses, index_and_follow
 from bots.commands.replies import (
     LibraryItem,
     LibraryPage,
     LinkOutcome,
+    LinkProgress,
     LinkStatus,
     Removed,
     Replies,
@@ -26,10 +27,12 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import clean_text, format_count, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Forget, GetStatus, IndexStatus, LibraryEntry, ListLibrary, Submit
+from worker.protocol.library import Enrich, Forget, GetStatus, IndexStatus, LibraryEntry, ListLibrary, Sense, Submit
 
 SUGGEST_WITHIN_S: Final = 2.0
 """Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
+MAX_ENRICHED: Final = 8
+"""Videos whose enrich jobs one command has in the queue at once, so that those of new links wait behind a few only."""
 PAGE_SIZE: Final = 200
 """Videos that one request to the worker lists at most."""
 
@@ -38,6 +41,11 @@ _STATES: Final[Mapping[IndexStatus, Msg]] = {
     IndexStatus.INDEXED: Msg.READY,
     IndexStatus.WORDS_ONLY: Msg.ONLY_WORDS,
     IndexStatus.FAILED: Msg.FAILED,
+}
+SENSES: Final[Mapping[Sense, Msg]] = {
+    Sense.SAID: Msg.SENSE_SAID,
+    Sense.SHOWN: Msg.SENSE_SHOWN,
+    Sense.HEARD: Msg.SENSE_HEARD,
 }
 
 
@@ -77,18 +85,40 @@ async def index(
             yield reply
 
 
-async def submit_links(client: Client, requests: Iterable[Submit], max_unfinished: int | None = None) -> Replies:
+@reply_on_error
+async def enrich(client: Client, caller: Caller, links: Sequence[str] = (), *, is_all: bool = False) -> Replies:
+    """Recognise speech, text and sounds of videos in the library again, and follow each until its `LinkOutcome`.
+
+    With `is_all`, these are all videos of the space, and only what they lack or what failed is recognised.
+    """
+    if is_all:
+        entries, _ = await _list_entries(client, caller)
+        links = [entry.link for entry in entries if entry.status is not IndexStatus.FAILED]
+    if not links:
+        yield TextReply(translate(Msg.EMPTY_LIBRARY if is_all else Msg.WHICH_LINK), ok=is_all)
+        return
+    requests = [Enrich(caller=caller, link=link, only_missing=is_all) for link in links]
+    async with aclosing(submit_links(client, requests, MAX_ENRICHED)) as replies:
+        async for reply in replies:
+            yield reply
+
+
+async def submit_links(
+    client: Client, requests: Iterable[Submit | Enrich], max_unfinished: int | None = None
+) -> Replies:
     """Submit links and follow each until its `LinkOutcome`.
 
-    At most `max_unfinished` are in progress at once; the next request is taken after an outcome was yielded.
+    At most `max_unfinished` are in progress at once. The next request is taken after an outcome was yielded, or after
+    a new video was added whose speech, text and sounds are still being recognised.
     """
-    replies: asyncio.Queue[Reply] = asyncio.Queue()
+    replies: asyncio.Queue[tuple[Reply, bool]] = asyncio.Queue()
     waiting, jobs = iter(requests), list[asyncio.Task[None]]()
 
     def start(count: int | None) -> int:
         """Start the next links. Returns their number."""
         started = [
-            asyncio.create_task(_index_link(client, request, replies.put_nowait)) for request in islice(waiting, count)
+            asyncio.create_task(_index_link(client, request, _make_report(request, replies)))
+            for request in islice(waiting, count)
         ]
         jobs.extend(started)
         return len(started)
@@ -96,17 +126,31 @@ async def submit_links(client: Client, requests: Iterable[Submit], max_unfinishe
     unfinished = start(max_unfinished)
     try:
         while unfinished:
-            reply = await replies.get()
+            reply, makes_room = await replies.get()
             yield reply
-            if isinstance(reply, LinkOutcome):
-                unfinished += start(1) - 1
+            unfinished += start(1) if makes_room else 0
+            unfinished -= isinstance(reply, LinkOutcome)
     finally:
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
 
 
-async def _index_link(client: Client, request: Submit, report: Callable[[Reply], None]) -> None:
+def _make_report(request: Submit | Enrich, replies: asyncio.Queue[tuple[Reply, bool]]) -> Callable[[Reply], None]:
+    """Return a function that enqueues the replies to one request, the first that makes room for another one marked."""
+    has_made_room = False
+
+    def report(reply: Reply) -> None:
+        nonlocal has_made_room
+        is_added = isinstance(request, Submit) and isinstance(reply, LinkProgress) and reply.is_added
+        makes_room = not has_made_room and (is_added or isinstance(reply, LinkOutcome))
+        has_made_room = has_made_room or makes_room
+        replies.put_nowait((reply, makes_room))
+
+    return report
+
+
+async def _index_link(client: Client, request: Submit | Enrich, report: Callable[[Reply], None]) -> None:
     """Report the progress of one link. The last reply, and only that one, is a `LinkOutcome`."""
     try:
         outcome = await index_and_follow(client, request, report)
@@ -128,19 +172,26 @@ async def list_library(
     `search` keeps only videos that match its words, `only_own` only those that the caller added. Without a `limit`, all
     pages are read.
     """
-    items: list[LibraryItem] = []
-    while True:
-        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(items))
-        page = await client.call(
-            ListLibrary(caller=caller, search=search, only_own=only_own, limit=size, offset=len(items))
-        )
-        items += [_make_library_item(entry) for entry in page.entries]
-        if not page.entries or len(items) in (limit, page.total):
-            break
-    if items:
-        yield LibraryPage(tuple(items), page.total)
+    entries, total = await _list_entries(client, caller, search, only_own, limit)
+    if entries:
+        yield LibraryPage(tuple(map(_make_library_item, entries)), total)
     else:
         yield TextReply(translate(Msg.NO_VIDEO_MATCHES if search else Msg.EMPTY_LIBRARY))
+
+
+async def _list_entries(
+    client: Client, caller: Caller, search: str | None = None, only_own: bool = False, limit: int | None = None
+) -> tuple[list[LibraryEntry], int]:
+    """Return the videos that the caller can find, or up to `limit` of them, and the number of all."""
+    entries: list[LibraryEntry] = []
+    while True:
+        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
+        page = await client.call(
+            ListLibrary(caller=caller, search=search, only_own=only_own, limit=size, offset=len(entries))
+        )
+        entries += page.entries
+        if not page.entries or len(entries) in (limit, page.total):
+            return entries, page.total
 
 
 @reply_on_error
@@ -189,23 +240,38 @@ async def suggest_videos(client: Client, caller: Caller, typed: str, limit: int 
 async def show_status(client: Client, caller: Caller) -> Replies:
     """Show how much is in the library, which model reads it, and how many videos wait."""
     state = await client.call(GetStatus(caller=caller))
-    waiting = translate(Msg.WAITING, count=state.waiting) if state.waiting else translate(Msg.NOTHING_WAITING)
+    sentences = [translate(Msg.WAITING, count=state.waiting)] if state.waiting else []
+    if state.listening:
+        sentences.append(translate(Msg.LISTENING, count=state.listening))
+    if state.failed_senses:
+        senses = ", ".join(_describe_failed(sense, count) for sense, count in state.failed_senses.items())
+        sentences.append(translate(Msg.FAILED_SENSES, senses=senses))
+    waiting = " ".join(sentences) or translate(Msg.NOTHING_WAITING)
     videos = format_count(state.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
     moments = format_count(state.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     yield TextReply(translate(Msg.STATUS, videos=videos, moments=moments, preset=state.preset, waiting=waiting))
 
 
+def _describe_failed(sense: Sense, count: int) -> str:
+    videos = format_count(count, Msg.VIDEOS_ONE, Msg.VIDEOS)
+    return translate(Msg.FAILED_SENSE, sense=translate(SENSES[sense]), videos=videos)
+
+
 def _make_library_item(entry: LibraryEntry) -> LibraryItem:
+    problems = [translate(entry.code)] if entry.code else []
+    problems += describe_failed_senses(entry.failed_senses)
     return LibraryItem(
         title=clean_text(entry.title) or entry.link,
         link=entry.link,
         status=entry.status,
-        state=translate(_STATES[entry.status]),
+        state=translate(Msg.READY_LISTENING if entry.pending_senses else _STATES[entry.status]),
         moments=entry.moments,
         length=format_length(entry.duration_s),
         submitter=clean_text(entry.submitter),
         submitted_at=entry.submitted_at,
         message_id=entry.message_id,
         thumbnail=entry.thumbnail,
-        problem=translate(entry.code) if entry.code else None,
+        problem=" ".join(problems) or None,
+        pending_senses=entry.pending_senses,
+        failed_senses=tuple(entry.failed_senses),
     )

@@ -65,6 +65,7 @@ COMMANDS: Final[dict[str, Command]] = {
                     metavar="LINK",
                     command_line_help=Msg.CLI_IN_HELP,
                 ),
+                Parameter("only", Msg.ONLY_HELP, choices=search.ONLY),
                 Parameter("limit", Msg.LIMIT_HELP, ParameterType.PAGE_SIZE, default=5, minimum=1, maximum=50),
             ),
             is_public=True,
@@ -92,6 +93,25 @@ COMMANDS: Final[dict[str, Command]] = {
             is_public=True,
             takes_timestamp=True,
             command_line_args={"local_files": True},
+        ),
+        Command(
+            "enrich",
+            Msg.ENRICH_HELP,
+            library.enrich,
+            (
+                Parameter(
+                    "links",
+                    Msg.ENRICH_LINK_HELP,
+                    ParameterType.LINK,
+                    label="link",
+                    is_required=True,
+                    is_positional=True,
+                    is_list=True,
+                ),
+                Parameter("is_all", Msg.ENRICH_ALL_HELP, ParameterType.FLAG, label="all"),
+            ),
+            surfaces=_COMMAND_LINE_ONLY,
+            is_admin=True,
         ),
         Command(
             "crawl",

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_clock, translate
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import IndexStatus
+from worker.protocol.library import IndexStatus, Sense
+from worker.protocol.search import MatchReason
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class LinkProgress:
     stage: str
     """The stage in words."""
     done: float
-    """Share of all stages that is done, 0 to 1."""
+    """Share of the stages of the current job that is done, 0 to 1."""
+    is_added: bool = False
+    """The video can be found by its looks, and its speech, text and sounds are still being recognised."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Search:
     offset: int = 0
     picture: str | None = None
     """In base64."""
+    only: str | None = None
+    """`looks`, `said`, `shown` or `heard`: search only this."""
 
     def inside(self, link: str) -> "Search":
         """Return the same search restricted to one video."""
@@ -108,12 +113,16 @@ class Card:
     submitted_at: str
     """ISO time, UTC. Each frontend shows the day in its reader's time zone (`format_origin`)."""
     why: tuple[str, ...]
+    """The reasons for which it was found, in words."""
     score: float
     more: int
     """Number of further matching moments in the same video."""
     thumbnail: str | None
     """Key in the blob store."""
     words_only: bool = False
+    reasons: tuple[MatchReason, ...] = ()
+    opens_at_s: float | None = None
+    """The second that `moment_link` opens: that of the words that were found, or else the start."""
     message_id: str | None = None
     """The chat message that contained the link."""
     note: str | None = None
@@ -152,7 +161,9 @@ class LibraryItem:
     message_id: str | None = None
     """The chat message that contained the link."""
     problem: str | None = None
-    """A sentence that says why the video failed or why only its words could be indexed."""
+    """What failed, and why: the video, its pictures, or the recognition of a sense."""
+    pending_senses: tuple[Sense, ...] = ()
+    failed_senses: tuple[Sense, ...] = ()
 
 
 @dataclass(frozen=True)

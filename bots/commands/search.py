@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from bots.commands.client import Client
 from bots.commands.errors import code_reply, reply_on_error
@@ -20,7 +20,8 @@ from bots.commands.replies import (
     format_length,
 )
 from bots.i18n.messages import Msg
-from bots.i18n.translate import clean_text, format_span, translate
+from bots.i18n.sounds import translate_sound
+from bots.i18n.translate import clean_text, format_clock, format_span, translate
 from text.queries import clean_query, has_words
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
@@ -29,6 +30,14 @@ from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchR
 
 ResultAction: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
 """The buttons below results. All but `next` and `previous` act on one card."""
+
+ONLY: Final[Mapping[str, Msg]] = {
+    "looks": Msg.ONLY_LOOKS,
+    "said": Msg.ONLY_SAID,
+    "shown": Msg.ONLY_SHOWN,
+    "heard": Msg.ONLY_HEARD,
+}
+"""What a search can be restricted to, with a description each."""
 
 _COMMAS = re.compile(r"(?<!\d)[,，،]|[,，،](?!\d)|[、､]")
 """The commas of all keyboards separate queries, but not the digits of a number such as 1,000 or 3,5."""
@@ -44,20 +53,32 @@ async def find(
     unlike: str = "",
     in_link: str | None = None,
     picture: str | None = None,
+    only: str | None = None,
     limit: int = 5,
     split_on_commas: bool = True,
 ) -> Replies:
     """Find moments that match any of the comma-separated `words`.
 
     `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
-    and `picture` (base64) finds moments that look like it. Without `split_on_commas`, `words` is a single query. The
-    markup of chat platforms is left out.
+    and `picture` (base64) finds moments that look like it. `only` is one of `ONLY`: what else a moment is found by does
+    not count then. Without `split_on_commas`, `words` is a single query. The markup of chat platforms is left out.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
         yield code_reply(ErrorCode.QUERY_TOO_LONG)
         return
+    if only and only not in ONLY:
+        yield TextReply(translate(Msg.SETTING_REFUSED, name="only", all=", ".join(ONLY)), ok=False)
+        return
     queries = _split_queries(words) if split_on_commas else tuple(filter(None, [clean_query(words)]))
-    search = Search(queries, _split_queries(like), _split_queries(unlike), in_link, limit, picture=picture)
+    search = Search(
+        queries,
+        _split_queries(like),
+        _split_queries(unlike),
+        in_link,
+        limit,
+        picture=picture,
+        only=only or None,
+    )
     yield await _run_search(client, caller, search)
 
 
@@ -141,6 +162,7 @@ async def _run_search(client: Client, caller: Caller, search: Search) -> Reply:
             unlike=search.unlike,
             picture=search.picture,
             in_link=search.in_link,
+            only=search.only,
             limit=search.limit,
             offset=search.offset,
         )
@@ -169,12 +191,21 @@ def _make_card(hit: Hit) -> Card:
         submitted_at=hit.submitted_at,
         message_id=hit.message_id,
         why=tuple(_explain(why) for why in hit.why),
+        reasons=hit.why,
+        opens_at_s=_find_opened_second(hit),
         score=hit.score,
         more=hit.more,
         thumbnail=hit.thumbnail,
         words_only=hit.words_only,
         note=translate(Msg.ONLY_IN_DISCORD) if strip_signature(hit.moment_link) else None,
     )
+
+
+def _find_opened_second(hit: Hit) -> float:
+    """Return the second that a hit's link opens: that of the words, if these are the strongest reason."""
+    strongest = next((why for why in hit.why if why.kind is not MatchKind.LIKED), None)
+    has_words = strongest is not None and strongest.kind in (MatchKind.SAID, MatchKind.SHOWN)
+    return strongest.at_s if strongest and has_words and strongest.at_s is not None else hit.start_s
 
 
 def _explain(why: MatchReason) -> str:
@@ -185,5 +216,18 @@ def _explain(why: MatchReason) -> str:
             return translate(Msg.MOVES)
         case MatchKind.LIKED:
             return translate(Msg.LIKED, question=clean_text(why.snippet or ""))
-        case MatchKind.WORDS:
+        case MatchKind.TITLE:
             return translate(Msg.WORDS, snippet=clean_text(why.snippet)) if why.snippet else translate(Msg.WORDS_FIT)
+        case MatchKind.SAID:
+            return _quote(why, Msg.SAYS, Msg.SAYS_IT)
+        case MatchKind.SHOWN:
+            return _quote(why, Msg.SHOWS, Msg.SHOWS_IT)
+        case MatchKind.HEARD:
+            return translate(Msg.HEARD, sound=translate_sound(why.snippet or ""))
+
+
+def _quote(why: MatchReason, with_words: Msg, without: Msg) -> str:
+    """Return the sentence for words with their second, or the one for words that are not known."""
+    if not why.snippet or why.at_s is None:
+        return translate(without)
+    return translate(with_words, snippet=clean_text(why.snippet), time=format_clock(why.at_s))

@@ -94,6 +94,10 @@ class CliMsg(StrEnum):
     PRESET_UNUSABLE = "That preset can't be used: {why}"
     PRESET_FILE_ELSEWHERE = "Copy {file} into {folder}, and use the name that it gives to its preset."
     TRAIN_REGISTER_HELP = "Take the adapter into use if it is better than the model in use, as `/retrain` does."
+    LARGER_PRESET = (
+        "A larger model for your language: {preset}, {figure}; {download} to download, {memory} of memory, about "
+        "{rate} pictures a second here. `reelseek model use {preset}` switches to it."
+    )
     LIBRARY_MODEL_DIFFERS = (
         "The library was made with preset {stored}, which goes on searching it. `reelseek model use {preset}` switches."
     )
@@ -101,6 +105,18 @@ class CliMsg(StrEnum):
     ADAPTER_UNUSABLE = "Can't use the adapter: {why}"
     PAIRS_UNUSABLE = "Can't use the pairs: {why}"
     FILE_UNUSABLE = "Can't use a file: {why}"
+    NO_SUCH_FILE = "No such file or directory"
+    NO_PERMISSION = "Permission denied"
+    IS_A_FOLDER = "Is a directory"
+    NOT_A_FOLDER = "Not a directory"
+    DISK_FULL = "No space left on device"
+    RUN_NOT_TOML = "line {line}, column {column} is not TOML"
+    RUN_CUT_OFF = "it ends too early"
+    RUN_FIELD_MISSING = "`{field}` is missing"
+    RUN_FIELD_UNKNOWN = "there is no field `{field}`"
+    RUN_FIELD_LIMITED = "`{field}` must be {limit}, not {value}"
+    RUN_FIELD_CHOICE = "`{field}` must be one of {choices}, not {value}"
+    RUN_FIELD_WRONG = "`{field}` can't be {value}"
     NOTHING_HELD_OUT = (
         "{file} has too few pictures or videos to train on some and test on the others. Add more, or mark them as "
         "`train` and `test` in a column `split`."
@@ -157,6 +173,8 @@ class CliMsg(StrEnum):
     NETWORK = "network"
     CERTIFICATES = "certificates"
     LIBRARY = "library"
+    RECOGNIZERS = "recognition"
+    RECOGNITION = "recognized videos"
     TERMINAL = "terminal"
     BLOB_STORE = "blob store"
     DISCORD_TOKEN = "Discord token"  # noqa: S105  # the name of a check
@@ -170,6 +188,9 @@ class CliMsg(StrEnum):
     MODEL_READY = "preset {preset}, {folder}; {figures} (docs/starter-model.md)"
     MODEL_FROM_HUB = "preset {preset}, downloaded from its hub when it is first used; {figures}"
     MODEL_NOT_FOUND = "no model files in {folder}"
+    MODEL_WITHOUT_E5 = (
+        "preset {preset}, {folder}; its second sentence encoder is missing, so fewer words are understood"
+    )
     FIGURES = "right one of {clips} clips first / in the top 5: {languages}"
     FIGURES_LANGUAGE = "{language} {first} / {among_five}"
     ENGLISH = "English"
@@ -201,6 +222,13 @@ class CliMsg(StrEnum):
     LIBRARY_MODEL_GONE = "generation {generation}: preset {stored}, {weights}, which cannot be loaded: {why}"
     WITH_ADAPTER = "with an adapter"
     WITHOUT_ADAPTER = "without an adapter"
+    RECOGNIZERS_READY = "ready for {senses}"
+    RECOGNIZERS_OFF = "off"
+    RECOGNIZERS_NOT_FOUND = "no model files for {senses}"
+    RECOGNIZERS_WITHOUT_KOREAN = "Korean text on the screen can't be read without Tesseract"
+    RECOGNITION_READY = "nothing failed; still being listened to: {count}"
+    RECOGNITION_FAILED = "failed for {senses}"
+    RECOGNITION_UNKNOWN = "`reelseek status` shows it while Reelseek runs"
     TERMINAL_READY = "writes {encoding}"
     TERMINAL_LIMITED = "writes {encoding}, so characters of other languages show as question marks"
     NOT_INSTALLED_HERE = "not installed on this machine"
@@ -225,6 +253,11 @@ class CliMsg(StrEnum):
     FIX_LIBRARY_MODEL = (
         "Put the files of that model back, or embed the library with another one: `reelseek model use {preset}`."
     )
+    FIX_TESSERACT = (
+        "Install Tesseract with Korean, for example `apt install tesseract-ocr tesseract-ocr-kor`, then run `reelseek "
+        "enrich` for the videos with Korean text."
+    )
+    FIX_RECOGNITION = "`reelseek library` shows the causes. Mend them, then run `reelseek enrich --all`."
     FIX_TERMINAL = "Set LANG to a UTF-8 locale, for example C.UTF-8."
     FIX_BLOB_STORE = "Correct REELSEEK_BLOBS_URL. S3 also needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     FIX_YOUTUBE = "Run `pip install deno`."

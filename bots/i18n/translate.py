@@ -61,10 +61,30 @@ def choose_language(locale: str | None) -> str:
     return name if name in LANGUAGES else LANGUAGES[0]
 
 
+def get_language() -> str:
+    """Return the current language: one of `LANGUAGES`."""
+    return _current_language.get()
+
+
 def translate(message: ErrorCode | Msg | CliMsg, /, **values: object) -> str:
     """Return the sentence of an error code or message in the current language, filled in with `values`."""
     sentence = ERROR_MESSAGES[message] if isinstance(message, ErrorCode) else str(message)
     return _load_catalog(_current_language.get()).gettext(sentence).format(**values)
+
+
+def explain_error(error: Exception) -> str:
+    """Return why something failed, in the current language.
+
+    Translated are the reason of an `OSError`, and that of an error with an English `reason` and its `values`
+    (`model.errors.ModelError`). Other texts are returned as they are.
+    """
+    reason, values = getattr(error, "reason", None), getattr(error, "values", {})
+    if not isinstance(reason, str):
+        text = getattr(error, "strerror", None) or str(error)
+        return _load_catalog(_current_language.get()).gettext(text) if text else type(error).__name__
+    sentence = _load_catalog(_current_language.get()).gettext(reason)
+    texts = {name: explain_error(each) if isinstance(each, Exception) else each for name, each in values.items()}
+    return sentence.format(**texts) if texts else sentence
 
 
 def format_count(number: int, one: Msg, many: Msg) -> str:

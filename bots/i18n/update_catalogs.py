@@ -1,17 +1,20 @@
 """Update the catalogues in `bots/i18n/locale` from the English sentences: `python -m bots.i18n.update_catalogs`."""
 
 import io
+import re
 from pathlib import Path
 from typing import Final
 
 from babel import Locale
 from babel.messages import Catalog
+from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
 from bots.i18n.translate import CATALOGS_DIR, LANGUAGES
 
+_MODEL_DIR: Final = Path(__file__).parents[2] / "model"
 PLURALS: Final = ((Msg.VIDEOS_ONE, Msg.VIDEOS), (Msg.MOMENTS_ONE, Msg.MOMENTS))
 """Singular and plural of each thing that `bots.i18n.translate.count` counts."""
 
@@ -30,6 +33,19 @@ msgstr ""
 """
 
 
+def read_model_reasons() -> dict[str, str]:
+    """Return the reasons of the errors that `model` raises, each with the module that raises it first.
+
+    The source is read and not imported, because this package must not import `model`.
+    """
+    errors = re.findall(r"^class (\w+Error)\(", (_MODEL_DIR / "errors.py").read_text(encoding="utf-8"), re.MULTILINE)
+    found = extract_from_dir(_MODEL_DIR, [("**.py", "python")], keywords=dict.fromkeys(errors))
+    reasons: dict[str, str] = {}
+    for file, _, reason, _, _ in found:
+        reasons.setdefault(str(reason), f"model/{file}")
+    return reasons
+
+
 def build_template() -> Catalog:
     """Return a catalogue of all sentences without translations. Comments give their names in the code."""
     catalog = Catalog()
@@ -40,6 +56,8 @@ def build_template() -> Catalog:
     named += [(text.name, str(text)) for text in (*Msg, *CliMsg) if text not in plural]
     for name, sentence in named:
         catalog.add(sentence, auto_comments=[name])
+    for reason, module in read_model_reasons().items():
+        catalog.add(reason, auto_comments=[module])
     return catalog
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bots.chat.service import ChatService
+from bots.commands.search import ONLY
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack import blocks
@@ -11,6 +12,7 @@ from bots.slack.blocks import Block
 
 FORM: Final = "search"
 VIDEO_FIELD: Final = "in"
+ONLY_FIELD: Final = "only"
 CHANNEL_FIELD: Final = "where"
 
 
@@ -46,10 +48,16 @@ def render_form(locale: str | None) -> dict[str, Any]:
         blocks.field("like", translate(Msg.LIKE), text_input, optional=True),
         blocks.field("unlike", translate(Msg.UNLIKE), text_input, optional=True),
         blocks.field(VIDEO_FIELD, translate(Msg.SEARCH_INSIDE), video_menu, optional=True),
+        blocks.field(ONLY_FIELD, translate(Msg.ONLY), _make_only_menu(), optional=True),
         blocks.field(CHANNEL_FIELD, translate(Msg.ANSWER_WHERE), channel_menu, optional=False),
     ]
     options = {"submit": blocks.plain_text(translate(Msg.GO)), "close": blocks.plain_text(translate(Msg.CLOSE))}
     return _make_window(fields) | options | {"private_metadata": locale or ""}
+
+
+def _make_only_menu() -> dict[str, Any]:
+    options = [{"text": blocks.plain_text(translate(name)), "value": value} for value, name in ONLY.items()]
+    return {"type": "static_select", "options": options}
 
 
 def _make_window(shown: Sequence[Block]) -> dict[str, Any]:
@@ -60,5 +68,6 @@ async def parse_form(view: Mapping[str, Any], space: str, chat: ChatService) -> 
     """Return a submitted form as the arguments of `find`. Raises `CallFailedError`."""
     fields = {name: field[name] for name, field in view["state"]["values"].items()}
     typed = {name: (fields[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
-    option = fields[VIDEO_FIELD].get("selected_option")
-    return typed | {"in_link": await chat.resolve_link_token(space, option["value"]) if option else None}
+    video, only = (fields[name].get("selected_option") for name in (VIDEO_FIELD, ONLY_FIELD))
+    link = await chat.resolve_link_token(space, video["value"]) if video else None
+    return typed | {"in_link": link, "only": only["value"] if only else None}

@@ -29,7 +29,7 @@ def parse_text(text: str) -> tuple[str, dict[str, Any]]:
             return command.name, parse_arguments(command, rest, Surface.CHAT)
     if links := find_links(marked):
         return "index", {"links": links}
-    return ("find", {"words": query}) if text.strip() else ("help", {})
+    return ("find", parse_arguments(COMMANDS["find"], query, Surface.CHAT)) if text.strip() else ("help", {})
 
 
 def to_plain_text(text: str) -> str:

@@ -73,6 +73,8 @@ class DeliveryState:
     is_interaction_alive: bool = False
     """Whether this process received the request itself, so that its interaction can still be answered."""
     has_posted: bool = False
+    has_shown_added: bool = False
+    """Whether one of them said that all videos can be found by their looks."""
     editable: MessageAddress | None = None
     """The message that the next reply edits; None if an app can edit none of them."""
 
@@ -81,8 +83,9 @@ class DeliveryState:
 class SlackResponder:
     """Renders replies and delivers them.
 
-    Slack lets no app edit what it showed to one user after a command, so a private answer has at most two messages:
-    one when the work starts and one when it ends. A public message is edited through all stages.
+    Slack lets no app edit what it showed to one user after a command, so a private answer has at most three messages:
+    one when the work starts, one when all videos are added but still listened to, and one when it ends. A public
+    message is edited through all stages.
     """
 
     workspaces: WorkspaceClients
@@ -120,14 +123,15 @@ class SlackResponder:
         team, alt_texts = _get_team(request), pictures_of(reply)
         file_ids = await self.thumbnails.upload(web, team, alt_texts)
         replaces_page = request.place["delivery"] == Delivery.REPLACE and isinstance(reply, Results)
+        is_optional = is_interim(reply) and not _is_first_added(state, reply)
         try:
-            await self._deliver(web, request, state, render(reply, file_ids), is_interim(reply), replaces_page)
+            await self._deliver(web, request, state, render(reply, file_ids), is_optional, replaces_page)
         except InvalidBlocksError as error:
             if not file_ids:
                 raise
             log.warning("slack.pictures_refused", error=error)
             await self.thumbnails.forget(team, alt_texts)
-            await self._deliver(web, request, state, render(reply, {}), is_interim(reply), replaces_page)
+            await self._deliver(web, request, state, render(reply, {}), is_optional, replaces_page)
 
     # ---- ways to deliver ----
 
@@ -137,17 +141,17 @@ class SlackResponder:
         request: ChatRequest,
         state: DeliveryState,
         message: SlackMessage,
-        is_interim: bool,
+        is_optional: bool,
         replaces_page: bool = False,
     ) -> None:
-        """Edit the earlier message, or answer the interaction, or post a message."""
+        """Edit the earlier message, or answer the interaction, or post a message, an optional one only as the first."""
         delivery = request.place["delivery"]
         public_message = message if delivery == Delivery.DIRECT else _add_request_header(request, message)
         if state.editable is not None:
             if await self._edit(web, state.editable, public_message):
                 return
             state.editable = None
-        if is_interim and state.has_posted:
+        if is_optional and state.has_posted:
             return
         is_private = delivery != Delivery.DIRECT and (delivery != Delivery.PUBLIC or not message.ok)
         if not (
@@ -255,7 +259,15 @@ class SlackResponder:
         failed = tuple(each for each in outcomes if not each.ok and each.code not in NOT_A_VIDEO)
         if failed:
             message = render(IndexingProgress(failed, is_final=True), {})
-            await self._deliver(web, request, state, message, is_interim=False)
+            await self._deliver(web, request, state, message, is_optional=False)
+
+
+def _is_first_added(state: DeliveryState, reply: Reply) -> bool:
+    """Return whether a reply is the first one in which all videos can be found by their looks."""
+    if state.has_shown_added or not isinstance(reply, IndexingProgress):
+        return False
+    state.has_shown_added = all(isinstance(line, LinkOutcome) or line.is_added for line in reply.lines)
+    return state.has_shown_added
 
 
 async def _add_check_mark(web: AsyncWebClient, place: Mapping[str, str]) -> None:

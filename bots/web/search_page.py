@@ -8,6 +8,7 @@ import streamlit as st
 from bots.chat.parsing import parse_line
 from bots.commands.library import list_library
 from bots.commands.replies import LibraryPage, is_success
+from bots.commands.search import ONLY
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
@@ -43,23 +44,30 @@ def _show_form(session: Session) -> None:
         with st.grid(2, min_column_width=MIN_BOX_WIDTH):
             st.text_input(translate(Msg.LIKE), key="like", placeholder=translate(Msg.LIKE_EXAMPLE))
             st.text_input(translate(Msg.UNLIKE), key="unlike", placeholder=translate(Msg.UNLIKE_EXAMPLE))
+        st.pills(translate(Msg.ONLY), list(ONLY), key="only", format_func=lambda value: translate(ONLY[value]))
 
 
 @in_visitor_language
 def _answer(session: Session) -> None:
     state = st.session_state
-    words, like, unlike = state.words, state.like, state.unlike
+    words, like, unlike, only = state.words, state.like, state.unlike, state.only
     link, title = session.only_video or (None, "")
-    replies = session.conversation.answer(words, like=like, unlike=unlike, in_link=link)
+    replies = session.conversation.answer(words, like=like, unlike=unlike, in_link=link, only=only)
     if parse_line(words)[0] == "find":
-        session.begin(_describe_search(words, like, unlike, title), replies)
+        session.begin(_describe_search(words, like, unlike, title, only), replies)
     else:
         session.begin(words, replies)
         state.words = ""
 
 
-def _describe_search(words: str, like: str, unlike: str, inside: str) -> str:
-    steering = ((Msg.ASKED_LIKE, like), (Msg.ASKED_UNLIKE, unlike), (Msg.ASKED_INSIDE, inside))
+def _describe_search(words: str, like: str, unlike: str, inside: str, only: str | None) -> str:
+    sense = translate(ONLY[only]) if only else ""
+    steering = (
+        (Msg.ASKED_LIKE, like),
+        (Msg.ASKED_UNLIKE, unlike),
+        (Msg.ASKED_INSIDE, inside),
+        (Msg.ASKED_ONLY, sense),
+    )
     parts = [words, *(translate(text, what=what) for text, what in steering if what.strip())]
     return " · ".join(part.strip() for part in parts if part.strip())
 

@@ -11,7 +11,7 @@ from indexer.enrich.shown_text import ReadFrame, merge_lines
 from indexer.enrich.sources import KeptSources
 from indexer.enrich.windows import cut_into_windows
 from indexer.errors import CorruptFileError
-from indexer.images import read_frame
+from indexer.images import read_large_frame
 from indexer.ports import ShareCallback, ShownLine, SoundTagger, SpeechRecognizer, SpokenLine, TextReader
 from indexer.senses import SoundTag
 from indexer.sound_file import read_blocks
@@ -67,7 +67,7 @@ def recognize_text(
 
 def _read_lines(reader: TextReader, blobs: BlobStore, key: str) -> Sequence[ShownLine]:
     with suppress(KeyError, CorruptFileError):
-        return reader.read(read_frame(blobs.get(key)))
+        return reader.read(read_large_frame(blobs.get(key)))
     return ()
 
 

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.blobs import BlobStore, video_prefix
+from indexer.enrich.sources import SenseSources, SourceStore, WantedSenses
 from indexer.generation_id import GenerationId
 from indexer.images import read_frame
 from indexer.ingest.embedding import MomentVectors, embed_moments
 from indexer.ingest.evidence import embed_meanings, join_texts
 from indexer.ingest.segmentation import Segment, cut_into_segments, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, StageProgressCallback
+from indexer.senses import SenseStatus
 from indexer.stages import IndexStage
 from indexer.store.generations import GenerationStore
 from indexer.store.publishing import MomentPublisher
@@ -36,6 +38,8 @@ class IngestPipeline:
     videos: VideoStore
     publisher: MomentPublisher
     blobs: BlobStore
+    sources: SourceStore
+    wanted_senses: WantedSenses
     preset: str
     """The preset of the encoder, which the first video records."""
 
@@ -47,12 +51,8 @@ class IngestPipeline:
         caller deletes it. Raises `IndexerError`; then the video cannot be found, and the caller deletes the
         frames that were stored.
         """
-        fetched = self.fetcher.fetch(record.fetch_url, folder, progress)
+        fetched, decoded = self._fetch(record, folder, progress)
         video = replace(fetched.video, id=record.video_id, link=record.link, title=record.title or fetched.video.title)
-        decoded = self._decode(fetched, folder, progress)
-        fetched = replace(
-            fetched, speech=fetched.speech or decoded.speech, chapters=fetched.chapters or decoded.chapters
-        )
         generation = GenerationId.parse(self.encoder.generation)
         is_first = self.generations.get_live() is None
         self.generations.create(generation, self.encoder)
@@ -61,15 +61,36 @@ class IngestPipeline:
         moments = list(self._create_moments(video, fetched, decoded, progress))
         progress(IndexStage.STORE, 0.0)
         self.blobs.delete_prefix(video_prefix(video.id), keep={key for moment in moments for key in moment.frames})
+        sources = _list_sources(fetched, decoded)
+        senses = self.wanted_senses.choose_statuses(sources)
+        if SenseStatus.PENDING in senses.values():
+            self.sources.keep(video.id, sources)
         is_wanted = self.publisher.publish_moments(
             replace(video, duration_s=video.duration_s or decoded.duration_s or None),
             moments,
             generation,
             words_only_code=fetched.media_error_code,
+            senses=senses,
         )
         if not is_wanted:
             self.blobs.delete_prefix(video_prefix(video.id))
         return self.videos.get(video.id)
+
+    def fetch_sources(self, record: VideoRecord, folder: Path, progress: StageProgressCallback) -> SenseSources:
+        """Fetch and decode a video that was indexed before, and return the sources of its senses.
+
+        `folder` is an empty work folder. Raises `IndexerError`.
+        """
+        return _list_sources(*self._fetch(record, folder, progress))
+
+    def _fetch(
+        self, record: VideoRecord, folder: Path, progress: StageProgressCallback
+    ) -> tuple[FetchResult, DecodeResult]:
+        """Fetch and decode a video. The words of its site come before those in its file."""
+        fetched = self.fetcher.fetch(record.fetch_url, folder, progress)
+        decoded = self._decode(fetched, folder, progress)
+        speech, chapters = fetched.speech or decoded.speech, fetched.chapters or decoded.chapters
+        return replace(fetched, speech=speech, chapters=chapters), decoded
 
     def _decode(self, fetched: FetchResult, folder: Path, progress: StageProgressCallback) -> DecodeResult:
         """Sample the frames of the media file, or of the thumbnail without one."""
@@ -78,7 +99,7 @@ class IngestPipeline:
             return DecodeResult(duration_s=0.0, frames=())
         frames_folder = folder / "frames"
         frames_folder.mkdir()
-        decoded = self.decoder.decode(source, frames_folder, progress)
+        decoded = self.decoder.decode(source, frames_folder, progress, fetched.sound)
         return decoded if fetched.media else replace(decoded, duration_s=0.0)
 
     def _create_moments(
@@ -131,6 +152,10 @@ class IngestPipeline:
         for key, frame in zip(keys, frames, strict=True):
             self.blobs.put(key, frame.path.read_bytes())
         return keys
+
+
+def _list_sources(fetched: FetchResult, decoded: DecodeResult) -> SenseSources:
+    return SenseSources(fetched.speech, decoded.sound, decoded.reading_frames)
 
 
 def collect_text(video: Video, fetched: FetchResult, segment: Segment) -> dict[str, str]:

@@ -1,25 +1,39 @@
-"""Candidate moments of a query: one ranked list by looks, one by motion and one by words.
+"""Candidate moments of a query: a ranked list for each of the moments' vectors.
 
-The list by words counts in proportion to the share of the query that a moment's words match. Otherwise one common word
-("man") would make a first place by words that outweighs the looks of "a man on a bike".
+The lists by words, meaning and sound contain only what probably matches, and each of their entries counts in proportion
+to that. So a video without speech, writing or sound loses nothing, and one common word ("man") does not outweigh the
+looks of "a man on a bike". What a moment looks like always says something: these lists count in full.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
 
 from indexer.generation_id import GenerationId
-from indexer.hits import MatchKind
+from indexer.hits import OnlyKind
 from indexer.lexical import query_words
+from indexer.search.calibration import UNRELATED_SENTENCES, measure_background
 from indexer.search.fusion import RankedEntry
-from indexer.search.query import MATCH_KINDS, DenseVectors, TextQuery
+from indexer.search.query import PICTURE_VECTORS, TextQuery
 from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
-from indexer.types import Vector
 from indexer.vectors.vector_store import ScoredPoint, SparseWords, VectorQuery
 
-CandidateLists: TypeAlias = Mapping[MatchKind, Sequence[RankedEntry]]
+ListName: TypeAlias = DenseName | Literal["words"]
+"""A list has the name of the vector by which it is ranked."""
+CandidateLists: TypeAlias = Mapping[ListName, Sequence[RankedEntry]]
+
+LISTS: Final[Mapping[OnlyKind | None, tuple[ListName, ...]]] = {
+    None: (*PICTURE_VECTORS, "words", "meaning", "sound"),
+    "looks": PICTURE_VECTORS,
+    "said": ("words", "meaning"),
+    "shown": ("words", "meaning"),
+    "heard": ("sound",),
+}
+"""The lists of a search, by what it is restricted to."""
 
 DEPTHS: Final = (200, 800, 3_200, 12_800)
 """Lengths of the lists, tried in this order until their moments are of enough videos to fill a page."""
@@ -29,6 +43,8 @@ MIN_MATCHED_SHARE: Final = 0.5
 
 On 103 clips with paraphrasing queries one half never cost a first place, even if all titles were wrong; one third did.
 """
+MIN_LIKELIHOOD: Final = 0.5
+"""A moment is on the lists by meaning and by sound if it is likelier than this: above the best one by chance."""
 
 MAX_WORDS: Final = 24
 """Maximum number of a text's words that are searched for."""
@@ -43,14 +59,24 @@ class SearchScope:
     scopes: Scopes
     video_id: str | None
     without_videos: tuple[str, ...]
+    only: OnlyKind | None
 
     def nearest(self, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
         """Return the nearest moments for each query, best first."""
-        return self.moments.nearest(self.generation, self.scopes, queries, self.video_id, self.without_videos)
+        sense = None if self.only == "looks" else self.only
+        return self.moments.nearest(self.generation, self.scopes, queries, self.video_id, self.without_videos, sense)
 
-    def sample_cosines(self, vectors: DenseVectors) -> dict[DenseName, Vector]:
-        """Return each vector's cosines to a sample of the moments that the scopes may see."""
-        return self.moments.sample_cosines(self.generation, self.scopes, vectors)
+    def calibrate(self, query: TextQuery) -> TextQuery:
+        """Return the query with the level of its cosines to a sample of the moments that the scopes may see."""
+        vectors = {name: vector for name, vector in query.vectors.items() if name in LISTS[self.only]}
+        samples = self.moments.sample_cosines(self.generation, self.scopes, vectors)
+        samples |= {
+            name: np.concatenate([UNRELATED_SENTENCES, samples.get(name, ())])
+            for name in vectors
+            if name not in PICTURE_VECTORS
+        }
+        backgrounds = {name: measure_background(sample) for name, sample in samples.items()}
+        return replace(query, backgrounds=backgrounds)
 
     def count(self) -> int:
         """Return the number of stored moments, of all spaces."""
@@ -62,25 +88,26 @@ class SearchScope:
         return RankedEntry(scored.id, group, scored.score, strength)
 
 
-def list_candidates(scope: SearchScope, query: TextQuery, depth: int) -> dict[MatchKind, list[RankedEntry]]:
-    """Return up to `depth` moments by each kind of match.
+def list_candidates(scope: SearchScope, query: TextQuery, depth: int) -> dict[ListName, list[RankedEntry]]:
+    """Return up to `depth` moments by each list of the search.
 
     Looks and motion are two views of the same pictures, so that both together have the weight of the words.
     """
-    words = query_words(query.text)
+    names = LISTS[scope.only]
+    dense = {name: vector for name, vector in query.vectors.items() if name in names}
+    words = query_words(query.text) if "words" in names else SparseWords((), ())
     all_words = SparseWords(words.indices[:MAX_WORDS], words.values[:MAX_WORDS])
     by_words = [VectorQuery("words", all_words, depth)] if all_words.indices else []
     by_one_word = [VectorQuery("words", SparseWords((index,), (1.0,)), 1) for index in all_words.indices]
-    by_pictures = [VectorQuery(name, vector, depth) for name, vector in query.vectors.items()]
-    answers = scope.nearest([*by_pictures, *by_words, *by_one_word])
-    lists: dict[MatchKind, list[RankedEntry]] = {
-        MATCH_KINDS[name]: [scope.entry(each, 1 / len(query.vectors)) for each in answer]
-        for name, answer in zip(query.vectors, answers, strict=False)
+    by_vectors = [VectorQuery(name, vector, depth) for name, vector in dense.items()]
+    answers = scope.nearest([*by_vectors, *by_words, *by_one_word])
+    lists: dict[ListName, list[RankedEntry]] = {
+        name: _list_by_vector(scope, query, name, answer) for name, answer in zip(dense, answers, strict=False)
     }
     if by_words:
-        found, *best_by_one_word = answers[len(by_pictures) :]
+        found, *best_by_one_word = answers[len(by_vectors) :]
         full = _full_match_score(scope, best_by_one_word)
-        lists[MatchKind.WORDS] = [
+        lists["words"] = [
             scope.entry(each, each.score / full) for each in found if each.score > MIN_MATCHED_SHARE * full
         ]
     return lists
@@ -89,6 +116,16 @@ def list_candidates(scope: SearchScope, query: TextQuery, depth: int) -> dict[Ma
 def may_have_more(lists: Sequence[CandidateLists], depth: int) -> bool:
     """Return whether a greater depth may find more moments."""
     return any(len(entries) == depth for of_text in lists for entries in of_text.values())
+
+
+def _list_by_vector(
+    scope: SearchScope, query: TextQuery, name: DenseName, answer: Sequence[ScoredPoint]
+) -> list[RankedEntry]:
+    if name in PICTURE_VECTORS:
+        pictures = [each for each in PICTURE_VECTORS if each in query.vectors]
+        return [scope.entry(each, 1 / len(pictures)) for each in answer]
+    likelihoods = [query.backgrounds[name].likelihood(each.score) for each in answer]
+    return [scope.entry(each, value) for each, value in zip(answer, likelihoods, strict=True) if value > MIN_LIKELIHOOD]
 
 
 def _full_match_score(scope: SearchScope, best_by_word: Sequence[Sequence[ScoredPoint]]) -> float:

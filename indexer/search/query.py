@@ -1,15 +1,16 @@
 """A search query, and its vectors: each text of the query, moved towards and away from examples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
 
 from indexer.generation_id import GenerationId
-from indexer.hits import MatchKind
+from indexer.hits import OnlyKind
 from indexer.ports import Encoder
+from indexer.search.calibration import Background
 from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
 from indexer.types import Picture, Vector
@@ -17,7 +18,7 @@ from indexer.vectors.vector_store import StoredPoint
 
 DenseVectors: TypeAlias = Mapping[DenseName, Vector]
 
-MATCH_KINDS: Final[Mapping[DenseName, MatchKind]] = {"frame": MatchKind.LOOKS, "motion": MatchKind.MOTION}
+PICTURE_VECTORS: Final[tuple[DenseName, ...]] = ("frame", "motion")
 MOMENT_PREFIX: Final = "moment:"
 
 UNLIKE_WEIGHT: Final = 0.5
@@ -41,6 +42,8 @@ class SearchQuery:
     picture: Picture | None = None
     video_id: str | None = None
     """Find moments of this video only, instead of the best moment of each video."""
+    only: OnlyKind | None = None
+    """Find moments only by this kind of match."""
     limit: int = 5
     offset: int = 0
 
@@ -70,10 +73,13 @@ class ExampleMoments:
 
 @dataclass(frozen=True)
 class TextQuery:
-    """One text of a query and its vectors, moved by the examples."""
+    """One text of a query and its vectors."""
 
     text: str
     vectors: DenseVectors
+    """Those of pictures are moved by the examples. A sound is looked for by the meaning of the text."""
+    backgrounds: Mapping[DenseName, Background] = field(default_factory=dict)
+    """The level of each vector's cosines in the library."""
 
 
 def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQuery) -> ExampleMoments:
@@ -97,7 +103,7 @@ def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) 
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
     if not embedded and towards:
         embedded = [(" ".join(like), {})]
-    return [TextQuery(text, _apply_examples(vectors, towards, away)) for text, vectors in embedded]
+    return [TextQuery(text, {**vectors, **_apply_examples(vectors, towards, away)}) for text, vectors in embedded]
 
 
 def _moment_ids(examples: Sequence[str]) -> list[str]:
@@ -118,20 +124,23 @@ def _canonical_id(id: str) -> str | None:
 
 def _embed(encoder: Encoder, texts: Sequence[str]) -> list[DenseVectors]:
     embedded = encoder.encode_texts(texts) if texts else ()
-    named: list[dict[DenseName, Vector | None]] = [{"frame": each.frame, "motion": each.motion} for each in embedded]
+    named: list[dict[DenseName, Vector | None]] = [
+        {"frame": each.frame, "motion": each.motion, "meaning": each.meaning, "sound": each.meaning}
+        for each in embedded
+    ]
     return [{name: vector for name, vector in each.items() if vector is not None} for each in named]
 
 
 def _dense_vectors(moment: StoredPoint) -> DenseVectors:
-    return {name: moment.dense[name] for name in MATCH_KINDS if name in moment.dense}
+    return {name: moment.dense[name] for name in PICTURE_VECTORS if name in moment.dense}
 
 
 def _apply_examples(
     vectors: DenseVectors, towards: Sequence[DenseVectors], away: Sequence[DenseVectors]
 ) -> DenseVectors:
-    """Move a text's vectors towards and away from examples (Rocchio 1971). Return unit vectors."""
+    """Move a text's vectors of pictures towards and away from examples (Rocchio 1971). Return unit vectors."""
     moved: dict[DenseName, Vector] = {}
-    for name in MATCH_KINDS:
+    for name in PICTURE_VECTORS:
         wanted = [vectors[name]] if name in vectors else []
         wanted += _mean(name, towards)
         if wanted:

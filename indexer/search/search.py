@@ -7,13 +7,13 @@ from typing import Final
 
 from indexer.generation_id import GenerationId
 from indexer.hits import Hit, MatchKind, MatchReason
-from indexer.lexical import snippet
 from indexer.link.canonical import link_to_second
 from indexer.ports import Encoder, StageTimer
 from indexer.search.calibration import WEAK_LIKELIHOOD
 from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_have_more
 from indexer.search.query import SearchQuery, embed_query, read_examples
 from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
+from indexer.search.reasons import explain_matches
 from indexer.search.votes import VOTES_REACH, VoteReader, apply_opinions
 from indexer.stages import SearchStage
 from indexer.store.moments import MomentStore
@@ -21,8 +21,8 @@ from indexer.store.records import Submission
 from indexer.store.submissions import SubmissionStore
 from indexer.vectors.vector_store import StoredPoint
 
-SECONDARY_REASON_SHARE: Final = 0.5
-"""A further list is a reason too if it contributed at least this share of what the first one did."""
+MAX_ONLY_CANDIDATES: Final = 50
+"""Of a search for what is said or shown, as many videos are examined whether the match is of this kind."""
 
 
 @dataclass(frozen=True)
@@ -57,49 +57,73 @@ def find_moments(
     generation = GenerationId.parse(encoder.generation)
     examples = read_examples(moments, generation, query)
     with timer(SearchStage.ENCODE):
-        text_queries = embed_query(encoder, query, examples)
+        embedded = embed_query(encoder, query, examples)
     without_videos = () if query.video_id else examples.liked_videos
-    scope = SearchScope(moments, generation, query.scopes, query.video_id, without_videos)
+    scope = SearchScope(moments, generation, query.scopes, query.video_id, without_videos, query.only)
+    with timer(SearchStage.NEAREST):
+        text_queries = [scope.calibrate(each) for each in embedded]
     end = query.offset + query.limit
     ranked: list[RankedMoment] = []
     for depth in DEPTHS:
         with timer(SearchStage.NEAREST):
             lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
-            ranked = best_moment_per_video(text_queries, lists, examples.ids)
+            ranked = _select_only(scope, encoder, best_moment_per_video(text_queries, lists, examples.ids))
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     with timer(SearchStage.GATHER):
         considered = ranked[: end + VOTES_REACH]
         opinions = votes.read(encoder, query, considered)
         ids = {each.id for each in (considered if opinions else considered[query.offset : end])}
-        scores = score_moments(scope, text_queries, lists, ids | opinions.keys())
+        scores = score_moments(text_queries, lists, ids | opinions.keys())
         page = apply_opinions(considered, opinions, scores)[query.offset : end]
-        hits = _read_hits(scope, submissions, page, scores)
+        hits = _read_hits(scope, submissions, encoder, page, scores)
     return ResultPage(hits, end if len(ranked) > end else None)
 
 
+def _select_only(scope: SearchScope, encoder: Encoder, ranked: Sequence[RankedMoment]) -> list[RankedMoment]:
+    """Return the moments that match by what is said or shown, if the search is for one of these."""
+    if scope.only not in ("said", "shown"):
+        return list(ranked)
+    candidates = ranked[:MAX_ONLY_CANDIDATES]
+    reasons = explain_matches(encoder, candidates, {id: each.payload for id, each in _read(scope, candidates).items()})
+    return [each for each in candidates if any(why.kind == scope.only for why in reasons.get(each.id, ()))]
+
+
+def _read(scope: SearchScope, page: Sequence[RankedMoment]) -> dict[str, StoredPoint]:
+    stored = scope.moments.get(scope.generation, scope.scopes, [each.id for each in page])
+    return {each.id: each for each in stored}
+
+
 def _read_hits(
-    scope: SearchScope, submissions: SubmissionStore, page: Sequence[RankedMoment], scores: Mapping[str, float]
+    scope: SearchScope,
+    submissions: SubmissionStore,
+    encoder: Encoder,
+    page: Sequence[RankedMoment],
+    scores: Mapping[str, float],
 ) -> tuple[Hit, ...]:
     """Read the moments of a page. A moment that was removed since the lists were made is left out."""
-    stored = {each.id: each for each in scope.moments.get(scope.generation, scope.scopes, [each.id for each in page])}
+    stored = _read(scope, page)
+    reasons = explain_matches(encoder, page, {id: each.payload for id, each in stored.items()})
     submitted = submissions.get(scope.scopes, [each.payload["video_id"] for each in stored.values()])
     pairs = [(ranked, stored[ranked.id]) for ranked in page if ranked.id in stored]
     return tuple(
-        _build_hit(ranked, moment, submitted[moment.payload["video_id"]], scores[moment.id])
+        _build_hit(moment, submitted[moment.payload["video_id"]], scores[moment.id], ranked, reasons[moment.id])
         for ranked, moment in pairs
         if moment.payload["video_id"] in submitted
     )
 
 
-def _build_hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission, score: float) -> Hit:
+def _build_hit(
+    moment: StoredPoint, submission: Submission, score: float, ranked: RankedMoment, reasons: Sequence[MatchReason]
+) -> Hit:
+    at_s = reasons[0].at_s if reasons and reasons[0].kind in (MatchKind.SAID, MatchKind.SHOWN) else None
     keys = ("video_id", "link", "title", "start_s", "end_s", "thumbnail", "duration_s", "words_only")
     return Hit(
         moment_id=moment.id,
-        moment_link=link_to_second(moment.payload["link"], moment.payload["start_s"]),
+        moment_link=link_to_second(moment.payload["link"], moment.payload["start_s"] if at_s is None else at_s),
         score=score,
-        why=(*_explain_votes(ranked), *_explain_match(ranked, moment.payload["words"])),
+        why=(*_explain_votes(ranked), *reasons),
         more=len(ranked.others),
         submitter=submission.submitter,
         submitted_at=submission.at,
@@ -110,10 +134,3 @@ def _build_hit(ranked: RankedMoment, moment: StoredPoint, submission: Submission
 
 def _explain_votes(ranked: RankedMoment) -> tuple[MatchReason, ...]:
     return (MatchReason(MatchKind.LIKED, ranked.liked_for),) if ranked.liked_for else ()
-
-
-def _explain_match(ranked: RankedMoment, words: str) -> tuple[MatchReason, ...]:
-    """Return the kinds of match that contributed most to a moment's rank."""
-    parts = sorted(ranked.fused.parts.items(), key=lambda part: -part[1])
-    kinds = [kind for kind, part in parts if part >= SECONDARY_REASON_SHARE * parts[0][1]]
-    return tuple(MatchReason(kind, snippet(words, ranked.text) if kind == MatchKind.WORDS else None) for kind in kinds)

@@ -22,12 +22,12 @@ from indexer.types import Vector
 MAX_PLACES: Final = 5
 VOTES_REACH: Final = 2 * MAX_PLACES
 """Moments behind a page that must be considered because they may rise onto it, also if others on it fall."""
-MAX_GAIN: Final = 0.75
-"""In log-odds: all votes together let a likelihood of 0.5 pass one of 0.68 at most."""
+MAX_GAIN: Final = 2.0
+"""In log-odds: all votes together let a likelihood of 0.5 pass one of 0.88 at most."""
 MIN_NEARNESS: Final = 0.35
 """Cosine of two questions below which votes for one say nothing about the other."""
-FULL_NEARNESS: Final = 0.65
-"""Cosine from which they count as the same question: translations of one have about 0.55."""
+FULL_NEARNESS: Final = 0.9
+"""Cosine from which they are the same question. Translations of one have about 0.55."""
 REMEMBERED_QUESTIONS: Final = 10_000
 
 _WEIGHTS: Final[Mapping[str, float]] = {"up": 1.0, "shared": 1.0, "down": -0.5}
@@ -56,7 +56,7 @@ class _NearVote:
     def weight(self) -> float:
         """What it adds to the balance of opinions."""
         nearness = (self.cosine - MIN_NEARNESS) / (FULL_NEARNESS - MIN_NEARNESS)
-        return _WEIGHTS[self.vote.vote] * min(max(nearness, 0.0), 1.0)
+        return _WEIGHTS[self.vote.vote] * min(max(nearness, 0.0), 1.0) ** 2
 
     @property
     def order(self) -> tuple[float, str]:

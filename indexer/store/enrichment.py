@@ -14,7 +14,7 @@ from indexer.vectors.vector_store import Filter, Payload, PointVectors, StoredPo
 EVIDENCE_VECTORS: Final = ("meaning", "sound")
 """Dense vectors of the texts and the sounds of a moment, which it has only if it has some."""
 
-_WRITTEN_KEYS: Final = ("words", "text_by_source", *Sense)
+_WRITTEN_KEYS: Final = ("words", "text_by_source", "senses", *Sense)
 
 
 class EnrichmentStore:
@@ -37,15 +37,10 @@ class EnrichmentStore:
         for moment, _ in moments:
             values = {key: moment.payload[key] for key in _WRITTEN_KEYS if key in moment.payload}
             self._vectors.set_payload(collection, Filter(ids=(moment.id,)), values)
-        self._vectors.set_vectors(
-            collection,
-            {
-                moment.id: PointVectors(vectors, {"words": document_words(moment.payload["words"])})
-                for moment, vectors in moments
-            },
-        )
-        for name in EVIDENCE_VECTORS:
-            if without := tuple(moment.id for moment, vectors in moments if name not in vectors):
+        new = {moment.id: _select_vectors(moment, vectors) for moment, vectors in moments}
+        self._vectors.set_vectors(collection, {id: each for id, each in new.items() if each.dense or each.sparse})
+        for name in ("words", *EVIDENCE_VECTORS):
+            if without := tuple(id for id, each in new.items() if name not in {*each.dense, *each.sparse}):
                 self._vectors.delete_vectors(collection, Filter(ids=without), (name,))
 
     def delete_unsearched(self, video_id: str) -> None:
@@ -63,13 +58,14 @@ def merge_evidence(payload: Payload, evidence: Evidence) -> dict[str, Any]:
 
     Recognised speech replaces the subtitles that the moment had when it was indexed.
     """
-    merged = {**payload, **evidence_payload(evidence)}
+    merged = {**payload, **_evidence_payload(evidence)}
     if evidence.said is not None:
         merged["text_by_source"] = {key: text for key, text in payload["text_by_source"].items() if key != "speech"}
-    return {**merged, "words": "\n".join(list_texts(merged)).strip()}
+    senses = [sense.value for sense in Sense if merged.get(sense)]
+    return {**merged, "senses": senses, "words": "\n".join(list_texts(merged)).strip()}
 
 
-def evidence_payload(evidence: Evidence) -> dict[str, Any]:
+def _evidence_payload(evidence: Evidence) -> dict[str, Any]:
     """Return the payload keys of the senses that were examined."""
     lines = {Sense.SAID: evidence.said, Sense.SHOWN: evidence.shown}
     values: dict[str, Any] = {
@@ -97,6 +93,11 @@ def list_texts(payload: Payload) -> list[str]:
     evidence = read_evidence(payload)
     lines = [line.text for line in (*(evidence.said or ()), *(evidence.shown or ()))]
     return [payload["title"], *payload["text_by_source"].values(), *lines]
+
+
+def _select_vectors(moment: StoredPoint, dense: Mapping[str, Vector]) -> PointVectors:
+    words = document_words(moment.payload["words"])
+    return PointVectors(dense, {"words": words} if words.indices else {})
 
 
 def _encode_line(line: Caption) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from indexer.ports import VectorSizes
 from indexer.store.records import RECORDS, GenerationRecord, RetrainRecord, from_payload, to_payload
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
-INDEXED_KEYS: Final = ("spaces", "video_id", "open")
+INDEXED_KEYS: Final = ("spaces", "video_id", "open", "senses")
 """Payload keys of moments that filters use."""
 
 _RETRAIN_ID: Final = str(uuid5(NAMESPACE_URL, "generation retraining"))
@@ -78,6 +78,15 @@ class GenerationStore:
         self._vectors.ensure(generation.collection_name, dense, ("words",), INDEXED_KEYS, tenant="spaces")
         if self.get_live() is None:
             self.switch_to(generation)
+
+    def renew_codes(self) -> None:
+        """Let every stored generation have the codes that the vector store is set to.
+
+        A server builds them in the background; until then, searches compare the vectors.
+        """
+        for generation in self.list_stored():
+            name = generation.collection_name
+            self._vectors.ensure(name, self._vectors.dense_sizes(name), ("words",), INDEXED_KEYS, tenant="spaces")
 
     def delete_unused(self) -> None:
         """Delete the moments of all generations that are neither the live nor the previous one of their searchers."""

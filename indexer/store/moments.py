@@ -17,7 +17,7 @@ from indexer.vectors.vector_store import Filter, ScoredPoint, StoredPoint, Vecto
 SAMPLE_SIZE: Final = 200
 """Maximum number of moments in `MomentStore.sample_cosines`."""
 
-DenseName: TypeAlias = Literal["frame", "motion"]
+DenseName: TypeAlias = Literal["frame", "motion", "meaning", "sound"]
 """Name of a dense vector of a moment."""
 
 
@@ -59,14 +59,15 @@ class MomentStore:
         queries: Sequence[VectorQuery],
         video_id: str | None = None,
         without_videos: Sequence[str] = (),
+        sense: str | None = None,
     ) -> list[list[ScoredPoint]]:
         """Return for each query the nearest moments that the scopes may see, best first, with their `video_id`.
 
-        With a `video_id`, only moments of this video. Raise `GenerationMismatchError` if `generation` is neither the
-        live nor the previous one.
+        With a `video_id`, only moments of this video; with a `sense`, only moments in which it found something. Raise
+        `GenerationMismatchError` if `generation` is neither the live nor the previous one.
         """
         match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
-        match |= {"video_id": video_id} if video_id else {}
+        match |= ({"video_id": video_id} if video_id else {}) | ({"senses": sense} if sense else {})
         where = Filter(match, without={"video_id": tuple(without_videos)} if without_videos else {})
         live = self._generations.get_live(generation.space)
         if generation != live and generation != self._generations.get_previous(generation.space):

@@ -10,16 +10,18 @@ steps matters:
   scopes reads the submissions again afterwards, until they have the scopes that it wrote: so the last write is right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from indexer.errors import GenerationMismatchError
 from indexer.generation_id import GenerationId
 from indexer.lexical import document_words
+from indexer.senses import Sense, SenseStatus
 from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
 from indexer.store.records import RECORDS, SCHEMA, IndexStatus, Submission, VideoRecord, space_of_scope
-from indexer.store.videos import VideoStore
+from indexer.store.videos import VideoStore, list_sense_values
 from indexer.types import Moment, Video
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
@@ -39,11 +41,17 @@ class MomentPublisher:
         self._videos = videos
 
     def publish_moments(
-        self, video: Video, moments: Sequence[Moment], generation: GenerationId, words_only_code: str | None = None
+        self,
+        video: Video,
+        moments: Sequence[Moment],
+        generation: GenerationId,
+        words_only_code: str | None = None,
+        senses: Mapping[Sense, SenseStatus] = MappingProxyType({}),
     ) -> bool:
         """Replace a video's moments and make them findable in one step.
 
-        `words_only_code` is the code of the error because of which there are no pictures. Return False if no space
+        `words_only_code` is the code of the error because of which there are no pictures, and `senses` says which
+        senses are still to be recognised. Return False if no space
         wants the video any more, or if another run of its job has failed and reported so: then nothing is kept, and
         the caller must delete the video's blobs. Raise `GenerationMismatchError` if another generation is live: the
         video still waits.
@@ -70,7 +78,8 @@ class MomentPublisher:
         live = self._generations.get_live()
         if generation != live:
             raise GenerationMismatchError(f"{video.id} was embedded by {generation}, but {live} is searched now")
-        self._videos.update(video.id, **_list_indexed_values(video, moments, words_only_code))
+        values = _list_indexed_values(video, moments, words_only_code)
+        self._videos.update(video.id, **values, **list_sense_values(senses))
         return True
 
     def publish_in(self, generation: GenerationId, video_id: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from indexer.generation_id import GenerationId
+from indexer.senses import Sense, SenseStatus
 
 RECORDS: Final = "records"
 """Name of the collection that holds all records."""
@@ -58,6 +59,31 @@ class VideoRecord:
     """Key in the blob store."""
     is_first_of_several: bool = False
     """Whether its post has more videos, which are not in the library."""
+    said: SenseStatus | None = None
+    """How far the recognition of speech has come. None: the settings excluded it, or an earlier version indexed it."""
+    said_code: str | None = None
+    """Code of the error because of which it failed."""
+    shown: SenseStatus | None = None
+    shown_code: str | None = None
+    heard: SenseStatus | None = None
+    heard_code: str | None = None
+
+    @property
+    def senses(self) -> dict[Sense, SenseStatus]:
+        """The status of each sense that has one."""
+        values = {sense: getattr(self, sense) for sense in Sense}
+        return {sense: status for sense, status in values.items() if status is not None}
+
+    @property
+    def sense_codes(self) -> dict[Sense, str]:
+        """The codes of the errors of failed senses."""
+        codes = {sense: getattr(self, f"{sense}_code") for sense in Sense}
+        return {sense: code for sense, code in codes.items() if code is not None}
+
+    @property
+    def pending_senses(self) -> tuple[Sense, ...]:
+        """The senses that are still to be recognised."""
+        return tuple(sense for sense, status in self.senses.items() if status is SenseStatus.PENDING)
 
 
 @dataclass(frozen=True)
@@ -281,6 +307,10 @@ class LibraryCounts:
     videos: int
     moments: int
     waiting: int
+    listening: int
+    """Videos with senses that are still to be recognised."""
+    failed_senses: Mapping[Sense, int]
+    """Numbers of videos in which a sense could not be recognised."""
 
 
 def submission_id(video_id: str, scope: str) -> str:
@@ -307,6 +337,7 @@ def space_of_scope(scope: str) -> str:
 
 _DECODERS: Final[Mapping[str, Any]] = {
     "status": IndexStatus,
+    **dict.fromkeys(Sense, SenseStatus),
     "generation": GenerationId.parse,
     "queries": tuple,
     "submission_ids": tuple,

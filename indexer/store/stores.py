@@ -69,6 +69,7 @@ def open_stores(vectors: VectorStore, meaning_size: int = MEANING_SIZE) -> Store
     publisher = MomentPublisher(vectors, generations, videos)
     reembedding = ReembeddingStore(vectors, generations, videos, publisher)
     migrate(vectors, reembedding, meaning_size)
+    generations.renew_codes()
     submissions = SubmissionStore(vectors, videos, generations, publisher)
     joins = JoinStore(submissions.aliases, videos, submissions, publisher)
     adopt_stored_links(vectors, joins)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 
+from indexer.senses import Sense
 from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
 from indexer.store.publishing import MomentPublisher
@@ -132,7 +133,14 @@ class SubmissionStore:
             videos=public + len(private) - len(both),
             moments=self._count_moments(scopes),
             waiting=len(waiting),
+            listening=len(self.get(scopes, [video.video_id for video in self._videos.list_due_enrichments()])),
+            failed_senses=self._count_failed_senses(scopes),
         )
+
+    def _count_failed_senses(self, scopes: Scopes) -> dict[Sense, int]:
+        failed = {sense: self._videos.list_with_failed(sense) for sense in Sense}
+        counts = {sense: len(self.get(scopes, video_ids)) for sense, video_ids in failed.items() if video_ids}
+        return {sense: count for sense, count in counts.items() if count}
 
     def _count_moments(self, scopes: Scopes) -> int:
         live = self._generations.get_live()

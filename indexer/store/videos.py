@@ -1,10 +1,14 @@
 """The records of videos."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
+from indexer.senses import Sense, SenseStatus
 from indexer.store.records import FINDABLE, RECORDS, IndexStatus, VideoRecord, from_payload, to_payload
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
+
+ENRICHMENT_DUE: Final = {"enrichment_due": "yes"}
+"""Payload of videos whose enrich job is not done."""
 
 
 class VideoStore:
@@ -33,6 +37,16 @@ class VideoStore:
         """Return the videos whose removal from a space has begun and is not finished."""
         return self._find({"removal_pending": "yes"})
 
+    def list_due_enrichments(self) -> list[VideoRecord]:
+        """Return the indexed videos whose enrich job is not done."""
+        due = self._find(ENRICHMENT_DUE)
+        return [record for record in due if record.status in FINDABLE]
+
+    def list_with_failed(self, sense: Sense) -> list[str]:
+        """Return the ids of the videos in which a sense could not be recognised."""
+        where = Filter({"kind": VideoRecord.KIND, sense.value: SenseStatus.FAILED.value})
+        return [stored.id for stored in self._vectors.scroll(RECORDS, where, ())]
+
     def list_findable(self, among: tuple[str, ...] | None = None) -> list[str]:
         """Return the ids of indexed videos, or of those `among` these ids."""
         where = Filter({"kind": VideoRecord.KIND, "status": FINDABLE}, ids=among)
@@ -50,6 +64,18 @@ class VideoStore:
         """Set these payload keys if the video has a record. None removes a key."""
         self._vectors.set_payload(RECORDS, Filter(ids=(video_id,)), values)
 
+    def request_senses(self, video_id: str, senses: Iterable[Sense]) -> None:
+        """Record that an enrich job has to recognise these senses, if the video has a record."""
+        self.update(video_id, **list_sense_values(dict.fromkeys(senses, SenseStatus.PENDING)))
+
+    def record_sense(self, video_id: str, sense: Sense, status: SenseStatus, code: str | None = None) -> None:
+        """Record how the recognition of one sense ended. `code` is the code of the error if it failed."""
+        self.update(video_id, **{sense: status.value, f"{sense}_code": code})
+
+    def finish_enrichment(self, video_id: str) -> None:
+        """Record that nothing is left to do for the enrich job of a video."""
+        self.update(video_id, **dict.fromkeys(ENRICHMENT_DUE))
+
     def delete(self, video_id: str) -> None:
         """Delete a video's record, if there is one."""
         self._vectors.delete(RECORDS, Filter(ids=(video_id,)))
@@ -57,3 +83,11 @@ class VideoStore:
     def _find(self, match: dict[str, str]) -> list[VideoRecord]:
         where = Filter({"kind": VideoRecord.KIND, **match})
         return [from_payload(VideoRecord, stored.payload) for stored in self._vectors.scroll(RECORDS, where)]
+
+
+def list_sense_values(senses: Mapping[Sense, SenseStatus]) -> dict[str, str | None]:
+    """Return the payload keys that a video's record gets when the statuses of its senses are set."""
+    values: dict[str, str | None] = {}
+    for sense, status in senses.items():
+        values |= {sense.value: status.value, f"{sense}_code": None}
+    return values | (ENRICHMENT_DUE if SenseStatus.PENDING in senses.values() else {})

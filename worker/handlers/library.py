@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from indexer.enrich.sources import WantedSenses
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.sandbox.guard import SsrfGuard
+from indexer.senses import Sense, SenseStatus
 from indexer.store.aliases import AliasStore
 from indexer.store.generations import GenerationStore
-from indexer.store.records import LibraryRow, NewSubmission, RemovalRequest, submission_id
+from indexer.store.records import FINDABLE, IndexStatus, LibraryRow, NewSubmission, RemovalRequest, submission_id
 from indexer.store.removals import RemovalStore
 from indexer.store.spaces import FollowedListStore, SpaceStore
 from indexer.store.submissions import SubmissionStore
@@ -17,17 +19,20 @@ from indexer.store.videos import VideoStore
 from worker.handlers.access import (
     require_admin,
     require_video_id,
+    require_visible_video,
     resolve_submitted_link,
     video_ids_of,
 )
 from worker.handlers.errors import RequestRefusedError
 from worker.handlers.spaces import load_settings
 from worker.jobs.cleanup import VideoRemoval
-from worker.jobs.index import describe_indexed, index_outcome
+from worker.jobs.enrich_queue import EnrichQueue
+from worker.jobs.index import describe_indexed, index_outcome, list_failed_senses
 from worker.jobs.index_queue import IndexQueue
 from worker.protocol.base import Ack
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import (
+    Enrich,
     Forget,
     ForgetResult,
     GetStatus,
@@ -54,10 +59,11 @@ def submit(
     user_data: UserDataKeys,
     guard: SsrfGuard,
     index_queue: IndexQueue,
+    enrich_queue: EnrichQueue,
     video_removal: VideoRemoval,
     request: Submit,
 ) -> Submitted:
-    """Record that the caller's space wants a video, and queue its index job if it needs one.
+    """Record that the caller's space wants a video, and queue its index job or its enrich job if it needs one.
 
     Raises `RequestRefusedError` if only admins may submit in this space, or if the link was removed after
     `request.at`, also if that happens meanwhile; raises `LinkRefusedError` for a link that may not be fetched.
@@ -83,7 +89,7 @@ def submit(
         at=asked_at,
         title=request.title or "",
         private_channel=caller.private_channel if space_settings.private_channels == "closed" else None,
-        user_name=caller.display_name or None,
+        user_name=caller.display_name,
         message_id=request.message_id,
     )
     record = submissions.submit(new)
@@ -91,6 +97,8 @@ def submit(
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     if index_queue.needs_job(record, caller.space):
         return Submitted(link=record.link, video_id=video_id, job_id=index_queue.enqueue(video_id))
+    if record.pending_senses:
+        enrich_queue.enqueue(video_id)
     indexed = describe_indexed(record)
     if was_visible:
         # Otherwise it is reported as new, so that the answer does not reveal that another space has the video.
@@ -106,9 +114,13 @@ def _refuse_stopped_crawl(spaces: SpaceStore, request: Submit) -> None:
 
 
 def get_video_status(
-    submissions: SubmissionStore, videos: VideoStore, index_queue: IndexQueue, request: GetVideoStatus
+    submissions: SubmissionStore,
+    videos: VideoStore,
+    index_queue: IndexQueue,
+    enrich_queue: EnrichQueue,
+    request: GetVideoStatus,
 ) -> VideoStatus:
-    """Return how the video's index job ended, or no update if it is not finished; a lost job is queued again.
+    """Return how the video's jobs ended, or no update if the first is not finished; a lost job is queued again.
 
     Raises `RequestRefusedError` if the caller cannot see the video.
     """
@@ -121,7 +133,37 @@ def get_video_status(
     if record is not None and index_queue.needs_job(record, request.caller.space):
         index_queue.enqueue(request.video_id)
         return VideoStatus(update=None)
+    if record is not None and record.pending_senses:
+        enrich_queue.enqueue(video_id)
     return VideoStatus(update=index_outcome(record, ""))
+
+
+def enrich(
+    submissions: SubmissionStore,
+    videos: VideoStore,
+    index_queue: IndexQueue,
+    enrich_queue: EnrichQueue,
+    wanted: WantedSenses,
+    request: Enrich,
+) -> Submitted:
+    """Queue the enrich job of a video for all senses that the settings want, or for those of them that it lacks.
+
+    Raises `RequestRefusedError` if the caller is not an admin or cannot see the video.
+    """
+    require_admin(request.caller)
+    video_id = require_visible_video(submissions, request.caller, request.link)
+    record = videos.get(video_id)
+    if record is None or record.status == IndexStatus.FAILED:
+        raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
+    if record.status == IndexStatus.WAITING:
+        return Submitted(link=record.link, video_id=video_id, job_id=index_queue.enqueue(video_id))
+    is_known = {SenseStatus.DONE, SenseStatus.OFF} if request.only_missing else set()
+    senses = [sense for sense in Sense if sense in wanted.senses and record.senses.get(sense) not in is_known]
+    if senses:
+        videos.request_senses(video_id, senses)
+        enrich_queue.enqueue(video_id)
+    indexed = describe_indexed(videos.get(video_id) or record)
+    return Submitted(link=record.link, video_id=video_id, job_id=None, indexed=indexed)
 
 
 def list_playlist(fetcher: YtDlpFetcher, timeout_s: float, request: ListPlaylist) -> PlaylistLinks:
@@ -168,6 +210,8 @@ def _make_library_entry(row: LibraryRow) -> LibraryEntry:
         submitted_at=submission.at,
         message_id=submission.message_id,
         thumbnail=video.thumbnail,
+        pending_senses=video.pending_senses if video.status in FINDABLE else (),
+        failed_senses=list_failed_senses(video),
     )
 
 
@@ -240,4 +284,6 @@ def get_status(
         videos=counts.videos,
         moments=counts.moments,
         waiting=counts.waiting,
+        listening=counts.listening,
+        failed_senses=counts.failed_senses,
     )

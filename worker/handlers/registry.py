@@ -8,7 +8,16 @@ from indexer.search.votes import VoteReader
 from worker.handlers import following, library, models, presets, search, spaces
 from worker.protocol.base import Request, WireModel
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
-from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
+from worker.protocol.library import (
+    Enrich,
+    Forget,
+    GetStatus,
+    GetVideoStatus,
+    ListLibrary,
+    ListPlaylist,
+    StopCrawls,
+    Submit,
+)
 from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
@@ -23,10 +32,21 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
     submissions, generations, lists = stores.submissions, stores.generations, stores.followed_lists
     removal, votes = services.make_video_removal(), VoteReader(stores.spaces)
     index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
+    enrich_queue = services.make_enrich_queue()
     return {
         Find: partial(search.find, stores.moments, submissions, votes, services.models, services.metrics),
-        Submit: partial(library.submit, submissions, stores.spaces, user_data, services.guard, index_queue, removal),
-        GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue),
+        Submit: partial(
+            library.submit,
+            submissions,
+            stores.spaces,
+            user_data,
+            services.guard,
+            index_queue,
+            enrich_queue,
+            removal,
+        ),
+        Enrich: partial(library.enrich, submissions, stores.videos, index_queue, enrich_queue, services.wanted_senses),
+        GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue, enrich_queue),
         ListPlaylist: partial(library.list_playlist, services.make_fetcher(), settings.search_timeout_s),
         StopCrawls: partial(library.stop_crawls, stores.spaces),
         FollowList: partial(

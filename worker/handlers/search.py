@@ -50,6 +50,7 @@ def find(
             unlike=unlike,
             picture=picture,
             video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
+            only=request.only,
             limit=request.limit,
             offset=request.offset,
         )

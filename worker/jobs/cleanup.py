@@ -13,6 +13,7 @@ from indexer.store.stores import Stores
 from indexer.store.submissions import SubmissionStore, make_submission
 from indexer.vectors.vector_store import VectorStore
 from worker.job_leases import JobLeases
+from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.index_queue import IndexQueue
 from worker.jobs.rollout import delete_space_models
 from worker.model_cache import ModelCache
@@ -36,6 +37,7 @@ class VideoRemoval:
     blobs: BlobStore
     user_data: UserDataKeys
     index_queue: IndexQueue
+    enrich_queue: EnrichQueue
 
     def undo_late_submission(self, new: NewSubmission) -> bool:
         """Remove a submission that was just written if it was removed meanwhile. Return whether it was."""
@@ -72,6 +74,7 @@ class VideoRemoval:
         if self.removals.finish_removal(video_id):
             self.blobs.delete_prefix(video_prefix(video_id))
             self.index_queue.forget_result(video_id)
+            self.enrich_queue.forget_result(video_id)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from indexer.store.removals import RemovalStore
 from indexer.store.submissions import SubmissionStore
 from indexer.store.videos import VideoStore
 from worker.job_leases import JobLeases
-from worker.jobs.work_dirs import video_work_dir, work_root
+from worker.jobs.enrich_queue import EnrichQueue
+from worker.jobs.work_dirs import ENRICH_PREFIX, enrich_work_dir, video_work_dir, work_root
 
 STORES_EVERY_S = 3600.0
 """How often one worker of all looks through the stores, which can be large."""
@@ -58,6 +59,14 @@ class GarbageCollector:
                     shutil.rmtree(video_work_dir(self.data_dir, video_id), ignore_errors=True)
                     log.info("garbage.work_dir_deleted", video_id=video_id)
 
+        enriched = (
+            path.name.removeprefix(ENRICH_PREFIX) for path in work_root(self.data_dir).glob(f"{ENRICH_PREFIX}*")
+        )
+        for video_id in _find_video_ids(enriched):
+            with self._keep_jobs_away(EnrichQueue.job_id(video_id)) as has_no_job:
+                if has_no_job:
+                    shutil.rmtree(enrich_work_dir(self.data_dir, video_id), ignore_errors=True)
+
     def _collect_stored(self) -> None:
         """Delete the moments, blobs and unacknowledged submissions of videos that have no record."""
         with_blobs = _find_video_ids(self.blobs.list_names("videos/"))
@@ -69,13 +78,13 @@ class GarbageCollector:
                     log.info("garbage.video_deleted", video_id=video_id)
 
     @contextmanager
-    def _keep_jobs_away(self, video_id: str) -> Iterator[bool]:
-        """Keep jobs of a video from starting during the block. Yields False if one is running."""
-        with self.leases.hold(video_id, "garbage_collection") as is_held:
+    def _keep_jobs_away(self, lease_id: str) -> Iterator[bool]:
+        """Keep the job with this lease from starting during the block. Yields False if it is running."""
+        with self.leases.hold(lease_id, "garbage_collection") as is_held:
             yield is_held
         if is_held:
             # Without this, a submission would get its job only after the lease has expired.
-            self.leases.release_job(video_id)
+            self.leases.release_job(lease_id)
 
     def _is_waiting(self, video_id: str) -> bool:
         record = self.videos.get(video_id)

@@ -9,33 +9,35 @@ from dataclasses import dataclass
 
 import structlog
 from celery import Task
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject
 
 from indexer.blobs import BlobStore, video_prefix
 from indexer.errors import OtherAddressError, StoreUnavailableError, store_error
 from indexer.ingest.ingest import IngestPipeline
 from indexer.ingest.reembed import reembed_video
 from indexer.link.canonical import canonicalize
+from indexer.senses import Sense, SenseStatus
 from indexer.stages import IndexStage
 from indexer.store.records import IndexStatus, VideoRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
 from worker.jobs.cleanup import VideoRemoval
+from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.index_queue import IndexQueue
-from worker.jobs.progress import ProgressPublisher, WorkerStoppingError
+from worker.jobs.progress import INDEX_PROGRESS_EVERY_S, ProgressPublisher, WorkerStoppingError, make_retry
 from worker.jobs.work_dirs import video_work_dir
 from worker.leases import LeasesUnavailableError
 from worker.model_cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, JobFailed, Joined, Update
+from worker.queue.errors import QueueUnavailableError
 from worker.settings import Settings
 
 RETRY_AFTER_S = (3, 20)
 """The waits before the retries after a transient error; there is one retry for each."""
 MEMORY_RETRY_AFTER_S = 60
 """The wait before later retries if memory has run out, which is no fault of the video: it is retried until it fits."""
-PROGRESS_EVERY_S = 0.5
 
 log = structlog.get_logger()
 
@@ -51,6 +53,7 @@ class IndexJob:
     metrics: Metrics
     leases: JobLeases
     queue: IndexQueue
+    enrich_queue: EnrichQueue
     removal: VideoRemoval
     stopping: threading.Event
     build_pipeline: Callable[[], IngestPipeline]
@@ -85,8 +88,9 @@ class IndexJob:
                 return record
             if record is not None and record.status == IndexStatus.WAITING:
                 # The video was removed and then submitted again while the job ran.
-                raise self._make_retry(task, video_id, 0)
+                raise make_retry(task, self.leases, video_id, 0)
             self.leases.release_job(video_id)
+            self._enqueue_enrichment(record)
             return index_outcome(record, correlation_id)
 
     def _index(self, task: Task, video_id: str) -> VideoRecord | Joined | None:
@@ -142,6 +146,15 @@ class IndexJob:
             with suppress(OSError):
                 video_dir.rmdir()
 
+    def _enqueue_enrichment(self, record: VideoRecord | None) -> None:
+        """Send the enrich job of an indexed video. If that fails, `EnrichQueue.requeue_lost_jobs` sends it."""
+        if record is None or not record.pending_senses:
+            return
+        try:
+            self.enrich_queue.enqueue(record.video_id)
+        except QueueUnavailableError as error:
+            log.warning("index.enrichment_not_queued", video_id=record.video_id, error=error)
+
     def _embed_for_space(self, space: str, video_id: str) -> None:
         """Embed a video with a space's own model.
 
@@ -156,7 +169,7 @@ class IndexJob:
             log.exception("index.space_model_failed", video_id=video_id, space=space)
 
     def _make_progress_callback(self, task: Task) -> Callable[[IndexStage, float], None]:
-        publisher = ProgressPublisher(task, PROGRESS_EVERY_S)
+        publisher = ProgressPublisher(task, INDEX_PROGRESS_EVERY_S)
 
         def report(stage: IndexStage, done: float) -> None:
             if self.stopping.is_set():
@@ -174,9 +187,9 @@ class IndexJob:
         if not self.leases.is_held(video_id, owner):
             raise Ignore("another worker has taken over this job")
         if getattr(error, "transient", False) and attempt < len(RETRY_AFTER_S):
-            raise self._make_retry(task, video_id, RETRY_AFTER_S[attempt])
+            raise make_retry(task, self.leases, video_id, RETRY_AFTER_S[attempt])
         if code is ErrorCode.BUSY:
-            raise self._make_retry(task, video_id, MEMORY_RETRY_AFTER_S)
+            raise make_retry(task, self.leases, video_id, MEMORY_RETRY_AFTER_S)
         try:
             record = self.stores.videos.get(video_id)
             if record is not None and record.status != IndexStatus.WAITING:
@@ -185,18 +198,9 @@ class IndexJob:
             self.blobs.delete_prefix(video_prefix(video_id))
             self.stores.publisher.record_failure(video_id, code)
         except StoreUnavailableError as unavailable:
-            raise self._make_retry(task, video_id, RETRY_AFTER_S[-1]) from unavailable
+            raise make_retry(task, self.leases, video_id, RETRY_AFTER_S[-1]) from unavailable
         self.leases.release_job(video_id)
         return JobFailed(code=code, correlation_id=correlation_id)
-
-    def _make_retry(self, task: Task, video_id: str, after_s: float) -> Retry | Ignore:
-        """Return the exception to raise so that the job runs again after `after_s` seconds."""
-        self.leases.requeue(video_id, after_s)
-        ProgressPublisher(task, PROGRESS_EVERY_S).publish(IndexProgress(stage=IndexStage.WAITING, done=0.0))
-        try:
-            return task.retry(countdown=after_s, throw=False)
-        except Reject:
-            return Ignore("the queue is unavailable; the record says that the video waits for its job")
 
 
 def find_joined(stores: Stores, video_id: str) -> Joined | None:
@@ -223,4 +227,12 @@ def describe_indexed(record: VideoRecord) -> Indexed:
         code=ErrorCode(record.code) if record.code else None,
         moments=record.moments,
         is_first_of_several=record.is_first_of_several,
+        enrich_job=EnrichQueue.job_id(record.video_id) if record.pending_senses else None,
+        failed_senses=list_failed_senses(record),
     )
+
+
+def list_failed_senses(record: VideoRecord) -> dict[Sense, ErrorCode]:
+    """Return the senses of a video that could not be recognised, each with the error."""
+    failed = [sense for sense, status in record.senses.items() if status is SenseStatus.FAILED]
+    return {sense: ErrorCode(record.sense_codes.get(sense, ErrorCode.INTERNAL)) for sense in failed}

@@ -35,15 +35,7 @@ class IndexQueue:
     def enqueue(self, video_id: str) -> str:
         """Send the index job of a video unless it is queued or running. Returns the job's id."""
         job_id = self.job_id(video_id)
-        if self.leases.try_queue(video_id):
-            try:
-                self.forget_result(video_id)
-                send_signed(self.app, INDEX_TASK, video_id, task_id=job_id, queue="index")
-            except BaseException:
-                # Nothing was sent, so the next caller may try again.
-                self.leases.release_job(video_id)
-                raise
-            self.leases.confirm_queued(video_id)
+        send_unless_queued(self.app, self.leases, video_id, INDEX_TASK, video_id, job_id, "index")
         return job_id
 
     def enqueue_missing(self, generation: GenerationId) -> None:
@@ -81,3 +73,19 @@ class IndexQueue:
     def forget_result(self, video_id: str) -> None:
         """Delete the state of a video's last job from the result backend."""
         forget_result(self.app, self.job_id(video_id))
+
+
+def send_unless_queued(
+    app: Celery, leases: JobLeases, lease_id: str, task: str, video_id: str, job_id: str, queue: str
+) -> None:
+    """Send the job of a video unless the lease says that it is queued or running. The last job's state is deleted."""
+    if not leases.try_queue(lease_id):
+        return
+    try:
+        forget_result(app, job_id)
+        send_signed(app, task, video_id, task_id=job_id, queue=queue)
+    except BaseException:
+        # Nothing was sent, so the next caller may try again.
+        leases.release_job(lease_id)
+        raise
+    leases.confirm_queued(lease_id)

@@ -7,14 +7,16 @@ from typing import Final
 
 import structlog
 from celery import Task
-from celery.exceptions import BackendError
+from celery.exceptions import BackendError, Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from indexer.errors import StoreUnavailableError
 from indexer.store.generations import RetrainStore
-from worker.protocol.updates import IndexProgress, RetrainProgress, RetrainStage, Update
+from worker.job_leases import JobLeases
+from worker.protocol.updates import IndexProgress, IndexStage, RetrainProgress, RetrainStage, Update
 
+INDEX_PROGRESS_EVERY_S: Final = 0.5
 RETRAIN_PROGRESS_EVERY_S: Final = 1.0
 PAUSE_AFTER_ERROR_S: Final = 60.0
 """An attempt to publish without Redis can block as long as twenty training steps take."""
@@ -63,6 +65,16 @@ class ProgressPublisher:
         except (RedisError, OperationalError, BackendError) as error:
             self._paused_until_s = time.monotonic() + self._pause_after_error_s
             log.warning("progress.not_published", error=error)
+
+
+def make_retry(task: Task, leases: JobLeases, lease_id: str, after_s: float) -> Retry | Ignore:
+    """Return the exception to raise so that the job of a video runs again after `after_s` seconds."""
+    leases.requeue(lease_id, after_s)
+    ProgressPublisher(task, INDEX_PROGRESS_EVERY_S).publish(IndexProgress(stage=IndexStage.WAITING, done=0.0))
+    try:
+        return task.retry(countdown=after_s, throw=False)
+    except Reject:
+        return Ignore("the queue is unavailable; the record says that the video waits for its job")
 
 
 class ProgressReporter:

@@ -6,18 +6,27 @@ Their names do not depend on the process, so that another worker finds what a ki
 import shutil
 import uuid
 from pathlib import Path
+from typing import Final
 
 from indexer.store.records import RetrainRecord
 
+ENRICH_PREFIX: Final = "enrich-"
+"""Of the names of the folders of enrich jobs."""
+
 
 def work_root(data_dir: Path) -> Path:
-    """Return the folder that holds all folders of index jobs, each named by its video, and the one of retrains."""
+    """Return the folder that holds the folders of index jobs and enrich jobs, named by video, and that of retrains."""
     return data_dir / "work"
 
 
 def video_work_dir(data_dir: Path, video_id: str) -> Path:
     """Return the folder of a video's index job."""
     return work_root(data_dir) / video_id
+
+
+def enrich_work_dir(data_dir: Path, video_id: str) -> Path:
+    """Return the folder of a video's enrich job."""
+    return work_root(data_dir) / f"{ENRICH_PREFIX}{video_id}"
 
 
 def retrain_work_dir(data_dir: Path, retrain: RetrainRecord) -> Path:

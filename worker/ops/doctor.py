@@ -18,6 +18,7 @@ from worker.ops.doctor_checks import DoctorCheckName as DoctorCheckName
 from worker.ops.doctor_checks import DoctorOutcome as DoctorOutcome
 from worker.ops.doctor_library import check_library
 from worker.ops.doctor_network import certificate_settings, check_certificates, check_network
+from worker.ops.doctor_senses import check_recognition, check_recognizers
 from worker.redis_client import PROBE, redis_client
 from worker.settings import Settings
 
@@ -35,6 +36,8 @@ def run_checks(settings: Settings, resolve: HostResolver = resolve_host) -> list
         DoctorCheckName.YOUTUBE: _check_youtube,
         DoctorCheckName.NETWORK: lambda settings: check_network(settings, resolve),
         DoctorCheckName.LIBRARY: check_library,
+        DoctorCheckName.RECOGNIZERS: check_recognizers,
+        DoctorCheckName.RECOGNITION: check_recognition,
     }
     if certificate_settings():
         checks[DoctorCheckName.CERTIFICATES] = lambda _: check_certificates()
@@ -59,7 +62,7 @@ def _check_data_folder(settings: Settings) -> DoctorCheck:
         (folder / ".writable").touch()
         (folder / ".writable").unlink()
     except OSError as error:
-        parameters = {"folder": folder, "error": error.strerror}
+        parameters = {"folder": folder, "error": error}
         return DoctorCheck(name, DoctorOutcome.DATA_FOLDER_UNWRITABLE, parameters)
     free_bytes = shutil.disk_usage(folder).free
     outcome = DoctorOutcome.DATA_FOLDER_READY if free_bytes >= MIN_FREE_BYTES else DoctorOutcome.DATA_FOLDER_FULL
@@ -74,6 +77,7 @@ def _check_model(settings: Settings) -> DoctorCheck:
     from model.evaluation.published import read_published_figures
     from model.packages import fetch_command
     from model.starter.artifacts import find_tower
+    from model.starter.e5_file import E5
 
     name, figures = DoctorCheckName.MODEL, read_published_figures(settings.preset)
     if settings.preset != "starter":
@@ -84,6 +88,9 @@ def _check_model(settings: Settings) -> DoctorCheck:
     except ArtifactsMissingError:
         parameters = {"folder": artifacts_dir, "command": fetch_command(artifacts_dir)}
         return DoctorCheck(name, DoctorOutcome.MODEL_MISSING, parameters)
+    if not E5.is_complete(artifacts_dir):
+        parameters = {"preset": settings.preset, "folder": folder, "command": fetch_command(artifacts_dir)}
+        return DoctorCheck(name, DoctorOutcome.MODEL_WITHOUT_E5, parameters)
     parameters = {"preset": settings.preset, "folder": folder, "figures": figures}
     return DoctorCheck(name, DoctorOutcome.MODEL_READY, parameters)
 

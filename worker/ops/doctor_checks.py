@@ -16,6 +16,8 @@ class DoctorCheckName(StrEnum):
     NETWORK = "network"
     CERTIFICATES = "certificates"
     LIBRARY = "library"
+    RECOGNIZERS = "recognizers"
+    RECOGNITION = "recognition"
     BLOB_STORE = "blob_store"
     YOUTUBE = "youtube"
     REDIS = "redis"
@@ -31,6 +33,7 @@ class DoctorOutcome(StrEnum):
     MODEL_READY = "model_ready"  # preset, folder, figures: `PublishedFigures | None`
     MODEL_FROM_HUB = "model_from_hub"  # preset, figures
     MODEL_MISSING = "model_missing"  # folder, command
+    MODEL_WITHOUT_E5 = "model_without_e5"  # preset, folder, command
     SAMPLES_READY = "samples_ready"  # count
     SAMPLES_MISSING = "samples_missing"  # command
     DEVICE_CUDA = "device_cuda"  # name
@@ -57,6 +60,13 @@ class DoctorOutcome(StrEnum):
     LIBRARY_OTHER_PRESET = "library_other_preset"
     LIBRARY_NEWER_WEIGHTS = "library_newer_weights"
     LIBRARY_MODEL_GONE = "library_model_gone"
+    RECOGNIZERS_READY = "recognizers_ready"  # senses
+    RECOGNIZERS_OFF = "recognizers_off"
+    RECOGNIZERS_MISSING = "recognizers_missing"  # senses, command
+    RECOGNIZERS_WITHOUT_KOREAN = "recognizers_without_korean"
+    RECOGNITION_READY = "recognition_ready"  # count: of videos in which something is still to be recognised
+    RECOGNITION_FAILED = "recognition_failed"  # failed_senses: numbers of videos
+    RECOGNITION_UNKNOWN = "recognition_unknown"
     NOT_INSTALLED = "not_installed"  # module
 
 
@@ -81,6 +91,11 @@ _OK: Final = {
     # The library's own model is served.
     DoctorOutcome.LIBRARY_OTHER_PRESET,
     DoctorOutcome.LIBRARY_NEWER_WEIGHTS,
+    DoctorOutcome.RECOGNIZERS_READY,
+    DoctorOutcome.RECOGNIZERS_OFF,
+    DoctorOutcome.RECOGNITION_READY,
+    # The process that uses the data folder tells it in its status.
+    DoctorOutcome.RECOGNITION_UNKNOWN,
     # A bot's machine has no models.
     DoctorOutcome.NOT_INSTALLED,
 }

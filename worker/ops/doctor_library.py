@@ -1,7 +1,7 @@
 """The doctor's check of the library: which model embedded it, and whether that model is here."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
@@ -9,6 +9,9 @@ from indexer.generation_id import LIVE_ALIAS, GenerationId
 from worker.model_blobs import adapter_prefix
 from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from model.errors import ModelError
 
 
 def check_library(settings: Settings) -> DoctorCheck:
@@ -26,7 +29,9 @@ def check_library(settings: Settings) -> DoctorCheck:
     return DoctorCheck(DoctorCheckName.LIBRARY, outcome, parameters | ({"why": why} if why else {}))
 
 
-def _compare(settings: Settings, live: GenerationId, preset: str, has_adapter: bool) -> tuple[DoctorOutcome, str]:
+def _compare(
+    settings: Settings, live: GenerationId, preset: str, has_adapter: bool
+) -> tuple[DoctorOutcome, "ModelError | None"]:
     """Return the outcome, and the reason if the model cannot be loaded."""
     from model.errors import ModelError
     from model.loader import find_preset_of, is_outdated
@@ -36,10 +41,10 @@ def _compare(settings: Settings, live: GenerationId, preset: str, has_adapter: b
         if has_adapter:
             find_preset(preset, settings.presets_folder)
         elif is_outdated(find_preset_of(preset, live.name, presets_dir=settings.presets_folder)):
-            return DoctorOutcome.LIBRARY_NEWER_WEIGHTS, ""
+            return DoctorOutcome.LIBRARY_NEWER_WEIGHTS, None
     except ModelError as error:
-        return DoctorOutcome.LIBRARY_MODEL_GONE, str(error)
-    return (DoctorOutcome.LIBRARY_OTHER_PRESET if preset != settings.preset else DoctorOutcome.LIBRARY_FITS), ""
+        return DoctorOutcome.LIBRARY_MODEL_GONE, error
+    return (DoctorOutcome.LIBRARY_OTHER_PRESET if preset != settings.preset else DoctorOutcome.LIBRARY_FITS), None
 
 
 def _read_live_generation(settings: Settings) -> GenerationId | None:

@@ -53,8 +53,7 @@ def check_certificates() -> DoctorCheck:
         try:
             _load_authorities(path)
         except OSError as error:  # `ssl.SSLError` is one
-            reason = error.strerror or str(error)
-            return DoctorCheck(name, DoctorOutcome.CERTIFICATES_UNUSABLE, {**parameters, "error": reason})
+            return DoctorCheck(name, DoctorOutcome.CERTIFICATES_UNUSABLE, {**parameters, "error": error})
     return DoctorCheck(name, DoctorOutcome.CERTIFICATES_READY, parameters)
 
 

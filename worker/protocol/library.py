@@ -5,6 +5,7 @@ import time
 from pydantic import Field
 
 from indexer.link.searches import is_search as is_search
+from indexer.senses import Sense as Sense
 from indexer.store.records import IndexStatus as IndexStatus
 from worker.protocol.base import Ack, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
@@ -36,6 +37,16 @@ class Submit(Request[Submitted]):
     """The link is one of a crawl that was requested at `at`: after `StopCrawls` it is refused."""
     at: float = Field(default_factory=time.time)
     """When the user asked (Unix time). A link that was forgotten since then is not added again."""
+
+
+class Enrich(Request[Submitted]):
+    """Recognise speech, text on the screen and sounds of a video in the library again. Admins only."""
+
+    task = "enrich"
+    answer = Submitted
+    link: str
+    only_missing: bool = False
+    """Only what was never recognised, or failed."""
 
 
 class VideoStatus(WireModel):
@@ -93,6 +104,10 @@ class LibraryEntry(WireModel):
     """Key in the blob store."""
     message_id: str | None = None
     """The chat message that contained the link."""
+    pending_senses: tuple[Sense, ...] = ()
+    """What is still to be recognised in it."""
+    failed_senses: dict[Sense, ErrorCode] = Field(default_factory=dict)
+    """What could not be recognised, and why."""
 
 
 class LibraryListing(WireModel):
@@ -148,6 +163,10 @@ class LibraryStatus(WireModel):
     moments: int
     waiting: int
     """Videos that are not indexed yet."""
+    listening: int = 0
+    """Videos whose speech, text or sounds are still to be recognised."""
+    failed_senses: dict[Sense, int] = Field(default_factory=dict)
+    """Numbers of videos in which a sense could not be recognised."""
 
 
 class GetStatus(Request[LibraryStatus]):

@@ -4,7 +4,16 @@ from typing import Any
 
 from worker.protocol.base import Request
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
-from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
+from worker.protocol.library import (
+    Enrich,
+    Forget,
+    GetStatus,
+    GetVideoStatus,
+    ListLibrary,
+    ListPlaylist,
+    StopCrawls,
+    Submit,
+)
 from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
@@ -13,6 +22,7 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     Find,
     RecordVote,
     Submit,
+    Enrich,
     GetVideoStatus,
     ListPlaylist,
     StopCrawls,

@@ -40,6 +40,8 @@ class Find(Request[SearchResults]):
     """A picture (JPEG, PNG, WebP or GIF, in base64) that the moment looks like."""
     in_link: str | None = None
     """Search only in the video with this link."""
+    only: Literal["looks", "said", "shown", "heard"] | None = None
+    """Search only what is seen, said, shown as text, or heard."""
     limit: int = Field(default=5, ge=1, le=50)
     offset: int = Field(default=0, ge=0)
 

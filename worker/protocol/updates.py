@@ -5,13 +5,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from indexer.senses import Sense as Sense
 from indexer.stages import IndexStage as IndexStage
 from worker.protocol.base import WireModel
 from worker.protocol.error_codes import ErrorCode
 
 
 class IndexProgress(WireModel):
-    """Progress of an index job."""
+    """Progress of an index job or an enrich job."""
 
     kind: Literal["indexing_progress"] = "indexing_progress"
     stage: IndexStage
@@ -41,6 +42,10 @@ class Indexed(WireModel):
     moments: int
     is_first_of_several: bool = False
     """Whether its post has more videos."""
+    enrich_job: str | None = None
+    """The id of the job that still recognises speech, text on the screen or sounds. None: nothing is left to do."""
+    failed_senses: dict[Sense, ErrorCode] = Field(default_factory=dict)
+    """What could not be recognised, and why."""
 
 
 class Joined(WireModel):

@@ -1,6 +1,8 @@
 """Celery workers: one per process, or several as threads of one process in the embedded form."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +20,13 @@ from worker.ops.shutdown import exit_after_grace_period
 
 log = structlog.get_logger()
 
-CONCURRENCY: Final = {"search": 8, "index": 2, "train": 1}
+CONCURRENCY: Final = {"search": 8, "index": 2, "enrich": 1, "train": 1}
 """Threads per queue. Searches wait for each other only at the encoder, which batches them. While one index job embeds,
 another fetches."""
+BACKGROUND_NICENESS: Final = 10
+"""Niceness of workers without searches: on a shared machine, searches and bots go before long jobs."""
+BACKGROUND_QUEUES: Final = {"enrich"}
+"""Queues whose threads have this niceness in a process that also works on other queues."""
 START_TIMEOUT_S: Final = 30.0
 WAKE_TASK: Final = "reelseek.wake"
 
@@ -97,6 +103,13 @@ def _wake() -> None:
     """Do nothing. Any message makes an idle worker check whether to stop; otherwise it checks every two seconds."""
 
 
+def _run_worker(worker: _Worker, queue: str) -> None:
+    """Run a worker in this thread. The threads that it starts inherit the niceness."""
+    if queue in BACKGROUND_QUEUES and sys.platform == "linux":  # Elsewhere a thread has no priority of its own.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
+    worker.start()
+
+
 @contextmanager
 def run_worker_threads(apps: dict[str, Celery], stopping: threading.Event) -> Iterator[None]:
     """Consume each queue in a thread until the block ends, with an application and a worker of its own.
@@ -111,7 +124,7 @@ def run_worker_threads(apps: dict[str, Celery], stopping: threading.Event) -> It
     ready = {queue: threading.Event() for queue in apps}
     workers = [_Worker(app, [queue], ready[queue].set, stopping) for queue, app in apps.items()]
     threads = [
-        threading.Thread(target=worker.start, name=f"worker-{queue}")
+        threading.Thread(target=_run_worker, args=(worker, queue), name=f"worker-{queue}")
         for queue, worker in zip(apps, workers, strict=True)
     ]
     for thread in threads:

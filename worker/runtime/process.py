@@ -8,33 +8,35 @@ from typing import Final
 
 import structlog
 
+from indexer.enrich.recognition import Recognizers
 from indexer.vectors import qdrant_server
 from worker.model_loading import ModelLoader, ModelTrainer, load_preset, train_preset
 from worker.ops.health import PROBE_TIMEOUT_S, BrokerCheck, Check, Checks, Heartbeat, serve_checks
 from worker.queue.app import make_app
-from worker.runtime.celery_worker import run_celery_worker
+from worker.runtime.celery_worker import BACKGROUND_NICENESS, run_celery_worker
 from worker.runtime.periodic import run_periodically
 from worker.runtime.tasks import periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
 log = structlog.get_logger()
-MODEL_QUEUES: Final = {"search", "index"}
+MODEL_QUEUES: Final = {"search", "index", "enrich"}
 """Queues whose workers load the model before they take a task."""
-
-BACKGROUND_NICENESS: Final = 10
-"""Niceness of workers without searches: on a shared machine, searches and bots go before long jobs."""
 
 
 def run_worker(
-    settings: Settings, queues: Sequence[str], load: ModelLoader = load_preset, train: ModelTrainer = train_preset
+    settings: Settings,
+    queues: Sequence[str],
+    load: ModelLoader = load_preset,
+    train: ModelTrainer = train_preset,
+    recognizers: Recognizers | None = None,
 ) -> None:
     """Run tasks of `queues` until SIGTERM or SIGINT. Load the encoder before the first task."""
     if "search" not in queues:
         os.nice(BACKGROUND_NICENESS)
     app, stopping = make_app(settings), threading.Event()
     with ExitStack() as stack:
-        services = stack.enter_context(closing(Services(settings, app, stopping, load, train)))
+        services = stack.enter_context(closing(Services(settings, app, stopping, load, train, recognizers)))
         register_tasks(app, services)
         loop = Heartbeat()
         stack.enter_context(serve_checks(settings, services.metrics, *_make_checks(services, queues, loop)))

@@ -22,7 +22,15 @@ from worker.ops.metrics import Metrics
 from worker.protocol.base import Request, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.library import Submit
-from worker.protocol.queues import CATCH_UP_TASK, INDEX_TASK, LOOK_TASK, RETRAIN_TASK, SENT_AT, request_task
+from worker.protocol.queues import (
+    CATCH_UP_TASK,
+    ENRICH_TASK,
+    INDEX_TASK,
+    LOOK_TASK,
+    RETRAIN_TASK,
+    SENT_AT,
+    request_task,
+)
 from worker.protocol.updates import JobFailed
 from worker.queue.signing import MAX_CLOCK_SKEW_S, ForgedTaskError
 from worker.services import Services
@@ -41,6 +49,7 @@ PERIODIC_TASKS: Mapping[str, Sequence[Callable[[Services], None]]] = {
         lambda services: services.make_garbage_collector().collect(),
         lambda services: services.make_look_queue().enqueue_due(),
     ),
+    "enrich": (lambda services: services.make_enrich_queue().requeue_lost_jobs(),),
     "train": (lambda services: services.make_retrain_queue().requeue_lost_jobs(),),
 }
 """By queue: what its workers do every `worker.runtime.periodic.PERIOD_S` seconds."""
@@ -60,8 +69,9 @@ def register_tasks(app: Celery, services: Services) -> None:
     handlers = build_handlers(services)
     for request, handler in handlers.items():
         add_task(app, request_task(request), _answer_once(services, request, handler), max_age_s, metrics)
-    index, retrain = services.make_index_job(), services.make_retrain_job()
+    index, enrich, retrain = services.make_index_job(), services.make_enrich_job(), services.make_retrain_job()
     add_task(app, INDEX_TASK, lambda task, video_id: index(task, video_id, current_correlation_id()), metrics=metrics)
+    add_task(app, ENRICH_TASK, lambda task, video_id: enrich(task, video_id, current_correlation_id()), metrics=metrics)
     add_task(app, RETRAIN_TASK, lambda task, _: retrain(task, current_correlation_id()), metrics=metrics)
     look = services.make_look_job(handlers[Submit])
     add_task(app, LOOK_TASK, look, metrics=metrics)

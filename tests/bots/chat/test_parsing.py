@@ -45,6 +45,21 @@ def conversation(client: FakeClient, caller: Caller) -> Conversation:
     return Conversation(client, caller)
 
 
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ("only:shown a recipe", {"only": "shown", "words": "a recipe"}),
+        ("a recipe only:shown", {"only": "shown", "words": "a recipe"}),
+        ("the only:shown", {"only": "shown", "words": "the"}),
+        ("only:said", {"only": "said", "words": ""}),
+        ("only:elsewhere a recipe", {"words": "only:elsewhere a recipe"}),
+        ("lonely:said", {"words": "lonely:said"}),
+    ],
+)
+def test_search_can_be_restricted_by_a_word(text: str, args: dict[str, Any]) -> None:
+    assert parse_arguments(COMMANDS["find"], text, Surface.TYPED) == args
+
+
 @pytest.mark.parametrize("command", list_commands(Surface.TYPED), ids=lambda command: command.name)
 async def test_every_command_can_be_typed(conversation: Conversation, command: Command) -> None:
     replies = [reply async for reply in conversation.answer(f"/{command.name} {GOAL.link}")]

@@ -4,6 +4,7 @@ import pytest
 
 from bots.commands.doctor import check_terminal, describe_check
 from bots.i18n.translate import LANGUAGES, use_locale
+from indexer.senses import Sense
 from model.evaluation.published import PublishedFigures
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
 
@@ -30,7 +31,11 @@ PARAMETERS = {
     "variable": "SSL_CERT_FILE",
     "path": "/ca.pem",
     "stored": "large",
-    "current": "starter-1",
+    "senses": [Sense.SAID, Sense.HEARD],
+    "failed_senses": {Sense.SHOWN: 3},
+    "generation": "starter-1",
+    "has_adapter": True,
+    "why": "the file is damaged",
 }
 
 

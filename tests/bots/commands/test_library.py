@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 
 from bots.commands import job_progress, library
-from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkStatus, Removed
+from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkStatus, Removed, Replies
 from bots.commands.search import find
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_client import A, FakeClient
 from tests.support.bots.fake_videos import GOAL, SNOW, FakeVideo
 from tests.support.bots.replies import collect, collect_cards, collect_sentence
-from worker.protocol.base import Caller
+from worker.protocol.base import Caller, Request
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Submit
+from worker.protocol.library import GetVideoStatus, Sense, Submit
 from worker.protocol.updates import IndexProgress, IndexStage, Joined, Update
 
 
@@ -77,6 +77,97 @@ async def test_first_video_of_a_post_with_several_says_so(caller: Caller) -> Non
     assert outcome.text == "Added “Take #1”. That post has several videos; this is the first."
 
 
+async def test_added_video_is_listened_to_before_its_outcome(caller: Caller) -> None:
+    """It can be searched meanwhile, and is not shown as done."""
+    video = FakeVideo("https://video.example/talk", "A talk", ("ships",), pending_senses=(Sense.SAID,))
+    client = FakeClient(sites={video.link: video}, enrich_gate=threading.Event())
+    replies = library.index(client, caller, [video.link])
+    stages = [reply.stage async for reply in _until_added(replies)]
+    assert stages == ["downloading", "analysing the moments", "Added; still listening…"]
+    assert await collect_cards(find(client, caller, "ships"))
+    [page] = await collect(library.list_library(client, caller))
+    assert isinstance(page, LibraryPage)
+    assert [(entry.state, entry.pending_senses) for entry in page.entries] == [
+        ("searchable, still listening", (Sense.SAID,))
+    ]
+    assert "Still being listened to: 1." in (await collect_sentence(library.show_status(client, caller))).text
+
+    assert client.enrich_gate
+    client.enrich_gate.set()
+    listening, outcome = await collect(replies)
+    assert listening == LinkProgress(video.link, "Added; listening to the speech…", 0.3, is_added=True)
+    assert outcome == LinkOutcome(video.link, LinkStatus.INDEXED, "Added “A talk”.", moments=1)
+    assert (await collect_sentence(library.show_status(client, caller))).text.endswith("Nothing is waiting.")
+
+
+async def _until_added(replies: Replies) -> AsyncIterator[LinkProgress]:
+    """Yield the progress up to the reply that the video is added."""
+    async for reply in replies:
+        assert isinstance(reply, LinkProgress)
+        yield reply
+        if reply.is_added:
+            return
+
+
+async def test_known_video_that_is_still_listened_to_is_followed(caller: Caller) -> None:
+    video = FakeVideo("https://video.example/talk", "A talk", ("ships",), pending_senses=(Sense.SAID,))
+    replies = await collect(library.index(FakeClient(videos=[video]), caller, [video.link]))
+    assert [reply.stage for reply in replies if isinstance(reply, LinkProgress)] == [
+        "Added; still listening…",
+        "Added; listening to the speech…",
+    ]
+    assert replies[-1] == LinkOutcome(video.link, LinkStatus.ALREADY, "“A talk” is already in the library.", moments=1)
+
+
+async def test_sense_that_failed_is_named_with_the_reason(caller: Caller) -> None:
+    """In the outcome, in the library and in the status."""
+    failed = {Sense.SHOWN: ErrorCode.MODEL_MISSING}
+    video = FakeVideo(
+        "https://video.example/talk", "A talk", ("x",), pending_senses=(Sense.SAID,), failed_senses=failed
+    )
+    client = FakeClient(sites={video.link: video})
+    outcome = (await collect(library.index(client, caller, [video.link])))[-1]
+    reason = f"The text on its screen couldn't be read: {translate(ErrorCode.MODEL_MISSING)}"
+    assert isinstance(outcome, LinkOutcome)
+    assert outcome.ok
+    assert outcome.text == f"Added “A talk”. {reason}"
+    [page] = await collect(library.list_library(client, caller))
+    assert isinstance(page, LibraryPage)
+    assert [(entry.state, entry.problem, entry.failed_senses) for entry in page.entries] == [
+        ("ready", reason, (Sense.SHOWN,))
+    ]
+    status = (await collect_sentence(library.show_status(client, caller))).text
+    assert "Not recognized: text on the screen in 1 video." in status
+
+
+async def test_enrich_repeats_what_failed_in_all_videos(caller: Caller) -> None:
+    """Named videos are recognised again completely. Videos that lack nothing are only reported."""
+    admin = caller.model_copy(update={"is_admin": True})
+    client = FakeClient(videos=[replace(SNOW, failed_senses={Sense.SAID: ErrorCode.INTERNAL}), GOAL])
+    replies = await collect(library.enrich(client, admin, is_all=True))
+    assert {reply.link for reply in replies if isinstance(reply, LinkProgress)} == {SNOW.link}
+    assert {reply.link for reply in replies if isinstance(reply, LinkOutcome)} == {SNOW.link, GOAL.link}
+    replies = await collect(library.enrich(client, admin, [GOAL.link]))
+    assert {reply.link for reply in replies if isinstance(reply, LinkProgress)} == {GOAL.link}
+    assert not (await collect_sentence(library.enrich(client, admin))).ok
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_next_link_starts_when_a_video_is_added_and_still_listened_to(caller: Caller, count: int) -> None:
+    """The same video may be submitted twice: each of its requests makes room once."""
+    video = FakeVideo("https://video.example/talk", "A talk", ("ships",), pending_senses=(Sense.SAID,))
+    client = FakeClient(sites={video.link: video}, enrich_gate=threading.Event())
+    links = [video.link] * count + ["https://video.example/next"]
+    replies = library.submit_links(client, [Submit(caller=caller, link=link) for link in links], max_unfinished=1)
+    found = [await anext(replies)]
+    while not isinstance(found[-1], LinkOutcome):
+        found.append(await anext(replies))
+    assert found[-1].link == links[-1]
+    assert client.enrich_gate
+    client.enrich_gate.set()
+    assert len([reply for reply in await collect(replies) if isinstance(reply, LinkOutcome)]) == count
+
+
 async def test_index_without_links_is_refused_without_a_request(client: FakeClient, caller: Caller) -> None:
     assert not (await collect_sentence(library.index(client, caller, []))).ok
     assert client.requests == []
@@ -111,6 +202,30 @@ async def test_job_whose_updates_end_without_an_outcome_fails(caller: Caller) ->
     outcome = (await collect(library.index(EndingClient(), caller, ["https://video.example/x"])))[-1]
     assert isinstance(outcome, LinkOutcome)
     assert outcome.code is ErrorCode.INTERNAL
+
+
+class SilentlyListeningClient(FakeClient):
+    """A client whose enrich job sends no updates, and is done after two status requests."""
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        await asyncio.Event().wait()
+        yield IndexProgress(stage=IndexStage.WAITING, done=0)
+
+    async def call(self, request: Request[A]) -> A:
+        if [type(each) for each in self.requests].count(GetVideoStatus) == 2:
+            self.videos = [replace(video, pending_senses=()) for video in self.videos]
+        return await super().call(request)
+
+
+async def test_silent_enrich_job_is_not_done_until_the_record_says_so(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_progress, "SILENCE_S", 0.01)
+    client = SilentlyListeningClient(videos=[replace(SNOW, pending_senses=(Sense.SAID,))])
+    outcome = (await collect(library.index(client, caller, [SNOW.link])))[-1]
+    assert isinstance(outcome, LinkOutcome)
+    assert outcome.status == "already"
+    assert [type(each) for each in client.requests].count(GetVideoStatus) == 3
 
 
 class SilentClient(FakeClient):

@@ -5,13 +5,13 @@ import pytest
 from bots.commands import search as commands
 from bots.commands.replies import Card, Replies, Results, Search, TextReply
 from bots.i18n.messages import Msg
-from bots.i18n.translate import translate
+from bots.i18n.translate import translate, use_locale
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import GOAL, SNOW, TALK, FakeVideo
 from tests.support.bots.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.search import Find
+from worker.protocol.search import Find, MatchKind, MatchReason
 
 
 async def test_find_returns_cards_with_time_link_reason_and_submitter(client: FakeClient, caller: Caller) -> None:
@@ -31,7 +31,47 @@ async def test_find_returns_cards_with_time_link_reason_and_submitter(client: Fa
         score=1.0,
         more=0,
         thumbnail=f"thumbnails/{SNOW.id}.jpg",
+        reasons=(MatchReason(MatchKind.LOOKS),),
+        opens_at_s=12,
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "locale", "text", "opens_at_s"),
+    [
+        (MatchReason(MatchKind.SAID, "knead the dough", 83.4), "en", "says “knead the dough” at 1:23", 83.4),
+        (MatchReason(MatchKind.SAID), "en", "says it", 0),
+        (MatchReason(MatchKind.SHOWN, "SALE TODAY", 4.0), "en", "shows “SALE TODAY” at 0:04", 4.0),
+        (MatchReason(MatchKind.SHOWN), "zh", "画面上有这些文字", 0),
+        (MatchReason(MatchKind.HEARD, "Applause", 4.0), "en", "heard: applause", 0),
+        (MatchReason(MatchKind.HEARD, "Applause", 4.0), "ko", "들리는 소리: 박수", 0),
+        (MatchReason(MatchKind.TITLE, "A talk"), "en", "the words “A talk”", 0),
+        (MatchReason(MatchKind.LIKED, "ships"), "en", "liked here for “ships”", 0),
+        (MatchReason(MatchKind.LIKED, "ships"), "ko", "여기서 “ships”에 잘 맞는다고 평가받았어요", 0),
+    ],
+)
+async def test_card_says_what_was_said_shown_or_heard(
+    caller: Caller, reason: MatchReason, locale: str, text: str, opens_at_s: float
+) -> None:
+    """Its player starts at the words that were found."""
+    client = FakeClient(videos=[FakeVideo("https://a.example/b", "A talk", ("ships",), reasons=(reason,))])
+    with use_locale(locale):
+        [card] = await collect_cards(commands.find(client, caller, "ships"))
+    assert (card.why, card.reasons, card.opens_at_s) == ((text,), (reason,), opens_at_s)
+
+
+@pytest.mark.parametrize("only", ["looks", "said", "shown", "heard", None])
+async def test_search_can_be_restricted(client: FakeClient, caller: Caller, only: str | None) -> None:
+    [results] = await collect(commands.find(client, caller, "dog", only=only, limit=1))
+    assert isinstance(results, Results)
+    await collect(commands.continue_search(client, caller, results.next))
+    assert [each.only for each in client.requests if isinstance(each, Find)] == [only, only]
+
+
+async def test_unknown_restriction_is_refused(client: FakeClient, caller: Caller) -> None:
+    sentence = await collect_sentence(commands.find(client, caller, "dog", only="smelled"))
+    assert (sentence.ok, "looks, said, shown, heard" in sentence.text) == (False, True)
+    assert client.requests == []
 
 
 @pytest.mark.parametrize(

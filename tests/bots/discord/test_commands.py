@@ -8,10 +8,10 @@ from tests.support.discord.server import FakeDiscord
 
 
 async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: FakeDiscord) -> None:
-    """`more` is the buttons Next and Back."""
+    """`more` is the buttons Next and Back. `enrich` is for the command line."""
     registered = {each["name"] for each in server.commands if each["type"] == 1}
     assert registered == {command.name for command in list_commands(Surface.CHAT)}
-    assert COMMANDS.keys() - registered == {"more", "press", "watch", "leave"}
+    assert COMMANDS.keys() - registered == {"more", "press", "watch", "leave", "enrich"}
     assert [each["name"] for each in server.commands if each["type"] == 3] == ["Add the videos in this message"]
 
 
@@ -39,8 +39,9 @@ async def test_descriptions_are_translated_into_korean_and_chinese(bot: Bot, ser
 async def test_find_has_all_options_with_words_first_and_required(bot: Bot, server: FakeDiscord) -> None:
     find = next(each for each in server.commands if each["name"] == "find")
     names = [option["name"] for option in find["options"]]
-    assert names == ["words", "picture", "like", "unlike", "in", "limit"]
-    assert [option["required"] for option in find["options"]] == [True] + [False] * 5
+    assert names == ["words", "picture", "like", "unlike", "in", "only", "limit"]
+    assert [option["required"] for option in find["options"]] == [True] + [False] * 6
+    assert [each["value"] for each in find["options"][5]["choices"]] == ["looks", "said", "shown", "heard"]
     assert (find["options"][-1]["min_value"], find["options"][-1]["max_value"]) == (1, 4)
 
 

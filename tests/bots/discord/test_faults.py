@@ -251,7 +251,7 @@ async def test_closed_gateway_connection_is_resumed(bot: Bot, server: FakeDiscor
 async def test_reference_shown_for_a_picture_is_in_the_log(
     bot: Bot, server: FakeDiscord, picture: bytes, cdn_does: Literal["answer", "abort"], event: str
 ) -> None:
-    """The reference leads to the cause: it is the one correlation id of the whole request."""
+    """The reference leads to the cause: the log lines of the failure have it as their correlation id."""
     server.cdn_does = cdn_does
     with capture_logs() as logs:
         asked = await server.command(ADA, "find", words="dog", picture=picture)

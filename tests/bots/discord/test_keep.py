@@ -10,7 +10,7 @@ from tests.support.bots.fake_videos import GOAL, SNOW, FakeVideo
 from tests.support.discord.server import FakeDiscord
 from tests.support.discord.world import ADA, BOB, SECRET, SPACE, is_ephemeral, texts
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Submit
+from worker.protocol.library import Sense, Submit
 
 NEW = "https://video.example/new"
 
@@ -31,6 +31,22 @@ async def test_index_updates_one_message_to_the_end(
         None,
         NEW,
     )
+
+
+async def test_message_says_that_a_video_is_added_and_still_listened_to(
+    bot: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
+    """It is shown as done only after that."""
+    failed = {Sense.SHOWN: ErrorCode.MODEL_MISSING}
+    client.sites = {NEW: FakeVideo(NEW, "new", ("ships",), pending_senses=(Sense.SAID,), failed_senses=failed)}
+    client.enrich_gate = threading.Event()
+    asked = await server.command(ADA, "index", link=NEW)
+    listening = await server.wait_for_answer(asked, "Added; ")
+    assert "✅" not in texts(listening)
+    client.enrich_gate.set()
+    done = await server.wait_for_answer(asked, "✅ Added")
+    assert done["id"] == listening["id"]
+    assert "The text on its screen couldn't be read" in texts(done)
 
 
 async def test_each_of_several_links_is_reported(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:

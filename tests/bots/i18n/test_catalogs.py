@@ -15,7 +15,7 @@ import bots
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
 from bots.i18n.translate import LANGUAGES, choose_language, format_count, format_date, translate, use_locale
-from bots.i18n.update_catalogs import PLURALS, catalog_path, update_catalog
+from bots.i18n.update_catalogs import PLURALS, catalog_path, read_model_reasons, update_catalog
 from worker.protocol.error_codes import ErrorCode
 
 OTHERS = LANGUAGES[1:]
@@ -58,7 +58,7 @@ def literals(sentence: str) -> list[str]:
 def test_catalog_has_exactly_the_english_sentences(catalog: Catalog) -> None:
     plural = dict(PLURALS)
     singular = {*ERROR_MESSAGES.values(), *Msg, *CliMsg} - {*plural, *plural.values()}
-    wanted = {*map(str, singular), *((str(one), str(many)) for one, many in PLURALS)}
+    wanted = {*map(str, singular), *((str(one), str(many)) for one, many in PLURALS), *read_model_reasons()}
     assert {message.id for message in catalog if message.id} == wanted
     assert not catalog.obsolete
 

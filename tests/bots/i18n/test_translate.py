@@ -7,7 +7,17 @@ import pytest
 
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import ERROR_MESSAGES, Msg
-from bots.i18n.translate import format_clock, format_count, format_date, format_span, translate, use_time_zone
+from bots.i18n.translate import (
+    explain_error,
+    format_clock,
+    format_count,
+    format_date,
+    format_span,
+    translate,
+    use_locale,
+    use_time_zone,
+)
+from model.errors import PairsUnreadableError
 from worker.protocol.error_codes import ErrorCode
 
 
@@ -32,6 +42,28 @@ def test_refused_playlist_names_the_crawl_command() -> None:
 def test_every_placeholder_has_a_name(text: Msg | CliMsg) -> None:
     placeholders = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
     assert "{x}" in translate(text, **dict.fromkeys(placeholders, "{x}")) or not placeholders
+
+
+@pytest.mark.parametrize(
+    ("error", "english", "korean"),
+    [
+        (
+            PairsUnreadableError(
+                "{file} cannot be read: {error}", file="a.tsv", error=PermissionError(13, "Permission denied")
+            ),
+            "a.tsv cannot be read: Permission denied",
+            "a.tsv을(를) 읽을 수 없어요: 권한이 없어요",
+        ),
+        (OSError(28, "No space left on device", "b"), "No space left on device", "디스크에 남은 공간이 없어요"),
+        (ValueError("another's text"), "another's text", "another's text"),
+        (ValueError(), "ValueError", "ValueError"),
+    ],
+)
+def test_reason_of_an_error_is_translated_if_the_catalog_has_it(error: Exception, english: str, korean: str) -> None:
+    with use_locale("en"):
+        assert explain_error(error) == english
+    with use_locale("ko"):
+        assert explain_error(error) == korean
 
 
 @pytest.mark.parametrize(

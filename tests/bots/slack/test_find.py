@@ -178,6 +178,7 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     values = {name: {name: {"type": "plain_text_input", "value": None}} for name in ("words", "like", "unlike")}
     values["words"]["words"]["value"] = "dog"
     values |= {"in": {"in": {"type": "external_select", "selected_option": offered[1]}}}
+    values |= {"only": {"only": {"type": "static_select", "selected_option": {"value": "looks"}}}}
     values |= {"where": {"where": {"type": "conversations_select", "selected_conversation": ALL}}}
     where = {"block_id": "where", "action_id": "where", "channel_id": ALL, "response_url": server.response(ALL, ANN)}
     body = server.interaction("view_submission", ANN) | {"response_urls": [where]}
@@ -199,7 +200,8 @@ async def test_search_form_opens_before_slack_says_who_asks(app: RunningApp, ser
     server.gates["users.info"].set()
     await server.wait_for(lambda: "submit" in server.views[0])
     assert server.views[0]["submit"]["text"] == "찾기"
-    assert [each["block_id"] for each in server.views[0]["blocks"]] == ["words", "like", "unlike", "in", "where"]
+    fields = [each["block_id"] for each in server.views[0]["blocks"]]
+    assert fields == ["words", "like", "unlike", "in", "only", "where"]
 
 
 async def test_search_form_of_an_outsider_has_no_fields(app: RunningApp, server: FakeSlack) -> None:

@@ -11,11 +11,12 @@ from bots.chat.requests import ChatRequest
 from bots.commands.replies import IndexingProgress, LinkOutcome, LinkProgress, LinkStatus
 from bots.slack.run import RunningApp
 from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import FakeVideo
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, NEW_LINK, SECRET, SPACE
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Submit
+from worker.protocol.library import Sense, Submit
 from worker.protocol.spaces import SpaceSettings
 
 OTHER_LINK = "https://video.example/other"
@@ -95,6 +96,23 @@ async def test_failed_link_is_reported_with_reason_link_and_reference(
     assert "That video is private" in last.text
     assert NEW_LINK in last.text
     assert "Reference fa11ed00" in last.text
+
+
+async def test_private_index_says_once_that_the_video_is_still_listened_to(
+    app: RunningApp, server: FakeSlack, client: FakeClient
+) -> None:
+    """It is shown as done only after that."""
+    client.sites = {NEW_LINK: FakeVideo(NEW_LINK, "new", ("ships",), pending_senses=(Sense.SAID,))}
+    client.gate, client.enrich_gate = threading.Event(), threading.Event()
+    await server.command(f"index {NEW_LINK}")
+    await server.wait_for(lambda: server.shown_to(ANN))
+    client.gate.set()
+    (_, added) = await server.wait_for(lambda: server.shown_to(ANN)[1:] and server.shown_to(ANN))
+    assert "Added; " in added.text
+    assert "✅" not in added.text
+    client.enrich_gate.set()
+    (_, _, last) = await server.wait_for(lambda: server.shown_to(ANN)[2:] and server.shown_to(ANN))
+    assert "✅ Added “new”." in last.text
 
 
 async def test_private_index_shows_at_most_two_messages(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from indexer.blobs import BlobStore
 from indexer.decode.decoder import PyAvDecoder
+from indexer.enrich.sources import SourceStore, WantedSenses
 from indexer.errors import CorruptFileError
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import MAX_SOURCE_CHARS, IngestPipeline, collect_text
@@ -29,7 +30,9 @@ class LocalFetcher:
 class CompromisedDecoder:
     """Decoder whose child process wrote another format under the name of a frame."""
 
-    def decode(self, media: Path, folder: Path, progress: StageProgressCallback) -> DecodeResult:
+    def decode(
+        self, media: Path, folder: Path, progress: StageProgressCallback, sound: Path | None = None
+    ) -> DecodeResult:
         frame = folder / "000000.jpg"
         Image.new("RGB", (64, 64)).save(frame, "TIFF")
         return DecodeResult(1.0, (SampledFrame(0.0, frame),))
@@ -50,6 +53,8 @@ def test_ingest_refuses_frame_of_compromised_decoder(stores: Stores, tmp_path: P
         stores.videos,
         stores.publisher,
         blobs,
+        SourceStore(blobs),
+        WantedSenses(),
         "starter",
     )
     with pytest.raises(CorruptFileError):
@@ -72,6 +77,7 @@ def test_words_in_and_beside_a_local_film_are_stored_with_its_moments(stores: St
     (tmp_path / "film.ko.srt").write_text("1\n00:00:08,000 --> 00:00:09,000\n강아지\n")
     folder = tmp_path / "work"
     folder.mkdir()
+    blobs = BlobStore(str(tmp_path / "blobs"))
     ingest = IngestPipeline(
         YtDlpFetcher(7200, 10**8, 60, 1024**3),
         PyAvDecoder(10**7, 7200, 60, 1024**3),
@@ -79,7 +85,9 @@ def test_words_in_and_beside_a_local_film_are_stored_with_its_moments(stores: St
         stores.generations,
         stores.videos,
         stores.publisher,
-        BlobStore(str(tmp_path / "blobs")),
+        blobs,
+        SourceStore(blobs),
+        WantedSenses(),
         "starter",
     )
     record = replace(submit_video(stores, "discord:1", "film"), fetch_url=film.as_uri())

@@ -70,7 +70,7 @@ def test_hit_contains_all_that_a_card_shows(stores: Stores) -> None:
     assert sorted(hit.why, key=lambda why: why.kind) == [
         MatchReason(MatchKind.LOOKS),
         MatchReason(MatchKind.MOTION),
-        MatchReason(MatchKind.WORDS, "Derby: the ball, the net"),
+        MatchReason(MatchKind.TITLE, "Derby: the ball, the net"),
     ]
 
 
@@ -139,7 +139,7 @@ def test_one_common_word_does_not_outweigh_the_looks(edge_library: Stores) -> No
         index_video(edge_library, A, f"man{n}", f"kitchen {n}", title=f"A man and his kitchen, part {n}")
     page = search_library(edge_library, A, "a man on a bike")
     assert names(page.hits)[0] == "rider"
-    assert MatchKind.WORDS not in {why.kind for hit in page.hits for why in hit.why}
+    assert MatchKind.TITLE not in {why.kind for hit in page.hits for why in hit.why}
 
 
 def test_rare_word_of_the_query_is_matched(edge_library: Stores) -> None:
@@ -149,7 +149,7 @@ def test_rare_word_of_the_query_is_matched(edge_library: Stores) -> None:
     index_video(edge_library, A, "unicycle", "nothing like it", title="Unicycle championship")
     page = search_library(edge_library, A, "man unicycle", limit=3)
     (hit,) = (hit for hit in page.hits if names((hit,)) == ["unicycle"])
-    assert MatchReason(MatchKind.WORDS, "Unicycle championship") in hit.why
+    assert MatchReason(MatchKind.TITLE, "Unicycle championship") in hit.why
 
 
 def test_score_is_high_only_for_a_moment_that_stands_out(stores: Stores) -> None:
@@ -166,14 +166,14 @@ def test_low_rank_by_looks_is_no_reason(edge_library: Stores) -> None:
         index_video(edge_library, A, f"look{n}", f"zebra parade {n}", title="")
     index_video(edge_library, A, "titled", "tree", title="Zebra parade")
     hits = search_library(edge_library, A, "zebra parade", limit=3).hits
-    assert {names((hit,))[0]: kinds(hit) for hit in hits}["titled"] == [MatchKind.WORDS]
+    assert {names((hit,))[0]: kinds(hit) for hit in hits}["titled"] == [MatchKind.TITLE]
 
 
 def test_stop_words_are_no_match(edge_library: Stores) -> None:
     """A title of stop words gives no reason."""
     index_video(edge_library, A, "the", "tree", title="The one and the other of a video")
     (hit,) = search_library(edge_library, A, "the video of a dog").hits
-    assert MatchKind.WORDS not in kinds(hit)
+    assert MatchKind.TITLE not in kinds(hit)
 
 
 def test_words_only_video_is_found_by_matching_words(stores: Stores) -> None:
@@ -181,7 +181,7 @@ def test_words_only_video_is_found_by_matching_words(stores: Stores) -> None:
     index_video(stores, A, "blocked", "", title="우리 강아지가 눈밭에서", pictures=False)
     index_video(stores, A, "other", "tree", title="A tree")
     hits = {names((hit,))[0]: hit for hit in search_library(stores, A, "강아지").hits}
-    assert (kinds(hits["blocked"]), hits["blocked"].thumbnail) == ([MatchKind.WORDS], None)
+    assert (kinds(hits["blocked"]), hits["blocked"].thumbnail) == ([MatchKind.TITLE], None)
     assert hits["blocked"].score > 0.5 > hits["other"].score
     assert names(search_library(stores, A, "고양이").hits) == ["other"]
 

@@ -27,6 +27,7 @@ from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.vector_store import Filter, NewPoint, PointVectors, SparseWords, VectorQuery, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
+    MEANING_SIZE,
     VECTOR_SIZE,
     WRITES,
     FakeEncoder,
@@ -147,7 +148,7 @@ def test_words_of_schema_2_are_found_in_every_spelling(
     [moment] = moment_ids("goal")
     vector_store.set_payload(OLD, Filter(ids=(moment,)), {"words": words})
     vector_store.set_vectors(OLD, {moment: PointVectors(sparse={"words": old})})
-    open_stores(vector_store, VECTOR_SIZE)
+    open_stores(vector_store, MEANING_SIZE)
     [found] = vector_store.nearest(FAKE.collection_name, [VectorQuery("words", query_words(query), 5)])
     assert [scored.id for scored in found] == [moment]
 
@@ -172,7 +173,7 @@ def migrated(request: pytest.FixtureRequest, open_vector_store: OpenVectorStore)
     """Open a library of schema 2, and open it again."""
     write_schema_2(open_vector_store())
     for _ in range(request.param):
-        stores = open_stores(open_vector_store(), VECTOR_SIZE)
+        stores = open_stores(open_vector_store(), MEANING_SIZE)
     return stores
 
 
@@ -230,7 +231,7 @@ def test_schema_2_moments_keep_their_texts(migrated: Stores) -> None:
 def test_migrated_records_contain_no_old_keys(open_vector_store: OpenVectorStore) -> None:
     """Nothing is left under an old name, and absent values are not empty strings."""
     write_schema_2(open_vector_store())
-    open_stores(open_vector_store(), VECTOR_SIZE)
+    open_stores(open_vector_store(), MEANING_SIZE)
     payloads = [stored.payload for stored in open_vector_store().scroll(RECORDS, Filter())]
     assert {key for each in payloads for key in each} & {
         "person",
@@ -247,7 +248,7 @@ def test_schema_1_submission_belongs_to_the_whole_space(open_vector_store: OpenV
     """It is listed, counted and removed as before, also if the library is opened again."""
     write_schema_1(open_vector_store(), "goal")
     for _ in range(2):
-        stores = open_stores(open_vector_store(), VECTOR_SIZE)
+        stores = open_stores(open_vector_store(), MEANING_SIZE)
         (row,), total = stores.submissions.list_videos(A, limit=10)
         assert (row.video.title, row.submission.user_id, total) == ("goal", "ann", 1)
         assert stores.submissions.count(A).videos == 1
@@ -262,7 +263,7 @@ def test_schema_1_moments_are_found(open_vector_store: OpenVectorStore) -> None:
     write_schema_3_moments(vector_store, FAKE, {"goal": [A]})
     vector_store.point_alias("moments", OLD)
     vector_store.set_payload(OLD, Filter(), {"schema": 1, "text_by_source": None})
-    stores = open_stores(open_vector_store(), VECTOR_SIZE)
+    stores = open_stores(open_vector_store(), MEANING_SIZE)
     assert [hit.title for hit in search_library(stores, A, "goal").hits] == ["goal"]
 
 
@@ -320,7 +321,8 @@ def assert_schema_3_library_is_complete(stores: Stores, vector_store: VectorStor
     assert vector_store.collections() == (*names, RECORDS)
     assert set(vector_store.aliases()) >= {*SCHEMA_3_ALIASES, f"schema_{SCHEMA}"}
     for name in names:
-        assert vector_store.dense_sizes(name) == dict.fromkeys(("frame", "motion", "meaning", "sound"), VECTOR_SIZE)
+        sizes = {"frame": VECTOR_SIZE, "motion": VECTOR_SIZE, "meaning": MEANING_SIZE, "sound": MEANING_SIZE}
+        assert vector_store.dense_sizes(name) == sizes
         assert {stored.payload["schema"] for stored in vector_store.scroll(name, Filter())} == {SCHEMA}
 
 
@@ -329,7 +331,7 @@ def test_schema_3_moments_get_room_for_meaning_and_sound(open_vector_store: Open
     write_schema_3(open_vector_store())
     for _ in range(2):
         vector_store = open_vector_store()
-        assert_schema_3_library_is_complete(open_stores(vector_store, VECTOR_SIZE), vector_store)
+        assert_schema_3_library_is_complete(open_stores(vector_store, MEANING_SIZE), vector_store)
 
 
 ALL_WRITES = (*WRITES, "ensure", "drop", "point_alias")
@@ -346,9 +348,9 @@ def test_schema_3_migration_is_resumed_after_any_write(tmp_path: Path) -> None:
         vector_store.point_alias("moments", OLD)
         interrupted = InterruptedVectorStore(vector_store, nth, raise_store_unavailable, ALL_WRITES)
         with suppress(StoreUnavailableError):
-            open_stores(interrupted, VECTOR_SIZE)
+            open_stores(interrupted, MEANING_SIZE)
             is_interrupted = False
-        stores = open_stores(vector_store, VECTOR_SIZE)
+        stores = open_stores(vector_store, MEANING_SIZE)
         assert [(hit.title, hit.more) for hit in search_library(stores, A, "goal").hits] == [("goal", 1)]
         assert vector_store.collections() == (FAKE.collection_name, RECORDS)
         vector_store.close()
@@ -359,7 +361,7 @@ def test_video_that_was_removed_is_not_migrated(vector_store: VectorStore) -> No
     """Its moments were left by a killed process."""
     write_schema_3(vector_store)
     vector_store.delete(RECORDS, Filter({"kind": "submission", "video_id": SECRET}))
-    stores = open_stores(vector_store, VECTOR_SIZE)
+    stores = open_stores(vector_store, MEANING_SIZE)
     assert stores.moments.of_video(SECRET) == []
     assert len(stores.moments.of_video(GOAL)) == 2
 

@@ -3,22 +3,28 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.hits import OnlyKind
+from indexer.ingest.evidence import put_evidence
+from indexer.senses import SoundTag
 from indexer.store.stores import Stores
+from indexer.types import Caption, Evidence
 from indexer.vectors.edge import EdgeVectorStore
 from tests.support.indexer.fakes import (
     FAKE,
+    FakeEncoder,
     findable_moments,
     finish_removals,
     make_moments,
     make_video,
     moment_ids,
     open_library,
+    search_library,
     submit_video,
     video_id,
 )
@@ -31,10 +37,12 @@ def shared_stores(fast_folder: Path) -> Iterator[Stores]:
     vector_store.close()
 
 
+SENSES: Final[tuple[OnlyKind, ...]] = ("said", "shown", "heard")
 SPACES, NAMES, USERS = ("discord:a", "discord:b", "slack:c"), ("x", "y", "z"), ("ann", "bob")
 STEP = st.one_of(
     st.tuples(st.just("submit"), st.sampled_from(SPACES), st.sampled_from(NAMES), st.sampled_from(USERS)),
     st.tuples(st.just("publish"), st.sampled_from(NAMES), st.integers(1, 3)),
+    st.tuples(st.just("enrich"), st.sampled_from(NAMES)),
     st.tuples(st.just("fail"), st.sampled_from(NAMES)),
     st.tuples(st.just("remove"), st.sampled_from(SPACES), st.sampled_from(NAMES)),
     st.tuples(st.just("remove_by_user"), st.sampled_from(SPACES), st.sampled_from(USERS)),
@@ -47,12 +55,14 @@ class Model:
     def __init__(self) -> None:
         self.submitters: dict[tuple[str, str], str] = {}
         self.published: dict[str, int] = {}
+        self.enriched: set[str] = set()
         self.failed: set[str] = set()
 
     def step(self, kind: str, *args: Any) -> None:
         getattr(self, kind)(*args)
         for name in set(NAMES) - {submitted for _, submitted in self.submitters}:
             self.published.pop(name, None)
+            self.enriched.discard(name)
             self.failed.discard(name)
 
     def submit(self, space: str, name: str, user_id: str) -> None:
@@ -62,6 +72,11 @@ class Model:
     def publish(self, name: str, count: int) -> None:
         if name not in self.failed:
             self.published[name] = count
+            self.enriched.discard(name)
+
+    def enrich(self, name: str) -> None:
+        if name in self.published:
+            self.enriched.add(name)
 
     def fail(self, name: str) -> None:
         if name not in self.published:
@@ -76,6 +91,9 @@ class Model:
     def findable(self, space: str, prefix: str) -> list[str]:
         names = [name for of, name in self.submitters if of == space and name in self.published]
         return sorted(id for name in names for id in moment_ids(prefix + name, self.published[name]))
+
+    def findable_by_evidence(self, space: str) -> set[str]:
+        return {name for of, name in self.submitters if of == space and name in self.enriched}
 
 
 class RealLibrary:
@@ -94,6 +112,16 @@ class RealLibrary:
         video = make_video(self.run + name)
         self.stores.publisher.publish_moments(video, make_moments(video, *map(str, range(count))), FAKE)
 
+    def enrich(self, name: str) -> None:
+        line = Caption(0.0, 5.0, f"{name}word")
+        evidence = Evidence(said=(line,), shown=(line,), heard=(SoundTag(f"{name}word", 0.9, 0.0, 5.0),))
+        put_evidence(self.stores.enrichment, FakeEncoder(), dict.fromkeys(moment_ids(self.run + name, 3), evidence))
+
+    def find_by_evidence(self, space: str, only: OnlyKind) -> set[str]:
+        """Return the names of the videos that a space finds only by what is said, shown or heard."""
+        found = (search_library(self.stores, space + self.run, f"{name}word", only=only).hits for name in NAMES)
+        return {hit.title.removeprefix(self.run) for hits in found for hit in hits}
+
     def fail(self, name: str) -> None:
         self.stores.publisher.record_failure(video_id(self.run + name), "not_found")
 
@@ -108,7 +136,7 @@ class RealLibrary:
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEP, max_size=20))
 def test_space_finds_exactly_its_own_videos_after_any_actions(shared_stores: Stores, steps: Sequence[Any]) -> None:
-    """Each space finds and lists exactly the published videos that it has now."""
+    """Each space finds and lists exactly the published videos that it has now, also by speech, writing and sounds."""
     run = uuid.uuid4().hex
     model, real = Model(), RealLibrary(shared_stores, run)
     for step in steps:
@@ -120,3 +148,6 @@ def test_space_finds_exactly_its_own_videos_after_any_actions(shared_stores: Sto
             expected = {(video_id(run + name), by) for (of, name), by in model.submitters.items() if of == space}
             assert {(row.video.video_id, row.submission.user_id) for row in rows} == expected
             assert total == len(expected)
+    for space in SPACES:
+        for only in SENSES:
+            assert real.find_by_evidence(space, only) == model.findable_by_evidence(space)

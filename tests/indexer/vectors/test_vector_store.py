@@ -142,7 +142,8 @@ def test_dense_vector_is_added_replaced_and_deleted(vector_store: VectorStore) -
     for sound in ("bark", "hiss"):
         vector_store.set_vectors("things", {point_id(1): PointVectors({"sound": random_vector(sound, 4)})})
     [[found]] = vector_store.nearest("things", [query])
-    assert (found.id, found.score) == (point_id(1), pytest.approx(1, abs=1e-5))
+    assert found.id == point_id(1)
+    assert found.score == pytest.approx(1, abs=1e-5)
     vector_store.delete_vectors("things", Filter(ids=(point_id(0), point_id(1))), ("sound",))
     assert vector_store.nearest("things", [query]) == [[]]
     assert set(vector_store.retrieve("things", [point_id(1)], with_vectors=True)[0].dense) == {"frame"}

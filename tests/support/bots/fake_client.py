@@ -3,11 +3,21 @@
 import asyncio
 import threading
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
-from tests.support.bots.fake_videos import SNOW, FakeVideo, build_entry, build_hit, generation, picture
+from tests.support.bots.fake_videos import (
+    ENRICH,
+    SNOW,
+    FakeVideo,
+    build_entry,
+    build_hit,
+    build_indexed,
+    generation,
+    picture,
+)
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.following import (
@@ -19,6 +29,7 @@ from worker.protocol.following import (
     UnfollowList,
 )
 from worker.protocol.library import (
+    Enrich,
     Forget,
     ForgetResult,
     GetStatus,
@@ -28,6 +39,7 @@ from worker.protocol.library import (
     ListLibrary,
     ListPlaylist,
     PlaylistLinks,
+    Sense,
     StopCrawls,
     Submit,
     Submitted,
@@ -36,12 +48,16 @@ from worker.protocol.library import (
 from worker.protocol.models import (
     Generation,
     ListModels,
+    ListPresets,
     ModelList,
+    PresetList,
+    PresetSummary,
     PreviewRetrain,
     Retrain,
     RetrainStarted,
     Rollback,
     TrainingDataSummary,
+    UseModel,
 )
 from worker.protocol.search import Find, RecordVote, SearchResults
 from worker.protocol.spaces import (
@@ -53,7 +69,6 @@ from worker.protocol.spaces import (
     SpaceSettings,
 )
 from worker.protocol.updates import (
-    Indexed,
     IndexOutcome,
     IndexProgress,
     IndexStage,
@@ -78,6 +93,8 @@ class FakeClient:
     """Raised by every call."""
     gate: threading.Event | None = None
     """Jobs wait after their first progress until it is set, from any thread."""
+    enrich_gate: threading.Event | None = None
+    """Likewise for the jobs of videos with pending senses that follow."""
     silent: bool = False
     """Calls never return."""
     answer_gate: asyncio.Event | None = None
@@ -155,6 +172,10 @@ class FakeClient:
             case Retrain():
                 self._require_admin(request.caller)
                 answer = self._retrain(request)
+            case ListPresets():
+                answer = PresetList(presets=(PresetSummary(name="starter", languages=("en",), is_here=True),))
+            case UseModel():
+                answer = self._use_model(request)
             case ListModels():
                 answer = ModelList(generations=tuple(self.models))
             case Rollback():
@@ -162,14 +183,21 @@ class FakeClient:
                 answer = self._rollback()
             case GetVideoStatus():
                 found = next((video for video in self.videos if video.id == request.video_id), None)
-                ended = found and Indexed(
-                    link=found.link, title=found.title, status=IndexOutcome.INDEXED, moments=len(found.moments)
-                )
-                answer = VideoStatus(update=ended)
+                answer = VideoStatus(update=build_indexed(found) if found else None)
+            case Enrich():
+                self._require_admin(request.caller)
+                answer = self._enrich(request)
             case GetStatus():
                 moments = sum(len(video.moments) for video in self.videos)
+                failed = Counter(sense for each in map(build_entry, self.videos) for sense in each.failed_senses)
                 answer = LibraryStatus(
-                    preset="starter", generation="fake", videos=len(self.videos), moments=moments, waiting=0
+                    preset="starter",
+                    generation="fake",
+                    videos=len(self.videos),
+                    moments=moments,
+                    waiting=0,
+                    listening=sum(bool(video.pending_senses) for video in self.videos),
+                    failed_senses=dict(failed),
                 )
             case _:
                 raise AssertionError(f"no answer for {request}")
@@ -187,6 +215,10 @@ class FakeClient:
                 questions=40,
                 picture=f"thumbnails/{SNOW.id}.jpg",
             )
+            return
+        if job_id.startswith(ENRICH):
+            async for update in self._follow_enrichment(job_id.removeprefix(ENRICH)):
+                yield update
             return
         link, submit = self._jobs[job_id]
         yield IndexProgress(stage=IndexStage.FETCH, done=0.5)
@@ -208,14 +240,15 @@ class FakeClient:
             title=submit.title or site.title,
         )
         self.videos.insert(0, video)
-        yield Indexed(
-            link=link,
-            title=video.title,
-            status=IndexOutcome.WORDS_ONLY if video.words_only else IndexOutcome.INDEXED,
-            code=ErrorCode.BLOCKED if video.words_only else None,
-            moments=len(video.moments),
-            is_first_of_several=video.is_first_of_several,
-        )
+        yield build_indexed(video)
+
+    async def _follow_enrichment(self, video_id: str) -> AsyncIterator[Update]:
+        yield IndexProgress(stage=IndexStage.LISTEN, done=0.5)
+        if self.enrich_gate:
+            await asyncio.to_thread(self.enrich_gate.wait)
+        self.videos = [replace(each, pending_senses=()) if each.id == video_id else each for each in self.videos]
+        [video] = [each for each in self.videos if each.id == video_id]
+        yield build_indexed(video)
 
     async def thumbnail(self, key: str) -> bytes:
         for video in self.videos:
@@ -287,6 +320,13 @@ class FakeClient:
             return RetrainStarted(job_id="retrain" if was_running else None)
         return RetrainStarted(job_id="retrain", is_new=not was_running)
 
+    def _use_model(self, request: UseModel) -> RetrainStarted:
+        self._require_admin(request.caller)
+        if not request.by_operator:
+            raise CallFailedError(ErrorCode.PRESET_NOT_ALLOWED, "n0tal10w")
+        was_running, self.training = self.training, True
+        return RetrainStarted(job_id="retrain", is_new=not was_running)
+
     def _rollback(self) -> ModelList:
         if len(self.models) < 2:
             raise CallFailedError(ErrorCode.NO_OTHER_MODEL, "n00ther0")
@@ -318,10 +358,19 @@ class FakeClient:
         video_id = str(uuid.uuid5(uuid.NAMESPACE_URL, link))
         for video in self.videos:
             if video.link == link and video.space == submit.caller.space and not video.waiting:
-                indexed = Indexed(link=link, title=video.title, status=IndexOutcome.ALREADY, moments=len(video.moments))
+                indexed = build_indexed(video).model_copy(update={"status": IndexOutcome.ALREADY})
                 return Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
         self._jobs[video_id] = (link, submit)
         return Submitted(link=link, video_id=video_id, job_id=video_id)
+
+    def _enrich(self, request: Enrich) -> Submitted:
+        found = [video for video in self._visible_to(request.caller) if video.link == request.link]
+        if not found:
+            raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
+        senses = tuple(found[0].failed_senses) if request.only_missing else tuple(Sense)
+        video = replace(found[0], pending_senses=senses, failed_senses={})
+        self.videos = [video if each == found[0] else each for each in self.videos]
+        return Submitted(link=video.link, video_id=video.id, job_id=None, indexed=build_indexed(video))
 
     def _list(self, request: ListLibrary) -> LibraryListing:
         words = (request.search or "").lower().split()

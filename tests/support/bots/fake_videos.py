@@ -2,15 +2,20 @@
 
 import io
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from PIL import Image
 
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import IndexStatus, LibraryEntry
+from worker.protocol.library import IndexStatus, LibraryEntry, Sense
 from worker.protocol.links import link_to_message
 from worker.protocol.models import Generation
 from worker.protocol.search import Hit, MatchKind, MatchReason
+from worker.protocol.updates import Indexed, IndexOutcome
+
+ENRICH = "enrich-"
+"""Prefix of the ids of enrich jobs."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,17 @@ class FakeVideo:
     failed: ErrorCode | None = None
     words_only: bool = False
     private_channel: str | None = None
-    name: str = ""
+    name: str | None = None
     message_id: str | None = None
     waiting: bool = False
     """Submitted, but not indexed yet."""
+    pending_senses: tuple[Sense, ...] = ()
+    """What is still to be recognised in it."""
+    failed_senses: Mapping[Sense, ErrorCode] = field(default_factory=dict)
+    """What cannot be recognised in it."""
     is_first_of_several: bool = False
+    reasons: tuple[MatchReason, ...] = ()
+    """Why each of its moments is found."""
 
     @property
     def id(self) -> str:
@@ -60,7 +71,7 @@ def picture(colour: tuple[int, int, int]) -> bytes:
 
 def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
     """Return a moment of a video as a search returns it."""
-    kind = MatchKind.WORDS if video.words_only else MatchKind.LOOKS
+    kind = MatchKind.TITLE if video.words_only else MatchKind.LOOKS
     return Hit(
         link=video.link,
         moment_link=link_to_message(video.link, video.space, video.message_id) or f"{video.link}#t={6 * number}",
@@ -68,7 +79,7 @@ def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
         start_s=6 * number,
         end_s=6 * number + 6,
         score=max(0.0, min(1.0, score)),
-        why=(MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else None),),
+        why=video.reasons or (MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else None),),
         thumbnail=f"thumbnails/{video.id}.jpg",
         more=more,
         moment_id=video.moment_id(number),
@@ -95,6 +106,22 @@ def build_entry(video: FakeVideo) -> LibraryEntry:
         submitted_at="2026-11-20T09:30:00+00:00",
         message_id=video.message_id,
         thumbnail=f"thumbnails/{video.id}.jpg",
+        pending_senses=video.pending_senses,
+        failed_senses={} if video.pending_senses else dict(video.failed_senses),
+    )
+
+
+def build_indexed(video: FakeVideo) -> Indexed:
+    """Return how a video's jobs end, or that the second one is still running."""
+    return Indexed(
+        link=video.link,
+        title=video.title,
+        status=IndexOutcome.WORDS_ONLY if video.words_only else IndexOutcome.INDEXED,
+        code=ErrorCode.BLOCKED if video.words_only else None,
+        moments=len(video.moments),
+        is_first_of_several=video.is_first_of_several,
+        enrich_job=f"{ENRICH}{video.id}" if video.pending_senses else None,
+        failed_senses=build_entry(video).failed_senses,
     )
 
 

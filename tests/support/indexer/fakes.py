@@ -28,6 +28,8 @@ OpenVectorStore: TypeAlias = Callable[[], VectorStore]
 """Opens the store of a test; opened again, it contains the same points."""
 
 VECTOR_SIZE = 8
+MEANING_SIZE = 256
+"""In as many dimensions, texts without a common word are as far from each other as in a real sentence encoder."""
 FAKE = GenerationId("fake")
 """Generation of `FakeEncoder()`."""
 
@@ -43,10 +45,14 @@ def random_vector(seed: str, size: int = VECTOR_SIZE) -> Vector:
     return unit_vector(numbers)
 
 
-def embed_text(text: str) -> Vector:
+def embed_text(text: str, size: int = VECTOR_SIZE) -> Vector:
     """Return the mean direction of a text's words, so that texts with a common word are similar."""
-    total = np.sum([random_vector(word) for word in re.findall(r"\w+", text.casefold()) or [""]], axis=0)
+    total = np.sum([random_vector(word, size) for word in re.findall(r"\w+", text.casefold()) or [""]], axis=0)
     return unit_vector(total)
+
+
+def embed_meaning(text: str) -> Vector:
+    return embed_text(text, MEANING_SIZE)
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,14 @@ class FakeEncoder:
     generation: str = str(FAKE)
     frame_size: int = VECTOR_SIZE
     motion_size: int | None = VECTOR_SIZE
-    meaning_size: int = VECTOR_SIZE
+    meaning_size: int = MEANING_SIZE
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
-        looks = [embed_text(text) for text in texts]
-        return [QueryVectors(each, each, -each if self.motion_size else None) for each in looks]
+        looks = [(embed_text(text), embed_meaning(text)) for text in texts]
+        return [QueryVectors(frame, meaning, -frame if self.motion_size else None) for frame, meaning in looks]
 
     def encode_sentences(self, texts: Sequence[str]) -> Vector:
-        return np.stack([embed_text(text) for text in texts]) if texts else np.empty((0, VECTOR_SIZE), np.float32)
+        return np.array([embed_meaning(text) for text in texts], np.float32).reshape(-1, MEANING_SIZE)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         colours = [picture.mean(axis=(0, 1)).round(-1).tolist() for picture in pictures]

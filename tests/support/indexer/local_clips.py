@@ -15,7 +15,10 @@ CALLER: Final = Caller(space="local:recall", user_id="benchmark")
 
 
 async def index_clips(client: QueueClient, clips: Sequence[Path]) -> dict[str, str]:
-    """Index the clips. Return their file names by the link under which they are found."""
+    """Index the clips, and wait until what they say, show and sound like is recognised.
+
+    Return their file names by the link under which they are found.
+    """
     links: dict[str, str] = {}
     jobs = []
     for clip in clips:
@@ -23,10 +26,24 @@ async def index_clips(client: QueueClient, clips: Sequence[Path]) -> dict[str, s
         links[submitted.link] = clip.name
         if submitted.job_id:
             jobs.append(submitted.job_id)
+    enrich_jobs = []
     for job in track(jobs, description="index"):
-        async for update in client.follow(job):
-            if isinstance(update, JobFailed):
-                print(f"failed: {job} {update.code}")
-            elif isinstance(update, Indexed) and not update.moments:
-                print(f"empty: {update.link}")
+        update = await _follow(client, job)
+        if update and not update.moments:
+            print(f"empty: {update.link}")
+        if update and update.enrich_job:
+            enrich_jobs.append(update.enrich_job)
+    for job in track(enrich_jobs, description="enrich"):
+        update = await _follow(client, job)
+        if update and update.failed_senses:
+            print(f"{update.link}: {update.failed_senses}")
     return links
+
+
+async def _follow(client: QueueClient, job: str) -> Indexed | None:
+    async for update in client.follow(job):
+        if isinstance(update, JobFailed):
+            print(f"failed: {job} {update.code}")
+        elif isinstance(update, Indexed):
+            return update
+    return None

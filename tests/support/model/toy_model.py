@@ -122,7 +122,8 @@ def load_toy_encoder(settings: Settings, choice: ModelChoice) -> Any:
     if choice.adapter is None:
         known = choice.preset not in ("base", "starter")
         return ToyEncoder(f"{choice.preset}-1", knows=True) if known else ToyEncoder()
-    fields = json.loads((choice.adapter / "adapter.json").read_text())
+    stored = json.loads((choice.adapter / "adapter.json").read_text())
+    fields = {name: value for name, value in stored.items() if name in ("knows", "confused")}
     digest = sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:6]
     return ToyEncoder(generation=f"taught-{digest}", **fields)
 

@@ -160,6 +160,13 @@ class BlockKitValidator:
             case "external_select":
                 known = {"action_id", "initial_option", "min_query_length", "confirm", "focus_on_load", "placeholder"}
                 yield from fields(each, where, {"type"}, known)
+            case "static_select":
+                known = {"action_id", "initial_option", "confirm", "focus_on_load", "placeholder"}
+                yield from fields(each, where, {"type", "options"}, known)
+                for option in each.get("options", ()):
+                    yield from fields(option, where, {"text", "value"}, {"description"})
+                    yield from self._text(option.get("text", {}), where, 75, only_plain=True)
+                    yield from short(option, where, "value", 150, least=1)
             case "conversations_select":
                 known = {"action_id", "initial_conversation", "default_to_current_conversation", "confirm", "filter"}
                 more = {"response_url_enabled", "focus_on_load", "placeholder"}

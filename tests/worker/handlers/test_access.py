@@ -12,7 +12,16 @@ from worker.handlers.registry import build_handlers
 from worker.protocol.base import Caller, Request
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
-from worker.protocol.library import Forget, GetStatus, GetVideoStatus, ListLibrary, ListPlaylist, StopCrawls, Submit
+from worker.protocol.library import (
+    Enrich,
+    Forget,
+    GetStatus,
+    GetVideoStatus,
+    ListLibrary,
+    ListPlaylist,
+    StopCrawls,
+    Submit,
+)
 from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
 from worker.protocol.requests import REQUESTS
 from worker.protocol.search import Find, RecordVote
@@ -20,6 +29,7 @@ from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettin
 from worker.services import Services
 
 ADMIN_REQUESTS: Final = {
+    Enrich,
     ListPlaylist,
     StopCrawls,
     FollowList,
@@ -34,6 +44,7 @@ ADMIN_REQUESTS: Final = {
 EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
     Find: {"queries": ("clip",)},
     Submit: {"link": link_of("v0")},
+    Enrich: {"link": link_of("v0")},
     ListPlaylist: {"link": link_of("list")},
     StopCrawls: {},
     FollowList: {"link": link_of("list")},

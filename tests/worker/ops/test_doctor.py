@@ -1,6 +1,7 @@
 """The doctor's checks of an installation."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from indexer.blobs import BlobStore
 from indexer.errors import SiteUnreachableError
 from indexer.generation_id import GenerationId
 from indexer.sandbox.guard import HostResolver
+from model import presets
 from model.evaluation.published import read_published_figures
 from model.loader import compute_generation
 from model.preset_files import find_preset
@@ -187,3 +189,18 @@ def test_library_is_compared_with_the_presets_that_are_here(tmp_path: Path) -> N
     BlobStore(settings.blobs_address).put(f"adapters/{gone}/adapter.json", b"{}")
     (tmp_path / "vectors" / "aliases.json").write_text(json.dumps({"moments": gone.collection_name}))
     assert find_check(settings, DoctorCheckName.LIBRARY).outcome is DoctorOutcome.LIBRARY_FITS
+
+
+@pytest.mark.usefixtures("no_dotenv")
+def test_newer_starter_is_reported_after_an_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The former weights go on searching the library, so that nothing has to be fixed."""
+    former = compute_generation(find_preset("starter"), None)
+    shutil.copy(presets.STARTER_TEXT_MAP, tmp_path / f"{former}.safetensors")
+    (tmp_path / "starter.safetensors").write_bytes(presets.STARTER_TEXT_MAP.read_bytes() + b"newer")
+    monkeypatch.setattr(presets, "STARTER_TEXT_MAP", tmp_path / "starter.safetensors")
+    (tmp_path / "vectors").mkdir()
+    aliases = {"moments": GenerationId(former).collection_name}
+    (tmp_path / "vectors" / "aliases.json").write_text(json.dumps(aliases))
+    found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.LIBRARY)
+    assert (found.outcome, found.is_ok) == (DoctorOutcome.LIBRARY_NEWER_WEIGHTS, True)
+    assert "`reelseek model use starter`" in describe_check(found).detail
