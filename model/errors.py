@@ -20,10 +20,19 @@ from typing import ClassVar
 
 
 class ModelError(Exception):
-    """Base class of the errors that this package raises."""
+    """Base class of the errors that this package raises.
+
+    `reason` is an English text with the names of `values` in braces. It is the key of its translations, so it is a
+    literal wherever it is raised (`bots.i18n.update_catalogs` collects them).
+    """
 
     code: ClassVar[str] = "internal"
     transient: ClassVar[bool] = False
+
+    def __init__(self, reason: str, /, **values: object) -> None:
+        super().__init__(reason.format(**values) if values else reason)
+        self.reason = reason
+        self.values = values
 
 
 class ArtifactsMissingError(ModelError):

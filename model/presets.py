@@ -64,6 +64,8 @@ STARTER: Final = "starter"
 
 STARTER_TEXT_MAP = Path(__file__).parent / "weights" / "starter.safetensors"
 """The text map of the newest revision. Former ones are beside it, named after their generations."""
+STARTER_E5_TEXT_MAP = STARTER_TEXT_MAP.with_name("starter_e5.safetensors")
+"""The same revision's text map for two sentence encoders. Its picture side is the same, and so are stored vectors."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class StarterPreset:
     """The preset `starter`, with the text map of one of its revisions."""
 
     text_map: Path
+    e5_text_map: Path | None = None
+    """Text map with the same picture side, for texts that a second sentence encoder reads, too."""
     name: str = STARTER
     languages: tuple[str, ...] = ("en", "ko", "zh")
     licence: str = "Apache-2.0"
@@ -125,4 +129,4 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 def list_starter_revisions() -> list[StarterPreset]:
     """Return the revisions of the starter that can be served, the newest first."""
     former = sorted(STARTER_TEXT_MAP.parent.glob(f"{STARTER}-*{STARTER_TEXT_MAP.suffix}"))
-    return [StarterPreset(text_map) for text_map in (STARTER_TEXT_MAP, *former)]
+    return [*map(StarterPreset, (STARTER_TEXT_MAP, *former))]

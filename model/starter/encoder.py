@@ -19,8 +19,17 @@ from model.packages import default_artifacts_dir
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 from model.presets import STARTER_TEXT_MAP, StarterPreset
 from model.starter import artifacts, picture_tower
+from model.starter.e5_encoder import join_e5
+from model.starter.e5_file import E5
 from model.starter.picture_tower import CudaTower, PictureTower
-from model.starter.sentence_encoder import MEANING_SIZE, SentenceEncoder, limit_to_one_thread, select_meaning
+from model.starter.sentence_encoder import (
+    FEATURES,
+    MEANING_SIZE,
+    EncodeSentences,
+    SentenceEncoder,
+    limit_to_one_thread,
+    select_meaning,
+)
 from model.starter.text_map import SIZE, TextMap
 
 if TYPE_CHECKING:
@@ -52,16 +61,22 @@ class StarterEncoder:
     meaning_size = MEANING_SIZE
 
     def __init__(
-        self, generation: str, tower: PictureTower | CudaTower, sentences: SentenceEncoder, text_map: TextMap
+        self,
+        generation: str,
+        tower: PictureTower | CudaTower,
+        sentences: SentenceEncoder,
+        encode_features: EncodeSentences,
+        text_map: TextMap,
     ) -> None:
         self.generation = generation
-        self._tower, self._sentences, self._text_map = tower, sentences, text_map
+        self._tower, self._sentences = tower, sentences
+        self._encode_features, self._text_map = encode_features, text_map
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         if not texts:
             return []
         with limit_to_one_thread(len(texts) <= _SINGLE_THREAD_TEXTS), torch.inference_mode():
-            features = self._sentences(texts)
+            features = self._encode_features(texts)
             frames = self._text_map.encode_texts(features).numpy()
             meanings = select_meaning(features).numpy()
         return [TextVectors(frame, meaning) for frame, meaning in zip(frames, meanings, strict=True)]
@@ -89,8 +104,14 @@ class StarterEncoder:
 def load_starter(preset: StarterPreset, artifacts_dir: Path, device: str, adapter: Path | None) -> Encoder:
     """Load the encoder and merge an adapter into it. Raises `ArtifactsMissingError`, `AdapterMismatchError`."""
     tower = _load_tower(artifacts_dir, select_device(device), adapter)
-    text_map = TextMap.read(find_text_map(preset, adapter))
-    return StarterEncoder(compute_starter_generation(preset, adapter), tower, SentenceEncoder(), text_map)
+    text_map, sentences = TextMap.read(find_text_map(preset, adapter, artifacts_dir)), SentenceEncoder()
+    return StarterEncoder(
+        compute_starter_generation(preset, adapter),
+        tower,
+        sentences,
+        load_text_encoder(sentences, text_map, artifacts_dir),
+        text_map,
+    )
 
 
 def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
@@ -102,16 +123,26 @@ def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None)
 
         if not (adapter / "frame").is_dir():
             raise ArtifactsMissingError(
-                f"there is no adapter in {adapter}: restore that folder, or go back a generation"
+                "there is no adapter in {folder}: restore that folder, or go back a generation", folder=adapter
             )
         model = lora.merge_adapter(model, adapter / "frame")
     return picture_tower.build_serving_tower(model, device)
 
 
-def find_text_map(preset: StarterPreset, adapter: Path | None) -> Path:
-    """Return the adapter's own text map if it has one, else the preset's."""
+def find_text_map(preset: StarterPreset, adapter: Path | None, artifacts_dir: Path) -> Path:
+    """Return the adapter's own text map if it has one, else the preset's for the sentence encoders that are there."""
     own = adapter / MAP_FILE if adapter else None
-    return own if own and own.exists() else preset.text_map
+    if own and own.exists():
+        return own
+    return preset.e5_text_map if preset.e5_text_map and E5.is_complete(artifacts_dir) else preset.text_map
+
+
+def load_text_encoder(sentences: SentenceEncoder, text_map: TextMap, artifacts_dir: Path) -> EncodeSentences:
+    """Return what encodes texts as the features that a map reads: one sentence encoder, or two.
+
+    Raises `ArtifactsMissingError`.
+    """
+    return sentences if text_map.features == FEATURES else join_e5(sentences, artifacts_dir)
 
 
 def read_tower(artifacts_dir: Path | None) -> CLIPVisionModelWithProjection:

@@ -114,9 +114,9 @@ def read_picture_tower(folder: Path) -> CLIPVisionModelWithProjection:
         )
         model, report = loaded
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ArtifactsMissingError(f"the picture tower cannot be read: {_suggest_repair(folder)} ({error})") from error
+        raise _make_damage_error(folder) from error
     if report["missing_keys"]:
-        raise ArtifactsMissingError(f"the picture tower lacks weights: {_suggest_repair(folder)}")
+        raise _make_damage_error(folder)
     tower: CLIPVisionModelWithProjection = model.eval()
     return tower
 
@@ -130,9 +130,9 @@ def load_serving_tower(folder: Path) -> PictureTower:
         stored = safetensors.torch.load_file(folder / "model.safetensors")
         return PictureTower({name: data.float().numpy() for name, data in stored.items()})
     except (OSError, SafetensorError) as error:
-        raise ArtifactsMissingError(f"the picture tower cannot be read: {_suggest_repair(folder)} ({error})") from error
+        raise _make_damage_error(folder) from error
     except KeyError as error:
-        raise ArtifactsMissingError(f"the picture tower lacks weights: {_suggest_repair(folder)}") from error
+        raise _make_damage_error(folder) from error
 
 
 def build_serving_tower(model: PreTrainedModel, device: torch.device) -> PictureTower | CudaTower:
@@ -142,8 +142,12 @@ def build_serving_tower(model: PreTrainedModel, device: torch.device) -> Picture
     return PictureTower(_read_weights(model))
 
 
-def _suggest_repair(folder: Path) -> str:
-    return f"delete {folder} and run `{fetch_command(folder.parent)}`"
+def _make_damage_error(folder: Path) -> ArtifactsMissingError:
+    return ArtifactsMissingError(
+        "the picture tower cannot be read: delete {folder} and run `{command}`",
+        folder=folder,
+        command=fetch_command(folder.parent),
+    )
 
 
 def _read_weights(model: PreTrainedModel) -> TowerWeights:

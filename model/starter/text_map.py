@@ -24,19 +24,24 @@ class TextMap(nn.Module):
     directions captions mention.
     """
 
-    def __init__(self, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(self, hidden: int, dropout: float = 0.0, features: int = FEATURES) -> None:
         super().__init__()
-        self.text_centre = nn.Parameter(torch.zeros(FEATURES), requires_grad=False)
-        self.text_scale = nn.Parameter(torch.ones(FEATURES), requires_grad=False)
-        self.linear = nn.Linear(FEATURES, SIZE, bias=False)
-        self.inner = nn.Linear(FEATURES, hidden)
+        self.text_centre = nn.Parameter(torch.zeros(features), requires_grad=False)
+        self.text_scale = nn.Parameter(torch.ones(features), requires_grad=False)
+        self.linear = nn.Linear(features, SIZE, bias=False)
+        self.inner = nn.Linear(features, hidden)
         self.outer = nn.Linear(hidden, SIZE)
         self.picture_centre = nn.Parameter(torch.zeros(SIZE))
         self.weighing = nn.Parameter(torch.zeros(SIZE, SIZE))
         self._dropout = nn.Dropout(dropout)
 
+    @property
+    def features(self) -> int:
+        """Return the number of features that a text has."""
+        return len(self.text_centre)
+
     def encode_texts(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features (n, FEATURES) to unit vectors (n, 512)."""
+        """Map features (n, `self.features`) to unit vectors (n, 512)."""
         x = self._dropout((features - self.text_centre) / self.text_scale)
         correction = self.outer(self._dropout(functional.gelu(self.inner(x))))
         return functional.normalize(self.linear(x) + correction, dim=1)
@@ -51,10 +56,10 @@ class TextMap(nn.Module):
         """Read a map. Raises `AdapterMismatchError` if the file does not contain one."""
         try:
             weights = load_file(path)
-            text_map = cls(len(weights["inner.bias"]), dropout)
+            text_map = cls(len(weights["inner.bias"]), dropout, len(weights["text_centre"]))
             text_map.load_state_dict(weights)
         except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise AdapterMismatchError(f"{path} contains no text map for the preset `starter`: {error}") from error
+            raise AdapterMismatchError("{file} contains no text map for the preset `starter`", file=path) from error
         return text_map.eval()
 
     def save(self, path: Path) -> None:

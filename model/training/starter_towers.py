@@ -28,7 +28,7 @@ from model.encoders import lora
 from model.encoders.preprocess import Preprocess
 from model.outcome import TrainingStage
 from model.presets import StarterPreset
-from model.starter.encoder import MAP_FILE, PREPROCESS, find_text_map, read_tower
+from model.starter.encoder import MAP_FILE, PREPROCESS, find_text_map, load_text_encoder, read_tower
 from model.starter.picture_tower import LowerLayers
 from model.starter.sentence_encoder import EncodeSentences, SentenceEncoder
 from model.starter.text_map import TextMap
@@ -69,12 +69,13 @@ def load_starter_towers(
 
     Raises `ArtifactsMissingError`, `AdapterMismatchError`.
     """
+    text_map = TextMap.read(find_text_map(preset, base_adapter, artifacts_dir), config.map_dropout)
     models = StarterModels(
         tower=read_tower(artifacts_dir),
         preprocess=PREPROCESS,
         build_lower_layers=LowerLayers if device.type == "cpu" else partial(TorchLowerLayers, device=device),
-        sentences=SentenceEncoder(),
-        text_map=TextMap.read(find_text_map(preset, base_adapter), config.map_dropout),
+        sentences=load_text_encoder(SentenceEncoder(), text_map, artifacts_dir),
+        text_map=text_map,
     )
     return StarterTowers(models, config, base_adapter / "frame" if base_adapter else None, cache)
 

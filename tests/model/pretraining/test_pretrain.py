@@ -128,6 +128,39 @@ class InterruptingViews(tuple[torch.Tensor, ...]):
         return super().__getitem__(key)
 
 
+def test_kept_picture_side_is_not_changed(folder: Path) -> None:
+    """The other side is learnt for it."""
+    first = write_config(folder, 1)
+    pretrain.run_pretraining(first, tower=encode_mean_colours, sentences=encode_words)
+    kept = TextMap.read(folder / "map.safetensors")
+    first.write_text(first.read_text().replace("map.safetensors", "second.safetensors"))
+    first.write_text(f'picture_side = "map.safetensors"\n{first.read_text()}')
+    figures = pretrain.run_pretraining(first, tower=encode_mean_colours, sentences=encode_words)
+    second = TextMap.read(folder / "second.safetensors")
+    torch.testing.assert_close(second.weighing, kept.weighing, rtol=0, atol=0)
+    torch.testing.assert_close(second.picture_centre, kept.picture_centre, rtol=0, atol=0)
+    assert not torch.equal(second.outer.weight, kept.outer.weight)
+    assert set(figures) == {"en", "ko"}
+
+
+def test_names_of_word_sets_share_their_vectors_with_all_languages(tmp_path: Path) -> None:
+    """Names are cleaned, equal ones have the mean of their vectors, and tokens that are no words are left out."""
+    random = np.random.default_rng(0)
+    (tmp_path / "words.tsv").write_text("en\tko\nred wall\t붉은 벽\n", encoding="utf-8")
+    np.save(tmp_path / "zegclip_cocostuff171.npy", random.normal(size=(1, 512)))
+    vectors = random.normal(size=(4, 512))
+    np.savez(tmp_path / "some.npz", names=["Green_field-outdoor", "[PAD]", "ox", "green field"], emb=vectors)
+    pictures = torch.nn.functional.normalize(torch.randn(5, 512), dim=1)
+    targets = pretrain_data.read_word_targets(tmp_path / "words.tsv", tmp_path, ("some",), encode_words, pictures)
+    torch.testing.assert_close(targets.features, encode_words(["green field", "red wall", "붉은 벽"]))
+    assert targets.rows.tolist() == [0, 1, 1]
+    unit = vectors[[0, 3]] / np.linalg.norm(vectors[[0, 3]], axis=1, keepdims=True)
+    mean = torch.from_numpy(unit.mean(0) / np.linalg.norm(unit.mean(0))).float()
+    torch.testing.assert_close(targets.shares[0], torch.softmax(100 * pictures @ mean, 0), rtol=1e-3, atol=1e-5)
+    some = targets.compute_shares(np.array([2, 0]), torch.tensor([1, 3]))
+    torch.testing.assert_close(some.sum(1), torch.ones(2))
+
+
 def test_picture_vectors_are_cached(folder: Path) -> None:
     files = ["0.png", "1.png"]
     first = pretrain_data.load_picture_vectors(folder / "data", files, encode_mean_colours, folder / "kept.npy")

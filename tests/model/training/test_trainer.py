@@ -209,10 +209,14 @@ def test_cached_lower_and_upper_layers_equal_whole_tower(pairs: list[Pair], tmp_
 def test_text_map_of_adapter_is_served(tmp_path: Path) -> None:
     """An adapter's map is used, changes the generation's name, and is refused if it is damaged."""
     [preset, *_] = list_starter_revisions()
-    assert encoder.find_text_map(preset, tmp_path) == encoder.find_text_map(preset, None) == preset.text_map
+    assert (
+        encoder.find_text_map(preset, tmp_path, tmp_path)
+        == encoder.find_text_map(preset, None, tmp_path)
+        == preset.text_map
+    )
     without_map = encoder.compute_starter_generation(preset, tmp_path)
     TextMap(16).save(tmp_path / encoder.MAP_FILE)
-    assert encoder.find_text_map(preset, tmp_path) == tmp_path / encoder.MAP_FILE
+    assert encoder.find_text_map(preset, tmp_path, tmp_path) == tmp_path / encoder.MAP_FILE
     assert encoder.compute_starter_generation(preset, tmp_path) != without_map
     (tmp_path / encoder.MAP_FILE).write_bytes(b"not a map")
     with pytest.raises(AdapterMismatchError, match="contains no text map"):
