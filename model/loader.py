@@ -57,8 +57,10 @@ def find_preset_of(
         if generation in {compute_generation(preset, each) for each in (None, adapter)}:
             return preset
     raise WeightsChangedError(
-        f"no weights of the preset {name!r} that are here make the generation {generation}: restore its files, or"
-        f" embed the library with those that are here by `reelseek model use {name}`"
+        "no weights of the preset {name!r} that are here make the generation {generation}: restore its files, or embed"
+        " the library with those that are here by `reelseek model use {name}`",
+        name=name,
+        generation=generation,
     )
 
 

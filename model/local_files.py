@@ -44,11 +44,12 @@ def read_family(folder: Path) -> str:
     try:
         family = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     except OSError as error:
-        raise PresetUnusableError(f"{folder} contains no model: config.json cannot be read") from error
+        raise PresetUnusableError("{folder} contains no model: config.json cannot be read", folder=folder) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise PresetUnusableError(f"{folder / 'config.json'} names no model_type") from error
+        raise PresetUnusableError("{file} names no model_type", file=folder / "config.json") from error
     if _find_weights(folder) is None:
-        raise PresetUnusableError(f"{folder} contains no weights ({WEIGHTS_FILE} or {PICKLED_WEIGHTS_FILE})")
+        names = f"{WEIGHTS_FILE}, {PICKLED_WEIGHTS_FILE}"
+        raise PresetUnusableError("{folder} contains no weights (one of {names})", folder=folder, names=names)
     return str(family)
 
 
@@ -57,7 +58,11 @@ def require_family(family: str, role: str, where: object) -> None:
     allowed = FRAME_FAMILIES if role == "frame" else MOTION_FAMILIES
     if family not in allowed:
         raise PresetUnusableError(
-            f"{where} is a model of the family {family!r}, but for {role} it has to be one of {', '.join(allowed)}"
+            "{where} is a model of the family {family!r}, but for `{role}` it has to be one of {allowed}",
+            where=where,
+            family=family,
+            role=role,
+            allowed=", ".join(allowed),
         )
 
 

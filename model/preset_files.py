@@ -94,13 +94,17 @@ def read_preset_file(file: Path) -> Preset:
     try:
         table = _PresetTable.model_validate(_read_toml(file))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise PresetUnusableError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        raise PresetUnusableError("{file}: `{field}` is missing or wrong", file=file, field=field) from error
     if table.name == STARTER or table.name in PRESETS:
-        raise PresetUnusableError(f"{file}: the name {table.name!r} is that of a preset of Reelseek: choose another")
+        raise PresetUnusableError(
+            "{file}: the name {name!r} is that of a preset of Reelseek: choose another", file=file, name=table.name
+        )
     same = [each for each in sorted(file.parent.glob("*.toml")) if each != file and _read_name(each) == table.name]
     if same:
-        raise PresetUnusableError(f"{file} and {same[0]} have the same name {table.name!r}: rename one")
+        raise PresetUnusableError(
+            "{file} and {other} have the same name {name!r}: rename one", file=file, other=same[0], name=table.name
+        )
     return Preset(
         table.name,
         table.languages,
@@ -126,7 +130,9 @@ def write_preset_file(folder: Path, model: Path) -> str:
             partial.write_text("\n".join((*lines, "")), encoding="utf-8")
     preset = read_preset_file(file)
     if not isinstance(preset.frame, LocalModel) or preset.frame.folder != model:
-        raise PresetUnusableError(f"{file} exists already and names another model: rename it, or the folder {model}")
+        raise PresetUnusableError(
+            "{file} exists already and names another model: rename it, or the folder {folder}", file=file, folder=model
+        )
     return preset.name
 
 
@@ -138,8 +144,10 @@ def _quote(text: str) -> str:
 def _read_toml(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PresetUnusableError(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise PresetUnusableError("{file} cannot be read: {error}", file=file, error=error) from error
+    except ValueError as error:
+        raise PresetUnusableError("{file} is not TOML in UTF-8", file=file) from error
 
 
 def _read_name(file: Path) -> str:
@@ -156,4 +164,6 @@ def _read_model(table: _ModelTable, role: str, file: Path) -> ModelSource:
         return LocalModel(folder, compute_folder_digest(folder))
     if table.repo and table.revision and not table.folder:
         return HubModel(table.repo, table.revision)
-    raise PresetUnusableError(f"{file}: {role} needs either a folder, or a repo with its revision")
+    raise PresetUnusableError(
+        "{file}: `{role}` needs either a `folder`, or a `repo` with its `revision`", file=file, role=role
+    )

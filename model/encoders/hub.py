@@ -1,6 +1,7 @@
 """Base models, from the Hugging Face hub at a pinned commit or from a folder, read with the classes of transformers."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -47,7 +48,7 @@ class LoadedModel:
     folds_case: bool
 
 
-class _Family(NamedTuple):
+class ModelFamily(NamedTuple):
     """The classes of transformers for one kind of model, and its text preparation in training."""
 
     model: Any
@@ -60,16 +61,16 @@ class _Family(NamedTuple):
     """Whether the model was trained with texts in lower case."""
 
 
-_FAMILIES = {
-    "clip": _Family(CLIPModel, CLIPTokenizer, CLIPImageProcessorPil, 77),
-    "xclip": _Family(XCLIPModel, CLIPTokenizer, VideoMAEImageProcessorPil, 77),
-    "chinese_clip": _Family(ChineseCLIPModel, BertTokenizer, ChineseCLIPImageProcessorPil, 52),
+FAMILIES = {
+    "clip": ModelFamily(CLIPModel, CLIPTokenizer, CLIPImageProcessorPil, 77),
+    "xclip": ModelFamily(XCLIPModel, CLIPTokenizer, VideoMAEImageProcessorPil, 77),
+    "chinese_clip": ModelFamily(ChineseCLIPModel, BertTokenizer, ChineseCLIPImageProcessorPil, 52),
     # SigLIP 2 of a fixed size is a SigLIP with Gemma's tokenizer, which only its tokenizer.json describes
     # completely.
-    "siglip": _Family(SiglipModel, TokenizersBackend, SiglipImageProcessorPil, 64, masks_padding=False),
+    "siglip": ModelFamily(SiglipModel, TokenizersBackend, SiglipImageProcessorPil, 64, masks_padding=False),
     # SigLIP 2 NaFlex.
-    "siglip2": _Family(Siglip2Model, TokenizersBackend, Siglip2ImageProcessorPil, 64, masks_padding=False),
-    "metaclip_2": _Family(MetaClip2Model, TokenizersBackend, CLIPImageProcessorPil, 77, folds_case=False),
+    "siglip2": ModelFamily(Siglip2Model, TokenizersBackend, Siglip2ImageProcessorPil, 64, masks_padding=False),
+    "metaclip_2": ModelFamily(MetaClip2Model, TokenizersBackend, CLIPImageProcessorPil, 77, folds_case=False),
 }
 
 
@@ -83,10 +84,16 @@ def load_model(model: ModelSource, role: str, artifacts_dir: Path) -> LoadedMode
     else:
         folder = model.folder
         if not folder.is_dir() or compute_folder_digest(folder) != model.digest:
-            raise ArtifactsMissingError(f"the model in {folder} was moved or changed: put its files back")
+            raise ArtifactsMissingError("the model in {folder} was moved or changed: put its files back", folder=folder)
     loaded = read_model(folder, model.name)
     require_family(loaded.model.config.model_type, role, model.name)
     return loaded
+
+
+def list_wanted_files(names: Iterable[str]) -> list[str]:
+    """Return the files of a repository that are fetched: safetensors, or else the pickled weights, and small files."""
+    weights = next((name for name in (WEIGHTS_FILE, PICKLED_WEIGHTS_FILE) if name in set(names)), None)
+    return [name for name in names if name == weights or ("/" not in name and name.endswith((".json", ".txt")))]
 
 
 def fetch_model(model: HubModel, artifacts_dir: Path, endpoint: str | None = None) -> Path:
@@ -111,11 +118,14 @@ def fetch_model(model: HubModel, artifacts_dir: Path, endpoint: str | None = Non
                 return folder
     except (OSError, HTTPError) as error:
         raise ArtifactsMissingError(
-            f"{model.name} is not in {artifacts_dir / 'hub'} and could not be downloaded from the hub: connect once"
-            " with access to it, set HF_ENDPOINT to a mirror, or choose the preset `starter`, which needs no hub"
-            f" ({str(error).partition(chr(10))[0]})"
+            "{model} is not in {folder} and could not be downloaded from the hub: connect once with access to it, set"
+            " HF_ENDPOINT to a mirror, or choose the preset `starter`, which needs no hub ({error})",
+            model=model.name,
+            folder=artifacts_dir / "hub",
+            error=str(error).partition("\n")[0],
         ) from error
-    raise ArtifactsMissingError(f"{model.name} has neither {WEIGHTS_FILE} nor {PICKLED_WEIGHTS_FILE}")
+    names = f"{WEIGHTS_FILE}, {PICKLED_WEIGHTS_FILE}"
+    raise ArtifactsMissingError("{model} has neither of {names}", model=model.name, names=names)
 
 
 def read_model(folder: Path, name: str) -> LoadedModel:
@@ -127,22 +137,39 @@ def read_model(folder: Path, name: str) -> LoadedModel:
     disable_progress_bar()
     # The files of a commit are links to blobs in the same repository folder.
     is_fetched = folder.parent.name == "snapshots"
-    hint = f"delete {folder.parents[1]} and start again" if is_fetched else f"put the files of {folder} back"
     try:
         loaded, missing = _read(folder)
     except (OSError, EOFError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        raise ArtifactsMissingError(f"{name} cannot be read: {hint} ({error})") from error
+        raise _make_damage_error(name, folder, is_fetched) from error
     if missing:
-        raise ArtifactsMissingError(f"{name} lacks weights ({', '.join(sorted(missing)[:3])}): {hint}")
+        raise ArtifactsMissingError(
+            "{model} lacks weights ({names}): delete {folder} and start again, or put its files back",
+            model=name,
+            names=", ".join(sorted(missing)[:3]),
+            folder=folder,
+        )
     loaded.model.name_or_path = name
     return loaded
 
 
+def _make_damage_error(name: str, folder: Path, is_fetched: bool) -> ArtifactsMissingError:
+    if is_fetched:
+        return ArtifactsMissingError(
+            "{model} cannot be read: delete {folder} and start again", model=name, folder=folder.parents[1]
+        )
+    return ArtifactsMissingError("{model} cannot be read: put the files of {folder} back", model=name, folder=folder)
+
+
 def _read(folder: Path) -> tuple[LoadedModel, set[str]]:
     model_type = json.loads((folder / "config.json").read_text())["model_type"]
-    if model_type not in _FAMILIES:
-        raise PresetUnusableError(f"{folder} is a model of the family {model_type!r}; known are {', '.join(_FAMILIES)}")
-    family = _FAMILIES[model_type]
+    if model_type not in FAMILIES:
+        raise PresetUnusableError(
+            "{folder} is a model of the family {family!r}; known are {known}",
+            folder=folder,
+            family=model_type,
+            known=", ".join(FAMILIES),
+        )
+    family = FAMILIES[model_type]
     processor = family.processor.from_pretrained(folder)
     model, report = family.model.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     positions = model.config.text_config.max_position_embeddings
@@ -157,7 +184,7 @@ def _read(folder: Path) -> tuple[LoadedModel, set[str]]:
     ), set(report["missing_keys"])
 
 
-def _read_tokenizer(family: _Family, folder: Path, max_tokens: int) -> Tokenizer:
+def _read_tokenizer(family: ModelFamily, folder: Path, max_tokens: int) -> Tokenizer:
     """Read the underlying fast tokenizer and configure it once.
 
     The wrapper of transformers reconfigures it in every call, which is not thread-safe.

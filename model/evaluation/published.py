@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from model.presets import PRESETS
+
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
@@ -32,6 +34,10 @@ class AuthorsFigure:
     share: float
     source: str
 
+    @property
+    def is_retrieval(self) -> bool:
+        return "text to picture" in self.measure
+
     def __str__(self) -> str:
         return f"{self.measure} {self.share:.1%} ({self.source})"
 
@@ -55,6 +61,16 @@ AUTHORS_FIGURES: Mapping[str, tuple[AuthorsFigure, ...]] = MappingProxyType(
     }
 )
 """By preset: none of them is a figure of search in videos, which only `reelseek evaluate` tells."""
+
+
+def find_larger_preset(language: str) -> str | None:
+    """Return the hub preset for a language whose authors measured retrieval, the most specialised one first."""
+    measured = [
+        preset
+        for preset in PRESETS.values()
+        if language in preset.languages and any(each.is_retrieval for each in AUTHORS_FIGURES.get(preset.name, ()))
+    ]
+    return min(measured, key=lambda preset: len(preset.languages)).name if measured else None
 
 
 def list_figures(preset: str) -> list[str]:
