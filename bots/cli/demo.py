@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from model.encoders.hub_cost import PresetCost
     from worker.samples import SampleVideo
 
-EXAMPLES: Final = ("eating a banana on the grass", "자전거를 타는 사람들", "一只大兔子")
+EXAMPLES: Final = (
+    "eating a banana on the grass",
+    "자전거를 타는 사람들",
+    "一只大兔子",
+    "fail again, fail better",  # said
+    "새 커피 머신",  # shown, in English
+    "音乐",  # heard
+)
 EXAMPLE_LIMIT: Final = 3
 LIBRARY_LIMIT: Final = 200
 

