@@ -72,3 +72,8 @@ class Hit:
     """The chat message that contained the link."""
     words_only: bool = False
     """Whether the video's pictures could not be fetched."""
+
+    @property
+    def is_liked(self) -> bool:
+        """Whether people voted for it as an answer to a near question."""
+        return any(why.kind is MatchKind.LIKED for why in self.why)

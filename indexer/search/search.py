@@ -35,8 +35,11 @@ class ResultPage:
 
     @property
     def is_weak(self) -> bool:
-        """Whether all hits have a low likelihood: the library probably does not contain what the query means."""
-        return bool(self.hits) and all(hit.score < WEAK_LIKELIHOOD for hit in self.hits)
+        """Whether all hits have a low likelihood: the library probably does not contain what the query means.
+
+        A hit that people liked for a near question is what they meant, so that it is not weak.
+        """
+        return bool(self.hits) and all(hit.score < WEAK_LIKELIHOOD and not hit.is_liked for hit in self.hits)
 
 
 def find_moments(

@@ -1,13 +1,16 @@
 """Votes as a prior: which moments rise and fall, and how far at most."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.hits import MatchKind, MatchReason
 from indexer.search.fusion import FusedItem
 from indexer.search.query import SearchQuery, TextQuery
 from indexer.search.ranking import RankedMoment
@@ -15,7 +18,16 @@ from indexer.search.votes import MAX_GAIN, MAX_PLACES, Opinion, VoteReader, appl
 from indexer.store.records import VoteRecord
 from indexer.store.stores import Stores
 from indexer.types import Vector
-from tests.support.indexer.fakes import FakeEncoder, index_video, make_video, moment_id, video_id
+from indexer.vectors.edge import EdgeVectorStore
+from tests.support.indexer.fakes import (
+    FakeEncoder,
+    index_video,
+    make_video,
+    moment_id,
+    open_library,
+    search_library,
+    video_id,
+)
 
 A, B = "discord:1", "slack:2"
 PRIVATE = f"{A}/55"
@@ -41,59 +53,61 @@ def describe(opinions: Mapping[str, Opinion]) -> dict[str, tuple[float, str | No
 
 
 @pytest.fixture
-def goal(stores: Stores) -> str:
-    """Index a video. Return the id of its first moment."""
-    return moment_id(index_video(stores, A, "goal"), 0)
+def edge(store_folder: Path) -> Iterator[Stores]:
+    """Open empty stores in this process: a vote needs no video."""
+    vector_store = EdgeVectorStore(store_folder)
+    yield open_library(vector_store)
+    vector_store.close()
 
 
-def test_one_vote_for_the_same_question_makes_one_half(stores: Stores, goal: str) -> None:
-    stores.spaces.put_vote(make_vote())
-    assert describe(read(stores)) == {goal: (0.5, "red dog")}
-    stores.spaces.put_vote(make_vote(kind="down"))
-    assert describe(read(stores)) == {goal: (-0.33, None)}
+def test_one_vote_for_the_same_question_makes_one_half(edge: Stores) -> None:
+    edge.spaces.put_vote(make_vote())
+    assert describe(read(edge)) == {GOAL.id: (0.5, "red dog")}
+    edge.spaces.put_vote(make_vote(kind="down"))
+    assert describe(read(edge)) == {GOAL.id: (-0.33, None)}
 
 
-def test_vote_counts_less_for_a_near_question_and_nothing_for_another(stores: Stores, goal: str) -> None:
-    stores.spaces.put_vote(make_vote("a big dog"))
-    assert 0 < read(stores)[goal].balance < 0.5
-    assert read(stores, "ship") == {}
+def test_vote_counts_less_for_a_near_question_and_nothing_for_another(edge: Stores) -> None:
+    edge.spaces.put_vote(make_vote("a big dog"))
+    assert 0 < read(edge)[GOAL.id].balance < 0.5
+    assert read(edge, "ship") == {}
 
 
-def test_more_voters_count_more_but_one_person_counts_once(stores: Stores, goal: str) -> None:
+def test_more_voters_count_more_but_one_person_counts_once(edge: Stores) -> None:
     """Neither repetition nor other words for the same question add anything."""
     for question in ("red dog", "red dog", "Red dog!", "dog red"):
-        stores.spaces.put_vote(make_vote(question))
-    stores.spaces.put_vote(make_vote(kind="shared"))
-    assert read(stores)[goal].balance == pytest.approx(1 / 2)
-    stores.spaces.put_vote(make_vote(user_id="bob"))
-    assert read(stores)[goal].balance == pytest.approx(2 / 3)
+        edge.spaces.put_vote(make_vote(question))
+    edge.spaces.put_vote(make_vote(kind="shared"))
+    assert read(edge)[GOAL.id].balance == pytest.approx(1 / 2)
+    edge.spaces.put_vote(make_vote(user_id="bob"))
+    assert read(edge)[GOAL.id].balance == pytest.approx(2 / 3)
 
 
-def test_opened_moments_and_votes_without_a_question_count_nothing(stores: Stores, goal: str) -> None:
-    stores.spaces.put_vote(make_vote(kind="opened"))
-    stores.spaces.put_vote(replace(make_vote(user_id="bob"), queries=()))
-    assert read(stores) == {}
+def test_opened_moments_and_votes_without_a_question_count_nothing(edge: Stores) -> None:
+    edge.spaces.put_vote(make_vote(kind="opened"))
+    edge.spaces.put_vote(replace(make_vote(user_id="bob"), queries=()))
+    assert read(edge) == {}
 
 
-def test_vote_in_a_private_channel_is_read_in_that_channel_only(stores: Stores, goal: str) -> None:
+def test_vote_in_a_private_channel_is_read_in_that_channel_only(stores: Stores) -> None:
     """Those of the whole space are read in its private channels, too, and those of another space nowhere."""
     stores.spaces.put_vote(make_vote("secret dog", channel="55"))
     stores.spaces.put_vote(make_vote(user_id="bob"))
     stores.spaces.put_vote(make_vote("red dog", "down", space=B))
-    assert describe(read(stores)) == {goal: (0.5, "red dog")}
-    assert read(stores, "secret dog", (A, PRIVATE))[goal].liked_for == "secret dog"
-    assert read(stores, "secret dog", (A, f"{A}/66"))[goal].liked_for == "red dog"
+    assert describe(read(stores)) == {GOAL.id: (0.5, "red dog")}
+    assert read(stores, "secret dog", (A, PRIVATE))[GOAL.id].liked_for == "secret dog"
+    assert read(stores, "secret dog", (A, f"{A}/66"))[GOAL.id].liked_for == "red dog"
 
 
-def test_deleted_vote_has_no_effect_at_once(stores: Stores, goal: str) -> None:
-    reader = VoteReader(stores.spaces)
-    stores.spaces.put_vote(make_vote())
+def test_deleted_vote_has_no_effect_at_once(edge: Stores) -> None:
+    reader = VoteReader(edge.spaces)
+    edge.spaces.put_vote(make_vote())
     assert reader.read(FakeEncoder(), RED_DOG, [GOAL])
-    stores.spaces.delete_votes_of(A, "ann")
+    edge.spaces.delete_votes_of(A, "ann")
     assert reader.read(FakeEncoder(), RED_DOG, [GOAL]) == {}
 
 
-def test_question_is_embedded_once(stores: Stores, goal: str) -> None:
+def test_question_is_embedded_once(edge: Stores) -> None:
     embedded: list[str] = []
 
     class CountingEncoder(FakeEncoder):
@@ -101,12 +115,66 @@ def test_question_is_embedded_once(stores: Stores, goal: str) -> None:
             embedded.extend(texts)
             return super().encode_sentences(texts)
 
-    reader = VoteReader(stores.spaces)
-    stores.spaces.put_vote(make_vote())
-    stores.spaces.put_vote(make_vote("red cat", user_id="bob"))
+    reader = VoteReader(edge.spaces)
+    edge.spaces.put_vote(make_vote())
+    edge.spaces.put_vote(make_vote("red cat", user_id="bob"))
     for _ in range(2):
         reader.read(CountingEncoder(), RED_DOG, [GOAL])
     assert sorted(embedded) == ["red cat", "red dog"]
+
+
+# ---- searches ----
+
+
+@pytest.fixture
+def library(edge: Stores) -> Stores:
+    """Index two videos that match `red dog` a little, `goal` with its second moment, and others."""
+    for name in ("ship", "tree", "car", "moon", "lake", "fish"):
+        index_video(edge, A, name, title="")
+    index_video(edge, A, "best", "red dog jumps high", title="")
+    index_video(edge, A, "goal", "blue sky", "red dog runs", title="")
+    return edge
+
+
+def like(stores: Stores, number: int, *user_ids: str) -> None:
+    """Vote for a moment of `goal` as an answer to `red dog`."""
+    id = moment_id(make_video("goal"), number)
+    for user_id in user_ids:
+        vote = replace(make_vote(user_id=user_id), start_s=5.0 * number, end_s=5.0 * number + 5, moment_id=id)
+        stores.spaces.put_vote(vote)
+
+
+def search(stores: Stores, *texts: str, **query: Any) -> tuple[list[str], bool]:
+    """Return the names of the first two videos, and whether the page is weak."""
+    page = search_library(stores, A, *texts, **query)
+    return [hit.link.rpartition("/")[2] for hit in page.hits][:2], page.is_weak
+
+
+def test_liked_moment_rises_for_the_question_and_says_so(library: Stores) -> None:
+    """Then the page is not weak any more. Other questions find what they found before."""
+    before = search(library, "blue whale")
+    assert search(library, "red dog") == (["best", "goal"], True)
+    like(library, 1, "ann", "bob")
+    assert search(library, "red dog") == (["goal", "best"], False)
+    hit = search_library(library, A, "red dog").hits[0]
+    assert hit.why[0] == MatchReason(MatchKind.LIKED, "red dog")
+    assert (hit.start_s, hit.more) == (5.0, 1)
+    assert search(library, "blue whale") == before
+
+
+def test_votes_do_not_count_in_searches_with_examples_or_restrictions(library: Stores) -> None:
+    like(library, 1, "ann", "bob")
+    assert search(library, "red dog", like=("red dog",))[0] == ["best", "goal"]
+    assert search(library, "red dog", only="looks")[0] == ["best", "goal"]
+
+
+def test_video_shows_its_liked_moment_unless_another_is_much_better(library: Stores) -> None:
+    like(library, 0, "ann", "bob")
+    [shown] = [hit for hit in search_library(library, A, "red dog").hits if hit.video_id == video_id("goal")]
+    assert shown.start_s == 5.0
+    index_video(library, A, "goal", "red dog sky", "red dog runs", title="")
+    [shown] = [hit for hit in search_library(library, A, "red dog").hits if hit.video_id == video_id("goal")]
+    assert (shown.start_s, shown.more, shown.is_liked) == (0.0, 1, True)
 
 
 # ---- order ----
