@@ -80,7 +80,7 @@ class _Standing:
 class VoteReader:
     """Reads the opinions of voters. Thread-safe.
 
-    Votes are read anew for each search, so that a deleted one has no effect; only the vectors of questions are kept.
+    Votes are read again for each search, so that a deleted one has no effect; only the vectors of questions are kept.
     """
 
     def __init__(self, spaces: SpaceStore) -> None:
