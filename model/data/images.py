@@ -18,7 +18,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except (OSError, Image.DecompressionBombError) as error:
-        raise PairsUnreadableError(f"{path} is not a picture that can be read") from error
+        raise PairsUnreadableError("{file} is not a picture that can be read", file=path) from error
 
 
 def read_picture(path: Path) -> Picture:

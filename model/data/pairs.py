@@ -75,10 +75,12 @@ def read_pairs(file: Path, work: Path) -> list[Pair]:
     """
     try:
         pairs = list(_read_rows(file, work))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise PairsUnreadableError(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise PairsUnreadableError("{file} cannot be read: {error}", file=file, error=error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PairsUnreadableError("{file} is not a table in UTF-8", file=file) from error
     if not pairs:
-        raise PairsUnreadableError(f"{file} contains no pairs")
+        raise PairsUnreadableError("{file} contains no pairs", file=file)
     return _resolve_pictures(pairs, work)
 
 
@@ -94,7 +96,7 @@ def _read_rows(file: Path, work: Path) -> Iterator[Pair]:
         columns = heading.split("\t") if is_tsv else next(csv.reader([heading]), [])
         if not {"text", "caption"} & set(columns) or "file" not in columns:
             if not is_tsv:
-                raise PairsUnreadableError(f"{file} needs a heading with `text` and `file`")
+                raise PairsUnreadableError("{file} needs a heading with `text` and `file`", file=file)
             lines.seek(0)
             yield from _read_easynlp(lines, file, work)
             return
@@ -118,7 +120,9 @@ def _read_easynlp(lines: Iterable[str], file: Path, work: Path) -> Iterator[Pair
         except binascii.Error:
             data = b""
         if not data:
-            raise PairsUnreadableError(f"{file}, line {number}: expected a text, a tab and a picture in base64")
+            raise PairsUnreadableError(
+                "{file}, line {line}: expected a text, a tab and a picture in base64", file=file, line=number
+            )
         name = sha256(data).hexdigest()[:32]
         picture = work / name
         if not picture.exists():
@@ -130,9 +134,11 @@ def _parse_json_object(line: str, file: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise PairsUnreadableError(f"{file}, line {number}: {error}") from error
+        raise PairsUnreadableError("{file}, line {line}: this is not JSON", file=file, line=number) from error
     if not isinstance(row, dict):
-        raise PairsUnreadableError(f"{file}, line {number}: expected an object with `text` and `file`")
+        raise PairsUnreadableError(
+            "{file}, line {line}: expected an object with `text` and `file`", file=file, line=number
+        )
     return row
 
 
@@ -141,11 +147,11 @@ def _parse_row(row: Mapping[str, Any], file: Path, number: int) -> Pair:
     names = [files] if isinstance(files, str) else files
     kind, split = row.get("kind") or "caption", row.get("split")
     if not isinstance(text, str) or not names or not all(isinstance(name, str) and name for name in names):
-        raise PairsUnreadableError(f"{file}, line {number}: a pair needs `text` and `file`")
+        raise PairsUnreadableError("{file}, line {line}: a pair needs `text` and `file`", file=file, line=number)
     if kind not in _KINDS:
-        raise PairsUnreadableError(f"{file}, line {number}: `kind` must be one of {', '.join(_KINDS)}")
+        raise _make_choice_error(file, number, "kind", _KINDS)
     if split and split not in _SPLITS:
-        raise PairsUnreadableError(f"{file}, line {number}: `split` must be one of {', '.join(get_args(Split))}")
+        raise _make_choice_error(file, number, "split", get_args(Split))
     return Pair(
         text=text,
         pictures=tuple(file.parent / name for name in names),
@@ -156,13 +162,23 @@ def _parse_row(row: Mapping[str, Any], file: Path, number: int) -> Pair:
     )
 
 
+def _make_choice_error(file: Path, number: int, column: str, choices: Iterable[str]) -> PairsUnreadableError:
+    return PairsUnreadableError(
+        "{file}, line {line}: `{column}` must be one of {choices}",
+        file=file,
+        line=number,
+        column=column,
+        choices=", ".join(choices),
+    )
+
+
 def _resolve_pictures(pairs: Sequence[Pair], work: Path) -> list[Pair]:
     """Check that every file is a picture (only its header is read), and replace videos by their frames."""
     pictures: dict[ClipFiles, ClipFiles] = {}
     for clip in dict.fromkeys(pair.pictures for pair in pairs):
         unreadable = [file for file in clip if not _is_picture(file)]
         if unreadable and len(clip) > 1:
-            raise PairsUnreadableError(f"{unreadable[0]} is not a picture that can be read")
+            raise PairsUnreadableError("{file} is not a picture that can be read", file=unreadable[0])
         pictures[clip] = extract_frames(clip[0], work) if unreadable else clip
     return [replace(pair, pictures=pictures[pair.pictures]) for pair in pairs]
 

@@ -29,7 +29,7 @@ def extract_frames(video: Path, work: Path) -> tuple[Path, ...]:
                 partial.mkdir(exist_ok=True)
                 _write_frames(video, partial)
     except (OSError, av.FFmpegError, IndexError) as error:
-        raise PairsUnreadableError(f"{video} is neither a picture nor a video that can be read") from error
+        raise PairsUnreadableError("{file} is neither a picture nor a video that can be read", file=video) from error
     return tuple(sorted(folder.iterdir()))
 
 

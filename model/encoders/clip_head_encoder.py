@@ -55,14 +55,16 @@ def attach_clip_head(encoder: Encoder, adapter: Path | None) -> Encoder:
     if file is None or not file.exists():
         return encoder
     if encoder.motion_size is not None:
-        raise AdapterMismatchError(f"{adapter} has a clip head, but its preset has a motion model")
+        raise AdapterMismatchError("{folder} has a clip head, but its preset has a motion model", folder=adapter)
     with safe_open(file, "pt") as stored:
         kind = (stored.metadata() or {}).get("kind", "")
     head = make_clip_head(kind, encoder.frame_size)
     try:
         head.load_state_dict(load_file(file))
     except RuntimeError as error:
-        raise AdapterMismatchError(f"{file} is not a head for vectors of {encoder.frame_size} numbers") from error
+        raise AdapterMismatchError(
+            "{file} is not a head for vectors of {size} numbers", file=file, size=encoder.frame_size
+        ) from error
     return ClipHeadEncoder(encoder, head, name_with_clip_head(encoder.generation, adapter))
 
 
@@ -82,7 +84,7 @@ def make_clip_head(kind: str, size: int) -> MeanPooling:
     """
     head = HEADS[kind](size) if kind in HEADS else None
     if not isinstance(head, MeanPooling):
-        raise AdapterMismatchError(f"there is no head named {kind!r} whose vectors an index can store")
+        raise AdapterMismatchError("there is no head named {kind!r} whose vectors an index can store", kind=kind)
     return head
 
 

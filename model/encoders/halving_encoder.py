@@ -64,7 +64,7 @@ def transient_memory_errors() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise EncoderMemoryError(str(error)) from error
+        raise EncoderMemoryError("the memory is used up now ({error})", error=error) from error
 
 
 def _encode(encode: Callable[[Sequence[Item]], Encoded], items: Sequence[Item]) -> list[Encoded]:
@@ -79,7 +79,7 @@ def _encode(encode: Callable[[Sequence[Item]], Encoded], items: Sequence[Item]) 
     log.warning("encoder.out_of_memory", items=len(items), reason=reason)
     _release_cached_memory()
     if len(items) < 2:
-        raise EncoderMemoryError(reason)
+        raise EncoderMemoryError("the memory is used up now ({error})", error=reason)
     half = len(items) // 2
     return [*_encode(encode, items[:half]), *_encode(encode, items[half:])]
 

@@ -151,9 +151,13 @@ def load_hub_encoder(
     """
     selected = select_device(device)
     if adapter and not any((adapter / role).is_dir() for role in ("frame", "motion")):
-        raise ArtifactsMissingError(f"there is no adapter in {adapter}: restore that folder, or go back a generation")
+        raise ArtifactsMissingError(
+            "there is no adapter in {folder}: restore that folder, or go back a generation", folder=adapter
+        )
     if adapter and not preset.motion and (adapter / "motion").is_dir():
-        raise AdapterMismatchError(f"{adapter} adapts a motion model, but the preset {preset.name} has none")
+        raise AdapterMismatchError(
+            "{folder} adapts a motion model, but the preset {preset} has none", folder=adapter, preset=preset.name
+        )
 
     def load_tower(model: ModelSource, role: str) -> HubTower:
         loaded = load_model(model, role, artifacts_dir)

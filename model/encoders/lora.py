@@ -60,15 +60,22 @@ def attach_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
         config = PeftConfig.from_pretrained(str(folder.resolve()))
         if config.base_model_name_or_path != model.name_or_path:
             raise AdapterMismatchError(
-                f"{folder} was made for {config.base_model_name_or_path}, not {model.name_or_path}"
+                "{folder} was made for {base}, not {model}",
+                folder=folder,
+                base=config.base_model_name_or_path,
+                model=model.name_or_path,
             )
         config.inference_mode = False
         adapted: PeftModel = get_peft_model(model, config)
         weights = load_file(folder / WEIGHTS_FILE)
         result: Any = set_peft_model_state_dict(adapted, weights)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise AdapterMismatchError(f"{folder} contains no adapter for {model.name_or_path}: {error}") from error
+        raise AdapterMismatchError(
+            "{folder} contains no adapter for {model}", folder=folder, model=model.name_or_path
+        ) from error
     missing = [name for name in result.missing_keys if "lora_" in name]
     if missing or result.unexpected_keys:
-        raise AdapterMismatchError(f"the weights in {folder} do not fit the layers of {model.name_or_path}")
+        raise AdapterMismatchError(
+            "the weights in {folder} do not fit the layers of {model}", folder=folder, model=model.name_or_path
+        )
     return adapted

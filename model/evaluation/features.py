@@ -48,10 +48,12 @@ def extract_features(
 def _read_lines(file: Path) -> list[str]:
     try:
         lines = [line.strip("\r") for line in file.read_text(encoding="utf-8-sig").split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsUnreadableError(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise PairsUnreadableError("{file} cannot be read: {error}", file=file, error=error) from error
+    except UnicodeDecodeError as error:
+        raise PairsUnreadableError("{file} is not a text in UTF-8", file=file) from error
     if not (items := [line for line in lines if line.strip()]):
-        raise PairsUnreadableError(f"{file} contains no lines")
+        raise PairsUnreadableError("{file} contains no lines", file=file)
     return items
 
 

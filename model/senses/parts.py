@@ -72,7 +72,10 @@ class Part:
         """Return the part's folder. Raises `ArtifactsMissingError`."""
         if not self.is_complete(artifacts_dir):
             raise ArtifactsMissingError(
-                f"The part {self.name} is not in {artifacts_dir}: run `{fetch_command(artifacts_dir)}`."
+                "the part {name} is not in {folder}: run `{command}`",
+                name=self.name,
+                folder=artifacts_dir,
+                command=fetch_command(artifacts_dir),
             )
         return artifacts_dir / self.name
 

@@ -56,7 +56,7 @@ class ScreenTextReader:
             characters = str(recognizer.get_rt_info(["framework", "character"]).astype(str)).split("\n")
         except RuntimeError as error:
             raise ArtifactsMissingError(
-                f"PP-OCRv6 cannot be read: delete {folder} and fetch it again ({error})"
+                "{model} cannot be read: delete {folder} and start again", model="PP-OCRv6", folder=folder
             ) from error
         self._characters = ["", *characters, " "]
         self._tesseract = find_tesseract()

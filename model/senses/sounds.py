@@ -74,7 +74,7 @@ class YamnetTagger:
             graph = _build_graph(load_file(folder / "model.safetensors"))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtifactsMissingError(
-                f"YAMNet cannot be read: delete {folder} and fetch it again ({error})"
+                "{model} cannot be read: delete {folder} and start again", model="YAMNet", folder=folder
             ) from error
         self._is_general = np.array([name in _GENERAL for name in self._names])
         self._compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": 1})

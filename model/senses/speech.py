@@ -67,7 +67,9 @@ class WhisperRecognizer:
         try:
             self._model = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=threads, **options)
         except (OSError, ValueError, RuntimeError) as error:
-            raise ArtifactsMissingError(f"the speech model {model} could not be loaded: {error}") from error
+            raise ArtifactsMissingError(
+                "the speech model {model} could not be loaded ({error})", model=model, error=error
+            ) from error
 
     def transcribe(self, samples: Array, on_progress: Callable[[float], None]) -> list[SpokenLine]:
         """Return the lines of speech in samples (n,) at 16 kHz, in time order.

@@ -73,7 +73,8 @@ def attach_lora(model: Any, config: TrainingConfig, base_adapter: Path | None) -
         return lora.attach_adapter(model, base_adapter)
     targets = lora.find_upper_layers(model, config.lora.targets, config.lora.layers)
     if not targets:
-        raise AdapterMismatchError(f"{model.name_or_path} has no layers named {', '.join(config.lora.targets)}")
+        names = ", ".join(config.lora.targets)
+        raise AdapterMismatchError("{model} has no layers named {names}", model=model.name_or_path, names=names)
     return lora.add_adapter(model, config.lora.rank, config.lora.alpha, config.lora.dropout, targets)
 
 

@@ -119,7 +119,9 @@ class Trainer:
         if self._accelerator.is_main_process:
             self._checkpoint.save(state)
         if self._run.is_cancelled():
-            raise TrainingCancelledError(f"cancelled at step {state.step} of {self._config.steps}")
+            raise TrainingCancelledError(
+                "cancelled at step {step} of {steps}", step=state.step, steps=self._config.steps
+            )
 
     def _is_stale(self, state: CheckpointState) -> bool:
         return state.step - state.best_step >= self._config.patience * self._config.check_every
@@ -217,7 +219,7 @@ class Trainer:
     def _report_preparation(self, stage: TrainingStage, done: int, total: int) -> None:
         self._report(TrainingStep(stage, done, total, None, None))
         if self._run.is_cancelled():
-            raise TrainingCancelledError(f"cancelled while reading the {stage}")
+            raise TrainingCancelledError("cancelled while preparing ({stage})", stage=stage)
 
     def _report(self, step: TrainingStep) -> None:
         if self._accelerator.is_main_process:
