@@ -1,6 +1,6 @@
 """Measure how often a person's words find their clip, through the product's own index and search.
 
-    python benchmarks/clip_recall.py FOLDER [--neutral-names]
+    python -m benchmarks.recall.clips FOLDER [--neutral-names]
 
 FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language). With
 `--neutral-names` the clips are indexed under numbers, so that no file name can help. Prints R@1 / R@5 / R@10.

@@ -1,6 +1,6 @@
 """Measure what a few votes add to searches with other words, and what they do to other searches.
 
-    python -m benchmarks.votes FOLDER [--seeds 5] [--half judge|choose]
+    python -m benchmarks.recall.votes FOLDER [--seeds 5] [--half judge|choose]
 
 FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language: paraphrases of each
 other). All clips are indexed under neutral names, so that no file name can help. Only questions about one half of the

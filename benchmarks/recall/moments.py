@@ -1,6 +1,6 @@
 """Measure how often the first moment found is the expected one, if its span is known: R1@IoU 0.5 and 0.7.
 
-    python -m benchmarks.moment_recall FOLDER [--of 10] [--work FOLDER]
+    python -m benchmarks.recall.moments FOLDER [--of 10] [--work FOLDER]
 
 FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language). The clips, at most
 8 s of each, are joined to videos of `--of` clips in a random order with a fixed seed: a clip's position in its video is
