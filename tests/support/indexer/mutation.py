@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -22,10 +24,11 @@ HEADER_BYTES: Final = 4096
 MAX_RANGE_BYTES: Final = 65_536
 
 # Boxes and chunks by their four letters, and Matroska's elements by their numbers: Info, Duration,
-# TimestampScale, Video, PixelWidth, PixelHeight, Cluster, Timestamp, SimpleBlock.
+# TimestampScale, Video, PixelWidth, PixelHeight, Cluster, Timestamp, SimpleBlock, Audio, SamplingFrequency, Channels.
 _FIELDS: Final = re.compile(
     rb"mvhd|tkhd|mdhd|stsd|stts|ctts|stsc|stsz|stco|co64|elst|trex|tfhd|trun|sidx|avcC|hvcC|av1C|avc1|hev1|mp4v|"
-    rb"avih|strh|strf|idx1|onMetaData|\x15\x49\xa9\x66|\x44\x89|\x2a\xd7\xb1|\xe0|\xb0|\xba|\x1f\x43\xb6\x75|\xe7|\xa3"
+    rb"avih|strh|strf|idx1|onMetaData|\x15\x49\xa9\x66|\x44\x89|\x2a\xd7\xb1|\xe0|\xb0|\xba|\x1f\x43\xb6\x75|\xe7|\xa3|"
+    rb"mp4a|esds|sowt|fLaC|OpusHead|\xe1|\xb5|\x9f"
 )
 _BOXES: Final = re.compile(rb"ftyp|moov|trak|mdia|minf|stbl|mdat|moof|traf|edts|udta|RIFF|LIST|movi|idx1")
 _ODD_NUMBERS: Final = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -159,18 +162,37 @@ CLIP_FORMATS: Final[tuple[ClipFormat, ...]] = (
     ("apng", "apng", "rgb24", {}),
 )
 """Common containers and codecs."""
+_SOUND_CODECS: Final = {
+    "mp4": "aac",
+    "mov": "pcm_s16le",
+    "matroska": "flac",
+    "webm": "libopus",
+    "avi": "pcm_s16le",
+    "mpegts": "mp2",
+    "flv": "aac",
+    "asf": "ac3",
+}
+"""Codec of the sound by the container. The other containers hold pictures only."""
+_RATE_HZ: Final = 48_000
 
 
 def encode_clip(pictures: Sequence[Image.Image], path: Path, clip_format: ClipFormat) -> bytes:
-    """Encode pictures as a clip of ten frames a second, and return its bytes."""
+    """Encode pictures as a clip of ten frames a second, with noise as sound, and return its bytes."""
     format_, codec, pixels, options = clip_format
     with av.open(str(path), "w", format=format_, options=options) as file:
         stream = file.add_stream(codec, rate=25 if codec == "mpeg2video" else 10)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *pictures[0].size, pixels
+        sound = file.add_stream(_SOUND_CODECS[format_], rate=_RATE_HZ) if format_ in _SOUND_CODECS else None
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), "rgb24")
             frame.pts = number
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
+        if isinstance(sound, AudioStream):
+            noise = np.random.default_rng(0).integers(-9_000, 9_000, (1, _RATE_HZ * len(pictures) // 10), np.int16)
+            block = AudioFrame.from_ndarray(noise, "s16", "mono")
+            block.sample_rate, block.pts = _RATE_HZ, 0
+            file.mux(sound.encode(block))
+            file.mux(sound.encode())
     return path.read_bytes()
