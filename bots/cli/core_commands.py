@@ -51,7 +51,7 @@ def _build_function(command: Command) -> Callable[..., None]:
         if is_dry_run:
             print_dry_run([_file_to_link(each) for each in values["links"]], at_s, as_json)
             return
-        for_space, space = space is not None, space or LOCAL_SPACE
+        for_space, space = space is not None, LOCAL_SPACE if space is None else space
         caller, settings = make_caller(space), load_settings()
         args = dict(command.command_line_args)
         for parameter in parameters:

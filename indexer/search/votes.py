@@ -12,6 +12,7 @@ from math import log
 from threading import Lock
 from typing import Final
 
+from indexer.lexical import MAX_SNIPPET_CHARS
 from indexer.ports import Encoder
 from indexer.search.query import SearchQuery
 from indexer.search.ranking import RankedMoment
@@ -28,6 +29,8 @@ MIN_NEARNESS: Final = 0.35
 """Cosine of two questions below which votes for one say nothing about the other."""
 FULL_NEARNESS: Final = 0.9
 """Cosine from which they are the same question. Translations of one have about 0.55."""
+MAX_QUESTION_CHARS: Final = 300
+"""Of a longer question, this much is compared."""
 REMEMBERED_QUESTIONS: Final = 10_000
 
 _WEIGHTS: Final[Mapping[str, float]] = {"up": 1.0, "shared": 1.0, "down": -0.5}
@@ -104,7 +107,7 @@ class VoteReader:
     ) -> dict[str, Opinion]:
         stored = self._spaces.list_votes_on(video_ids, scopes)
         votes = [each for each in stored if each.vote in _WEIGHTS and each.queries]
-        asked = {vote: ", ".join(vote.queries) for vote in votes}
+        question, asked = question[:MAX_QUESTION_CHARS], {vote: _write_question(vote) for vote in votes}
         vectors = self._embed(encoder, [question, *asked.values()]) if votes else {}
         by_moment: dict[str, dict[str, _NearVote]] = {}
         for vote, other in asked.items():
@@ -184,7 +187,15 @@ def _choose_place(at: int, standings: Sequence[_Standing]) -> float:
 def _form_opinion(votes: Sequence[_NearVote]) -> Opinion:
     total = sum(near.weight for near in votes)
     liked = max((near for near in votes if near.weight > 0), key=lambda near: near.order, default=None)
-    return Opinion(total / (1 + abs(total)), ", ".join(liked.vote.queries) if liked and total > 0 else None)
+    return Opinion(total / (1 + abs(total)), _shorten(_write_question(liked.vote)) if liked and total > 0 else None)
+
+
+def _write_question(vote: VoteRecord) -> str:
+    return ", ".join(vote.queries)[:MAX_QUESTION_CHARS]
+
+
+def _shorten(question: str) -> str:
+    return question if len(question) <= MAX_SNIPPET_CHARS else f"{question[: MAX_SNIPPET_CHARS - 1]}…"
 
 
 def _log_odds(likelihood: float) -> float:

@@ -16,6 +16,8 @@ import typer
 
 from bots.cli.environment import CALLER
 from bots.cli.process import run_stoppable
+from bots.commands.definition import Surface
+from bots.commands.registry import list_commands
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
@@ -136,6 +138,12 @@ def test_lists_are_followed_on_the_command_line(running: Settings) -> None:
 
 
 SPACE_COMMANDS = "index x, crawl x, find x, library, forget x, status, model, retrain, follow, unfollow x, console"
+
+
+def test_every_command_on_a_library_takes_a_space() -> None:
+    command = typer.main.get_command(build_app())
+    for name in ("console", *(each.name for each in list_commands(Surface.COMMAND_LINE))):
+        assert "space" in {parameter.name for parameter in command.commands[name].params}, name  # type: ignore[attr-defined]  # it is a group
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from html import escape
+from typing import get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,6 +12,7 @@ from streamlit.testing.v1.element_tree import Button
 
 from bots.commands.definition import Command, Surface
 from bots.commands.registry import list_commands
+from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, format_date, translate, use_locale
 from bots.web.async_bridge import AsyncBridge
@@ -115,6 +117,11 @@ def test_judged_or_shared_moment_is_recorded_as_a_vote(page: AppTest, client: Fa
     assert vote.kind == ("shared" if action == "share" else action)
     assert [code.value for code in page.code] == ([f"{GOAL.link}#t=0"] if action == "share" else [])
     assert [toast.value for toast in page.toast] == ([] if action == "share" else [translate(Msg.THANKS)])
+
+
+def test_card_has_every_action_that_cards_have_in_chats(page: AppTest) -> None:
+    buttons = {kind_of(button) for button in ask(page, "dog").button}
+    assert set(get_args(ResultAction)) - {"next", "previous"} <= buttons
 
 
 def test_failed_vote_says_why_and_marks_nothing(page: AppTest, client: FakeClient) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.hits import MatchKind, MatchReason
+from indexer.lexical import MAX_SNIPPET_CHARS
 from indexer.search.fusion import FusedItem
 from indexer.search.query import SearchQuery, TextQuery
 from indexer.search.ranking import RankedMoment
@@ -105,6 +106,12 @@ def test_deleted_vote_has_no_effect_at_once(edge: Stores) -> None:
     assert reader.read(FakeEncoder(), RED_DOG, [GOAL])
     edge.spaces.delete_votes_of(A, "ann")
     assert reader.read(FakeEncoder(), RED_DOG, [GOAL]) == {}
+
+
+def test_long_question_is_shown_in_part(edge: Stores) -> None:
+    question = "red dog " * 1000
+    edge.spaces.put_vote(make_vote(question))
+    assert read(edge, question)[GOAL.id].liked_for == f"{question[: MAX_SNIPPET_CHARS - 1]}…"
 
 
 def test_question_is_embedded_once(edge: Stores) -> None:
