@@ -7,6 +7,7 @@ those of FFmpeg's own tools (`-dts_delta_threshold`).
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import av
@@ -24,7 +25,9 @@ _MIN_STRAY_S: Final = 1.0
 _MAX_REORDER_S: Final = 2.0
 _MAX_REORDER_FRAMES: Final = 17
 """Maximum distance of a frame's time from its decoding time: 16 frames may be reordered."""
-_LOOKAHEAD_PACKETS: Final = 5
+_NEAR_PACKETS: Final = 5
+"""Packets among which a wrong time stamp is recognised by those around it."""
+_LOOKAHEAD_PACKETS: Final = _MAX_REORDER_FRAMES
 _LOOKAHEAD_BYTES: Final = 32 * 1024**2
 _TS_DISCONT: Final = 0x0200
 """FFmpeg's flag of formats whose time stamps may leap (AVFMT_TS_DISCONT), such as MPEG-TS."""
@@ -41,6 +44,8 @@ class _StreamClock:
     offset_s: float = 0.0
     last_s: float | None = None
     end_s: float = 0.0
+    last_shown_s: float = 0.0
+    """Start of the last packet so far, in the order in which they are shown."""
     lead_s: float = 0.0
     """Distance of a frame's time from its decoding time."""
     pending: deque[Packet] = field(default_factory=deque)
@@ -60,6 +65,14 @@ class _StreamClock:
     @property
     def max_reorder_s(self) -> float:
         return max(_MAX_REORDER_S, _MAX_REORDER_FRAMES * self.step_s)
+
+    def may_be_shown_late(self, packet: Packet) -> bool:
+        """Return whether a packet may be decoded so long before it is shown: no more frames than possible come first.
+
+        Frames that are shown for long (slides, recordings of a screen) are reordered, too.
+        """
+        earlier = (each for each in self.pending if None not in (each.pts, packet.pts) and each.pts < packet.pts)
+        return sum(1 for _ in earlier) < _MAX_REORDER_FRAMES
 
     def pop(self) -> Packet:
         packet = self.pending.popleft()
@@ -85,6 +98,11 @@ class Timeline:
     def end_s(self) -> float:
         return max(clock.end_s for clock in self._clocks.values()) - self.zero_s
 
+    @property
+    def last_shown_s(self) -> float:
+        """Start of the last packet so far, counted from `zero_s`."""
+        return max(clock.last_shown_s for clock in self._clocks.values()) - self.zero_s
+
     def straighten(self, packets: Iterator[Packet]) -> Iterator[Packet]:
         """Yield the packets of each stream in order, with corrected time stamps."""
         for packet in packets:
@@ -107,13 +125,17 @@ class Timeline:
         time_s = clock.read_time(packet)
         if time_s is None:
             return packet
+        if clock.last_s is None and packet.dts is None and any(each.dts is not None for each in clock.pending):
+            return self._pass_leading(clock, packet, time_s)
         if clock.last_s is None:
             at_s = self._start(clock, packet, time_s)
+            clock.step_s = clock.read_duration(packet) or clock.step_s
         else:
             at_s = self._place(clock, packet, time_s)
             clock.step_s = clock.read_duration(packet) or min(max(at_s - clock.last_s, 0.0), _MAX_GAP_S) or clock.step_s
             clock.lead_s = _limit_lead(clock, packet)
         clock.last_s = at_s
+        clock.last_shown_s = max(clock.last_shown_s, at_s + clock.lead_s)
         clock.end_s = max(clock.end_s, at_s + clock.lead_s + (clock.read_duration(packet) or clock.step_s))
         lead_ticks = round(clock.lead_s / clock.unit_s)
         _write_times(packet, at_s - time_s - self.zero_s)
@@ -122,12 +144,19 @@ class Timeline:
         # FFmpeg hides the fragments of an mp4 whose time stamps restart.
         return _copy(packet) if packet.is_discard and clock.offset_s else packet
 
+    def _pass_leading(self, clock: _StreamClock, packet: Packet, time_s: float) -> Packet:
+        """Pass on one of the first packets of Matroska with reordered frames, which have no decoding time."""
+        clock.last_shown_s = max(clock.last_shown_s, time_s)
+        clock.end_s = max(clock.end_s, time_s + (clock.read_duration(packet) or clock.step_s))
+        return _write_times(packet, -self.zero_s)
+
     def _start(self, clock: _StreamClock, packet: Packet, time_s: float) -> float:
         """Return the time of the first packet of a stream. If it does not fit to the next ones, those count."""
         first_s = self._find_start(clock, time_s)
         leads_s = [clock.read_lead(each) for each in (packet, *clock.pending)]
         clock.lead_s = leads_s[0]
-        if len(leads_s) > 1 and abs(leads_s[0] - leads_s[1]) > clock.max_reorder_s:
+        is_usual = len(leads_s) == 1 or abs(leads_s[0] - leads_s[1]) <= clock.max_reorder_s
+        if not is_usual and not clock.may_be_shown_late(packet):
             clock.lead_s = leads_s[1]
         if first_s != time_s or clock.lead_s != leads_s[0]:
             self._starts_s[packet.stream_index] = first_s + clock.lead_s
@@ -158,7 +187,7 @@ class Timeline:
         return time_s + clock.offset_s
 
     def _read_upcoming(self, clock: _StreamClock) -> list[float]:
-        times = (clock.read_time(packet) for packet in clock.pending)
+        times = (clock.read_time(packet) for packet in islice(clock.pending, _NEAR_PACKETS))
         return [time_s + clock.offset_s for time_s in times if time_s is not None]
 
     def _is_stray(self, clock: _StreamClock, last_s: float) -> bool:
@@ -207,7 +236,8 @@ def _read_step(stream: Stream) -> float:
 def _limit_lead(clock: _StreamClock, packet: Packet) -> float:
     """Return how much later than its decoding a packet is shown. If that is impossible, it is as for the last one."""
     lead_s = clock.read_lead(packet)
-    return lead_s if abs(lead_s - clock.lead_s) <= clock.max_reorder_s else clock.lead_s
+    is_usual = abs(lead_s - clock.lead_s) <= clock.max_reorder_s
+    return lead_s if is_usual or (lead_s >= 0 and clock.may_be_shown_late(packet)) else clock.lead_s
 
 
 def _copy(packet: Packet) -> Packet:

@@ -24,6 +24,10 @@ SKIP_NONREF_FROM_S: Final = 60.0
 """Minimum duration to decode without non-reference frames: up to 1.7 times as fast, with the same cuts found.
 """
 
+_MIN_RATE_TO_SKIP: Final = 8
+"""Minimum number of frames in a second to leave some out. A slide may be a single frame."""
+_MEASURED_FRAMES: Final = 48
+"""Frames from which that number is computed."""
 _THREADS: Final = 2
 _DEFAULT_FRAME_RATE: Final = 25.0
 _MAX_FRAME_RATE: Final = 1000.0
@@ -102,8 +106,8 @@ class VideoFile:
         self._captions = CaptionReader()
         track = choose_sound_stream(container) if sound_file else None
         self._sound = SoundWriter(track, sound_file, limits.max_duration_s) if track and sound_file else None
-        if not self._clock.is_counting and (self.length_s or 0.0) >= SKIP_NONREF_FROM_S:
-            self._decoder.skip_frame = "NONREF"
+        self._is_long = not self._clock.is_counting and (self.length_s or 0.0) >= SKIP_NONREF_FROM_S
+        self._decoded = 0
 
     @property
     def length_s(self) -> float | None:
@@ -115,8 +119,15 @@ class VideoFile:
 
     @property
     def duration_s(self) -> float:
-        """End of pictures and sound: a still picture may have long sound."""
-        return self._clock.end_s if self._clock.is_counting else max(self._clock.end_s, self._timeline.end_s)
+        """End of pictures and sound: a still picture may have long sound.
+
+        If the file claims to end earlier, but after the last start of a packet, it is right: packets of reordered
+        frames have the durations of others.
+        """
+        if self._clock.is_counting:
+            return self._clock.end_s
+        end_s, claimed_s = max(self._clock.end_s, self._timeline.end_s), (self._container.duration or 0) / av.time_base
+        return claimed_s if self._timeline.last_shown_s < claimed_s < end_s else end_s
 
     @property
     def has_sound(self) -> bool:
@@ -138,6 +149,7 @@ class VideoFile:
                 for frame in self._decode(packet):
                     check_pixels(frame.width, frame.height, self._limits.max_pixels)
                     yield TimedFrame(frame, self._clock.tick(frame))
+                    self._leave_out_frames()
             elif self._sound is not None and packet.stream_index == self._sound.index:
                 self._sound.write(packet)
             elif packet.stream.type == "subtitle" and packet.size:
@@ -145,6 +157,16 @@ class VideoFile:
             check_duration(self.duration_s, self._limits.max_duration_s)
         if self._sound is not None:
             self._sound.close()
+
+    def _leave_out_frames(self) -> None:
+        """From a certain frame on, decode a long video without non-reference frames if it has many: not slides."""
+        self._decoded += 1
+        if (
+            self._is_long
+            and self._decoded == _MEASURED_FRAMES
+            and self._clock.end_s * _MIN_RATE_TO_SKIP < self._decoded
+        ):
+            self._decoder.skip_frame = "NONREF"
 
     def _decode(self, packet: Packet) -> list[av.VideoFrame]:
         try:

@@ -57,6 +57,19 @@ def test_joined_fragments_of_mp4_follow_each_other(tmp_path: Path, starts_s: Seq
     assert bottom_colour(decoded, -1)[2] > 150
 
 
+@pytest.mark.parametrize("times", [(0, 30, 90, 91, 120), (0, 0.1, 0.2, 4, 4.1, 12), range(0, 60, 10)], ids=str)
+@pytest.mark.parametrize("sound_s", [None, (0, 121)], ids=["silent", "with sound"])
+@pytest.mark.parametrize("extension", ["mp4", "mkv"])
+def test_slides_that_are_reordered_keep_their_times(
+    tmp_path: Path, extension: str, sound_s: tuple[float, float] | None, times: Sequence[float]
+) -> None:
+    """Frames that are shown for many seconds are decoded long before, if there are B-frames."""
+    slides = Pictures(times, codec="libx264", options={"bf": "2", "b_strategy": "0"})
+    decoded = decode_here(write_film(tmp_path / f"a.{extension}", Film([slides], sound_s)))
+    assert {round(at_s) for at_s in times} == {round(at_s) for at_s in frame_times(decoded)}
+    assert decoded.duration_s == pytest.approx(121 if sound_s else times[-1], abs=0.5)
+
+
 def test_many_short_parts_follow_each_other(tmp_path: Path) -> None:
     """HLS with a discontinuity after each segment, such as advertisements in a stream."""
     decoded = decode_here(write_parts(tmp_path, 0, 500, 2, 502, 4, 0, seconds=2))
