@@ -39,7 +39,7 @@ _LOOP: Final = re.compile(r"(.{1,40}?)\1{4,}", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class SpokenWord:
+class TranscribedWord:
     """A word and the second at which it begins. Its text includes the space before it."""
 
     start_s: float
@@ -47,12 +47,12 @@ class SpokenWord:
 
 
 @dataclass(frozen=True)
-class SpokenLine:
+class TranscribedLine:
     """A line of speech. The texts of its words joined are its text."""
 
     start_s: float
     end_s: float
-    words: tuple[SpokenWord, ...]
+    words: tuple[TranscribedWord, ...]
 
     @property
     def text(self) -> str:
@@ -71,7 +71,7 @@ class WhisperRecognizer:
                 "the speech model {model} could not be loaded ({error})", model=model, error=error
             ) from error
 
-    def transcribe(self, samples: Array, on_progress: Callable[[float], None]) -> list[SpokenLine]:
+    def transcribe(self, samples: Array, on_progress: Callable[[float], None]) -> list[TranscribedLine]:
         """Return the lines of speech in samples (n,) at 16 kHz, in time order.
 
         Music and silence give none, and silence costs next to nothing.
@@ -127,22 +127,22 @@ def _is_plausible(segment: Any) -> bool:
     )
 
 
-def _make_line(segment: Any, clock: SpeechTimestampsMap) -> SpokenLine:
+def _make_line(segment: Any, clock: SpeechTimestampsMap) -> TranscribedLine:
     """Return a segment of the speech without pauses as a line with the times of the whole sound."""
     words = tuple(
-        SpokenWord(float(clock.get_original_time(word.start)), word.word if index else word.word.lstrip())
+        TranscribedWord(float(clock.get_original_time(word.start)), word.word if index else word.word.lstrip())
         for index, word in enumerate(segment.words or ())
     )
-    return SpokenLine(
+    return TranscribedLine(
         words[0].start_s if words else float(clock.get_original_time(segment.start)),
         float(clock.get_original_time(segment.end, is_end=True)),
         words,
     )
 
 
-def _drop_repeats(lines: Sequence[SpokenLine]) -> list[SpokenLine]:
+def _drop_repeats(lines: Sequence[TranscribedLine]) -> list[TranscribedLine]:
     """Return the lines without those that repeat the line before them too often."""
-    kept: list[SpokenLine] = []
+    kept: list[TranscribedLine] = []
     for _, same in groupby(lines, key=lambda line: line.text.strip().lower()):
         kept += list(same)[:_MAX_REPEATS]
     return kept

@@ -12,7 +12,7 @@ from model.packages import default_artifacts_dir
 from model.senses import speech
 from model.senses.loader import load_speech_recognizer
 from model.senses.parts import WHISPER
-from model.senses.speech import SAMPLE_RATE_HZ, SpokenLine, SpokenWord, WhisperRecognizer
+from model.senses.speech import SAMPLE_RATE_HZ, TranscribedLine, TranscribedWord, WhisperRecognizer
 
 pytestmark = pytest.mark.integration
 
@@ -90,8 +90,8 @@ def test_implausible_segment_is_dropped(changes: dict[str, Any]) -> None:
 
 
 def test_repeated_lines_are_cut() -> None:
-    lines = [SpokenLine(i, i + 1, (SpokenWord(i, "Bye."),)) for i in range(6)] + [
-        SpokenLine(9, 10, (SpokenWord(9, "A"),))
+    lines = [TranscribedLine(i, i + 1, (TranscribedWord(i, "Bye."),)) for i in range(6)] + [
+        TranscribedLine(9, 10, (TranscribedWord(9, "A"),))
     ]
     assert [line.text for line in speech._drop_repeats(lines)] == ["Bye.", "Bye.", "A"]
 
