@@ -36,7 +36,7 @@ from indexer.store.stores import open_stores
 from indexer.types import Moment, Video
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from tests.support.indexer.fakes import FakeEncoder
-from worker.model_loading import load_preset, train_preset
+from worker.models.loading import load_preset, train_preset
 from worker.queue.app import make_app
 from worker.services import Services
 from worker.settings import Settings

@@ -36,7 +36,7 @@ from tests.support.servers.processes import REELSEEK, SIGNING_KEY, Process, run_
 from tests.support.servers.qdrant import BINARY, qdrant_server
 from tests.support.servers.redis import running_redis
 from worker.client.queue_client import QueueClient, connect_client
-from worker.model_loading import ModelChoice, load_preset
+from worker.models.loading import ModelChoice, load_preset
 from worker.ops.logs import configure_logging
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.library import Submit

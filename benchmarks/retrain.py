@@ -39,7 +39,7 @@ from model.data.pairs import assign_split
 from model.encoders import lora
 from model.starter import encoder as starter
 from worker.client.queue_client import QueueClient
-from worker.model_loading import ModelChoice, load_preset, train_preset
+from worker.models.loading import ModelChoice, load_preset, train_preset
 from worker.ops.logs import configure_logging
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.search import Find, RecordVote

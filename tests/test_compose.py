@@ -44,7 +44,7 @@ def _is_secret(field: FieldInfo) -> bool:
 def test_compose_passes_on_every_setting() -> None:
     """Containers get each setting of `.env`, except folders and ports, which compose decides."""
     left_out = {name for name in Settings.model_fields if f"REELSEEK_{name.upper()}:" not in COMPOSE_TEXT}
-    assert left_out == {"data_dir", "parts_dir", "web_port", "slack_port"}
+    assert left_out == {"data_dir", "parts_dir", "presets_dir", "web_port", "slack_port"}
 
 
 @pytest.mark.parametrize("name", OUR_SERVICES)

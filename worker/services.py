@@ -29,8 +29,8 @@ from worker.jobs.index_queue import IndexQueue
 from worker.jobs.retrain import RetrainJob
 from worker.jobs.retrain_queue import RetrainQueue
 from worker.leases import MemoryLeaseStore, RedisLeaseStore
-from worker.model_cache import ModelCache
-from worker.model_loading import ModelLoader, ModelTrainer
+from worker.models.cache import ModelCache
+from worker.models.loading import ModelLoader, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.base import WireModel
 from worker.protocol.library import Submit

@@ -153,7 +153,7 @@ def train(
         from model.training import train as training
         from model.training.trainer import create_accelerator
         from model.training.training_run import TrainingRun
-        from worker.adapter_offers import write_held_out_pairs
+        from worker.models.adapter_offers import write_held_out_pairs
 
         chosen = _choose_preset(settings, preset)
         # The main process extracts the pictures; the others wait and find them.

@@ -24,7 +24,7 @@ def choose_model(settings: Settings, caller: Caller, name: str, for_space: bool)
     with requiring_extra("worker"):
         from model.errors import ModelError
         from model.preset_files import write_preset_file
-        from worker.adapter_offers import SUMMARY_FILE
+        from worker.models.adapter_offers import SUMMARY_FILE
 
     adapter = next((each for each in (folder, folder / "adapter") if (each / SUMMARY_FILE).is_file()), None)
     if adapter is not None:
@@ -37,8 +37,8 @@ def choose_model(settings: Settings, caller: Caller, name: str, for_space: bool)
 
 def _offer_adapter(settings: Settings, caller: Caller, adapter: Path, for_space: bool) -> dict[str, Any]:
     from indexer.blobs import BlobStore
-    from worker.adapter_offers import NotAnAdapterError, put_offer, read_preset_name
-    from worker.model_blobs import space_prefix
+    from worker.models.adapter_offers import NotAnAdapterError, put_offer, read_preset_name
+    from worker.models.blobs import space_prefix
 
     prefix = f"{space_prefix(caller.space if for_space else None)}offers/{uuid.uuid4().hex}/"
     try:

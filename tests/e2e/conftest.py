@@ -10,7 +10,7 @@ from model.ports import Encoder
 from tests.support.servers.qdrant import qdrant_binary
 from tests.support.servers.stores import StoreServers
 from worker.client.queue_client import QueueClient
-from worker.model_loading import ModelChoice, load_preset
+from worker.models.loading import ModelChoice, load_preset
 from worker.runtime.embedded import run_embedded_worker
 from worker.settings import Settings
 

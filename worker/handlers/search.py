@@ -15,7 +15,7 @@ from indexer.types import Picture
 from text.queries import clean_query
 from worker.handlers.access import require_visible_video
 from worker.handlers.errors import RequestRefusedError
-from worker.model_cache import ModelCache
+from worker.models.cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.search import Find, SearchResults

@@ -16,7 +16,7 @@ from worker.job_leases import JobLeases
 from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.index_queue import IndexQueue
 from worker.jobs.rollout import delete_space_models
-from worker.model_cache import ModelCache
+from worker.models.cache import ModelCache
 from worker.settings import Settings
 from worker.user_data import UserDataKeys
 

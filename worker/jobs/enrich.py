@@ -35,7 +35,7 @@ from worker.jobs.index import MEMORY_RETRY_AFTER_S, RETRY_AFTER_S, index_outcome
 from worker.jobs.progress import INDEX_PROGRESS_EVERY_S, ProgressPublisher, WorkerStoppingError, make_retry
 from worker.jobs.work_dirs import enrich_work_dir
 from worker.leases import LeasesUnavailableError
-from worker.model_cache import ModelCache
+from worker.models.cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import IndexProgress, Update

@@ -27,7 +27,7 @@ from worker.jobs.index_queue import IndexQueue
 from worker.jobs.progress import INDEX_PROGRESS_EVERY_S, ProgressPublisher, WorkerStoppingError, make_retry
 from worker.jobs.work_dirs import video_work_dir
 from worker.leases import LeasesUnavailableError
-from worker.model_cache import ModelCache
+from worker.models.cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import Indexed, IndexOutcome, IndexProgress, JobFailed, Joined, Update

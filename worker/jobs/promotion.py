@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
 from worker.jobs.progress import ProgressReporter
-from worker.model_blobs import report_prefix
-from worker.model_cache import ModelCache
-from worker.model_loading import ModelChoice
+from worker.models.blobs import report_prefix
+from worker.models.cache import ModelCache
+from worker.models.loading import ModelChoice
 from worker.protocol.updates import RetrainOutcome, RetrainStage
 from worker.settings import Settings
 

@@ -22,7 +22,6 @@ from indexer.errors import StoreUnavailableError
 from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores
-from worker.adapter_offers import get_offer
 from worker.job_leases import JobLeases
 from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, CancelledByAdminError, ProgressReporter, WorkerStoppingError
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
@@ -31,9 +30,10 @@ from worker.jobs.rollout import delete_unused_generations, record_base_generatio
 from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
 from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
 from worker.leases import LeasesUnavailableError
-from worker.model_blobs import adapter_prefix, report_picture_key
-from worker.model_cache import ModelCache
-from worker.model_loading import ModelChoice, ModelTrainer
+from worker.models.adapter_offers import get_offer
+from worker.models.blobs import adapter_prefix, report_picture_key
+from worker.models.cache import ModelCache
+from worker.models.loading import ModelChoice, ModelTrainer
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import JobFailed, RetrainFinished, RetrainOutcome, RetrainStage, Update

@@ -13,8 +13,8 @@ from indexer.ingest.reembed import reembed_missing
 from indexer.store.generations import GenerationStore
 from indexer.store.stores import Stores
 from worker.jobs.progress import ProgressReporter, WorkerStoppingError
-from worker.model_blobs import space_prefix
-from worker.model_cache import ModelCache
+from worker.models.blobs import space_prefix
+from worker.models.cache import ModelCache
 from worker.protocol.base import Ack
 from worker.protocol.updates import RetrainStage
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
 from indexer.generation_id import LIVE_ALIAS, GenerationId
-from worker.model_blobs import adapter_prefix
+from worker.models.blobs import adapter_prefix
 from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 from worker.settings import Settings
 

@@ -136,7 +136,7 @@ class UseModel(Request[RetrainStarted]):
     preset: str
     """Name of the preset, or of that of the adapter."""
     offer: str | None = None
-    """Prefix of the blobs of an adapter, which the operator has stored (`worker.adapter_offers`)."""
+    """Prefix of the blobs of an adapter, which the operator has stored (`worker.models.adapter_offers`)."""
     is_forced: bool = False
     """Take the adapter even if it is not better than the model in use."""
     by_operator: bool = False

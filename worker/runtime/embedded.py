@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from indexer.blobs import BlobStore
 from worker.client.queue_client import QueueClient
-from worker.model_loading import ModelLoader, load_preset, train_preset
+from worker.models.loading import ModelLoader, load_preset, train_preset
 from worker.protocol.queues import QUEUES
 from worker.queue.app import make_app
 from worker.queue.memory_backend import MemoryResultStore

@@ -10,7 +10,7 @@ import structlog
 
 from indexer.enrich.recognition import Recognizers
 from indexer.vectors import qdrant_server
-from worker.model_loading import ModelLoader, ModelTrainer, load_preset, train_preset
+from worker.models.loading import ModelLoader, ModelTrainer, load_preset, train_preset
 from worker.ops.health import PROBE_TIMEOUT_S, BrokerCheck, Check, Checks, Heartbeat, serve_checks
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import BACKGROUND_NICENESS, run_celery_worker

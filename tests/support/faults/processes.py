@@ -42,7 +42,7 @@ UNLIMITED: Final = "1000000/minute"
 
 
 class FakeModelCache:
-    """Replaces `worker.model_cache.ModelCache`."""
+    """Replaces `worker.models.cache.ModelCache`."""
 
     def __init__(self) -> None:
         self._encoder = FakeEncoder()

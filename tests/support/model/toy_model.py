@@ -18,7 +18,7 @@ from model.errors import ArtifactsMissingError, TrainingCancelledError
 from model.evaluation.general_set import COLOURS
 from model.outcome import Curve, TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
 from tests.support.indexer.fakes import random_vector
-from worker.model_loading import ModelChoice
+from worker.models.loading import ModelChoice
 from worker.settings import Settings
 
 TOY_VECTOR_SIZE = 128

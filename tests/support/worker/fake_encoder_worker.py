@@ -15,7 +15,7 @@ from typing import Final, cast
 from indexer.types import Picture, Vector
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer.fakes import FakeEncoder
-from worker.model_loading import ModelChoice, train_preset
+from worker.models.loading import ModelChoice, train_preset
 from worker.ops.logs import configure_logging
 from worker.queue.app import make_app
 from worker.runtime.process import run_worker

@@ -10,7 +10,7 @@ from indexer.generation_id import GenerationId
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer.fakes import FakeEncoder, make_moments, make_video
 from worker.handlers.registry import build_handlers
-from worker.model_loading import ModelChoice, ModelLoader, ModelTrainer, train_preset
+from worker.models.loading import ModelChoice, ModelLoader, ModelTrainer, train_preset
 from worker.protocol.base import Caller, Request, WireModel
 from worker.protocol.library import Submit
 from worker.queue.app import make_app

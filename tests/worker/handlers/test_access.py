@@ -22,7 +22,7 @@ from worker.protocol.library import (
     StopCrawls,
     Submit,
 )
-from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
+from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.requests import REQUESTS
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval, SpaceSettings
@@ -39,6 +39,7 @@ ADMIN_REQUESTS: Final = {
     PreviewRetrain,
     Retrain,
     Rollback,
+    UseModel,
 }
 
 EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
@@ -61,6 +62,8 @@ EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
     PreviewRetrain: {},
     Retrain: {},
     ListModels: {},
+    ListPresets: {},
+    UseModel: {"preset": "base"},
     Rollback: {},
     GetVideoStatus: {"video_id": video_id_of("v0")},
 }

@@ -11,7 +11,7 @@ from tests.support.model.toy_model import make_numbered_jpeg
 from tests.support.worker.callers import ADMIN, ANN
 from tests.support.worker.services import handle
 from tests.support.worker.toy_library import BASE, find_number, run_retrain, search_results
-from worker.adapter_offers import NotAnAdapterError, put_offer, write_held_out_pairs
+from worker.models.adapter_offers import NotAnAdapterError, put_offer, write_held_out_pairs
 from worker.protocol.base import Caller
 from worker.protocol.models import UseModel
 from worker.protocol.updates import RetrainFinished, RetrainOutcome

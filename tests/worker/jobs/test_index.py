@@ -34,7 +34,7 @@ from worker.job_leases import JobLeases
 from worker.jobs.index import IndexJob
 from worker.jobs.work_dirs import video_work_dir
 from worker.leases import MemoryLeaseStore
-from worker.model_loading import ModelChoice
+from worker.models.loading import ModelChoice
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Forget, GetVideoStatus, ListLibrary, Submit

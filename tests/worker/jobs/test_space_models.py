@@ -27,7 +27,7 @@ from tests.support.worker.toy_library import (
 )
 from worker.handlers.errors import RequestRefusedError
 from worker.jobs.index_queue import IndexQueue
-from worker.model_cache import MAX_LOADED
+from worker.models.cache import MAX_LOADED
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import GetStatus, Submit

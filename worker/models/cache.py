@@ -14,7 +14,7 @@ import structlog
 from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
 from indexer.store.generations import GenerationStore
-from worker.model_loading import ModelChoice, ModelLoader
+from worker.models.loading import ModelChoice, ModelLoader
 from worker.settings import Settings
 
 if TYPE_CHECKING:

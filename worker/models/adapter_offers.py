@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from indexer.blobs import BlobStore
-from worker.model_loading import ModelChoice
+from worker.models.loading import ModelChoice
 
 if TYPE_CHECKING:
     from model.data.pairs import Pair
