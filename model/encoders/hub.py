@@ -28,7 +28,7 @@ from transformers import (
     VideoMAEImageProcessorPil,
     XCLIPModel,
 )
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from model.encoders.preprocess import FlexiblePreprocess, Preprocess
 from model.errors import ArtifactsMissingError, PresetUnusableError
@@ -135,6 +135,7 @@ def read_model(folder: Path, name: str) -> LoadedModel:
     the value.
     """
     disable_progress_bar()
+    set_verbosity_error()  # its remarks about a configuration mean nothing to a user
     # The files of a commit are links to blobs in the same repository folder.
     is_fetched = folder.parent.name == "snapshots"
     try:

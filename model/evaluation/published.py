@@ -75,6 +75,9 @@ def find_larger_preset(language: str) -> str | None:
 
 def list_figures(preset: str) -> list[str]:
     """Return all figures of a preset, each with its source."""
-    own = read_published_figures(preset)
-    authors = [str(figure) for figure in AUTHORS_FIGURES.get(preset, ())]
-    return [f"{own} (docs/starter-model.md)", *authors] if own else authors
+    own, authors = read_published_figures(preset), [str(figure) for figure in AUTHORS_FIGURES.get(preset, ())]
+    if own is None:
+        return authors
+    shares = (f"{name} {share:.0%} and {own.among_five[name]:.0%}" for name, share in own.first.items())
+    found = f"the right one of {own.clips} clips first, and among the first five: {', '.join(shares)}"
+    return [f"{found} (docs/starter-model.md)", *authors]

@@ -1,30 +1,33 @@
 """A random sequence of requests to the handlers, compared with a simple model of who may see what."""
 
-import base64
-import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from PIL import Image
 
 from indexer.errors import IndexerError
 from indexer.store.records import FollowedList
 from indexer.vectors.vector_store import Filter
 from tests.support.indexer.fakes import make_moments, make_video
 from tests.support.worker.access_model import (
+    MESSAGE_IDS,
     MOMENTS_PER_VIDEO,
+    OBSERVERS,
+    PRIVATE_CHANNELS,
+    SEARCH_OPTIONS,
     SPACES,
+    USERS,
     VIDEOS,
     AccessModel,
     ModelVote,
+    encode_picture,
     link_of,
     list_mentioned_spaces,
     list_mentioned_videos,
+    make_caller,
     moment_ids_of,
     question_of,
     video_id_of,
@@ -48,7 +51,17 @@ from worker.protocol.library import (
     Submit,
     Submitted,
 )
-from worker.protocol.models import ListModels, ModelList, PreviewRetrain, Retrain, Rollback, TrainingDataSummary
+from worker.protocol.models import (
+    ListModels,
+    ListPresets,
+    ModelList,
+    PresetList,
+    PreviewRetrain,
+    Retrain,
+    Rollback,
+    TrainingDataSummary,
+    UseModel,
+)
 from worker.protocol.search import Find, MatchKind, RecordVote, SearchResults, VoteKind
 from worker.protocol.spaces import (
     ChangeSettings,
@@ -61,30 +74,6 @@ from worker.protocol.spaces import (
 from worker.services import Services
 
 A = TypeVar("A", bound=WireModel)
-PRIVATE_CHANNELS: Final = (None, "55", "66")
-USERS: Final = ("ann", "bob")
-MESSAGE_IDS: Final = (None, "m1", "m2")
-OBSERVERS: Final = [
-    Caller(space=space, user_id="eve", private_channel=private_channel)
-    for space, private_channel in product(SPACES, PRIVATE_CHANNELS)
-]
-"""A user in every place that requests can come from."""
-
-
-def encode_picture() -> str:
-    file = io.BytesIO()
-    Image.new("RGB", (32, 32), "red").save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def make_caller(space: str, user_id: str, private_channel: str | None, is_admin: bool) -> Caller:
-    return Caller(
-        space=space,
-        user_id=user_id,
-        display_name=f"{user_id} of {space}",
-        private_channel=private_channel,
-        is_admin=is_admin,
-    )
 
 
 class TenancyMachine(RuleBasedStateMachine):
@@ -202,16 +191,7 @@ class TenancyMachine(RuleBasedStateMachine):
     @rule(
         caller=callers,
         words=st.sampled_from(["clip", "v0", "title of v1"]),
-        options=st.fixed_dictionaries(
-            {},
-            optional={
-                "like": st.tuples(st.sampled_from(["snow", *[f"moment:{moment_ids_of(name)[0]}" for name in VIDEOS]])),
-                "unlike": st.tuples(st.sampled_from([f"moment:{moment_ids_of(name)[1]}" for name in VIDEOS])),
-                "picture": st.just(encode_picture()),
-                "limit": st.integers(1, 3),
-                "offset": st.integers(0, 2),
-            },
-        ),
+        options=SEARCH_OPTIONS,
     )
     def find(self, caller: Caller, words: str, options: dict[str, Any]) -> None:
         answer = self.send(Find(caller=caller, queries=(words,), **options))
@@ -329,6 +309,8 @@ class TenancyMachine(RuleBasedStateMachine):
         assert self.send(GetSettings(caller=caller)) == self.model.settings(caller.space)
         assert isinstance(self.send(GetRetentionPolicy(caller=caller)), RetentionPolicy)
         assert isinstance(self.send(ListModels(caller=caller)), ModelList)
+        assert isinstance(self.send(ListPresets(caller=caller)), PresetList)
+        self.send_as_admin(UseModel(caller=caller, preset="base"), ErrorCode.PRESET_NOT_ALLOWED)
         # The scheme does not exist: a playlist comes from its site, not from the store.
         self.send_as_admin(
             ListPlaylist(caller=caller, link="list://of"), ErrorCode.SCHEME_REFUSED, ErrorCode.NOT_A_LINK
