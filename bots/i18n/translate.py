@@ -19,7 +19,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.messages import ERROR_MESSAGES, Msg
+from bots.i18n.error_messages import ERROR_MESSAGES
+from bots.i18n.messages import Msg
 from worker.protocol.error_codes import ErrorCode
 
 LANGUAGES: Final = ("en", "ko", "zh")

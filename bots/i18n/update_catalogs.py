@@ -11,7 +11,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.messages import ERROR_MESSAGES, Msg
+from bots.i18n.error_messages import ERROR_MESSAGES
+from bots.i18n.messages import Msg
 from bots.i18n.translate import CATALOGS_DIR, LANGUAGES
 
 _MODEL_DIR: Final = Path(__file__).parents[2] / "model"

@@ -1,4 +1,4 @@
-"""Codes of failed requests and jobs. `bots.i18n.messages` has a sentence for each."""
+"""Codes of failed requests and jobs. `bots.i18n.error_messages` has a sentence for each."""
 
 from enum import StrEnum
 

@@ -13,7 +13,8 @@ from babel.messages.pofile import read_po
 
 import bots
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.messages import ERROR_MESSAGES, Msg
+from bots.i18n.error_messages import ERROR_MESSAGES
+from bots.i18n.messages import Msg
 from bots.i18n.translate import LANGUAGES, choose_language, format_count, format_date, translate, use_locale
 from bots.i18n.update_catalogs import PLURALS, catalog_path, read_model_reasons, update_catalog
 from worker.protocol.error_codes import ErrorCode

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.messages import ERROR_MESSAGES, Msg
+from bots.i18n.error_messages import ERROR_MESSAGES
+from bots.i18n.messages import Msg
 from bots.i18n.translate import (
     explain_error,
     format_clock,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
+from tests.support.bots.fake_followed import change_followed
 from tests.support.bots.fake_videos import (
     ENRICH,
     SNOW,
@@ -21,9 +22,7 @@ from tests.support.bots.fake_videos import (
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.following import (
-    Followed,
     FollowedListEntry,
-    FollowedListing,
     FollowList,
     ListFollowed,
     UnfollowList,
@@ -145,7 +144,7 @@ class FakeClient:
                 answer = Ack()
             case FollowList() | UnfollowList() | ListFollowed():
                 self._require_admin(request.caller)
-                answer = self._change_followed(request)
+                answer = change_followed(self.followed.setdefault(request.caller.space, {}), request)
             case ListLibrary():
                 answer = self._list(request)
             case Forget():
@@ -284,22 +283,6 @@ class FakeClient:
             weak=self.weak,
             picture=find.picture,
         )
-
-    def _change_followed(self, request: FollowList | UnfollowList | ListFollowed) -> WireModel:
-        lists = self.followed.setdefault(request.caller.space, {})
-        if isinstance(request, ListFollowed):
-            return FollowedListing(lists=tuple(lists.values()))
-        if isinstance(request, UnfollowList):
-            if lists.pop(request.link, None) is None:
-                raise CallFailedError(ErrorCode.NOT_FOLLOWED, "n0t0ne00")
-            return Followed(link=request.link, is_new=False)
-        is_new = request.link not in lists
-        now = "2026-11-21T12:00:00+00:00"
-        entry = FollowedListEntry(
-            link=request.link, follower=request.caller.user_id, followed_at=now, added=0, due_at=now
-        )
-        lists.setdefault(request.link, entry)
-        return Followed(link=request.link, is_new=is_new)
 
     def _visible_to(self, caller: Caller) -> list[FakeVideo]:
         return [

@@ -1,8 +1,14 @@
 """A simple model of which videos each user may see, to compare with the worker's answers."""
 
+import base64
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Final
+
+from hypothesis import strategies as st
+from PIL import Image
 
 from indexer.link.canonical import canonicalize
 from tests.support.indexer.fakes import make_video, moment_id
@@ -13,6 +19,30 @@ from worker.protocol.spaces import SpaceSettings
 SPACES: Final = ("discord:1", "slack:2")
 VIDEOS: Final = ("v0", "v1", "v2")
 MOMENTS_PER_VIDEO: Final = 2
+PRIVATE_CHANNELS: Final = (None, "55", "66")
+USERS: Final = ("ann", "bob")
+MESSAGE_IDS: Final = (None, "m1", "m2")
+OBSERVERS: Final = [
+    Caller(space=space, user_id="eve", private_channel=private_channel)
+    for space, private_channel in product(SPACES, PRIVATE_CHANNELS)
+]
+"""A user in every place that requests can come from."""
+
+
+def encode_picture() -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def make_caller(space: str, user_id: str, private_channel: str | None, is_admin: bool) -> Caller:
+    return Caller(
+        space=space,
+        user_id=user_id,
+        display_name=f"{user_id} of {space}",
+        private_channel=private_channel,
+        is_admin=is_admin,
+    )
 
 
 def link_of(name: str) -> str:
@@ -44,6 +74,19 @@ def list_mentioned_spaces(answer: WireModel) -> set[str]:
     """Return the spaces that the answer contains. Display names, queries and watched channels end with `of <space>`."""
     text = answer.model_dump_json()
     return {space for space in SPACES if f"of {space}" in text}
+
+
+SEARCH_OPTIONS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "like": st.tuples(st.sampled_from(["snow", *[f"moment:{moment_ids_of(name)[0]}" for name in VIDEOS]])),
+        "unlike": st.tuples(st.sampled_from([f"moment:{moment_ids_of(name)[1]}" for name in VIDEOS])),
+        "picture": st.just(encode_picture()),
+        "limit": st.integers(1, 3),
+        "offset": st.integers(0, 2),
+    },
+)
+"""What a search may have besides its words."""
 
 
 @dataclass(frozen=True)
