@@ -107,17 +107,16 @@ def _write_backup(folder: Path, vectors: VectorStore, blobs: BlobStore, preset: 
     return manifest
 
 
-def verify_backup(folder: Path, preset: str, form: StoreForm) -> Manifest:
+def verify_backup(folder: Path, form: StoreForm) -> Manifest:
     """Return the manifest of a backup that is complete, undamaged and fits the installation.
 
-    Raises `BackupRefusedError`.
+    The preset of the settings does not matter: a library is searched by its own. Raises `BackupRefusedError`.
     """
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
         raise BackupRefusedError(ErrorCode.BACKUP_DAMAGED, f"no manifest: {error}") from error
-    is_same_kind = (manifest.preset, manifest.form) == (preset, form)
-    if not is_same_kind or manifest.format > Manifest.FORMAT or manifest.schema_version > SCHEMA:
+    if manifest.form != form or manifest.format > Manifest.FORMAT or manifest.schema_version > SCHEMA:
         raise BackupRefusedError(
             ErrorCode.BACKUP_UNFIT, f"made by {manifest.reelseek}: {manifest.preset}, {manifest.form}"
         )

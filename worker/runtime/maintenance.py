@@ -29,7 +29,7 @@ def back_up_installation(settings: Settings, folder: Path) -> Manifest:
 
 def restore_installation(settings: Settings, folder: Path) -> Manifest:
     """Load a backup into empty stores. Raises `BackupRefusedError` before anything is changed, and `IndexerError`."""
-    manifest = verify_backup(folder, settings.preset, _get_store_form(settings))
+    manifest = verify_backup(folder, _get_store_form(settings))
     with _open_exclusively(settings) as vectors:
         restore_backup(manifest, folder, vectors, BlobStore(settings.blobs_address))
     return manifest

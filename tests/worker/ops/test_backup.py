@@ -164,10 +164,10 @@ def test_damaged_backup_is_refused_before_anything_is_written(
 
 @pytest.mark.parametrize(
     "change",
-    [{"preset": "base"}, {"form": "server"}, {"schema_version": 99}, {"format": 2}],
+    [{"form": "server"}, {"schema_version": 99}, {"format": 2}],
     ids=lambda change: str(change),
 )
-def test_backup_of_another_preset_store_or_later_version_is_refused(
+def test_backup_of_another_store_or_later_version_is_refused(
     backup_copy: Path, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     manifest = json.loads((backup_copy / MANIFEST).read_text())
