@@ -4,6 +4,7 @@ It knows Latin, Chinese and Japanese characters. Lines of Hangul get a low confi
 installed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -29,7 +30,10 @@ _MIN_CONFIDENCE: Final = 0.6
 _MAX_UNCLEAR: Final = 0.8
 """Confidence below which a line may be Hangul."""
 _MAX_LINES: Final = 40
-_MAX_KOREAN_LINES: Final = 16
+_MIN_OVERLAP: Final = 0.6
+"""Share of both boxes together that a line which stays has in common with its former box."""
+_MAX_DIFFERENCE: Final = 12.0
+"""Maximum mean difference of brightness between two pictures of a line, of 256 levels, in any part of it."""
 _UPRIGHT_RATIO: Final = 1.5
 """A box that is this much higher than wide holds text that runs downwards."""
 
@@ -41,6 +45,41 @@ class TextLine:
     text: str
     confidence: float
     box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class _ReadLine:
+    """A line of the last picture. `text` is empty, or not to be trusted, where nothing could be read."""
+
+    box: Box
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class _ReadPicture:
+    """The last picture, and what was read in it."""
+
+    gray: Array
+    lines: Sequence[_ReadLine]
+
+    def find_unchanged(self, gray: Array, box: Box) -> _ReadLine | None:
+        """Return the line that is still at this place of another picture, or None."""
+        if gray.shape != self.gray.shape:
+            return None
+        near = (line for line in self.lines if _measure_overlap(line.box, box) >= _MIN_OVERLAP)
+        return next((line for line in near if self._is_unchanged(gray, line.box)), None)
+
+    def _is_unchanged(self, gray: Array, box: Box) -> bool:
+        height, width = gray.shape
+        rows, columns = (
+            slice(int(box.top * height), int(box.bottom * height)),
+            slice(int(box.left * width), int(box.right * width)),
+        )
+        difference = np.abs(gray[rows, columns] - self.gray[rows, columns]).mean(axis=0)
+        part = max(1, min(rows.stop - rows.start, len(difference)) // 2)
+        means = np.convolve(difference, np.full(part, 1 / part), "valid")
+        return float(means.max(initial=0.0)) <= _MAX_DIFFERENCE
 
 
 class ScreenTextReader:
@@ -60,25 +99,35 @@ class ScreenTextReader:
             ) from error
         self._characters = ["", *characters, " "]
         self._tesseract = find_tesseract()
+        self._last = _ReadPicture(np.zeros((0, 0), np.float32), ())
 
     def read(self, picture: Picture) -> list[TextLine]:
-        """Return the lines of text of a picture (height, width, 3), in reading order."""
+        """Return the lines of text of a picture (height, width, 3), in reading order.
+
+        A line that is unchanged since the last picture is not read again.
+        """
         image = Image.fromarray(picture)
         if not self._find_boxes(image, _GATE_SIDE_PX):
             return []
-        lines: list[TextLine] = []
-        korean = 0
+        gray = np.asarray(image.convert("L"), np.float32)
+        read = []
         for box in self._find_boxes(image, _SIDE_PX)[:_MAX_LINES]:
-            crop = _crop(image, box)
-            text, confidence = self._recognize(crop)
-            if confidence < _MAX_UNCLEAR and self._tesseract and korean < _MAX_KOREAN_LINES:
-                korean += 1
-                line = read_korean_line(self._tesseract, crop)
-                if line and line.confidence >= _MIN_CONFIDENCE:
-                    text, confidence = line.text, line.confidence
-            if confidence >= _MIN_CONFIDENCE and text.strip():
-                lines.append(TextLine(text.strip(), round(confidence, 3), box))
-        return lines
+            known = self._last.find_unchanged(gray, box)
+            read.append(known or self._read_line(_crop(image, box), box))
+        self._last = _ReadPicture(gray, read)
+        return [
+            TextLine(line.text.strip(), round(line.confidence, 3), line.box)
+            for line in read
+            if line.confidence >= _MIN_CONFIDENCE and line.text.strip()
+        ]
+
+    def _read_line(self, crop: Image.Image, box: Box) -> _ReadLine:
+        text, confidence = self._recognize(crop)
+        if confidence < _MAX_UNCLEAR and self._tesseract:
+            line = read_korean_line(self._tesseract, crop)
+            if line and line.confidence >= _MIN_CONFIDENCE:
+                return _ReadLine(box, line.text, line.confidence)
+        return _ReadLine(box, text, confidence)
 
     def _find_boxes(self, image: Image.Image, side_px: int) -> list[Box]:
         """Return the boxes of the lines as shares of the picture's sides."""
@@ -100,6 +149,14 @@ class ScreenTextReader:
         is_new = (best != 0) & (best != np.concatenate([[0], best[:-1]]))
         text = "".join(self._characters[index] for index in best[is_new])
         return text, float(probabilities.max(axis=1)[is_new].mean()) if is_new.any() else 0.0
+
+
+def _measure_overlap(one: Box, other: Box) -> float:
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    common = max(0.0, width) * max(0.0, height)
+    areas = [(box.right - box.left) * (box.bottom - box.top) for box in (one, other)]
+    return common / (sum(areas) - common)
 
 
 def _crop(image: Image.Image, box: Box) -> Image.Image:

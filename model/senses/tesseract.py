@@ -86,12 +86,18 @@ def _run(program: str, picture: Image.Image) -> KoreanLine | None:
             input=png.getvalue(),
             capture_output=True,
             timeout=_TIMEOUT_S,
-            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+            env=_build_environment(),
         )
     except (subprocess.TimeoutExpired, OSError) as error:
         log.warning("senses.tesseract_failed", error=str(error))
         return None
     return _parse(done.stdout.decode(errors="replace"))
+
+
+def _build_environment() -> dict[str, str]:
+    """Return what Tesseract needs of the environment, which may hold tokens."""
+    kept = {name: os.environ[name] for name in ("PATH", "TESSDATA_PREFIX") if name in os.environ}
+    return kept | {"OMP_THREAD_LIMIT": "1"}
 
 
 def _parse(tsv: str) -> KoreanLine | None:

@@ -67,6 +67,26 @@ def test_picture_without_text_has_no_lines(reader: ScreenTextReader, monkeypatch
     assert sides == [screen_text._GATE_SIDE_PX]
 
 
+def test_line_that_stays_is_read_once(reader: ScreenTextReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also over slight noise. Another digit at the same place is another line."""
+    read: list[int] = []
+    recognize = reader._recognize
+
+    def recognize_and_note(crop: Image.Image) -> tuple[str, float]:
+        read.append(1)
+        return recognize(crop)
+
+    monkeypatch.setattr(reader, "_recognize", recognize_and_note)
+    first = to_array(draw("Score: 3 to 5")).astype(np.int16)
+    noise = np.random.default_rng(0).integers(-3, 4, first.shape)
+    for picture in (first, first + noise):
+        [line] = reader.read(np.clip(picture, 0, 255).astype(np.uint8))
+        assert line.text == "Score: 3 to 5"
+    assert len(read) == 1
+    [line] = reader.read(to_array(draw("Score: 3 to 6")))
+    assert line.text == "Score: 3 to 6"
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 900, 3), (640, 40, 3)])
 def test_picture_of_any_shape_is_read(reader: ScreenTextReader, shape: tuple[int, int, int]) -> None:
     assert reader.read(np.zeros(shape, np.uint8)) == []
