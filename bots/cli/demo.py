@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text as Line
@@ -9,6 +10,7 @@ from rich.text import Text as Line
 from bots.cli.render import Terminal
 from bots.commands import library, search
 from bots.commands.client import Client
+from bots.commands.replies import LinkOutcome, LinkProgress, Replies
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import format_bytes, get_language
 from model.presets import PRESETS, STARTER
@@ -24,7 +26,7 @@ EXAMPLES: Final = (
     "eating a banana on the grass",
     "자전거를 타는 사람들",
     "一只大兔子",
-    "fail again, fail better",  # said
+    "fail again fail better",  # said
     "새 커피 머신",  # shown, in English
     "音乐",  # heard
 )
@@ -39,13 +41,17 @@ async def introduce(
     wait_for_web_chat: Callable[[], Awaitable[str]],
     terminal: Terminal,
 ) -> None:
-    """Add the samples to a new library, run the examples, and print the address that `wait_for_web_chat` returns."""
-    await add_samples(client, caller, samples, terminal)
-    # Printed before the examples, because the first one waits for the model, and again at the end of the output.
-    address = await wait_for_web_chat()
-    terminal.say(CliMsg.UP_READY, address=address)
+    """Add the samples to a new library, run the examples, and print the address that `wait_for_web_chat` returns.
+
+    The address is printed as soon as the samples are found by their looks, and again at the end of the output.
+    """
+
+    async def say_address() -> None:
+        terminal.say(CliMsg.UP_READY, address=await wait_for_web_chat())
+
+    await add_samples(client, caller, samples, terminal, say_address)
     await show_examples(client, caller, terminal)
-    terminal.say(CliMsg.WEB_READY, address=address)
+    terminal.say(CliMsg.WEB_READY, address=await wait_for_web_chat())
 
 
 async def say_which_preset_searches(client: Client, caller: Caller, settings: Settings, terminal: Terminal) -> None:
@@ -88,15 +94,40 @@ def _measure_cost(settings: Settings, name: str) -> "PresetCost":
     return measure_preset_cost(PRESETS[name], settings.parts_dir or default_artifacts_dir(), settings.device)
 
 
-async def add_samples(client: Client, caller: Caller, samples: Sequence["SampleVideo"], terminal: Terminal) -> None:
-    """Add the samples to a library that was never used, and follow those that an interrupted start left waiting."""
+async def add_samples(
+    client: Client,
+    caller: Caller,
+    samples: Sequence["SampleVideo"],
+    terminal: Terminal,
+    on_added: Callable[[], Awaitable[None]],
+) -> None:
+    """Add the samples to a library that was never used, and follow those that an interrupted start left waiting.
+
+    `on_added` is called once all of them are found by their looks. Speech, text and sounds are awaited after that.
+    """
     entries = (await client.call(ListLibrary(caller=caller, limit=LIBRARY_LIMIT))).entries
-    waiting = {entry.link for entry in entries if entry.status is IndexStatus.WAITING}
+    waiting = {entry.link for entry in entries if entry.status is IndexStatus.WAITING or entry.pending_senses}
     wanted = [sample for sample in samples if not entries or sample.path.as_uri() in waiting]
-    if wanted:
-        terminal.say(CliMsg.UP_SAMPLES, count=len(wanted))
-        titles = {sample.path.as_uri(): sample.title for sample in wanted}
-        await terminal.show(library.index(client, caller, list(titles), titles=titles, local_files=True))
+    if not wanted:
+        await on_added()
+        return
+    terminal.say(CliMsg.UP_SAMPLES, count=len(wanted))
+    titles = {sample.path.as_uri(): sample.title for sample in wanted}
+    replies = library.index(client, caller, list(titles), titles=titles, local_files=True)
+    await terminal.show(_call_when_added(replies, len(wanted), on_added))
+
+
+async def _call_when_added(replies: Replies, count: int, on_added: Callable[[], Awaitable[None]]) -> Replies:
+    """Yield the replies about `count` links, and call `on_added` once each link is added or has its outcome."""
+    added: set[str] = set()
+    async with aclosing(replies):
+        async for reply in replies:
+            yield reply
+            is_added = isinstance(reply, LinkOutcome) or (isinstance(reply, LinkProgress) and reply.is_added)
+            if is_added and reply.link not in added:
+                added.add(reply.link)
+                if len(added) == count:
+                    await on_added()
 
 
 async def show_examples(client: Client, caller: Caller, terminal: Terminal) -> None:

@@ -76,7 +76,7 @@ class CliMsg(StrEnum):
     )
     UP_HELLO = "Reelseek · preset {preset} · data in {data}"
     UP_SAMPLES = "First start: adding {count} sample videos."
-    UP_EXAMPLES = "Three example searches:"
+    UP_EXAMPLES = "Example searches:"
     UP_READY = "Ready. Web chat: {address}"
     WEB_READY = "Web chat: {address}\nPress Ctrl-C to stop."
     WEB_FAILED = "The web chat stopped: {why}."

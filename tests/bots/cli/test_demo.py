@@ -1,6 +1,7 @@
 """The first and later starts of `reelseek up`, over a library in memory."""
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from bots.i18n.translate import translate
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import SNOW, FakeVideo
 from worker.protocol.base import Caller
-from worker.protocol.library import Submit
+from worker.protocol.library import Sense, Submit
 from worker.protocol.search import Find
 from worker.samples import SampleVideo
 
@@ -33,10 +34,13 @@ def terminal(screen: io.StringIO) -> Terminal:
     return Terminal(Console(file=screen, width=100), Console(file=io.StringIO()))
 
 
+async def do_nothing() -> None: ...
+
+
 async def test_first_start_adds_the_samples(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
     """They keep the titles that come with them."""
     client = FakeClient()
-    await demo.add_samples(client, caller, SAMPLES, terminal)
+    await demo.add_samples(client, caller, SAMPLES, terminal, do_nothing)
     assert {video.title for video in client.videos} == {"A ballet", "A rabbit"}
     assert translate(CliMsg.UP_SAMPLES, count=2) in screen.getvalue()
     assert "Added “A ballet”." in screen.getvalue()
@@ -45,15 +49,34 @@ async def test_first_start_adds_the_samples(caller: Caller, terminal: Terminal, 
 async def test_later_start_adds_no_samples(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
     """Samples that the user removed stay removed."""
     client = FakeClient([SNOW])
-    await demo.add_samples(client, caller, SAMPLES, terminal)
+    await demo.add_samples(client, caller, SAMPLES, terminal, do_nothing)
     assert client.videos == [SNOW]
     assert screen.getvalue() == ""
 
 
 async def test_start_after_an_interrupted_one_follows_only_waiting_samples(caller: Caller, terminal: Terminal) -> None:
     client = FakeClient([SNOW, FakeVideo(SAMPLES[1].path.as_uri(), "A rabbit", (), waiting=True)])
-    await demo.add_samples(client, caller, SAMPLES, terminal)
+    await demo.add_samples(client, caller, SAMPLES, terminal, do_nothing)
     assert [request.link for request in client.requests if isinstance(request, Submit)] == [SAMPLES[1].path.as_uri()]
+
+
+async def test_address_is_printed_while_samples_are_still_listened_to(
+    caller: Caller, terminal: Terminal, screen: io.StringIO
+) -> None:
+    """The examples wait for the end."""
+    link = SAMPLES[0].path.as_uri()
+    video = FakeVideo(link, "A ballet", ("a dance",), pending_senses=(Sense.HEARD,))
+    client = FakeClient(sites={link: video}, enrich_gate=threading.Event())
+
+    async def address() -> str:
+        assert client.enrich_gate
+        client.enrich_gate.set()
+        return "http://127.0.0.1:8501"
+
+    await demo.introduce(client, caller, SAMPLES, address, terminal)
+    shown = screen.getvalue()
+    ready = translate(CliMsg.UP_READY, address="http://127.0.0.1:8501")
+    assert shown.index(ready) < shown.index("Added “A ballet”.") < shown.index(translate(CliMsg.UP_EXAMPLES))
 
 
 async def test_examples_are_searched_in_three_languages(client: FakeClient, caller: Caller, terminal: Terminal) -> None:
