@@ -215,6 +215,10 @@ class EdgeVectorStore:
     def set_payload(self, collection: str, where: Filter, payload: Payload) -> None:
         self._write(collection, qe.UpdateOperation.set_payload_by_filter(_to_filter(where), dict(payload)))
 
+    def set_payloads(self, collection: str, payloads: Mapping[str, Payload]) -> None:
+        for id, payload in payloads.items():
+            self.set_payload(collection, Filter(ids=(id,)), payload)
+
     def delete(self, collection: str, where: Filter) -> None:
         self._write(collection, qe.UpdateOperation.delete_points_by_filter(_to_filter(where)))
 

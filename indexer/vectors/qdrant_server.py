@@ -179,6 +179,12 @@ class QdrantVectorStore:
         begin_write()
         _call(self._client.set_payload, collection, dict(payload), points=_to_filter(where), wait=True)
 
+    def set_payloads(self, collection: str, payloads: Mapping[str, Payload]) -> None:
+        if payloads:
+            begin_write()
+            changes = [_to_operation(id, payload) for id, payload in payloads.items()]
+            _call(self._client.batch_update_points, collection, changes, wait=True)
+
     def delete(self, collection: str, where: Filter) -> None:
         begin_write()
         _call(self._client.delete, collection, models.FilterSelector(filter=_to_filter(where)), wait=True)
@@ -283,6 +289,12 @@ def _to_point(point: NewPoint) -> models.PointStruct:
 def _to_vectors(point: NewPoint | PointVectors) -> dict[str, Any]:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.dense.items()}
     return vectors | {name: _to_sparse(words) for name, words in point.sparse.items()}
+
+
+def _to_operation(id: str, payload: Payload) -> models.SetPayloadOperation:
+    # By a filter, because an id that does not exist would be an error.
+    only = _to_filter(Filter(ids=(id,)))
+    return models.SetPayloadOperation(set_payload=models.SetPayload(payload=dict(payload), filter=only))
 
 
 def _to_sparse(words: SparseWords) -> models.SparseVector:

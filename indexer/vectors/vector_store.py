@@ -150,6 +150,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    def set_payloads(self, collection: str, payloads: Mapping[str, Payload]) -> None:
+        """Set only these payload keys of points, by id. None removes a key. Points that do not exist are skipped."""
+        ...
+
     def delete(self, collection: str, where: Filter) -> None:
         """Delete all points that match."""
         ...

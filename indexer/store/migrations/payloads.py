@@ -4,8 +4,7 @@
 - Schema 2 used other names (`person`, `room`, `leaving`, `thinned`, `said`), and empty strings for absent values.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ EMPTY_IS_NONE: Final = ("private_channel", "user_name", "message_id", "space", "
 def migrate_records(vectors: VectorStore) -> None:
     """Bring the payloads of all records to this version's schema."""
     for batch in _old_records(vectors):
-        _change_payloads(vectors, batch)
+        vectors.set_payloads(RECORDS, {each.id: {**_record_changes(each.payload), "schema": SCHEMA} for each in batch})
 
 
 def migrate_moment_payload(payload: Payload) -> dict[str, Any]:
@@ -46,16 +45,6 @@ def _old_records(vectors: VectorStore) -> Iterator[list[StoredPoint]]:
     points = (each for each in vectors.scroll(RECORDS, Filter()) if each.payload.get("schema") != SCHEMA)
     while batch := list(islice(points, BATCH)):
         yield batch
-
-
-def _change_payloads(vectors: VectorStore, records: Sequence[StoredPoint]) -> None:
-    """Change payloads, in one request for all records that change alike."""
-    ids_by_changes: dict[str, list[str]] = {}
-    for record in records:
-        changes = {**_record_changes(record.payload), "schema": SCHEMA}
-        ids_by_changes.setdefault(json.dumps(changes, sort_keys=True), []).append(record.id)
-    for changes_json, ids in ids_by_changes.items():
-        vectors.set_payload(RECORDS, Filter(ids=tuple(ids)), json.loads(changes_json))
 
 
 def _record_changes(payload: Payload) -> dict[str, Any]:

@@ -68,6 +68,17 @@ def test_scroll_count_and_delete_agree_on_a_filter(
     assert scroll_numbers(vector_store, Filter()) == [n for n in range(6) if n not in expected]
 
 
+def test_set_payloads_changes_each_point_in_its_own_way(vector_store: VectorStore) -> None:
+    """Other keys stay, and a point that does not exist is not created."""
+    store_things(vector_store)
+    before = {each.id: dict(each.payload) for each in vector_store.scroll("things", Filter())}
+    changes = {point_id(1): {"label": "one"}, point_id(2): {"kind": None}, point_id(77): {"kind": "b"}}
+    vector_store.set_payloads("things", changes)
+    expected = before | {point_id(1): before[point_id(1)] | {"label": "one"}}
+    del expected[point_id(2)]["kind"]
+    assert {each.id: dict(each.payload) for each in vector_store.scroll("things", Filter())} == expected
+
+
 def test_set_payload_changes_only_matching_points_and_given_keys(vector_store: VectorStore) -> None:
     """None removes a key; a filter without matches changes nothing."""
     store_things(vector_store)

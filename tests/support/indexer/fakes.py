@@ -83,7 +83,7 @@ def _check_port(fake: FakeEncoder) -> Encoder:
     return fake
 
 
-WRITES: Final = ("upsert", "set_payload", "set_vectors", "delete_vectors", "delete")
+WRITES: Final = ("upsert", "set_payload", "set_payloads", "set_vectors", "delete_vectors", "delete")
 """Methods of a vector store that change points."""
 
 
