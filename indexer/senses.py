@@ -36,3 +36,8 @@ class SoundTag:
     """0 to 1."""
     start_s: float
     end_s: float
+
+    @property
+    def sentence(self) -> str:
+        """What a query about this sound would say. The word "sound" tells it from queries about looks."""
+        return f"the sound of {self.name.lower()}"

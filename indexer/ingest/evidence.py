@@ -53,11 +53,11 @@ def embed_meanings(encoder: Encoder, texts: Sequence[str]) -> list[Vector | None
 
 
 def embed_sounds(encoder: Encoder, tags: Sequence[Sequence[SoundTag]]) -> list[Vector | None]:
-    """Return the direction of each moment's sounds: the sum of the vectors of their names, weighted by their scores.
+    """Return the direction of each moment's sounds: the sum of their sentences' vectors, weighted by their scores.
 
     None: the moment has no sound. Sentences in any language are compared with it.
     """
-    names = sorted({tag.name for of_moment in tags for tag in of_moment})
-    vectors = dict(zip(names, encoder.encode_sentences(names), strict=True)) if names else {}
-    sums: list[Any] = [sum(tag.score * vectors[tag.name] for tag in of_moment) for of_moment in tags]
+    sentences = sorted({tag.sentence for of_moment in tags for tag in of_moment})
+    vectors = dict(zip(sentences, encoder.encode_sentences(sentences), strict=True)) if sentences else {}
+    sums: list[Any] = [sum(tag.score * vectors[tag.sentence] for tag in of_moment) for of_moment in tags]
     return [total / np.linalg.norm(total) if of_moment else None for total, of_moment in zip(sums, tags, strict=True)]

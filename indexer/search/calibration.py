@@ -14,14 +14,11 @@ from indexer.types import Vector
 MIN_SPREAD: Final = 0.02
 """Minimum of the robust standard deviation of a sample."""
 
+COMPLETED_BY: Final = 50
+"""Number of cosines of unrelated sentences that complete a sample."""
+
 WEAK_LIKELIHOOD: Final = 0.25
 """Of 20 best hits below this likelihood 4 were right (309 queries, 103 clips; docs/starter-model.md)."""
-
-UNRELATED_SENTENCES: Final = np.array(NormalDist(0.035, 0.063).quantiles(51), np.float32)
-"""Cosines of sentences that have nothing to do with each other, in and across English, Korean and Chinese.
-
-They complete the sample of a small library, in which few moments have speech, writing or sounds (docs/senses.md).
-"""
 
 
 @dataclass(frozen=True)
@@ -50,4 +47,33 @@ def measure_background(sample: Vector) -> Background:
     """
     median = float(np.median(sample))
     spread = max(1.4826 * float(np.median(np.abs(sample - median))), MIN_SPREAD)
-    return Background(median, spread, float(np.sqrt(2 * np.log(max(len(sample), 2)))))
+    return Background(median, spread, _expect_best(len(sample)))
+
+
+def measure_sentence_background(sample: Vector) -> Background:
+    """Return the level of a query's cosines (n,) to the words of moments: at least that of unrelated sentences.
+
+    These also complete the sample of a library in which few moments have words. Titles may be only numbers, which are
+    less like a query than any sentence.
+    """
+    least = UNRELATED_SENTENCES
+    unrelated = np.array(NormalDist(least.median, least.spread).quantiles(COMPLETED_BY + 1), np.float32)
+    measured = measure_background(np.concatenate([sample, unrelated]))
+    return Background(
+        max(measured.median, least.median),
+        max(measured.spread, least.spread),
+        max(measured.z_by_chance, least.z_by_chance),
+    )
+
+
+def _expect_best(count: int) -> float:
+    return float(np.sqrt(2 * np.log(max(count, 2))))
+
+
+UNRELATED_SENTENCES: Final = Background(0.035, 0.063, _expect_best(200))
+"""Of sentences that have nothing to do with each other, in and across English, Korean and Chinese (docs/senses.md)."""
+UNRELATED_SOUNDS: Final = Background(0.119, 0.085, _expect_best(200))
+"""Of queries about looks and speech and the sentences of sounds (docs/senses.md).
+
+It stands for the library's level: a query about one sound is near to the sentences of all sounds.
+"""

@@ -1,8 +1,9 @@
 """Candidate moments of a query: a ranked list for each of the moments' vectors.
 
-The lists by words, meaning and sound contain only what probably matches, and each of their entries counts in proportion
-to that. So a video without speech, writing or sound loses nothing, and one common word ("man") does not outweigh the
-looks of "a man on a bike". What a moment looks like always says something: these lists count in full.
+Each entry of a list counts in proportion to what speaks for it. Looks and motion count by their likelihood. Meaning and
+sound count by how far their likelihood is above that of the best one by chance, so that a video without speech, writing
+or sounds loses nothing. Words count by the share of the query that they match; otherwise one common word ("man") would
+make a first place by words that outweighs the looks of "a man on a bike".
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from indexer.generation_id import GenerationId
 from indexer.hits import OnlyKind
 from indexer.lexical import query_words
-from indexer.search.calibration import UNRELATED_SENTENCES, measure_background
+from indexer.search.calibration import UNRELATED_SOUNDS, measure_background, measure_sentence_background
 from indexer.search.fusion import RankedEntry
 from indexer.search.query import PICTURE_VECTORS, TextQuery
 from indexer.store.moments import DenseName, MomentStore
@@ -43,8 +44,6 @@ MIN_MATCHED_SHARE: Final = 0.5
 
 On 103 clips with paraphrasing queries one half never cost a first place, even if all titles were wrong; one third did.
 """
-MIN_LIKELIHOOD: Final = 0.5
-"""A moment is on the lists by meaning and by sound if it is likelier than this: above the best one by chance."""
 
 MAX_WORDS: Final = 24
 """Maximum number of a text's words that are searched for."""
@@ -68,15 +67,11 @@ class SearchScope:
 
     def calibrate(self, query: TextQuery) -> TextQuery:
         """Return the query with the level of its cosines to a sample of the moments that the scopes may see."""
-        vectors = {name: vector for name, vector in query.vectors.items() if name in LISTS[self.only]}
+        vectors = {name: query.vectors[name] for name in query.vectors if name in LISTS[self.only] and name != "sound"}
         samples = self.moments.sample_cosines(self.generation, self.scopes, vectors)
-        samples |= {
-            name: np.concatenate([UNRELATED_SENTENCES, samples.get(name, ())])
-            for name in vectors
-            if name not in PICTURE_VECTORS
-        }
+        meaning = measure_sentence_background(samples.pop("meaning", np.empty(0, np.float32)))
         backgrounds = {name: measure_background(sample) for name, sample in samples.items()}
-        return replace(query, backgrounds=backgrounds)
+        return replace(query, backgrounds={**backgrounds, "meaning": meaning, "sound": UNRELATED_SOUNDS})
 
     def count(self) -> int:
         """Return the number of stored moments, of all spaces."""
@@ -121,11 +116,15 @@ def may_have_more(lists: Sequence[CandidateLists], depth: int) -> bool:
 def _list_by_vector(
     scope: SearchScope, query: TextQuery, name: DenseName, answer: Sequence[ScoredPoint]
 ) -> list[RankedEntry]:
+    if name not in query.backgrounds:
+        return []
+    likelihoods = [query.backgrounds[name].likelihood(each.score) for each in answer]
     if name in PICTURE_VECTORS:
         pictures = [each for each in PICTURE_VECTORS if each in query.vectors]
-        return [scope.entry(each, 1 / len(pictures)) for each in answer]
-    likelihoods = [query.backgrounds[name].likelihood(each.score) for each in answer]
-    return [scope.entry(each, value) for each, value in zip(answer, likelihoods, strict=True) if value > MIN_LIKELIHOOD]
+        strengths = [value / len(pictures) for value in likelihoods]
+    else:
+        strengths = [2 * value - 1 for value in likelihoods]
+    return [scope.entry(each, strength) for each, strength in zip(answer, strengths, strict=True) if strength > 0]
 
 
 def _full_match_score(scope: SearchScope, best_by_word: Sequence[Sequence[ScoredPoint]]) -> float:

@@ -19,7 +19,7 @@ from indexer.store.enrichment import read_evidence
 from indexer.types import Caption, Vector
 from indexer.vectors.vector_store import Payload
 
-SECONDARY_REASON_SHARE: Final = 0.5
+SECONDARY_REASON_SHARE: Final = 0.4
 """A further list is a reason too if it contributed at least this share of what the first one did.
 
 The same share of matched words makes a further text a reason.
@@ -37,13 +37,14 @@ class MomentTexts:
     """The lists that contributed most to its rank, the first one most."""
     lines: Mapping[MatchKind, Sequence[Caption]]
     sounds: Sequence[SoundTag]
+    start_s: float
 
     @property
-    def names_to_encode(self) -> list[str]:
+    def sentences_to_encode(self) -> list[str]:
         """What must be encoded to attribute a match by meaning or by sound; nothing if there is only one choice."""
         texts = list(self.texts.values()) if "meaning" in self.lists and "words" not in self.lists else []
-        names = [tag.name for tag in self.sounds] if "sound" in self.lists else []
-        return [*(texts if len(texts) > 1 else ()), *(names if len(names) > 1 else ())]
+        sounds = [tag.sentence for tag in self.sounds] if "sound" in self.lists else []
+        return [*(texts if len(texts) > 1 else ()), *(sounds if len(sounds) > 1 else ())]
 
     @property
     def texts(self) -> dict[MatchKind, str]:
@@ -56,8 +57,8 @@ def explain_matches(
 ) -> dict[str, tuple[MatchReason, ...]]:
     """Return the reasons for which each moment was found, by its id, the strongest first."""
     moments = [_read_texts(ranked, payloads[ranked.id]) for ranked in page if ranked.id in payloads]
-    names = sorted({name for moment in moments for name in moment.names_to_encode})
-    vectors = dict(zip(names, encoder.encode_sentences(names), strict=True)) if names else {}
+    sentences = sorted({each for moment in moments for each in moment.sentences_to_encode})
+    vectors = dict(zip(sentences, encoder.encode_sentences(sentences), strict=True)) if sentences else {}
     return {moment.ranked.id: tuple(_explain(moment, vectors)) for moment in moments}
 
 
@@ -70,7 +71,8 @@ def _read_texts(ranked: RankedMoment, payload: Payload) -> MomentTexts:
         MatchKind.SAID: [*(evidence.said or ()), *_list_subtitles(payload)],
         MatchKind.SHOWN: [*(evidence.shown or ())],
     }
-    return MomentTexts(ranked, lists, {kind: each for kind, each in lines.items() if each}, evidence.heard or ())
+    texts = {kind: each for kind, each in lines.items() if each}
+    return MomentTexts(ranked, lists, texts, evidence.heard or (), payload["start_s"])
 
 
 def _list_written(payload: Payload) -> list[Caption]:
@@ -108,11 +110,7 @@ def _explain_words(moment: MomentTexts) -> list[MatchReason]:
     counts = {kind: count_matches(text, query) for kind, text in moment.texts.items()}
     most = max(counts.values(), default=0)
     kinds = sorted(counts, key=lambda kind: -counts[kind])
-    return [
-        _make_text_reason(kind, max(moment.lines[kind], key=lambda line: count_matches(line.text, query)), query)
-        for kind in kinds
-        if most and counts[kind] >= SECONDARY_REASON_SHARE * most
-    ]
+    return [_make_text_reason(moment, kind) for kind in kinds if most and counts[kind] >= SECONDARY_REASON_SHARE * most]
 
 
 def _explain_meaning(moment: MomentTexts, vectors: Mapping[str, Vector]) -> list[MatchReason]:
@@ -121,26 +119,32 @@ def _explain_meaning(moment: MomentTexts, vectors: Mapping[str, Vector]) -> list
     if not texts:
         return []
     nearest = max(texts, key=lambda kind: float(vectors[texts[kind]] @ meaning) if len(texts) > 1 else 0.0)
-    return [_make_text_reason(nearest, moment.lines[nearest][0], texts[nearest])]
+    return [_make_text_reason(moment, nearest)]
 
 
 def _explain_sound(moment: MomentTexts, vectors: Mapping[str, Vector]) -> list[MatchReason]:
     meaning = moment.ranked.query.vectors["sound"]
     loudest = max(
         moment.sounds,
-        key=lambda tag: tag.score * float(vectors[tag.name] @ meaning) if tag.name in vectors else tag.score,
+        key=lambda tag: tag.score * float(vectors[tag.sentence] @ meaning) if tag.sentence in vectors else tag.score,
         default=None,
     )
     return [MatchReason(MatchKind.HEARD, loudest.name, loudest.start_s)] if loudest else []
 
 
-def _make_text_reason(kind: MatchKind, line: Caption, query: str) -> MatchReason:
-    """Return the reason with the part of a line that matches, and the second at which it is said or shown."""
+def _make_text_reason(moment: MomentTexts, kind: MatchKind) -> MatchReason:
+    """Return the reason with the line that has most of the query's words, and the second at which they are said.
+
+    A line may begin before its moment, which is the first second to show then.
+    """
+    query = moment.ranked.query.text
+    line = max(moment.lines[kind], key=lambda each: count_matches(each.text, query))
     part = snippet(line.text, query) or line.text[:MAX_SNIPPET_CHARS]
     if kind is MatchKind.TITLE:
         return MatchReason(kind, part)
     share = find_first_match(line.text, query) or 0.0
-    return MatchReason(kind, part, _find_second(line, share) if kind is MatchKind.SAID else line.start_s)
+    at_s = _find_second(line, share) if kind is MatchKind.SAID else line.start_s
+    return MatchReason(kind, part, max(at_s, moment.start_s))
 
 
 def _find_second(line: Caption, share: float) -> float:

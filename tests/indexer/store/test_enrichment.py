@@ -63,7 +63,7 @@ def test_evidence_is_read_back_and_has_vectors(stores: Stores, vector_store: Vec
     assert list_vectors(vector_store) == {"frame", "motion", "meaning", "sound"}
     (stored,) = vector_store.retrieve(FAKE.collection_name, [MOMENT], with_vectors=True)
     assert stored.dense["meaning"] == pytest.approx(embed_meaning("goal. bake the bread. flour mill"), abs=1e-5)
-    assert stored.dense["sound"] == pytest.approx(embed_meaning("Whistling"), abs=1e-5)
+    assert stored.dense["sound"] == pytest.approx(embed_meaning("the sound of whistling"), abs=1e-5)
     assert stored.payload["senses"] == ["said", "shown", "heard"]
 
 
