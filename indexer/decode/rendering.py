@@ -1,9 +1,10 @@
 """Rendering of decoded frames as players show them: pixel shape, HDR, transparency, rotation, size."""
 
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from av import VideoFrame
@@ -85,7 +86,8 @@ class FrameRenderer:
 
 def _find_turn(frame: VideoFrame) -> Image.Transpose | None:
     """Return how a frame is turned and mirrored to be shown, by its display matrix; other angles are ignored."""
-    if "DISPLAYMATRIX" not in frame.side_data:
+    side_data = cast("Mapping[str, bytes]", frame.side_data)
+    if "DISPLAYMATRIX" not in side_data:
         return None
-    a, b, _, c, d, *_ = struct.unpack_from("<9i", frame.side_data["DISPLAYMATRIX"])
+    a, b, _, c, d, *_ = struct.unpack_from("<9i", side_data["DISPLAYMATRIX"])
     return _TURNS.get((round(a / _ONE), round(b / _ONE), round(c / _ONE), round(d / _ONE)))

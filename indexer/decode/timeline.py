@@ -71,8 +71,9 @@ class _StreamClock:
 
         Frames that are shown for long (slides, recordings of a screen) are reordered, too.
         """
-        earlier = (each for each in self.pending if None not in (each.pts, packet.pts) and each.pts < packet.pts)
-        return sum(1 for _ in earlier) < _MAX_REORDER_FRAMES
+        shown_at = packet.pts or 0
+        earlier = [each for each in self.pending if each.pts is not None and each.pts < shown_at]
+        return len(earlier) < _MAX_REORDER_FRAMES
 
     def pop(self) -> Packet:
         packet = self.pending.popleft()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from indexer.errors import IndexerError
-from indexer.vectors.vector_store import Filter, NewPoint, PointVectors, SparseWords, VectorQuery, VectorStore
+from indexer.vectors.vector_store import Filter, NewPoint, Payload, PointVectors, SparseWords, VectorQuery, VectorStore
 from tests.support.indexer.fakes import VECTOR_SIZE, OpenVectorStore, random_vector
 from tests.support.indexer.vector_points import ensure_things, make_thing, point_id, scroll_numbers, store_things
 
@@ -72,7 +72,11 @@ def test_set_payloads_changes_each_point_in_its_own_way(vector_store: VectorStor
     """Other keys stay, and a point that does not exist is not created."""
     store_things(vector_store)
     before = {each.id: dict(each.payload) for each in vector_store.scroll("things", Filter())}
-    changes = {point_id(1): {"label": "one"}, point_id(2): {"kind": None}, point_id(77): {"kind": "b"}}
+    changes: dict[str, Payload] = {
+        point_id(1): {"label": "one"},
+        point_id(2): {"kind": None},
+        point_id(77): {"kind": "b"},
+    }
     vector_store.set_payloads("things", changes)
     expected = before | {point_id(1): before[point_id(1)] | {"label": "one"}}
     del expected[point_id(2)]["kind"]
