@@ -9,11 +9,12 @@ import httpx
 import numpy as np
 import pytest
 
+from indexer.store.stores import open_stores
 from indexer.vectors.edge import EdgeVectorStore
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.quantization import MIN_OVERSAMPLING, RESCORED, Quantization, choose_oversampling
 from indexer.vectors.vector_store import Filter, NewPoint, VectorQuery, VectorStore
-from tests.support.indexer.fakes import random_vector
+from tests.support.indexer.fakes import FAKE, open_library, random_vector
 from tests.support.indexer.vector_points import point_id
 from tests.support.waiting import wait_until
 
@@ -107,6 +108,24 @@ def test_server_moves_vectors_that_have_codes_to_the_disk(qdrant_url: str) -> No
         places.append(parameters["vectors"]["frame"].get("on_disk"))
     assert places == [None, True]
     store.drop("things")
+    store.close()
+
+
+def test_stored_generations_get_codes_when_a_worker_starts(qdrant_url: str) -> None:
+    """No video has to be added for it."""
+    collection = FAKE.collection_name
+    codes = []
+    for quantization in (Quantization.OFF, Quantization.BINARY):
+        store = QdrantVectorStore(qdrant_url, None, quantization)
+        if quantization == Quantization.OFF:
+            open_library(store)
+        else:
+            open_stores(store)
+        config = httpx.get(f"{qdrant_url}/collections/{collection}").json()["result"]["config"]
+        codes.append("binary" in (config["quantization_config"] or {}))
+    assert codes == [False, True]
+    for name in store.collections():
+        store.drop(name)
     store.close()
 
 
