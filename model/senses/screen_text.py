@@ -21,7 +21,7 @@ from model.senses.text_boxes import Box, find_boxes
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-_GATE_SIDE_PX, _SIDE_PX = 320, 640
+_GATE_SIDE_PX, _SIDE_PX = 256, 640
 """Long side of the picture in which text is looked for at first, and of the one in which lines are found."""
 _STEP_PX: Final = 32
 """The detector takes sides that are multiples of this."""
