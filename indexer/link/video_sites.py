@@ -14,6 +14,7 @@ _YOUTUBE_ID: Final = re.compile(r"(?!videoseries(?![\w-]))([\w-]{11})(?:[^\w-].*
 _YOUTUBE_PATH: Final = re.compile(r"/+(?:(?:shorts|live|embed|v|e|vi|watch|video|w|source)/|v=)([^/]+).*")
 _YOUTUBE_SHORT_PATH: Final = re.compile(r"/+(?:(?:shorts|live|embed|v)/)?([^/]+).*")
 _YOUTUBE_LISTS: Final = re.compile(r"^/(?:@|(?:playlist|channel|c|user|feed|results|hashtag|podcasts|gaming)(?:/|$)|$)")
+_YOUTUBE_MIRRORS: Final = ("invidious.", "piped.")
 _VIMEO: Final = re.compile(
     r"/(?:(?:channels|groups|album|showcase)/[^/]+/(?:videos?/)?|videos?/|manage/videos/)?(\d+)(?:/([0-9a-f]+))?/?"
 )
@@ -37,7 +38,8 @@ def read_youtube_address(url: URL) -> str | None:
     path = _YOUTUBE_PATH.fullmatch(url.path)
     if found := _youtube_watch_page(path[1] if path else query.get("v") or query.get("ci")):
         return found
-    if _YOUTUBE_LISTS.match(url.path) or "list" in query:
+    is_list = _YOUTUBE_LISTS.match(url.path) or "list" in query
+    if is_list and not host.startswith(_YOUTUBE_MIRRORS):  # other sites may have such a name
         raise PlaylistRefusedError(str(url))
     return None
 
@@ -99,11 +101,12 @@ VIDEO_SITES: Final = (
         "YouTube",
         (
             *("youtube.com", "youtu.be", "yt.be", "y2u.be", "youtube-nocookie.com", "youtubekids.com"),
-            *("youtubeeducation.com", "youtube.googleapis.com", "yewtu.be", "koutube.com", "koutu.be"),
+            *("youtubeeducation.com", "youtube.googleapis.com", "yewtu.be", "inv.nadeko.net"),
+            *("koutube.com", "koutu.be"),
         ),
         read_youtube_address,
         "t={s}s",
-        mirrors=("invidious.", "inv.", "piped."),
+        mirrors=_YOUTUBE_MIRRORS,
     ),
     Site("Vimeo", ("vimeo.com",), _read_vimeo_address, "#t={s}s"),
     Site("Twitch clips", ("clips.twitch.tv", "fxtwitch.seria.moe"), _read_twitch_address),

@@ -46,6 +46,13 @@ def test_what_only_the_site_knows_keeps_its_address_without_trackers(link: str) 
     assert link_to_second(link, 75) == link
 
 
+@pytest.mark.parametrize(
+    "link", ["https://piped.example/", "https://invidious.example/user/ann", "https://nitter.example/a"]
+)
+def test_pages_of_sites_that_only_sound_like_mirrors_keep_their_address(link: str) -> None:
+    assert canonicalize(link).url == link
+
+
 def test_short_links_are_known_by_their_host() -> None:
     assert is_short_link(URL("https://vm.tiktok.com/ZMabc/"))
     assert is_short_link(URL("https://bit.ly/abc"))
