@@ -129,4 +129,4 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 def list_starter_revisions() -> list[StarterPreset]:
     """Return the revisions of the starter that can be served, the newest first."""
     former = sorted(STARTER_TEXT_MAP.parent.glob(f"{STARTER}-*{STARTER_TEXT_MAP.suffix}"))
-    return [*map(StarterPreset, (STARTER_TEXT_MAP, *former))]
+    return [StarterPreset(STARTER_TEXT_MAP, STARTER_E5_TEXT_MAP), *map(StarterPreset, former)]
