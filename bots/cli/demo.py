@@ -123,8 +123,9 @@ async def _call_when_added(replies: Replies, count: int, on_added: Callable[[], 
     async with aclosing(replies):
         async for reply in replies:
             yield reply
-            is_added = isinstance(reply, LinkOutcome) or (isinstance(reply, LinkProgress) and reply.is_added)
-            if is_added and reply.link not in added:
+            if not isinstance(reply, LinkOutcome | LinkProgress) or reply.link in added:
+                continue
+            if isinstance(reply, LinkOutcome) or reply.is_added:
                 added.add(reply.link)
                 if len(added) == count:
                     await on_added()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -178,7 +179,8 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     values = {name: {name: {"type": "plain_text_input", "value": None}} for name in ("words", "like", "unlike")}
     values["words"]["words"]["value"] = "dog"
     values |= {"in": {"in": {"type": "external_select", "selected_option": offered[1]}}}
-    values |= {"only": {"only": {"type": "static_select", "selected_option": {"value": "looks"}}}}
+    looks: dict[str, Any] = {"type": "static_select", "selected_option": {"value": "looks"}}
+    values |= {"only": {"only": looks}}
     values |= {"where": {"where": {"type": "conversations_select", "selected_conversation": ALL}}}
     where = {"block_id": "where", "action_id": "where", "channel_id": ALL, "response_url": server.response(ALL, ANN)}
     body = server.interaction("view_submission", ANN) | {"response_urls": [where]}
