@@ -15,9 +15,9 @@ def test_cost_is_measured_without_the_weights(tmp_path: Path) -> None:
     """The hub is asked for sizes and architectures only. The download is that of the files that are fetched."""
     for name in ("clip", "xclip"):
         tiny_models.FAMILIES[name](tmp_path / "tiny" / name)
-    models = [HubModel(f"tiny/{name}", tiny_models.COMMIT) for name in ("clip", "xclip")]
+    frame, motion = (HubModel(f"tiny/{name}", tiny_models.COMMIT) for name in ("clip", "xclip"))
     with tiny_models.serve_hub(tmp_path) as hub:
-        cost = measure_preset_cost(Preset("pair", ("en",), *models), tmp_path / "parts", "cpu", 0.1, hub.endpoint)
+        cost = measure_preset_cost(Preset("pair", ("en",), frame, motion), tmp_path / "parts", "cpu", 0.1, hub.endpoint)
     assert not any("safetensors" in path for path in hub.requests)
     files = [file for name in ("clip", "xclip") for file in (tmp_path / "tiny" / name).iterdir()]
     assert cost.download_bytes == sum(file.stat().st_size for file in files)
