@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from indexer.errors import IndexerError
+from indexer.ingest.evidence import put_evidence
+from indexer.senses import SoundTag
 from indexer.store.records import FollowedList
+from indexer.types import Evidence
 from indexer.vectors.vector_store import Filter
-from tests.support.indexer.fakes import make_moments, make_video
+from tests.support.indexer.fakes import FakeEncoder, make_moments, make_video
 from tests.support.worker.access_model import (
     MESSAGE_IDS,
     MOMENTS_PER_VIDEO,
@@ -146,6 +149,8 @@ class TenancyMachine(RuleBasedStateMachine):
         self.services.blobs.put(f"videos/{video.id}/0.jpg", b"a picture")
         moments = make_moments(video, *[f"clip {name} {number}" for number in range(MOMENTS_PER_VIDEO)])
         assert self.services.stores.publisher.publish_moments(video, moments, FAKE)
+        evidence = Evidence(heard=(SoundTag("Applause", 0.9, 0.0, 5.0),))
+        put_evidence(self.services.stores.enrichment, FakeEncoder(), {moments[0].id: evidence})
         self.model.indexed.add(name)
 
     @precondition(lambda self: self.model.waiting())
@@ -361,6 +366,7 @@ class TenancyMachine(RuleBasedStateMachine):
         for request in (
             Find(caller=caller, queries=("clip",), limit=50),
             Find(caller=caller, picture=encode_picture(), limit=50),
+            Find(caller=caller, queries=("applause",), only="heard", limit=50),
         ):
             results = self.send(request)
             assert isinstance(results, SearchResults)
