@@ -18,7 +18,7 @@ from indexer.hits import OnlyKind
 from indexer.lexical import query_words
 from indexer.search.calibration import UNRELATED_SOUNDS, measure_background, measure_sentence_background
 from indexer.search.fusion import RankedEntry
-from indexer.search.query import PICTURE_VECTORS, TextQuery
+from indexer.search.query import PICTURE_VECTORS, DenseVectors, TextQuery
 from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
 from indexer.vectors.vector_store import ScoredPoint, SparseWords, VectorQuery
@@ -67,7 +67,8 @@ class SearchScope:
 
     def calibrate(self, query: TextQuery) -> TextQuery:
         """Return the query with the level of its cosines to a sample of the moments that the scopes may see."""
-        vectors = {name: query.vectors[name] for name in query.vectors if name in LISTS[self.only] and name != "sound"}
+        names = [name for name in query.vectors if name in LISTS[self.only] and name != "sound"]
+        vectors: DenseVectors = {name: query.vectors[name] for name in names}
         samples = self.moments.sample_cosines(self.generation, self.scopes, vectors)
         meaning = measure_sentence_background(samples.pop("meaning", np.empty(0, np.float32)))
         backgrounds = {name: measure_background(sample) for name, sample in samples.items()}
