@@ -106,9 +106,7 @@ print("complete")
 """
 
 
-def run_on_small_disk(
-    folder: Path, script: str, size: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run_on_small_disk(folder: Path, script: str, size: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script with the path of a small disk as its argument, in a mount namespace of its own."""
     file, disk = folder / "fill.py", folder / "disk"
     file.write_text(script)
