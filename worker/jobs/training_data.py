@@ -13,6 +13,7 @@ from indexer.atomic_write import write_atomically
 from indexer.blobs import BlobStore
 from indexer.errors import CorruptFileError
 from indexer.images import read_frame
+from indexer.store.enrichment import read_evidence
 from indexer.store.records import VoteRecord
 from indexer.store.stores import Stores
 from indexer.vectors.vector_store import StoredPoint
@@ -29,8 +30,6 @@ video of ten is held out.
 MAX_MOMENTS_PER_VIDEO: Final = 8
 """Title and description describe the whole video, so they are paired with no more than this number of its moments."""
 
-_OWN_TEXTS: "Final[tuple[PairKind, ...]]" = ("chapter", "speech")
-"""Texts that belong to a single moment."""
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 
@@ -157,14 +156,19 @@ def _make_text_examples(moments: Sequence[StoredPoint], user_id: str) -> Iterato
             payload, {"title": payload["title"], "description": _get_description(payload)}, user_id
         )
     for payload in payloads:
-        yield from _pair_with_texts(
-            payload, {kind: payload["text_by_source"].get(kind, "") for kind in _OWN_TEXTS}, user_id
-        )
+        chapter = payload["text_by_source"].get("chapter", "")
+        yield from _pair_with_texts(payload, {"chapter": chapter, "speech": _get_speech(payload)}, user_id)
 
 
 def _get_description(payload: Mapping[str, Any]) -> str:
     """Return the first sentence of the video's description; empty if it has none."""
     return _SENTENCE_END.split(payload["text_by_source"].get("description", "").strip())[0]
+
+
+def _get_speech(payload: Mapping[str, Any]) -> str:
+    """Return what is said in a moment: the recognised lines, or the subtitles if nothing was recognised yet."""
+    said = read_evidence(payload).said
+    return payload["text_by_source"].get("speech", "") if said is None else " ".join(line.text for line in said)
 
 
 def _pair_with_texts(

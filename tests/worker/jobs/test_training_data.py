@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from indexer.types import Moment
+from indexer.ingest.evidence import put_evidence
+from indexer.types import Caption, Evidence, Moment
 from model.data.pairs import assign_split
 from tests.support.indexer.fakes import make_video, moment_id
 from tests.support.model.toy_model import ToyEncoder, ToyTrainer, make_numbered_jpeg, make_numbered_picture
@@ -19,6 +20,7 @@ from tests.support.worker.toy_library import (
     start_retrain,
 )
 from worker.handlers.errors import RequestRefusedError
+from worker.jobs.training_data import collect_examples
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import PreviewRetrain
 from worker.protocol.search import RecordVote
@@ -113,3 +115,13 @@ def test_title_is_paired_with_limited_number_of_moments(services: Services) -> N
     ]
     assert services.stores.publisher.publish_moments(video, moments, BASE)
     assert handle(services, PreviewRetrain(caller=ADMIN)).pairs_by_kind == {"title": VIDEO_COUNT - 1 + 8}
+
+
+def test_recognised_speech_becomes_pairs(services: Services) -> None:
+    """The lines that the enrich job stores take the place of the subtitles from the index job."""
+    said = (Caption(0.0, 2.0, "a third of the"), Caption(2.0, 4.0, "numbers is odd"))
+    put_evidence(
+        services.stores.enrichment, ToyEncoder(), {moment_id(make_video("number 3"), 0): Evidence(said, None, None)}
+    )
+    speech = [each for each in collect_examples(services.stores, None) if each.kind == "speech"]
+    assert [each.text for each in speech] == ["a third of the numbers is odd"]
