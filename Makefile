@@ -57,6 +57,6 @@ lock:  ## Resolve the ranges of pyproject.toml into requirements.lock (all extra
 	.venv-lock/bin/pip install --quiet torch==2.13.0
 	.venv-lock/bin/pip install --quiet --editable '.[all]'
 	$(FREEZE) > requirements.lock
-	.venv-lock/bin/pip install --quiet --editable '.[all,test]'
+	.venv-lock/bin/pip install --quiet --constraint requirements.lock --editable '.[all,test]'
 	$(FREEZE) | grep -vxFf requirements.lock > requirements-test.lock
 	rm -rf .venv-lock
