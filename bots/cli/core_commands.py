@@ -72,14 +72,20 @@ def _build_function(command: Command) -> Callable[..., None]:
         # Retrains and switches take long: searches, and the command that cancels, must reach this process meanwhile.
         run_with_client(settings, show_replies, serve_relay=command.name in ("model", "retrain"))
 
+    run.__signature__ = _make_signature(command)  # type: ignore[attr-defined]  # read by typer
+    return run
+
+
+def _make_signature(command: Command) -> inspect.Signature:
+    """Return the arguments and options of a subcommand."""
+    parameters = command.parameters_for(Surface.COMMAND_LINE)
     has_alternative = any(each.type is ParameterType.FLAG for each in parameters)
     options = [_make_signature_parameter(each, each.is_required and not has_alternative) for each in parameters]
     if command.name == "index":
         options.append(_make_option("with_local_files", False, WITH_LOCAL_FILES))
         options += [_make_option("is_dry_run", False, IS_DRY_RUN), _make_option("at_s", 75.0, AT_S)]
     options += [_make_option("space", None, GivenSpaceName), _make_option("as_json", False, AS_JSON)]
-    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # read by typer
-    return run
+    return inspect.Signature(options)
 
 
 def _allow_local_files(space: str, is_wanted: bool, links: list[str]) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 from pydantic import ValidationError
@@ -148,19 +148,11 @@ def train(
     settings, caller = load_settings(), make_caller(space or LOCAL_SPACE)
     with _stop_on_signal() as is_stopped, _model_errors_as_sentences(), _show_progress_bar() as report_progress:
         from model.config import DEFAULT_CONFIG, read_training_config
-        from model.data.cleaning import clean_pairs
-        from model.data.pairs import read_pairs
         from model.training import train as training
-        from model.training.trainer import create_accelerator
         from model.training.training_run import TrainingRun
-        from worker.models.adapter_offers import write_held_out_pairs
 
         chosen = _choose_preset(settings, preset)
-        # The main process extracts the pictures; the others wait and find them.
-        with create_accelerator(settings.device).main_process_first():
-            cleaned = clean_pairs(read_pairs(pairs, out / "pictures"))
-        if not {"train", "test"} <= {pair.split for pair in cleaned.pairs}:
-            raise CommandError(translate(CliMsg.NOTHING_HELD_OUT, file=pairs))
+        cleaned = _read_training_pairs(settings, pairs, out)
         trained = training.train(
             TrainingRun(
                 config=read_training_config(run or DEFAULT_CONFIG),
@@ -175,16 +167,31 @@ def train(
         )
         if not trained.is_main_process:
             return
-        write_held_out_pairs(out, cleaned.pairs)
         test = _test_adapter(settings, chosen, trained, cleaned, out, report_progress)
     _report_training(trained, test, out)
     if register:
-        offer = choose_model(settings, caller, str(trained.adapter), for_space=space is not None)
-        _register(settings, caller, {**offer, "is_forced": is_forced, "for_space": space is not None})
+        _register(settings, caller, trained.adapter, is_forced, for_space=space is not None)
 
 
-def _register(settings: Settings, caller: Caller, args: Mapping[str, Any]) -> None:
+def _read_training_pairs(settings: Settings, pairs: Path, out: Path) -> "CleanedPairs":
+    """Return the pairs of a file without unusable ones. Raises `CommandError` if none are for training or for testing.
+
+    The main process extracts the pictures into `out`; the others wait and find them.
+    """
+    from model.data.cleaning import clean_pairs
+    from model.data.pairs import read_pairs
+    from model.training.trainer import create_accelerator
+
+    with create_accelerator(settings.device).main_process_first():
+        cleaned = clean_pairs(read_pairs(pairs, out / "pictures"))
+    if not {"train", "test"} <= {pair.split for pair in cleaned.pairs}:
+        raise CommandError(translate(CliMsg.NOTHING_HELD_OUT, file=pairs))
+    return cleaned
+
+
+def _register(settings: Settings, caller: Caller, adapter: Path, is_forced: bool, for_space: bool) -> None:
     """Take an adapter into use as `reelseek model use` does, and exit."""
+    args = {**choose_model(settings, caller, str(adapter), for_space), "is_forced": is_forced, "for_space": for_space}
 
     async def show_replies(client: Client) -> bool:
         replies = manage_models(client, caller, "use", by_operator=True, **args)
@@ -201,10 +208,12 @@ def _test_adapter(
     out: Path,
     report_progress: ReportProgress,
 ) -> "PromotionTest":
-    """Compare an adapter with its base model on the held-out pairs, and write the report to `out`."""
+    """Compare an adapter with its base model on the held-out pairs, and write these and the report to `out`."""
     from model.evaluation import general_set, report
     from model.evaluation.promotion import run_promotion_test
+    from worker.models.adapter_offers import write_held_out_pairs
 
+    write_held_out_pairs(out, cleaned.pairs)
     held_out = [pair for pair in cleaned.pairs if pair.split == "test"]
     general = general_set.build_general_set(preset, out / "general", settings.parts_dir)
     base, adapter = _load_encoder(settings, preset, None), _load_encoder(settings, preset, trained.adapter)

@@ -59,7 +59,14 @@ async def crawl(
         return
     links = (await client.call(ListPlaylist(caller=caller, link=link, max_links=max_links))).links
     requests = [Submit(caller=caller, link=each, at=asked_at, is_crawled=True) for each in links]
-    summary = CrawlSummary(len(links))
+    async with aclosing(_submit_list(client, requests, shows_links)) as replies:
+        async for reply in replies:
+            yield reply
+
+
+async def _submit_list(client: Client, requests: list[Submit], shows_links: bool) -> Replies:
+    """Submit the videos of a list until the crawl is stopped. The replies are those of `crawl`."""
+    summary = CrawlSummary(len(requests))
     if not shows_links:
         yield summary.make_progress()
     async with aclosing(submit_links(client, _until_stopped(requests, summary), MAX_UNFINISHED)) as replies:

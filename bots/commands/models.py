@@ -59,14 +59,11 @@ async def manage_models(
         async for reply in _use_model(client, request):
             yield reply
     elif action in ("rollback", "promote") and not is_retry:
-        models = await client.call(Rollback(caller=caller, to=to or None, by_operator=by_operator))
-        yield TextReply(translate(Msg.ROLLED_BACK, name=_find_target(models, to).name))
+        yield await _roll_back(client, Rollback(caller=caller, to=to or None, by_operator=by_operator))
     else:
         if action == "list":
-            presets = await client.call(ListPresets(caller=caller, by_operator=by_operator))
-            yield TextReply("\n".join(_describe_preset(preset) for preset in presets.presets))
-        models = await client.call(ListModels(caller=caller, by_operator=by_operator))
-        yield TextReply(_describe_models(models))
+            yield await _list_presets(client, ListPresets(caller=caller, by_operator=by_operator))
+        yield await _list_models(client, ListModels(caller=caller, by_operator=by_operator))
 
 
 async def _use_model(client: Client, request: UseModel) -> Replies:
@@ -78,6 +75,20 @@ async def _use_model(client: Client, request: UseModel) -> Replies:
         async for update in client.follow(running.job_id):
             if (reply := make_progress_reply(update)) is not None:
                 yield reply
+
+
+async def _roll_back(client: Client, request: Rollback) -> TextReply:
+    models = await client.call(request)
+    return TextReply(translate(Msg.ROLLED_BACK, name=_find_target(models, request.to).name))
+
+
+async def _list_presets(client: Client, request: ListPresets) -> TextReply:
+    presets = await client.call(request)
+    return TextReply("\n".join(_describe_preset(preset) for preset in presets.presets))
+
+
+async def _list_models(client: Client, request: ListModels) -> TextReply:
+    return TextReply(_describe_models(await client.call(request)))
 
 
 def _find_target(models: ModelList, to: str | None) -> Generation:

@@ -117,8 +117,7 @@ def _sample(
                 name = f"{len(samples.frames):06d}.jpg"
                 renderer.write(frame, source.pixel_shape, folder / name)
                 samples.frames.append((round(at_s, 3), name))
-                # Only the first frames are dense, or a file with a false short duration would have every
-                # frame kept.
+                # Only the first frames are dense, or a file with a false short duration would have every frame kept.
                 interval_s = dense_s if len(samples.frames) < MIN_FRAMES else SAMPLE_INTERVAL_S
                 due_s = (int(at_s / interval_s + 1e-6) + 1) * interval_s
             if reading and reading.wants(frame, at_s):
@@ -133,7 +132,7 @@ def _sample(
 
 
 def _extract_second_sound(request: dict[str, Any]) -> bool:
-    """Write the sound of the second file, and tell whether there is any. A broken one costs only the sound."""
+    """Write the sound of the second file. Return whether it has any. A broken file costs only the sound."""
     if not request["wants_sound"] or not request["sound"]:
         return False
     limits = DecodeLimits(request["max_pixels"], request["max_duration_s"])

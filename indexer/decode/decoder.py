@@ -1,8 +1,10 @@
 """Decoder adapter: runs `indexer.decode.decode_worker` in a sandboxed child process."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from indexer.errors import CorruptFileError
 from indexer.ports import StageProgressCallback
@@ -13,11 +15,9 @@ from indexer.types import SAMPLE_RATE_HZ, Caption, DecodeResult, SampledFrame
 
 _MAX_FRAME_FILE_BYTES = 64 * 1024**2
 _MAX_SOUND_BYTES_PER_S = 3 * SAMPLE_RATE_HZ
-"""Two bytes a sample, which FLAC makes smaller but for noise, and room for its headers."""
+"""Two bytes a sample, which FLAC compresses unless it is noise, and room for its headers."""
 _CODE_ADDRESS_BYTES = 1024**3
-"""Address space for the child's code and thread stacks, in addition to its memory. At most 370 MB were
-measured.
-"""
+"""Address space for the child's code and thread stacks, in addition to its memory. At most 370 MB were measured."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,21 @@ class PyAvDecoder:
         except (ChildCrashedError, ChildTimeoutError) as error:  # not transient: the same file would do it again
             raise CorruptFileError(str(error)) from error
         progress(IndexStage.DECODE, 1.0)
-        return DecodeResult(
-            duration_s=result["duration_s"],
-            frames=tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in result["frames"]),
-            cuts_s=tuple(result["cuts_s"]),
-            speech=tuple(Caption(*each[:3]) for each in result["speech"]),
-            chapters=tuple(Caption(*each[:3]) for each in result["chapters"]),
-            sound=folder / Path(result["sound"]).name if result["sound"] else None,
-            reading_frames=tuple(
-                SampledFrame(at_s, folder / Path(name).name) for at_s, name in result["reading_frames"]
-            ),
-        )
+        return _read_result(result, folder)
+
+
+def _read_result(result: Mapping[str, Any], folder: Path) -> DecodeResult:
+    """Return what the child reports. Its files are those in `folder`, whichever folder it names."""
+
+    def read_frames(frames: Iterable[tuple[float, str]]) -> tuple[SampledFrame, ...]:
+        return tuple(SampledFrame(at_s, folder / Path(name).name) for at_s, name in frames)
+
+    return DecodeResult(
+        duration_s=result["duration_s"],
+        frames=read_frames(result["frames"]),
+        cuts_s=tuple(result["cuts_s"]),
+        speech=tuple(Caption(*each[:3]) for each in result["speech"]),
+        chapters=tuple(Caption(*each[:3]) for each in result["chapters"]),
+        sound=folder / Path(result["sound"]).name if result["sound"] else None,
+        reading_frames=read_frames(result["reading_frames"]),
+    )

@@ -60,6 +60,21 @@ class MomentPublisher:
         if record is None or record.status == IndexStatus.FAILED:
             return False
         self._videos.update(video.id, status=IndexStatus.WAITING.value)
+        self._replace_moments(video, moments, generation, words_only_code)
+        if not self.publish_in(generation, video.id):
+            self.delete_video(record)
+            return False
+        live = self._generations.get_live()
+        if generation != live:
+            raise GenerationMismatchError(f"{video.id} was embedded by {generation}, but {live} is searched now")
+        values = _list_indexed_values(video, moments, words_only_code)
+        self._videos.update(video.id, **values, **list_sense_values(senses))
+        return True
+
+    def _replace_moments(
+        self, video: Video, moments: Sequence[Moment], generation: GenerationId, words_only_code: str | None
+    ) -> None:
+        """Store a video's moments unpublished, and delete its former ones and those of spaces' own generations."""
         collection, of_video = generation.collection_name, Filter({"video_id": video.id})
         self._vectors.set_payload(collection, of_video, UNPUBLISHED)
         for own in self._generations.list_stored():
@@ -72,15 +87,6 @@ class MomentPublisher:
         stale = {stored.id for stored in self._vectors.scroll(collection, of_video, ())} - {each.id for each in moments}
         if stale:
             self._vectors.delete(collection, Filter(ids=tuple(stale)))
-        if not self.publish_in(generation, video.id):
-            self.delete_video(record)
-            return False
-        live = self._generations.get_live()
-        if generation != live:
-            raise GenerationMismatchError(f"{video.id} was embedded by {generation}, but {live} is searched now")
-        values = _list_indexed_values(video, moments, words_only_code)
-        self._videos.update(video.id, **values, **list_sense_values(senses))
-        return True
 
     def publish_in(self, generation: GenerationId, video_id: str) -> bool:
         """Publish a video's stored moments of one generation. Return False if no space wants the video."""

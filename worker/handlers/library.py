@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from indexer.enrich.sources import WantedSenses
 from indexer.fetch.fetcher import YtDlpFetcher
+from indexer.link.canonical import Link
 from indexer.sandbox.guard import SsrfGuard
 from indexer.senses import Sense, SenseStatus
 from indexer.store.aliases import AliasStore
@@ -48,6 +49,7 @@ from worker.protocol.library import (
     Submitted,
     VideoStatus,
 )
+from worker.protocol.spaces import SpaceSettings
 from worker.protocol.updates import IndexOutcome, Joined
 from worker.settings import Settings
 from worker.user_data import UserDataKeys
@@ -78,20 +80,8 @@ def submit(
     if request.at < (user_data.get_removal_time(caller.space, video_id) or 0.0):
         # An old request that a restarted frontend recovered: the link was removed after the user asked for it.
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
-    asked_at = datetime.fromtimestamp(request.at, UTC)
-    was_visible = any(each.at < asked_at.isoformat() for each in submissions.of_video(caller.scopes, video_id))
-    new = NewSubmission(
-        video_id=video_id,
-        link=link.url,
-        fetch_url=link.fetch_url,
-        space=caller.space,
-        user_id=caller.user_id,
-        at=asked_at,
-        title=request.title or "",
-        private_channel=caller.private_channel if space_settings.private_channels == "closed" else None,
-        user_name=caller.display_name,
-        message_id=request.message_id,
-    )
+    new = _make_submission(request, link, video_id, space_settings)
+    was_visible = any(each.at < new.at.isoformat() for each in submissions.of_video(caller.scopes, video_id))
     record = submissions.submit(new)
     if video_removal.undo_late_submission(new):
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
@@ -104,6 +94,23 @@ def submit(
         # Otherwise it is reported as new, so that the answer does not reveal that another space has the video.
         indexed = indexed.model_copy(update={"status": IndexOutcome.ALREADY})
     return Submitted(link=record.link, video_id=video_id, job_id=None, indexed=indexed)
+
+
+def _make_submission(request: Submit, link: Link, video_id: str, space_settings: SpaceSettings) -> NewSubmission:
+    """Return the submission that a request makes. Its link was resolved and checked."""
+    caller = request.caller
+    return NewSubmission(
+        video_id=video_id,
+        link=link.url,
+        fetch_url=link.fetch_url,
+        space=caller.space,
+        user_id=caller.user_id,
+        at=datetime.fromtimestamp(request.at, UTC),
+        title=request.title or "",
+        private_channel=caller.private_channel if space_settings.private_channels == "closed" else None,
+        user_name=caller.display_name,
+        message_id=request.message_id,
+    )
 
 
 def _refuse_stopped_crawl(spaces: SpaceStore, request: Submit) -> None:

@@ -7,7 +7,7 @@ from indexer.hits import Hit
 from indexer.images import read_query_picture
 from indexer.link.attachments import link_to_message
 from indexer.search.query import SearchQuery
-from indexer.search.search import find_moments
+from indexer.search.search import ResultPage, find_moments
 from indexer.search.votes import VoteReader
 from indexer.store.moments import MomentStore
 from indexer.store.submissions import SubmissionStore
@@ -56,8 +56,13 @@ def find(
         )
         model = models.get_available(caller.space)
         page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage)
+    return _make_results(request, page, thumbnail)
+
+
+def _make_results(request: Find, page: ResultPage, thumbnail: str | None) -> SearchResults:
+    """Return a page of hits with the thumbnail of the query's picture."""
     return SearchResults(
-        hits=tuple(_open_in_chat(hit, caller.space) for hit in page.hits),
+        hits=tuple(_open_in_chat(hit, request.caller.space) for hit in page.hits),
         next_offset=page.next_offset,
         weak=page.is_weak and not request.offset,
         picture=thumbnail,
