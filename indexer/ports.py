@@ -161,7 +161,7 @@ class SpeechRecognizer(Protocol):
     """Recogniser of speech."""
 
     def transcribe(self, samples: SoundSamples, on_progress: ShareCallback) -> Sequence[SpokenLine]:
-        """Return the lines of speech in time order. Empty if nobody speaks."""
+        """Return the lines of speech in time order. Empty if there is no speech."""
         ...
 
 

@@ -63,7 +63,7 @@ STARTER: Final = "starter"
 
 
 STARTER_TEXT_MAP = Path(__file__).parent / "weights" / "starter.safetensors"
-"""The text map of the newest revision. Former ones are beside it, named after their generations."""
+"""The text map of the newest revision. Former ones are in the same folder, named after their generations."""
 STARTER_E5_TEXT_MAP = STARTER_TEXT_MAP.with_name("starter_e5.safetensors")
 """The same revision's text map for two sentence encoders. Its picture side is the same, and so are stored vectors."""
 

@@ -1,4 +1,4 @@
-"""Access to files that people uploaded to Discord: an address whose signature has expired is signed anew.
+"""Access to files that people uploaded to Discord: an address whose signature has expired is signed again.
 
 The signature of a link may expire while its job waits, or before the job is repeated.
 """

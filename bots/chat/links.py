@@ -48,7 +48,7 @@ _AFTER_ADDRESS: Final = re.compile(
     r"|입니다|이에요|예요|이야|임|요|봐|봐요|봐봐|보세요)+|を.*)$",
     re.IGNORECASE,
 )
-"""Particles and endings that are set against an address on any site: `example.com/watch/1을`."""
+"""Particles and endings that follow an address on any site without a space: `example.com/watch/1을`."""
 _CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
 _TRAILING: Final = ".,;:!?'*~([{"
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class AttachmentSigner:
-    """Signs addresses of attachments anew. One instance serves a whole bot process."""
+    """Renews the signatures of attachments' addresses. One instance serves a whole bot process."""
 
     def __init__(self, client: discord.Client, clock: Callable[[], float] = time.time) -> None:
         self._client = client
@@ -38,7 +38,7 @@ class AttachmentSigner:
         return [signed.get(strip_signature(link) or "", link) for link in links]
 
     async def sign_reply(self, reply: Reply, space: str) -> Reply:
-        """Return a reply whose links to attachments can be opened: signed anew, or else those of their messages."""
+        """Return a reply whose links to attachments can be opened: newly signed, or else those of their messages."""
         match reply:
             case Results():
                 signed = await self._sign(card.link for card in reply.cards)

@@ -14,7 +14,7 @@ from indexer.types import Evidence, Vector
 from indexer.vectors.vector_store import Payload
 
 MAX_MEANING_CHARS: Final = 1000
-"""Of the texts of a moment, as many characters are encoded."""
+"""Maximum number of characters that are encoded of a moment's texts."""
 
 
 def put_evidence(enrichment: EnrichmentStore, encoder: Encoder, evidence: Mapping[str, Evidence]) -> None:

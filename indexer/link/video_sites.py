@@ -10,7 +10,7 @@ from indexer.link.site import Site, address_by_forms, bare_host
 from indexer.link.site_ids import av_to_bv
 
 _YOUTUBE_ID: Final = re.compile(r"(?!videoseries(?![\w-]))([\w-]{11})(?:[^\w-].*)?", re.ASCII | re.DOTALL)
-"""An id, also with a second query that somebody appended to an address (`?v=…?si=…`)."""
+"""An id, also with a second query that was appended to an address (`?v=…?si=…`)."""
 _YOUTUBE_PATH: Final = re.compile(r"/+(?:(?:shorts|live|embed|v|e|vi|watch|video|w|source)/|v=)([^/]+).*")
 _YOUTUBE_SHORT_PATH: Final = re.compile(r"/+(?:(?:shorts|live|embed|v)/)?([^/]+).*")
 _YOUTUBE_LISTS: Final = re.compile(r"^/(?:@|(?:playlist|channel|c|user|feed|results|hashtag|podcasts|gaming)(?:/|$)|$)")

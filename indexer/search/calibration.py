@@ -75,5 +75,5 @@ UNRELATED_SENTENCES: Final = Background(0.035, 0.063, _expect_best(200))
 UNRELATED_SOUNDS: Final = Background(0.119, 0.085, _expect_best(200))
 """Of queries about looks and speech and the sentences of sounds (docs/senses.md).
 
-It stands for the library's level: a query about one sound is near to the sentences of all sounds.
+It is used as the library's level: a query about one sound is near to the sentences of all sounds.
 """

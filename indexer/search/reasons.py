@@ -41,7 +41,7 @@ class MomentTexts:
 
     @property
     def sentences_to_encode(self) -> list[str]:
-        """What must be encoded to attribute a match by meaning or by sound; nothing if there is only one choice."""
+        """The texts to encode to attribute a match by meaning or by sound; nothing if there is only one choice."""
         texts = list(self.texts.values()) if "meaning" in self.lists and "words" not in self.lists else []
         sounds = [tag.sentence for tag in self.sounds] if "sound" in self.lists else []
         return [*(texts if len(texts) > 1 else ()), *(sounds if len(sounds) > 1 else ())]

@@ -22,7 +22,7 @@ from indexer.store.submissions import SubmissionStore
 from indexer.vectors.vector_store import StoredPoint
 
 MAX_ONLY_CANDIDATES: Final = 50
-"""Of a search for what is said or shown, as many videos are examined whether the match is of this kind."""
+"""Maximum number of videos that a search for speech or text on the screen examines for a match of that kind."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ MIN_NEARNESS: Final = 0.35
 FULL_NEARNESS: Final = 0.9
 """Cosine from which they are the same question. Translations of one have about 0.55."""
 MAX_QUESTION_CHARS: Final = 300
-"""Of a longer question, this much is compared."""
+"""Maximum number of characters of a question that are compared."""
 REMEMBERED_QUESTIONS: Final = 10_000
 
 _WEIGHTS: Final[Mapping[str, float]] = {"up": 1.0, "shared": 1.0, "down": -0.5}

@@ -44,7 +44,7 @@ class EnrichmentStore:
                 self._vectors.delete_vectors(collection, Filter(ids=without), (name,))
 
     def delete_unsearched(self, video_id: str) -> None:
-        """Delete a video's moments of the generations that nobody searches now.
+        """Delete a video's moments of the generations that are not searched now.
 
         They lack the new evidence: if such a generation is searched again, they are re-embedded from the live ones.
         """

@@ -74,7 +74,7 @@ def _fetch_config(model: HubModel, artifacts_dir: Path, endpoint: str | None) ->
 
 
 def _build(config_file: Path, with_texts: bool = True) -> Any:
-    """Make a model with random weights, perhaps with hardly a text side, which takes long to make."""
+    """Make a model with random weights. Without `with_texts`, its text side is minimal: a full one takes long."""
     family = FAMILIES[json.loads(config_file.read_text(encoding="utf-8"))["model_type"]].model
     config = family.config_class.from_pretrained(config_file.parent)
     if not with_texts:

@@ -170,7 +170,7 @@ def _read_word_sets(folder: Path, sets: Sequence[str]) -> tuple[list[str], torch
 
 
 def _clean_name(name: str) -> str | None:
-    """Return a name in plain words, or None if it is none (an abbreviation, a sign)."""
+    """Return a name in plain words, or None for an abbreviation or a sign."""
     plain = re.sub(r"-(in|out)door$", "", re.sub(r"[_ ]+", " ", name).strip().lower())
     if len(plain) < _MIN_NAME_CHARS or not re.fullmatch(r"[a-z][a-z' \-/]*", plain):
         return None

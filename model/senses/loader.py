@@ -1,4 +1,4 @@
-"""Loading of the recognisers of speech, text and sounds. Each has its own thread limit: jobs run beside it."""
+"""Loading of the recognisers of speech, text and sounds. Each has its own thread limit: jobs run at the same time."""
 
 import os
 from pathlib import Path

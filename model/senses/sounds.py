@@ -108,7 +108,7 @@ class YamnetTagger:
         return result
 
     def _select(self, scores: Array) -> Array:
-        """Return scores (n, classes) without general classes beside specific ones, and the highest of each row."""
+        """Return scores (n, classes) without general classes in rows with specific ones, and the highest of a row."""
         has_specific = (scores[:, ~self._is_general] >= MIN_SCORE).any(axis=1, keepdims=True)
         scores = np.where(has_specific & self._is_general, np.float32(0.0), scores)
         limits = np.partition(scores, -MAX_SOUNDS_PER_PATCH, axis=1)[:, -MAX_SOUNDS_PER_PATCH, None]

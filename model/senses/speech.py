@@ -118,7 +118,7 @@ class WhisperRecognizer:
 
 
 def _is_plausible(segment: Any) -> bool:
-    """Tell whether a segment is what somebody said."""
+    """Return whether a segment is speech."""
     return (
         segment.avg_logprob >= _MIN_LOG_PROBABILITY
         and segment.compression_ratio <= _MAX_COMPRESSION

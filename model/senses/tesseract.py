@@ -101,7 +101,7 @@ def _build_environment() -> dict[str, str]:
 
 
 def _parse(tsv: str) -> KoreanLine | None:
-    """Return the line in Tesseract's TSV, with its words joined where the gap between them is no space."""
+    """Return the line in Tesseract's TSV, with words joined if the gap between them is not a space."""
     header, *lines = [line.split("\t") for line in tsv.splitlines()] or [[]]
     words = [dict(zip(header, line, strict=False)) for line in lines]
     words = [word for word in words if word.get("text", "").strip(_NOISE)]

@@ -1,6 +1,6 @@
 """multilingual-e5-small, a second sentence encoder: it knows more words than the first, in 100 languages.
 
-It runs on torch, in bfloat16 where the processor multiplies that, which halves memory and time. The features agree with
+It runs on torch, in bfloat16 if the processor multiplies that, which halves memory and time. The features agree with
 those of the package's own program to a cosine of 0.9998.
 """
 

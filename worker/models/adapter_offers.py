@@ -1,6 +1,6 @@
 """Adapters that were trained in a shell and are offered to an installation, with the pairs that judge them.
 
-`reelseek train` keeps the held-out pairs beside the adapter. The command line packs both into blobs, so that the
+`reelseek train` keeps the held-out pairs next to the adapter. The command line packs both into blobs, so that the
 train worker, which may be another machine, can judge the adapter as it judges its own.
 """
 

@@ -90,7 +90,7 @@ def _answer_once(services: Services, request: type[Request[Any]], handler: Handl
         # A redelivered request could undo a later one: add a link that was forgotten since, or roll back twice.
         if not services.leases.mark_seen(task.request.id, timeout_s + MAX_CLOCK_SKEW_S):
             raise Ignore("a copy of this message was delivered before")
-        # Waiting for Redis or for a store may have taken so long that the request was already reported as failed.
+        # Waiting for Redis or for a store may have taken until the request was reported as failed.
         with first_write_before(_read_sent_at_s(task) + timeout_s):
             return handler(request.model_validate(body))
 
