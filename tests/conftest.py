@@ -12,7 +12,7 @@ import structlog
 from hypothesis import settings
 
 from tests.support.servers.network import free_port
-from tests.support.servers.processes import SIGNING_KEY
+from tests.support.servers.processes import QUICK_SENSES, SIGNING_KEY
 from tests.support.servers.qdrant import qdrant_binary, qdrant_server
 from tests.support.servers.redis import running_redis
 from tests.support.servers.site import Site, run_site
@@ -128,9 +128,8 @@ def plain_tracebacks() -> None:
 def quick_senses() -> Iterator[None]:
     """Let jobs recognise nothing but subtitles: the recognisers have tests of their own."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("REELSEEK_SPEECH", "subtitles")
-        environment.setenv("REELSEEK_SCREEN_TEXT", "off")
-        environment.setenv("REELSEEK_SOUNDS", "off")
+        for name, value in QUICK_SENSES.items():
+            environment.setenv(name, value)
         yield
 
 

@@ -8,21 +8,26 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 SIGNING_KEY = "0123456789abcdef" * 4
 ROOT = Path(__file__).parents[3]
 STOP_TIMEOUT_S = 30
+QUICK_SENSES: Final = {"REELSEEK_SPEECH": "subtitles", "REELSEEK_SCREEN_TEXT": "off", "REELSEEK_SOUNDS": "off"}
+"""Jobs recognise nothing but subtitles: the recognisers have tests of their own."""
 LOOPBACK_NETWORKS = '["127.0.0.1/32"]'
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
 
 def make_environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this environment with settings of its own for `data_dir`, without the settings of this test run."""
+    """Return this environment with settings of its own for `data_dir`, without the settings of this test run.
+
+    Nothing but subtitles is recognised unless `extra` says otherwise.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
     settings = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}
     # PYTHONPATH: some processes are modules of tests.
-    return inherited | settings | {"COLUMNS": "120", "PYTHONPATH": str(ROOT)} | dict(extra or {})
+    return inherited | settings | QUICK_SENSES | {"COLUMNS": "120", "PYTHONPATH": str(ROOT)} | dict(extra or {})
 
 
 def run_reelseek(data_dir: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
