@@ -16,12 +16,13 @@ import threading
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from bots.chat.requests import CHAT_REQUEST, ChatRequest
 from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.commands.replies import IndexingProgress, Reply, TrainingProgress
+from model.ports import Encoder as ModelEncoder
 from tests.support.indexer.fakes import FakeEncoder
 from worker.client.queue_client import connect_client
 from worker.job_leases import JobLeases
@@ -41,32 +42,20 @@ PERIOD_S: Final = 2.0
 UNLIMITED: Final = "1000000/minute"
 
 
-class FakeModelCache:
-    """Replaces `worker.models.cache.ModelCache`."""
-
-    def __init__(self) -> None:
-        self._encoder = FakeEncoder()
-
-    def get_current(self, *_: object) -> FakeEncoder:
-        return self._encoder
-
-    get_available = get_current
-
-    def close(self) -> None:
-        pass
+def _load_fake(*_: object) -> ModelEncoder:
+    return cast(ModelEncoder, FakeEncoder())
 
 
-def _no_model(*_: object) -> NoReturn:
+def _refuse_training(*_: object) -> NoReturn:
     raise NotImplementedError
 
 
 def run_worker(queue: str) -> None:
-    """Run a worker like `worker.runtime.process.run_worker`, with `FakeModelCache`."""
+    """Run a worker like `worker.runtime.process.run_worker`, with the fake encoder."""
     settings, stopping = Settings(), threading.Event()
     assert settings.redis_url is not None
     app = make_app(settings)
-    with closing(Services(settings, app, stopping, _no_model, _no_model)) as services:
-        services.models = FakeModelCache()  # type: ignore[assignment]
+    with closing(Services(settings, app, stopping, _load_fake, _refuse_training)) as services:
         redis = redis_client(settings.redis_url.get_secret_value(), LEASES)
         services.leases = JobLeases(RedisLeaseStore(redis), LEASE_S)
         register_tasks(app, services)
