@@ -52,6 +52,8 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
             "end_s": 6,
             "score": 1.0,
             "why": ["looks like it"],
+            "reasons": [{"kind": "looks", "snippet": None, "at_s": None}],
+            "opens_at_s": 0,
             "thumbnail": f"{running.data_dir}/blobs/thumbnails/{SNOW.id}.jpg",
             "more": 0,
         }

@@ -204,13 +204,13 @@ def test_wrong_use_is_one_sentence_that_names_the_fault(
         ("steps = 2", "steps = 2\nmore = 1", "`more`(이)라는 항목은 없어요"),
         ("steps = 2", 'steps = "two"', "`steps` 값으로 'two'을(를) 쓸 수 없어요"),
         ("steps = 2", "steps 2", "행"),
-        ("steps = 2", "steps = [", "파일이 중간에 끝나요"),
+        ('loss = "info_nce"', 'loss = """', "파일이 중간에 끝나요"),
     ],
 )
 def test_mistake_in_a_run_file_is_told_in_the_readers_language(
     reelseek: Run, here: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, korean: str
 ) -> None:
-    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
     (here / "bad.toml").write_text(RUN.format(steps=2).replace(old, new))
     done = reelseek("train", "--pairs", "pairs.tsv", "--out", "made", "--run", "bad.toml")
     assert done.status == 1

@@ -193,11 +193,7 @@ class TenancyMachine(RuleBasedStateMachine):
 
     # ---- searches ----
 
-    @rule(
-        caller=callers,
-        words=st.sampled_from(["clip", "v0", "title of v1"]),
-        options=SEARCH_OPTIONS,
-    )
+    @rule(caller=callers, words=st.sampled_from(["clip", "v0", "title of v1"]), options=SEARCH_OPTIONS)
     def find(self, caller: Caller, words: str, options: dict[str, Any]) -> None:
         answer = self.send(Find(caller=caller, queries=(words,), **options))
         assert isinstance(answer, SearchResults)

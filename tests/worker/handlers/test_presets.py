@@ -21,7 +21,7 @@ def test_presets_are_listed_with_sizes_and_figures(tmp_path: Path) -> None:
     assert (found["multilingual"].bytes, found["multilingual"].is_here) == (1_500_751_880, False)
     assert found["multilingual"].models == ("google/siglip2-base-patch16-224",)
     assert all("(" in figure for preset in found.values() for figure in preset.figures)
-    assert "English 61% and 87%" in found["starter"].figures[0]
+    assert "English 61% and 89%" in found["starter"].figures[0]
 
 
 def test_own_preset_is_listed_beside_one_with_a_mistake(tmp_path: Path) -> None:
