@@ -11,7 +11,7 @@ from indexer.link.canonical import link_to_second
 from indexer.ports import Encoder, StageTimer
 from indexer.search.calibration import WEAK_LIKELIHOOD
 from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_have_more
-from indexer.search.query import SearchQuery, embed_query, read_examples
+from indexer.search.query import SearchQuery, TextQuery, embed_query, read_examples
 from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
 from indexer.search.reasons import explain_matches
 from indexer.search.votes import VOTES_REACH, VoteReader, apply_opinions
@@ -63,12 +63,12 @@ def find_moments(
         embedded = embed_query(encoder, query, examples)
     without_videos = () if query.video_id else examples.liked_videos
     scope = SearchScope(moments, generation, query.scopes, query.video_id, without_videos, query.only)
-    with timer(SearchStage.NEAREST):
-        text_queries = [scope.calibrate(each) for each in embedded]
     end = query.offset + query.limit
+    text_queries: list[TextQuery] = []
     ranked: list[RankedMoment] = []
     for depth in DEPTHS:
         with timer(SearchStage.NEAREST):
+            text_queries = text_queries or [scope.calibrate(each) for each in embedded]
             lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
             ranked = _select_only(scope, encoder, best_moment_per_video(text_queries, lists, examples.ids))
