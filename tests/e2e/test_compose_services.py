@@ -47,7 +47,7 @@ def services(environment: dict[str, str], tmp_path: Path) -> Iterator[dict[str, 
     """Start each of our services with the command of docker-compose.yml."""
     started: dict[str, Process] = {}
     with ExitStack() as stack:
-        for name in ("search", "index", "train", "web"):
+        for name in ("search", "index", "enrich", "train", "web"):
             command = [REELSEEK, *shlex.split(OUR_SERVICES[name]["command"])]
             extra = environment | {"REELSEEK_METRICS_PORT": str(free_port())}
             started[name] = stack.enter_context(run_process(command, tmp_path, **extra))
@@ -75,8 +75,8 @@ def is_healthy(service: Process, name: str) -> bool:
 def test_services_of_compose_do_the_main_job(
     services: dict[str, Process], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Workers by queue index a file and answer a search, the web chat answers; all log JSON and stop cleanly."""
-    for name in ("search", "index", "train"):
+    """Workers by queue index and enrich a file and answer a search. All services log JSON and stop cleanly."""
+    for name in ("search", "index", "enrich", "train"):
         services[name].wait_for("worker.ready")
     clip = write_clip(tmp_path / "red.mp4", "red")
     indexed = run_reelseek(tmp_path, "index", str(clip), "--json", **environment)
@@ -95,5 +95,5 @@ def test_services_of_compose_do_the_main_job(
     assert 'reelseek_encode_batch_items_count{kind="frames"} 1.0' in metrics["index"]
     assert all('reelseek_queue_messages{queue="train"} 0.0' in lines for lines in metrics.values())
     assert {name: service.stop(signal.SIGTERM) for name, service in services.items()} == dict.fromkeys(services, 0)
-    logs = [line for name in ("search", "index", "train") for line in parse_json_lines(services[name].text)]
+    logs = [line for name in ("search", "index", "enrich", "train") for line in parse_json_lines(services[name].text)]
     assert all("event" in line for line in logs)

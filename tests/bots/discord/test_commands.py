@@ -56,7 +56,13 @@ async def test_options_of_the_other_commands(bot: Bot, server: FakeDiscord) -> N
     assert [(each["name"], each["required"]) for each in options["unfollow"]] == [("link", True)]
     assert [each["name"] for each in options["library"]] == ["words", "mine"]
     assert [each["value"] for each in options["retrain"][0]["choices"]] == ["preview", "start", "cancel"]
-    assert [each["value"] for each in options["model"][0]["choices"]] == ["status", "rollback"]
+    assert [each["value"] for each in options["model"][0]["choices"]] == [
+        "status",
+        "list",
+        "use",
+        "rollback",
+        "cancel",
+    ]
     name, value = options["settings"]
     assert [each["value"] for each in name["choices"]] == list(OPTIONS)
     assert value["autocomplete"]

@@ -242,7 +242,7 @@ async def test_bot_reaches_discord_through_the_proxy_of_the_environment(
 ) -> None:
     """Its API, its gateway and what is asked at the start."""
     async with run_fake_proxy() as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
         assert (await run.fetch_application(TOKEN)).id == APPLICATION
         assert set(proxy.hosts) == {urlsplit(server.url).netloc}

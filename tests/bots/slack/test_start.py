@@ -126,7 +126,7 @@ async def test_app_reaches_slack_through_the_proxy_of_the_environment(
 ) -> None:
     """Its Web API, Socket Mode and response URLs. NO_PROXY excludes hosts."""
     async with run_fake_proxy() as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         async with running_app(settings, client, stores, api_url=f"{server.address}/api/"):
             await ask(server, "dog")
