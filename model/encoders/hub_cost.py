@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import numpy as np
 import torch
 from httpx2 import HTTPError
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.hf_api import RepoFile
 
 from model.encoders.devices import select_device, select_dtype
@@ -41,6 +42,8 @@ def measure_preset_cost(
     """
     models = [model for model in preset.models if isinstance(model, HubModel)]
     try:
+        # Without this request, the hub's library retries for 23 s and prints each failure.
+        httpx2.head(endpoint or constants.ENDPOINT, timeout=HUB_TIMEOUT_S)
         sizes = [_measure_download(model, endpoint) for model in models]
         configs = [_fetch_config(model, artifacts_dir, endpoint) for model in models]
     except (OSError, HTTPError, ValueError) as error:

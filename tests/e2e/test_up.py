@@ -26,6 +26,7 @@ def test_first_start_indexes_samples_and_second_start_keeps_them(tmp_path: Path)
         [first] = parse_json_lines(found.stdout)
         assert first["hits"][0]["title"] == "Big Buck Bunny (excerpt)"
         library = run_reelseek(tmp_path, "library", "--json")
+        up.wait_for("Press Ctrl-C")
         assert up.stop(signal.SIGINT) == 0
     assert up.text.count("Big Buck Bunny (excerpt)") >= 1
     assert "Traceback" not in up.text
