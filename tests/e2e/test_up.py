@@ -22,11 +22,11 @@ def test_first_start_indexes_samples_and_second_start_keeps_them(tmp_path: Path)
     with run_process([REELSEEK, "up"], tmp_path) as up:
         with urllib.request.urlopen(f"{wait_for_address(up)}/_stcore/health") as health:
             assert health.status == 200
+        up.wait_for("Press Ctrl-C")  # Scores change until the samples have been listened to.
         found = run_reelseek(tmp_path, "find", "a big rabbit", "--json")
         [first] = parse_json_lines(found.stdout)
         assert first["hits"][0]["title"] == "Big Buck Bunny (excerpt)"
         library = run_reelseek(tmp_path, "library", "--json")
-        up.wait_for("Press Ctrl-C")
         assert up.stop(signal.SIGINT) == 0
     assert up.text.count("Big Buck Bunny (excerpt)") >= 1
     assert "Traceback" not in up.text
