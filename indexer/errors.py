@@ -25,7 +25,8 @@ IndexerError
 │   ├── EmptyFileError
 │   ├── NoPicturesError           sound only
 │   └── TooManyPixelsError        a picture over the pixel limit, or a decompression bomb
-├── NotAPictureError              the attachment of a search is not a readable picture
+├── NotAPictureError              the picture of a search cannot be read
+├── NotAClipError                 the clip of a search cannot be read, or is too long
 ├── NotSubmitterError             the submission belongs to another user
 ├── GenerationMismatchError       the encoder and the searched collection are of different generations
 ├── NewerStoreError               the store was written by a later version
@@ -160,6 +161,10 @@ class TooManyPixelsError(DecodeError):
 
 class NotAPictureError(IndexerError):
     code = "not_a_picture"
+
+
+class NotAClipError(IndexerError):
+    code = "not_a_clip"
 
 
 class NotSubmitterError(IndexerError):

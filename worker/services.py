@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from celery import Celery
@@ -14,6 +15,7 @@ from indexer.enrich.sources import SourceStore, WantedSenses
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import IngestPipeline
 from indexer.sandbox.guard import SsrfGuard
+from indexer.search.query_clip import DECODE_TIMEOUT_S, MAX_CLIP_S
 from indexer.senses import Sense
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.vector_store import VectorStore
@@ -181,20 +183,29 @@ class Services:
             sign=partial(sign_address, settings),
         )
 
+    def make_decoder(self) -> PyAvDecoder:
+        settings = self.settings
+        return PyAvDecoder(
+            max_pixels=settings.max_pixels,
+            max_duration_s=settings.max_duration_s,
+            timeout_s=settings.decode_timeout_s,
+            memory_limit_bytes=settings.memory_limit_bytes,
+            wants_speech=settings.reads_speech,
+            wants_sound=settings.listens or settings.sounds,
+            wants_reading_frames=settings.screen_text,
+            stopping=self.stopping,
+        )
+
+    def make_clip_decoder(self) -> PyAvDecoder:
+        """Build the decoder of the clips that people search with: only for frames, and for short ones."""
+        only_frames = replace(self.make_decoder(), wants_speech=False, wants_sound=False, wants_reading_frames=False)
+        return replace(only_frames, max_duration_s=MAX_CLIP_S, timeout_s=DECODE_TIMEOUT_S)
+
     def make_ingest_pipeline(self) -> IngestPipeline:
         settings = self.settings
         return IngestPipeline(
             fetcher=self.make_fetcher(),
-            decoder=PyAvDecoder(
-                max_pixels=settings.max_pixels,
-                max_duration_s=settings.max_duration_s,
-                timeout_s=settings.decode_timeout_s,
-                memory_limit_bytes=settings.memory_limit_bytes,
-                wants_speech=settings.reads_speech,
-                wants_sound=settings.listens or settings.sounds,
-                wants_reading_frames=settings.screen_text,
-                stopping=self.stopping,
-            ),
+            decoder=self.make_decoder(),
             encoder=self.models.get_current(),
             preset=settings.preset,
             generations=self.stores.generations,

@@ -43,6 +43,7 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.QUERY_TOO_LONG: "That search is too long. Use 10,000 characters or fewer.",
     ErrorCode.NOT_IN_LIBRARY: "That video isn't in the library. Send its link to add it first.",
     ErrorCode.NOT_A_PICTURE: "That picture can't be read. Send a JPEG, PNG, WebP or GIF of up to 8 MB.",
+    ErrorCode.NOT_A_CLIP: "That clip can't be read. Send a video of up to 60 seconds and 8 MB.",
     ErrorCode.NOT_YOURS: "Someone else added that video. Ask them or an admin to remove it.",
     ErrorCode.ADMINS_ONLY: "Only admins can do that. Ask an admin for help.",
     ErrorCode.SUBMITTERS_ONLY: "Only admins can add videos here. Ask an admin to add it.",

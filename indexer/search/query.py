@@ -13,7 +13,7 @@ from indexer.ports import Encoder
 from indexer.search.calibration import Background
 from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
-from indexer.types import Picture, Vector
+from indexer.types import Clip, Picture, Vector
 from indexer.vectors.vector_store import StoredPoint
 
 DenseVectors: TypeAlias = Mapping[DenseName, Vector]
@@ -31,8 +31,9 @@ _MIN_NORM: Final = 1e-12
 class SearchQuery:
     """What to search for, and where.
 
-    A hit matches any of `texts`, and the best hits match all of them. It is similar to the examples `like` and to
-    `picture`, and different from `unlike`. An example is a text, or the id of a moment written `moment:<id>`.
+    A hit matches any of `texts`, and the best hits match all of them. It is similar to the examples `like`, to
+    `picture` and to the frames of `clip`, and different from `unlike`. An example is a text, or the id of a moment
+    written `moment:<id>`.
     """
 
     scopes: Scopes
@@ -40,12 +41,18 @@ class SearchQuery:
     like: Sequence[str] = ()
     unlike: Sequence[str] = ()
     picture: Picture | None = None
+    clip: Sequence[Picture] = ()
     video_id: str | None = None
     """Find moments of this video only, instead of the best moment of each video."""
     only: OnlyKind | None = None
     """Find moments only by this kind of match."""
     limit: int = 5
     offset: int = 0
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether more than texts says what to find."""
+        return bool(self.like or self.unlike or self.clip) or self.picture is not None
 
     @property
     def texts_and_sentence(self) -> Sequence[str]:
@@ -93,11 +100,9 @@ def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQ
 
 def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
     """Embed each text of the query; without texts return one query of the examples alone, if there are any."""
-    picture: list[DenseVectors] = (
-        [] if query.picture is None else [{"frame": encoder.encode_frames([query.picture])[0]}]
-    )
+    shown = _embed_pictures(encoder, query)
     like, unlike = _texts_in(query.like), _texts_in(query.unlike)
-    towards = [*_embed(encoder, like), *map(_dense_vectors, examples.like), *picture]
+    towards = [*_embed(encoder, like), *map(_dense_vectors, examples.like), *shown]
     away = [*_embed(encoder, unlike), *map(_dense_vectors, examples.unlike)]
     texts = query.texts_and_sentence
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
@@ -129,6 +134,21 @@ def _embed(encoder: Encoder, texts: Sequence[str]) -> list[DenseVectors]:
         for each in embedded
     ]
     return [{name: vector for name, vector in each.items() if vector is not None} for each in named]
+
+
+def _embed_pictures(encoder: Encoder, query: SearchQuery) -> list[DenseVectors]:
+    """Return the vectors of the query's picture and of its clip, which has a motion if the encoder knows motions."""
+    shown: list[DenseVectors] = []
+    if query.picture is not None:
+        shown.append({"frame": encoder.encode_frames([query.picture])[0]})
+    if query.clip:
+        frames = encoder.encode_frames(query.clip)
+        mean: Vector = frames.mean(axis=0)
+        of_clip: dict[DenseName, Vector] = {"frame": mean / max(float(np.linalg.norm(mean)), _MIN_NORM)}
+        if encoder.motion_size is not None:
+            of_clip["motion"] = encoder.encode_clips([Clip(tuple(query.clip), frames)])[0]
+        shown.append(of_clip)
+    return shown
 
 
 def _dense_vectors(moment: StoredPoint) -> DenseVectors:

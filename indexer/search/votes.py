@@ -97,7 +97,7 @@ class VoteReader:
         They are those that were formed in the scopes of the query. There are none on a query that has examples or that
         is restricted to one kind of match.
         """
-        if not query.texts or query.like or query.unlike or query.picture is not None or query.only:
+        if not query.texts or query.has_examples or query.only:
             return {}
         video_ids = [query.video_id] if query.video_id else [each.fused.group for each in ranked]
         return self._form_opinions(encoder, query.texts_and_sentence[0], query.scopes, video_ids)

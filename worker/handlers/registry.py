@@ -34,7 +34,15 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
     index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
     enrich_queue = services.make_enrich_queue()
     return {
-        Find: partial(search.find, stores.moments, submissions, votes, services.models, services.metrics),
+        Find: partial(
+            search.find,
+            stores.moments,
+            submissions,
+            votes,
+            services.models,
+            services.metrics,
+            services.make_clip_decoder(),
+        ),
         Submit: partial(
             library.submit,
             submissions,

@@ -1,12 +1,15 @@
 """Handler of searches."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import replace
 
 from indexer.hits import Hit
 from indexer.images import read_query_picture
 from indexer.link.attachments import link_to_message
+from indexer.ports import Decoder
 from indexer.search.query import SearchQuery
+from indexer.search.query_clip import read_clip_frames, read_query_clip
 from indexer.search.search import ResultPage, find_moments
 from indexer.search.votes import VoteReader
 from indexer.store.moments import MomentStore
@@ -27,21 +30,23 @@ def find(
     votes: VoteReader,
     models: ModelCache,
     metrics: Metrics,
+    clip_decoder: Decoder,
     request: Find,
 ) -> SearchResults:
     """Search the videos that the caller can see.
 
-    Raises `RequestRefusedError` if there is nothing to look for, if the picture cannot be read, or if the video to
-    search in is not visible to the caller.
+    Raises `RequestRefusedError` if there is nothing to look for, if the picture or the clip is no file at all, or if
+    the video to search in is not visible to the caller; `NotAPictureError` and `NotAClipError`.
     """
     caller = request.caller
     queries, like, unlike = (
         [cleaned for each in texts if (cleaned := clean_query(each))]
         for texts in (request.queries, request.like, request.unlike)
     )
-    if not (queries or like or request.picture):
+    if not (queries or like or request.picture or request.clip or request.frames):
         raise RequestRefusedError(ErrorCode.EMPTY_QUERY)
     picture, thumbnail = _decode_picture(request.picture)
+    frames = _decode_clip(clip_decoder, request)
     with metrics.time_search_stage("whole"):
         query = SearchQuery(
             scopes=caller.scopes,
@@ -49,6 +54,7 @@ def find(
             like=like,
             unlike=unlike,
             picture=picture,
+            clip=read_clip_frames(frames),
             video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
             only=request.only,
             limit=request.limit,
@@ -56,16 +62,17 @@ def find(
         )
         model = models.get_available(caller.space)
         page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage)
-    return _make_results(request, page, thumbnail)
+    return _make_results(request, page, thumbnail, frames)
 
 
-def _make_results(request: Find, page: ResultPage, thumbnail: str | None) -> SearchResults:
-    """Return a page of hits with the thumbnail of the query's picture."""
+def _make_results(request: Find, page: ResultPage, thumbnail: str | None, frames: Sequence[bytes]) -> SearchResults:
+    """Return a page of hits with the thumbnail of the query's picture and the frames of its clip."""
     return SearchResults(
         hits=tuple(_open_in_chat(hit, request.caller.space) for hit in page.hits),
         next_offset=page.next_offset,
         weak=page.is_weak and not request.offset,
         picture=thumbnail,
+        frames=tuple(b64encode(frame).decode() for frame in frames),
     )
 
 
@@ -79,8 +86,19 @@ def _decode_picture(encoded: str | None) -> tuple[Picture | None, str | None]:
     """Return the query picture, and a small copy in base64 with which the caller can ask for the next page."""
     if encoded is None:
         return None, None
-    try:
-        picture, thumbnail = read_query_picture(b64decode(encoded, validate=True))
-    except ValueError as error:
-        raise RequestRefusedError(ErrorCode.NOT_A_PICTURE) from error
+    picture, thumbnail = read_query_picture(_decode_file(encoded, ErrorCode.NOT_A_PICTURE))
     return picture, b64encode(thumbnail).decode()
+
+
+def _decode_clip(decoder: Decoder, request: Find) -> list[bytes]:
+    """Return the frames of the query's clip as JPEG files: those of the request, or of the video file in it."""
+    if request.clip is None:
+        return [_decode_file(frame, ErrorCode.NOT_A_CLIP) for frame in request.frames]
+    return read_query_clip(decoder, _decode_file(request.clip, ErrorCode.NOT_A_CLIP))
+
+
+def _decode_file(encoded: str, refusal: ErrorCode) -> bytes:
+    try:
+        return b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise RequestRefusedError(refusal) from error

@@ -35,6 +35,7 @@ class ErrorCode(StrEnum):
     QUERY_TOO_LONG = "query_too_long"
     NOT_IN_LIBRARY = "not_in_library"
     NOT_A_PICTURE = "not_a_picture"
+    NOT_A_CLIP = "not_a_clip"
     NOT_YOURS = "not_yours"
     ADMINS_ONLY = "admins_only"
     SUBMITTERS_ONLY = "submitters_only"

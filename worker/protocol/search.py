@@ -12,7 +12,10 @@ from worker.protocol.base import Ack, Request, WireModel
 MAX_QUERY_CHARS = 10_000
 MAX_PICTURE_BYTES = 8_000_000
 MAX_PICTURE_CHARS = 4 * MAX_PICTURE_BYTES // 3 + 4
-"""Length of `MAX_PICTURE_BYTES` in base64."""
+"""Length of `MAX_PICTURE_BYTES` in base64. A clip has the same limit."""
+MAX_CLIP_FRAMES = 8
+MAX_FRAME_CHARS = 1_400_000
+"""Length of the largest frame of a clip in base64."""
 
 
 class SearchResults(WireModel):
@@ -25,6 +28,8 @@ class SearchResults(WireModel):
     """All hits score about as the rest of the library does, so it probably has no match for the query."""
     picture: str | None = None
     """The query's picture, reduced to the size that further pages need."""
+    frames: tuple[str, ...] = ()
+    """Frames of the query's clip, which further pages need in its place."""
 
 
 class Find(Request[SearchResults]):
@@ -38,6 +43,12 @@ class Find(Request[SearchResults]):
     unlike: tuple[str, ...] = ()
     picture: str | None = Field(default=None, max_length=MAX_PICTURE_CHARS)
     """A picture (JPEG, PNG, WebP or GIF, in base64) that the moment looks like."""
+    clip: str | None = Field(default=None, max_length=MAX_PICTURE_CHARS)
+    """A short video (in base64) that the moment looks like and moves like."""
+    frames: tuple[Annotated[str, Field(max_length=MAX_FRAME_CHARS)], ...] = Field(
+        default=(), max_length=MAX_CLIP_FRAMES
+    )
+    """The frames of that clip, if an earlier page returned them."""
     in_link: str | None = None
     """Search only in the video with this link."""
     only: Literal["looks", "said", "shown", "heard"] | None = None

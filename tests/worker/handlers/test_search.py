@@ -2,19 +2,21 @@
 
 import base64
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from indexer.errors import NotAPictureError
+from indexer.errors import IndexerError
 from indexer.vectors.vector_store import Filter
+from tests.support.indexer.media import BLUE, RED, write_video
 from tests.support.worker.callers import ADMIN, ANN, ANN_IN_PRIVATE_CHANNEL, BOB
 from tests.support.worker.services import FAKE, add_video, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import GetStatus, ListLibrary
-from worker.protocol.search import Find
+from worker.protocol.search import MAX_CLIP_FRAMES, Find
 from worker.protocol.spaces import ChangeSettings, SpaceSettings
 from worker.services import Services
 
@@ -95,8 +97,23 @@ def test_picture_query_finds_similar_moments(services: Services) -> None:
     assert handle(services, Find(caller=ANN, queries=("goal",), picture=answer.picture)).hits
 
 
-def test_unreadable_picture_query_is_refused(services: Services) -> None:
-    with pytest.raises(RequestRefusedError):
-        handle(services, Find(caller=ANN, picture="§§§"))
-    with pytest.raises(NotAPictureError):
-        handle(services, Find(caller=ANN, picture="aGVsbG8="))
+def test_clip_query_finds_similar_moments(services: Services, tmp_path: Path) -> None:
+    """A clip works alone and together with words; the answer holds its frames for the next page."""
+    add_video(services, "goal", ANN)
+    file = write_video(tmp_path / "clip.mp4", 2.0, shots=(RED, BLUE)).read_bytes()
+    answer = handle(services, Find(caller=ANN, clip=base64.b64encode(file).decode()))
+    assert [hit.title for hit in answer.hits] == ["goal"]
+    assert 0 < len(answer.frames) <= MAX_CLIP_FRAMES
+    again = handle(services, Find(caller=ANN, queries=("goal",), frames=answer.frames))
+    assert (again.frames, len(again.hits)) == (answer.frames, 1)
+
+
+@pytest.mark.parametrize("name", ["picture", "clip", "frames"])
+def test_unreadable_file_of_a_query_is_refused(services: Services, name: str) -> None:
+    """No base64, a file of another kind, and one frame that is none."""
+    for content in ("§§§", "aGVsbG8="):
+        value = (content,) if name == "frames" else content
+        with pytest.raises((RequestRefusedError, IndexerError)) as refused:
+            handle(services, Find.model_validate({"caller": ANN, name: value}))
+        assert isinstance(refused.value, RequestRefusedError | IndexerError)
+        assert refused.value.code == (ErrorCode.NOT_A_PICTURE if name == "picture" else ErrorCode.NOT_A_CLIP)
