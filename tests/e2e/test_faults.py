@@ -17,6 +17,6 @@ def test_no_acknowledged_work_is_lost_or_done_twice() -> None:
     qdrant_binary()
     seed = random.SystemRandom().randrange(100_000)
     print(f"seed {seed}")
-    command = [sys.executable, "-m", "tests.support.faults", "--jobs", "10", "--seed", str(seed)]
+    command = [sys.executable, "-m", "tests.support.faults", "--jobs", "8", "--seed", str(seed)]
     ended = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=290)
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr[-3000:]}"

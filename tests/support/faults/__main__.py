@@ -2,8 +2,8 @@
 
     python -m benchmarks.faults [--jobs 500] [--seed N] [--keep FOLDER]
 
-Real Redis (append-only file), a real Qdrant server, real worker processes (one `search`, two `index`) and one
-frontend, which fetch and decode small clips from a local site. Three spaces submit JOBS links, some of them several
+Real Redis (append-only file), a real Qdrant server, real worker processes (one `search`, two `index`, one `enrich`) and
+one frontend, which fetch and decode small clips from a local site. Three spaces submit JOBS links, some of them several
 times and some of them broken, and remove some again. Meanwhile processes and servers are killed at all stages. Then the
 faults end, and all stores are compared with the requests and their answers. REELSEEK_TEST_QDRANT names the Qdrant
 binary. Ends with status 1 if a promise of docs/faults.md was broken.
@@ -29,13 +29,15 @@ from redis.asyncio import Redis
 
 from bots.commands.client import Client
 from indexer.store.records import RECORDS
+from indexer.store.videos import ENRICHMENT_DUE
 from indexer.vectors.qdrant_server import QdrantVectorStore
 from indexer.vectors.vector_store import Filter
 from tests.support.faults.check import Ledger, find_differences, read_stores
-from tests.support.faults.plan import FAULTS, Action, Fault, Plan, make_clips, make_plan, serve_links
+from tests.support.faults.clips import make_clips
+from tests.support.faults.plan import FAULTS, Action, Fault, Plan, make_plan, serve_links
 from tests.support.faults.processes import LEASE_S
 from tests.support.faults.requests import Requests
-from tests.support.faults.world import OWN_NAMESPACE, World
+from tests.support.faults.world import OWN_NAMESPACE, QUEUES, World
 from tests.support.servers.processes import SIGNING_KEY
 from tests.support.servers.qdrant import qdrant_binary
 from tests.support.servers.site import run_site
@@ -170,6 +172,9 @@ class Run:
             case "kill index":
                 await self._wait_for_stage(fault)
                 await world.restart(index_worker, fault.down_s)
+            case "kill enrich":
+                await self._wait_for_stage(fault)
+                await world.restart("enrich", fault.down_s)
             case "kill search":
                 await asyncio.sleep(fault.delay_s)
                 await world.restart("search", fault.down_s)
@@ -210,7 +215,7 @@ class Run:
                 Redis.from_url(self.world.servers.redis_url) as connection,
                 connection.pubsub(ignore_subscribe_messages=True) as subscription,
             ):
-                await subscription.psubscribe("celery-task-meta-index-*")
+                await subscription.psubscribe("celery-task-meta-*")
                 async for message in subscription.listen():
                     if expected.encode() in message["data"]:
                         break
@@ -236,8 +241,9 @@ class Run:
 
     async def _wait_until_quiet(self, *ignored: str) -> None:
         def list_work() -> list[str]:
+            self.world.redeliver_messages()
             with self.world.redis() as connection:
-                queues = [key for key in ("index", "search", "unacked") if key not in ignored]
+                queues = [key for key in (*QUEUES, "unacked") if key not in ignored]
                 left = [key for key in queues if connection.exists(key)]
             url = self.world.servers.qdrant_url
             orphans = [] if "orphans" in ignored else _list_orphans(url, self.world.data)
@@ -252,9 +258,10 @@ class Run:
 
 
 def _list_waiting(qdrant_url: str) -> list[str]:
-    """Return the ids of videos whose job is not done."""
+    """Return the ids of videos whose index or enrich job is not done."""
     with closing(QdrantVectorStore(qdrant_url)) as vectors:
-        return [each.id for each in vectors.scroll(RECORDS, Filter({"kind": "video", "status": "waiting"}), ())]
+        due = [Filter({"kind": "video", "status": "waiting"}), Filter({"kind": "video", **ENRICHMENT_DUE})]
+        return [each.id for where in due for each in vectors.scroll(RECORDS, where, ())]
 
 
 def _list_orphans(qdrant_url: str, data: Path) -> list[str]:
@@ -308,7 +315,7 @@ async def drive(plan: Plan, links: list[str], world: World) -> Ledger:
 def run_faults(jobs: int, seed: int, folder: Path) -> int:
     """Run once and print the result. Return the exit status."""
     start_s = time.monotonic()
-    files = min(FILES, max(4, jobs // 8))
+    files = min(FILES, max(2, jobs // 8))
     plan = make_plan(seed, jobs, files)
     (folder / "clips").mkdir()
     clips = make_clips(folder / "clips", files, random.Random(seed))

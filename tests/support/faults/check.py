@@ -10,10 +10,14 @@ import redis
 
 from indexer.generation_id import LIVE_ALIAS
 from indexer.link.canonical import canonicalize
+from indexer.senses import Sense, SenseStatus
+from indexer.store.enrichment import read_evidence
 from indexer.store.records import RECORDS, VideoRecord
 from indexer.store.stores import open_stores
 from indexer.vectors.vector_store import Filter, StoredPoint, VectorStore
-from tests.support.faults.plan import Plan, ServedClip
+from tests.support.faults.clips import ServedClip
+from tests.support.faults.plan import Plan
+from tests.support.faults.world import QUEUES
 
 Answer: TypeAlias = Mapping[str, Any]
 """An outcome as it was shown, with `status` and `code`."""
@@ -66,8 +70,10 @@ def read_stores(vectors: VectorStore, data: Path, connection: redis.Redis) -> St
         moments.setdefault(stored.payload["video_id"], []).append(stored)
     ids = [each.id for each in vectors.scroll(RECORDS, Filter({"kind": "video"}), ())]
     blobs: dict[str, set[str]] = {}
-    for path in (data / "blobs" / "videos").glob("*/*"):
-        blobs.setdefault(path.parent.name, set()).add(f"videos/{path.parent.name}/{path.name}")
+    for path in (data / "blobs" / "videos").glob("*/**/*"):
+        key = path.relative_to(data / "blobs")
+        if path.is_file():
+            blobs.setdefault(key.parts[1], set()).add(key.as_posix())
     return StoredState(
         {id: record for id in ids if (record := stores.videos.get(id))},
         scopes,
@@ -130,6 +136,11 @@ def _check_indexed(
         yield f"has {len(moments)} moments of {clip.moments}, {len(frames)}/{len(blobs)} blobs of {clip.pictures}"
     if frames != blobs:
         yield "has other blobs than its moments say"
+    if record.senses != dict.fromkeys(Sense, SenseStatus.DONE):
+        yield f"has the senses {record.senses} {record.sense_codes}"
+    ordered = sorted(moments, key=lambda moment: float(moment.payload["start_s"]))
+    if (evidence := [read_evidence(moment.payload) for moment in ordered]) != clip.evidence:
+        yield f"has the evidence {evidence} instead of {clip.evidence}"
     visibility = [(stored.payload["open"], sorted(stored.payload["spaces"])) for stored in moments]
     if any(each != ("yes", expected) for each in visibility):
         yield f"is not visible to {expected}: {visibility}"
@@ -138,7 +149,7 @@ def _check_indexed(
 def _check_redis(ttls_ms: Mapping[str, int]) -> Iterator[str]:
     temporary = ("reelseek:lease:", "reelseek:request", "unacked")
     periodic = "reelseek:lease:due:"  # when a periodic task is due again
-    left = [key for key in ttls_ms if key.startswith(temporary) or key in ("index", "search")]
+    left = [key for key in ttls_ms if key.startswith(temporary) or key in QUEUES]
     yield from (f"left in Redis: {key}" for key in left if not key.startswith(periodic))
     permanent = ("_kombu.binding",)
     yield from (

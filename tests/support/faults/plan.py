@@ -5,18 +5,14 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from aiohttp import web
 
-from indexer.decode.decoder import PyAvDecoder
-from indexer.ingest.segmentation import cut_into_segments
-from tests.support.indexer.media import BLUE, GREEN, RED, WHITE, write_video
+from tests.support.faults.clips import ServedClip
 from tests.support.servers.site import Site
 
 SPACES: Final = ("discord:1", "discord:2", "slack:T3")
-COLOURS: Final = (RED, GREEN, BLUE, WHITE)
 SLOW_S: Final = 2.0
 JOBS_PER_FAULT: Final = 8
 MIN_FAULTS: Final = 6
@@ -26,8 +22,10 @@ LINK_KINDS: Final[Sequence[LinkKind]] = ("good", "slow", "flaky", "missing", "pa
 LINK_WEIGHTS: Final = (78, 6, 5, 4, 3, 4)
 
 STAGES: Final = ("fetch", "decode", "embed", "store", "answer")
+ENRICH_STAGES: Final = ("listen", "read", "tag")
 FAULTS: Final = (
     "kill index",
+    "kill enrich",
     "kill search",
     "kill frontend",
     "kill child",
@@ -39,16 +37,7 @@ FAULTS: Final = (
     "jump clock",
     "repeat messages",
 )
-FAULT_WEIGHTS: Final = (6, 2, 4, 2, 1, 2, 1, 2, 1, 1, 2)
-
-
-@dataclass(frozen=True)
-class ServedClip:
-    """A file, and the numbers of moments and pictures that indexing it must give."""
-
-    content: bytes
-    moments: int
-    pictures: int
+FAULT_WEIGHTS: Final = (6, 4, 2, 4, 2, 1, 2, 1, 2, 1, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,13 @@ def make_plan(seed: int, jobs: int, files: int) -> Plan:
     fault_kinds = [*FAULTS, *rng.choices(FAULTS, FAULT_WEIGHTS, k=max(0, number - len(FAULTS)))]
     rng.shuffle(fault_kinds)
     faults = tuple(
-        Fault(kind, rng.choice(STAGES), rng.randrange(2), rng.random() * 0.05, rng.random() * 3)
+        Fault(
+            kind,
+            rng.choice(ENRICH_STAGES if kind == "kill enrich" else STAGES),
+            rng.randrange(2),
+            rng.random() * 0.05,
+            rng.random() * 3,
+        )
         for kind in fault_kinds[:number]
     )
     return Plan(kinds, clips, tuple(_join_links(ordered, rng)), faults)
@@ -128,20 +123,6 @@ def _join_links(actions: Sequence[Action], rng: random.Random) -> list[Action]:
         else:
             joined.append(action)
     return joined
-
-
-def make_clips(folder: Path, files: int, rng: random.Random) -> list[ServedClip]:
-    """Write small videos of one or two shots, and decode each to know what indexing must give."""
-    decoder = PyAvDecoder(max_pixels=10**6, max_duration_s=60, timeout_s=60, memory_limit_bytes=2 * 1024**3)
-    clips = []
-    for number in range(files):
-        shots = rng.sample(COLOURS, rng.choice((1, 2)))
-        path = write_video(folder / f"{number}.mp4", 2.0 * len(shots), rate=2, size=(64, 64), shots=shots)
-        pictures = folder / f"{number}"
-        pictures.mkdir()
-        decoded = decoder.decode(path, pictures, lambda *_: None)
-        clips.append(ServedClip(path.read_bytes(), len(cut_into_segments(decoded)), len(decoded.frames)))
-    return clips
 
 
 def serve_links(site: Site, plan: Plan, clips: Sequence[ServedClip]) -> list[str]:

@@ -3,9 +3,9 @@
     python -m tests.support.faults.processes worker QUEUE
     python -m tests.support.faults.processes frontend FILE
 
-Leases and polling intervals are short, so that a killed process is noticed within seconds; and the encoder is a fake,
-so that a new process is ready at once. The frontend reads requests from its standard input, and writes its replies to
-FILE.
+Leases and polling intervals are short, so that a killed process is noticed within seconds; and the encoder and the
+recognisers are fakes, so that a new process is ready at once. The frontend reads requests from its standard input, and
+writes its replies to FILE.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from bots.chat.service import ChatService
 from bots.chat.stores import open_chat_stores
 from bots.commands.replies import IndexingProgress, Reply, TrainingProgress
 from model.ports import Encoder as ModelEncoder
+from tests.support.indexer.fake_recognizers import make_fake_recognizers
 from tests.support.indexer.fakes import FakeEncoder
 from worker.client.queue_client import connect_client
 from worker.job_leases import JobLeases
@@ -51,11 +52,12 @@ def _refuse_training(*_: object) -> NoReturn:
 
 
 def run_worker(queue: str) -> None:
-    """Run a worker like `worker.runtime.process.run_worker`, with the fake encoder."""
+    """Run a worker like `worker.runtime.process.run_worker`, with the fakes."""
     settings, stopping = Settings(), threading.Event()
     assert settings.redis_url is not None
     app = make_app(settings)
-    with closing(Services(settings, app, stopping, _load_fake, _refuse_training)) as services:
+    recognizers = make_fake_recognizers()
+    with closing(Services(settings, app, stopping, _load_fake, _refuse_training, recognizers)) as services:
         redis = redis_client(settings.redis_url.get_secret_value(), LEASES)
         services.leases = JobLeases(RedisLeaseStore(redis), LEASE_S)
         register_tasks(app, services)

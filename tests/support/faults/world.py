@@ -14,11 +14,14 @@ from typing import IO, Final, cast
 
 import psutil
 import redis
+from celery import Celery
 
 from tests.support.servers.processes import ROOT, make_environment
 from tests.support.servers.stores import ServerName, StoreServers
 
 DISK_BYTES: Final = 64 * 1024**2
+SENSES: Final = {"REELSEEK_SPEECH": "base", "REELSEEK_SCREEN_TEXT": "on", "REELSEEK_SOUNDS": "on"}
+QUEUES: Final = ("search", "index", "enrich")
 JUMP_S: Final = 3700
 """More than the longest delay in Redis: a message of a dead worker is delivered again after an hour."""
 OWN_NAMESPACE: Final = "REELSEEK_FAULTS_NAMESPACE"
@@ -77,7 +80,7 @@ class RestartableProcess:
 
 @dataclass
 class World:
-    """One installation: two servers, three workers and a frontend."""
+    """One installation: two servers, four workers and a frontend."""
 
     folder: Path
     servers: StoreServers
@@ -89,11 +92,12 @@ class World:
         (self.folder / "disk").mkdir()
         self.has_disk = _mount_disk(self.folder / "disk")
         self.data.mkdir()
-        environment = self.servers.environment | {"REELSEEK_SEARCH_TIMEOUT_S": str(self.search_timeout_s)}
+        environment = self.servers.environment | SENSES | {"REELSEEK_SEARCH_TIMEOUT_S": str(self.search_timeout_s)}
         for name, arguments in {
             "search": ("worker", "search"),
             "index-0": ("worker", "index"),
             "index-1": ("worker", "index"),
+            "enrich": ("worker", "enrich"),
             "frontend": ("frontend", str(self.replies_file)),
         }.items():
             self.processes[name] = RestartableProcess(name, arguments, self.folder, environment)
@@ -184,10 +188,15 @@ class World:
                 # `xx`: a tag that was acknowledged just now must not come back, since kombu could not resolve it.
                 connection.zadd("unacked_index", {tag: -JUMP_S}, xx=True, incr=True)
 
+    def redeliver_messages(self) -> None:
+        """Enqueue up to ten messages of killed workers again, if they are due. A worker looks for them every 100 s."""
+        with Celery(broker=self.servers.redis_url).connection_for_write() as connection:
+            connection.default_channel.qos.restore_visible()
+
     def repeat_messages(self) -> int:
         """Enqueue each waiting and each running message twice more. Return how many messages that were."""
         with self.redis() as connection:
-            waiting = [(queue, raw) for queue in ("index", "search") for raw in connection.lrange(queue, 0, 9)]
+            waiting = [(queue, raw) for queue in QUEUES for raw in connection.lrange(queue, 0, 9)]
             running = [json.loads(raw) for raw in connection.hvals("unacked")]
             repeated = waiting + [(key, json.dumps(message)) for message, _, key in running]
             for queue, raw in repeated:

@@ -7,10 +7,12 @@ import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -29,12 +31,13 @@ def write_video(
     times: Sequence[float] | None = None,
     rotation: int = 0,
     is_mirrored: bool = False,
+    is_loud: bool = False,
     container: str | None = None,
 ) -> Path:
     """Write a video of shots of equal length, each with a colour and a moving square, and return its path.
 
     `times` are the time stamps of the frames in seconds (variable frame rate). `rotation` is the display
-    rotation in degrees, after which the picture may be mirrored.
+    rotation in degrees, after which the picture may be mirrored. If it `is_loud`, it has a loud sound all the time.
     """
     tick = Fraction(1, rate) if times is None else Fraction(1, 1000)
     times = times or [index / rate for index in range(round(seconds * rate))]
@@ -45,12 +48,23 @@ def write_video(
         stream.codec_context.time_base, stream.codec_context.max_b_frames = tick, 0
         if rotation or is_mirrored:
             stream.set_display_rotation(rotation, hflip=is_mirrored)
+        sound = file.add_stream("aac", rate=16000, layout="mono") if is_loud else None
         for index, at_s in enumerate(times):
             frame = av.VideoFrame.from_ndarray(draw_picture(size, shots[index * len(shots) // len(times)], index))
             frame.pts, frame.time_base = round(at_s / tick), tick
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
+        if isinstance(sound, AudioStream):
+            file.mux(_encode_loud_sound(sound, seconds))
     return path
+
+
+def _encode_loud_sound(stream: AudioStream, seconds: float) -> "list[av.Packet[Any]]":
+    samples = np.full((1, round(seconds * 16000)), 0.5, np.float32)
+    samples[:, ::2] *= -1
+    frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+    frame.rate, frame.pts = 16000, 0
+    return [*stream.encode(frame), *stream.encode()]
 
 
 def freeze_time_stamps(mp4: Path) -> Path:
