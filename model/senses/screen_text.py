@@ -16,6 +16,7 @@ from PIL import Image
 from model.encoders.openvino_runtime import openvino
 from model.errors import ArtifactsMissingError
 from model.ports import Picture
+from model.senses.strokes import Look
 from model.senses.tesseract import find_tesseract, read_korean_line
 from model.senses.text_boxes import Box, find_boxes
 
@@ -55,13 +56,22 @@ class _ReadLine:
     text: str
     confidence: float
 
+    @property
+    def is_readable(self) -> bool:
+        return self.confidence >= _MIN_CONFIDENCE and bool(self.text.strip())
+
 
 @dataclass(frozen=True)
 class _ReadPicture:
-    """The last picture, and what was read in it."""
+    """The last picture that was examined, and what was read in it."""
 
     gray: Array
+    look: Look
     lines: Sequence[_ReadLine]
+
+    @property
+    def has_text(self) -> bool:
+        return any(line.is_readable for line in self.lines)
 
     def find_unchanged(self, gray: Array, box: Box) -> _ReadLine | None:
         """Return the line that is still at this place of another picture, or None."""
@@ -99,27 +109,30 @@ class ScreenTextReader:
             ) from error
         self._characters = ["", *characters, " "]
         self._tesseract = find_tesseract()
-        self._last = _ReadPicture(np.zeros((0, 0), np.float32), ())
+        nothing = np.zeros((1, 1), np.float32)
+        self._last = _ReadPicture(nothing, Look.take(nothing), ())
 
     def read(self, picture: Picture) -> list[TextLine]:
         """Return the lines of text of a picture (height, width, 3), in reading order.
 
-        A line that is unchanged since the last picture is not read again.
+        A line that is unchanged since the last picture is not read again. After a picture without text, one in which
+        none can have appeared is not examined.
         """
         image = Image.fromarray(picture)
-        if not self._find_boxes(image, _GATE_SIDE_PX):
-            return []
         gray = np.asarray(image.convert("L"), np.float32)
+        look = Look.take(gray)
+        if not self._last.has_text and not look.may_show_more(self._last.look):
+            return []
         read = []
-        for box in self._find_boxes(image, _SIDE_PX)[:_MAX_LINES]:
+        for box in self._find_lines(image):
             known = self._last.find_unchanged(gray, box)
             read.append(known or self._read_line(_crop(image, box), box))
-        self._last = _ReadPicture(gray, read)
-        return [
-            TextLine(line.text.strip(), round(line.confidence, 3), line.box)
-            for line in read
-            if line.confidence >= _MIN_CONFIDENCE and line.text.strip()
-        ]
+        self._last = _ReadPicture(gray, look, read)
+        return [TextLine(line.text.strip(), round(line.confidence, 3), line.box) for line in read if line.is_readable]
+
+    def _find_lines(self, image: Image.Image) -> list[Box]:
+        """Return the boxes of the lines, none if no text is seen in the small picture."""
+        return self._find_boxes(image, _SIDE_PX)[:_MAX_LINES] if self._find_boxes(image, _GATE_SIDE_PX) else []
 
     def _read_line(self, crop: Image.Image, box: Box) -> _ReadLine:
         text, confidence = self._recognize(crop)
