@@ -25,6 +25,7 @@ IndexerError
 │   ├── EmptyFileError
 │   ├── NoPicturesError           sound only
 │   └── TooManyPixelsError        a picture over the pixel limit, or a decompression bomb
+├── RepeatedCrashError            recognition has ended its process several times at the same sense of a video
 ├── NotAPictureError              the picture of a search cannot be read
 ├── NotAClipError                 the clip of a search cannot be read, or is too long
 ├── NotSubmitterError             the submission belongs to another user
@@ -157,6 +158,12 @@ class NoPicturesError(DecodeError):
 
 class TooManyPixelsError(DecodeError):
     code = "too_many_pixels"
+
+
+class RepeatedCrashError(IndexerError):
+    """The recognition of one sense of a video has ended its process several times."""
+
+    code = "repeated_crash"
 
 
 class NotAPictureError(IndexerError):

@@ -38,6 +38,10 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.CORRUPT: "That file is damaged or isn't a video. Send one that plays.",
     ErrorCode.EMPTY_FILE: "That file is empty. Send one that plays.",
     ErrorCode.NO_PICTURES: "That file has sound but no picture. Send a video.",
+    ErrorCode.REPEATED_CRASH: (
+        "The program crashed on this video several times. After an update, your Reelseek administrator can try again "
+        "with `reelseek enrich`."
+    ),
     ErrorCode.TOO_MANY_PIXELS: "That video's resolution is too high. Send a version with a lower one.",
     ErrorCode.EMPTY_QUERY: "There's nothing to search for. Describe the moment in a few words.",
     ErrorCode.QUERY_TOO_LONG: "That search is too long. Use 10,000 characters or fewer.",

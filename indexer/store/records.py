@@ -67,6 +67,8 @@ class VideoRecord:
     shown_code: str | None = None
     heard: SenseStatus | None = None
     heard_code: str | None = None
+    starts: int = 0
+    """How many times the recognition of the next pending sense was started without an end that is recorded."""
 
     @property
     def senses(self) -> dict[Sense, SenseStatus]:

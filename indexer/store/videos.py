@@ -70,7 +70,18 @@ class VideoStore:
 
     def record_sense(self, video_id: str, sense: Sense, status: SenseStatus, code: str | None = None) -> None:
         """Record how the recognition of one sense ended. `code` is the code of the error if it failed."""
-        self.update(video_id, **{sense: status.value, f"{sense}_code": code})
+        self.update(video_id, **{sense: status.value, f"{sense}_code": code, "starts": None})
+
+    def count_start(self, video_id: str) -> int:
+        """Record that the recognition of a sense starts. Return how many starts have no recorded end, with this one."""
+        record = self.get(video_id)
+        starts = record.starts + 1 if record else 1
+        self.update(video_id, starts=starts)
+        return starts
+
+    def forget_starts(self, video_id: str) -> None:
+        """Record that the recognition of a sense ended, and that it will be started again."""
+        self.update(video_id, starts=None)
 
     def finish_enrichment(self, video_id: str) -> None:
         """Record that nothing is left to do for the enrich job of a video."""
@@ -89,5 +100,5 @@ def list_sense_values(senses: Mapping[Sense, SenseStatus]) -> dict[str, str | No
     """Return the payload keys that a video's record gets when the statuses of its senses are set."""
     values: dict[str, str | None] = {}
     for sense, status in senses.items():
-        values |= {sense.value: status.value, f"{sense}_code": None}
+        values |= {sense.value: status.value, f"{sense}_code": None, "starts": None}
     return values | (ENRICHMENT_DUE if SenseStatus.PENDING in senses.values() else {})

@@ -1,14 +1,15 @@
 """The enrich job: it recognises what is said, shown and heard in an indexed video. It is idempotent.
 
 Each sense is stored as soon as it is recognised, so that a job whose worker was killed goes on with the next one. A
-sense that fails is recorded and costs the others nothing.
+sense that fails is recorded and costs the others nothing. So does one at which the process has ended several times: a
+recogniser that crashes would otherwise crash with every repetition of the job.
 """
 
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from celery.exceptions import Ignore, Reject
 
 from indexer.enrich.pipeline import EnrichPipeline
 from indexer.enrich.sources import KeptSources, SenseSources, SourceStore, WantedSenses
-from indexer.errors import StoreUnavailableError, store_error
+from indexer.errors import RepeatedCrashError, StoreUnavailableError, store_error
 from indexer.ingest.evidence import put_evidence
 from indexer.ports import StageProgressCallback
 from indexer.senses import Sense, SenseStatus
@@ -42,6 +43,8 @@ from worker.protocol.updates import IndexProgress, Update
 from worker.settings import Settings
 
 CHECK_REMOVED_EVERY_S: Final = 5.0
+MAX_STARTS: Final = 3
+"""How many times the recognition of a sense may end its process."""
 
 log = structlog.get_logger()
 
@@ -173,9 +176,7 @@ class EnrichJob:
         try:
             return self.sources.keep(record.video_id, self.fetch_sources(record, fetch_dir, progress))
         except Exception as error:
-            self._raise_unless_final(task, error)
-            for sense in record.pending_senses:
-                self._record_failure(record.video_id, sense, error)
+            self._record_failure(task, record.video_id, record.pending_senses, error)
             return None
         finally:
             shutil.rmtree(fetch_dir, ignore_errors=True)
@@ -190,24 +191,35 @@ class EnrichJob:
         progress: StageProgressCallback,
     ) -> None:
         try:
+            self._count_start(record.video_id)
             self.build_pipeline()(record, sense, sources, folder, progress)
         except Exception as error:
-            self._raise_unless_final(task, error)
-            self._record_failure(record.video_id, sense, error)
+            self._record_failure(task, record.video_id, (sense,), error)
 
-    def _raise_unless_final(self, task: Task, error: Exception) -> None:
-        """Raise the error again if the job must stop, or is worth a retry."""
+    def _count_start(self, video_id: str) -> None:
+        """Record that the recognition of a sense starts. Raises `RepeatedCrashError` after too many starts."""
+        if self.videos.count_start(video_id) > MAX_STARTS:
+            raise RepeatedCrashError(f"{MAX_STARTS} processes ended without a trace")
+
+    def _record_failure(self, task: Task, video_id: str, senses: Sequence[Sense], error: Exception) -> None:
+        """Record that senses failed. Raises the error again if the job must stop, or is worth a retry."""
+        if not self._is_final(task, error):
+            with suppress(StoreUnavailableError):
+                self.videos.forget_starts(video_id)
+            raise error
+        code, record = error_code_of(error), self.videos.get(video_id)
+        log.warning("enrich.failed", video_id=video_id, senses=senses, code=code, exc_info=error)
+        for sense in senses:
+            # A copy of this job may have recognised it, and deleted the sources.
+            if record is not None and sense in record.pending_senses:
+                self.videos.record_sense(video_id, sense, SenseStatus.FAILED, code)
+
+    def _is_final(self, task: Task, error: Exception) -> bool:
+        """Tell whether the job goes on without what failed: it need not stop, and the error is not worth a retry."""
         if self.stopping.is_set() or isinstance(error, VideoRemovedError | StoreUnavailableError | OSError):
-            raise error
-        if error_code_of(error) is ErrorCode.BUSY:
-            raise error
-        if getattr(error, "transient", False) and task.request.retries < len(RETRY_AFTER_S):
-            raise error
-
-    def _record_failure(self, video_id: str, sense: Sense, error: Exception) -> None:
-        code = error_code_of(error)
-        log.warning("enrich.failed", video_id=video_id, sense=sense, code=code, exc_info=error)
-        self.videos.record_sense(video_id, sense, SenseStatus.FAILED, code)
+            return False
+        is_worth_retry = getattr(error, "transient", False) and task.request.retries < len(RETRY_AFTER_S)
+        return error_code_of(error) is not ErrorCode.BUSY and not is_worth_retry
 
     def _make_progress_callback(
         self, task: Task, video_id: str, begin_stage: Callable[[str], None]

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     EMPTY_FILE = "empty_file"
     NO_PICTURES = "no_pictures"
     TOO_MANY_PIXELS = "too_many_pixels"
+    REPEATED_CRASH = "repeated_crash"
     # the request
     EMPTY_QUERY = "empty_query"
     QUERY_TOO_LONG = "query_too_long"

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from indexer.enrich.pipeline import EnrichPipeline
 from indexer.enrich.sources import KeptSources, SenseSources
-from indexer.errors import SiteUnreachableError, StoreUnavailableError, VideoNotFoundError
+from indexer.errors import CorruptFileError, SiteUnreachableError, StoreUnavailableError, VideoNotFoundError
 from indexer.link.canonical import canonicalize
 from indexer.ports import StageProgressCallback
 from indexer.senses import Sense, SenseStatus
@@ -35,7 +35,7 @@ from tests.support.worker.services import create_fake_generation, handle, open_s
 from worker.handlers.errors import RequestRefusedError
 from worker.job_leases import JobLeases
 from worker.jobs import enrich
-from worker.jobs.enrich import EnrichJob
+from worker.jobs.enrich import MAX_STARTS, EnrichJob
 from worker.jobs.work_dirs import work_root
 from worker.leases import MemoryLeaseStore
 from worker.protocol.error_codes import ErrorCode
@@ -150,7 +150,43 @@ def test_killed_job_goes_on_with_the_sense_it_was_at(services: Services, sense: 
     assert (senses_of(services), is_due(services)) == (DONE, False)
 
 
-@pytest.mark.parametrize("writes", range(1, 6))
+def test_sense_at_which_the_process_ended_repeatedly_fails(services: Services, tmp_path: Path) -> None:
+    """The others are recognised, and it can be requested again."""
+    crashing = FakePipeline(services, {Sense.SHOWN: raise_error(SystemExit())})
+    for _ in range(MAX_STARTS):
+        with pytest.raises(SystemExit):
+            run(make_job(services, crashing))
+    outcome = run(make_job(services, crashing))
+    assert isinstance(outcome, Indexed)
+    assert (outcome.enrich_job, outcome.failed_senses) == (None, {Sense.SHOWN: ErrorCode.REPEATED_CRASH})
+    assert crashing.recognized == [Sense.SAID, Sense.HEARD]
+    services.stores.videos.request_senses(VIDEO.id, [Sense.SHOWN])
+    services.sources.keep(VIDEO.id, make_sources(tmp_path))
+    run(make_job(services, FakePipeline(services)))
+    assert senses_of(services) == DONE
+
+
+def test_starts_that_end_with_a_retry_do_not_count(services: Services) -> None:
+    failing = FakePipeline(services, {Sense.SAID: raise_error(StoreUnavailableError())})
+    for _ in range(MAX_STARTS + 1):
+        with pytest.raises(Retry):
+            run(make_job(services, failing))
+    run(make_job(services, FakePipeline(services)))
+    assert senses_of(services) == DONE
+
+
+def test_sense_that_a_copy_has_recognized_does_not_fail(services: Services) -> None:
+    """The copy has deleted the sources."""
+
+    def lose_to_copy(progress: StageProgressCallback) -> None:
+        services.stores.videos.record_sense(VIDEO.id, Sense.SAID, SenseStatus.DONE)
+        raise CorruptFileError("the kept sound is missing")
+
+    run(make_job(services, FakePipeline(services, {Sense.SAID: lose_to_copy})))
+    assert senses_of(services) == DONE
+
+
+@pytest.mark.parametrize("writes", range(1, 10))
 def test_job_that_is_killed_at_any_write_is_completed(services: Services, writes: int) -> None:
     def kill() -> None:
         raise SystemExit
