@@ -18,6 +18,8 @@ from indexer.sandbox.guard import SsrfGuard
 from indexer.search.query_clip import DECODE_TIMEOUT_S, MAX_CLIP_S
 from indexer.senses import Sense
 from indexer.store.stores import Stores, open_stores
+from indexer.topics.cache import TopicCache
+from indexer.topics.word_vectors import WordVectors
 from indexer.vectors.vector_store import VectorStore
 from worker.discord_files import sign_address
 from worker.job_leases import JobLeases
@@ -69,6 +71,8 @@ class Services:
         self.leases = JobLeases(RedisLeaseStore(redis_client(redis_url, LEASES)) if redis_url else MemoryLeaseStore())
         self.user_data: UserDataKeys = RedisUserDataKeys(redis_client(redis_url)) if redis_url else NoUserDataKeys()
         self.models = ModelCache(settings, load, self.stores.generations, self.blobs, self.metrics.observe_batch)
+        self.words = WordVectors(settings.data_dir / "words")
+        self.topics = TopicCache(self.stores.moments, self.words)
         self.sources = SourceStore(self.blobs)
         self.recognizers = recognizers or make_recognizers(settings)
 
@@ -229,5 +233,7 @@ class Services:
         return WantedSenses(frozenset(sense for sense in Sense if wanted[sense]), settings.listens)
 
     def close(self) -> None:
+        self.words.close()
+        self.topics.close()
         self.models.close()
         self.vectors.close()

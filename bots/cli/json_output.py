@@ -23,6 +23,8 @@ from bots.commands.replies import (
     Reply,
     Results,
     TextReply,
+    TopicItem,
+    TopicsPage,
     TrainingProgress,
     is_success,
 )
@@ -77,10 +79,14 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return {"total": reply.total, "videos": [_convert_item(entry) for entry in reply.entries]}
         case TextReply(ok=True) if command == "library":
             return {"total": 0, "videos": []}
+        case TextReply(ok=True) if command == "topics":
+            return {"topics": []}
         case TextReply():
             return {"code": reply.code, "sentence": reply.text, "correlation_id": reply.correlation_id}
         case FollowedPage():
             return {"lists": [item._asdict() for item in reply.items]}
+        case TopicsPage():
+            return {"topics": [_convert_topic(item, blobs_address) for item in reply.items]}
         case Removed():
             return {"links": reply.links, "sentence": reply.text}
         case Confirmation():
@@ -104,6 +110,18 @@ def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
         "opens_at_s": card.opens_at_s,
         "thumbnail": _complete_address(card.thumbnail, blobs_address),
         "more": card.more,
+    }
+
+
+def _convert_topic(item: TopicItem, blobs_address: str) -> dict[str, Any]:
+    topic = item.topic
+    return {
+        "name": item.name,
+        "names": topic.names,
+        "moments": topic.moments,
+        "videos": topic.videos,
+        "moment_id": topic.moment_id,
+        "thumbnail": _complete_address(item.thumbnail, blobs_address),
     }
 
 

@@ -133,6 +133,8 @@ def render_reply(reply: r.Reply) -> RenderableType:
             return Group(Line(reply.text), *map(_render_sentence, reply.failures))
         case r.FollowedPage():
             return _render_followed(reply)
+        case r.TopicsPage():
+            return _render_topics(reply)
         case r.Help():
             return _render_help(reply)
         case r.SettingsView():
@@ -208,6 +210,14 @@ def _render_followed(page: r.FollowedPage) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for link, about, problem in page.items:
         table.add_row(Line(link, style="blue"), Line(about), Line(problem or "", style="yellow"))
+    return Group(Line(page.title), table)
+
+
+def _render_topics(page: r.TopicsPage) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim")
+    for number, item in enumerate(page.items, 1):
+        table.add_row(str(number), Line(item.name, style="bold"), Line(item.about, style="dim"))
     return Group(Line(page.title), table)
 
 

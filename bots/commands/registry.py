@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bots.commands import crawling, library, models, search, settings, training
+from bots.commands import crawling, library, models, search, settings, topics, training
 from bots.commands.client import Client
 from bots.commands.definition import (
     IN_CHATS,
@@ -168,6 +168,13 @@ COMMANDS: Final[dict[str, Command]] = {
             ),
             is_public=True,
             command_line_args={"limit": None},
+        ),
+        Command(
+            "topics",
+            Msg.TOPICS_HELP,
+            topics.show_topics,
+            (Parameter("topic", Msg.TOPIC_NUMBER_HELP, label="number", is_positional=True),),
+            is_public=True,
         ),
         Command(
             "forget",

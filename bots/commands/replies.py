@@ -10,6 +10,7 @@ from bots.i18n.translate import format_clock, translate
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus, Sense
 from worker.protocol.search import MatchReason
+from worker.protocol.topics import Topic
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,26 @@ class FollowedPage:
     items: tuple[FollowedItem, ...]
 
 
+class TopicItem(NamedTuple):
+    """One topic of the library."""
+
+    name: str
+    about: str
+    """How many moments and videos it has."""
+    button: ReplyButton
+    """Shows its best moments."""
+    thumbnail: str | None
+    topic: Topic
+
+
+@dataclass(frozen=True)
+class TopicsPage:
+    """What the library is about, the largest topic first."""
+
+    title: str
+    items: tuple[TopicItem, ...]
+
+
 class SettingLine(NamedTuple):
     """One setting of a space."""
 
@@ -313,6 +334,7 @@ Reply: TypeAlias = (
     | TrainingProgress
     | CrawlProgress
     | FollowedPage
+    | TopicsPage
     | SettingsView
 )
 Replies: TypeAlias = AsyncGenerator[Reply, None]

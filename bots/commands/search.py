@@ -79,7 +79,7 @@ async def find(
         picture=picture,
         only=only or None,
     )
-    yield await _run_search(client, caller, search)
+    yield await run_search(client, caller, search)
 
 
 @reply_on_error
@@ -88,7 +88,7 @@ async def continue_search(client: Client, caller: Caller, search: Search | None)
 
     Without a search, say that all results were shown.
     """
-    yield await _run_search(client, caller, search) if search else TextReply(translate(Msg.NO_MORE))
+    yield await run_search(client, caller, search) if search else TextReply(translate(Msg.NO_MORE))
 
 
 @reply_on_error
@@ -150,7 +150,8 @@ async def _record_vote(client: Client, caller: Caller, queries: Sequence[str], m
     await client.call(RecordVote(caller=caller, queries=tuple(queries), moment_id=moment_id, kind=kind))
 
 
-async def _run_search(client: Client, caller: Caller, search: Search) -> Reply:
+async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
+    """Return the page of results of a search, or why there is nothing to look for."""
     if not (search.queries or search.like or search.picture):
         return code_reply(ErrorCode.EMPTY_QUERY)
     started = time.perf_counter()

@@ -28,6 +28,8 @@ from bots.commands.replies import (
     SettingsView,
     Shared,
     TextReply,
+    TopicItem,
+    TopicsPage,
     TrainingProgress,
     format_origin,
 )
@@ -42,6 +44,10 @@ MAX_CARDS: Final = 4
 """A message can have 40 components; a card takes nine of them."""
 MAX_TEXT_CHARS: Final = 4000
 """The limit for all texts of one message together."""
+MAX_FILES: Final = 10
+"""Pictures that a message can carry."""
+BUTTONS_PER_ROW: Final = 5
+MAX_LABEL_CHARS: Final = 80
 MAX_CONTENT_CHARS: Final = 2000
 MAX_FIELD_CHARS: Final = 120
 """The usual length of a text that a user or a website wrote."""
@@ -80,6 +86,8 @@ async def render(reply: Reply, load_picture: LoadPicture) -> RenderedMessage:
             return RenderedMessage(_render_crawl(reply))
         case SettingsView():
             return RenderedMessage(_render_settings(reply))
+        case TopicsPage():
+            return await _render_topics(reply, load_picture)
         case _:
             return RenderedMessage(_make_view(ui.TextDisplay(render_text(reply))))
 
@@ -192,6 +200,37 @@ def _render_page_buttons(reply: Results) -> list[ResultButton]:
     if reply.next:
         buttons.append(ResultButton.make(reply.token, "next", emoji="▶️", label=translate(Msg.NEXT)))
     return buttons
+
+
+# ---- topics ----
+
+
+async def _render_topics(reply: TopicsPage, load_picture: LoadPicture) -> RenderedMessage:
+    """Render topics in rows: up to five pictures side by side, and below each row its buttons."""
+    components: list[ui.Item[Any]] = [ui.TextDisplay(f"### {reply.title}")]
+    files: list[discord.File] = []
+    for start in range(0, len(reply.items), BUTTONS_PER_ROW):
+        row = reply.items[start : start + BUTTONS_PER_ROW]
+        shown = row if start < MAX_FILES else ()
+        loaded = [
+            await _load_file(item.thumbnail, f"{start + number}.jpg", _describe_topic(item), load_picture)
+            for number, item in enumerate(shown)
+        ]
+        if pictures := [picture for picture in loaded if picture]:
+            gallery = [discord.MediaGalleryItem(picture, description=picture.description) for picture in pictures]
+            components.append(ui.MediaGallery(*gallery))
+            files += pictures
+        components.append(ui.ActionRow(*map(_make_topic_button, row)))
+    return RenderedMessage(_make_view(*components), tuple(files))
+
+
+def _make_topic_button(item: TopicItem) -> CommandButton:
+    label = f"{item.name} ({item.topic.moments})"[:MAX_LABEL_CHARS]
+    return CommandButton.make(item.button.command, item.button.args, label)
+
+
+def _describe_topic(item: TopicItem) -> str:
+    return f"{item.name}, {item.about}"
 
 
 # ---- other replies ----

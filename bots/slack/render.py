@@ -27,6 +27,8 @@ from bots.commands.replies import (
     SettingsView,
     Shared,
     TextReply,
+    TopicItem,
+    TopicsPage,
     TrainingProgress,
     format_origin,
 )
@@ -71,6 +73,8 @@ def render(reply: Reply, file_ids: FileIds) -> SlackMessage:
         case FollowedPage():
             items = [_render_followed(item) for item in reply.items[:MAX_LINES]]
             return SlackMessage(reply.title, [blocks.section(reply.title), *items])
+        case TopicsPage():
+            return _render_topics(reply, file_ids)
         case TrainingProgress():
             return _render_training(reply, file_ids)
         case SettingsView():
@@ -83,6 +87,8 @@ def pictures_of(reply: Reply) -> dict[str, str]:
     match reply:
         case Results():
             return {card.thumbnail: _make_alt_text(card) for card in reply.cards if card.thumbnail}
+        case TopicsPage():
+            return {item.thumbnail: f"{item.name}, {item.about}" for item in reply.items if item.thumbnail}
         case TrainingProgress(picture=str(key)):
             return {key: reply.text}
     return {}
@@ -193,6 +199,20 @@ def _render_item(item: LibraryItem) -> Block:
     about = " · ".join(filter(None, [item.state, item.length, item.problem, format_origin(item.submitter)]))
     title = blocks.link(item.link, item.title) if "://" in item.link else blocks.words(item.title, bold=True)
     return blocks.rich(title, blocks.words(f"\n{about}, "), blocks.day(item.submitted_at))
+
+
+def _render_topics(page: TopicsPage, file_ids: FileIds) -> SlackMessage:
+    items = chain.from_iterable(_render_topic(item, file_ids) for item in page.items)
+    return SlackMessage(page.title, [blocks.header(page.title), *items])
+
+
+def _render_topic(item: TopicItem, file_ids: FileIds) -> list[Block]:
+    file_id = file_ids.get(item.thumbnail or "")
+    accessory = blocks.picture(file_id, f"{item.name}, {item.about}") if file_id else None
+    return [
+        blocks.section(f"{item.name}\n{item.about}", accessory),
+        blocks.actions([_make_command_button(item.button)]),
+    ]
 
 
 # ---- progress ----

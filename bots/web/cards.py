@@ -20,6 +20,7 @@ from bots.commands.replies import (
     Results,
     SettingsView,
     TextReply,
+    TopicItem,
     TrainingProgress,
     format_origin,
     is_success,
@@ -80,6 +81,15 @@ def render_video(entry: LibraryItem, thumbnail: bytes | None) -> str:
         f'<div class="rs-card">{_draw_picture(thumbnail, entry.title, entry.length)}'
         f'<div class="rs-title" title="{escape(entry.title)}">{escape(entry.title)}</div>'
         f'<div class="rs-about">{about}</div><div class="rs-why">{state}</div>{problem}</div>'
+    )
+
+
+def render_topic(item: TopicItem, picture: bytes | None) -> str:
+    """Return a topic of the library."""
+    return (
+        f'<div class="rs-card">{_draw_picture(picture, item.name, None)}'
+        f'<div class="rs-title" title="{escape(item.name)}">{escape(item.name)}</div>'
+        f'<div class="rs-about">{escape(item.about)}</div></div>'
     )
 
 

@@ -14,6 +14,7 @@ from bots.web.async_bridge import ConversationTurn
 from bots.web.card_buttons import show_card_buttons
 from bots.web.library_page import show_help_table, show_videos
 from bots.web.session import Session, in_visitor_language
+from bots.web.topics_page import show_topics_grid
 
 WAIT_S: Final = 1.5
 """A reply within this time is shown at once. After that, the page shows progress and refreshes itself."""
@@ -58,6 +59,8 @@ def _show_replies(session: Session, number: int, turn: ConversationTurn) -> None
                     )
             case r.LibraryPage():
                 show_videos(session, key, reply)
+            case r.TopicsPage():
+                show_topics_grid(session, key, reply)
             case r.Help():
                 show_help_table(reply)
             case r.SettingsView():

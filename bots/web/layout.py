@@ -13,10 +13,16 @@ from bots.web.async_bridge import AsyncBridge
 from bots.web.library_page import show_help, show_library
 from bots.web.search_page import show_search
 from bots.web.session import LOCAL_SPACE, current_session
+from bots.web.topics_page import show_topics
 
 SPACE_BOX_WIDTH: Final = 280
 """In pixels."""
-VIEWS: Final = {Msg.SEARCH: show_search, Msg.LIBRARY: show_library, Msg.HELP: show_help}
+VIEWS: Final = {
+    Msg.SEARCH: show_search,
+    Msg.TOPICS: show_topics,
+    Msg.LIBRARY: show_library,
+    Msg.HELP: show_help,
+}
 
 
 def configure_page() -> None:

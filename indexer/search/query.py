@@ -20,6 +20,7 @@ DenseVectors: TypeAlias = Mapping[DenseName, Vector]
 
 PICTURE_VECTORS: Final[tuple[DenseName, ...]] = ("frame", "motion")
 MOMENT_PREFIX: Final = "moment:"
+TOPIC_PREFIX: Final = "topic:"
 
 UNLIKE_WEIGHT: Final = 0.5
 """Weight of counter-examples; that of the query and of its examples is 1. Rocchio (1971) gives them less, too."""
@@ -33,7 +34,8 @@ class SearchQuery:
 
     A hit matches any of `texts`, and the best hits match all of them. It is similar to the examples `like`, to
     `picture` and to the frames of `clip`, and different from `unlike`. An example is a text, or the id of a moment
-    written `moment:<id>`.
+    written `moment:<id>`. One written
+    `topic:<id>` is found itself.
     """
 
     scopes: Scopes
@@ -66,6 +68,8 @@ class ExampleMoments:
 
     like: Sequence[StoredPoint]
     unlike: Sequence[StoredPoint]
+    topics: Sequence[StoredPoint] = ()
+    """Moments that stand for topics. They are found themselves."""
 
     @property
     def ids(self) -> set[str]:
@@ -95,14 +99,15 @@ def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQ
         moments.get(generation, query.scopes, _moment_ids(examples), with_vectors=True)
         for examples in (query.like, query.unlike)
     )
-    return ExampleMoments(like, unlike)
+    topics = _moment_ids(query.like, TOPIC_PREFIX)
+    return ExampleMoments(like, unlike, moments.get(generation, query.scopes, topics, with_vectors=True))
 
 
 def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
     """Embed each text of the query; without texts return one query of the examples alone, if there are any."""
     shown = _embed_pictures(encoder, query)
     like, unlike = _texts_in(query.like), _texts_in(query.unlike)
-    towards = [*_embed(encoder, like), *map(_dense_vectors, examples.like), *shown]
+    towards = [*_embed(encoder, like), *map(_dense_vectors, (*examples.like, *examples.topics)), *shown]
     away = [*_embed(encoder, unlike), *map(_dense_vectors, examples.unlike)]
     texts = query.texts_and_sentence
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
@@ -111,13 +116,13 @@ def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) 
     return [TextQuery(text, {**vectors, **_apply_examples(vectors, towards, away)}) for text, vectors in embedded]
 
 
-def _moment_ids(examples: Sequence[str]) -> list[str]:
-    ids = (_canonical_id(each.removeprefix(MOMENT_PREFIX)) for each in examples if each.startswith(MOMENT_PREFIX))
+def _moment_ids(examples: Sequence[str], prefix: str = MOMENT_PREFIX) -> list[str]:
+    ids = (_canonical_id(each.removeprefix(prefix)) for each in examples if each.startswith(prefix))
     return [id for id in ids if id]
 
 
 def _texts_in(examples: Sequence[str]) -> list[str]:
-    return [each for each in examples if not each.startswith(MOMENT_PREFIX)]
+    return [each for each in examples if not each.startswith((MOMENT_PREFIX, TOPIC_PREFIX))]
 
 
 def _canonical_id(id: str) -> str | None:

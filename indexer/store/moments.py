@@ -1,6 +1,6 @@
 """Reading moments: by id, by video, and the nearest ones to a vector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Final, Literal, TypeAlias
@@ -43,6 +43,15 @@ class MomentStore:
         stored = self._vectors.retrieve(generation.collection_name, ids, with_vectors=with_vectors)
         visible = set(each_scope(scopes))
         return [each for each in stored if visible & set(each.payload["spaces"])]
+
+    def count_visible(self, generation: GenerationId, scopes: Scopes) -> int:
+        """Return the number of a generation's moments that the scopes may see."""
+        return self._vectors.count(generation.collection_name, Filter({"spaces": scopes}))
+
+    def read_frames(self, generation: GenerationId, scopes: Scopes) -> Iterator[StoredPoint]:
+        """Yield the moments that the scopes may see, with their `video_id` and their frame vector, if they have one."""
+        where = Filter({"spaces": scopes})
+        return self._vectors.scroll(generation.collection_name, where, ("video_id",), ("frame",))
 
     def of_video(self, video_id: str, other_than: GenerationId | None = None) -> list[StoredPoint]:
         """Return a video's published moments of any generation, or of any but one, without vectors."""

@@ -229,11 +229,17 @@ class EdgeVectorStore:
         found = {record.id: record for record in map(_from_record, records)}
         return [found[id] for id in ids if id in found]
 
-    def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
+    def scroll(
+        self, collection: str, where: Filter, keys: Sequence[str] | None = None, vectors: Sequence[str] = ()
+    ) -> Iterator[StoredPoint]:
         offset: qe.PointId | None = None
         while True:
             request = qe.ScrollRequest(
-                offset=offset, limit=SCROLL_PAGE, filter=_to_filter(where), with_payload=_select_payload(keys)
+                offset=offset,
+                limit=SCROLL_PAGE,
+                filter=_to_filter(where),
+                with_payload=_select_payload(keys),
+                with_vector=list(vectors) or False,
             )
             records, offset = self._read(collection, partial(qe.EdgeShard.scroll, scroll=request))
             yield from map(_from_record, records)

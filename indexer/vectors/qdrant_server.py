@@ -198,7 +198,9 @@ class QdrantVectorStore:
         found = {record.id: record for record in map(_from_record, records)}
         return [found[id] for id in ids if id in found]
 
-    def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
+    def scroll(
+        self, collection: str, where: Filter, keys: Sequence[str] | None = None, vectors: Sequence[str] = ()
+    ) -> Iterator[StoredPoint]:
         offset = None
         while True:
             records, offset = _call(
@@ -208,6 +210,7 @@ class QdrantVectorStore:
                 limit=SCROLL_PAGE,
                 offset=offset,
                 with_payload=_select_payload(keys),
+                with_vectors=list(vectors) or False,
             )
             yield from map(_from_record, records)
             if offset is None:

@@ -164,8 +164,10 @@ class VectorStore(Protocol):
         """Return points in the order of the ids, without missing ones, with the payload `keys` (None: all)."""
         ...
 
-    def scroll(self, collection: str, where: Filter, keys: Sequence[str] | None = None) -> Iterator[StoredPoint]:
-        """Yield all points that match, in order of id, with the payload `keys` (None: all)."""
+    def scroll(
+        self, collection: str, where: Filter, keys: Sequence[str] | None = None, vectors: Sequence[str] = ()
+    ) -> Iterator[StoredPoint]:
+        """Yield all points that match, in order of id, with the payload `keys` (None: all) and these dense vectors."""
         ...
 
     def count(self, collection: str, where: Filter) -> int:

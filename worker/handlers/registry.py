@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from indexer.search.votes import VoteReader
-from worker.handlers import following, library, models, presets, search, spaces
+from worker.handlers import following, library, models, presets, search, spaces, topics
 from worker.protocol.base import Request, WireModel
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
@@ -21,6 +21,7 @@ from worker.protocol.library import (
 from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
+from worker.protocol.topics import ListTopics
 from worker.services import Services
 
 Handler: TypeAlias = Callable[[Any], WireModel]
@@ -63,6 +64,7 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         UnfollowList: partial(following.unfollow_list, lists),
         ListFollowed: partial(following.list_followed, lists),
         ListLibrary: partial(library.list_library, submissions),
+        ListTopics: partial(topics.list_topics, stores.moments, services.topics, services.models),
         Forget: partial(library.forget, submissions, stores.removals, stores.spaces, lists, user_data, removal),
         GetStatus: partial(library.get_status, submissions, generations, settings),
         RecordVote: partial(spaces.record_vote, stores.spaces, generations, stores.moments),

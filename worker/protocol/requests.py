@@ -17,6 +17,7 @@ from worker.protocol.library import (
 from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retrain, Rollback, UseModel
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval
+from worker.protocol.topics import ListTopics
 
 REQUESTS: tuple[type[Request[Any]], ...] = (
     Find,
@@ -30,6 +31,7 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     UnfollowList,
     ListFollowed,
     ListLibrary,
+    ListTopics,
     Forget,
     GetStatus,
     GetSettings,

@@ -144,6 +144,7 @@ async def test_help_lists_the_commands_that_the_caller_may_use(client: FakeClien
         "",
         "LINK …",
         "[WORDS | mine]",
+        "[NUMBER]",
         "LINK | mine",
         "",
         "",

@@ -16,6 +16,7 @@ from tests.support.bots.fake_videos import (
     build_entry,
     build_hit,
     build_indexed,
+    build_topic,
     generation,
     picture,
 )
@@ -67,6 +68,7 @@ from worker.protocol.spaces import (
     RetentionPolicy,
     SpaceSettings,
 )
+from worker.protocol.topics import ListTopics, TopicListing
 from worker.protocol.updates import (
     IndexOutcome,
     IndexProgress,
@@ -147,6 +149,9 @@ class FakeClient:
                 answer = change_followed(self.followed.setdefault(request.caller.space, {}), request)
             case ListLibrary():
                 answer = self._list(request)
+            case ListTopics():
+                topics = map(build_topic, self._visible_to(request.caller))
+                answer = TopicListing(topics=tuple(sorted(topics, key=lambda topic: -topic.moments)))
             case Forget():
                 answer = self._forget(request)
             case RecordVote():
@@ -319,8 +324,9 @@ class FakeClient:
         return ModelList(generations=tuple(self.models))
 
     def _words_of(self, text: str) -> list[str]:
-        if not text.startswith("moment:"):
+        if not text.startswith(("moment:", "topic:")):
             return text.lower().split()
+        text = text.replace("topic:", "moment:")
         moments = {
             f"moment:{video.moment_id(number)}": words
             for video in self.videos

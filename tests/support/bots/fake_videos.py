@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from text.vocabulary import find_words
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus, LibraryEntry, Sense
 from worker.protocol.links import link_to_message
 from worker.protocol.models import Generation
 from worker.protocol.search import Hit, MatchKind, MatchReason
+from worker.protocol.topics import Topic
 from worker.protocol.updates import Indexed, IndexOutcome
 
 ENRICH = "enrich-"
@@ -89,6 +91,18 @@ def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
         submitted_at="2026-11-20T09:30:00+00:00",
         message_id=video.message_id,
         words_only=video.words_only,
+    )
+
+
+def build_topic(video: FakeVideo) -> Topic:
+    """Return the topic that a video is: with one word of it."""
+    words = find_words(" ".join(video.moments))
+    return Topic(
+        names=tuple(sorted(words)[:1]),
+        moment_id=video.moment_id(0),
+        thumbnail=f"thumbnails/{video.id}.jpg",
+        moments=len(video.moments),
+        videos=1,
     )
 
 

@@ -1,0 +1,67 @@
+"""Clusters of frame vectors, by k-means."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import silhouette_score
+
+from indexer.types import Vector
+
+Labels: TypeAlias = npt.NDArray[np.int32]
+
+MAX_CLUSTERS: Final = 24
+COUNTS: Final = (2, 3, 4, 6, 8, 10, 12, 16, 20, MAX_CLUSTERS)
+MIN_SIZE: Final = 6
+"""Vectors per cluster, on average, below which there are no more clusters."""
+TOLERATED: Final = 0.8
+"""The most clusters are taken whose silhouette is at least this share of the best one.
+
+Silhouettes of pictures hardly differ between 4 and 24 clusters, and people get more from more topics.
+"""
+SAMPLE: Final = 20_000
+"""Vectors that the centroids are fitted on."""
+SILHOUETTE_SAMPLE: Final = 1_500
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of vectors (n, d)."""
+
+    labels: Labels
+    """The cluster of each vector (n,)."""
+    centroids: Vector
+    """Mean of each cluster's vectors, minus the mean of all (k, d)."""
+
+
+def cluster_vectors(vectors: Vector) -> Clusters:
+    """Return clusters of unit vectors (n, d), with n at least 1. The same vectors give the same clusters."""
+    centred = vectors - vectors.mean(axis=0)
+    directions = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    sample = directions[np.random.default_rng(0).permutation(len(directions))[:SAMPLE]]
+    models = {count: _fit(sample, count) for count in COUNTS if count * MIN_SIZE <= len(sample)}
+    labels = _choose(sample, models).predict(directions) if models else np.zeros(len(vectors), np.int32)
+    used, labels = np.unique(labels, return_inverse=True)
+    centroids = np.stack([centred[labels == number].mean(axis=0) for number in range(len(used))])
+    return Clusters(labels.astype(np.int32), centroids.astype(np.float32))
+
+
+def _fit(sample: Vector, count: int) -> MiniBatchKMeans:
+    return MiniBatchKMeans(count, random_state=0, n_init=3, batch_size=2048).fit(sample)
+
+
+def _choose(sample: Vector, models: dict[int, MiniBatchKMeans]) -> MiniBatchKMeans:
+    """Return the model with the most clusters among those whose silhouette is nearly the best."""
+    judged = sample[:SILHOUETTE_SAMPLE]
+    silhouettes = {count: _measure_silhouette(judged, model) for count, model in models.items()}
+    best = max(silhouettes.values())
+    return models[max(count for count, value in silhouettes.items() if value >= min(best, TOLERATED * best))]
+
+
+def _measure_silhouette(judged: Vector, model: MiniBatchKMeans) -> float:
+    labels = model.predict(judged)
+    if not 1 < len(set(labels.tolist())) < len(judged):
+        return -1.0
+    return float(silhouette_score(judged, labels, metric="cosine"))

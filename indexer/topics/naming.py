@@ -1,0 +1,72 @@
+"""Names of topics: the words of the vocabulary by which a cluster differs from the rest of the library."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import numpy as np
+
+from indexer.topics.tags import score_words
+from indexer.types import Vector
+from text.vocabulary import find_words
+
+MAX_NAMES: Final = 2
+FITTING: Final = 3.8
+"""Least score of a name. A topic that no word fits has none."""
+NEAR: Final = 1.5
+"""A second name scores at most this much less than the first one."""
+AGREEING: Final = 2.0
+"""Least score of a word in titles and speech that is a name because people use it, and what its use adds."""
+MIN_SHARE: Final = 0.3
+"""A word is used for a topic if this share of its texts has it, and …"""
+MIN_LIFT: Final = 2.0
+"""… if the share is this many times that of the library's texts."""
+
+
+def name_topics(
+    centroids: Vector, word_vectors: Vector, words: Sequence[str], texts: Sequence[Sequence[str]]
+) -> list[tuple[str, ...]]:
+    """Return up to `MAX_NAMES` words for each centroid (k, d), in English; none if no word fits.
+
+    Centroids are without the library's mean, so that what all of it shows is no name. `texts` are titles and speech of
+    each topic's moments.
+    """
+    scores = score_words(centroids, word_vectors - word_vectors.mean(axis=0))
+    used = find_used_words(texts)
+    return [_choose_names(row, words, used[number]) for number, row in enumerate(scores)]
+
+
+def find_used_words(texts: Sequence[Sequence[str]]) -> list[set[str]]:
+    """Return the words that each topic's texts have much more often than those of all topics together."""
+    counts = [Counter(word for text in each for word in find_words(text)) for each in texts]
+    total, texts_in_all = sum(counts, Counter()), max(1, sum(map(len, texts)))
+    used = []
+    for count, each in zip(counts, texts, strict=True):
+        shares = {word: number / len(each) for word, number in count.items()}
+        used.append(
+            {
+                word
+                for word, share in shares.items()
+                if share >= MIN_SHARE and share >= MIN_LIFT * total[word] / texts_in_all
+            }
+        )
+    return used
+
+
+def _choose_names(scores: Vector, words: Sequence[str], used: Collection[str]) -> tuple[str, ...]:
+    bonus = np.array([AGREEING if word in used else 0.0 for word in words], np.float32)
+    # A word that people use is a name only if the pictures agree.
+    scores = scores + np.where(scores >= AGREEING, bonus, 0.0)
+    order = np.argsort(-scores)[:20]
+    first = float(scores[order[0]])
+    names: list[str] = []
+    for index in order:
+        is_fitting = scores[index] >= max(FITTING, first - NEAR)
+        if is_fitting and len(names) < MAX_NAMES and not any(_share_word(words[index], each) for each in names):
+            names.append(words[index])
+    return tuple(names)
+
+
+def _share_word(one: str, other: str) -> bool:
+    """Return whether two names have a word in common, also with another ending (`surfer`, `surfing`)."""
+    return any(a[:4] == b[:4] for a in one.split() for b in other.split())
