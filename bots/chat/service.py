@@ -20,6 +20,7 @@ from bots.chat.stores import ChatStores
 from bots.commands import library, search
 from bots.commands.client import Client
 from bots.commands.errors import error_reply
+from bots.commands.query_files import UNREADABLE
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import Replies, Reply, Results, TextReply
 from bots.i18n.messages import Msg
@@ -32,7 +33,7 @@ from worker.protocol.spaces import GetSettings, SpaceSettings
 
 RECOVERY_INTERVAL_S: Final = 10.0
 PICTURE_COST: Final = 5
-"""A picture counts as this many requests: encoding it takes up to a thousand times as long as words."""
+"""A picture or a clip counts as this many requests: encoding it takes up to a thousand times as long as words."""
 SETTINGS_TIMEOUT_S: Final = 1.0
 """Both platforms need to know within 3 s whether the answer will be private."""
 
@@ -196,7 +197,8 @@ class ChatService:
         """Return the reply to a caller who exceeds a rate limit, otherwise None."""
         if request.has_no_recipient:
             return None
-        cost = PICTURE_COST if request.args.get("picture") else max(1, len(request.args.get("links", ())))
+        has_file = any(request.args.get(type) for type in UNREADABLE)
+        cost = PICTURE_COST if has_file else max(1, len(request.args.get("links", ())))
         try:
             retry_after_s = await self.stores.limits.check_rate_limit(request.caller, cost)
         except CallFailedError as error:

@@ -15,10 +15,12 @@ from bots.cli.process import run_with_client
 from bots.cli.render import locate_pictures, name_commands
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
+from bots.commands.query_files import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.registry import list_commands
 from bots.connect import CommandError
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
+from worker.protocol.base import CallFailedError
 
 AS_JSON: Final = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
 SPACE_OPTION: Final = typer.Option("--space", metavar="SPACE", help=CliMsg.SPACE_HELP)
@@ -28,6 +30,8 @@ WITH_LOCAL_FILES: Final = Annotated[bool, typer.Option("--local-files", help=Cli
 IS_DRY_RUN: Final = Annotated[bool, typer.Option("--dry-run", help=CliMsg.DRY_RUN_HELP)]
 AT_S: Final = Annotated[float, typer.Option("--at", min=0, metavar="SECONDS", help=CliMsg.DRY_RUN_AT_HELP)]
 _TYPES: Final = {ParameterType.FLAG: bool, ParameterType.NUMBER: int, ParameterType.PAGE_SIZE: int}
+_ALTERNATIVES: Final = frozenset({ParameterType.FLAG, *UNREADABLE})
+"""With a parameter of these types, no other one is required."""
 
 
 def add_core_commands(app: typer.Typer) -> None:
@@ -79,7 +83,7 @@ def _build_function(command: Command) -> Callable[..., None]:
 def _make_signature(command: Command) -> inspect.Signature:
     """Return the arguments and options of a subcommand."""
     parameters = command.parameters_for(Surface.COMMAND_LINE)
-    has_alternative = any(each.type is ParameterType.FLAG for each in parameters)
+    has_alternative = any(each.type in _ALTERNATIVES for each in parameters)
     options = [_make_signature_parameter(each, each.is_required and not has_alternative) for each in parameters]
     if command.name == "index":
         options.append(_make_option("with_local_files", False, WITH_LOCAL_FILES))
@@ -141,10 +145,23 @@ def _declare_argument_or_option(parameter: Parameter) -> Any:
 
 
 def _convert(parameter: Parameter, value: Any) -> Any:
+    if parameter.type in UNREADABLE:
+        return _read_query_file(Path(value).expanduser(), parameter.type)
     if parameter.type is not ParameterType.LINK:
         return value
     links = [link for each in (value if parameter.is_list else [value]) for link in _to_links(each)]
     return links if parameter.is_list else links[0]
+
+
+def _read_query_file(file: Path, type: ParameterType) -> str:
+    """Return a picture or a clip in base64. Raises `CommandError` if there is no such file, or if it is too large."""
+    try:
+        check_file_size(file.stat().st_size, type)
+        return encode_query_file(file.read_bytes(), type)
+    except OSError as error:
+        raise CommandError(translate(CliMsg.FILE_UNREADABLE, file=file), 2) from error
+    except CallFailedError as error:
+        raise CommandError(translate(error.code), 2) from error
 
 
 def _to_links(text: str) -> list[str]:

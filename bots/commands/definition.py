@@ -41,7 +41,9 @@ class ParameterType(StrEnum):
     PAGE_SIZE = "page_size"
     """A number whose default and maximum depend on what fits in a frontend."""
     PICTURE = "picture"
-    """An uploaded image, passed on in base64."""
+    """An image file, passed on in base64."""
+    CLIP = "clip"
+    """A short video file, passed on in base64."""
     VIDEO_FILE = "video_file"
     """An uploaded video, whose address becomes one of the command's `links`."""
 

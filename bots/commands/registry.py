@@ -19,6 +19,7 @@ from bots.i18n.translate import translate
 from worker.protocol.base import Caller
 
 _CHAT_ONLY: Final = frozenset({Surface.CHAT})
+_NAMED_OPTIONS: Final = frozenset({Surface.CHAT, Surface.COMMAND_LINE})
 _TYPED_ONLY: Final = frozenset({Surface.TYPED})
 _COMMAND_LINE_ONLY: Final = frozenset({Surface.COMMAND_LINE})
 
@@ -53,9 +54,10 @@ COMMANDS: Final[dict[str, Command]] = {
                     command_line_help=Msg.CLI_WORDS_HELP,
                     command_line_metavar="WORDS",
                 ),
-                Parameter("picture", Msg.PICTURE_HELP, ParameterType.PICTURE, surfaces=_CHAT_ONLY),
-                Parameter("like", Msg.LIKE_HELP, surfaces=_CHAT_ONLY),
-                Parameter("unlike", Msg.UNLIKE_HELP, surfaces=_CHAT_ONLY),
+                Parameter("picture", Msg.PICTURE_HELP, ParameterType.PICTURE, metavar="FILE", surfaces=_NAMED_OPTIONS),
+                Parameter("clip", Msg.CLIP_HELP, ParameterType.CLIP, metavar="FILE", surfaces=_NAMED_OPTIONS),
+                Parameter("like", Msg.LIKE_HELP, metavar="WORDS", surfaces=_NAMED_OPTIONS),
+                Parameter("unlike", Msg.UNLIKE_HELP, metavar="WORDS", surfaces=_NAMED_OPTIONS),
                 Parameter(
                     "in_link",
                     Msg.IN_HELP,

@@ -83,12 +83,38 @@ class Search:
     offset: int = 0
     picture: str | None = None
     """In base64."""
+    clip: str | None = None
+    """A video file in base64; its further pages have `frames` instead."""
+    frames: tuple[str, ...] = ()
+    """Frames of the clip in base64."""
     only: str | None = None
     """`looks`, `said`, `shown` or `heard`: search only this."""
 
     def inside(self, link: str) -> "Search":
         """Return the same search restricted to one video."""
         return replace(self, in_link=link, offset=0)
+
+    def more_like(self, moment_id: str) -> "Search":
+        """Return the same search, in all videos, for what is similar to a moment."""
+        return replace(self, like=(*self.like, f"moment:{moment_id}"), in_link=None, only=None, offset=0)
+
+    def less_like(self, moment_id: str) -> "Search":
+        """Return the same search for what is different from a moment."""
+        return replace(self, unlike=(*self.unlike, f"moment:{moment_id}"), offset=0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing says what to find."""
+        return not (self.queries or self.like or self.picture or self.clip or self.frames)
+
+    @property
+    def title(self) -> str:
+        """The heading of its results."""
+        if self.queries:
+            return translate(Msg.FOUND, query=", ".join(self.queries))
+        if self.clip or self.frames:
+            return translate(Msg.FOUND_LIKE_CLIP)
+        return translate(Msg.FOUND_LIKE if self.picture else Msg.FOUND_SIMILAR)
 
     @property
     def previous(self) -> "Search | None":

@@ -23,12 +23,13 @@ from bots.i18n.messages import Msg
 from bots.i18n.sounds import translate_sound
 from bots.i18n.translate import clean_text, format_clock, format_span, translate
 from text.queries import clean_query, has_words
+from text.references import strip_reference
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.links import strip_signature
 from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, VoteKind
 
-ResultAction: TypeAlias = Literal["next", "previous", "like", "inside", "up", "down", "share"]
+ResultAction: TypeAlias = Literal["next", "previous", "like", "unlike", "inside", "up", "down", "share"]
 """The buttons below results. All but `next` and `previous` act on one card."""
 
 ONLY: Final[Mapping[str, Msg]] = {
@@ -47,12 +48,13 @@ _COMMAS = re.compile(r"(?<!\d)[,，،]|[,，،](?!\d)|[、､]")
 async def find(
     client: Client,
     caller: Caller,
-    words: str,
+    words: str = "",
     *,
     like: str = "",
     unlike: str = "",
     in_link: str | None = None,
     picture: str | None = None,
+    clip: str | None = None,
     only: str | None = None,
     limit: int = 5,
     split_on_commas: bool = True,
@@ -60,8 +62,9 @@ async def find(
     """Find moments that match any of the comma-separated `words`.
 
     `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
-    and `picture` (base64) finds moments that look like it. `only` is one of `ONLY`: what else a moment is found by does
-    not count then. Without `split_on_commas`, `words` is a single query. The markup of chat platforms is left out.
+    and `picture` or `clip` (base64) finds moments that look like it, changed as `words` say. `only` is one of `ONLY`:
+    what else a moment is found by does not count then. Without `split_on_commas`, `words` is a single query. The markup
+    of chat platforms is left out.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
         yield code_reply(ErrorCode.QUERY_TOO_LONG)
@@ -69,6 +72,8 @@ async def find(
     if only and only not in ONLY:
         yield TextReply(translate(Msg.SETTING_REFUSED, name="only", all=", ".join(ONLY)), ok=False)
         return
+    if picture or clip:
+        words = strip_reference(words)
     queries = _split_queries(words) if split_on_commas else tuple(filter(None, [clean_query(words)]))
     search = Search(
         queries,
@@ -77,6 +82,7 @@ async def find(
         in_link,
         limit,
         picture=picture,
+        clip=clip,
         only=only or None,
     )
     yield await run_search(client, caller, search)
@@ -131,7 +137,9 @@ def _act_on_results(client: Client, caller: Caller, results: Results, action: Re
     card = results.cards[number]
     match action:
         case "like":
-            return continue_search(client, caller, Search(like=(f"moment:{card.moment_id}",), limit=search.limit))
+            return continue_search(client, caller, search.more_like(card.moment_id))
+        case "unlike":
+            return continue_search(client, caller, search.less_like(card.moment_id))
         case "inside":
             return continue_search(client, caller, search.inside(card.link))
         case "share":
@@ -152,7 +160,7 @@ async def _record_vote(client: Client, caller: Caller, queries: Sequence[str], m
 
 async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
     """Return the page of results of a search, or why there is nothing to look for."""
-    if not (search.queries or search.like or search.picture):
+    if search.is_empty:
         return code_reply(ErrorCode.EMPTY_QUERY)
     started = time.perf_counter()
     found = await client.call(
@@ -162,6 +170,8 @@ async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
             like=search.like,
             unlike=search.unlike,
             picture=search.picture,
+            clip=search.clip,
+            frames=search.frames,
             in_link=search.in_link,
             only=search.only,
             limit=search.limit,
@@ -169,7 +179,7 @@ async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
         )
     )
     took_ms = 1000 * (time.perf_counter() - started)
-    search = replace(search, picture=found.picture)
+    search = replace(search, picture=found.picture, clip=None, frames=found.frames)
     next_page = None if found.next_offset is None else replace(search, offset=found.next_offset)
     return Results(search, tuple(_make_card(hit) for hit in found.hits), next_page, took_ms, found.weak)
 

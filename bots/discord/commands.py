@@ -1,6 +1,5 @@
 """Discord's slash commands and message menu, derived from the command registry."""
 
-import base64
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -15,18 +14,19 @@ from discord.app_commands import Choice, Range, locale_str
 from bots.chat.links import find_links
 from bots.chat.parsing import parse_links, parse_list_link
 from bots.chat.service import ChatService
+from bots.chat.uploads import find_query_file_type
 from bots.commands import settings
 from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
+from bots.commands.query_files import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.registry import list_commands
 from bots.discord import identity
-from bots.discord.message_links import find_message_links
+from bots.discord.message_links import find_attachments, find_message_links
 from bots.discord.render import MAX_CARDS
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from worker.ops.logs import current_correlation_id
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.search import MAX_PICTURE_BYTES
 
 DEFAULT_PAGE_SIZE: Final = 3
 """Cards that fit a screen."""
@@ -78,7 +78,8 @@ def build_tree(client: discord.Client, handler: CommandHandler) -> app_commands.
     )
     for command in list_commands(Surface.CHAT):
         tree.add_command(_build_slash_command(handler, command))
-    tree.add_command(_build_message_menu(handler))
+    tree.add_command(_build_index_menu(handler))
+    tree.add_command(_build_find_menu(handler))
     return tree
 
 
@@ -104,7 +105,7 @@ def _build_slash_command(handler: CommandHandler, command: Command) -> SlashComm
     return slash_command
 
 
-def _build_message_menu(handler: CommandHandler) -> app_commands.ContextMenu:
+def _build_index_menu(handler: CommandHandler) -> app_commands.ContextMenu:
     async def index_message(interaction: discord.Interaction, message: discord.Message) -> None:
         args = {"links": find_message_links(message), "message_id": str(message.id)}
         await handler.run_command(interaction, "index", args)
@@ -112,12 +113,19 @@ def _build_message_menu(handler: CommandHandler) -> app_commands.ContextMenu:
     return app_commands.ContextMenu(name=locale_str(Msg.INDEX_MESSAGE), callback=index_message)
 
 
+def _build_find_menu(handler: CommandHandler) -> app_commands.ContextMenu:
+    async def find_similar(interaction: discord.Interaction, message: discord.Message) -> None:
+        await handler.run_command(interaction, "find", lambda: _read_attached_file(message))
+
+    return app_commands.ContextMenu(name=locale_str(Msg.FIND_SIMILAR), callback=find_similar)
+
+
 # ---- from parameters to Discord's options ----
 
 
 def _build_signature(command: Command, parameters: tuple[Parameter, ...]) -> inspect.Signature:
     """Return the signature from which discord.py derives the options of a slash command."""
-    alternatives = (ParameterType.FLAG, ParameterType.VIDEO_FILE)
+    alternatives = (ParameterType.FLAG, ParameterType.VIDEO_FILE, *UNREADABLE)
     has_alternative = any(each.type in alternatives for each in parameters)
     options = [
         inspect.Parameter(
@@ -142,7 +150,7 @@ def _choose_annotation(parameter: Parameter) -> Any:
     match parameter.type:
         case ParameterType.FLAG:
             return bool
-        case ParameterType.PICTURE | ParameterType.VIDEO_FILE:
+        case ParameterType.PICTURE | ParameterType.CLIP | ParameterType.VIDEO_FILE:
             return discord.Attachment
         case ParameterType.PAGE_SIZE:
             return Range[int, parameter.minimum, min(parameter.maximum or MAX_CARDS, MAX_CARDS)]
@@ -194,8 +202,8 @@ async def _convert(
 async def _convert_value(
     handler: CommandHandler, interaction: discord.Interaction, parameter: Parameter, value: Any
 ) -> Any:
-    if parameter.type is ParameterType.PICTURE:
-        return await _read_picture(value)
+    if parameter.type in UNREADABLE:
+        return await _read_file(value, parameter.type)
     if parameter.type is ParameterType.VIDEO_FILE:
         return value.url
     if parameter.completion is Completion.VIDEO:
@@ -212,14 +220,21 @@ async def _convert_value(
     return value
 
 
-async def _read_picture(attachment: discord.Attachment) -> str:
-    """Return an attached picture in base64. Raises `CallFailedError`."""
-    correlation_id = current_correlation_id()
-    if attachment.size > MAX_PICTURE_BYTES:
-        log.warning("picture.refused", correlation_id=correlation_id, bytes=attachment.size)
-        raise CallFailedError(ErrorCode.NOT_A_PICTURE, correlation_id)
+async def _read_attached_file(message: discord.Message) -> dict[str, Any]:
+    """Return the first picture or video of a message, as an argument of `find`. Raises `CallFailedError`."""
+    for attachment in find_attachments(message):
+        type = find_query_file_type(attachment.filename, attachment.content_type)
+        if type is not None:
+            return {type: await _read_file(attachment, type)}
+    raise CallFailedError(ErrorCode.NOT_A_PICTURE, current_correlation_id())
+
+
+async def _read_file(attachment: discord.Attachment, type: ParameterType) -> str:
+    """Return an attached picture or clip in base64. Raises `CallFailedError`."""
+    check_file_size(attachment.size, type)
     try:
-        return base64.b64encode(await attachment.read()).decode()
+        return encode_query_file(await attachment.read(), type)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("picture.failed", correlation_id=correlation_id, error=error)
+        correlation_id = current_correlation_id()
+        log.warning("query_file.failed", correlation_id=correlation_id, error=error)
         raise CallFailedError(ErrorCode.UNREACHABLE, correlation_id) from error

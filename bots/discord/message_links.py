@@ -1,4 +1,4 @@
-"""Links to the videos of a Discord message: those that its author wrote, uploaded or forwarded."""
+"""Links and files of a Discord message: those that its author wrote, uploaded or forwarded."""
 
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
@@ -17,8 +17,16 @@ _POST_OF_APP: Final = "rich"
 
 def find_message_links(message: discord.Message) -> list[str]:
     """Return the links and the addresses of uploaded videos in a message and in what it forwards, without repeats."""
-    posts: tuple[Post, ...] = (message, *message.message_snapshots)
-    return list(dict.fromkeys(link for post in posts for link in _find_post_links(post)))
+    return list(dict.fromkeys(link for post in _list_posts(message) for link in _find_post_links(post)))
+
+
+def find_attachments(message: discord.Message) -> list[discord.Attachment]:
+    """Return the files of a message and of what it forwards."""
+    return [attachment for post in _list_posts(message) for attachment in post.attachments]
+
+
+def _list_posts(message: discord.Message) -> tuple[Post, ...]:
+    return (message, *message.message_snapshots)
 
 
 def _find_post_links(post: Post) -> list[str]:

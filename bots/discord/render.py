@@ -40,8 +40,8 @@ from bots.i18n.translate import format_count, translate
 LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Returns a picture by its key in the blob store. Raises `KeyError`."""
 
-MAX_CARDS: Final = 4
-"""A message can have 40 components; a card takes nine of them."""
+MAX_CARDS: Final = 3
+"""A message can have 40 components; a card takes eleven of them."""
 MAX_TEXT_CHARS: Final = 4000
 """The limit for all texts of one message together."""
 MAX_FILES: Final = 10
@@ -145,17 +145,15 @@ async def _render_results(reply: Results, load_picture: LoadPicture) -> Rendered
     ]
     components: list[ui.Item[Any]] = [ui.TextDisplay(_render_header(reply))]
     for number, (card, picture) in enumerate(zip(cards, pictures, strict=True)):
-        components += [_render_card(card, picture), _render_card_buttons(reply.token, number)]
+        components += [_render_card(card, picture), *_render_card_buttons(reply.token, number)]
     if buttons := _render_page_buttons(reply):
         components.append(ui.ActionRow(*buttons))
     return RenderedMessage(_make_view(*components), tuple(picture for picture in pictures if picture))
 
 
 def _render_header(reply: Results) -> str:
-    search = reply.search
-    title = translate(Msg.FOUND_LIKE if search.picture else Msg.FOUND_SIMILAR)
-    if search.queries:
-        title = translate(Msg.FOUND, query=escape(", ".join(search.queries)))
+    queries = ", ".join(reply.search.queries)
+    title = translate(Msg.FOUND, query=escape(queries)) if queries else reply.search.title
     return f"### {title}\n{translate(Msg.WEAK)}" if reply.weak else f"### {title}"
 
 
@@ -183,14 +181,19 @@ def _render_origin(shown: Card | LibraryItem) -> str:
     return format_origin(escape(shown.submitter, 60), day)
 
 
-def _render_card_buttons(token: str | None, number: int) -> ui.ActionRow[Any]:
-    return ui.ActionRow(
+def _render_card_buttons(token: str | None, number: int) -> tuple[ui.ActionRow[Any], ui.ActionRow[Any]]:
+    """Return two rows, because one takes five buttons."""
+    judge: ui.ActionRow[Any] = ui.ActionRow(
         ResultButton.make(token, "up", number, emoji="👍", label=translate(Msg.GOOD)),
         ResultButton.make(token, "down", number, emoji="👎", label=translate(Msg.BAD)),
-        ResultButton.make(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
-        ResultButton.make(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
         ResultButton.make(token, "share", number, label=translate(Msg.SHARE), style=discord.ButtonStyle.primary),
     )
+    search_on: ui.ActionRow[Any] = ui.ActionRow(
+        ResultButton.make(token, "like", number, label=translate(Msg.MORE_LIKE_THIS)),
+        ResultButton.make(token, "unlike", number, label=translate(Msg.LESS_LIKE_THIS)),
+        ResultButton.make(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
+    )
+    return judge, search_on
 
 
 def _render_page_buttons(reply: Results) -> list[ResultButton]:

@@ -84,6 +84,7 @@ class CliMsg(StrEnum):
     UNKNOWN_PRESET = "There's no preset “{name}”. Choose from: {all}."
     TEXT_OR_IMAGES = "Use either --text or --images."
     SAVED = "Saved: {file}"
+    FILE_UNREADABLE = "{file} can't be opened. Check its name."
     CURVES = "Training curves: {file}"
     TRAINING_DIVERGED = (
         "The training broke off at step {step}, because its numbers grew without limit. The weights of step {best} are "

@@ -22,7 +22,6 @@ from bots.commands.replies import (
     Reply,
     ReplyButton,
     Results,
-    Search,
     SettingLine,
     SettingsView,
     Shared,
@@ -133,18 +132,12 @@ def _add_reference(text: str, correlation_id: str | None) -> str:
 def _render_results(results: Results, file_ids: FileIds) -> SlackMessage:
     if not results.cards:
         return _render_text(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
-    title = _make_title(results.search)
+    title = results.search.title
     cards = chain.from_iterable(
         _render_card(card, number, results.token, file_ids) for number, card in enumerate(results.cards)
     )
     weak = [blocks.context(translate(Msg.WEAK))] if results.weak else []
     return SlackMessage(title, [blocks.header(title), *weak, *cards, *_render_page_buttons(results)])
-
-
-def _make_title(search: Search) -> str:
-    if search.queries:
-        return translate(Msg.FOUND, query=", ".join(search.queries))
-    return translate(Msg.FOUND_LIKE if search.picture else Msg.FOUND_SIMILAR)
 
 
 def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) -> list[Block]:
@@ -154,6 +147,7 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
     about = " · ".join(filter(None, [card.time, card.length, *card.why, more, card.note]))
     buttons = [
         _make_result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
+        _make_result_button(f"↩️ {translate(Msg.LESS_LIKE_THIS)}", token, "unlike", number),
         _make_result_button(f"🔍 {translate(Msg.SEARCH_INSIDE)}", token, "inside", number),
         _make_result_button(f"👍 {translate(Msg.GOOD)}", token, "up", number),
         _make_result_button(f"👎 {translate(Msg.BAD)}", token, "down", number),

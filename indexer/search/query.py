@@ -22,8 +22,10 @@ PICTURE_VECTORS: Final[tuple[DenseName, ...]] = ("frame", "motion")
 MOMENT_PREFIX: Final = "moment:"
 TOPIC_PREFIX: Final = "topic:"
 
+SHOWN_WEIGHT: Final = 0.6
+"""Weight of a picture, a clip or liked moments beside words, which say what is different (docs/starter-model.md)."""
 UNLIKE_WEIGHT: Final = 0.5
-"""Weight of counter-examples; that of the query and of its examples is 1. Rocchio (1971) gives them less, too."""
+"""Weight of counter-examples; that of the query's words and of examples in words is 1. Rocchio (1971) has less, too."""
 
 _MIN_NORM: Final = 1e-12
 
@@ -105,15 +107,17 @@ def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQ
 
 def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
     """Embed each text of the query; without texts return one query of the examples alone, if there are any."""
-    shown = _embed_pictures(encoder, query)
     like, unlike = _texts_in(query.like), _texts_in(query.unlike)
-    towards = [*_embed(encoder, like), *map(_dense_vectors, (*examples.like, *examples.topics)), *shown]
+    towards = _embed(encoder, like)
+    shown = [*map(_dense_vectors, (*examples.like, *examples.topics)), *_embed_pictures(encoder, query)]
     away = [*_embed(encoder, unlike), *map(_dense_vectors, examples.unlike)]
     texts = query.texts_and_sentence
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
-    if not embedded and towards:
+    if not embedded and (towards or shown):
         embedded = [(" ".join(like), {})]
-    return [TextQuery(text, {**vectors, **_apply_examples(vectors, towards, away)}) for text, vectors in embedded]
+    return [
+        TextQuery(text, {**vectors, **_apply_examples(vectors, towards, shown, away)}) for text, vectors in embedded
+    ]
 
 
 def _moment_ids(examples: Sequence[str], prefix: str = MOMENT_PREFIX) -> list[str]:
@@ -161,13 +165,19 @@ def _dense_vectors(moment: StoredPoint) -> DenseVectors:
 
 
 def _apply_examples(
-    vectors: DenseVectors, towards: Sequence[DenseVectors], away: Sequence[DenseVectors]
+    vectors: DenseVectors,
+    towards: Sequence[DenseVectors],
+    shown: Sequence[DenseVectors],
+    away: Sequence[DenseVectors],
 ) -> DenseVectors:
-    """Move a text's vectors of pictures towards and away from examples (Rocchio 1971). Return unit vectors."""
+    """Move a text's vectors of pictures towards and away from examples (Rocchio 1971). Return unit vectors.
+
+    What is `shown` is changed by the texts: the sum of both is nearest to the picture as the words describe it.
+    """
     moved: dict[DenseName, Vector] = {}
     for name in PICTURE_VECTORS:
         wanted = [vectors[name]] if name in vectors else []
-        wanted += _mean(name, towards)
+        wanted += [*_mean(name, towards), *(SHOWN_WEIGHT * each for each in _mean(name, shown))]
         if wanted:
             vector: Vector = np.sum(wanted, axis=0, dtype=np.float32)
             for unwanted in _mean(name, away):

@@ -31,7 +31,7 @@ A = TypeVar("A", bound=WireModel)
 UPDATES: Final[TypeAdapter[Update]] = TypeAdapter(Update)
 
 PICTURE_WEIGHT: Final = 50
-"""A request with a picture takes up to 14 MB of Redis, so it counts as this many: 20 of them for 1,000 others."""
+"""A request with a picture or a clip takes up to 14 MB of Redis, so it counts as this many: 20 of them for 1,000 others."""
 MAX_OUTAGE_S: Final = 60.0
 """How long a job is followed while Redis is away. The job goes on, and most outages are restarts."""
 
@@ -78,7 +78,8 @@ class QueueClient:
 
     def _send(self, request: Request[A], task_id: str) -> None:
         """Send a request. Raises `CallFailedError` with `BUSY` if the queue is full."""
-        weight = PICTURE_WEIGHT if isinstance(request, Find) and request.picture else 1
+        has_file = isinstance(request, Find) and (request.picture or request.clip or request.frames)
+        weight = PICTURE_WEIGHT if has_file else 1
         if weight * count_waiting(self._app, "search") >= self._max_waiting:
             raise _make_failure(ErrorCode.BUSY, task_id)
         body = request.model_dump(mode="json")

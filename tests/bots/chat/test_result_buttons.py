@@ -58,11 +58,15 @@ async def test_page_buttons_lead_to_the_next_and_previous_page(
 async def test_card_buttons_search_for_similar_moments_and_inside_the_video(
     chat: ChatService, responder: RecordingResponder
 ) -> None:
-    """More like this drops the words of the search; searching inside keeps them."""
+    """All of them keep the words of the search."""
     found = await search(chat, responder, words="dog")
     like = await press_button(chat, responder, found.token, "like")
     assert isinstance(like, Results)
-    assert like.search.like == (f"moment:{found.cards[0].moment_id}",)
+    example = (f"moment:{found.cards[0].moment_id}",)
+    assert (like.search.like, like.search.queries) == (example, ("dog",))
+    unlike = await press_button(chat, responder, found.token, "unlike")
+    assert isinstance(unlike, Results)
+    assert (unlike.search.unlike, unlike.search.queries) == (example, ("dog",))
     inside = await press_button(chat, responder, found.token, "inside")
     assert isinstance(inside, Results)
     assert (inside.search.in_link, inside.search.queries) == (found.cards[0].link, ("dog",))

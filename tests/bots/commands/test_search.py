@@ -1,5 +1,7 @@
 """Search commands, over a library in memory."""
 
+from dataclasses import replace
+
 import pytest
 
 from bots.commands import search as commands
@@ -189,6 +191,62 @@ async def test_search_continued_inside_a_video_starts_at_its_best_moment(client:
     search = Search(queries=("dog",), offset=1).inside(GOAL.link)
     cards = await collect_cards(commands.continue_search(client, caller, search))
     assert [card.title for card in cards] == [GOAL.title]
+
+
+@pytest.mark.parametrize(
+    ("search", "action", "continued"),
+    [
+        (Search(("dog",), offset=5), "like", Search(("dog",), like=("moment:M",))),
+        (Search(("dog",), like=("moment:a",)), "like", Search(("dog",), like=("moment:a", "moment:M"))),
+        (Search(picture="eA==", in_link=GOAL.link, only="looks"), "like", Search(picture="eA==", like=("moment:M",))),
+        (
+            Search(("dog",), in_link=GOAL.link, offset=5),
+            "unlike",
+            Search(("dog",), unlike=("moment:M",), in_link=GOAL.link),
+        ),
+        (Search(frames=("eA==",)), "unlike", Search(frames=("eA==",), unlike=("moment:M",))),
+    ],
+)
+async def test_more_or_less_like_a_moment_keeps_the_question(
+    client: FakeClient, caller: Caller, search: Search, action: commands.ResultAction, continued: Search
+) -> None:
+    """Its words, its picture and earlier examples stay; what is similar is looked for in all videos."""
+    [card] = await collect_cards(commands.find(client, caller, "cat sleeps"))
+    shown = Results(search, (replace(card, moment_id="M"),), None, 1.0)
+    await collect(commands.press(client, caller, results=shown, action=action))
+    sent = client.requests[-1]
+    assert isinstance(sent, Find)
+    expected = Find(
+        caller=caller,
+        queries=continued.queries,
+        like=continued.like,
+        unlike=continued.unlike,
+        picture=continued.picture,
+        frames=continued.frames,
+        in_link=continued.in_link,
+    )
+    assert sent == expected
+
+
+@pytest.mark.parametrize(("name", "title"), [("picture", Msg.FOUND_LIKE), ("clip", Msg.FOUND_LIKE_CLIP)])
+async def test_picture_or_clip_finds_alone_and_with_words(
+    client: FakeClient, caller: Caller, name: str, title: Msg
+) -> None:
+    """Words may refer to it. Further pages send what the workers made of it, not the file."""
+    picture, clip = ("eA==", None) if name == "picture" else (None, "eA==")
+    [alone] = await collect(commands.find(client, caller, picture=picture, clip=clip, limit=1))
+    assert isinstance(alone, Results)
+    assert alone.search.title == translate(title)
+    assert (alone.search.clip, bool(alone.search.picture or alone.search.frames)) == (None, True)
+    await collect(commands.continue_search(client, caller, alone.next))
+    await collect(commands.find(client, caller, "this, but with a ball", picture=picture, clip=clip))
+    first, second, with_words = client.requests
+    assert isinstance(first, Find)
+    assert isinstance(second, Find)
+    assert isinstance(with_words, Find)
+    assert (first.picture, first.clip) == (picture, clip)
+    assert (second.picture, second.frames, second.clip) == (alone.search.picture, alone.search.frames, None)
+    assert (with_words.queries, with_words.picture, with_words.clip) == (("with a ball",), picture, clip)
 
 
 async def test_spaces_do_not_find_each_others_videos(client: FakeClient) -> None:

@@ -12,7 +12,10 @@ async def test_exactly_the_chat_commands_are_slash_commands(bot: Bot, server: Fa
     registered = {each["name"] for each in server.commands if each["type"] == 1}
     assert registered == {command.name for command in list_commands(Surface.CHAT)}
     assert COMMANDS.keys() - registered == {"more", "press", "watch", "leave", "enrich"}
-    assert [each["name"] for each in server.commands if each["type"] == 3] == ["Add the videos in this message"]
+    assert [each["name"] for each in server.commands if each["type"] == 3] == [
+        "Add the videos in this message",
+        "Find similar moments",
+    ]
 
 
 async def test_commands_are_for_servers_and_not_for_direct_messages(bot: Bot, server: FakeDiscord) -> None:
@@ -36,13 +39,14 @@ async def test_descriptions_are_translated_into_korean_and_chinese(bot: Bot, ser
     assert any("가" <= letter <= "힣" for letter in find["description_localizations"]["ko"])
 
 
-async def test_find_has_all_options_with_words_first_and_required(bot: Bot, server: FakeDiscord) -> None:
+async def test_find_has_all_options_with_words_first(bot: Bot, server: FakeDiscord) -> None:
+    """No words are needed where a picture or a clip is an alternative."""
     find = next(each for each in server.commands if each["name"] == "find")
     names = [option["name"] for option in find["options"]]
-    assert names == ["words", "picture", "like", "unlike", "in", "only", "limit"]
-    assert [option["required"] for option in find["options"]] == [True] + [False] * 6
-    assert [each["value"] for each in find["options"][5]["choices"]] == ["looks", "said", "shown", "heard"]
-    assert (find["options"][-1]["min_value"], find["options"][-1]["max_value"]) == (1, 4)
+    assert names == ["words", "picture", "clip", "like", "unlike", "in", "only", "limit"]
+    assert [option["required"] for option in find["options"]] == [False] * 8
+    assert [each["value"] for each in find["options"][6]["choices"]] == ["looks", "said", "shown", "heard"]
+    assert (find["options"][-1]["min_value"], find["options"][-1]["max_value"]) == (1, 3)
 
 
 async def test_options_of_the_other_commands(bot: Bot, server: FakeDiscord) -> None:

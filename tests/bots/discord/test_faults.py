@@ -132,7 +132,7 @@ async def test_answer_with_a_refused_token_is_posted_in_the_channel(bot: Bot, se
     answer = (await server.wait_for(lambda: server.posted))[0]
     assert "Dogs in snow" in texts(answer)
     theirs = await server.press(EVE, answer, "More like this")
-    assert is_ephemeral(await server.wait_for_answer(theirs, "Similar moments"))
+    assert is_ephemeral(await server.wait_for_answer(theirs, "dog"))
 
 
 async def test_restarted_bot_answers_open_requests_in_place(
@@ -246,7 +246,7 @@ async def test_closed_gateway_connection_is_resumed(bot: Bot, server: FakeDiscor
 
 @pytest.mark.parametrize(
     ("picture", "cdn_does", "event"),
-    [(b"x" * 8_000_001, "answer", "picture.refused"), (b"x", "abort", "picture.failed")],
+    [(b"x" * 8_000_001, "answer", "query_file.refused"), (b"x", "abort", "query_file.failed")],
 )
 async def test_reference_shown_for_a_picture_is_in_the_log(
     bot: Bot, server: FakeDiscord, picture: bytes, cdn_does: Literal["answer", "abort"], event: str

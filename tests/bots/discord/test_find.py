@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,8 +17,8 @@ from worker.protocol.base import Request, WireModel
 from worker.protocol.search import Find
 from worker.protocol.spaces import SpaceSettings
 
-FITS, NOT, LIKE, INSIDE, SHARE, NEXT, BACK = (
-    "Good match", "Wrong match", "More like this", "Search inside", "Share", "Next", "Back",
+FITS, NOT, LIKE, UNLIKE, INSIDE, SHARE, NEXT, BACK = (
+    "Good match", "Wrong match", "More like this", "Less like this", "Search inside", "Share", "Next", "Back",
 )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ async def test_find_shows_private_cards_with_pictures_and_buttons(bot: Bot, serv
         "looks like",
     ):
         assert part in text
-    assert labels(shown) == [FITS, NOT, LIKE, INSIDE, SHARE] * 2
+    assert labels(shown) == [FITS, NOT, SHARE, LIKE, UNLIKE, INSIDE] * 2
     assert [server.files[each["id"]][:2] for each in shown["attachments"]] == [b"\xff\xd8"] * 2
 
 
@@ -50,16 +50,16 @@ async def test_weak_results_are_called_the_closest(bot: Bot, server: FakeDiscord
 
 async def test_find_passes_every_option_to_the_search(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     options: dict[str, Any] = {"words": "dog, cat", "picture": picture((9, 9, 9)), "in": SNOW.link, "limit": 2}
-    options |= {"like": "snow", "unlike": "ball"}
+    options |= {"clip": b"a video", "like": "snow", "unlike": "ball"}
     await server.wait_for_answer(await server.command(ADA, "find", **options), "Dogs in snow")
     find = last(client, Find)
     assert isinstance(find, Find)
     assert (find.queries, find.like, find.unlike, find.in_link) == (("dog", "cat"), ("snow",), ("ball",), SNOW.link)
-    assert base64.b64decode(find.picture or "") == options["picture"]
+    assert [base64.b64decode(each or "") for each in (find.picture, find.clip)] == [options["picture"], b"a video"]
     assert find.limit == 2
 
 
-async def test_find_shows_at_most_four_cards(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
+async def test_find_shows_at_most_three_cards(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     client.videos = [
         FakeVideo(
             f"https://v.example/{number}?{'x' * 1500}",
@@ -70,10 +70,10 @@ async def test_find_shows_at_most_four_cards(bot: Bot, server: FakeDiscord, clie
         )
         for number in range(12)
     ]
-    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog", limit=4), NEXT)
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog", limit=3), NEXT)
     second = await server.wait_for_answer(await server.press(ADA, shown, NEXT), BACK)
     assert labels(second)[-2:] == [BACK, NEXT]
-    assert labels(second).count(FITS) == 4
+    assert labels(second).count(FITS) == 3
 
 
 async def test_titles_cannot_notify_link_or_format(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
@@ -99,11 +99,49 @@ async def test_search_without_hits_or_words_is_answered_with_a_sentence(bot: Bot
         await server.wait_for_answer(await server.command(ADA, "find", words=nothing), "nothing to search for")
 
 
-async def test_too_large_picture_is_refused_without_loading_it(
-    bot: Bot, server: FakeDiscord, client: FakeClient
+@pytest.mark.parametrize("name", ["picture", "clip"])
+async def test_picture_or_clip_finds_without_words(
+    bot: Bot, server: FakeDiscord, client: FakeClient, name: str
 ) -> None:
-    asked = await server.command(ADA, "find", words="dog", picture=b"x" * 8_000_001)
-    await server.wait_for_answer(asked, "That picture can't be read")
+    await server.wait_for_answer(
+        await server.command(ADA, "find", **cast(Any, {name: b"x"})), f"Results for your {name}"
+    )
+    find = last(client, Find)
+    assert isinstance(find, Find)
+    assert (find.queries, getattr(find, name)) == ((), "eA==")
+
+
+@pytest.mark.parametrize(
+    ("files", "sent", "answer"),
+    [
+        ({"notes.txt": b"-", "photo.jpg": b"x"}, ("eA==", None), "Results for your picture"),
+        ({"film.mp4": b"x", "photo.jpg": b"y"}, (None, "eA=="), "Results for your clip"),
+        ({"notes.txt": b"-"}, None, "That picture can't be read"),
+    ],
+)
+async def test_message_menu_finds_what_is_similar_to_its_first_picture_or_video(
+    bot: Bot,
+    server: FakeDiscord,
+    client: FakeClient,
+    files: dict[str, bytes],
+    sent: tuple[str | None, str | None] | None,
+    answer: str,
+) -> None:
+    attached = [
+        server.store_attachment(str(id), name, content) | {"content_type": None}
+        for id, (name, content) in enumerate(files.items())
+    ]
+    message = await server.write(BOB, "", attachments=attached)
+    await server.wait_for_answer(await server.menu(ADA, "Find similar moments", message), answer)
+    assert [(each.picture, each.clip) for each in client.requests if isinstance(each, Find)] == ([sent] if sent else [])
+
+
+@pytest.mark.parametrize("name", ["picture", "clip"])
+async def test_too_large_file_is_refused_without_loading_it(
+    bot: Bot, server: FakeDiscord, client: FakeClient, name: str
+) -> None:
+    asked = await server.command(ADA, "find", words="dog", **cast(Any, {name: b"x" * 8_000_001}))
+    await server.wait_for_answer(asked, f"That {name} can't be read")
     assert not any(isinstance(each, Find) for each in client.requests)
 
 
@@ -157,15 +195,19 @@ async def test_card_buttons_search_similar_moments_and_inside_the_video(
     bot: Bot, server: FakeDiscord, client: FakeClient
 ) -> None:
     shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
-    liked = await server.wait_for_answer(await server.press(ADA, shown, LIKE, 1), "Similar moments")
+    example = f"moment:{client.videos[1].moment_id(1)}"
+    liked = await server.wait_for_answer(await server.press(ADA, shown, LIKE, 1), "dog")
     find = last(client, Find)
     assert isinstance(find, Find)
-    assert find.like == (f"moment:{client.videos[1].moment_id(1)}",)
+    assert (find.queries, find.like, find.unlike) == (("dog",), (example,), ())
+    unliked = await server.wait_for_answer(await server.press(ADA, shown, UNLIKE, 1), "Nothing")
+    find = last(client, Find)
+    assert isinstance(find, Find)
+    assert (find.queries, find.like, find.unlike) == (("dog",), (), (example,))
     inside = await server.wait_for_answer(await server.press(ADA, shown, INSIDE), "Dogs in snow")
     assert labels(inside).count(FITS) == 2
-    assert is_ephemeral(liked)
-    assert is_ephemeral(inside)
-    assert len({shown["id"], liked["id"], inside["id"]}) == 3
+    assert all(map(is_ephemeral, (liked, unliked, inside)))
+    assert len({shown["id"], liked["id"], unliked["id"], inside["id"]}) == 4
 
 
 @pytest.mark.parametrize(("label", "kind"), [(FITS, "up"), (NOT, "down")])

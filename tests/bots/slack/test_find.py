@@ -15,6 +15,7 @@ from tests.support.slack.blockkit import check_options
 from tests.support.slack.methods import TEAM, ShownMessage
 from tests.support.slack.server import FakeSlack
 from tests.support.slack.world import ALL, ANN, BOB, KIM, SECRET, SPACE, ask, make_film
+from worker.protocol.search import Find
 from worker.protocol.spaces import SpaceSettings
 from worker.settings import Settings
 
@@ -66,14 +67,23 @@ async def test_card_buttons_answer_the_user_who_pressed_them(
     shown = await ask(server, "dog")
     await server.press(shown, shown.buttons("More like this")[0])
     like = (await server.wait_for(lambda: server.shown_to(ANN)[1:]))[0]
-    assert "Similar moments" in like.text
+    assert "Results for “dog”" in like.text
+    await server.press(shown, shown.buttons("Less like this")[0])
+    await server.wait_for(lambda: server.shown_to(ANN)[2:])
+    searches = [each for each in client.requests if isinstance(each, Find)]
+    examples = (f"moment:{SNOW.moment_id(0)}",)
+    assert [(each.queries, each.like, each.unlike) for each in searches] == [
+        (("dog",), (), ()),
+        (("dog",), examples, ()),
+        (("dog",), (), examples),
+    ]
     await server.press(shown, shown.buttons("Search inside")[0])
-    inside = (await server.wait_for(lambda: server.shown_to(ANN)[2:]))[0]
+    inside = (await server.wait_for(lambda: server.shown_to(ANN)[3:]))[0]
     assert inside.text.count("Dogs in snow") == 2
     await server.press(shown, shown.buttons("👍")[0], user=BOB)
     await server.press(shown, shown.buttons("👎")[1])
     await server.wait_for(
-        lambda: len(client.votes) == 2 and len(server.shown_to(BOB)) == 1 and len(server.shown_to(ANN)) == 4
+        lambda: len(client.votes) == 2 and len(server.shown_to(BOB)) == 1 and len(server.shown_to(ANN)) == 5
     )
     assert "Thanks" in server.shown_to(BOB)[0].text
     assert {(vote.caller.user_id, vote.kind, vote.queries, vote.moment_id) for vote in client.votes} == {

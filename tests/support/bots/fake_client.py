@@ -266,7 +266,7 @@ class FakeClient:
             library = [video for video in library if video.link == find.in_link]
             if not library:
                 raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
-        if find.picture is not None and not find.queries:
+        if (find.picture or find.clip or find.frames) and not find.queries:
             find = find.model_copy(update={"queries": ("a",)})
         wanted = {word for text in (*find.queries, *find.like) for word in self._words_of(text)}
         unwanted = {word for text in find.unlike for word in self._words_of(text)}
@@ -287,6 +287,7 @@ class FakeClient:
             next_offset=end if len(hits) > end else None,
             weak=self.weak,
             picture=find.picture,
+            frames=("ZnJhbWU=",) if find.clip else find.frames,
         )
 
     def _visible_to(self, caller: Caller) -> list[FakeVideo]:

@@ -227,7 +227,7 @@ class FakeRestApi(FakeGateway):
             request.transport.abort()
         return web.Response(body=self.files[request.match_info["id"]])
 
-    def _attachment(self, id: str, name: str, content: bytes) -> dict[str, Any]:
+    def store_attachment(self, id: str, name: str, content: bytes) -> dict[str, Any]:
         self.files[id] = content
         url = f"{self.url}/cdn/{id}"
         return {"id": id, "filename": name, "size": len(content), "url": url, "proxy_url": url,
@@ -243,7 +243,7 @@ class FakeRestApi(FakeGateway):
     ) -> dict[str, Any]:
         names = {f"files[{each['id']}]": each["filename"] for each in body.get("attachments") or []}
         attachments = [
-            self._attachment(str(next(self._ids)), names[part], content) for part, content in (files or {}).items()
+            self.store_attachment(str(next(self._ids)), names[part], content) for part, content in (files or {}).items()
         ]
         urls = {f"attachment://{each['filename']}": each["url"] for each in attachments}
         message: dict[str, Any] = {

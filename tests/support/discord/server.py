@@ -131,7 +131,7 @@ class FakeDiscord(FakeRestApi):
             value = options[option["name"]]
             if isinstance(value, bytes):
                 id = str(next(self._ids))
-                attachments[id] = self._attachment(id, "picture.jpg", value)
+                attachments[id] = self.store_attachment(id, "picture.jpg", value)
                 value = id
             elif option["type"] == 11:
                 attachments[value["id"]] = value
