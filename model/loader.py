@@ -5,7 +5,7 @@ from pathlib import Path
 from model.encoders.clip_head_encoder import attach_clip_head, name_with_clip_head
 from model.errors import WeightsChangedError
 from model.packages import default_artifacts_dir
-from model.ports import Encoder
+from model.ports import Encoder, FetchProgress
 from model.preset_files import find_preset
 from model.presets import STARTER, BasePreset, StarterPreset, list_starter_revisions
 from model.starter.encoder import compute_starter_generation, load_starter
@@ -16,23 +16,34 @@ from model.starter.sentence_encoder import SentenceEncoder
 # them.
 
 
-def load_encoder(preset: BasePreset, *, device: str, adapter: Path | None, artifacts_dir: Path | None) -> Encoder:
+def load_encoder(
+    preset: BasePreset,
+    *,
+    device: str,
+    adapter: Path | None,
+    artifacts_dir: Path | None,
+    on_fetch: FetchProgress | None = None,
+) -> Encoder:
     """Load the encoder of a preset and merge an adapter into it.
 
     `device` is `auto`, `cpu` or `cuda`. `adapter` is a folder with `frame`, `motion` or both, in peft's
-    format. Missing files are fetched into `artifacts_dir`. Raises `ArtifactsMissingError`,
-    `AdapterMismatchError`, and `ModelError` if the device is not available.
+    format. Missing files are fetched into `artifacts_dir`; `on_fetch` may raise to stop that. Raises
+    `ArtifactsMissingError`, `AdapterMismatchError`, and `ModelError` if the device is not available.
     """
-    encoder = _load_base(preset, device, adapter, artifacts_dir or default_artifacts_dir())
+    encoder = _load_base(preset, device, adapter, artifacts_dir or default_artifacts_dir(), on_fetch)
     return attach_clip_head(encoder, adapter)
 
 
-def _load_base(preset: BasePreset, device: str, adapter: Path | None, artifacts_dir: Path) -> Encoder:
+def _load_base(
+    preset: BasePreset, device: str, adapter: Path | None, artifacts_dir: Path, on_fetch: FetchProgress | None
+) -> Encoder:
     if isinstance(preset, StarterPreset):
         return load_starter(preset, artifacts_dir, device, adapter)
     from model.encoders.hub_encoder import load_hub_encoder
 
-    return load_hub_encoder(preset, SentenceEncoder(), device=device, adapter=adapter, artifacts_dir=artifacts_dir)
+    return load_hub_encoder(
+        preset, SentenceEncoder(), device=device, adapter=adapter, artifacts_dir=artifacts_dir, on_fetch=on_fetch
+    )
 
 
 def compute_generation(preset: BasePreset, adapter: Path | None) -> str:

@@ -3,7 +3,7 @@
 `indexer.ports` declares the same interface on purpose: the two packages do not import each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -15,6 +15,9 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """One RGB picture (height, width, 3)."""
+
+FetchProgress: TypeAlias = Callable[[int, int], None]
+"""Called while files are downloaded, with the bytes that are here and with all. May raise to stop the download."""
 
 Item = TypeVar("Item")
 

@@ -7,7 +7,7 @@ from bots.commands.client import Client
 from bots.commands.errors import code_reply, describe_error, reply_on_error
 from bots.commands.replies import Confirmation, Replies, Reply, TextReply, TrainingProgress
 from bots.i18n.messages import Msg
-from bots.i18n.translate import format_clock, format_count, translate
+from bots.i18n.translate import format_bytes, format_clock, format_count, translate
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import PreviewRetrain, Retrain, TrainingDataSummary
@@ -22,6 +22,7 @@ from worker.protocol.updates import (
 
 _STAGES: Final[Mapping[RetrainStage, Msg]] = {
     RetrainStage.LOAD: Msg.LOADING,
+    RetrainStage.FETCH: Msg.FETCHING_MODEL,
     RetrainStage.GATHER: Msg.GATHERING,
     RetrainStage.TRAIN: Msg.TRAINING,
     RetrainStage.EVALUATE: Msg.EVALUATING,
@@ -80,10 +81,11 @@ def _preview_reply(summary: TrainingDataSummary) -> Reply:
         return TextReply(text, ok=False, code=ErrorCode.TOO_FEW_PAIRS)
     kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(summary.pairs_by_kind.items()))
     videos = format_count(summary.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
-    text = translate(Msg.MATERIAL, pairs=summary.pairs, videos=videos, kinds=kinds)
-    return Confirmation(
-        f"{text} {translate(Msg.RETRAIN_ASK)}", translate(Msg.RETRAIN_GO), "retrain", {"action": "start"}
-    )
+    sentences = [translate(Msg.MATERIAL, pairs=summary.pairs, videos=videos, kinds=kinds)]
+    if summary.unrelated:
+        sentences.append(translate(Msg.MATERIAL_UNRELATED, count=summary.unrelated))
+    sentences.append(translate(Msg.RETRAIN_ASK))
+    return Confirmation(" ".join(sentences), translate(Msg.RETRAIN_GO), "retrain", {"action": "start"})
 
 
 def make_progress_reply(update: Update) -> Reply | None:
@@ -91,7 +93,9 @@ def make_progress_reply(update: Update) -> Reply | None:
         case RetrainProgress():
             parts = [translate(_STAGES[update.stage])]
             if update.steps:
-                parts.append(f"{update.step}/{update.steps}")
+                is_download = update.stage is RetrainStage.FETCH
+                step, steps = (format_bytes(each) if is_download else each for each in (update.step, update.steps))
+                parts.append(f"{step}/{steps}")
             if update.loss is not None:
                 parts.append(translate(Msg.LOSS, loss=f"{update.loss:.3f}"))
             if update.left_s is not None:

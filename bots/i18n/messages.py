@@ -279,6 +279,7 @@ class Msg(StrEnum):
     GATHERING = "collecting training data"
     TRAINING = "training"
     EVALUATING = "comparing with the current model"
+    FETCHING_MODEL = "downloading the model"
     REEMBEDDING = "re-indexing the library"
     SWITCHING = "switching"
     LOSS = "loss {loss}"

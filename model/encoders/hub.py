@@ -1,15 +1,18 @@
 """Base models, from the Hugging Face hub at a pinned commit or from a folder, read with the classes of transformers."""
 
 import json
-from collections.abc import Iterable
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
-from httpx2 import HTTPError
 from huggingface_hub import snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import (
@@ -33,7 +36,11 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 from model.encoders.preprocess import FlexiblePreprocess, Preprocess
 from model.errors import ArtifactsMissingError, PresetUnusableError
 from model.local_files import PICKLED_WEIGHTS_FILE, WEIGHTS_FILE, compute_folder_digest, require_family
+from model.ports import FetchProgress
 from model.presets import HubModel, ModelSource
+
+_END_WITHIN_S: Final = 5.0
+"""Time in which a download that is stopped removes its incomplete files."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +81,16 @@ FAMILIES = {
 }
 
 
-def load_model(model: ModelSource, role: str, artifacts_dir: Path) -> LoadedModel:
+def load_model(
+    model: ModelSource, role: str, artifacts_dir: Path, on_fetch: FetchProgress | None = None
+) -> LoadedModel:
     """Read the model for `frame` or `motion`, and fetch it first if it is not here.
 
-    Raises `ArtifactsMissingError`, and `PresetUnusableError` if the model is of a family that the role cannot use.
+    `on_fetch` may raise to stop a download. Raises `ArtifactsMissingError`, and `PresetUnusableError` if the model is
+    of a family that the role cannot use.
     """
     if isinstance(model, HubModel):
-        folder = fetch_model(model, artifacts_dir)
+        folder = fetch_model(model, artifacts_dir, on_fetch=on_fetch)
     else:
         folder = model.folder
         if not folder.is_dir() or compute_folder_digest(folder) != model.digest:
@@ -96,36 +106,88 @@ def list_wanted_files(names: Iterable[str]) -> list[str]:
     return [name for name in names if name == weights or ("/" not in name and name.endswith((".json", ".txt")))]
 
 
-def fetch_model(model: HubModel, artifacts_dir: Path, endpoint: str | None = None) -> Path:
+def fetch_model(
+    model: HubModel, artifacts_dir: Path, endpoint: str | None = None, on_fetch: FetchProgress | None = None
+) -> Path:
     """Return the folder of a hub model. Only missing files are downloaded, from `endpoint`, else HF_ENDPOINT.
 
+    `on_fetch` is called twice a second during a download, and may raise to stop it: complete files are kept then.
     Raises `ArtifactsMissingError`.
     """
-    try:
-        # Repositories without safetensors have only the pickled weights; transformers reads them with
-        # weights_only.
-        for weights in (WEIGHTS_FILE, PICKLED_WEIGHTS_FILE):
-            folder = Path(
-                snapshot_download(
-                    model.repo,
-                    revision=model.revision,
-                    cache_dir=artifacts_dir / "hub",
-                    allow_patterns=["*.json", "*.txt", weights],
-                    endpoint=endpoint,
-                )
-            )
-            if (folder / weights).exists():
-                return folder
-    except (OSError, HTTPError) as error:
-        raise ArtifactsMissingError(
-            "{model} is not in {folder} and could not be downloaded from the hub: connect once with access to it, set"
-            " HF_ENDPOINT to a mirror, or choose the preset `starter`, which needs no hub ({error})",
-            model=model.name,
-            folder=artifacts_dir / "hub",
-            error=str(error).partition("\n")[0],
-        ) from error
-    names = f"{WEIGHTS_FILE}, {PICKLED_WEIGHTS_FILE}"
+    # Repositories without safetensors have only the pickled weights; transformers reads them with weights_only.
+    requests: dict[str, dict[str, Any]] = {
+        weights: {
+            "repo_id": model.repo,
+            "revision": model.revision,
+            "cache_dir": str(artifacts_dir / "hub"),
+            "allow_patterns": ["*.json", "*.txt", weights],
+            "endpoint": endpoint,
+        }
+        for weights in (WEIGHTS_FILE, PICKLED_WEIGHTS_FILE)
+    }
+    for weights, request in requests.items():
+        found = _find_snapshot(request)
+        if found and (found / weights).exists():
+            return found
+    for weights, request in requests.items():
+        folder = _download(model, request, on_fetch)
+        if (folder / weights).exists():
+            return folder
+    names = ", ".join(requests)
     raise ArtifactsMissingError("{model} has neither of {names}", model=model.name, names=names)
+
+
+def _find_snapshot(request: dict[str, Any]) -> Path | None:
+    """Return the folder of a model that was downloaded before, or None if files are known to be missing."""
+    try:
+        return Path(snapshot_download(**request, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _download(model: HubModel, request: dict[str, Any], on_fetch: FetchProgress | None) -> Path:
+    """Download in a child process, which is ended if `on_fetch` raises."""
+    error = "the download ended"
+    with _start_download(request) as child:
+        for line in child.stdout or ():
+            match json.loads(line):
+                case {"folder": str(folder)}:
+                    return Path(folder)
+                case {"error": str(error)}:
+                    break
+                case {"done": int(done), "total": int(total)} if on_fetch:
+                    on_fetch(done, total)
+    raise ArtifactsMissingError(
+        "{model} is not in {folder} and could not be downloaded from the hub: connect once with access to it, set"
+        " HF_ENDPOINT to a mirror, or choose the preset `starter`, which needs no hub ({error})",
+        model=model.name,
+        folder=request["cache_dir"],
+        error=error,
+    )
+
+
+@contextmanager
+def _start_download(request: dict[str, Any]) -> Iterator["subprocess.Popen[str]"]:
+    """Run the child process, and end it with the block. Ctrl-C does not reach it: its parent decides."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "model.encoders.hub_download"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            if child.stdin:
+                child.stdin.write(json.dumps(request))
+                child.stdin.close()
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(_END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
 
 
 def read_model(folder: Path, name: str) -> LoadedModel:

@@ -15,7 +15,7 @@ from model.encoders import lora
 from model.encoders.devices import select_device, select_dtype
 from model.encoders.hub import LoadedModel, load_model
 from model.errors import AdapterMismatchError, ArtifactsMissingError
-from model.ports import Clip, Item, MeaningEncoder, Picture, TextVectors, Vector, sample_evenly
+from model.ports import Clip, FetchProgress, Item, MeaningEncoder, Picture, TextVectors, Vector, sample_evenly
 from model.presets import ModelSource, Preset
 from text.emoji_names import name_emoji
 from text.invisible import remove_invisible
@@ -143,7 +143,13 @@ def read_pooled(output: Any) -> torch.Tensor:
 
 
 def load_hub_encoder(
-    preset: Preset, sentences: MeaningEncoder, *, device: str, adapter: Path | None, artifacts_dir: Path
+    preset: Preset,
+    sentences: MeaningEncoder,
+    *,
+    device: str,
+    adapter: Path | None,
+    artifacts_dir: Path,
+    on_fetch: FetchProgress | None = None,
 ) -> HubEncoder:
     """Load the encoder of a hub preset; see `model.loader.load_encoder`.
 
@@ -160,7 +166,7 @@ def load_hub_encoder(
         )
 
     def load_tower(model: ModelSource, role: str) -> HubTower:
-        loaded = load_model(model, role, artifacts_dir)
+        loaded = load_model(model, role, artifacts_dir, on_fetch)
         if adapter and (adapter / role).is_dir():
             loaded = replace(loaded, model=lora.merge_adapter(loaded.model, adapter / role))
         return HubTower(loaded, selected, select_dtype(selected))

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from model.data.pairs import Pair
 from model.encoders.devices import select_device
 from model.encoders.hub import load_model
-from model.errors import TooFewPairsError
+from model.errors import TooFewPairsError, TrainingCancelledError
 from model.loader import compute_generation, load_encoder
 from model.outcome import TrainedAdapter, TrainingOutcome
 from model.packages import default_artifacts_dir
@@ -79,9 +79,13 @@ def _list_towers(run: TrainingRun) -> dict[str, LoadTowers]:
         towers = partial(load_starter_towers, preset, run.config, device, artifacts_dir, run.base_adapter, run.cache)
         return {"frame": towers}
 
+    def stop_if_cancelled(done: int, total: int) -> None:
+        if run.is_cancelled():
+            raise TrainingCancelledError("cancelled while downloading the model")
+
     def make_load(model: ModelSource, role: str) -> LoadTowers:
         base_adapter = run.base_adapter / role if run.base_adapter else None
-        return lambda: HubTowers(load_model(model, role, artifacts_dir), run.config, base_adapter)
+        return lambda: HubTowers(load_model(model, role, artifacts_dir, stop_if_cancelled), run.config, base_adapter)
 
     motion = {"motion": make_load(preset.motion, "motion")} if preset.motion else {}
     return {"frame": make_load(preset.frame, "frame"), **motion}

@@ -112,6 +112,16 @@ class ProgressReporter:
         self._begin_stage(stage)
         self._publisher.publish_progress(RetrainProgress(stage=stage, step=step, steps=steps, loss=loss, left_s=left_s))
 
+    def begin_fetch(self) -> Callable[[int, int], None]:
+        """Return a callback for a download that may follow, which reports its bytes as `FETCH`."""
+        started_s = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            left_s = (time.monotonic() - started_s) / done * (total - done) if done else None
+            self(RetrainStage.FETCH, done, total, left_s=left_s)
+
+        return report
+
     def publish_outcome(self, update: Update) -> None:
         """Publish how the retrain ended."""
         self._publisher.publish(update, "SUCCESS")

@@ -60,7 +60,8 @@ def judge_adapter(
     from model.evaluation.report import write_report
     from model.preset_files import find_preset
 
-    adapter, preset = models.load(choice, space), find_preset(choice.preset, settings.presets_folder)
+    adapter = models.load(choice, space, report.begin_fetch())
+    preset = find_preset(choice.preset, settings.presets_folder)
     test = run_promotion_test(
         models.get_current(space),
         adapter,

@@ -141,7 +141,8 @@ class RetrainJob:
         """Switch to a preset without an adapter. A space then shares the moments of an installation that has it."""
         report(RetrainStage.LOAD)
         generations, searcher = self.stores.generations, find_searcher(self.settings, retrain)
-        encoder, common = self.models.load(ModelChoice(preset)), generations.get_live()
+        encoder = self.models.load(ModelChoice(preset), on_fetch=report.begin_fetch())
+        common = generations.get_live()
         target = GenerationId(encoder.generation, searcher)
         if common and common.name == target.name:
             target = common
@@ -169,13 +170,13 @@ class RetrainJob:
         is_overridden = outcome is not RetrainOutcome.PROMOTED
         if is_overridden and not retrain.is_forced:
             return _report_refusal(judged, outcome)
-        generation = judged.generation if judged else self._load_generation(offer.choice, searcher)
+        generation = judged.generation if judged else self._load_generation(offer.choice, searcher, report)
         self._record_adapter(generation, offer.preset, offer.trained, judged)
         finished = self._roll_out(retrain, generation, report)
         return finished.model_copy(update={"overridden": outcome if is_overridden else None})
 
-    def _load_generation(self, choice: ModelChoice, searcher: str | None) -> GenerationId:
-        return GenerationId.parse(self.models.load(choice, searcher).generation)
+    def _load_generation(self, choice: ModelChoice, searcher: str | None, report: ProgressReporter) -> GenerationId:
+        return GenerationId.parse(self.models.load(choice, searcher, report.begin_fetch()).generation)
 
     def _judge(
         self,

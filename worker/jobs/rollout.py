@@ -32,7 +32,7 @@ def roll_out(
     `searcher` is the space whose searches switch; None: those of the installation. Returns the number of moments of
     which only the thumbnail could be embedded. An interrupted call is repeated.
     """
-    encoder = models.load(models.choose(generation), generation.space)
+    encoder = models.load(models.choose(generation), generation.space, report.begin_fetch())
     reembed = partial(reembed_missing, stores.generations, stores.moments, stores.reembedding, blobs, encoder)
     started_s = time.monotonic()
 

@@ -20,6 +20,7 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from model.encoders.micro_batcher import MicroBatcher
     from model.ports import Encoder as ModelEncoder
+    from model.ports import FetchProgress
 
 MAX_LOADED: Final = 3
 """Models in memory at once; the least recently used one is evicted."""
@@ -102,12 +103,17 @@ class ModelCache:
             self._background_load.start()
         return previous_model
 
-    def load(self, choice: ModelChoice, space: str | None = None) -> ModelEncoder:
-        """Load a model outside the cache, for a space's own generation if `space` is given. Raises `ModelError`."""
+    def load(
+        self, choice: ModelChoice, space: str | None = None, on_fetch: FetchProgress | None = None
+    ) -> ModelEncoder:
+        """Load a model outside the cache, for a space's own generation if `space` is given.
+
+        `on_fetch` may raise to stop the download of a model that is not here. Raises `ModelError`.
+        """
         from model.encoders.halving_encoder import HalvingEncoder, transient_memory_errors
 
         with transient_memory_errors():
-            encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, choice))
+            encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, choice, on_fetch))
         return _SpaceEncoder(encoder, space) if space else encoder
 
     def choose(self, generation: GenerationId | None) -> ModelChoice:

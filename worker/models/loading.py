@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from model.data.pairs import Pair
     from model.outcome import TrainedAdapter, TrainingStep
     from model.ports import Encoder as ModelEncoder
+    from model.ports import FetchProgress
     from model.presets import BasePreset
 
 
@@ -27,8 +28,8 @@ class ModelChoice:
     """Local folder of the adapter; None: the preset without one."""
 
 
-ModelLoader: TypeAlias = "Callable[[Settings, ModelChoice], ModelEncoder]"
-"""Loads an encoder. Raises `ModelError`."""
+ModelLoader: TypeAlias = "Callable[[Settings, ModelChoice, FetchProgress | None], ModelEncoder]"
+"""Loads an encoder. Raises `ModelError`, and what `FetchProgress` raises to stop a download."""
 ModelTrainer: TypeAlias = (
     "Callable[[Settings, ModelChoice, Sequence[Pair], Path, Callable[[TrainingStep], None], Callable[[], bool]],"
     " TrainedAdapter]"
@@ -50,12 +51,17 @@ def find_chosen_preset(settings: Settings, choice: ModelChoice) -> BasePreset:
     return find_preset_of(choice.preset, choice.generation, choice.adapter, settings.presets_folder)
 
 
-def load_preset(settings: Settings, choice: ModelChoice) -> ModelEncoder:
-    """Load the encoder of a preset, with the adapter merged in. Raises `ModelError`."""
+def load_preset(settings: Settings, choice: ModelChoice, on_fetch: FetchProgress | None = None) -> ModelEncoder:
+    """Load the encoder of a preset, with the adapter merged in. Raises `ModelError`, and what `on_fetch` raises."""
     from model.loader import load_encoder
 
-    preset = find_chosen_preset(settings, choice)
-    return load_encoder(preset, device=settings.device, adapter=choice.adapter, artifacts_dir=settings.parts_dir)
+    return load_encoder(
+        find_chosen_preset(settings, choice),
+        device=settings.device,
+        adapter=choice.adapter,
+        artifacts_dir=settings.parts_dir,
+        on_fetch=on_fetch,
+    )
 
 
 def train_preset(

@@ -59,7 +59,8 @@ class RetrainStage(StrEnum):
     """Stages of a retrain, or of a switch to another model, in order."""
 
     LOAD = "load"
-    """The model is fetched, if it is not here, and loaded."""
+    FETCH = "fetch"
+    """The model's files are downloaded, because they are not here. The steps are bytes."""
     GATHER = "gather"
     TRAIN = "train"
     EVALUATE = "evaluate"

@@ -25,6 +25,7 @@ class SwitchingClient(FakeClient):
     )
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        yield RetrainProgress(stage=RetrainStage.FETCH, step=250_000_000, steps=1_500_000_000, left_s=100.0)
         yield RetrainProgress(stage=RetrainStage.EMBED, step=3, steps=9, left_s=75.0)
         yield self.end
 
@@ -41,8 +42,9 @@ async def test_switch_shows_progress_time_left_and_how_to_go_back() -> None:
     end = RetrainFinished(
         outcome=RetrainOutcome.SWITCHED, generation="multilingual-1", moments_without_frames=12, spaces_with_own_model=2
     )
-    begun, progress, done = await switch(end)
+    begun, download, progress, done = await switch(end)
     assert "multilingual" in begun
+    assert download == "downloading the model · 250 MB/1.5 GB · 1:40 left"
     assert ("3/9" in progress, "1:15 left" in progress) == (True, True)
     assert "Searches use multilingual-1 now. `/model rollback` goes back." in done
     assert ("deleted: 12." in done, "own model: 2." in done) == (True, True)

@@ -42,11 +42,11 @@ def hub(root: Path) -> Iterator[tiny_models.TinyHub]:
 
 @pytest.fixture(scope="module")
 def artifacts_dir(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with all tiny models. The hub they were fetched from is gone."""
+    """Return a folder with all tiny models, where a download puts them."""
     artifacts_dir = tmp_path_factory.mktemp("parts")
-    with tiny_models.serve_hub(root) as hub:
-        for model in MODELS.values():
-            fetch_model(model, artifacts_dir, hub.endpoint)
+    for name in MODELS:
+        snapshots = artifacts_dir / "hub" / f"models--tiny--{name}" / "snapshots"
+        shutil.copytree(root / "tiny" / name, snapshots / tiny_models.COMMIT)
     return artifacts_dir
 
 
@@ -74,6 +74,26 @@ def test_model_is_fetched_once(hub: tiny_models.TinyHub, tmp_path: Path) -> None
     assert requests > 0
     assert fetch_model(MODELS["clip"], tmp_path, hub.endpoint) == folder
     assert len(hub.requests) == requests
+
+
+def test_download_that_is_stopped_leaves_only_complete_files(hub: tiny_models.TinyHub, tmp_path: Path) -> None:
+    """Also if the hub sends nothing more. The next fetch downloads what is missing."""
+    hub.stalled.add("model.safetensors")
+    reported: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        reported.append((done, total))
+        if list(tmp_path.rglob("tokenizer.json")) and list(tmp_path.rglob("*.incomplete")):
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fetch_model(MODELS["clip"], tmp_path, hub.endpoint, stop)
+    assert 0 < reported[-1][0] < reported[-1][1]
+    assert not list(tmp_path.rglob("*.incomplete"))
+    hub.stalled.clear()
+    folder = fetch_model(MODELS["clip"], tmp_path, hub.endpoint)
+    assert (folder / "model.safetensors").exists()
+    assert sum(path.endswith("tokenizer.json") for path in hub.requests if "resolve" in path) == 2  # HEAD and GET
 
 
 def test_only_safetensors_are_fetched_if_available(root: Path, hub: tiny_models.TinyHub, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -175,7 +175,11 @@ class _Hub(BaseHTTPRequestHandler):
         self.send_header("ETag", f'"{sha1(body).hexdigest()}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
-        if with_body:
+        if with_body and Path(path).name in self.server.stalled:
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            self.server.has_ended.wait()
+        elif with_body:
             self.wfile.write(body)
 
     def _list_files(self, path: str) -> bytes | None:
@@ -198,6 +202,8 @@ class _Hub(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     root: Path
     requests: list[str]
+    stalled: set[str]
+    has_ended: Event
 
 
 @dataclass(frozen=True)
@@ -207,18 +213,21 @@ class TinyHub:
     endpoint: str
     requests: list[str]
     """The paths of all requests so far."""
+    stalled: set[str]
+    """Names of files of which only the first half is sent. The connection stays open."""
 
 
 @contextmanager
 def serve_hub(root: Path) -> Iterator[TinyHub]:
     """Serve each repository `root/<owner>/<name>` at `COMMIT`."""
     server = _Server(("127.0.0.1", 0), _Hub)
-    server.root, server.requests = root, []
+    server.root, server.requests, server.stalled, server.has_ended = root, [], set(), Event()
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield TinyHub(f"http://127.0.0.1:{server.server_port}", server.requests)
+        yield TinyHub(f"http://127.0.0.1:{server.server_port}", server.requests, server.stalled)
     finally:
+        server.has_ended.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -17,6 +17,7 @@ from model.data.pairs import Pair
 from model.errors import ArtifactsMissingError, TrainingCancelledError
 from model.evaluation.general_set import COLOURS
 from model.outcome import Curve, TrainedAdapter, TrainingOutcome, TrainingStage, TrainingStep
+from model.ports import FetchProgress
 from tests.support.indexer.fakes import random_vector
 from worker.models.loading import ModelChoice
 from worker.settings import Settings
@@ -117,7 +118,7 @@ class ToyTrainer:
         return TrainedAdapter(adapter, {"frame": TrainingOutcome(3, 3, curve, curve, self.diverged_at)})
 
 
-def load_toy_encoder(settings: Settings, choice: ModelChoice) -> Any:
+def load_toy_encoder(settings: Settings, choice: ModelChoice, on_fetch: object = None) -> Any:
     """Load the encoder of a preset, or the one that an adapter's file describes."""
     if choice.adapter is None:
         known = choice.preset not in ("base", "starter")
@@ -129,18 +130,24 @@ def load_toy_encoder(settings: Settings, choice: ModelChoice) -> Any:
 
 
 class PausableLoader:
-    """Loads toy encoders, and waits before it does so while `may_load` is not set. Presets can be `missing`."""
+    """Loads toy encoders, and waits before it does so while `may_load` is not set.
 
-    def __init__(self) -> None:
+    Presets can be `missing`, or report `downloads`: the bytes that are here, and all.
+    """
+
+    def __init__(self, downloads: Mapping[str, tuple[int, int]] | None = None) -> None:
         self.missing: set[str] = set()
         self.started = threading.Event()
         self.may_load = threading.Event()
+        self.downloads = downloads or {}
         self.may_load.set()
 
-    def __call__(self, settings: Settings, choice: ModelChoice) -> Any:
+    def __call__(self, settings: Settings, choice: ModelChoice, on_fetch: FetchProgress | None = None) -> Any:
         self.started.set()
         assert self.may_load.wait(30)
         if choice.preset in self.missing:
+        if on_fetch and choice.preset in self.downloads:
+            on_fetch(*self.downloads[choice.preset])
             raise ArtifactsMissingError(choice.preset)
         return load_toy_encoder(settings, choice)
 

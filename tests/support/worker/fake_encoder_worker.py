@@ -38,7 +38,7 @@ class GatedEncoder(FakeEncoder):
         return super().encode_frames(pictures)
 
 
-def load_encoder(settings: Settings, choice: ModelChoice) -> ModelEncoder:
+def load_encoder(settings: Settings, choice: ModelChoice, on_fetch: object = None) -> ModelEncoder:
     gate = sys.argv[1:]
     return cast(ModelEncoder, GatedEncoder(gate=Path(gate[0])) if gate else FakeEncoder())
 

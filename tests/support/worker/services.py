@@ -23,7 +23,7 @@ A = TypeVar("A", bound=WireModel)
 FAKE = GenerationId(FakeEncoder.generation)
 
 
-def load_fake_encoder(settings: Settings, choice: ModelChoice) -> ModelEncoder:
+def load_fake_encoder(settings: Settings, choice: ModelChoice, on_fetch: object = None) -> ModelEncoder:
     return cast(ModelEncoder, FakeEncoder())
 
 

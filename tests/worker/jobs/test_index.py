@@ -198,7 +198,7 @@ def test_link_never_fails_because_memory_ran_out(services: Services, attempt: in
 
 
 def test_model_that_does_not_fit_into_memory_is_loaded_later(services: Services, tmp_path: Path) -> None:
-    def load(settings: Settings, choice: ModelChoice) -> ModelEncoder:
+    def load(settings: Settings, choice: ModelChoice, on_fetch: object) -> ModelEncoder:
         raise RuntimeError("CUDA error: out of memory")
 
     with open_services(Settings(data_dir=tmp_path / "other"), load) as opened, pytest.raises(EncoderMemoryError):

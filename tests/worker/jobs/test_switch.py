@@ -48,7 +48,7 @@ class KilledError(BaseException):
 
 @pytest.fixture
 def loader() -> PausableLoader:
-    return PausableLoader()
+    return PausableLoader(downloads={"multilingual": (2_000_000, 8_000_000)})
 
 
 @pytest.fixture(params=["edge", "server"])
@@ -97,11 +97,14 @@ def results(services: Services, caller: Caller = ANN) -> list[dict[str, Any]]:
     return search_results(services, caller, step=20)
 
 
-def test_switch_embeds_the_library_and_changes_all_searches(services: Services) -> None:
-    """Progress has the time left. The outcome names the generation, which is on record with its preset."""
+def test_switch_embeds_the_library_and_changes_all_searches(services: Services, loader: PausableLoader) -> None:
+    """A download shows its bytes. The outcome names the generation, which is on record with its preset."""
     before, task = results(services), RecordingTask()
     use(services)
     outcome = run_retrain(services, task)
+    fetched = next(update for update in task.progress if update.get("stage") == "fetch")
+    assert (fetched["step"], fetched["steps"]) == loader.downloads["multilingual"]
+    assert fetched["left_s"] is not None
     assert outcome == RetrainFinished(outcome=RetrainOutcome.SWITCHED, generation=str(TARGET))
     assert next(update["stage"] for update in task.progress if "stage" in update) == "load"
     services.models.get_current(ANN.space)
@@ -150,7 +153,7 @@ def test_no_search_fails_during_a_switch(services: Services) -> None:
     assert all(found)
 
 
-@pytest.mark.parametrize("stage", ["load", "embed", "switch"])
+@pytest.mark.parametrize("stage", ["load", "fetch", "embed", "switch"])
 def test_killed_switch_is_continued(services: Services, restart_worker: Callable[..., Services], stage: str) -> None:
     """Searches do not change until the next worker has finished it."""
 
