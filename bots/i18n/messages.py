@@ -273,6 +273,7 @@ class Msg(StrEnum):
     RETRAIN_GO = "Start training"
     RETRAIN_BEGUN = "Training started."
     RETRAIN_RUNS = "Training is already running."
+    MATERIAL_UNRELATED = "The text of about {count} of them isn't about the picture, so they will be left out."
     RETRAIN_NONE = "No training is running."
     RETRAIN_ENDS = "Training will stop at the next checkpoint."
     LOADING = "loading the model"

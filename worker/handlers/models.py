@@ -14,7 +14,8 @@ from worker.handlers.access import require_admin
 from worker.handlers.errors import RequestRefusedError
 from worker.jobs.index_queue import IndexQueue
 from worker.jobs.retrain_queue import RetrainQueue, find_searcher
-from worker.jobs.training_data import collect_examples, summarize
+from worker.jobs.training_data import collect_examples, estimate_unrelated, summarize
+from worker.models.cache import ModelCache
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import (
     Generation,
@@ -30,10 +31,19 @@ from worker.protocol.models import (
 from worker.settings import Settings
 
 
-def preview_retrain(settings: Settings, stores: Stores, request: PreviewRetrain) -> TrainingDataSummary:
-    """Summarize what a retrain would learn from. Raises `RequestRefusedError` if the caller is not an admin."""
+def preview_retrain(
+    settings: Settings, stores: Stores, models: ModelCache, request: PreviewRetrain
+) -> TrainingDataSummary:
+    """Summarize what a retrain would learn from, as far as its texts are about their pictures.
+
+    Raises `RequestRefusedError` if the caller is not an admin, and `ModelError`.
+    """
     require_admin(request.caller)
-    return summarize(collect_examples(stores, settings.adapter_scope_of(request.caller.space)))
+    space = request.caller.space
+    examples = collect_examples(stores, settings.adapter_scope_of(space))
+    if summarize(examples).missing_pairs:
+        return summarize(examples)
+    return summarize(examples, estimate_unrelated(stores.moments, models.get_available(space), examples))
 
 
 def retrain(settings: Settings, stores: Stores, retrain_queue: RetrainQueue, request: Retrain) -> RetrainStarted:

@@ -72,7 +72,7 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         GetSettings: partial(spaces.get_settings, stores.spaces),
         ChangeSettings: partial(spaces.change_settings, stores.spaces),
         RecordBotRemoval: partial(spaces.record_bot_removal, stores.spaces),
-        PreviewRetrain: partial(models.preview_retrain, settings, stores),
+        PreviewRetrain: partial(models.preview_retrain, settings, stores, services.models),
         Retrain: partial(models.retrain, settings, stores, retrain_queue),
         ListModels: partial(models.list_models, settings, generations),
         ListPresets: partial(presets.list_presets, settings),

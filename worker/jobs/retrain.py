@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +195,8 @@ class RetrainJob:
         folder = retrain_work_dir(self.settings.data_dir, retrain)
         if not has_gathered_examples(folder):
             report(RetrainStage.GATHER)
-            if not gather_examples(self.stores, self.blobs, space, folder):
+            encoder, progress = self.models.get_current(space), partial(report, RetrainStage.GATHER)
+            if not gather_examples(self.stores, self.blobs, encoder, space, folder, progress):
                 return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
         pairs, base = load_pairs(folder), self.models.choose_for_training(space)
         trained = self._train(base, pairs, folder, report)

@@ -4,18 +4,25 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import structlog
+
 from indexer.atomic_write import write_atomically
 from indexer.blobs import BlobStore
 from indexer.errors import CorruptFileError
+from indexer.generation_id import GenerationId
 from indexer.images import read_frame
+from indexer.ports import Encoder
 from indexer.store.enrichment import read_evidence
+from indexer.store.moments import MomentStore
 from indexer.store.records import VoteRecord
 from indexer.store.stores import Stores
+from indexer.types import Vector
 from indexer.vectors.vector_store import StoredPoint
 from worker.protocol.models import TrainingDataSummary
 
@@ -29,6 +36,12 @@ video of ten is held out.
 """
 MAX_MOMENTS_PER_VIDEO: Final = 8
 """Title and description describe the whole video, so they are paired with no more than this number of its moments."""
+
+_PREVIEWED: Final = 200
+"""Number of examples by which a preview estimates how many are unrelated to their picture."""
+_TEXT_BATCH: Final = 64
+
+log = structlog.get_logger()
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
@@ -45,6 +58,8 @@ class TrainingExample:
     user_id: str
     hard_negatives: tuple[tuple[str, ...], ...] = ()
     """Pictures of moments that were voted down for the same text."""
+    moment_id: str = ""
+    """Empty for a vote."""
 
 
 def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]:
@@ -60,8 +75,59 @@ def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]
     return [example for example in examples if is_informative(example.text)]
 
 
-def summarize(examples: Sequence[TrainingExample]) -> TrainingDataSummary:
-    """Count the examples, and how many more pairs a retrain needs."""
+def find_unrelated(
+    moments: MomentStore,
+    encoder: Encoder,
+    examples: Sequence[TrainingExample],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> set[int]:
+    """Return the indices of the examples to train on whose text says nothing of the moment's pictures.
+
+    They are judged by the present model. Held-out examples are not examined: they have to judge both models. `progress`
+    gets the number of texts that are encoded, and of all.
+    """
+    from model.data.alignment import SCORED_KINDS
+    from model.data.alignment import find_unrelated as compare
+    from model.data.pairs import assign_split
+
+    ids = list(dict.fromkeys(each.moment_id for each in examples if each.moment_id))
+    pictures = moments.read_vectors(GenerationId.parse(encoder.generation), ids, "frame")
+    scored = [
+        number
+        for number, each in enumerate(examples)
+        if each.kind in SCORED_KINDS and each.moment_id in pictures and assign_split(each.video_id) == "train"
+    ]
+    if not scored:
+        return set()
+    texts = _encode_texts(encoder, [examples[number].text for number in scored], progress)
+    is_unrelated = compare(
+        np.stack([texts[examples[number].text] for number in scored]),
+        np.stack([pictures[examples[number].moment_id] for number in scored]),
+        [examples[number].video_id for number in scored],
+        [examples[number].kind for number in scored],
+    )
+    return {number for number, unrelated in zip(scored, is_unrelated, strict=True) if unrelated}
+
+
+def _encode_texts(encoder: Encoder, texts: Sequence[str], progress: Callable[[int, int], None]) -> dict[str, Vector]:
+    """Return the vector of each distinct text in the space of the frames."""
+    distinct, vectors = list(dict.fromkeys(texts)), []
+    for start in range(0, len(distinct), _TEXT_BATCH):
+        progress(start, len(distinct))
+        vectors += [each.frame for each in encoder.encode_texts(distinct[start : start + _TEXT_BATCH])]
+    return dict(zip(distinct, vectors, strict=True))
+
+
+def estimate_unrelated(moments: MomentStore, encoder: Encoder, examples: Sequence[TrainingExample]) -> int:
+    """Return about how many examples `find_unrelated` finds, by a part of them, so that a preview takes seconds."""
+    from model.ports import sample_evenly
+
+    some = sample_evenly(examples, _PREVIEWED) if len(examples) > _PREVIEWED else list(examples)
+    return round(len(find_unrelated(moments, encoder, some)) * len(examples) / max(1, len(some)))
+
+
+def summarize(examples: Sequence[TrainingExample], unrelated: int = 0) -> TrainingDataSummary:
+    """Count the examples, and how many more pairs a retrain needs if `unrelated` of them are left out."""
     from model.data.pairs import assign_split
 
     videos = {example.video_id for example in examples}
@@ -71,7 +137,8 @@ def summarize(examples: Sequence[TrainingExample]) -> TrainingDataSummary:
         videos=len(videos),
         users=len({example.user_id for example in examples}),
         pairs_by_kind=Counter(example.kind for example in examples),
-        missing_pairs=max(MIN_PAIRS - len(examples), 10 * (MIN_HELD_OUT_VIDEOS - held_out), 0),
+        missing_pairs=max(MIN_PAIRS - len(examples) + unrelated, 10 * (MIN_HELD_OUT_VIDEOS - held_out), 0),
+        unrelated=unrelated,
     )
 
 
@@ -80,14 +147,27 @@ def has_gathered_examples(folder: Path) -> bool:
     return _examples_file(folder).exists()
 
 
-def gather_examples(stores: Stores, blobs: BlobStore, space: str | None, folder: Path) -> bool:
+def gather_examples(
+    stores: Stores,
+    blobs: BlobStore,
+    encoder: Encoder,
+    space: str | None,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> bool:
     """Collect the examples of a retrain in `folder`, with their pictures. Returns False if there are too few.
 
-    This is done once per retrain: a job that another worker continues must train on the same examples.
+    Those that say nothing of their picture to the present model are left out. This is done once per retrain: a job that
+    another worker continues must train on the same examples. `progress` gets the steps that are done, and all.
     """
     examples = collect_examples(stores, space)
     if summarize(examples).missing_pairs:
         return False
+    unrelated = find_unrelated(stores.moments, encoder, examples, progress)
+    log.info("retrain.gathered", pairs=len(examples), unrelated=len(unrelated))
+    if summarize(examples, len(unrelated)).missing_pairs:
+        return False
+    examples = [each for number, each in enumerate(examples) if number not in unrelated]
     examples = list(_download_pictures(blobs, examples, _picture_dir(folder)))
     write_atomically(_examples_file(folder), json.dumps([asdict(example) for example in examples]).encode())
     return True
@@ -150,14 +230,15 @@ def _make_text_examples(moments: Sequence[StoredPoint], user_id: str) -> Iterato
     Title and description go with moments from all parts of the video, chapter and speech with their own moment.
     """
     in_order = sorted(moments, key=lambda moment: float(moment.payload["start_s"]))
-    payloads = [moment.payload for moment in in_order if moment.payload.get("frames")]
-    for payload in payloads[:: math.ceil(len(payloads) / MAX_MOMENTS_PER_VIDEO) or 1]:
+    with_frames = [moment for moment in in_order if moment.payload.get("frames")]
+    for moment in with_frames[:: math.ceil(len(with_frames) / MAX_MOMENTS_PER_VIDEO) or 1]:
+        payload = moment.payload
         yield from _pair_with_texts(
-            payload, {"title": payload["title"], "description": _get_description(payload)}, user_id
+            moment, {"title": payload["title"], "description": _get_description(payload)}, user_id
         )
-    for payload in payloads:
-        chapter = payload["text_by_source"].get("chapter", "")
-        yield from _pair_with_texts(payload, {"chapter": chapter, "speech": _get_speech(payload)}, user_id)
+    for moment in with_frames:
+        chapter = moment.payload["text_by_source"].get("chapter", "")
+        yield from _pair_with_texts(moment, {"chapter": chapter, "speech": _get_speech(moment.payload)}, user_id)
 
 
 def _get_description(payload: Mapping[str, Any]) -> str:
@@ -171,13 +252,14 @@ def _get_speech(payload: Mapping[str, Any]) -> str:
     return payload["text_by_source"].get("speech", "") if said is None else " ".join(line.text for line in said)
 
 
-def _pair_with_texts(
-    payload: Mapping[str, Any], texts: "Mapping[PairKind, str]", user_id: str
-) -> Iterator[TrainingExample]:
+def _pair_with_texts(moment: StoredPoint, texts: "Mapping[PairKind, str]", user_id: str) -> Iterator[TrainingExample]:
     """Pair a moment with each text that is not empty."""
+    payload = moment.payload
     for kind, text in texts.items():
         if text:
-            yield TrainingExample(text, tuple(payload["frames"]), payload["video_id"], kind, user_id)
+            yield TrainingExample(
+                text, tuple(payload["frames"]), payload["video_id"], kind, user_id, moment_id=moment.id
+            )
 
 
 def _make_vote_examples(

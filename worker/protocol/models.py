@@ -15,6 +15,8 @@ class TrainingDataSummary(WireModel):
     """Number of pairs of titles, speech, votes, …"""
     missing_pairs: int
     """How many more pairs are needed before a retrain makes sense. 0: there are enough."""
+    unrelated: int = 0
+    """About how many of the pairs say nothing of their picture, so that they are left out."""
 
 
 class PreviewRetrain(Request[TrainingDataSummary]):

@@ -254,6 +254,15 @@ async def test_retrain_with_too_few_pairs_tells_how_many_are_missing(
     assert "88" in reply.text
 
 
+async def test_preview_tells_how_many_pairs_are_left_out(
+    chat: ChatService, responder: RecordingResponder, client: FakeClient
+) -> None:
+    client.training_data = client.training_data.model_copy(update={"unrelated": 31})
+    [reply] = await ask(chat, responder, "retrain", ADMIN)
+    assert isinstance(reply, Confirmation)
+    assert "about 31 of them" in reply.text
+
+
 async def test_models_are_listed_and_rolled_back(
     chat: ChatService, responder: RecordingResponder, client: FakeClient
 ) -> None:

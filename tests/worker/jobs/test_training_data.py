@@ -1,6 +1,7 @@
 """Training data of a retrain: which examples are collected, and which are left out."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,14 @@ from tests.support.worker.toy_library import (
     start_retrain,
 )
 from worker.handlers.errors import RequestRefusedError
-from worker.jobs.training_data import collect_examples
+from worker.jobs.training_data import (
+    collect_examples,
+    estimate_unrelated,
+    find_unrelated,
+    gather_examples,
+    load_pairs,
+    summarize,
+)
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import PreviewRetrain
 from worker.protocol.search import RecordVote
@@ -125,3 +133,43 @@ def test_recognised_speech_becomes_pairs(services: Services) -> None:
     )
     speech = [each for each in collect_examples(services.stores, None) if each.kind == "speech"]
     assert [each.text for each in speech] == ["a third of the numbers is odd"]
+
+
+def say_numbers(services: Services, wrong: int) -> set[str]:
+    """Let every video say a number, the first ones a wrong one. Return the wrong sentences."""
+    shifts = [1 if number < wrong else 0 for number in range(VIDEO_COUNT)]
+    said = [f"this is number {(number + shift) % VIDEO_COUNT}" for number, shift in enumerate(shifts)]
+    evidence = {
+        moment_id(make_video(f"number {number}"), 0): Evidence((Caption(0.0, 2.0, text),), None, None)
+        for number, text in enumerate(said)
+    }
+    put_evidence(services.stores.enrichment, ToyEncoder(), evidence)
+    return set(said[:wrong])
+
+
+def test_speech_about_something_else_is_left_out(services: Services, tmp_path: Path) -> None:
+    """Not of held-out videos: they judge both models."""
+    wrong = say_numbers(services, 40)
+    examples = collect_examples(services.stores, None)
+    encoder = ToyEncoder(knows=True)
+    found = find_unrelated(services.stores.moments, encoder, examples)
+    expected = {i for i, each in enumerate(examples) if each.text in wrong and assign_split(each.video_id) == "train"}
+    assert found == expected
+    assert gather_examples(services.stores, services.blobs, encoder, None, tmp_path, lambda done, total: None)
+    speech = {pair.text for pair in load_pairs(tmp_path) if pair.kind == "speech" and pair.split == "train"}
+    assert speech
+    assert not speech & wrong
+
+
+def test_preview_estimates_how_many_are_left_out(services: Services) -> None:
+    """It examines a part of them. They do not count as pairs that are there."""
+    say_numbers(services, 40)
+    examples, encoder = collect_examples(services.stores, None), ToyEncoder(knows=True)
+    exact = len(find_unrelated(services.stores.moments, encoder, examples))
+    assert estimate_unrelated(services.stores.moments, encoder, examples) == pytest.approx(exact, abs=5)
+    assert summarize(examples, unrelated=len(examples)).missing_pairs == 100
+
+
+def test_nothing_is_left_out_if_the_model_cannot_tell(services: Services) -> None:
+    say_numbers(services, 40)
+    assert find_unrelated(services.stores.moments, ToyEncoder(), collect_examples(services.stores, None)) == set()
