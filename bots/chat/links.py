@@ -19,6 +19,8 @@ _SLACK_LABEL: Final = re.compile(r"<([a-z][a-z0-9+.-]*:[^<>|\s]+)\|[^<>]*>", re.
 _MARKDOWN_LABEL: Final = re.compile(r"\[[^\[\]]*\]\((?=\s*<?(?:[a-z][a-z0-9+.-]*://|[\w-]+\.[\w.-]+))", re.IGNORECASE)
 _FULL_WIDTH_LINK: Final = re.compile(r"[hｈ][tｔ]{2}[pｐ][sｓ]?[:：][/／]{2}[^\s/／]*[^\s，。、！]*", re.IGNORECASE)
 _FULL_WIDTH_HOST: Final = re.compile(r"[ａ-ｚＡ-Ｚ０-９－]+(?:．[ａ-ｚＡ-Ｚ０-９－]+)+／[^\s，。、！]+")
+_FULL_STOPS_IN_HOST: Final = re.compile(r"(?<=[:：][/／]{2})(?:[a-z0-9-]+[。．｡])+[a-z]+(?=[/／])", re.IGNORECASE)
+"""A host whose dots an input method for Chinese or Japanese wrote."""
 _FULL_WIDTH_QUERY: Final = re.compile(r"？(?=\w+＝)")
 
 _START: Final = re.compile(
@@ -50,6 +52,7 @@ _AFTER_ADDRESS: Final = re.compile(
 )
 """Particles and endings that follow an address on any site without a space: `example.com/watch/1을`."""
 _CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
+_EMOJI_NAMES: Final = re.compile(r"(?::[\w+-]+:)+$")
 _TRAILING: Final = ".,;:!?'*~([{"
 
 
@@ -77,6 +80,7 @@ def _normalize(text: str) -> str:
     for escaped, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
         text = text.replace(escaped, character)
     text = _MARKDOWN_LABEL.sub("(", _SLACK_LABEL.sub(r"<\1>", text))
+    text = _FULL_STOPS_IN_HOST.sub(lambda host: re.sub("[。．｡]", ".", host[0]), text)
     text = _FULL_WIDTH_HOST.sub(lambda host: unicodedata.normalize("NFKC", host[0]), text)
     return _FULL_WIDTH_LINK.sub(_to_ascii, text)
 
@@ -162,4 +166,4 @@ def _cut_at_unbalanced_bracket(address: str) -> str:
 
 def _strip_punctuation(address: str, emphasis: str) -> str:
     """Return an address without the punctuation of the sentence around it. `emphasis` is the Markdown in front."""
-    return address.rstrip(_TRAILING).removesuffix(emphasis).rstrip(_TRAILING)
+    return _EMOJI_NAMES.sub("", address).rstrip(_TRAILING).removesuffix(emphasis).rstrip(_TRAILING)

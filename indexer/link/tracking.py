@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urljoin
 
 from yarl import URL
+
+_SCHEME_AS_FOLDER: Final = re.compile(r"^(https?)/(?!/)")
+"""Beginning of an address in the path of a proxy: `https/example.com/…`."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ def find_redirection(url: str) -> str | None:
     for provider in _providers_of(url):
         for redirection in provider.redirections:
             if found := redirection.match(url):
-                return urljoin(url, unquote(found[1]))
+                target = _SCHEME_AS_FOLDER.sub(r"\1://", unquote(found[1]))
+                return urljoin(url, target)
     return None
 
 

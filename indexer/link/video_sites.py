@@ -18,7 +18,7 @@ _YOUTUBE_MIRRORS: Final = ("invidious.", "piped.")
 _VIMEO: Final = re.compile(
     r"/(?:(?:channels|groups|album|showcase)/[^/]+/(?:videos?/)?|videos?/|manage/videos/)?(\d+)(?:/([0-9a-f]+))?/?"
 )
-_TWITCH_CLIP: Final = re.compile(r"/(?:(?:[^/]+/)?clip/)?([\w-]+)(?:/edit)?/?", re.ASCII)
+_TWITCH_CLIP: Final = re.compile(r"/(?:(?:[^/]+/)?clips?/)?([\w-]+)(?:/edit)?/?", re.ASCII)
 _TWITCH_VIDEO: Final = re.compile(r"/(?:videos?|[^/]+/(?:v|videos?))/v?(\d+)/?")
 _BILIBILI_ID: Final = re.compile(
     r"/(?:s/|medialist/play/\w+/)?(?:video/)?(?:(bv)(1\w{9})|av(\d+))(?:/index(?:_(\d+))?\.html)?/?",
@@ -89,7 +89,9 @@ def _read_bilibili_address(url: URL) -> str | None:
 
 
 def _read_niconico_address(url: URL) -> str | None:
-    found = re.fullmatch(r"/(?:(?:watch(?:_tmp)?|shorts|thumb)/)?((?:sm|nm|so)?\d+)(?:/script)?/?", url.path, re.ASCII)
+    found = re.fullmatch(
+        r"/(?:(?:watch(?:_tmp)?|shorts|thumb(?:_watch)?)/)?((?:sm|nm|so)?\d+)(?:/script)?/?", url.path, re.ASCII
+    )
     is_live = bare_host(url).startswith("live")
     if found and not is_live and (bare_host(url) == "nico.ms" or url.path.count("/") > 1):
         return f"https://www.nicovideo.jp/watch/{found[1]}"
@@ -109,7 +111,7 @@ VIDEO_SITES: Final = (
         mirrors=_YOUTUBE_MIRRORS,
     ),
     Site("Vimeo", ("vimeo.com",), _read_vimeo_address, "#t={s}s"),
-    Site("Twitch clips", ("clips.twitch.tv", "fxtwitch.seria.moe"), _read_twitch_address),
+    Site("Twitch clips", ("clips.twitch.tv", "fxtwitch.seria.moe", "fxtwitch.tv"), _read_twitch_address),
     Site("Twitch", ("twitch.tv",), _read_twitch_address, "t={h}h{m}m{sec}s"),
     Site(
         "Bilibili",
@@ -181,7 +183,7 @@ VIDEO_SITES: Final = (
         ("tv.kakao.com", "play-tv.kakao.com", "kakaotv.daum.net"),
         address_by_forms(
             "https://tv.kakao.com/v/{id}",
-            r"/(?:channel/\d+|embed/player)/(?:clip)?link/(?P<id>\d+)(?:@my)?",
+            r"/(?:m/)?(?:channel/\d+(?:/playlist/\d+)?|embed/player|top)/(?:clip)?link/(?P<id>\d+)(?:@my)?",
             r"/(?:v|channel/\d+/v)/(?P<id>\d+)(?:@my)?",
         ),
         fetched_form=("/v/", "/embed/player/cliplink/"),

@@ -58,6 +58,8 @@ def test_canonicalize_youtube_forms_returns_watch_page(link: str) -> None:
         ("https://player.twitch.tv/?video=v1234&parent=x", "https://www.twitch.tv/videos/1234"),
         ("https://Example.COM:443/a/./b/../c.mp4#t=3", "https://example.com/a/c.mp4"),
         ("http://example.com:8080/c.mp4", "http://example.com:8080/c.mp4"),
+        ("https://odysee.com/@ann:1/a-cat:2?t=75", "https://odysee.com/@ann:1/a-cat:2"),
+        ("https://archive.org/details/a-cat.2001?start=75", "https://archive.org/details/a-cat.2001"),
         ("https://example.com/w?b=2&utm_source=x&a=1&fbclid=y", "https://example.com/w?b=2&a=1"),
         ("https://example.com/w?a&b=%2F%20+", "https://example.com/w?a&b=/%20+"),
         ("https://x.com/someone/status/12?s=20&t=Zz", "https://x.com/i/status/12"),
