@@ -80,6 +80,17 @@ class StarterPreset:
     licence: str = "Apache-2.0"
 
 
+@dataclass(frozen=True)
+class PresetCost:
+    """Download, memory and speed of a preset."""
+
+    download_bytes: int
+    memory_bytes: int
+    """Weights in the precision of this machine."""
+    pictures_per_s: float
+    """Pictures that the model for frames embeds, in batches of two."""
+
+
 BasePreset: TypeAlias = Preset | StarterPreset
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(

@@ -13,13 +13,12 @@ from bots.commands.client import Client
 from bots.commands.replies import LinkOutcome, LinkProgress, Replies
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import format_bytes, get_language
-from model.presets import PRESETS, STARTER
+from model.presets import PRESETS, STARTER, PresetCost
 from worker.protocol.base import Caller
 from worker.protocol.library import GetStatus, IndexStatus, ListLibrary
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from model.encoders.hub_cost import PresetCost
     from worker.samples import SampleVideo
 
 EXAMPLES: Final = (
@@ -61,7 +60,9 @@ async def say_which_preset_searches(client: Client, caller: Caller, settings: Se
         terminal.say(CliMsg.LIBRARY_MODEL_DIFFERS, stored=status.preset, preset=settings.preset)
 
 
-async def offer_larger_preset(settings: Settings, terminal: Terminal) -> None:
+async def offer_larger_preset(
+    settings: Settings, terminal: Terminal, measure: Callable[[Settings, str], PresetCost] | None = None
+) -> None:
     """Say once, in one line, which larger preset there is for the person's language, and what it costs here.
 
     Says nothing, and tries again at the next start, while no hub is in reach.
@@ -73,7 +74,7 @@ async def offer_larger_preset(settings: Settings, terminal: Terminal) -> None:
     if name is None or settings.preset != STARTER or told.exists():
         return
     try:
-        cost = await asyncio.to_thread(_measure_cost, settings, name)
+        cost = await asyncio.to_thread(measure or _measure_cost, settings, name)
     except ModelError:
         return
     terminal.say(
@@ -87,7 +88,7 @@ async def offer_larger_preset(settings: Settings, terminal: Terminal) -> None:
     told.touch()
 
 
-def _measure_cost(settings: Settings, name: str) -> "PresetCost":
+def _measure_cost(settings: Settings, name: str) -> PresetCost:
     from model.encoders.hub_cost import measure_preset_cost
     from model.packages import default_artifacts_dir
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,21 +15,10 @@ from huggingface_hub.hf_api import RepoFile
 from model.encoders.devices import select_device, select_dtype
 from model.encoders.hub import FAMILIES, list_wanted_files
 from model.errors import ArtifactsMissingError
-from model.presets import HubModel, Preset
+from model.presets import HubModel, Preset, PresetCost
 
 HUB_TIMEOUT_S: Final = 3.0
 _BATCH: Final = 2
-
-
-@dataclass(frozen=True)
-class PresetCost:
-    """Download, memory and speed of a preset."""
-
-    download_bytes: int
-    memory_bytes: int
-    """Weights in the precision of this machine."""
-    pictures_per_s: float
-    """Pictures that the model for frames embeds, in batches of two."""
 
 
 def measure_preset_cost(

@@ -10,13 +10,17 @@ from rich.console import Console
 from bots.cli import demo
 from bots.cli.render import Terminal
 from bots.i18n.cli_messages import CliMsg
-from bots.i18n.translate import translate
+from bots.i18n.translate import translate, use_locale
+from model.errors import ArtifactsMissingError
+from model.evaluation.published import AUTHORS_FIGURES
+from model.presets import PresetCost
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import SNOW, FakeVideo
 from worker.protocol.base import Caller
 from worker.protocol.library import Sense, Submit
 from worker.protocol.search import Find
 from worker.samples import SampleVideo
+from worker.settings import Settings
 
 SAMPLES = [
     SampleVideo(Path("/samples/ballet.mp4"), "A ballet", "MIT"),
@@ -96,3 +100,35 @@ async def test_introduction_prints_the_address_before_and_after_the_examples(
     lines = screen.getvalue().splitlines()
     assert lines[0] == translate(CliMsg.UP_READY, address="http://127.0.0.1:8501")
     assert lines[-2:] == translate(CliMsg.WEB_READY, address="http://127.0.0.1:8501").splitlines()
+
+
+@pytest.mark.parametrize(("locale", "preset"), [("en", "multilingual"), ("ko", "multilingual"), ("zh", "chinese")])
+async def test_larger_preset_is_told_once_a_hub_is_in_reach(
+    tmp_path: Path, terminal: Terminal, screen: io.StringIO, locale: str, preset: str
+) -> None:
+    """Its authors' figure comes with its source, and the costs are those of this machine."""
+    settings, measured = Settings(data_dir=tmp_path), list[str]()
+
+    def measure(settings: Settings, name: str) -> PresetCost:
+        measured.append(name)
+        if len(measured) == 1:
+            raise ArtifactsMissingError("the hub is not in reach")
+        return PresetCost(1_500_000_000, 800_000_000, 7.25)
+
+    with use_locale(locale):
+        await demo.offer_larger_preset(settings, terminal, measure)
+        assert screen.getvalue() == ""
+        for _ in range(2):
+            await demo.offer_larger_preset(settings, terminal, measure)
+    assert measured == [preset, preset]
+    line = " ".join(screen.getvalue().split())
+    figure = next(each for each in AUTHORS_FIGURES[preset] if each.is_retrieval)
+    for fact in ("1.5 GB", "800 MB", "7.2", f"reelseek model use {preset}", figure.source):
+        assert line.count(fact) == 1
+
+
+async def test_no_preset_is_recommended_to_those_who_chose_one(
+    tmp_path: Path, terminal: Terminal, screen: io.StringIO
+) -> None:
+    await demo.offer_larger_preset(Settings(data_dir=tmp_path, preset="chinese"), terminal)
+    assert screen.getvalue() == ""

@@ -114,9 +114,9 @@ def test_evaluate_prints_and_saves_the_same_figures(reelseek: Run, here: Path) -
     assert saved.name in table.answers
 
 
-def test_train_writes_adapter_and_report_and_prints_a_decision(reelseek: Run, here: Path) -> None:
-    """The adapter can be evaluated against its base model."""
-    trained = reelseek("train", "--pairs", "pairs.tsv", "--run", "run.toml", "--out", "made")
+def test_train_writes_adapter_and_report_and_takes_it_into_use(reelseek: Run, here: Path) -> None:
+    """It says what `--force` overrides. The adapter can be evaluated against its base model."""
+    trained = reelseek("train", "--pairs", "pairs.tsv", "--run", "run.toml", "--out", "made", "--register", "--force")
     assert trained.status == 0
     assert "The adapter is" in trained.answers
     report = json.loads((here / "made" / "report.json").read_text())
@@ -129,6 +129,8 @@ def test_train_writes_adapter_and_report_and_prints_a_decision(reelseek: Run, he
     assert evaluated.status == 0
     assert (comparison["texts"], set(comparison["text_to_image"])) == (24, {"r1", "r5", "r10", "mrr"})
     assert figures["generation"] == report["generation"]
+    assert f"Searches use {figures['generation']} now." in trained.answers
+    assert "You insisted, although it isn't better." in trained.answers
 
 
 def test_torchrun_with_two_processes_has_the_losses_of_one(reelseek: Run, here: Path) -> None:
