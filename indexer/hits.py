@@ -72,6 +72,8 @@ class Hit:
     """The chat message that contained the link."""
     words_only: bool = False
     """Whether the video's pictures could not be fetched."""
+    tags: tuple[str, ...] = ()
+    """What the moment certainly shows: words of `text.vocabulary`, in English."""
 
     @property
     def is_liked(self) -> bool:

@@ -19,6 +19,7 @@ from indexer.search.query_clip import DECODE_TIMEOUT_S, MAX_CLIP_S
 from indexer.senses import Sense
 from indexer.store.stores import Stores, open_stores
 from indexer.topics.cache import TopicCache
+from indexer.topics.tagger import Tagger
 from indexer.topics.word_vectors import WordVectors
 from indexer.vectors.vector_store import VectorStore
 from worker.discord_files import sign_address
@@ -73,6 +74,7 @@ class Services:
         self.models = ModelCache(settings, load, self.stores.generations, self.blobs, self.metrics.observe_batch)
         self.words = WordVectors(settings.data_dir / "words")
         self.topics = TopicCache(self.stores.moments, self.words)
+        self.tagger = Tagger(self.stores.moments, self.words)
         self.sources = SourceStore(self.blobs)
         self.recognizers = recognizers or make_recognizers(settings)
 

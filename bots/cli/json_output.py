@@ -108,6 +108,7 @@ def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
         "why": card.why,
         "reasons": [{"kind": each.kind, "snippet": each.snippet, "at_s": each.at_s} for each in card.reasons],
         "opens_at_s": card.opens_at_s,
+        "tags": card.tags.split(" · ") if card.tags else [],
         "thumbnail": _complete_address(card.thumbnail, blobs_address),
         "more": card.more,
     }

@@ -87,6 +87,8 @@ class Search:
     """A video file in base64; its further pages have `frames` instead."""
     frames: tuple[str, ...] = ()
     """Frames of the clip in base64."""
+    tags: tuple[str, ...] = ()
+    """Words of the vocabulary in English: only moments that have all of these tags are found."""
     only: str | None = None
     """`looks`, `said`, `shown` or `heard`: search only this."""
 
@@ -152,8 +154,15 @@ class Card:
     """The second that `moment_link` opens: that of the words that were found, or else the start."""
     message_id: str | None = None
     """The chat message that contained the link."""
+    tags: str = ""
+    """What the moment certainly shows, in words."""
     note: str | None = None
     """What to know before the link is opened."""
+
+    @property
+    def alt_text(self) -> str:
+        """The text that stands for its picture."""
+        return ", ".join(filter(None, [self.title, self.time, self.tags]))
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from bots.commands.replies import (
     TextReply,
     format_length,
 )
+from bots.commands.tags import take_tags
 from bots.i18n.messages import Msg
 from bots.i18n.sounds import translate_sound
 from bots.i18n.translate import clean_text, format_clock, format_span, translate
+from bots.i18n.vocabulary import translate_words
 from text.queries import clean_query, has_words
 from text.references import strip_reference
 from worker.protocol.base import Caller, CallFailedError
@@ -63,14 +65,18 @@ async def find(
 
     `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
     and `picture` or `clip` (base64) finds moments that look like it, changed as `words` say. `only` is one of `ONLY`:
-    what else a moment is found by does not count then. Without `split_on_commas`, `words` is a single query. The markup
-    of chat platforms is left out.
+    what else a moment is found by does not count then. `tag:WORD` in `words` finds only moments with this tag. Without
+    `split_on_commas`, `words` is a single query. The markup of chat platforms is left out.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
         yield code_reply(ErrorCode.QUERY_TOO_LONG)
         return
     if only and only not in ONLY:
         yield TextReply(translate(Msg.SETTING_REFUSED, name="only", all=", ".join(ONLY)), ok=False)
+        return
+    words, tags, unknown_tag = take_tags(words)
+    if unknown_tag:
+        yield TextReply(translate(Msg.TAG_UNKNOWN, word=clean_text(unknown_tag)), ok=False)
         return
     if picture or clip:
         words = strip_reference(words)
@@ -83,6 +89,7 @@ async def find(
         limit,
         picture=picture,
         clip=clip,
+        tags=tags,
         only=only or None,
     )
     yield await run_search(client, caller, search)
@@ -173,6 +180,7 @@ async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
             clip=search.clip,
             frames=search.frames,
             in_link=search.in_link,
+            tags=search.tags,
             only=search.only,
             limit=search.limit,
             offset=search.offset,
@@ -201,13 +209,14 @@ def _make_card(hit: Hit) -> Card:
         submitter=clean_text(hit.submitter),
         submitted_at=hit.submitted_at,
         message_id=hit.message_id,
-        why=tuple(_explain(why) for why in hit.why),
+        why=tuple(_explain(why, hit.tags) for why in hit.why),
         reasons=hit.why,
         opens_at_s=_find_opened_second(hit),
         score=hit.score,
         more=hit.more,
         thumbnail=hit.thumbnail,
         words_only=hit.words_only,
+        tags=translate_words(hit.tags),
         note=translate(Msg.ONLY_IN_DISCORD) if strip_signature(hit.moment_link) else None,
     )
 
@@ -219,10 +228,10 @@ def _find_opened_second(hit: Hit) -> float:
     return strongest.at_s if strongest and has_words and strongest.at_s is not None else hit.start_s
 
 
-def _explain(why: MatchReason) -> str:
+def _explain(why: MatchReason, tags: Sequence[str]) -> str:
     match why.kind:
         case MatchKind.LOOKS:
-            return translate(Msg.LOOKS)
+            return translate(Msg.LOOKS_TAGGED, tags=translate_words(tags)) if tags else translate(Msg.LOOKS)
         case MatchKind.MOTION:
             return translate(Msg.MOVES)
         case MatchKind.LIKED:

@@ -141,7 +141,8 @@ async def _render_results(reply: Results, load_picture: LoadPicture) -> Rendered
         )
     cards = reply.cards[:MAX_CARDS]
     pictures = [
-        await _load_file(card.thumbnail, f"{number}.jpg", card.title, load_picture) for number, card in enumerate(cards)
+        await _load_file(card.thumbnail, f"{number}.jpg", card.alt_text, load_picture)
+        for number, card in enumerate(cards)
     ]
     components: list[ui.Item[Any]] = [ui.TextDisplay(_render_header(reply))]
     for number, (card, picture) in enumerate(zip(cards, pictures, strict=True)):
@@ -171,8 +172,7 @@ def _render_card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
     )
     if picture is None:
         return text
-    alt = f"{card.title}, {card.time}"[:1024]
-    return ui.Section(text, accessory=ui.Thumbnail(picture, description=alt))
+    return ui.Section(text, accessory=ui.Thumbnail(picture, description=card.alt_text[:1024]))
 
 
 def _render_origin(shown: Card | LibraryItem) -> str:

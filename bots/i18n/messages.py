@@ -86,6 +86,8 @@ class Msg(StrEnum):
     SENSE_SHOWN = "text on the screen"
     SENSE_HEARD = "sounds"
     LOOKS = "looks like it"
+    LOOKS_TAGGED = "looks like it: {tags}"
+    TAG_UNKNOWN = "There is no tag “{word}”."
     MOVES = "moves like it"
     WORDS = "the words “{snippet}”"
     WORDS_FIT = "the words match"

@@ -85,7 +85,7 @@ def pictures_of(reply: Reply) -> dict[str, str]:
     """Return the keys of a reply's pictures, each with its alt text."""
     match reply:
         case Results():
-            return {card.thumbnail: _make_alt_text(card) for card in reply.cards if card.thumbnail}
+            return {card.thumbnail: card.alt_text for card in reply.cards if card.thumbnail}
         case TopicsPage():
             return {item.thumbnail: f"{item.name}, {item.about}" for item in reply.items if item.thumbnail}
         case TrainingProgress(picture=str(key)):
@@ -142,7 +142,7 @@ def _render_results(results: Results, file_ids: FileIds) -> SlackMessage:
 
 def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) -> list[Block]:
     file_id = file_ids.get(card.thumbnail or "")
-    accessory = blocks.picture(file_id, _make_alt_text(card)) if file_id else None
+    accessory = blocks.picture(file_id, card.alt_text) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
     about = " · ".join(filter(None, [card.time, card.length, *card.why, more, card.note]))
     buttons = [
@@ -158,10 +158,6 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
         buttons.insert(0, blocks.button(f"▶ {translate(Msg.OPEN)}", action_id, value, url=card.moment_link))
     origin = blocks.rich(blocks.words(f"{format_origin(card.submitter)}, "), blocks.day(card.submitted_at))
     return [blocks.section(f"{card.title}\n{about}", accessory), origin, blocks.actions(buttons)]
-
-
-def _make_alt_text(card: Card) -> str:
-    return f"{card.title}, {card.time}"
 
 
 def _render_page_buttons(results: Results) -> list[Block]:

@@ -60,7 +60,7 @@ def is_web_link(link: str) -> bool:
 
 def render_card(card: Card, thumbnail: bytes | None) -> str:
     """Return a found moment."""
-    picture = _draw_picture(thumbnail, card.title, card.time)
+    picture = _draw_picture(thumbnail, card.alt_text, card.time)
     return f'<div class="rs-card">{picture}{_draw_text_lines(card, card.length)}</div>'
 
 

@@ -50,6 +50,8 @@ class SearchQuery:
     """Find moments of this video only, instead of the best moment of each video."""
     only: OnlyKind | None = None
     """Find moments only by this kind of match."""
+    tags: tuple[str, ...] = ()
+    """Find only moments with all of these tags, in English."""
     limit: int = 5
     offset: int = 0
 

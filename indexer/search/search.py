@@ -19,10 +19,15 @@ from indexer.stages import SearchStage
 from indexer.store.moments import MomentStore
 from indexer.store.records import Submission
 from indexer.store.submissions import SubmissionStore
+from indexer.topics.tagger import Tagger
 from indexer.vectors.vector_store import StoredPoint
 
 MAX_ONLY_CANDIDATES: Final = 50
 """Maximum number of videos that a search for speech or text on the screen examines for a match of that kind."""
+
+
+MAX_TAGGED_CANDIDATES: Final = 200
+"""Maximum number of moments that a search for tags examines."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,13 @@ def find_moments(
     encoder: Encoder,
     query: SearchQuery,
     timer: StageTimer = lambda stage: nullcontext(),
+    tagger: Tagger | None = None,
 ) -> ResultPage:
     """Find the moments that match a query.
 
-    Moments named as examples, and the videos of examples to be similar to, are left out: the user knows them. Raise
-    `GenerationMismatchError` if the encoder's generation is neither the live nor the previous one.
+    Moments named as examples, and the videos of examples to be similar to, are left out: the user knows them. A query
+    with tags needs the `tagger`. Raise `GenerationMismatchError` if the encoder's generation is neither the live nor
+    the previous one.
     """
     if moments.is_empty():
         return ResultPage((), None)
@@ -72,6 +79,8 @@ def find_moments(
             lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
             ranked = _select_only(scope, encoder, best_moment_per_video(text_queries, lists, examples.ids))
+            if query.tags and tagger:
+                ranked = _select_tagged(scope, encoder, tagger, query.tags, ranked)
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     with timer(SearchStage.GATHER):
@@ -91,6 +100,15 @@ def _select_only(scope: SearchScope, encoder: Encoder, ranked: Sequence[RankedMo
     candidates = ranked[:MAX_ONLY_CANDIDATES]
     reasons = explain_matches(encoder, candidates, {id: each.payload for id, each in _read(scope, candidates).items()})
     return [each for each in candidates if any(why.kind == scope.only for why in reasons.get(each.id, ()))]
+
+
+def _select_tagged(
+    scope: SearchScope, encoder: Encoder, tagger: Tagger, tags: Sequence[str], ranked: Sequence[RankedMoment]
+) -> list[RankedMoment]:
+    """Return those of the first `MAX_TAGGED_CANDIDATES` moments that have all of the tags."""
+    candidates = ranked[:MAX_TAGGED_CANDIDATES]
+    found = tagger.tag(encoder, scope.scopes, [each.id for each in candidates])
+    return [each for each in candidates if set(tags) <= set(found.get(each.id, ()))]
 
 
 def _read(scope: SearchScope, page: Sequence[RankedMoment]) -> dict[str, StoredPoint]:

@@ -61,6 +61,11 @@ class MomentStore:
                 return moments
         return []
 
+    def read_vectors(self, generation: GenerationId, ids: Sequence[str], name: DenseName) -> dict[str, Vector]:
+        """Return one vector of those moments of these ids that a generation has, by their ids."""
+        stored = self._vectors.retrieve(generation.collection_name, ids, (), with_vectors=True)
+        return {each.id: each.dense[name] for each in stored if name in each.dense}
+
     def nearest(
         self,
         generation: GenerationId,
@@ -70,11 +75,6 @@ class MomentStore:
         without_videos: Sequence[str] = (),
         sense: str | None = None,
     ) -> list[list[ScoredPoint]]:
-    def read_vectors(self, generation: GenerationId, ids: Sequence[str], name: DenseName) -> dict[str, Vector]:
-        """Return one vector of those moments of these ids that a generation has, by their ids."""
-        stored = self._vectors.retrieve(generation.collection_name, ids, (), with_vectors=True)
-        return {each.id: each.dense[name] for each in stored if name in each.dense}
-
         """Return for each query the nearest moments that the scopes may see, best first, with their `video_id`.
 
         With a `video_id`, only moments of this video; with a `sense`, only moments in which it found something. Raise

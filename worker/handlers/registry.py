@@ -43,6 +43,7 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
             services.models,
             services.metrics,
             services.make_clip_decoder(),
+            services.tagger,
         ),
         Submit: partial(
             library.submit,

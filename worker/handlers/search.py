@@ -14,6 +14,7 @@ from indexer.search.search import ResultPage, find_moments
 from indexer.search.votes import VoteReader
 from indexer.store.moments import MomentStore
 from indexer.store.submissions import SubmissionStore
+from indexer.topics.tagger import Tagger
 from indexer.types import Picture
 from text.queries import clean_query
 from worker.handlers.access import require_visible_video
@@ -31,12 +32,14 @@ def find(
     models: ModelCache,
     metrics: Metrics,
     clip_decoder: Decoder,
+    tagger: Tagger,
     request: Find,
 ) -> SearchResults:
     """Search the videos that the caller can see.
 
     Raises `RequestRefusedError` if there is nothing to look for, if the picture or the clip is no file at all, or if
-    the video to search in is not visible to the caller; `NotAPictureError` and `NotAClipError`.
+    the video to search in is not visible to the caller, or if moments cannot be tagged yet; `NotAPictureError` and
+    `NotAClipError`.
     """
     caller = request.caller
     queries, like, unlike = (
@@ -57,11 +60,16 @@ def find(
             clip=read_clip_frames(frames),
             video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
             only=request.only,
+            tags=request.tags,
             limit=request.limit,
             offset=request.offset,
         )
         model = models.get_available(caller.space)
-        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage)
+        if not tagger.is_ready(model, is_wanted=bool(request.tags)) and request.tags:
+            raise RequestRefusedError(ErrorCode.TAGS_NOT_READY)
+        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage, tagger)
+        tags = tagger.tag(model, caller.scopes, [hit.moment_id for hit in page.hits])
+    page = replace(page, hits=tuple(replace(hit, tags=tags.get(hit.moment_id, ())) for hit in page.hits))
     return _make_results(request, page, thumbnail, frames)
 
 

@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_PRESET = "unknown_preset"
     PRESET_NOT_ALLOWED = "preset_not_allowed"
     TOO_MANY = "too_many"
+    TAGS_NOT_READY = "tags_not_ready"
     CRAWL_STOPPED = "crawl_stopped"
     NOT_A_LIST = "not_a_list"
     NOT_FOLLOWED = "not_followed"

@@ -53,6 +53,8 @@ class Find(Request[SearchResults]):
     """Search only in the video with this link."""
     only: Literal["looks", "said", "shown", "heard"] | None = None
     """Search only what is seen, said, shown as text, or heard."""
+    tags: tuple[str, ...] = Field(default=(), max_length=8)
+    """Search only moments with all of these tags: words of `text.vocabulary`, in English."""
     limit: int = Field(default=5, ge=1, le=50)
     offset: int = Field(default=0, ge=0)
 

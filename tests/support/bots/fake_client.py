@@ -117,6 +117,8 @@ class FakeClient:
         )
     )
     training: bool = False
+    tags: tuple[str, ...] = ()
+    """The tags of all moments."""
     weak: bool = False
     """Search results have no good match."""
     models: list[Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
@@ -280,7 +282,7 @@ class FakeClient:
             best = sorted(matching, key=lambda number: -scores[number])
             shown = best if find.in_link is not None else best[:1]
             hits += [build_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
-        hits.sort(key=lambda hit: -hit.score)
+        hits = sorted((replace(hit, tags=self.tags) for hit in hits), key=lambda hit: -hit.score)
         end = find.offset + find.limit
         return SearchResults(
             hits=tuple(hits[find.offset : end]),

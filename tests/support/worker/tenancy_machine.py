@@ -74,6 +74,7 @@ from worker.protocol.spaces import (
     RetentionPolicy,
     SpaceSettings,
 )
+from worker.protocol.topics import ListTopics, TopicListing
 from worker.services import Services
 
 A = TypeVar("A", bound=WireModel)
@@ -206,6 +207,23 @@ class TenancyMachine(RuleBasedStateMachine):
         assert isinstance(answer, SearchResults)
         findable = self.model.findable_names(caller)
         assert list_mentioned_videos(answer) == (findable - {name} if name in findable else set())
+
+    @rule(caller=callers, name=videos)
+    def list_topics(self, caller: Caller, name: str) -> None:
+        """List topics, and the moments of one. A moment that the caller cannot see stands for nothing."""
+        answer = self.send(ListTopics(caller=caller))
+        assert isinstance(answer, TopicListing)
+        like = (f"topic:{moment_ids_of(name)[0]}",)
+        found = self.send(Find(caller=caller, like=like, limit=50))
+        assert isinstance(found, SearchResults)
+        findable = self.model.findable_names(caller)
+        assert list_mentioned_videos(found) == (findable if name in findable else set())
+
+    @rule(caller=callers, words=st.sampled_from(["clip", "v0"]))
+    def find_tagged(self, caller: Caller, words: str) -> None:
+        """Search for a tag, of which these videos have none; before the vocabulary is encoded this is an error."""
+        answer = self.send(Find(caller=caller, queries=(words,), tags=("dog",)))
+        assert answer is ErrorCode.TAGS_NOT_READY or (isinstance(answer, SearchResults) and not answer.hits)
 
     @rule(caller=callers, name=videos)
     def find_in_video(self, caller: Caller, name: str) -> None:
