@@ -50,7 +50,11 @@ class EnrichmentStore:
         """
         for generation in self._generations.list_stored():
             if generation != self._generations.get_live(generation.space):
-                self._vectors.delete(generation.collection_name, Filter({"video_id": video_id}))
+                self.delete_moments(generation, video_id)
+
+    def delete_moments(self, generation: GenerationId, video_id: str) -> None:
+        """Delete a video's moments of one generation."""
+        self._vectors.delete(generation.collection_name, Filter({"video_id": video_id}))
 
 
 def merge_evidence(payload: Payload, evidence: Evidence) -> dict[str, Any]:

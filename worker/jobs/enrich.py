@@ -61,25 +61,21 @@ class EvidenceWriter:
         """Store the evidence of a video's moments, which is given by their ids.
 
         Other generations lose the video's moments, so that they are embedded again with the evidence once a rollback
-        or the end of a retrain needs them. A space whose own model fails keeps what it had.
+        or the end of a retrain needs them. So does a space's own generation whose model fails.
         """
         stores = self.stores
-        for space in self._list_searching():
+        put_evidence(stores.enrichment, self.models.get_current(), evidence)
+        own = stores.generations.list_own() if self.settings.adapter_scope == "space" else []
+        for generation in own:
             try:
-                put_evidence(stores.enrichment, self.models.get_current(space), evidence)
+                put_evidence(stores.enrichment, self.models.get_current(generation.space), evidence)
             except StoreUnavailableError:
                 raise
             except Exception:
-                if space is None:
-                    raise
-                log.exception("enrich.space_model_failed", video_id=video_id, space=space)
+                # The index job, which is queued until no video is missing, embeds the video with its evidence.
+                log.exception("enrich.space_model_failed", video_id=video_id, space=generation.space)
+                stores.enrichment.delete_moments(generation, video_id)
         stores.enrichment.delete_unsearched(video_id)
-
-    def _list_searching(self) -> list[str | None]:
-        """Return None for the installation's generation, and the spaces that have one of their own."""
-        if self.settings.adapter_scope != "space":
-            return [None]
-        return [None, *(each.space for each in self.stores.generations.list_own())]
 
 
 class VideoRemovedError(Exception):

@@ -12,8 +12,9 @@ import pytest
 
 from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, NewSubmission
+from indexer.types import Caption, Evidence
 from tests.support.indexer.clips import write_clip
-from tests.support.indexer.fakes import make_video
+from tests.support.indexer.fakes import make_video, moment_id
 from tests.support.model.toy_model import ToyEncoder, ToyTrainer, load_toy_encoder
 from tests.support.worker.callers import ADMIN, OTHER_SPACE
 from tests.support.worker.recording_task import RecordingTask
@@ -26,6 +27,7 @@ from tests.support.worker.toy_library import (
     search_results,
 )
 from worker.handlers.errors import RequestRefusedError
+from worker.jobs.enrich import EvidenceWriter
 from worker.jobs.index_queue import IndexQueue
 from worker.models.cache import MAX_LOADED
 from worker.protocol.base import Caller
@@ -210,6 +212,24 @@ def test_broken_space_model_does_not_fail_the_video(retrained: Retrained, tmp_pa
         add_numbered_video(services, 115, space=OTHER.space)
         assert isinstance(run_index_job(services, video_id), Indexed)
         assert services.make_index_queue().spaces_missing_video(video_id) == [RETRAINED.space]
+
+
+def test_evidence_reaches_a_space_once_its_broken_model_is_mended(retrained: Retrained, tmp_path: Path) -> None:
+    """Until then its moments, which lack the evidence, are missing from the model, so that they are embedded again."""
+    data, away = tmp_path / "data", tmp_path / "away"
+    shutil.copytree(retrained.folder, data)
+    shutil.rmtree(data / "adapters")
+    (data / "blobs" / "spaces").rename(away)
+    video, id = make_video("number 20"), moment_id(make_video("number 20"), 0)
+    with open_services(Settings(data_dir=data), load_toy_encoder, ToyTrainer()) as services:
+        write = EvidenceWriter(services.settings, services.stores, services.models)
+        write(video.id, {id: Evidence((Caption(0.0, 2.0, "twenty"),), None, None)})
+        assert services.make_index_queue().spaces_missing_video(video.id) == [RETRAINED.space]
+    away.rename(data / "blobs" / "spaces")
+    with open_services(Settings(data_dir=data), load_toy_encoder, ToyTrainer()) as services:
+        run_index_job(services, video.id)
+        [moment] = services.stores.enrichment.read(own_generation(services), [id])
+        assert moment.payload["words"] == "number 20\ntwenty"
 
 
 def test_removed_video_is_deleted_from_space_generation(services: Services) -> None:
