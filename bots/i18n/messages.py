@@ -22,6 +22,7 @@ class Msg(StrEnum):
     LIKE_EXAMPLE = "winter"
     UNLIKE = "Less like"
     UNLIKE_EXAMPLE = "indoors"
+    PICTURE_OR_CLIP = "Picture or clip"
     ONLY = "Search only"
     ONLY_LOOKS = "looks"
     ONLY_SAID = "what is said"

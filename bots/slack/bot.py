@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
+from bots.commands.query_files import UNREADABLE
 from bots.i18n.translate import translate, use_locale
 from bots.slack import blocks, events
 from bots.slack.events import Body, find_message_links, parse_message
@@ -84,7 +85,8 @@ class SlackBot:
     async def on_search_form(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         view, ref = body["view"], events.acting_user(context, body)
         args = await parse_form(view, f"slack:{ref.team}", self.requests.chat)
-        if not (clean_query(args["words"]) or clean_query(args["like"])):
+        has_file = any(type in args for type in UNREADABLE)
+        if not (clean_query(args["words"]) or clean_query(args["like"]) or has_file):
             with use_locale(view.get("private_metadata")):
                 await ack(response_action="errors", errors={"words": translate(ErrorCode.EMPTY_QUERY)})
             return

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from slack_bolt.async_app import AsyncBoltContext
 
-from bots.chat.uploads import is_video_file
+from bots.chat.uploads import find_query_file_type, is_video_file
+from bots.commands.definition import ParameterType
 from bots.slack.parse_command import parse_text, web_links
 from bots.slack.users import SlackUserRef
 
@@ -16,6 +17,30 @@ _UNAVAILABLE: Final = frozenset({"tombstone", "hidden_by_limit"})
 """Modes of files that were deleted, or that a free workspace does not show any more."""
 
 _FILE_PERMALINK: Final = re.compile(r"https://[\w.-]+\.slack\.com/files/[A-Z0-9]+/(F[A-Z0-9]+)/([^/?#]+)")
+
+_FILE_ADDRESS: Final = re.compile(r"https://files\.slack\.com/files-pri/([TE][A-Z0-9]+)-(F[A-Z0-9]+)/")
+
+
+class SlackFile(NamedTuple):
+    """An uploaded file, and the workspace or organisation that has it."""
+
+    workspace: str
+    id: str
+
+
+def find_file(address: str) -> SlackFile | None:
+    """Return the file at an address, or None if it is not one of Slack's."""
+    found = _FILE_ADDRESS.match(address)
+    return SlackFile(found[1], found[2]) if found else None
+
+
+def find_query_file(files: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the address of the first picture or video, as an argument of `find`; empty if there is none."""
+    for each in files:
+        type = find_query_file_type(each.get("name") or "", each.get("mimetype"))
+        if type is not None and _is_available(each):
+            return {type: each["url_private"]}
+    return {}
 
 
 def team_of(context: AsyncBoltContext) -> str:
@@ -99,12 +124,16 @@ def resolve_permalinks(args: Mapping[str, Any], team: str) -> dict[str, Any]:
 def parse_message(message: Mapping[str, Any], text: str) -> tuple[str, dict[str, Any]]:
     """Return the command that a message to the app calls, with its arguments.
 
-    A message with an uploaded or shared video adds that video. `text` is what the message says to the app.
+    A message with an uploaded or shared video adds that video, and one with a picture finds what is similar to it.
+    `text` is what the message says to the app.
     """
     command, args = parse_text(text)
     attached = _find_attached_links(message)
     if attached and command in ("index", "find", "help"):
         return "index", {"links": list(dict.fromkeys([*args.get("links", ()), *attached]))}
+    picture = find_query_file(message.get("files") or ()).get(ParameterType.PICTURE)
+    if picture and (command == "find" or not text.strip()):
+        return "find", {**args, ParameterType.PICTURE: picture}
     return command, args
 
 
@@ -124,8 +153,11 @@ def _find_shared_links(shared: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _is_available_video(file: Mapping[str, Any]) -> bool:
-    is_available = file.get("mode") not in _UNAVAILABLE and file.get("url_private")
-    return bool(is_available) and is_video_file(file.get("name") or "", file.get("mimetype"))
+    return _is_available(file) and is_video_file(file.get("name") or "", file.get("mimetype"))
+
+
+def _is_available(file: Mapping[str, Any]) -> bool:
+    return file.get("mode") not in _UNAVAILABLE and bool(file.get("url_private"))
 
 
 def _find_links_in_blocks(blocks: Any) -> list[str]:

@@ -9,11 +9,14 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack import blocks
 from bots.slack.blocks import Block
+from bots.slack.events import find_query_file
 
 FORM: Final = "search"
 VIDEO_FIELD: Final = "in"
 ONLY_FIELD: Final = "only"
 CHANNEL_FIELD: Final = "where"
+FILE_FIELD: Final = "file"
+FILE_TYPES: Final = ("jpg", "jpeg", "png", "webp", "gif", "mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg")
 
 
 def render_loading_form() -> dict[str, Any]:
@@ -42,9 +45,11 @@ def render_form(locale: str | None) -> dict[str, Any]:
         "default_to_current_conversation": True,
         "response_url_enabled": True,
     }
+    file_input = {"type": "file_input", "filetypes": list(FILE_TYPES), "max_files": 1}
     example = {"placeholder": blocks.plain_text(translate(Msg.ASK_EXAMPLE), blocks.MAX_HEADER_CHARS)}
     fields = [
         blocks.field("words", translate(Msg.ASK), text_input | example, optional=True),
+        blocks.field(FILE_FIELD, translate(Msg.PICTURE_OR_CLIP), file_input, optional=True),
         blocks.field("like", translate(Msg.LIKE), text_input, optional=True),
         blocks.field("unlike", translate(Msg.UNLIKE), text_input, optional=True),
         blocks.field(VIDEO_FIELD, translate(Msg.SEARCH_INSIDE), video_menu, optional=True),
@@ -70,4 +75,5 @@ async def parse_form(view: Mapping[str, Any], space: str, chat: ChatService) -> 
     typed = {name: (fields[name].get("value") or "").strip() for name in ("words", "like", "unlike")}
     video, only = (fields[name].get("selected_option") for name in (VIDEO_FIELD, ONLY_FIELD))
     link = await chat.resolve_link_token(space, video["value"]) if video else None
-    return typed | {"in_link": link, "only": only["value"] if only else None}
+    file = find_query_file(fields.get(FILE_FIELD, {}).get("files") or ())
+    return typed | file | {"in_link": link, "only": only["value"] if only else None}

@@ -1,25 +1,37 @@
 """Chat requests made of Slack's events: the caller, the locale and the place of the answer are resolved here."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
 
 from bots.chat.background_tasks import BackgroundTasks
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
+from bots.commands.definition import ParameterType
+from bots.commands.query_files import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import TextReply
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
-from bots.slack.events import resolve_permalinks
+from bots.slack.events import find_file, resolve_permalinks
 from bots.slack.home import render_denied_home, render_home
 from bots.slack.modal import render_denied_form, render_form, render_loading_form
 from bots.slack.responder import Delivery, SlackResponder
 from bots.slack.users import SlackUserRef, UserDirectory
 from bots.slack.workspaces import WorkspaceClients
-from worker.protocol.base import Caller
+from worker.ops.logs import current_correlation_id
+from worker.protocol.base import Caller, CallFailedError
+from worker.protocol.error_codes import ErrorCode
 
 PLATFORM: Final = "slack"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,8 @@ class RequestRunner:
         if place["delivery"] == Delivery.PUBLIC and "message" in place:
             place = {"thread": place["message"]} | place
         args, locale = resolve_permalinks(args, ref.team), settings.language or user.locale
-        await self._serve(ChatRequest(PLATFORM, command, args, user.caller, locale, place), user.denied_reason)
+        request = ChatRequest(PLATFORM, command, args, user.caller, locale, place)
+        await self._serve(request, user.denied_reason, files_of=ref)
 
     async def sync_message(self, ref: SlackUserRef, channel: str, message: str, links: Sequence[str]) -> None:
         """Index the links of a message in a watched channel, and remove those that it no longer has."""
@@ -97,10 +110,40 @@ class RequestRunner:
         caller = Caller(space=f"slack:{team}", user_id="slack", is_admin=True)
         await self._serve(ChatRequest(PLATFORM, "leave", {"is_back": is_installed}, caller, "en", {}))
 
-    async def _serve(self, request: ChatRequest, denied_reason: Msg | None = None) -> None:
+    async def _serve(
+        self, request: ChatRequest, denied_reason: Msg | None = None, files_of: SlackUserRef | None = None
+    ) -> None:
+        """Answer a request. The files in its arguments are those of the workspace of `files_of`."""
         with self.responder.track(request):
             if denied_reason:
                 with use_locale(request.locale):
                     await self.responder.show(request, TextReply(translate(denied_reason), ok=False))
                 return
+            try:
+                request = await self._load_files(request, files_of) if files_of else request
+            except CallFailedError as error:
+                await self.chat.show_error(request, self.responder, error)
+                return
             await self.chat.serve(request, self.responder)
+
+    async def _load_files(self, request: ChatRequest, ref: SlackUserRef) -> ChatRequest:
+        """Return a request with the contents of its files, in place of their addresses. Raises `CallFailedError`."""
+        addresses = {type: request.args[type] for type in UNREADABLE if request.args.get(type)}
+        contents = {type: await self._read_file(ref, address, type) for type, address in addresses.items()}
+        encoded: dict[str, str] = {type: encode_query_file(content, type) for type, content in contents.items()}
+        return replace(request, args={**request.args, **encoded})
+
+    async def _read_file(self, ref: SlackUserRef, address: str, type: ParameterType) -> bytes:
+        """Return the content of a picture or a clip of the user's own workspace. Raises `CallFailedError`."""
+        file = find_file(address)
+        if file is None or file.workspace not in (ref.team, ref.org):
+            log.warning("slack.file_of_other_workspace", workspace=file and file.workspace, team=ref.team)
+            raise CallFailedError(ErrorCode.SLACK_FILE, current_correlation_id())
+        try:
+            return await self.workspaces.read_file(ref.team, file.id, partial(check_file_size, type=type))
+        except SlackApiError as error:
+            log.warning("slack.file_refused", file=file.id, error=str(error.response["error"]))
+            raise CallFailedError(ErrorCode.SLACK_FILE, current_correlation_id()) from error
+        except (aiohttp.ClientError, asyncio.IncompleteReadError, TimeoutError) as error:
+            log.warning("slack.file_failed", file=file.id, error=error)
+            raise CallFailedError(ErrorCode.UNREACHABLE, current_correlation_id()) from error

@@ -1,7 +1,9 @@
 """API clients of the workspaces in which the app is installed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
@@ -17,6 +19,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from worker.environment import find_environment_proxy
 
 API_URL: Final = AsyncWebClient.BASE_URL
+FILES_HOST: Final = "files.slack.com"
 TIMEOUT_S: Final = 15
 
 
@@ -63,6 +66,24 @@ class WorkspaceClients:
         client = AsyncWebhookClient(url, session=self.session, timeout=TIMEOUT_S, retry_handlers=_make_retry_handlers())
         client.proxy = self.proxy
         return client
+
+    async def read_file(self, team: str, file_id: str, check_size: Callable[[int], None]) -> bytes:
+        """Return the content of an uploaded file that a workspace can see.
+
+        `check_size` gets the number of bytes before they are read, and raises if there are too many. Raises
+        `SlackApiError`, `aiohttp.ClientError` and `TimeoutError`.
+        """
+        web = await self.web_client(team)
+        file = (await web.files_info(file=file_id))["file"]
+        check_size(file["size"])
+        if urlsplit(file["url_private"]).hostname not in (FILES_HOST, urlsplit(self.api_url).hostname):
+            raise aiohttp.InvalidURL(file["url_private"])  # the token is for Slack alone
+        headers, timeout = {"Authorization": f"Bearer {web.token}"}, aiohttp.ClientTimeout(TIMEOUT_S)
+        async with self.session.get(
+            file["url_private"], headers=headers, timeout=timeout, proxy=self.proxy, allow_redirects=False
+        ) as response:
+            response.raise_for_status()
+            return await response.content.readexactly(file["size"])
 
     async def _load_token(self, team: str) -> str:
         bot = await self.store.async_find_bot(enterprise_id=None, team_id=team) if self.store else None

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from bots.chat.stores import ChatStores
+from bots.i18n.messages import Msg
+from bots.i18n.translate import translate
 from bots.slack.run import RunningApp, running_app
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import SNOW
 from tests.support.slack.blockkit import check_options
-from tests.support.slack.methods import TEAM, ShownMessage
+from tests.support.slack.methods import TEAM, ShownMessage, UploadedFile
 from tests.support.slack.server import FakeSlack
-from tests.support.slack.world import ALL, ANN, BOB, KIM, SECRET, SPACE, ask, make_film
+from tests.support.slack.world import ALL, ANN, BOB, KIM, MENTION, SECRET, SPACE, ask, make_file, make_film
 from worker.protocol.search import Find
 from worker.protocol.spaces import SpaceSettings
 from worker.settings import Settings
@@ -25,7 +27,7 @@ async def test_search_is_answered_with_cards(app: RunningApp, server: FakeSlack)
     shown = await ask(server, "dog")
     assert "Results for “dog”" in shown.text
     assert "Dogs in snow" in shown.text
-    assert "0:00–0:06 · 0:18 · looks like it · 1 more inside" in shown.text
+    assert "0:00–0:06 · 0:18 · ▰▰▰ strong match · looks like it · 1 more inside" in shown.text
     assert "added by Bob, " in shown.text
     day = {"type": "date", "timestamp": 1795167000, "format": "{date_short}", "fallback": "2026-11-20"}
     assert day in shown.payload["blocks"][2]["elements"][0]["elements"]
@@ -41,6 +43,14 @@ async def test_search_is_answered_with_cards(app: RunningApp, server: FakeSlack)
 async def test_weak_results_are_called_the_closest(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
     client.weak = True
     assert "No good match" in (await ask(server, "dog")).text
+
+
+async def test_each_hit_says_how_well_it_matches(app: RunningApp, server: FakeSlack, client: FakeClient) -> None:
+    """The button for the next page says if that has weaker matches."""
+    client.videos, client.weaker_follow = [make_film(number) for number in range(7)], True
+    shown = await ask(server, "dog")
+    assert translate(Msg.STRONG_MATCH) in shown.text
+    assert len(shown.buttons(translate(Msg.SHOW_WEAKER))) == 1
 
 
 async def test_search_without_hits_or_words_is_answered_with_a_sentence(app: RunningApp, server: FakeSlack) -> None:
@@ -186,7 +196,9 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     offered = (await server.send("interactive", suggestion))["options"]
     assert check_options(offered) == []
     assert [each["text"]["text"] for each in offered] == ["Dogs in snow", "Long dog"]
-    values = {name: {name: {"type": "plain_text_input", "value": None}} for name in ("words", "like", "unlike")}
+    values: dict[str, Any] = {
+        name: {name: {"type": "plain_text_input", "value": None}} for name in ("words", "like", "unlike")
+    }
     values["words"]["words"]["value"] = "dog"
     values |= {"in": {"in": {"type": "external_select", "selected_option": offered[1]}}}
     looks: dict[str, Any] = {"type": "static_select", "selected_option": {"value": "looks"}}
@@ -201,6 +213,52 @@ async def test_search_form_suggests_videos_and_answers_in_the_chosen_channel(
     for nothing in (" ", "...", "<@U1> :partyparrot:"):
         values["words"]["words"]["value"] = nothing
         assert (await server.send("interactive", body))["errors"].keys() == {"words"}
+    server.files["F0000007"] = UploadedFile(b"x")
+    body["view"]["id"] = "V2"
+    values |= {"file": {"file": {"type": "file_input", "files": [make_file("F0000007", "film.mp4")]}}}
+    assert await server.send("interactive", body) is None
+    await server.wait_for(lambda: server.shown_to(ANN)[1:])
+    [find] = [each for each in client.requests if isinstance(each, Find) and each.clip]
+    assert (find.clip, find.queries, find.only) == ("eA==", (), "looks")
+
+
+@pytest.mark.parametrize(
+    ("text", "queries", "title"),
+    [("", (), "Results for your picture"), ("the same, but a dog", ("a dog",), "Results for “a dog”")],
+)
+async def test_message_with_a_picture_finds_what_is_similar(
+    app: RunningApp, server: FakeSlack, client: FakeClient, text: str, queries: tuple[str, ...], title: str
+) -> None:
+    server.files["F0000007"] = UploadedFile(b"x")
+    asked = MENTION | {"text": f"<@U0000BOT> {text}", "files": [make_file("F0000007", "photo.png")]}
+    await server.event(asked)
+    await server.wait_for(lambda: any(title in each.text for each in server.shown))
+    [find] = [each for each in client.requests if isinstance(each, Find)]
+    assert (find.picture, find.queries) == ("eA==", queries)
+
+
+@pytest.mark.parametrize(
+    ("content", "file", "answer"),
+    [
+        (None, {"id": "F0000007"}, "can't open that Slack file"),
+        (b"x", {"id": "F0000007", "team": "T0000009"}, "can't open that Slack file"),
+        (bytes(8_000_001), {"id": "F0000007"}, "That picture can't be read"),
+    ],
+)
+async def test_picture_that_is_lost_foreign_or_too_large_is_refused(
+    app: RunningApp,
+    server: FakeSlack,
+    client: FakeClient,
+    content: bytes | None,
+    file: dict[str, str],
+    answer: str,
+) -> None:
+    """Another workspace's picture is not opened, although this app may be installed there, too."""
+    if content is not None:
+        server.files["F0000007"] = UploadedFile(content)
+    await server.event(MENTION | {"files": [make_file(name="photo.png", **file)]})
+    await server.wait_for(lambda: any(answer in each.text for each in server.shown))
+    assert not any(isinstance(each, Find) for each in client.requests)
 
 
 async def test_search_form_opens_before_slack_says_who_asks(app: RunningApp, server: FakeSlack) -> None:
@@ -213,7 +271,7 @@ async def test_search_form_opens_before_slack_says_who_asks(app: RunningApp, ser
     await server.wait_for(lambda: "submit" in server.views[0])
     assert server.views[0]["submit"]["text"] == "찾기"
     fields = [each["block_id"] for each in server.views[0]["blocks"]]
-    assert fields == ["words", "like", "unlike", "in", "only", "where"]
+    assert fields == ["words", "file", "like", "unlike", "in", "only", "where"]
 
 
 async def test_search_form_of_an_outsider_has_no_fields(app: RunningApp, server: FakeSlack) -> None:

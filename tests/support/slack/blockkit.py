@@ -157,6 +157,10 @@ class BlockKitValidator:
             case "plain_text_input":
                 known = {"action_id", "initial_value", "multiline", "min_length", "max_length", "placeholder"}
                 yield from fields(each, where, {"type"}, known | {"dispatch_action_config", "focus_on_load"})
+            case "file_input":
+                yield from fields(each, where, {"type"}, {"action_id", "filetypes", "max_files"})
+                if not 1 <= each.get("max_files", 10) <= 10:
+                    yield f"{where}: {each['max_files']} files"
             case "external_select":
                 known = {"action_id", "initial_option", "min_query_length", "confirm", "focus_on_load", "placeholder"}
                 yield from fields(each, where, {"type"}, known)

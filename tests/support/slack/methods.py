@@ -228,11 +228,15 @@ class FakeWebApi:
         return {"ok": True, "files": [{"id": each["id"], "title": each.get("title")} for each in args["files"]]}
 
     def _files_info(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        file = self.files[args["file"]]
+        if args["file"] not in self.files:
+            return {"ok": False, "error": "file_not_found"}
+        file, type = self.files[args["file"]], "image/jpeg"
         if file.looks:
             file.looks -= 1
-            return {"ok": True, "file": {"id": args["file"], "mimetype": ""}}
-        return {"ok": True, "file": {"id": args["file"], "mimetype": "image/jpeg"}}
+            type = ""
+        address = f"{self.address}/download/{args['file']}"
+        described = {"id": args["file"], "mimetype": type, "size": len(file.content), "url_private": address}
+        return {"ok": True, "file": described}
 
     def _oauth_v2_access(self, args: Mapping[str, Any]) -> dict[str, Any]:
         if args.get("code") not in self.codes:

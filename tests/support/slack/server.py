@@ -243,6 +243,13 @@ class FakeSlack(FakeWebApi):
         self.files[request.match_info["id"]].content = await request.read()
         return web.Response(text="OK")
 
+    async def download(self, request: web.Request) -> web.Response:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        is_allowed = token in self.tokens and "files:read" in self.scopes
+        return (
+            web.Response(body=self.files[request.match_info["id"]].content) if is_allowed else web.Response(status=302)
+        )
+
     async def link(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
@@ -283,6 +290,7 @@ async def run_fake_slack(**settings: Any) -> AsyncIterator[FakeSlack]:
     app.router.add_route("*", "/api/{method}", server.api)
     app.router.add_post("/respond/{id}", server.respond)
     app.router.add_post("/upload/{id}", server.upload)
+    app.router.add_get("/download/{id}", server.download)
     app.router.add_get("/link", server.link)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

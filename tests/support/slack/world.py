@@ -27,6 +27,16 @@ def make_film(number: int, title: str | None = None) -> FakeVideo:
     return FakeVideo(link, title or f"Film {number}", ("a dog runs",), space=SPACE, submitter=BOB, name="Bob")
 
 
+def make_file(id: str, name: str, team: str = TEAM) -> dict[str, Any]:
+    """Make an uploaded file, as Slack describes it in a message or in a form."""
+    return {
+        "id": id,
+        "name": name,
+        "mode": "hosted",
+        "url_private": f"https://files.slack.com/files-pri/{team}-{id}/{name}",
+    }
+
+
 async def ask(server: FakeSlack, words: str, user: str = ANN, channel: str = ALL) -> ShownMessage:
     """Send `/reel words`. Returns the first message that the user is shown for it."""
     before = len(server.shown_to(user))
