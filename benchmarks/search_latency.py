@@ -53,6 +53,8 @@ class Synthetic:
     frame_size: int = SIZE
     motion_size: int = SIZE
     meaning_size: int = SIZE
+    logit_scale: float = 20.0
+    unrelated_cosine: float | None = 0.0
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [self.vectors[text] for text in texts]

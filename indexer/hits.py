@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+STRONG_SCORE: Final = 0.6
+WEAK_SCORE: Final = 0.22
+"""Chosen and judged by `python -m benchmarks.recall.nothing_here` (docs/starter-model.md)."""
 
 OnlyKind: TypeAlias = Literal["looks", "said", "shown", "heard"]
 """What a search can be restricted to."""
@@ -21,6 +25,15 @@ class MatchKind(StrEnum):
     HEARD = "heard"
     LIKED = "liked"
     """People voted for the moment as an answer to a near question."""
+
+
+class Strength(StrEnum):
+    """How well a hit matches."""
+
+    STRONG = "strong"
+    FAIR = "fair"
+    WEAK = "weak"
+    """About as well as moments match that have nothing to do with the query."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +92,15 @@ class Hit:
     def is_liked(self) -> bool:
         """Whether people voted for it as an answer to a near question."""
         return any(why.kind is MatchKind.LIKED for why in self.why)
+
+    @property
+    def strength(self) -> Strength:
+        """How well it matches. What people liked for a near question is what they meant, so that it is not weak."""
+        return rate_score(self.score, self.is_liked)
+
+
+def rate_score(score: float, is_liked: bool = False) -> Strength:
+    """Return how well a moment with this score matches."""
+    if score >= STRONG_SCORE:
+        return Strength.STRONG
+    return Strength.FAIR if score >= WEAK_SCORE or is_liked else Strength.WEAK

@@ -57,6 +57,16 @@ class Encoder(VectorSizes, Protocol):
     @property
     def generation(self) -> str: ...
 
+    @property
+    def logit_scale(self) -> float:
+        """What cosines of texts and pictures were multiplied by in training, to be the logits of a softmax."""
+        ...
+
+    @property
+    def unrelated_cosine(self) -> float | None:
+        """The usual cosine of a text and a picture that have nothing to do with each other; None: not known."""
+        ...
+
     def encode_texts(self, texts: Sequence[str]) -> Sequence[TextVectors]:
         """Return the vectors of queries."""
         ...

@@ -65,6 +65,7 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return {
                 "query": ", ".join(reply.search.queries),
                 "took_ms": round(reply.took_ms, 1),
+                "weak": reply.weak,
                 "hits": [_convert_card(card, blobs_address) for card in reply.cards],
             }
         case LinkOutcome():
@@ -105,6 +106,7 @@ def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
         "start_s": card.start_s,
         "end_s": card.end_s,
         "score": card.score,
+        "strength": card.strength,
         "why": card.why,
         "reasons": [{"kind": each.kind, "snippet": each.snippet, "at_s": each.at_s} for each in card.reasons],
         "opens_at_s": card.opens_at_s,

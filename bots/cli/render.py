@@ -178,7 +178,7 @@ def _render_results(results: r.Results) -> RenderableType:
     table.add_column(no_wrap=True, style="cyan")
     table.add_column(overflow="fold")
     for number, card in enumerate(results.cards, results.search.offset + 1):
-        about = [card.length, *card.why]
+        about = [card.length, card.match, *card.why]
         if card.more:
             about.append(translate(Msg.MORE_INSIDE, count=card.more))
         cell = Group(

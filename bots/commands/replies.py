@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_clock, translate
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus, Sense
-from worker.protocol.search import MatchReason
+from worker.protocol.search import MatchReason, Strength
 from worker.protocol.topics import Topic
 
 
@@ -144,6 +144,8 @@ class Card:
     why: tuple[str, ...]
     """The reasons for which it was found, in words."""
     score: float
+    strength: Strength
+    """How well it matches."""
     more: int
     """Number of further matching moments in the same video."""
     thumbnail: str | None
@@ -175,6 +177,8 @@ class Results:
     took_ms: float
     weak: bool = False
     """No card matches well: these are only the nearest moments."""
+    weaker_follow: bool = False
+    """The next page begins with weak matches. They are not on the same page as strong ones."""
     token: str | None = None
     """The key under which a chat frontend stored the results for their buttons; None if they are not stored."""
 
@@ -354,6 +358,12 @@ class SettingsView:
     lines: tuple[SettingLine, ...]
     text: str | None = None
 
+
+_MATCHES: Final = {
+    Strength.STRONG: Msg.STRONG_MATCH,
+    Strength.FAIR: Msg.FAIR_MATCH,
+    Strength.WEAK: Msg.WEAK_MATCH,
+}
 
 Reply: TypeAlias = (
     TextReply

@@ -29,7 +29,7 @@ from text.references import strip_reference
 from worker.protocol.base import Caller, CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.links import strip_signature
-from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, VoteKind
+from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, Strength, VoteKind
 
 ResultAction: TypeAlias = Literal["next", "previous", "like", "unlike", "inside", "up", "down", "share"]
 """The buttons below results. All but `next` and `previous` act on one card."""
@@ -189,7 +189,8 @@ async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
     took_ms = 1000 * (time.perf_counter() - started)
     search = replace(search, picture=found.picture, clip=None, frames=found.frames)
     next_page = None if found.next_offset is None else replace(search, offset=found.next_offset)
-    return Results(search, tuple(_make_card(hit) for hit in found.hits), next_page, took_ms, found.weak)
+    cards = tuple(_make_card(hit) for hit in found.hits)
+    return Results(search, cards, next_page, took_ms, found.weak, found.weaker_follow)
 
 
 def _split_queries(words: str) -> tuple[str, ...]:
@@ -209,10 +210,11 @@ def _make_card(hit: Hit) -> Card:
         submitter=clean_text(hit.submitter),
         submitted_at=hit.submitted_at,
         message_id=hit.message_id,
-        why=tuple(_explain(why, hit.tags) for why in hit.why),
+        why=tuple(_explain(why, hit) for why in hit.why),
         reasons=hit.why,
         opens_at_s=_find_opened_second(hit),
         score=hit.score,
+        strength=hit.strength,
         more=hit.more,
         thumbnail=hit.thumbnail,
         words_only=hit.words_only,
@@ -228,12 +230,15 @@ def _find_opened_second(hit: Hit) -> float:
     return strongest.at_s if strongest and has_words and strongest.at_s is not None else hit.start_s
 
 
-def _explain(why: MatchReason, tags: Sequence[str]) -> str:
+def _explain(why: MatchReason, hit: Hit) -> str:
+    is_weak, tags = hit.strength is Strength.WEAK, translate_words(hit.tags)
     match why.kind:
+        case MatchKind.LOOKS if is_weak:
+            return translate(Msg.LOOKS_A_LITTLE)
         case MatchKind.LOOKS:
-            return translate(Msg.LOOKS_TAGGED, tags=translate_words(tags)) if tags else translate(Msg.LOOKS)
+            return translate(Msg.LOOKS_TAGGED, tags=tags) if tags else translate(Msg.LOOKS)
         case MatchKind.MOTION:
-            return translate(Msg.MOVES)
+            return translate(Msg.MOVES_A_LITTLE if is_weak else Msg.MOVES)
         case MatchKind.LIKED:
             return translate(Msg.LIKED, question=clean_text(why.snippet or ""))
         case MatchKind.TITLE:

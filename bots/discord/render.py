@@ -166,7 +166,7 @@ def _render_card(card: Card, picture: discord.File | None) -> ui.Item[Any]:
         _render_origin(card),
         translate(Msg.MORE_INSIDE, count=card.more) if card.more else "",
     ]
-    why = escape(" · ".join(card.why))
+    why = escape(" · ".join((card.match, *card.why)))
     text: ui.TextDisplay[Any] = ui.TextDisplay(
         f"**{escape(card.title, 100)}**\n{' · '.join(filter(None, facts))}\n-# {why}"
     )
@@ -201,7 +201,8 @@ def _render_page_buttons(reply: Results) -> list[ResultButton]:
     if reply.search.previous:
         buttons.append(ResultButton.make(reply.token, "previous", emoji="◀️", label=translate(Msg.PREVIOUS)))
     if reply.next:
-        buttons.append(ResultButton.make(reply.token, "next", emoji="▶️", label=translate(Msg.NEXT)))
+        label = translate(Msg.SHOW_WEAKER if reply.weaker_follow else Msg.NEXT)
+        buttons.append(ResultButton.make(reply.token, "next", emoji="▶️", label=label))
     return buttons
 
 

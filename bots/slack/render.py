@@ -144,7 +144,7 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
     file_id = file_ids.get(card.thumbnail or "")
     accessory = blocks.picture(file_id, card.alt_text) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
-    about = " · ".join(filter(None, [card.time, card.length, *card.why, more, card.note]))
+    about = " · ".join(filter(None, [card.time, card.length, card.match, *card.why, more, card.note]))
     buttons = [
         _make_result_button(f"🔁 {translate(Msg.MORE_LIKE_THIS)}", token, "like", number),
         _make_result_button(f"↩️ {translate(Msg.LESS_LIKE_THIS)}", token, "unlike", number),
@@ -165,7 +165,8 @@ def _render_page_buttons(results: Results) -> list[Block]:
     if results.search.previous:
         buttons.append(_make_result_button(f"◀ {translate(Msg.PREVIOUS)}", results.token, "previous"))
     if results.next:
-        buttons.append(_make_result_button(f"{translate(Msg.NEXT)} ▶", results.token, "next"))
+        label = translate(Msg.SHOW_WEAKER if results.weaker_follow else Msg.NEXT)
+        buttons.append(_make_result_button(f"{label} ▶", results.token, "next"))
     return [blocks.actions(buttons)] if buttons else []
 
 

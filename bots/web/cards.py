@@ -152,7 +152,7 @@ def escape_markdown(text: str) -> str:
 
 def _draw_text_lines(card: Card, time: str | None) -> str:
     about = " · ".join(escape(part) for part in (time, _format_origin(card)) if part)
-    why = "".join(f"<span>{escape(reason)}</span>" for reason in card.why)
+    why = "".join(f"<span>{escape(reason)}</span>" for reason in (card.match, *card.why))
     note = f'<div class="rs-quiet">{escape(card.note)}</div>' if card.note else ""
     return (
         f'<div class="rs-title" title="{escape(card.title)}">{escape(card.title)}</div>'

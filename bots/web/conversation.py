@@ -51,7 +51,7 @@ def _show_replies(session: Session, number: int, turn: ConversationTurn) -> None
                 _show_results(session, key, reply, turn.question)
                 if reply.next and place == len(turn.replies) - 1:
                     st.button(
-                        translate(Msg.SHOW_MORE),
+                        translate(Msg.SHOW_WEAKER if reply.weaker_follow else Msg.SHOW_MORE),
                         key=f"more-{key}",
                         width="stretch",
                         on_click=_show_more,

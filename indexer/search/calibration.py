@@ -4,8 +4,9 @@ No fixed threshold works, because the level of cosines changes with the query an
 """
 
 from dataclasses import dataclass
+from math import exp, log
 from statistics import NormalDist
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -15,15 +16,60 @@ MIN_SPREAD: Final = 0.02
 """Minimum of the robust standard deviation of a sample."""
 
 COMPLETED_BY: Final = 50
-"""Number of cosines of unrelated sentences that complete a sample."""
+"""Number of cosines of what has nothing to do with each other that complete a sample."""
 
-WEAK_LIKELIHOOD: Final = 0.25
-"""Of 20 best hits below this likelihood 4 were right (309 queries, 103 clips; docs/starter-model.md)."""
+SHARPNESS: Final = 0.55
+"""The share of a model's logit scale that is used here: a library is less alike than a batch of training pictures."""
+UNRELATED_SPREAD: Final = 1.5
+"""Standard deviation of the logits of texts and pictures that have nothing to do with each other."""
+EVIDENCE_WEIGHT: Final = 1.70
+LENGTH_WEIGHT: Final = -0.32
+OFFSET: Final = -4.30
+"""By logistic regression (`python -m benchmarks.recall.nothing_here`; docs/starter-model.md)."""
+USUAL_BYTES: Final = 30
+"""Length of a query without words."""
+
+
+class Background(Protocol):
+    """The level of a query's cosines to moments that it does not mean."""
+
+    @property
+    def median(self) -> float:
+        """The usual cosine."""
+        ...
+
+    def likelihood(self, cosine: float) -> float:
+        """Return the likelihood, 0 to 1, that a moment with this cosine is what the query means."""
+        ...
 
 
 @dataclass(frozen=True)
-class Background:
-    """The level of a query's cosines to moments, most of which it does not mean."""
+class PictureBackground:
+    """The level of a query's cosines to pictures."""
+
+    scale: float
+    """What cosines are multiplied by."""
+    level: float
+    """Logarithm of the mean of exp(scale * cosine) over pictures."""
+    query_bytes: int
+    """Length of the query's words."""
+    median: float
+    """The usual cosine."""
+
+    def likelihood(self, cosine: float) -> float:
+        """Return the likelihood, 0 to 1, that a moment with this cosine is what the query means.
+
+        A model trained by InfoNCE learns cosines whose scaled difference from this level is the logarithm of how much
+        more probable the picture is for this text than by chance (van den Oord et al. 2018, arXiv:1807.03748). Of a
+        word that many pictures match, that is never much; of a sentence it is more.
+        """
+        evidence = self.scale * cosine - self.level
+        return _sigmoid(EVIDENCE_WEIGHT * evidence + LENGTH_WEIGHT * log(self.query_bytes) + OFFSET)
+
+
+@dataclass(frozen=True)
+class SentenceBackground:
+    """The level of a query's cosines to what is said, shown, written or heard in moments."""
 
     median: float
     spread: float
@@ -37,42 +83,56 @@ class Background:
         It is one half at the level that the best of the sample reaches by chance.
         """
         z = (cosine - self.median) / self.spread
-        return float(1 / (1 + np.exp(-2 * (z - self.z_by_chance))))
+        return _sigmoid(2 * (z - self.z_by_chance))
 
 
-def measure_background(sample: Vector) -> Background:
-    """Return the level of a query's cosines (n,) to moments of the library.
+def measure_picture_background(
+    sample: Vector, text: str, logit_scale: float, unrelated: float | None
+) -> PictureBackground:
+    """Return the level of the cosines (n,) of a query's text to pictures of the library, by a model with a logit scale.
 
-    The best of n moments reaches about z = sqrt(2 log n) robust standard deviations above the median by chance.
+    If the usual cosine of what is `unrelated` is known, cosines around it complete the sample: a new library may have
+    only pictures that the query means.
     """
-    median = float(np.median(sample))
-    spread = max(1.4826 * float(np.median(np.abs(sample - median))), MIN_SPREAD)
-    return Background(median, spread, _expect_best(len(sample)))
+    scale = SHARPNESS * logit_scale
+    if unrelated is not None:
+        sample = np.concatenate([sample, _sample_normal(unrelated, UNRELATED_SPREAD / logit_scale)])
+    level = float(np.log(np.mean(np.exp(scale * sample.astype(np.float64)))))
+    return PictureBackground(scale, level, len(text.encode()) or USUAL_BYTES, float(np.median(sample)))
 
 
-def measure_sentence_background(sample: Vector) -> Background:
+def measure_sentence_background(sample: Vector) -> SentenceBackground:
     """Return the level of a query's cosines (n,) to the words of moments: at least that of unrelated sentences.
 
     These also complete the sample of a library in which few moments have words. Titles may be only numbers, which are
-    less like a query than any sentence.
+    less like a query than any sentence. The best of n moments reaches about z = sqrt(2 log n) robust standard
+    deviations above the median by chance.
     """
     least = UNRELATED_SENTENCES
-    unrelated = np.array(NormalDist(least.median, least.spread).quantiles(COMPLETED_BY + 1), np.float32)
-    measured = measure_background(np.concatenate([sample, unrelated]))
-    return Background(
-        max(measured.median, least.median),
-        max(measured.spread, least.spread),
-        max(measured.z_by_chance, least.z_by_chance),
+    sample = np.concatenate([sample, _sample_normal(least.median, least.spread)])
+    median = float(np.median(sample))
+    spread = max(1.4826 * float(np.median(np.abs(sample - median))), MIN_SPREAD)
+    return SentenceBackground(
+        max(median, least.median), max(spread, least.spread), max(_expect_best(len(sample)), least.z_by_chance)
     )
+
+
+def _sample_normal(mean: float, deviation: float) -> Vector:
+    """Return evenly spaced quantiles of a normal distribution (`COMPLETED_BY`,)."""
+    return np.array(NormalDist(mean, deviation).quantiles(COMPLETED_BY + 1), np.float32)
+
+
+def _sigmoid(log_odds: float) -> float:
+    return 1 / (1 + exp(-log_odds))
 
 
 def _expect_best(count: int) -> float:
     return float(np.sqrt(2 * np.log(max(count, 2))))
 
 
-UNRELATED_SENTENCES: Final = Background(0.035, 0.063, _expect_best(200))
+UNRELATED_SENTENCES: Final = SentenceBackground(0.035, 0.063, _expect_best(200))
 """Of sentences that have nothing to do with each other, in and across English, Korean and Chinese (docs/senses.md)."""
-UNRELATED_SOUNDS: Final = Background(0.119, 0.085, _expect_best(200))
+UNRELATED_SOUNDS: Final = SentenceBackground(0.119, 0.085, _expect_best(200))
 """Of queries about looks and speech and the sentences of sounds (docs/senses.md).
 
 It is used as the library's level: a query about one sound is near to the sentences of all sounds.

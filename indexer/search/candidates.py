@@ -16,7 +16,8 @@ import numpy as np
 from indexer.generation_id import GenerationId
 from indexer.hits import OnlyKind
 from indexer.lexical import query_words
-from indexer.search.calibration import UNRELATED_SOUNDS, measure_background, measure_sentence_background
+from indexer.ports import Encoder
+from indexer.search.calibration import UNRELATED_SOUNDS, measure_picture_background, measure_sentence_background
 from indexer.search.fusion import RankedEntry
 from indexer.search.query import PICTURE_VECTORS, DenseVectors, TextQuery
 from indexer.store.moments import DenseName, MomentStore
@@ -65,13 +66,16 @@ class SearchScope:
         sense = None if self.only == "looks" else self.only
         return self.moments.nearest(self.generation, self.scopes, queries, self.video_id, self.without_videos, sense)
 
-    def calibrate(self, query: TextQuery) -> TextQuery:
+    def calibrate(self, encoder: Encoder, query: TextQuery) -> TextQuery:
         """Return the query with the level of its cosines to a sample of the moments that the scopes may see."""
         names = [name for name in query.vectors if name in LISTS[self.only] and name != "sound"]
         vectors: DenseVectors = {name: query.vectors[name] for name in names}
         samples = self.moments.sample_cosines(self.generation, self.scopes, vectors)
         meaning = measure_sentence_background(samples.pop("meaning", np.empty(0, np.float32)))
-        backgrounds = {name: measure_background(sample) for name, sample in samples.items()}
+        backgrounds = {
+            name: measure_picture_background(sample, query.text, encoder.logit_scale, encoder.unrelated_cosine)
+            for name, sample in samples.items()
+        }
         return replace(query, backgrounds={**backgrounds, "meaning": meaning, "sound": UNRELATED_SOUNDS})
 
     def count(self) -> int:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from indexer.generation_id import GenerationId
-from indexer.hits import Hit, MatchKind, MatchReason
+from indexer.hits import Hit, MatchKind, MatchReason, Strength, rate_score
 from indexer.link.canonical import link_to_second
 from indexer.ports import Encoder, StageTimer
-from indexer.search.calibration import WEAK_LIKELIHOOD
 from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_have_more
 from indexer.search.query import SearchQuery, TextQuery, embed_query, read_examples
 from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
@@ -37,14 +36,13 @@ class ResultPage:
     hits: tuple[Hit, ...]
     next_offset: int | None
     """Offset of the next page; None: this is the last one."""
+    weaker_follow: bool = False
+    """Whether the page ends before it is full, because only weak matches follow strong ones."""
 
     @property
     def is_weak(self) -> bool:
-        """Whether all hits have a low likelihood: the library probably does not contain what the query means.
-
-        A hit that people liked for a near question is what they meant, so that it is not weak.
-        """
-        return bool(self.hits) and all(hit.score < WEAK_LIKELIHOOD and not hit.is_liked for hit in self.hits)
+        """Whether all hits are weak: the library probably does not contain what the query means."""
+        return bool(self.hits) and all(hit.strength is Strength.WEAK for hit in self.hits)
 
 
 def find_moments(
@@ -75,7 +73,7 @@ def find_moments(
     ranked: list[RankedMoment] = []
     for depth in DEPTHS:
         with timer(SearchStage.NEAREST):
-            text_queries = text_queries or [scope.calibrate(each) for each in embedded]
+            text_queries = text_queries or [scope.calibrate(encoder, each) for each in embedded]
             lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
             ranked = _select_only(scope, encoder, best_moment_per_video(text_queries, lists, examples.ids))
@@ -84,13 +82,28 @@ def find_moments(
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     with timer(SearchStage.GATHER):
-        considered = ranked[: end + VOTES_REACH]
-        opinions = votes.read(encoder, query, considered)
-        ids = {each.id for each in (considered if opinions else considered[query.offset : end])}
-        scores = score_moments(text_queries, lists, ids | opinions.keys())
-        page = apply_opinions(considered, opinions, scores)[query.offset : end]
-        hits = _read_hits(scope, submissions, encoder, page, scores)
-    return ResultPage(hits, end if len(ranked) > end else None)
+        scores = score_moments(text_queries, lists, {id for each in ranked for id in (each.id, *each.others)})
+        considered = _weak_last(ranked, scores)[: end + VOTES_REACH]
+        found = apply_opinions(considered, votes.read(encoder, query, considered), scores)
+        weaker_from = _find_weaker(found, scores)
+        stop = weaker_from if weaker_from is not None and query.offset < weaker_from < end else end
+        hits = _read_hits(scope, submissions, encoder, found[query.offset : stop], scores)
+    return ResultPage(hits, stop if len(ranked) > stop else None, stop < min(end, len(ranked)))
+
+
+def _weak_last(ranked: Sequence[RankedMoment], scores: Mapping[str, float]) -> list[RankedMoment]:
+    """Return the moments in the same order, but the weak ones behind all others if there are strong ones."""
+    strengths = {each.id: rate_score(scores[each.id]) for each in ranked}
+    if Strength.STRONG not in strengths.values():
+        return list(ranked)
+    return sorted(ranked, key=lambda each: strengths[each.id] is Strength.WEAK)
+
+
+def _find_weaker(found: Sequence[RankedMoment], scores: Mapping[str, float]) -> int | None:
+    """Return the index of the first weak moment if one before it is strong."""
+    strengths = [rate_score(scores[each.id], is_liked=each.liked_for is not None) for each in found]
+    first = strengths.index(Strength.WEAK) if Strength.WEAK in strengths else 0
+    return first if Strength.STRONG in strengths[:first] else None
 
 
 def _select_only(scope: SearchScope, encoder: Encoder, ranked: Sequence[RankedMoment]) -> list[RankedMoment]:

@@ -29,6 +29,7 @@ class ClipHeadEncoder:
         self.generation = generation
         self.frame_size = self.motion_size = encoder.frame_size
         self.meaning_size = encoder.meaning_size
+        self.logit_scale, self.unrelated_cosine = encoder.logit_scale, encoder.unrelated_cosine
         self.encode_sentences = encoder.encode_sentences
         self._encoder, self._head = encoder, head.eval()
 

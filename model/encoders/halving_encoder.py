@@ -33,6 +33,8 @@ class HalvingEncoder:
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
         self.meaning_size = encoder.meaning_size
+        self.logit_scale = encoder.logit_scale
+        self.unrelated_cosine = encoder.unrelated_cosine
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         return [vector for part in _encode(self._encoder.encode_texts, texts) for vector in part]

@@ -33,6 +33,7 @@ class HubTower:
         config = loaded.model.config
         self.tokenizer = loaded.tokenizer
         self.size: int = getattr(config, "projection_dim", None) or config.vision_config.hidden_size
+        self.logit_scale = float(loaded.model.logit_scale.detach().exp())
         self.clip_length: int = getattr(config.vision_config, "num_frames", 0)
         """Number of pictures per clip. 0: the model takes single pictures."""
 
@@ -86,10 +87,13 @@ class HubEncoder:
     and video features are computed independently (Ni et al. 2022, arXiv:2208.02816).
     """
 
+    unrelated_cosine: float | None = None
+
     def __init__(self, generation: str, frame: HubTower, motion: HubTower | None, sentences: MeaningEncoder) -> None:
         self.generation = generation
         self.frame_size = frame.size
         self.motion_size = motion.size if motion else None
+        self.logit_scale = frame.logit_scale
         self.meaning_size = sentences.meaning_size
         self.encode_sentences = sentences.encode_sentences
         self._frame, self._motion = frame, motion

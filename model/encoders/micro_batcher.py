@@ -26,6 +26,8 @@ class MicroBatcher:
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
         self.meaning_size = encoder.meaning_size
+        self.logit_scale = encoder.logit_scale
+        self.unrelated_cosine = encoder.unrelated_cosine
         self._queue: deque[tuple[str, Future[TextVectors]]] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="batcher")
 

@@ -45,6 +45,9 @@ PREPROCESS = Preprocess(
 MAP_FILE = "map.safetensors"
 """In an adapter's folder: the map that was trained with the adapter."""
 
+LOGIT_SCALE = 21.3
+"""The inverse temperature that the text map's training ended with."""
+
 _SINGLE_THREAD_TEXTS = 4
 """Up to this many texts are encoded on one thread."""
 _PICTURE_BATCH = 32
@@ -59,6 +62,9 @@ class StarterEncoder:
     frame_size = SIZE
     motion_size: int | None = None
     meaning_size = MEANING_SIZE
+    logit_scale = LOGIT_SCALE
+    unrelated_cosine: float | None = 0.0
+    """Texts and pictures are centred."""
 
     def __init__(
         self,

@@ -79,6 +79,7 @@ def _make_results(request: Find, page: ResultPage, thumbnail: str | None, frames
         hits=tuple(_open_in_chat(hit, request.caller.space) for hit in page.hits),
         next_offset=page.next_offset,
         weak=page.is_weak and not request.offset,
+        weaker_follow=page.weaker_follow,
         picture=thumbnail,
         frames=tuple(b64encode(frame).decode() for frame in frames),
     )

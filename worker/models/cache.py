@@ -36,6 +36,8 @@ class _SpaceEncoder:
         self.frame_size = encoder.frame_size
         self.motion_size = encoder.motion_size
         self.meaning_size = encoder.meaning_size
+        self.logit_scale = encoder.logit_scale
+        self.unrelated_cosine = encoder.unrelated_cosine
         self.encode_texts = encoder.encode_texts
         self.encode_sentences = encoder.encode_sentences
         self.encode_frames = encoder.encode_frames

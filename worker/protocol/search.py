@@ -7,6 +7,7 @@ from pydantic import Field
 from indexer.hits import Hit as Hit
 from indexer.hits import MatchKind as MatchKind
 from indexer.hits import MatchReason as MatchReason
+from indexer.hits import Strength as Strength
 from worker.protocol.base import Ack, Request, WireModel
 
 MAX_QUERY_CHARS = 10_000
@@ -25,7 +26,9 @@ class SearchResults(WireModel):
     next_offset: int | None = None
     """Offset of the next page; None: this is the last one."""
     weak: bool = False
-    """All hits score about as the rest of the library does, so it probably has no match for the query."""
+    """All hits are weak, so the library probably has no match for the query."""
+    weaker_follow: bool = False
+    """The page ends before it is full, because only weak matches follow strong ones."""
     picture: str | None = None
     """The query's picture, reduced to the size that further pages need."""
     frames: tuple[str, ...] = ()

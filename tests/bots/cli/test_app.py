@@ -40,7 +40,7 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
     done = run_process("find", "dog", "--limit", "1", "--in", SNOW.link, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     [answer] = json_lines(done)
-    assert list(answer) == ["query", "took_ms", "hits"]
+    assert list(answer) == ["query", "took_ms", "weak", "hits"]
     assert answer["query"] == "dog"
     assert answer["took_ms"] > 0
     assert answer["hits"] == [
@@ -51,6 +51,7 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
             "start_s": 0,
             "end_s": 6,
             "score": 1.0,
+            "strength": "strong",
             "why": ["looks like it"],
             "reasons": [{"kind": "looks", "snippet": None, "at_s": None}],
             "opens_at_s": 0,

@@ -13,7 +13,7 @@ from tests.support.bots.fake_videos import GOAL, SNOW, TALK, FakeVideo
 from tests.support.bots.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.search import Find, MatchKind, MatchReason
+from worker.protocol.search import Find, MatchKind, MatchReason, Strength
 
 
 async def test_find_returns_cards_with_time_link_reason_and_submitter(client: FakeClient, caller: Caller) -> None:
@@ -31,11 +31,19 @@ async def test_find_returns_cards_with_time_link_reason_and_submitter(client: Fa
         submitted_at="2026-11-20T09:30:00+00:00",
         why=("looks like it",),
         score=1.0,
+        strength=Strength.STRONG,
         more=0,
         thumbnail=f"thumbnails/{SNOW.id}.jpg",
         reasons=(MatchReason(MatchKind.LOOKS),),
         opens_at_s=12,
     )
+
+
+async def test_weak_card_does_not_say_that_it_looks_like_it(client: FakeClient, caller: Caller) -> None:
+    """One of five words matches: the bar is short, and the reason is cautious."""
+    [card] = await collect_cards(commands.find(client, caller, "sleeps zebra yak ibex gnu"))
+    assert (card.strength, card.match) == (Strength.WEAK, "▰▱▱ weak match")
+    assert card.why == ("looks a little like it",)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ async def test_weak_results_are_called_the_closest(bot: Bot, server: FakeDiscord
     await server.wait_for_answer(await server.command(ADA, "find", words="dog"), translate(Msg.WEAK))
 
 
+async def test_each_hit_says_how_well_it_matches(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
+    """The button for the next page says if that has weaker matches."""
+    client.weaker_follow = True
+    shown = await server.wait_for_answer(await server.command(ADA, "find", words="dog", limit=1), "Dogs in snow")
+    assert translate(Msg.STRONG_MATCH) in texts(shown)
+    assert labels(shown)[-1] == translate(Msg.SHOW_WEAKER)
+
+
 async def test_find_passes_every_option_to_the_search(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
     options: dict[str, Any] = {"words": "dog, cat", "picture": picture((9, 9, 9)), "in": SNOW.link, "limit": 2}
     options |= {"clip": b"a video", "like": "snow", "unlike": "ball"}

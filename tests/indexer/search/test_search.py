@@ -8,7 +8,7 @@ import pytest
 
 from indexer.errors import GenerationMismatchError
 from indexer.generation_id import GenerationId
-from indexer.hits import Hit, MatchKind, MatchReason
+from indexer.hits import Hit, MatchKind, MatchReason, Strength
 from indexer.search.search import ResultPage
 from indexer.store.stores import Stores, open_stores
 from indexer.vectors.edge import EdgeVectorStore
@@ -39,6 +39,10 @@ def edge_library(store_folder: Path) -> Iterator[Stores]:
 
 def names(hits: tuple[Hit, ...]) -> list[str]:
     return [hit.link.rpartition("/")[2] for hit in hits]
+
+
+def strengths(page: ResultPage) -> list[Strength]:
+    return [hit.strength for hit in page.hits]
 
 
 def kinds(hit: Hit) -> list[MatchKind]:
@@ -176,9 +180,9 @@ def test_words_only_video_is_found_by_matching_words(stores: Stores) -> None:
     """Korean titles, too, and nothing is found if the words do not match."""
     index_video(stores, A, "blocked", "", title="우리 강아지가 눈밭에서", pictures=False)
     index_video(stores, A, "other", "tree", title="A tree")
-    hits = {names((hit,))[0]: hit for hit in search_library(stores, A, "강아지").hits}
-    assert (kinds(hits["blocked"]), hits["blocked"].thumbnail) == ([MatchKind.TITLE], None)
-    assert hits["blocked"].score > 0.5 > hits["other"].score
+    (hit,) = search_library(stores, A, "강아지").hits
+    assert (names((hit,)), kinds(hit), hit.thumbnail) == (["blocked"], [MatchKind.TITLE], None)
+    assert hit.strength is Strength.STRONG
     assert names(search_library(stores, A, "고양이").hits) == ["other"]
 
 
@@ -294,6 +298,29 @@ def test_equal_moments_have_a_stable_order(edge_library: Stores) -> None:
     first = search_library(edge_library, A, "dog", limit=20)
     assert first == search_library(edge_library, A, "dog", limit=20)
     assert [hit.moment_id for hit in first.hits] == sorted(moment_id(make_video(f"twin{n}"), 0) for n in range(20))
+
+
+def test_weak_matches_follow_on_a_page_of_their_own(edge_library: Stores) -> None:
+    """Strong and fair ones come first, and the page ends with them, also if a weak one ranked before a fair one."""
+    for n in range(20):
+        index_video(edge_library, A, f"other{n}", f"thing{n}", title="")
+    for n in range(2):
+        index_video(edge_library, A, f"dog{n}", "dog", title="")
+    encoder = FakeEncoder(logit_scale=14.0)
+    first = search_library(edge_library, A, "dog", encoder=encoder, limit=22)
+    rest = search_library(edge_library, A, "dog", encoder=encoder, limit=22, offset=first.next_offset or 0)
+    assert first.weaker_follow
+    assert Strength.STRONG in strengths(first)
+    assert Strength.WEAK not in strengths(first)
+    assert (rest.weaker_follow, set(strengths(rest))) == (False, {Strength.WEAK})
+    assert len(first.hits) + len(rest.hits) == 22
+
+
+def test_weak_matches_are_shown_if_there_are_no_strong_ones(edge_library: Stores) -> None:
+    for n in range(6):
+        index_video(edge_library, A, f"other{n}", f"thing{n}", title="")
+    page = search_library(edge_library, A, "dog", encoder=FakeEncoder(logit_scale=3.0))
+    assert (len(page.hits), page.weaker_follow, page.is_weak) == (5, False, True)
 
 
 def test_page_is_weak_if_no_hit_stands_out(edge_library: Stores) -> None:

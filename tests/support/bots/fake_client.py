@@ -120,6 +120,7 @@ class FakeClient:
     tags: tuple[str, ...] = ()
     """The tags of all moments."""
     weak: bool = False
+    weaker_follow: bool = False
     """Search results have no good match."""
     models: list[Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
     _jobs: dict[str, tuple[str, Submit]] = field(default_factory=dict)
@@ -288,6 +289,7 @@ class FakeClient:
             hits=tuple(hits[find.offset : end]),
             next_offset=end if len(hits) > end else None,
             weak=self.weak,
+            weaker_follow=self.weaker_follow,
             picture=find.picture,
             frames=("ZnJhbWU=",) if find.clip else find.frames,
         )

@@ -63,6 +63,8 @@ class FakeEncoder:
     frame_size: int = VECTOR_SIZE
     motion_size: int | None = VECTOR_SIZE
     meaning_size: int = MEANING_SIZE
+    logit_scale: float = 7.0
+    unrelated_cosine: float | None = 0.0
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         looks = [(embed_text(text), embed_meaning(text)) for text in texts]

@@ -13,6 +13,8 @@ class LengthEncoder:
     """Encodes the meaning of a text as its length, so that another text of the same length means the same."""
 
     meaning_size = 2
+    logit_scale = 20.0
+    unrelated_cosine: float | None = None
 
     def encode_sentences(self, texts: Sequence[str]) -> Vector:
         return np.array([normalize(np.array([len(text), 1.0])) for text in texts], np.float32).reshape(-1, 2)

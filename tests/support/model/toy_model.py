@@ -3,7 +3,7 @@
 import io
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -54,6 +54,8 @@ class ToyEncoder:
     frame_size: int = TOY_VECTOR_SIZE
     motion_size: int | None = None
     meaning_size: int = TOY_VECTOR_SIZE
+    logit_scale: float = 20.0
+    unrelated_cosine: float | None = None
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
         return [QueryVectors(self._embed_text(text), _random_vector(text)) for text in texts]
@@ -137,17 +139,17 @@ class PausableLoader:
 
     def __init__(self, downloads: Mapping[str, tuple[int, int]] | None = None) -> None:
         self.missing: set[str] = set()
+        self.downloads = downloads or {}
         self.started = threading.Event()
         self.may_load = threading.Event()
-        self.downloads = downloads or {}
         self.may_load.set()
 
     def __call__(self, settings: Settings, choice: ModelChoice, on_fetch: FetchProgress | None = None) -> Any:
         self.started.set()
-        assert self.may_load.wait(30)
-        if choice.preset in self.missing:
         if on_fetch and choice.preset in self.downloads:
             on_fetch(*self.downloads[choice.preset])
+        assert self.may_load.wait(30)
+        if choice.preset in self.missing:
             raise ArtifactsMissingError(choice.preset)
         return load_toy_encoder(settings, choice)
 
