@@ -6,9 +6,11 @@ It consists of CLIP's picture tower, a multilingual sentence encoder, and a text
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
@@ -16,7 +18,7 @@ from model.encoders.devices import select_device
 from model.encoders.preprocess import Preprocess
 from model.errors import ArtifactsMissingError
 from model.packages import default_artifacts_dir
-from model.ports import Clip, Encoder, Picture, TextVectors, Vector
+from model.ports import Clip, Picture, TextVectors, Vector
 from model.presets import STARTER_TEXT_MAP, StarterPreset
 from model.starter import artifacts, picture_tower
 from model.starter.e5_encoder import join_e5
@@ -53,10 +55,14 @@ _SINGLE_THREAD_TEXTS = 4
 _PICTURE_BATCH = 32
 
 
+ServingTower: TypeAlias = PictureTower | CudaTower
+
+
 class StarterEncoder:
     """Encodes frames and texts into one space.
 
-    It has no motion vectors; docs/measurements/2026-11-starter-model.md explains why.
+    It has no motion vectors; docs/measurements/2026-11-starter-model.md explains why. The picture tower is loaded when
+    the first picture comes: it takes most of the time and memory, and a search in words does not need it.
     """
 
     frame_size = SIZE
@@ -69,14 +75,16 @@ class StarterEncoder:
     def __init__(
         self,
         generation: str,
-        tower: PictureTower | CudaTower,
+        load_tower: Callable[[], ServingTower],
         sentences: SentenceEncoder,
         encode_features: EncodeSentences,
         text_map: TextMap,
     ) -> None:
         self.generation = generation
-        self._tower, self._sentences = tower, sentences
+        self._load_tower, self._sentences = load_tower, sentences
         self._encode_features, self._text_map = encode_features, text_map
+        self._tower: ServingTower | None = None
+        self._lock = threading.Lock()
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         if not texts:
@@ -100,27 +108,37 @@ class StarterEncoder:
 
     def _encode_pictures(self, pictures: Sequence[Picture]) -> torch.Tensor:
         with torch.inference_mode():
-            return self._text_map.encode_pictures(torch.from_numpy(self._tower(PREPROCESS(pictures))))
+            return self._text_map.encode_pictures(torch.from_numpy(self.load_tower()(PREPROCESS(pictures))))
+
+    def load_tower(self) -> ServingTower:
+        """Return the picture tower, which the first call loads."""
+        with self._lock:
+            if self._tower is None:
+                self._tower = self._load_tower()
+            return self._tower
 
     def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Raise `ValueError`: there are no motion vectors."""
         raise ValueError(f"{self.generation} has no motion vectors")
 
 
-def load_starter(preset: StarterPreset, artifacts_dir: Path, device: str, adapter: Path | None) -> Encoder:
+def load_starter(preset: StarterPreset, artifacts_dir: Path, device: str, adapter: Path | None) -> StarterEncoder:
     """Load the encoder and merge an adapter into it. Raises `ArtifactsMissingError`, `AdapterMismatchError`."""
-    tower = _load_tower(artifacts_dir, select_device(device), adapter)
+    picture_tower.check_tower_file(artifacts.find_tower(artifacts_dir))
     text_map, sentences = TextMap.read(find_text_map(preset, adapter, artifacts_dir)), SentenceEncoder()
-    return StarterEncoder(
+    encoder = StarterEncoder(
         compute_starter_generation(preset, adapter),
-        tower,
+        partial(_load_tower, artifacts_dir, select_device(device), adapter),
         sentences,
         load_text_encoder(sentences, text_map, artifacts_dir),
         text_map,
     )
+    if adapter:
+        encoder.load_tower()  # An adapter that does not fit is reported now, not at the first picture.
+    return encoder
 
 
-def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None) -> PictureTower | CudaTower:
+def _load_tower(artifacts_dir: Path, device: torch.device, adapter: Path | None) -> ServingTower:
     if adapter is None and device.type == "cpu":
         return picture_tower.load_serving_tower(artifacts.find_tower(artifacts_dir))
     model: PreTrainedModel = read_tower(artifacts_dir)

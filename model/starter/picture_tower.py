@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 from torch import nn
 from torch.nn import functional
@@ -119,6 +119,15 @@ def read_picture_tower(folder: Path) -> CLIPVisionModelWithProjection:
         raise _make_damage_error(folder)
     tower: CLIPVisionModelWithProjection = model.eval()
     return tower
+
+
+def check_tower_file(folder: Path) -> None:
+    """Raise `ArtifactsMissingError` if the file of the tower's weights is truncated. Reads only its beginning."""
+    try:
+        with safe_open(folder / "model.safetensors", "numpy"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise _make_damage_error(folder) from error
 
 
 def load_serving_tower(folder: Path) -> PictureTower:

@@ -1,4 +1,4 @@
-"""The command line as processes, which work through a running owner of the data."""
+"""The command line, which works through a running owner of the data: in this process, and where it matters as one."""
 
 import asyncio
 import json
@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import typer
@@ -22,24 +24,33 @@ from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from bots.main import build_app
-from tests.support.bots.command_line import RUN_MAIN, run_here, run_process
+from tests.support.bots.command_line import RUN_MAIN, Finished, run_here, run_process
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import GOAL, SNOW, generation
+from tests.support.servers.processes import parse_json_lines
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import Submit
 from worker.protocol.search import Find
 from worker.settings import Settings
 
+Run: TypeAlias = Callable[..., Finished]
 
-def json_lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
+
+@pytest.fixture
+def reelseek(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: a process takes a second to start."""
+    return partial(run_here, monkeypatch, capsys)
+
+
+def json_lines(done: Finished) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.answers.splitlines()]
 
 
 def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings, client: FakeClient) -> None:
     done = run_process("find", "dog", "--limit", "1", "--in", SNOW.link, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    [answer] = json_lines(done)
+    [answer] = parse_json_lines(done.stdout)
     assert list(answer) == ["query", "took_ms", "weak", "hits"]
     assert answer["query"] == "dog"
     assert answer["took_ms"] > 0
@@ -74,14 +85,13 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
 def test_find_takes_a_picture_a_clip_and_examples(
     running: Settings,
     client: FakeClient,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    reelseek: Run,
     tmp_path: Path,
     arguments: tuple[str, ...],
     sent: dict[str, Any],
 ) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    done = run_here(monkeypatch, capsys, "find", *(each.format(file=tmp_path / "file") for each in arguments))
+    done = reelseek("find", *(each.format(file=tmp_path / "file") for each in arguments))
     assert done.status == 0
     assert client.requests == [Find(caller=CALLER, **sent)]
 
@@ -97,8 +107,7 @@ def test_find_takes_a_picture_a_clip_and_examples(
 def test_file_that_cannot_be_searched_with_is_refused_without_a_request(
     running: Settings,
     client: FakeClient,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    reelseek: Run,
     tmp_path: Path,
     size: int | None,
     option: str,
@@ -106,35 +115,37 @@ def test_file_that_cannot_be_searched_with_is_refused_without_a_request(
 ) -> None:
     if size is not None:
         (tmp_path / "file").write_bytes(bytes(size))
-    done = run_here(monkeypatch, capsys, "find", option, str(tmp_path / "file"))
+    done = reelseek("find", option, str(tmp_path / "file"))
     assert (done.status, sentence in " ".join(done.notes.split())) == (2, True)
     assert client.requests == []
 
 
-def test_find_prints_titles_times_and_links(running: Settings) -> None:
+def test_find_prints_titles_times_and_links(running: Settings, reelseek: Run) -> None:
     """A search without results is a success."""
-    done = run_process("find", "cat")
-    assert done.returncode == 0
-    assert all(text in done.stdout for text in (SNOW.title, "0:12–0:18", f"{SNOW.link}#t=12", "looks like it"))
-    nothing = run_process("find", "zebra")
-    assert (nothing.returncode, nothing.stdout.strip()) == (0, translate(Msg.NO_HITS))
+    done = reelseek("find", "cat")
+    assert done.status == 0
+    assert all(text in done.answers for text in (SNOW.title, "0:12–0:18", f"{SNOW.link}#t=12", "looks like it"))
+    nothing = reelseek("find", "zebra")
+    assert (nothing.status, nothing.answers.strip()) == (0, translate(Msg.NO_HITS))
 
 
-def test_refused_search_exits_with_status_1_and_prints_its_code(running: Settings) -> None:
-    done = run_process("find", " ... ", "--json")
-    assert done.returncode == 1
+def test_refused_search_exits_with_status_1_and_prints_its_code(running: Settings, reelseek: Run) -> None:
+    done = reelseek("find", " ... ", "--json")
+    assert done.status == 1
     assert json_lines(done) == [
         {"code": "empty_query", "sentence": translate(ErrorCode.EMPTY_QUERY), "correlation_id": None}
     ]
 
 
-def test_index_prints_one_json_object_per_link(running: Settings, client: FakeClient, tmp_path: Path) -> None:
+def test_index_prints_one_json_object_per_link(
+    running: Settings, reelseek: Run, client: FakeClient, tmp_path: Path
+) -> None:
     """Local files become links. One failed link makes the exit status 1."""
     clip = tmp_path / "a clip.mp4"
     clip.touch()
     client.sites = {"https://video.example/gone": ErrorCode.NOT_FOUND}
-    done = run_process("index", "a clip.mp4", "https://video.example/gone", SNOW.link, "nonsense", "--json")
-    assert done.returncode == 1
+    done = reelseek("index", "a clip.mp4", "https://video.example/gone", SNOW.link, "nonsense", "--json")
+    assert done.status == 1
     answers = {answer.pop("link"): answer for answer in json_lines(done)}
     assert answers == {
         clip.as_uri(): {"status": "indexed", "code": None, "sentence": "Added “a%20clip.mp4”.", "moments": 1},
@@ -160,17 +171,17 @@ def test_index_prints_one_json_object_per_link(running: Settings, client: FakeCl
     assert all(isinstance(request, Submit) and request.local_files for request in client.requests)
 
 
-def test_commands_act_on_the_space_that_is_named(running: Settings, client: FakeClient) -> None:
+def test_commands_act_on_the_space_that_is_named(running: Settings, reelseek: Run, client: FakeClient) -> None:
     """As an admin of it. What they add is not in the library of this computer."""
-    added = run_process("index", "https://video.example/new", "--space", "discord:123", "--json")
-    assert added.returncode == 0
+    added = reelseek("index", "https://video.example/new", "--space", "discord:123", "--json")
+    assert added.status == 0
     assert [
-        json_lines(run_process("library", "--json", *space))[0]["total"] for space in ([], ["--space", "discord:123"])
+        json_lines(reelseek("library", "--json", *space))[0]["total"] for space in ([], ["--space", "discord:123"])
     ] == [
         3,
         1,
     ]
-    crawled = run_process("crawl", "https://video.example/list", "--most", "2", "--space", "slack:T1", "--json")
+    crawled = reelseek("crawl", "https://video.example/list", "--most", "2", "--space", "slack:T1", "--json")
     assert [line["status"] for line in json_lines(crawled)] == ["indexed", "indexed"]
     assert {(request.caller.space, request.caller.is_admin) for request in client.requests} == {
         ("local:me", True),
@@ -179,14 +190,14 @@ def test_commands_act_on_the_space_that_is_named(running: Settings, client: Fake
     }
 
 
-def test_lists_are_followed_on_the_command_line(running: Settings) -> None:
+def test_lists_are_followed_on_the_command_line(running: Settings, reelseek: Run) -> None:
     link, space = "https://video.example/channel", ["--space", "discord:123"]
-    assert run_process("follow", link, *space).returncode == 0
-    [listed] = json_lines(run_process("follow", "--json", *space))
+    assert reelseek("follow", link, *space).status == 0
+    [listed] = json_lines(reelseek("follow", "--json", *space))
     assert [each["link"] for each in listed["lists"]] == [link]
-    assert json_lines(run_process("follow", "--json")) == [{"lists": []}]
-    assert run_process("unfollow", link, *space).returncode == 0
-    assert run_process("unfollow", link, *space).returncode == 1
+    assert json_lines(reelseek("follow", "--json")) == [{"lists": []}]
+    assert reelseek("unfollow", link, *space).status == 0
+    assert reelseek("unfollow", link, *space).status == 1
 
 
 SPACE_COMMANDS = "index x, crawl x, find x, library, forget x, status, model, retrain, follow, unfollow x, console"
@@ -206,69 +217,71 @@ def test_every_command_on_a_library_takes_a_space() -> None:
     ],
 )
 def test_space_that_does_not_exist_is_refused_with_a_sentence(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, space: str
+    settings: Settings, reelseek: Run, command: str, space: str
 ) -> None:
-    finished = run_here(monkeypatch, capsys, *command.split(), "--space", space)
+    finished = reelseek(*command.split(), "--space", space)
     assert (finished.status, finished.answers) == (2, "")
     assert finished.notes.strip() == translate(CliMsg.BAD_SPACE, space=space)
 
 
 def test_files_of_this_computer_are_added_to_other_spaces_only_if_the_operator_says_so(
-    running: Settings, client: FakeClient, tmp_path: Path
+    running: Settings, reelseek: Run, client: FakeClient, tmp_path: Path
 ) -> None:
     """A word can be the name of a file by chance. Without the option, the worker would refuse them as well."""
     (tmp_path / "dog.mp4").touch()
-    refused = run_process("index", "dog.mp4", "https://video.example/new", "--space", "discord:123")
-    assert refused.returncode == 2
-    assert translate(CliMsg.FILES_ARE_LOCAL, space="discord:123") in refused.stderr
+    refused = reelseek("index", "dog.mp4", "https://video.example/new", "--space", "discord:123")
+    assert refused.status == 2
+    assert translate(CliMsg.FILES_ARE_LOCAL, space="discord:123") in refused.notes
     assert client.requests == []
-    assert run_process("index", "https://video.example/new", "--space", "discord:123").returncode == 0
-    assert run_process("index", "dog.mp4", "--space", "discord:123", "--local-files").returncode == 0
+    assert reelseek("index", "https://video.example/new", "--space", "discord:123").status == 0
+    assert reelseek("index", "dog.mp4", "--space", "discord:123", "--local-files").status == 0
     assert [request.local_files for request in client.requests if isinstance(request, Submit)] == [False, True]
 
 
-def test_forgotten_video_is_no_longer_in_the_library(running: Settings) -> None:
-    done = run_process("forget", GOAL.link, "--json")
-    assert (done.returncode, json_lines(done)) == (0, [{"links": [GOAL.link], "sentence": f"Removed: {GOAL.link}"}])
-    [listing] = json_lines(run_process("library", "--json"))
+def test_forgotten_video_is_no_longer_in_the_library(running: Settings, reelseek: Run) -> None:
+    done = reelseek("forget", GOAL.link, "--json")
+    assert (done.status, json_lines(done)) == (0, [{"links": [GOAL.link], "sentence": f"Removed: {GOAL.link}"}])
+    [listing] = json_lines(reelseek("library", "--json"))
     assert (listing["total"], [video["title"] for video in listing["videos"]]) == (2, [SNOW.title, "A talk"])
-    assert "words only" in run_process("library").stdout
+    assert "words only" in reelseek("library").answers
 
 
-def test_failure_prints_sentence_and_correlation_id_without_traceback(running: Settings, client: FakeClient) -> None:
+def test_failure_prints_sentence_and_correlation_id_without_traceback(
+    running: Settings, reelseek: Run, client: FakeClient
+) -> None:
     client.broken = CallFailedError(ErrorCode.STORE_UNAVAILABLE, "abc123")
-    done = run_process("library")
-    assert done.returncode == 1
-    assert translate(ErrorCode.STORE_UNAVAILABLE) in done.stdout
-    assert "abc123" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    done = reelseek("library")
+    assert done.status == 1
+    assert translate(ErrorCode.STORE_UNAVAILABLE) in done.answers
+    assert "abc123" in done.answers
+    assert "Traceback" not in done.answers + done.notes
 
 
 def test_forget_mine_removes_what_the_command_line_added_to_the_space(
-    running: Settings, client: FakeClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    running: Settings, client: FakeClient, reelseek: Run
 ) -> None:
     client.videos += [replace(SNOW, submitter="cli"), replace(SNOW, submitter="cli", space="discord:123")]
-    forgotten = run_here(monkeypatch, capsys, "forget", "--mine", "--space", "discord:123", "--json")
+    forgotten = reelseek("forget", "--mine", "--space", "discord:123", "--json")
     assert json.loads(forgotten.answers)["links"] == [SNOW.link]
     assert [(video.space, video.submitter) for video in client.videos[-1:]] == [("local:me", "cli")]
-    refused = run_here(monkeypatch, capsys, "forget")
+    refused = reelseek("forget")
     assert (refused.status, refused.answers.strip()) == (1, translate(Msg.WHICH_LINK))
 
 
 def test_retrain_of_a_space_is_previewed_run_and_cancelled(
-    running: Settings, client: FakeClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    running: Settings, client: FakeClient, reelseek: Run
 ) -> None:
     """The preview names the command that starts it, and the result the file of the training curves."""
     space = ("--space", "discord:123")
-    preview = run_here(monkeypatch, capsys, "retrain", *space)
+    preview = reelseek("retrain", *space)
     assert preview.answers.splitlines()[-1] == "reelseek retrain start --space discord:123"
     curves = f"{running.data_dir}/blobs/thumbnails/{SNOW.id}.jpg"
-    started = run_here(monkeypatch, capsys, "retrain", "start", *space)
+    started = reelseek("retrain", "start", *space)
     assert translate(Msg.PROMOTED, before="50 %", after="60 %", questions=40) in started.answers.replace("\n", " ")
     assert translate(CliMsg.CURVES, file=curves) in started.answers
-    answers = run_here(monkeypatch, capsys, "retrain", "start", *space, "--json").answers.splitlines()
+    answers = reelseek("retrain", "start", *space, "--json").answers.splitlines()
     assert json.loads(answers[-1])["picture"] == curves
-    cancelled = run_here(monkeypatch, capsys, "retrain", "cancel", *space)
+    cancelled = reelseek("retrain", "cancel", *space)
     assert cancelled.answers.strip() == translate(Msg.RETRAIN_ENDS)
     assert {request.caller.space for request in client.requests} == {"discord:123"}
 
@@ -284,12 +297,20 @@ def test_retrain_of_a_space_is_previewed_run_and_cancelled(
     ],
 )
 def test_wrong_use_is_named_in_a_sentence_without_traceback(
-    settings: Settings, arguments: list[str], env: dict[str, str], status: int, words: str
+    settings: Settings,
+    reelseek: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    env: dict[str, str],
+    status: int,
+    words: str,
 ) -> None:
-    done = run_process(*arguments, **env)
-    assert done.returncode == status
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    done = reelseek(*arguments)
+    assert done.status == status
+    assert words in done.notes
+    assert "Traceback" not in done.notes
 
 
 @pytest.mark.parametrize(
@@ -301,11 +322,13 @@ def test_wrong_use_is_named_in_a_sentence_without_traceback(
     ],
 )
 def test_command_line_uses_the_language_of_the_environment(
-    settings: Settings, env: dict[str, str], language: str
+    settings: Settings, reelseek: Run, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], language: str
 ) -> None:
-    done = run_process("library", REELSEEK_WEB_PORT="many", PYTHONUTF8="1", **env)
+    for name, value in (env | {"REELSEEK_WEB_PORT": "many"}).items():
+        monkeypatch.setenv(name, value)
+    done = reelseek("library")
     with use_locale(language):
-        assert translate(CliMsg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.stderr
+        assert translate(CliMsg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.notes
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -352,41 +375,45 @@ def test_web_prints_its_address_and_serves_until_ctrl_c(running: Settings, monke
 @pytest.mark.parametrize("platform", ["discord", "slack"])
 @pytest.mark.parametrize("redis", ["", "redis://127.0.0.1:1/0"])
 def test_bot_without_token_exits_with_status_2_and_names_the_setting(
-    settings: Settings, platform: str, redis: str
+    settings: Settings, reelseek: Run, monkeypatch: pytest.MonkeyPatch, platform: str, redis: str
 ) -> None:
-    env = {"REELSEEK_REDIS_URL": redis} if redis else {}
-    done = run_process(platform, **env)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "REELSEEK_" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    if redis:
+        monkeypatch.setenv("REELSEEK_REDIS_URL", redis)
+    done = reelseek(platform)
+    assert (done.status, done.answers) == (2, "")
+    assert "REELSEEK_" in done.notes
+    assert len(done.notes.splitlines()) == 1
 
 
-def test_model_lists_generations_and_rolls_back(running: Settings, client: FakeClient) -> None:
+def test_model_lists_generations_and_rolls_back(running: Settings, reelseek: Run, client: FakeClient) -> None:
     client.models.insert(0, generation("starter-1", live=False))
-    shown = run_process("model")
-    assert shown.returncode == 0
-    assert [line.split(",")[0] for line in shown.stdout.splitlines()] == ["starter-1", "starter-0"]
-    assert run_process("model", "rollback").returncode == 0
+    shown = reelseek("model")
+    assert shown.status == 0
+    assert [line.split(",")[0] for line in shown.answers.splitlines()] == ["starter-1", "starter-0"]
+    assert reelseek("model", "rollback").status == 0
 
 
-def test_backup_can_be_restored(settings: Settings, tmp_path: Path) -> None:
+def test_backup_can_be_restored(
+    settings: Settings, reelseek: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A folder without a backup is refused with a sentence."""
-    made = run_process("backup", str(tmp_path / "kept"))
-    assert (made.returncode, str(tmp_path / "kept") in made.stdout) == (0, True)
-    back = run_process("restore", str(tmp_path / "kept"), REELSEEK_DATA_DIR=str(tmp_path / "new"))
-    assert (back.returncode, back.stdout) == (0, "Restored: 0 videos, 0 moments. You can start Reelseek now.\n")
-    none = run_process("restore", str(tmp_path / "nothing"))
-    assert (none.returncode, translate(ErrorCode.BACKUP_DAMAGED) in none.stderr.replace("\n", " ")) == (1, True)
+    made = reelseek("backup", str(tmp_path / "kept"))
+    assert (made.status, str(tmp_path / "kept") in made.answers) == (0, True)
+    monkeypatch.setenv("REELSEEK_DATA_DIR", str(tmp_path / "new"))
+    back = reelseek("restore", str(tmp_path / "kept"))
+    assert (back.status, back.answers) == (0, "Restored: 0 videos, 0 moments. You can start Reelseek now.\n")
+    none = reelseek("restore", str(tmp_path / "nothing"))
+    assert (none.status, translate(ErrorCode.BACKUP_DAMAGED) in none.notes.replace("\n", " ")) == (1, True)
 
 
 @pytest.mark.parametrize("language", ["en", "ko", "zh"])
 def test_help_is_in_the_language_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str
+    reelseek: Run, monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
     monkeypatch.setenv("LC_ALL", language)
     monkeypatch.setenv("COLUMNS", "200")
-    commands = run_here(monkeypatch, capsys, "--help")
-    find = run_here(monkeypatch, capsys, "find", "--help")
+    commands = reelseek("--help")
+    find = reelseek("find", "--help")
     assert (commands.status, find.status) == (0, 0)
     with use_locale(language):
         for text in (

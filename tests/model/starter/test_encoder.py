@@ -1,6 +1,8 @@
 """The starter preset on its real artifacts: three languages, unit vectors, int8 accuracy, adapters."""
 
+import copy
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -11,11 +13,15 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from model.encoders import lora
 from model.errors import ArtifactsMissingError
 from model.packages import default_artifacts_dir
-from model.ports import Encoder, Picture
+from model.ports import Encoder, Picture, Vector
 from model.presets import list_starter_revisions
 from model.starter import artifacts, picture_tower
 from model.starter import encoder as starter
+from model.starter.encoder import StarterEncoder
+from model.starter.picture_tower import PictureTower
 from model.starter.samples import find_samples
+from model.starter.sentence_encoder import FEATURES, SentenceEncoder
+from model.starter.text_map import SIZE, TextMap
 
 CAPTIONS = {
     "swimming.mp4": ("a man swims in the water", "물에서 수영하는 남자", "男人在水里游泳"),
@@ -40,7 +46,7 @@ def artifacts_dir() -> Path:
 
 
 @pytest.fixture(scope="module")
-def encoder(artifacts_dir: Path) -> Encoder:
+def encoder(artifacts_dir: Path) -> StarterEncoder:
     return starter.load_starter(PRESET, artifacts_dir, "cpu", None)
 
 
@@ -55,24 +61,51 @@ def pictures(artifacts_dir: Path) -> dict[str, Picture]:
     return pictures
 
 
+@pytest.fixture(scope="module")
+def vectors(encoder: Encoder, pictures: dict[str, Picture]) -> Vector:
+    return encoder.encode_frames(list(pictures.values()))
+
+
+@pytest.fixture(scope="module")
+def tower(artifacts_dir: Path) -> CLIPVisionModelWithProjection:
+    """Read the tower as training does."""
+    return starter.read_tower(artifacts_dir)
+
+
 @pytest.mark.parametrize("file", CAPTIONS)
-def test_text_finds_its_sample_in_three_languages(encoder: Encoder, pictures: dict[str, Picture], file: str) -> None:
+def test_text_finds_its_sample_in_three_languages(
+    encoder: Encoder, pictures: dict[str, Picture], vectors: Vector, file: str
+) -> None:
     """The nearest of all samples is the described one, in English, Korean and Chinese."""
-    names = list(pictures)
-    vectors = encoder.encode_frames([pictures[name] for name in names])
     for text in encoder.encode_texts(CAPTIONS[file]):
-        assert names[int((vectors @ text.frame).argmax())] == file
+        assert list(pictures)[int((vectors @ text.frame).argmax())] == file
 
 
-def test_vectors_are_float32_unit_vectors(encoder: Encoder, pictures: dict[str, Picture]) -> None:
+def test_vectors_are_float32_unit_vectors(encoder: Encoder, pictures: dict[str, Picture], vectors: Vector) -> None:
     """Frames and texts are (n, 512). An empty input gives an empty result."""
-    vectors = encoder.encode_frames(list(pictures.values())[:3])
-    assert vectors.shape == (3, encoder.frame_size)
+    assert vectors.shape == (len(pictures), encoder.frame_size)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.linalg.norm(encoder.encode_texts(["snow"])[0].frame) == pytest.approx(1, abs=1e-5)
     assert encoder.encode_frames([]).shape == (0, encoder.frame_size)
     assert encoder.encode_texts([]) == []
+
+
+def test_words_are_encoded_without_loading_the_picture_tower() -> None:
+    """It takes most of the time and memory. The first picture loads it, and the next ones do not."""
+    loaded: list[None] = []
+
+    def load_tower() -> PictureTower:
+        loaded.append(None)
+        return cast("PictureTower", lambda pixels: np.ones((len(pixels), SIZE), np.float32))
+
+    text_map = TextMap(4)
+    words = StarterEncoder("test", load_tower, SentenceEncoder(), lambda texts: torch.ones(1, FEATURES), text_map)
+    words.encode_texts(["a dog"])
+    assert loaded == []
+    for _ in range(2):
+        words.encode_frames([np.zeros((8, 8, 3), np.uint8)])
+    assert len(loaded) == 1
 
 
 def test_starter_has_no_motion_vectors(encoder: Encoder) -> None:
@@ -124,31 +157,29 @@ def test_truncated_tower_raises_artifacts_missing(artifacts_dir: Path, tmp_path:
         starter.load_starter(PRESET, tmp_path, "cpu", None)
 
 
-def test_int8_tower_is_close_to_float32(artifacts_dir: Path, pictures: dict[str, Picture]) -> None:
-    """Cosines are 0.97 or more."""
-    model = starter.read_tower(artifacts_dir)
-    pixels = starter.PREPROCESS(list(pictures.values())[:4])
-    served = picture_tower.build_serving_tower(model, torch.device("cpu"))(pixels)
+def test_int8_tower_is_close_to_float32_and_equal_with_and_without_transformers(
+    encoder: StarterEncoder, tower: CLIPVisionModelWithProjection, pictures: dict[str, Picture]
+) -> None:
+    """Cosines are 0.97 or more. It is read directly for serving, and through transformers for training."""
+    pixels = starter.PREPROCESS(list(pictures.values())[:3])
+    served = picture_tower.build_serving_tower(tower, torch.device("cpu"))(pixels)
+    np.testing.assert_allclose(encoder.load_tower()(pixels), served, atol=1e-6)
     with torch.inference_mode():
-        exact = model(pixel_values=pixels, interpolate_pos_encoding=True).image_embeds
+        exact = tower(pixel_values=pixels, interpolate_pos_encoding=True).image_embeds
     exact = torch.nn.functional.normalize(exact, dim=1).numpy()
     assert (served * exact).sum(1).min() > 0.97
 
 
-def test_tower_is_equal_with_and_without_transformers(artifacts_dir: Path, pictures: dict[str, Picture]) -> None:
-    """It is read directly for serving, and through transformers for training."""
-    pixels = starter.PREPROCESS(list(pictures.values())[:2])
-    straight = picture_tower.load_serving_tower(artifacts.find_tower(artifacts_dir))(pixels)
-    through = picture_tower.build_serving_tower(starter.read_tower(artifacts_dir), torch.device("cpu"))(pixels)
-    assert np.allclose(straight, through, atol=1e-6)
-
-
 def test_adapter_changes_vectors_and_generation(
-    artifacts_dir: Path, pictures: dict[str, Picture], encoder: Encoder, tmp_path: Path
+    artifacts_dir: Path,
+    tower: CLIPVisionModelWithProjection,
+    pictures: dict[str, Picture],
+    encoder: Encoder,
+    tmp_path: Path,
 ) -> None:
     """A missing adapter is reported."""
     torch.manual_seed(0)
-    adapted = lora.add_adapter(starter.read_tower(artifacts_dir), rank=2, alpha=8)
+    adapted = lora.add_adapter(copy.deepcopy(tower), rank=2, alpha=8)
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.05)
