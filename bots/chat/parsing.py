@@ -31,11 +31,20 @@ class Conversation:
         self._next: Search | None = None
 
     async def answer(
-        self, line: str, *, like: str = "", unlike: str = "", in_link: str | None = None, only: str | None = None
+        self,
+        line: str,
+        *,
+        picture: str | None = None,
+        clip: str | None = None,
+        like: str = "",
+        unlike: str = "",
+        in_link: str | None = None,
+        only: str | None = None,
     ) -> Replies:
-        """Yield the replies to one line. `like`, `unlike`, `in_link` and `only` apply if the line is a search."""
+        """Yield the replies to one line. All other parameters are those of `find`, if the line is a search."""
         name, rest = parse_line(line)
         steering = {"like": like, "unlike": unlike, "in_link": in_link, "only": only, "limit": self._limit}
+        steering |= {"picture": picture, "clip": clip}
         async with aclosing(self._run(name, rest, steering)) as replies:
             async for reply in replies:
                 if isinstance(reply, Results):

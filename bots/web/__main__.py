@@ -12,6 +12,7 @@ from streamlit.web import cli
 OPTIONS: Final = {
     "server.headless": "true",
     "server.fileWatcherType": "none",
+    "server.maxUploadSize": "8",
     "browser.gatherUsageStats": "false",
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",

@@ -11,7 +11,7 @@ from bots.commands.search import ResultAction
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
-from bots.web.session import PAGE_SIZE, Session, in_visitor_language
+from bots.web.session import Session, in_visitor_language
 
 _JUDGEMENTS: Final[Sequence[tuple[ResultAction, str, Msg]]] = (
     ("up", ":material/thumb_up:", Msg.GOOD),
@@ -69,12 +69,19 @@ def _show_play_button(session: Session, key: str, card: r.Card, queries: Sequenc
 
 
 def _show_search_buttons(session: Session, key: str, card: r.Card, search: r.Search, question: str) -> None:
-    label = translate(Msg.MORE_LIKE_THIS)
-    st.button(label, key=f"like-{key}", type="tertiary", on_click=_find_similar, args=(session, card))
+    """Show the buttons that continue the search from a card: for similar or other moments, and inside its video."""
+    example = f"“{card.title}” {card.time}"
+    like, unlike = (translate(text, what=example) for text in (Msg.ASKED_LIKE, Msg.ASKED_UNLIKE))
+    buttons = [
+        ("like", translate(Msg.MORE_LIKE_THIS), like, search.more_like(card.moment_id)),
+        ("unlike", translate(Msg.LESS_LIKE_THIS), unlike, search.less_like(card.moment_id)),
+    ]
     if card.more:
-        label = translate(Msg.MORE_INSIDE, count=card.more)
-        args = (session, card, search, question)
-        st.button(label, key=f"inside-{key}", type="tertiary", on_click=_search_inside, args=args)
+        inside = translate(Msg.ASKED_INSIDE, what=card.title)
+        buttons.append(("inside", translate(Msg.MORE_INSIDE, count=card.more), inside, search.inside(card.link)))
+    for name, label, change, continued in buttons:
+        args = (session, f"{question} · {change}", continued)
+        st.button(label, key=f"{name}-{key}", type="tertiary", on_click=_search_on, args=args)
 
 
 def _show_judgements(session: Session, key: str, results: r.Results, number: int) -> None:
@@ -110,17 +117,8 @@ def _record_opened(session: Session, card: r.Card, queries: Sequence[str]) -> No
 
 
 @in_visitor_language
-def _find_similar(session: Session, card: r.Card) -> None:
-    question = translate(Msg.ASKED_LIKE, what=f"“{card.title}” {card.time}")
-    like = f"moment:{card.moment_id}"
-    session.begin(question, search_commands.find(session.bridge.client, session.caller, "", like=like, limit=PAGE_SIZE))
-
-
-@in_visitor_language
-def _search_inside(session: Session, card: r.Card, search: r.Search, question: str) -> None:
-    question = f"{question} · {translate(Msg.ASKED_INSIDE, what=card.title)}"
-    inside = search.inside(card.link)
-    session.begin(question, search_commands.continue_search(session.bridge.client, session.caller, inside))
+def _search_on(session: Session, question: str, search: r.Search) -> None:
+    session.begin(question, search_commands.continue_search(session.bridge.client, session.caller, search))
 
 
 @in_visitor_language

@@ -1,21 +1,29 @@
 """The view with the box for words and links, and the conversation below it."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bots.chat.parsing import parse_line
+from bots.chat.uploads import find_query_file_type
+from bots.commands.definition import ParameterType
+from bots.commands.errors import error_reply
 from bots.commands.library import list_library
-from bots.commands.replies import LibraryPage, is_success
+from bots.commands.query_files import encode_query_file
+from bots.commands.replies import LibraryPage, Replies, is_success
 from bots.commands.search import ONLY
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
 from bots.web.conversation import show_turn
 from bots.web.session import PAGE_SIZE, Session, in_visitor_language
+from worker.protocol.base import CallFailedError
 
 MIN_BOX_WIDTH: Final = 140
+FILE_TYPES: Final = ("jpg", "jpeg", "png", "webp", "gif", "avif", "mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg")
 
 
 def show_search(session: Session) -> None:
@@ -44,6 +52,9 @@ def _show_form(session: Session) -> None:
         with st.grid(2, min_column_width=MIN_BOX_WIDTH):
             st.text_input(translate(Msg.LIKE), key="like", placeholder=translate(Msg.LIKE_EXAMPLE))
             st.text_input(translate(Msg.UNLIKE), key="unlike", placeholder=translate(Msg.UNLIKE_EXAMPLE))
+        with st.expander(translate(Msg.PICTURE_OR_CLIP)):
+            label = translate(Msg.PICTURE_OR_CLIP)
+            st.file_uploader(label, FILE_TYPES, key="file", label_visibility="collapsed")
         st.pills(translate(Msg.ONLY), list(ONLY), key="only", format_func=lambda value: translate(ONLY[value]))
 
 
@@ -52,18 +63,39 @@ def _answer(session: Session) -> None:
     state = st.session_state
     words, like, unlike, only = state.words, state.like, state.unlike, state.only
     link, title = session.only_video or (None, "")
-    replies = session.conversation.answer(words, like=like, unlike=unlike, in_link=link, only=only)
+    try:
+        picture, clip = _read_files(state.file)
+    except CallFailedError as error:
+        session.begin(state.file.name, _refuse(error))
+        return
+    replies = session.conversation.answer(
+        words, picture=picture, clip=clip, like=like, unlike=unlike, in_link=link, only=only
+    )
     if parse_line(words)[0] == "find":
-        session.begin(_describe_search(words, like, unlike, title, only), replies)
+        file = state.file.name if state.file else ""
+        session.begin(_describe_search(words, (file, like), unlike, title, only), replies)
     else:
         session.begin(words, replies)
         state.words = ""
 
 
-def _describe_search(words: str, like: str, unlike: str, inside: str, only: str | None) -> str:
+def _read_files(file: UploadedFile | None) -> tuple[str | None, str | None]:
+    """Return the uploaded picture and the uploaded clip, one of which is None. Raises `CallFailedError`."""
+    if file is None:
+        return None, None
+    if find_query_file_type(file.name, file.type) is ParameterType.CLIP:
+        return None, encode_query_file(file.getvalue(), ParameterType.CLIP)
+    return encode_query_file(file.getvalue(), ParameterType.PICTURE), None
+
+
+async def _refuse(error: CallFailedError) -> Replies:
+    yield error_reply(error)
+
+
+def _describe_search(words: str, like: Sequence[str], unlike: str, inside: str, only: str | None) -> str:
     sense = translate(ONLY[only]) if only else ""
     steering = (
-        (Msg.ASKED_LIKE, like),
+        *((Msg.ASKED_LIKE, each) for each in like),
         (Msg.ASKED_UNLIKE, unlike),
         (Msg.ASKED_INSIDE, inside),
         (Msg.ASKED_ONLY, sense),

@@ -90,11 +90,31 @@ def test_like_and_unlike_boxes_are_part_of_the_search(page: AppTest, client: Fak
     assert (find.queries, find.like, find.unlike) == (("dog", "ships"), ("snow",), ("crowd",))
 
 
-def test_more_like_this_searches_by_the_moment(page: AppTest, client: FakeClient) -> None:
-    press(ask(page, "cat"), translate(Msg.MORE_LIKE_THIS))
+@pytest.mark.parametrize("label", [Msg.MORE_LIKE_THIS, Msg.LESS_LIKE_THIS])
+def test_more_or_less_like_this_searches_by_the_words_and_the_moment(
+    page: AppTest, client: FakeClient, label: Msg
+) -> None:
+    press(ask(page, "cat"), translate(label))
     find = client.requests[-1]
     assert isinstance(find, Find)
-    assert find.like == (f"moment:{SNOW.moment_id(2)}",)
+    example = (f"moment:{SNOW.moment_id(2)}",)
+    expected = (example, ()) if label is Msg.MORE_LIKE_THIS else ((), example)
+    assert (find.queries, find.like, find.unlike) == (("cat",), *expected)
+
+
+def test_uploaded_picture_or_clip_is_searched_with(page: AppTest, client: FakeClient) -> None:
+    """With words and without, and a file that is too large is refused with a sentence."""
+    for name, type, words in (("photo.png", "image/png", ""), ("film.mp4", "video/mp4", "this, but a dog")):
+        page.file_uploader(key="file").set_value((name, b"x", type))
+        html = html_of(ask(page, words))
+        assert f"more like {name}" in html
+    found = [each for each in client.requests if isinstance(each, Find)]
+    assert [(each.picture, each.clip, each.queries) for each in found] == [
+        ("eA==", None, ()),
+        (None, "eA==", ("a dog",)),
+    ]
+    page.file_uploader(key="file").set_value(("film.mp4", bytes(8_000_001), "video/mp4"))
+    assert escape(translate(ErrorCode.NOT_A_CLIP)) in html_of(ask(page, ""))
 
 
 def test_played_moment_is_recorded_without_a_reply(page: AppTest, client: FakeClient) -> None:
@@ -141,7 +161,7 @@ def test_moment_without_words_or_web_link_is_neither_judged_nor_shared(page: App
     client.videos = [replace(GOAL, link="file:///clips/goal.mp4")]
     assert {"up", "down"} <= {kind_of(button) for button in ask(page, "ball").button}
     assert "share" not in {kind_of(button) for button in page.button}
-    page.button(key=f"like-0-0-{client.videos[0].moment_id(0)}").click().run()
+    ask(page, "", like="ball")
     newest = [button for button in page.button if (button.key or "").split("-")[1:2] == ["1"]]
     assert not {"up", "down"} & {kind_of(button) for button in newest}
 
