@@ -124,13 +124,23 @@ class EnrichJob:
                 if not self.leases.is_held(lease_id, owner):
                     raise Ignore("another worker has taken over this job") from error
                 raise make_retry(task, self.leases, lease_id, _choose_wait_s(task, error)) from error
-            if record is not None and record.status in FINDABLE and record.pending_senses:
-                # It was requested again, or indexed again, while the job ran.
-                raise make_retry(task, self.leases, lease_id, 0)
-            self.leases.release_job(lease_id)
+            self._release(task, lease_id, video_id)
             if record is not None and record.status == IndexStatus.WAITING:
                 raise Ignore("the video was removed and submitted again; its index job sends a new enrich job")
             return index_outcome(record, correlation_id)
+
+    def _release(self, task: Task, lease_id: str, video_id: str) -> None:
+        """Release the lease of a job that has ended. Raises `Retry` if it was requested again while it ran.
+
+        The lease was still taken then, so that whoever did so follows this job.
+        """
+        self.leases.release_job(lease_id)
+        try:
+            record = self.videos.get(video_id)
+        except StoreUnavailableError as error:
+            raise make_retry(task, self.leases, lease_id, RETRY_AFTER_S[-1]) from error
+        if record is not None and record.status in FINDABLE and record.pending_senses:
+            raise make_retry(task, self.leases, lease_id, 0)
 
     def _enrich(self, task: Task, video_id: str) -> VideoRecord | None:
         """Do what is left to do for a video, and return its record. Raises only what is worth a retry."""

@@ -83,13 +83,9 @@ class IndexJob:
                     log.info("index.requeued", video_id=video_id)
                     raise Reject("shutting down", requeue=True) from None
                 return self._handle_error(task, video_id, error, correlation_id, owner)
+            self._release(task, video_id)
             if isinstance(record, Joined):
-                self.leases.release_job(video_id)
                 return record
-            if record is not None and record.status == IndexStatus.WAITING:
-                # The video was removed and then submitted again while the job ran.
-                raise make_retry(task, self.leases, video_id, 0)
-            self.leases.release_job(video_id)
             self._enqueue_enrichment(record)
             return index_outcome(record, correlation_id)
 
@@ -199,8 +195,22 @@ class IndexJob:
             self.stores.publisher.record_failure(video_id, code)
         except StoreUnavailableError as unavailable:
             raise make_retry(task, self.leases, video_id, RETRY_AFTER_S[-1]) from unavailable
-        self.leases.release_job(video_id)
+        self._release(task, video_id)
         return JobFailed(code=code, correlation_id=correlation_id)
+
+    def _release(self, task: Task, video_id: str) -> None:
+        """Release the lease of a job that has ended. Raises `Retry` if the video waits for another run.
+
+        It may have been removed and submitted again while the job ran, or submitted again after its failure was
+        recorded. The lease was still taken then, so that whoever did so follows this job.
+        """
+        self.leases.release_job(video_id)
+        try:
+            record = self.stores.videos.get(video_id)
+        except StoreUnavailableError as error:
+            raise make_retry(task, self.leases, video_id, RETRY_AFTER_S[-1]) from error
+        if record is not None and record.status == IndexStatus.WAITING:
+            raise make_retry(task, self.leases, video_id, 0)
 
 
 def find_joined(stores: Stores, video_id: str) -> Joined | None:

@@ -79,6 +79,20 @@ class OwnerRecordingLeases(MemoryLeaseStore):
         return super().acquire(name, owner, ttl_s)
 
 
+class InterruptedLeases(MemoryLeaseStore):
+    """Calls a function before a job's lease is released for the first time."""
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        super().__init__()
+        self._interrupt: Callable[[], None] | None = interrupt
+
+    def release(self, name: str, owner: str) -> None:
+        if (name, owner) == (f"job:{VIDEO.id}", "running") and (interrupt := self._interrupt):
+            self._interrupt = None
+            interrupt()
+        super().release(name, owner)
+
+
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
     """Services with one submitted video."""
@@ -211,6 +225,28 @@ def test_retry_without_queue_leaves_the_video_waiting(services: Services) -> Non
     with pytest.raises(Ignore):
         run(job, UnreachableQueue())
     assert status_of(services) is IndexStatus.WAITING
+
+
+@pytest.mark.parametrize("has_failed_before", [False, True])
+def test_link_that_is_submitted_again_as_its_job_fails_is_indexed_again(
+    services: Services, has_failed_before: bool
+) -> None:
+    """The lease is still taken then, so nobody else would do it. The failure is not reported to who follows the job."""
+
+    def submit_again() -> None:
+        assert status_of(services) is IndexStatus.FAILED
+        assert not leases.try_queue(VIDEO.id)
+        services.stores.submissions.submit(
+            NewSubmission(VIDEO.id, VIDEO.link, VIDEO.link, OTHER_SPACE.space, "bob", datetime.now(UTC))
+        )
+
+    leases = JobLeases(InterruptedLeases(submit_again))
+    if has_failed_before:
+        services.stores.publisher.record_failure(VIDEO.id, ErrorCode.NOT_FOUND)
+    failing = replace(make_job(services, make_pipeline(services, raise_error(VideoNotFoundError()))), leases=leases)
+    with pytest.raises(Retry):
+        run(failing)
+    assert isinstance(run(replace(make_job(services, make_pipeline(services)), leases=leases)), Indexed)
 
 
 def test_stalled_job_that_was_taken_over_reports_no_failure(services: Services) -> None:
