@@ -144,7 +144,14 @@ def _make_link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
     if update.is_first_of_several:
         text = f"{text} {translate(Msg.FIRST_OF_SEVERAL)}"
     text = " ".join([text, *describe_failed_senses(update.failed_senses)])
-    return LinkOutcome(update.link, LinkStatus(update.status), text, update.moments, update.code)
+    return LinkOutcome(
+        update.link,
+        LinkStatus(update.status),
+        text,
+        update.moments,
+        update.code,
+        is_first_of_several=update.is_first_of_several,
+    )
 
 
 def describe_failed_senses(failed: Mapping[Sense, ErrorCode]) -> list[str]:

@@ -65,10 +65,17 @@ class LinkOutcome:
     moments: int = 0
     code: ErrorCode | None = None
     correlation_id: str | None = None
+    is_first_of_several: bool = False
+    """Whether the post has more videos, which were not added. The text says so."""
 
     @property
     def ok(self) -> bool:
         return self.status != LinkStatus.FAILED
+
+    @property
+    def says_more_than_added(self) -> bool:
+        """Whether a check mark is not enough of an answer."""
+        return not self.ok or self.is_first_of_several
 
 
 @dataclass(frozen=True)

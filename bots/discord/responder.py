@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 import discord
 import structlog
@@ -98,23 +98,30 @@ class DiscordResponder:
         await channel.send(**_send_options(_add_recipient(rendered, request.caller.user_id)), nonce=nonce)
 
     async def _show_under_message(self, request: ChatRequest, reply: Reply) -> None:
-        """Add a check mark to a message of a watched channel, or reply to it with what failed."""
+        """Add a check mark to a message of a watched channel. Reply to it with what else is to say."""
         if is_interim(reply):
             return
         channel = self._bot.get_partial_messageable(int(request.place["channel"]))
         message = channel.get_partial_message(int(request.place["message"]))
         if is_success(reply):
             await _add_check_mark(message)
-            return
         lines = reply.lines if isinstance(reply, IndexingProgress) else [reply]
-        failed = [line for line in lines if not is_success(line)]
-        text = "\n".join(render.render_sentence(line) for line in failed if isinstance(line, TextReply | LinkOutcome))
+        sentences = [render.render_sentence(line) for line in lines if _is_worth_a_message(line)]
+        if not sentences:
+            return
+        text = "\n".join(sentences)
         await channel.send(
             text[: render.MAX_CONTENT_CHARS],
             reference=message.to_reference(fail_if_not_exists=False),
             allowed_mentions=discord.AllowedMentions.none(),
             nonce=_make_nonce(request),
         )
+
+
+def _is_worth_a_message(line: object) -> TypeGuard[TextReply | LinkOutcome]:
+    if isinstance(line, LinkOutcome):
+        return line.says_more_than_added
+    return isinstance(line, TextReply) and not line.ok
 
 
 async def _add_check_mark(message: discord.PartialMessage) -> None:

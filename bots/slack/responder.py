@@ -250,15 +250,15 @@ class SlackResponder:
     async def _mark_message(
         self, web: AsyncWebClient, request: ChatRequest, state: DeliveryState, progress: IndexingProgress
     ) -> None:
-        """Add a check mark to a watched message whose videos were added. Report failures to its author alone."""
+        """Add a check mark to a watched message whose videos were added. Tell its author alone what else is to say."""
         if not progress.is_final:
             return
         outcomes = [line for line in progress.lines if isinstance(line, LinkOutcome)]
         if any(outcome.ok for outcome in outcomes):
             await _add_check_mark(web, request.place)
-        failed = tuple(each for each in outcomes if not each.ok and each.code not in NOT_A_VIDEO)
-        if failed:
-            message = render(IndexingProgress(failed, is_final=True), {})
+        told = tuple(each for each in outcomes if each.says_more_than_added and each.code not in NOT_A_VIDEO)
+        if told:
+            message = render(IndexingProgress(told, is_final=True), {})
             await self._deliver(web, request, state, message, is_optional=False)
 
 

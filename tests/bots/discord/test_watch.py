@@ -9,6 +9,7 @@ from bots.chat.service import ChatService
 from bots.discord.bot import Bot
 from bots.discord.watched_channels import WatchedChannels
 from tests.support.bots.fake_client import FakeClient
+from tests.support.bots.fake_videos import FakeVideo
 from tests.support.discord import limits
 from tests.support.discord.bot import Clock, run_bot
 from tests.support.discord.records import Fault
@@ -91,6 +92,17 @@ async def test_link_in_a_watched_channel_is_added_and_marked(
     assert list_watched_links(client) == {NEW, OTHER}
     assert {video.submitter for video in client.videos if video.message_id} == {str(ADA.id)}
     assert not server.posted
+
+
+async def test_post_with_several_videos_is_marked_and_told_under_its_message(
+    watching: Bot, server: FakeDiscord, client: FakeClient
+) -> None:
+    client.sites = {NEW: FakeVideo(NEW, "Take #1", ("ships",), is_first_of_several=True)}
+    message = await server.write(ADA, f"{NEW} {OTHER}")
+    answer = (await server.wait_for(lambda: server.posted))[0]
+    assert answer["content"] == "Added “Take #1”. That post has several videos; this is the first."
+    assert str(answer["message_reference"]["message_id"]) == message["id"]
+    assert server.reactions == [(int(message["id"]), "✅")]
 
 
 async def test_failed_link_is_reported_under_its_message(

@@ -182,6 +182,17 @@ async def test_reaction_that_slack_refuses_is_left_out_silently(
     assert server.shown == []
 
 
+async def test_post_with_several_videos_in_a_watched_channel_is_told_to_its_author(
+    app: RunningApp, server: FakeSlack, watched: FakeClient
+) -> None:
+    watched.sites = {NEW_LINK: FakeVideo(NEW_LINK, "Take #1", ("ships",), is_first_of_several=True)}
+    await server.event(message(f"<{NEW_LINK}> <{OTHER_LINK}>"))
+    (shown,) = await server.wait_for(lambda: server.shown_to(BOB))
+    assert "That post has several videos; this is the first." in shown.text
+    assert OTHER_LINK not in shown.text
+    assert len(server.reactions) == 1
+
+
 async def test_failed_link_in_a_watched_channel_is_reported_to_its_author(
     app: RunningApp, server: FakeSlack, watched: FakeClient
 ) -> None:
