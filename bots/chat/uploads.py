@@ -5,6 +5,11 @@ from typing import Final
 
 from bots.commands.definition import ParameterType
 
+SEARCHABLE_SUFFIXES: Final = (
+    *("jpg", "jpeg", "png", "webp", "gif", "avif"),
+    *("mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg"),
+)
+"""Of the pictures and videos that forms let people choose."""
 _VIDEO_NAME: Final = re.compile(
     r"\.(?:mp4|m4v|mov|webm|mkv|avi|wmv|flv|f4v|mpe?g|m2ts|mts|3gp|3g2|ogv|gif)$", re.IGNORECASE
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bots.chat.service import ChatService
+from bots.chat.uploads import SEARCHABLE_SUFFIXES
 from bots.commands.search import ONLY
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
@@ -16,7 +17,6 @@ VIDEO_FIELD: Final = "in"
 ONLY_FIELD: Final = "only"
 CHANNEL_FIELD: Final = "where"
 FILE_FIELD: Final = "file"
-FILE_TYPES: Final = ("jpg", "jpeg", "png", "webp", "gif", "mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg")
 
 
 def render_loading_form() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def render_form(locale: str | None) -> dict[str, Any]:
         "default_to_current_conversation": True,
         "response_url_enabled": True,
     }
-    file_input = {"type": "file_input", "filetypes": list(FILE_TYPES), "max_files": 1}
+    file_input = {"type": "file_input", "filetypes": list(SEARCHABLE_SUFFIXES), "max_files": 1}
     example = {"placeholder": blocks.plain_text(translate(Msg.ASK_EXAMPLE), blocks.MAX_HEADER_CHARS)}
     fields = [
         blocks.field("words", translate(Msg.ASK), text_input | example, optional=True),

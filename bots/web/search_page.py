@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bots.chat.parsing import parse_line
-from bots.chat.uploads import find_query_file_type
+from bots.chat.uploads import SEARCHABLE_SUFFIXES, find_query_file_type
 from bots.commands.definition import ParameterType
 from bots.commands.errors import error_reply
 from bots.commands.library import list_library
@@ -23,7 +23,6 @@ from bots.web.session import PAGE_SIZE, Session, in_visitor_language
 from worker.protocol.base import CallFailedError
 
 MIN_BOX_WIDTH: Final = 140
-FILE_TYPES: Final = ("jpg", "jpeg", "png", "webp", "gif", "avif", "mp4", "m4v", "mov", "webm", "mkv", "avi", "mpg")
 
 
 def show_search(session: Session) -> None:
@@ -54,7 +53,7 @@ def _show_form(session: Session) -> None:
             st.text_input(translate(Msg.UNLIKE), key="unlike", placeholder=translate(Msg.UNLIKE_EXAMPLE))
         with st.expander(translate(Msg.PICTURE_OR_CLIP)):
             label = translate(Msg.PICTURE_OR_CLIP)
-            st.file_uploader(label, FILE_TYPES, key="file", label_visibility="collapsed")
+            st.file_uploader(label, SEARCHABLE_SUFFIXES, key="file", label_visibility="collapsed")
         st.pills(translate(Msg.ONLY), list(ONLY), key="only", format_func=lambda value: translate(ONLY[value]))
 
 

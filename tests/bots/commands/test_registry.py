@@ -6,16 +6,20 @@ from typing import Any
 
 import discord
 import pytest
+import typer
 
 from bots.chat.parsing import Conversation
 from bots.chat.service import ChatService
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
+from bots.commands.query_files import UNREADABLE
 from bots.commands.registry import COMMANDS, list_commands, show_help
 from bots.commands.replies import Help, HelpLine, Replies, TextReply
 from bots.discord.commands import Args, build_tree
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
+from bots.main import build_app
+from bots.slack.modal import render_form
 from bots.slack.parse_command import parse_text
 from tests.support.bots.command_line import run_here
 from tests.support.bots.fake_client import FakeClient
@@ -131,6 +135,22 @@ def test_names_of_chat_commands_and_options_are_translated(command: Command) -> 
     shown = [parameter.shown_name for parameter in command.parameters_for(Surface.CHAT)]
     assert {command.name, *shown} <= {str(text) for text in Msg if text.name.startswith("NAME_")}
     assert command.help
+
+
+def test_every_frontend_takes_a_picture_and_a_clip_to_search_with() -> None:
+    """Discord and the command line have options, Slack and the web page one field for both."""
+    names = {each.name for each in COMMANDS["find"].parameters if each.type in UNREADABLE}
+    assert names == {"picture", "clip"}
+    tree = build_tree(discord.Client(intents=discord.Intents.none()), RecordingHandler())
+    slash = tree.get_command("find")
+    assert isinstance(slash, discord.app_commands.Command)
+    attachments = {each["name"] for each in slash.to_dict(tree)["options"] if each["type"] == 11}
+    group: Any = typer.main.get_command(build_app())
+    options = {each.name for each in group.commands["find"].params}
+    form = [block["element"]["type"] for block in render_form("en")["blocks"]]
+    assert (attachments, names & options) == (names, names)
+    assert "file_input" in form
+    assert names <= inspect.signature(Conversation.answer).parameters.keys()
 
 
 async def test_help_lists_the_commands_that_the_caller_may_use(client: FakeClient, caller: Caller) -> None:
