@@ -2,20 +2,25 @@
 
 import asyncio
 import signal
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from bots.cli.environment import CALLER
+from model.ports import Encoder
 from tests.support.indexer.clips import serve_clip, write_clip
-from tests.support.servers.processes import REELSEEK, parse_json_lines, run_process, run_reelseek
+from tests.support.servers.processes import REELSEEK, run_process
 from tests.support.servers.site import Site
 from tests.support.worker.submissions import ANN, BOB, submit, wait_for_outcome
 from worker.client.queue_client import QueueClient
 from worker.protocol.base import CallFailedError
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import Forget, GetStatus, ListLibrary
+from worker.protocol.library import Forget, GetStatus, ListLibrary, Submit
 from worker.protocol.search import Find
 from worker.protocol.updates import Indexed
+from worker.runtime.embedded import run_embedded_worker
 from worker.settings import Settings
 
 
@@ -148,21 +153,26 @@ def kill_while_indexing(folder: Path, video: Path) -> Path:
         data.mkdir()
         with run_process([REELSEEK, "index", str(video)], data) as process:
             while not list_files(data / "blobs"):
-                assert process.popen.poll() is None, process.text
+                with suppress(subprocess.TimeoutExpired):
+                    process.popen.wait(0.01)
+                    raise AssertionError(process.text)
             process.stop(signal.SIGKILL)
         if list_files(data / "work"):
             return data
     raise AssertionError("the job always ended before the process was killed")
 
 
-def test_killed_embedded_process_finishes_its_job_after_a_restart(tmp_path: Path) -> None:
+async def test_job_of_a_killed_process_is_finished_by_the_next_owner(tmp_path: Path, starter: Encoder) -> None:
     """`kill -9` during indexing loses nothing, and no point or file is stored twice."""
     video = write_clip(tmp_path / "long.mp4", "red", seconds=24)
     data = kill_while_indexing(tmp_path, video)
-    restarted = run_reelseek(data, "index", str(video), "--json")
-    assert parse_json_lines(restarted.stdout)[0]["moments"] == 3, restarted.stderr
+    link = video.as_uri()
+    async with run_embedded_worker(Settings(data_dir=data), load=lambda *_: starter) as client:
+        submitted = await client.call(Submit(caller=CALLER, link=link, local_files=True))
+        indexed = await wait_for_outcome(client, submitted)
+        assert isinstance(indexed, Indexed)
+        assert indexed.moments == 3
+        hits = (await client.call(Find(caller=CALLER, queries=("red",), in_link=link, limit=50))).hits
     assert not list_files(data / "work")
     assert len(list_files(data / "blobs")) == 24
-    found = run_reelseek(data, "find", "red", "--in", str(video), "--limit", "50", "--json")
-    hits = parse_json_lines(found.stdout)[0]["hits"]
-    assert sorted(hit["start_s"] for hit in hits) == pytest.approx([0, 8, 16], abs=0.2)
+    assert sorted(hit.start_s for hit in hits) == pytest.approx([0, 8, 16], abs=0.2)

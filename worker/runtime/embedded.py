@@ -35,11 +35,15 @@ async def run_embedded_worker(settings: Settings, load: ModelLoader = load_prese
     Raises `DataFolderInUseError`.
     """
     workers = _run_workers(settings, load)
-    sender, results = await asyncio.to_thread(workers.__enter__)
+    starting = asyncio.ensure_future(asyncio.to_thread(workers.__enter__))
     try:
+        # Shielded: if this is cancelled meanwhile, the threads of the workers must be stopped, too.
+        sender, results = await asyncio.shield(starting)
         yield QueueClient(sender, MemoryTaskStates(results), BlobStore(settings.blobs_address), settings)
     finally:
-        await asyncio.to_thread(workers.__exit__, None, None, None)
+        await asyncio.wait({starting})
+        if starting.exception() is None:
+            await asyncio.to_thread(workers.__exit__, None, None, None)
 
 
 @contextmanager
