@@ -49,6 +49,8 @@ class MatchReason:
     """
     at_s: float | None = None
     """The second at which this is said, shown or heard."""
+    end_s: float | None = None
+    """The second at which the line or the sound ends."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,13 @@ class Hit:
 
     link: str
     moment_link: str
-    """The link with the second at which the words are said or shown that were found, or else the moment begins.
-
-    Without it if the site has no such links.
-    """
+    """The link with the second `opens_at_s`, or without it if the site has no such links."""
     title: str
     start_s: float
     end_s: float
+    """Its span: what was found, refined within the moment and joined over the moments around it."""
+    opens_at_s: float
+    """The second to open: where the words are said or shown, or a little before the span if that is the same shot."""
     score: float
     """Likelihood from 0 to 1 that this is what the query means: the highest of all kinds of match."""
     why: tuple[MatchReason, ...]

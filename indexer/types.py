@@ -117,6 +117,19 @@ class DecodeResult:
 
 
 @dataclass(frozen=True)
+class SpanFrames:
+    """Frames of a moment, with which a search refines where a hit begins and ends."""
+
+    at_s: tuple[float, ...]
+    vectors: Vector
+    """One unit vector for each frame (n, d)."""
+    cuts_s: tuple[float, ...] = ()
+    """The cuts in the moment, and the one at its start if there is one."""
+    near: tuple[str, ...] = ()
+    """Ids of the moments before and after it into which a span may reach."""
+
+
+@dataclass(frozen=True)
 class Moment:
     """Range of one video: the unit that is embedded, stored and found."""
 
@@ -137,6 +150,8 @@ class Moment:
     """
     text_by_source: Mapping[str, str] = field(default_factory=dict)
     """The same text without the title, by its source: `description`, `chapter`, `speech`."""
+    span_frames: SpanFrames | None = None
+    """None: it has no pictures."""
 
 
 @dataclass(frozen=True)

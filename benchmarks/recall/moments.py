@@ -22,6 +22,8 @@ import av
 from av.video.frame import VideoFrame
 from rich.progress import track
 
+from indexer.decode.source import DecodeLimits
+from indexer.decode.video_file import open_video
 from model.evaluation.compare import TimeSpan, compute_iou, compute_moment_recall
 from tests.support.indexer.local_clips import CALLER, index_clips
 from worker.client.queue_client import QueueClient
@@ -32,15 +34,15 @@ from worker.settings import Settings
 
 MAX_CLIP_S = 8.0
 FPS, WIDTH, HEIGHT = 12, 320, 240
+LIMITS = DecodeLimits(max_pixels=10**8, max_duration_s=3600.0)
 MAX_MOMENTS = 50
 
 
 def read_frames(clip: Path) -> Iterator[VideoFrame]:
-    """Yield frames at `FPS`, all of one size."""
-    with av.open(str(clip)) as media:
+    """Yield frames at `FPS`, all of one size, at the times that players show, also if the file's own are all 0."""
+    with clip.open("rb") as file, open_video(file, LIMITS, None, None) as video:
         due_s = 0.0
-        for frame in media.decode(video=0):
-            at_s = float(frame.time or 0.0)
+        for frame, at_s in video.frames():
             if at_s >= MAX_CLIP_S:
                 return
             while due_s <= at_s:

@@ -108,7 +108,10 @@ def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:
         "score": card.score,
         "strength": card.strength,
         "why": card.why,
-        "reasons": [{"kind": each.kind, "snippet": each.snippet, "at_s": each.at_s} for each in card.reasons],
+        "reasons": [
+            {"kind": each.kind, "snippet": each.snippet, "at_s": each.at_s, "end_s": each.end_s}
+            for each in card.reasons
+        ],
         "opens_at_s": card.opens_at_s,
         "tags": card.tags.split(" · ") if card.tags else [],
         "thumbnail": _complete_address(card.thumbnail, blobs_address),

@@ -160,7 +160,7 @@ class Card:
     words_only: bool = False
     reasons: tuple[MatchReason, ...] = ()
     opens_at_s: float | None = None
-    """The second that `moment_link` opens: that of the words that were found, or else the start."""
+    """The second that `moment_link` opens."""
     message_id: str | None = None
     """The chat message that contained the link."""
     tags: str = ""

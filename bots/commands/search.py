@@ -212,7 +212,7 @@ def _make_card(hit: Hit) -> Card:
         message_id=hit.message_id,
         why=tuple(_explain(why, hit) for why in hit.why),
         reasons=hit.why,
-        opens_at_s=_find_opened_second(hit),
+        opens_at_s=hit.opens_at_s,
         score=hit.score,
         strength=hit.strength,
         more=hit.more,
@@ -221,13 +221,6 @@ def _make_card(hit: Hit) -> Card:
         tags=translate_words(hit.tags),
         note=translate(Msg.ONLY_IN_DISCORD) if strip_signature(hit.moment_link) else None,
     )
-
-
-def _find_opened_second(hit: Hit) -> float:
-    """Return the second that a hit's link opens: that of the words, if these are the strongest reason."""
-    strongest = next((why for why in hit.why if why.kind is not MatchKind.LIKED), None)
-    has_words = strongest is not None and strongest.kind in (MatchKind.SAID, MatchKind.SHOWN)
-    return strongest.at_s if strongest and has_words and strongest.at_s is not None else hit.start_s
 
 
 def _explain(why: MatchReason, hit: Hit) -> str:

@@ -11,7 +11,7 @@ from indexer.generation_id import GenerationId
 from indexer.images import read_frame
 from indexer.ingest.embedding import MomentVectors, embed_moments
 from indexer.ingest.evidence import embed_meanings, join_texts
-from indexer.ingest.segmentation import Segment, cut_into_segments, moment_id
+from indexer.ingest.segmentation import Segment, cut_into_segments, list_near, moment_id
 from indexer.ports import Decoder, Encoder, Fetcher, StageProgressCallback
 from indexer.senses import SenseStatus
 from indexer.stages import IndexStage
@@ -19,7 +19,7 @@ from indexer.store.generations import GenerationStore
 from indexer.store.publishing import MomentPublisher
 from indexer.store.records import VideoRecord
 from indexer.store.videos import VideoStore
-from indexer.types import Caption, DecodeResult, FetchResult, Moment, SampledFrame, Vector, Video
+from indexer.types import Caption, DecodeResult, FetchResult, Moment, SampledFrame, SpanFrames, Vector, Video
 
 MAX_SOURCE_CHARS = 4000
 """Maximum text of one source in one moment. Times of captions can span the whole video, which is many
@@ -111,6 +111,8 @@ class IngestPipeline:
             yield _create_text_moment(video, meaning)
             return
         segments = cut_into_segments(decoded)
+        ids = [moment_id(video.id, segment.start_s) for segment in segments]
+        near = [tuple(ids[at] for at in each) for each in list_near([(each.start_s, each.end_s) for each in segments])]
         pictures = ([read_frame(frame.path.read_bytes()) for frame in segment.frames] for segment in segments)
         done = 0
         progress(IndexStage.EMBED, 0.0)
@@ -118,7 +120,8 @@ class IngestPipeline:
             in_batch = segments[done : done + len(batch)]
             texts = [collect_text(video, fetched, segment) for segment in in_batch]
             meanings = embed_meanings(self.encoder, [join_texts((video.title, *each.values())) for each in texts])
-            for moment in zip(in_batch, batch, texts, meanings, strict=True):
+            in_reach = near[done : done + len(batch)]
+            for moment in zip(in_batch, batch, texts, meanings, in_reach, strict=True):
                 yield self._create_moment(video, *moment)
             done += len(batch)
             progress(IndexStage.EMBED, done / len(segments))
@@ -130,6 +133,7 @@ class IngestPipeline:
         vectors: MomentVectors,
         text_by_source: Mapping[str, str],
         meaning: Vector | None,
+        near: tuple[str, ...],
     ) -> Moment:
         keys = self._store_frames(video, segment.frames)
         return Moment(
@@ -144,6 +148,7 @@ class IngestPipeline:
             meaning=meaning,
             frames=tuple(keys),
             text_by_source=text_by_source,
+            span_frames=SpanFrames(tuple(frame.at_s for frame in segment.frames), vectors.frames, segment.cuts_s, near),
         )
 
     def _store_frames(self, video: Video, frames: Sequence[SampledFrame]) -> list[str]:

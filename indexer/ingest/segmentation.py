@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +12,8 @@ from indexer.types import DecodeResult, SampledFrame
 MAX_SEGMENT_S = 8.0
 MIN_SHOT_S = 1.5
 """Shorter shots are merged with a neighbour if the result is not over the maximum."""
+NEAR_S = 16.0
+"""How far a span may reach beyond the moment that was found."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Segment:
     start_s: float
     end_s: float
     frames: tuple[SampledFrame, ...]
+    cuts_s: tuple[float, ...] = ()
+    """The cuts in it, and the one at its start if there is one."""
 
 
 def cut_into_segments(decoded: DecodeResult, max_segment_s: float = MAX_SEGMENT_S) -> list[Segment]:
@@ -37,9 +41,23 @@ def cut_into_segments(decoded: DecodeResult, max_segment_s: float = MAX_SEGMENT_
     times = [frame.at_s for frame in decoded.frames]
     firsts = [0, *(bisect_left(times, start_s) for start_s, _ in ranges[1:]), len(times)]
     return [
-        Segment(start_s, end_s, decoded.frames[first:after] or decoded.frames[max(first - 1, 0) : max(first, 1)])
+        Segment(
+            start_s,
+            end_s,
+            decoded.frames[first:after] or decoded.frames[max(first - 1, 0) : max(first, 1)],
+            tuple(inner[bisect_left(inner, start_s) : bisect_left(inner, end_s)]),
+        )
         for (start_s, end_s), (first, after) in zip(ranges, pairwise(firsts), strict=True)
     ]
+
+
+def list_near(ranges: Sequence[tuple[float, float]]) -> list[list[int]]:
+    """Return for each of the ranges of a video, in time order, the indexes of the others near it."""
+    starts, ends = [start_s for start_s, _ in ranges], [end_s for _, end_s in ranges]
+    near = (
+        range(bisect_right(ends, start_s - NEAR_S), bisect_left(starts, end_s + NEAR_S)) for start_s, end_s in ranges
+    )
+    return [[at for at in indexes if at != own] for own, indexes in enumerate(near)]
 
 
 def moment_id(video_id: str, start_s: float) -> str:

@@ -129,7 +129,7 @@ def _explain_sound(moment: MomentTexts, vectors: Mapping[str, Vector]) -> list[M
         key=lambda tag: tag.score * float(vectors[tag.sentence] @ meaning) if tag.sentence in vectors else tag.score,
         default=None,
     )
-    return [MatchReason(MatchKind.HEARD, loudest.name, loudest.start_s)] if loudest else []
+    return [MatchReason(MatchKind.HEARD, loudest.name, loudest.start_s, loudest.end_s)] if loudest else []
 
 
 def _make_text_reason(moment: MomentTexts, kind: MatchKind) -> MatchReason:
@@ -144,7 +144,7 @@ def _make_text_reason(moment: MomentTexts, kind: MatchKind) -> MatchReason:
         return MatchReason(kind, part)
     share = find_first_match(line.text, query) or 0.0
     at_s = _find_second(line, share) if kind is MatchKind.SAID else line.start_s
-    return MatchReason(kind, part, max(at_s, moment.start_s))
+    return MatchReason(kind, part, max(at_s, moment.start_s), line.end_s)
 
 
 def _find_second(line: Caption, share: float) -> float:

@@ -13,6 +13,7 @@ from indexer.search.candidates import DEPTHS, SearchScope, list_candidates, may_
 from indexer.search.query import SearchQuery, TextQuery, embed_query, read_examples
 from indexer.search.ranking import RankedMoment, best_moment_per_video, score_moments
 from indexer.search.reasons import explain_matches
+from indexer.search.spans import Span, choose_span, drop_overlapping, find_spans
 from indexer.search.votes import VOTES_REACH, VoteReader, apply_opinions
 from indexer.stages import SearchStage
 from indexer.store.moments import MomentStore
@@ -82,6 +83,8 @@ def find_moments(
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     with timer(SearchStage.GATHER):
+        if query.video_id:
+            ranked = drop_overlapping(ranked, find_spans(scope, ranked))
         scores = score_moments(text_queries, lists, {id for each in ranked for id in (each.id, *each.others)})
         considered = _weak_last(ranked, scores)[: end + VOTES_REACH]
         found = apply_opinions(considered, votes.read(encoder, query, considered), scores)
@@ -141,21 +144,37 @@ def _read_hits(
     reasons = explain_matches(encoder, page, {id: each.payload for id, each in stored.items()})
     submitted = submissions.get(scope.scopes, [each.payload["video_id"] for each in stored.values()])
     pairs = [(ranked, stored[ranked.id]) for ranked in page if ranked.id in stored]
+    spans = find_spans(scope, page)
     return tuple(
-        _build_hit(moment, submitted[moment.payload["video_id"]], scores[moment.id], ranked, reasons[moment.id])
+        _build_hit(
+            moment,
+            submitted[moment.payload["video_id"]],
+            scores[moment.id],
+            ranked,
+            reasons[moment.id],
+            choose_span(moment.payload, reasons[moment.id], spans.get(moment.id)),
+        )
         for ranked, moment in pairs
         if moment.payload["video_id"] in submitted
     )
 
 
 def _build_hit(
-    moment: StoredPoint, submission: Submission, score: float, ranked: RankedMoment, reasons: Sequence[MatchReason]
+    moment: StoredPoint,
+    submission: Submission,
+    score: float,
+    ranked: RankedMoment,
+    reasons: Sequence[MatchReason],
+    span: Span,
 ) -> Hit:
-    at_s = reasons[0].at_s if reasons and reasons[0].kind in (MatchKind.SAID, MatchKind.SHOWN) else None
-    keys = ("video_id", "link", "title", "start_s", "end_s", "thumbnail", "duration_s", "words_only")
+    keys = ("video_id", "link", "title", "duration_s", "words_only")
     return Hit(
         moment_id=moment.id,
-        moment_link=link_to_second(moment.payload["link"], moment.payload["start_s"] if at_s is None else at_s),
+        moment_link=link_to_second(moment.payload["link"], span.opens_at_s),
+        start_s=span.start_s,
+        end_s=span.end_s,
+        opens_at_s=span.opens_at_s,
+        thumbnail=span.thumbnail or moment.payload["thumbnail"],
         score=score,
         why=(*_explain_votes(ranked), *reasons),
         more=len(ranked.others),

@@ -37,10 +37,19 @@ class MomentStore:
         return self._vectors.count(generation.collection_name, Filter())
 
     def get(
-        self, generation: GenerationId, scopes: Scopes, ids: Sequence[str], with_vectors: bool = False
+        self,
+        generation: GenerationId,
+        scopes: Scopes,
+        ids: Sequence[str],
+        with_vectors: bool = False,
+        keys: Sequence[str] = (),
     ) -> list[StoredPoint]:
-        """Return those moments of these ids that the scopes may see, in the same order."""
-        stored = self._vectors.retrieve(generation.collection_name, ids, with_vectors=with_vectors)
+        """Return those moments of these ids that the scopes may see, in the same order.
+
+        With `keys`, their payload has only these.
+        """
+        wanted = (*keys, "spaces") if keys else None
+        stored = self._vectors.retrieve(generation.collection_name, ids, wanted, with_vectors)
         visible = set(each_scope(scopes))
         return [each for each in stored if visible & set(each.payload["spaces"])]
 

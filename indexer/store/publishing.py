@@ -23,6 +23,7 @@ from indexer.store.generations import GenerationStore
 from indexer.store.records import RECORDS, SCHEMA, IndexStatus, Submission, VideoRecord, space_of_scope
 from indexer.store.videos import VideoStore, list_sense_values
 from indexer.types import Moment, Video
+from indexer.vectors.frame_codes import encode_span_frames
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
 UPSERT_BATCH: Final = 64
@@ -177,6 +178,7 @@ def moment_point(moment: Moment, video: Video, generation: GenerationId, words_o
             "frames": list(moment.frames),
             "text_by_source": dict(moment.text_by_source),
             "words_only": words_only_code is not None,
+            **(encode_span_frames(moment.span_frames) if moment.span_frames else {}),
             **UNPUBLISHED,
         },
         {name: vector for name, vector in dense.items() if vector is not None},

@@ -10,7 +10,7 @@ from indexer.store.records import RECORDS, SCHEMA, Submission, VideoRecord, spac
 from indexer.store.retention import FRAMES_DELETED
 from indexer.store.videos import VideoStore
 from indexer.types import Vector
-from indexer.vectors.vector_store import Filter, NewPoint, StoredPoint, VectorStore
+from indexer.vectors.vector_store import Filter, NewPoint, Payload, StoredPoint, VectorStore
 
 
 class ReembeddingStore:
@@ -36,6 +36,26 @@ class ReembeddingStore:
                 return []
             among = tuple({video_id for video_id, _ in submitted})
         return [id for id in self._videos.list_findable(among) if not self._contains(generation, id)]
+
+    def videos_without_span_frames(self, generation: GenerationId) -> list[str]:
+        """Return the ids of a generation's videos that an earlier version indexed: spans cannot be refined in them."""
+        keys = ("video_id", "frames", "frames_at_s")
+        published = self._vectors.scroll(generation.collection_name, Filter({"open": "yes"}), keys)
+        return sorted(
+            {
+                stored.payload["video_id"]
+                for stored in published
+                if stored.payload.get("frames") and "frames_at_s" not in stored.payload
+            }
+        )
+
+    def read_moments(self, generation: GenerationId, video_id: str) -> list[StoredPoint]:
+        """Return the published moments that a video has in a generation, without vectors."""
+        return list(self._vectors.scroll(generation.collection_name, Filter({"video_id": video_id, "open": "yes"})))
+
+    def put_payloads(self, generation: GenerationId, payloads: Mapping[str, Payload]) -> None:
+        """Set payload keys of a generation's moments, by their ids. Those that were deleted meanwhile stay deleted."""
+        self._vectors.set_payloads(generation.collection_name, payloads)
 
     def spaces_missing_video(self, video_id: str) -> list[str]:
         """Return the spaces that may find a video but do not, because it is missing from their own generation."""

@@ -27,7 +27,7 @@ from worker.job_leases import JobLeases
 from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, CancelledByAdminError, ProgressReporter, WorkerStoppingError
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
 from worker.jobs.retrain_queue import RETRAIN_LEASE, find_searcher
-from worker.jobs.rollout import delete_unused_generations, record_base_generation, roll_out
+from worker.jobs.rollout import delete_unused_generations, embed_missing, record_base_generation, roll_out
 from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
 from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
 from worker.leases import LeasesUnavailableError
@@ -139,7 +139,10 @@ class RetrainJob:
             return JobFailed(code=error_code_of(error), correlation_id=correlation_id)
 
     def _switch(self, retrain: RetrainRecord, preset: str, report: ProgressReporter) -> Update:
-        """Switch to a preset without an adapter. A space then shares the moments of an installation that has it."""
+        """Switch to a preset without an adapter. A space then shares the moments of an installation that has it.
+
+        If it is searched already, its moments get what earlier versions did not store.
+        """
         report(RetrainStage.LOAD)
         generations, searcher = self.stores.generations, find_searcher(self.settings, retrain)
         encoder = self.models.load(ModelChoice(preset), on_fetch=report.begin_fetch())
@@ -148,6 +151,7 @@ class RetrainJob:
         if common and common.name == target.name:
             target = common
         if target == generations.get_live(searcher):
+            embed_missing(self.stores, self.blobs, encoder, report)
             return RetrainFinished(outcome=RetrainOutcome.ALREADY, generation=str(target))
         del encoder  # the rollout loads it again, as it does after a kill
         record_base_generation(generations)

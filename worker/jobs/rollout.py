@@ -3,13 +3,13 @@
 import threading
 import time
 from datetime import UTC, datetime
-from functools import partial
 
 from celery.exceptions import Reject
 
 from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
 from indexer.ingest.reembed import reembed_missing
+from indexer.ports import Encoder
 from indexer.store.generations import GenerationStore
 from indexer.store.stores import Stores
 from worker.jobs.progress import ProgressReporter, WorkerStoppingError
@@ -33,19 +33,23 @@ def roll_out(
     which only the thumbnail could be embedded. An interrupted call is repeated.
     """
     encoder = models.load(models.choose(generation), generation.space, report.begin_fetch())
-    reembed = partial(reembed_missing, stores.generations, stores.moments, stores.reembedding, blobs, encoder)
+    embed_missing(stores, blobs, encoder, report)
+    report(RetrainStage.SWITCH)
+    stores.generations.switch_to(generation, searcher)
+    # Index jobs that ended just before the switch used the previous model.
+    reembed_missing(stores.generations, stores.moments, stores.reembedding, blobs, encoder, lambda done, total: None)
+    return stores.reembedding.count_without_frames(generation)
+
+
+def embed_missing(stores: Stores, blobs: BlobStore, encoder: Encoder, report: ProgressReporter) -> None:
+    """Embed what the encoder's generation lacks of the library."""
     started_s = time.monotonic()
 
     def report_embedding(done: int, total: int) -> None:
         left_s = (time.monotonic() - started_s) / done * (total - done) if done else None
         report(RetrainStage.EMBED, done, total, left_s=left_s)
 
-    reembed(report_embedding)
-    report(RetrainStage.SWITCH)
-    stores.generations.switch_to(generation, searcher)
-    # Index jobs that ended just before the switch used the previous model.
-    reembed(lambda done, total: None)
-    return stores.reembedding.count_without_frames(generation)
+    reembed_missing(stores.generations, stores.moments, stores.reembedding, blobs, encoder, report_embedding)
 
 
 def catch_up(stores: Stores, blobs: BlobStore, models: ModelCache, stopping: threading.Event) -> Ack:

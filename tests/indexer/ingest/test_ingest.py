@@ -16,6 +16,7 @@ from indexer.ingest.segmentation import Segment
 from indexer.ports import StageProgressCallback
 from indexer.store.stores import Stores
 from indexer.types import Caption, DecodeResult, FetchResult, SampledFrame
+from indexer.vectors.frame_codes import decode_span_frames
 from tests.support.indexer.fakes import FakeEncoder, make_video, submit_video
 from tests.support.indexer.film import Film, Pictures, Subtitles, write_film
 
@@ -96,3 +97,12 @@ def test_words_in_and_beside_a_local_film_are_stored_with_its_moments(stores: St
     assert ["dog barks" in point.payload["words"] for point in stored] == [True, False, False]
     assert ["강아지" in point.payload["words"] for point in stored] == [False, True, False]
     assert ["In the garden" in point.payload["words"] for point in stored] == [False, True, True]
+    frames = [decode_span_frames(point.payload) for point in stored]
+    assert [each.near if each else None for each in frames] == [
+        (stored[1].id, stored[2].id),
+        (stored[0].id, stored[2].id),
+        (stored[0].id, stored[1].id),
+    ]
+    assert sum(len(each.at_s) for each in frames if each) == len(
+        {key for each in stored for key in each.payload["frames"]}
+    )

@@ -10,6 +10,7 @@ from indexer.blobs import BlobStore
 from indexer.generation_id import GenerationId
 from indexer.ingest.embedding import mean_vector
 from indexer.store.stores import Stores
+from indexer.vectors.frame_codes import decode_span_frames
 from indexer.vectors.vector_store import Filter, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
@@ -61,6 +62,24 @@ def test_switch_to_reembedded_generation_finds_same_videos(
     pictures = [np.asarray(Image.open(io.BytesIO(encode_picture(colour)))) for colour in ("red", "blue")]
     np.testing.assert_allclose(stored.dense["frame"], mean_vector(ENCODER.encode_frames(pictures)), atol=1e-5)
     assert stored.payload["generation"] == str(NEXT)
+
+
+@pytest.mark.parametrize("encoder", [FakeEncoder(), ENCODER], ids=["same generation", "next generation"])
+def test_reembed_gives_frames_to_moments_of_an_earlier_version(
+    stores: Stores, blobs: BlobStore, encoder: FakeEncoder
+) -> None:
+    """Their vectors by the generation's own encoder, with which spans are refined."""
+    index_with_frames(stores, blobs, "goal")
+    assert stores.reembedding.videos_without_span_frames(FAKE) == [video_id("goal")]
+    reembed_library(stores, blobs, encoder)
+    generation = GenerationId(encoder.generation)
+    assert stores.reembedding.videos_without_span_frames(generation) == []
+    [moment] = stores.reembedding.read_moments(generation, video_id("goal"))
+    frames = decode_span_frames(moment.payload)
+    assert frames is not None
+    assert (frames.at_s, frames.cuts_s, frames.near) == ((0.0, 0.001), (), ())
+    pictures = [np.asarray(Image.open(io.BytesIO(encode_picture(colour)))) for colour in ("red", "blue")]
+    np.testing.assert_allclose(frames.vectors, encoder.encode_frames(pictures), atol=0.01)
 
 
 def test_reembed_after_interruption_continues_with_missing_videos(stores: Stores, blobs: BlobStore) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.ingest.segmentation import cut_into_segments, moment_id
+from indexer.ingest.segmentation import cut_into_segments, list_near, moment_id
 from indexer.types import DecodeResult, SampledFrame
 
 
@@ -55,6 +55,26 @@ def test_cut_into_segments_repeats_frame_of_still_picture() -> None:
     segments = cut_into_segments(make_decoded(30, every_s=30))
     assert len(segments) == 4
     assert {segment.frames[0].at_s for segment in segments} == {0}
+
+
+def test_segment_knows_the_cuts_in_it() -> None:
+    """Also those around a shot that was too short for a segment of its own."""
+    assert [segment.cuts_s for segment in cut_into_segments(make_decoded(12, (4.0, 5.0, 8.0)))] == [
+        (4.0,),
+        (5.0,),
+        (8.0,),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "near"),
+    [
+        ([(0, 8)], [[]]),
+        ([(0, 8), (8, 16), (16, 30), (30, 60), (60, 61)], [[1, 2], [0, 2, 3], [0, 1, 3], [1, 2, 4], [3]]),
+    ],
+)
+def test_near_moments_are_those_a_span_may_reach(ranges: list[tuple[float, float]], near: list[list[int]]) -> None:
+    assert list_near(ranges) == near
 
 
 def test_cut_into_segments_of_single_picture_returns_one() -> None:

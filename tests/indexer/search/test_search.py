@@ -61,6 +61,7 @@ def test_hit_contains_all_that_a_card_shows(stores: Stores) -> None:
         title="Derby: the ball, the net",
         start_s=5.0,
         end_s=10.0,
+        opens_at_s=5.0,
         score=hit.score,
         why=hit.why,
         thumbnail=f"videos/{video.id}/1.jpg",

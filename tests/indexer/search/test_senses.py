@@ -45,7 +45,7 @@ def test_spoken_phrase_leads_to_its_second(library: Stores) -> None:
     index_video(library, A, "talk.mp4", "tree", title="")
     put(library, "talk.mp4", said=(Caption(0.0, 2.0, "hello everybody"), TIMED))
     hit = find_first(library, "bake bread")
-    assert hit.why[0] == MatchReason(MatchKind.SAID, "we bake the bread", 2.5)
+    assert hit.why[0] == MatchReason(MatchKind.SAID, "we bake the bread", 2.5, 6.0)
     assert hit.moment_link == f"{hit.link}#t=2"
     assert hit.score > 0.9
 
@@ -69,7 +69,7 @@ def test_sound_is_found_by_its_name(library: Stores) -> None:
     """The reason names the sound that is nearest to the query, not the loudest one."""
     put(library, "thing3", heard=(SoundTag("Speech", 0.9, 0.0, 5.0), SoundTag("Barking", 0.8, 3.0, 4.0)))
     hit = find_first(library, "the sound of barking")
-    assert hit.why[0] == MatchReason(MatchKind.HEARD, "Barking", 3.0)
+    assert hit.why[0] == MatchReason(MatchKind.HEARD, "Barking", 3.0, 4.0)
 
 
 def test_senses_that_say_nothing_change_no_rank(library: Stores) -> None:

@@ -80,6 +80,7 @@ def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
         title=video.title,
         start_s=6 * number,
         end_s=6 * number + 6,
+        opens_at_s=6 * number,
         score=max(0.0, min(1.0, score)),
         why=video.reasons or (MatchReason(kind=kind, snippet=video.moments[number] if video.words_only else None),),
         thumbnail=f"thumbnails/{video.id}.jpg",

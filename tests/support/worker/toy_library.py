@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
+
 from indexer.generation_id import GenerationId
 from indexer.store.records import NewSubmission
-from indexer.types import Moment
+from indexer.types import Moment, SpanFrames
 from tests.support.indexer.fakes import make_video, moment_id
 from tests.support.model.toy_model import ToyEncoder, make_numbered_jpeg, make_numbered_picture
 from tests.support.worker.callers import ADMIN, ANN
@@ -46,7 +48,10 @@ def add_numbered_video(
         NewSubmission(video.id, video.link, video.link, space, f"person{number % 5}", at)
     )
     [vector] = ToyEncoder().encode_frames([make_numbered_picture(number)])
-    moment = Moment(moment_id(video, 0), video.id, 0.0, 5.0, key, video.title, vector, frames=(key,))
+    frames = SpanFrames((0.0,), vector[np.newaxis])
+    moment = Moment(
+        moment_id(video, 0), video.id, 0.0, 5.0, key, video.title, vector, frames=(key,), span_frames=frames
+    )
     assert services.stores.publisher.publish_moments(video, [moment], generation)
 
 

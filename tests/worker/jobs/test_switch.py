@@ -11,6 +11,8 @@ import pytest
 
 from indexer.generation_id import GenerationId
 from indexer.store.retention import delete_old_frames
+from indexer.vectors.frame_codes import SPAN_KEYS
+from indexer.vectors.vector_store import Filter
 from model.errors import UnknownPresetError
 from tests.support.indexer.fakes import make_video
 from tests.support.model.toy_model import PausableLoader, ToyTrainer
@@ -225,9 +227,14 @@ def test_moments_without_frames_are_embedded_from_their_thumbnails(services: Ser
     assert find_number(services, 40) == "number 40"
 
 
-def test_preset_in_use_is_not_embedded_again(services: Services) -> None:
+def test_preset_in_use_embeds_only_what_earlier_versions_did_not(services: Services) -> None:
+    """The frames with which spans are refined."""
+    services.vectors.set_payload(BASE.collection_name, Filter(), dict.fromkeys(SPAN_KEYS))
+    before = services.stores.reembedding.videos_without_span_frames(BASE)
     assert switch(services, "base").outcome is RetrainOutcome.ALREADY
     assert services.stores.generations.get_previous() is None
+    after = services.stores.reembedding.videos_without_span_frames(BASE)
+    assert (len(before), len(after)) == (len(NUMBERS), 0)
 
 
 def test_switch_back_uses_the_stored_vectors(services: Services) -> None:
