@@ -20,8 +20,9 @@ LANGUAGES: Final = ("en", "ko", "zh")
 """Languages of queries, in the order in which their tracks are chosen."""
 
 _ALIASES: Final = {
-    **dict.fromkeys(("yue", "wuu", "nan", "hak", "chs", "cht", "cn", "tw", "sc", "tc", "chinese"), "zh"),
-    **dict.fromkeys(("kr", "korean"), "ko"),
+    **dict.fromkeys(("yue", "wuu", "nan", "hak", "chs", "cht", "zhs", "zht", "cn", "tw", "sc", "tc", "chinese"), "zh"),
+    **dict.fromkeys(("中文", "简体", "繁体", "繁體", "简体中文", "繁体中文", "繁體中文"), "zh"),
+    **dict.fromkeys(("kr", "korean", "한국어", "한글"), "ko"),
     **dict.fromkeys(("english", "us", "uk"), "en"),
 }
 """Names that files use in addition to the codes."""
@@ -44,7 +45,7 @@ def normalize_language(name: str | None) -> str | None:
 def is_language(name: str) -> bool:
     """Tell whether a part of a file name names a language."""
     normalized = normalize_language(name) or ""
-    return len(normalized) == 2 and normalized.isalpha()
+    return len(normalized) == 2 and normalized.isascii() and normalized.isalpha()
 
 
 def choose_tracks(languages: Sequence[str | None]) -> list[int]:

@@ -1,5 +1,6 @@
 """Subtitle files next to a local video, as players find them: `film.srt`, `film.ko.srt`, `film.chi.forced.ass`."""
 
+import unicodedata
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from indexer.types import Caption
 _FORMATS: Final = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ssa", ".smi": "sami"}
 _PARTIAL: Final = frozenset({"forced", "commentary", "comments"})
 _MARKS: Final = _PARTIAL | {"sdh", "cc", "hi", "default", "full", "auto"}
-_MAX_MARKS: Final = 3
+_MAX_MARKS: Final = 4
 _DETECTED_BYTES: Final = 64 * 1024
 """Beginning of a file from which its encoding is detected."""
 _ENCODINGS: Final = {"ko": ["cp949"], "zh": ["gb18030", "big5"], None: ["cp949", "gb18030", "big5", "cp932", "cp1252"]}
@@ -43,17 +44,23 @@ def read_sidecars(media: Path) -> dict[str | None, tuple[Caption, ...]]:
 
 def find_sidecars(media: Path) -> list[Sidecar]:
     """Return the subtitle files next to a video, complete ones first."""
-    prefix = f"{media.stem}.".casefold()
+    prefix = f"{_normalize(media.stem)}."
     found = []
     for path in sorted(media.parent.iterdir(), key=lambda path: path.name):
-        if path.suffix.lower() not in _FORMATS or not path.name.casefold().startswith(prefix):
+        stem = _normalize(path.stem)
+        if path.suffix.lower() not in _FORMATS or not f"{stem}.".startswith(prefix):
             continue
-        marks = path.name[len(prefix) : -len(path.suffix)].casefold().split(".") if path.stem != media.stem else []
+        marks = stem[len(prefix) :].split(".") if len(stem) > len(prefix) else []
         languages = [mark for mark in marks if mark not in _MARKS and not mark.isdigit()]
         if len(marks) <= _MAX_MARKS and all(map(is_language, languages)):
             language = normalize_language(languages[0]) if languages else None
             found.append(Sidecar(language, not _PARTIAL.isdisjoint(marks), path))
     return sorted(found, key=lambda sidecar: sidecar.is_partial)
+
+
+def _normalize(name: str) -> str:
+    """Return a file name as it is compared. Some systems write Hangul and accents in parts (NFD)."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def decode_text(data: bytes, language: str | None) -> str:

@@ -1,5 +1,6 @@
 """Tests of the words in a file and in files next to it: subtitles, chapters, and the names of languages."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,22 @@ def test_subtitle_file_beside_a_film_is_read(tmp_path: Path, name: str, text: st
     (tmp_path / name).write_text(text.format("강아지가 달린다"))
     decoded = decode_here(media.write_video(tmp_path / "film.mkv", 2))
     assert decoded.speech == (Caption(0.5, 1.5, "강아지가 달린다"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("영상.한국어.srt", "ko"),
+        ("영상.简体中文.srt", "zh"),
+        ("영상.zht.srt", "zh"),
+        ("영상.en.hi.cc.default.srt", "en"),
+        (unicodedata.normalize("NFD", "영상.ko.srt"), "ko"),
+    ],
+)
+def test_name_of_a_subtitle_file_is_understood(tmp_path: Path, name: str, language: str) -> None:
+    """Languages by their own names, any number of marks, and Hangul that is stored in parts."""
+    (tmp_path / name).touch()
+    assert [each.language for each in sidecars.find_sidecars(tmp_path / "영상.mkv")] == [language]
 
 
 @pytest.mark.parametrize("name", ["film2.srt", "film.part2.srt", "other.srt", "film.txt", "film.mkv.frames"])
