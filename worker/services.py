@@ -45,6 +45,7 @@ from worker.settings import Settings
 from worker.slack_files import make_headers
 from worker.user_data import NoUserDataKeys, RedisUserDataKeys, UserDataKeys
 from worker.vector_store import open_vector_store
+from worker.vision_model import open_vision_model
 
 
 class Services:
@@ -75,6 +76,7 @@ class Services:
         self.words = WordVectors(settings.data_dir / "words")
         self.topics = TopicCache(self.stores.moments, self.words)
         self.tagger = Tagger(self.stores.moments, self.words)
+        self.vision = open_vision_model(settings)
         self.sources = SourceStore(self.blobs)
         self.recognizers = recognizers or make_recognizers(settings)
 

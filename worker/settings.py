@@ -99,6 +99,16 @@ class Settings(BaseSettings):
     )
     screen_text: bool = Field(True, description="Read the text on the screen, so that it can be found.")
     sounds: bool = Field(True, description="Recognize sounds and music, so that they can be found.")
+    vlm_url: str | None = Field(
+        None,
+        description="Model server that describes moments and answers questions: the address of an API in OpenAI's chat "
+        "form that takes pictures (`http://127.0.0.1:11434/v1` for Ollama; vLLM, llama.cpp, a service). Frames and "
+        "words of moments are sent there when someone asks. Empty: off.",
+    )
+    vlm_model: str | None = Field(
+        None, validate_default=True, description="Name of the model on that server. Required with its address."
+    )
+    vlm_key: SecretStr | None = Field(None, description="API key of the model server, if it needs one.")
     cookies_file: Path | None = Field(None, description="Cookies (Netscape format) for sites that require a login.")
     fetch_proxy: str | None = Field(
         None,
@@ -167,6 +177,13 @@ class Settings(BaseSettings):
                 {"minimum": MIN_KEY_CHARS},
             )
         return key
+
+    @field_validator("vlm_model")
+    @classmethod
+    def _require_vlm_model(cls, model: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("vlm_url") is not None and model is None:
+            raise PydanticCustomError("vlm_model", "REELSEEK_VLM_URL requires the name of a model on that server")
+        return model
 
     @field_validator("speech", mode="before")
     @classmethod

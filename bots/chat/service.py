@@ -198,7 +198,7 @@ class ChatService:
         if request.has_no_recipient:
             return None
         has_file = any(request.args.get(type) for type in UNREADABLE)
-        cost = PICTURE_COST if has_file else max(1, len(request.args.get("links", ())))
+        cost = PICTURE_COST if has_file else max(_get_cost(request), len(request.args.get("links", ())))
         try:
             retry_after_s = await self.stores.limits.check_rate_limit(request.caller, cost)
         except CallFailedError as error:
@@ -247,3 +247,9 @@ class ChatService:
         ):
             async with self.stores.requests.acquire(request):
                 await self._answer(request, responder)
+
+
+def _get_cost(request: ChatRequest) -> int:
+    """Return as how many requests a call counts. A button below results counts as the command that it stands for."""
+    command = COMMANDS.get(request.args.get("action", "")) or COMMANDS[request.command]
+    return command.cost

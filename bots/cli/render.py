@@ -103,7 +103,7 @@ async def locate_pictures(replies: r.Replies, blobs_address: str) -> r.Replies:
 
 
 async def name_commands(replies: r.Replies, option: str) -> r.Replies:
-    """Yield the replies with the command line that confirms a question in place of its button."""
+    """Yield the replies with commands as a shell takes them: in sentences, and in place of a question's button."""
     async with aclosing(replies):
         async for reply in replies:
             if isinstance(reply, r.Confirmation):
@@ -133,6 +133,8 @@ def render_reply(reply: r.Reply) -> RenderableType:
             return Group(Line(reply.text), *map(_render_sentence, reply.failures))
         case r.FollowedPage():
             return _render_followed(reply)
+        case r.Answer():
+            return _render_answer(reply)
         case r.TopicsPage():
             return _render_topics(reply)
         case r.Help():
@@ -211,6 +213,14 @@ def _render_followed(page: r.FollowedPage) -> RenderableType:
     for link, about, problem in page.items:
         table.add_row(Line(link, style="blue"), Line(about), Line(problem or "", style="yellow"))
     return Group(Line(page.title), table)
+
+
+def _render_answer(answer: r.Answer) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for number, source in enumerate(answer.sources, 1):
+        table.add_row(f"[{number}]", Line(f"{source.title}, {source.time}"), Line(source.link, style="blue"))
+    note = [Line(answer.note, style="dim")] if answer.note else []
+    return Group(Line(answer.text), table, *note)
 
 
 def _render_topics(page: r.TopicsPage) -> RenderableType:

@@ -129,6 +129,8 @@ class Command:
     """`run` takes `search`: the next page of the conversation's last search, or None."""
     takes_results: bool = False
     """`run` takes `results` instead of `token`: the stored results that a button belongs to, or None."""
+    cost: int = 1
+    """As how many requests a call counts for the rate limits."""
     has_no_recipient: Callable[[Mapping[str, Any]], bool] = lambda args: False
     """Returns True if no user waits for a reply to a call with these arguments."""
     command_line_args: Mapping[str, Any] = field(default_factory=dict)

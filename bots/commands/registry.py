@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bots.commands import crawling, library, models, search, settings, topics, training
+from bots.commands import crawling, describe, library, models, search, settings, topics, training
 from bots.commands.client import Client
 from bots.commands.definition import (
     IN_CHATS,
@@ -18,6 +18,8 @@ from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from worker.protocol.base import Caller
 
+VISION_COST: Final = 5
+"""What a model server is asked counts as this many requests, as a picture does."""
 _CHAT_ONLY: Final = frozenset({Surface.CHAT})
 _NAMED_OPTIONS: Final = frozenset({Surface.CHAT, Surface.COMMAND_LINE})
 _TYPED_ONLY: Final = frozenset({Surface.TYPED})
@@ -170,6 +172,32 @@ COMMANDS: Final[dict[str, Command]] = {
             ),
             is_public=True,
             command_line_args={"limit": None},
+        ),
+        Command(
+            "describe",
+            Msg.DESCRIBE_HELP,
+            describe.describe,
+            (
+                Parameter(
+                    "link",
+                    Msg.DESCRIBE_LINK_HELP,
+                    ParameterType.LINK,
+                    is_required=True,
+                    is_positional=True,
+                    completion=Completion.VIDEO,
+                ),
+                Parameter("at", Msg.DESCRIBE_AT_HELP, is_positional=True, metavar="[AT]"),
+            ),
+            is_public=True,
+            cost=VISION_COST,
+        ),
+        Command(
+            "ask",
+            Msg.ASK_HELP,
+            describe.ask,
+            (Parameter("question", Msg.QUESTION_HELP, is_required=True, is_positional=True),),
+            is_public=True,
+            cost=VISION_COST,
         ),
         Command(
             "topics",

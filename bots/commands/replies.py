@@ -186,6 +186,8 @@ class Results:
     """No card matches well: these are only the nearest moments."""
     weaker_follow: bool = False
     """The next page begins with weak matches. They are not on the same page as strong ones."""
+    can_describe: bool = False
+    """A model server can say what happens in the moments."""
     token: str | None = None
     """The key under which a chat frontend stored the results for their buttons; None if they are not stored."""
 
@@ -328,6 +330,25 @@ class FollowedPage:
     items: tuple[FollowedItem, ...]
 
 
+class AnswerSource(NamedTuple):
+    """A moment that an answer is about."""
+
+    title: str
+    link: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What happens in a moment, or the answer to a question. Models write the text, so no frontend may interpret it."""
+
+    text: str
+    sources: tuple[AnswerSource, ...]
+    """In the order of their numbers in the text."""
+    note: str | None = None
+    """What to know about it."""
+
+
 class TopicItem(NamedTuple):
     """One topic of the library."""
 
@@ -387,6 +408,7 @@ Reply: TypeAlias = (
     | CrawlProgress
     | FollowedPage
     | TopicsPage
+    | Answer
     | SettingsView
 )
 Replies: TypeAlias = AsyncGenerator[Reply, None]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from bots.commands.client import Client
+from bots.commands.describe import describe
 from bots.commands.errors import code_reply, reply_on_error
 from bots.commands.replies import (
     Card,
@@ -31,7 +32,7 @@ from worker.protocol.error_codes import ErrorCode
 from worker.protocol.links import strip_signature
 from worker.protocol.search import MAX_QUERY_CHARS, Find, Hit, MatchKind, MatchReason, RecordVote, Strength, VoteKind
 
-ResultAction: TypeAlias = Literal["next", "previous", "like", "unlike", "inside", "up", "down", "share"]
+ResultAction: TypeAlias = Literal["next", "previous", "like", "unlike", "inside", "up", "down", "share", "describe"]
 """The buttons below results. All but `next` and `previous` act on one card."""
 
 ONLY: Final[Mapping[str, Msg]] = {
@@ -149,6 +150,8 @@ def _act_on_results(client: Client, caller: Caller, results: Results, action: Re
             return continue_search(client, caller, search.less_like(card.moment_id))
         case "inside":
             return continue_search(client, caller, search.inside(card.link))
+        case "describe":
+            return describe(client, caller, moment_id=card.moment_id)
         case "share":
             return _share(client, caller, card, search.queries)
         case "up" | "down":
@@ -190,7 +193,7 @@ async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
     search = replace(search, picture=found.picture, clip=None, frames=found.frames)
     next_page = None if found.next_offset is None else replace(search, offset=found.next_offset)
     cards = tuple(_make_card(hit) for hit in found.hits)
-    return Results(search, cards, next_page, took_ms, found.weak, found.weaker_follow)
+    return Results(search, cards, next_page, took_ms, found.weak, found.weaker_follow, found.can_describe)
 
 
 def _split_queries(words: str) -> tuple[str, ...]:

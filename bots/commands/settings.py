@@ -83,6 +83,8 @@ async def show_privacy(client: Client, caller: Caller) -> Replies:
     for text, days in ((Msg.PRIVACY_VOTES, policy.keep_queries_days), (Msg.PRIVACY_FRAMES, policy.keep_frames_days)):
         if days is not None:
             sentences.append(translate(text, days=f"{days:g}"))
+    if policy.vision_host:
+        sentences.append(translate(Msg.PRIVACY_VISION, host=policy.vision_host))
     yield TextReply(" ".join(sentences))
 
 

@@ -11,6 +11,8 @@ import discord
 from discord import ui
 
 from bots.commands.replies import (
+    Answer,
+    AnswerSource,
     Card,
     Confirmation,
     CrawlProgress,
@@ -41,9 +43,10 @@ LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Returns a picture by its key in the blob store. Raises `KeyError`."""
 
 MAX_CARDS: Final = 3
-"""A message can have 40 components; a card takes eleven of them."""
+"""A message can have 40 components; a card takes twelve of them."""
 MAX_TEXT_CHARS: Final = 4000
 """The limit for all texts of one message together."""
+MAX_ANSWER_CHARS: Final = 1500
 MAX_FILES: Final = 10
 """Pictures that a message can carry."""
 BUTTONS_PER_ROW: Final = 5
@@ -103,6 +106,8 @@ def render_text(reply: Reply) -> str:
             return _join_within_limit([_render_link(line) for line in reply.lines])
         case LinkProgress() | LinkOutcome():
             return _render_link(reply)
+        case Answer():
+            return _render_answer(reply)
         case LibraryPage():
             return _render_library(reply)
         case FollowedPage():
@@ -146,7 +151,7 @@ async def _render_results(reply: Results, load_picture: LoadPicture) -> Rendered
     ]
     components: list[ui.Item[Any]] = [ui.TextDisplay(_render_header(reply))]
     for number, (card, picture) in enumerate(zip(cards, pictures, strict=True)):
-        components += [_render_card(card, picture), *_render_card_buttons(reply.token, number)]
+        components += [_render_card(card, picture), *_render_card_buttons(reply, number)]
     if buttons := _render_page_buttons(reply):
         components.append(ui.ActionRow(*buttons))
     return RenderedMessage(_make_view(*components), tuple(picture for picture in pictures if picture))
@@ -181,8 +186,9 @@ def _render_origin(shown: Card | LibraryItem) -> str:
     return format_origin(escape(shown.submitter, 60), day)
 
 
-def _render_card_buttons(token: str | None, number: int) -> tuple[ui.ActionRow[Any], ui.ActionRow[Any]]:
+def _render_card_buttons(reply: Results, number: int) -> tuple[ui.ActionRow[Any], ui.ActionRow[Any]]:
     """Return two rows, because one takes five buttons."""
+    token = reply.token
     judge: ui.ActionRow[Any] = ui.ActionRow(
         ResultButton.make(token, "up", number, emoji="👍", label=translate(Msg.GOOD)),
         ResultButton.make(token, "down", number, emoji="👎", label=translate(Msg.BAD)),
@@ -193,6 +199,8 @@ def _render_card_buttons(token: str | None, number: int) -> tuple[ui.ActionRow[A
         ResultButton.make(token, "unlike", number, label=translate(Msg.LESS_LIKE_THIS)),
         ResultButton.make(token, "inside", number, label=translate(Msg.SEARCH_INSIDE)),
     )
+    if reply.can_describe:
+        search_on.add_item(ResultButton.make(token, "describe", number, label=translate(Msg.WHAT_HAPPENS)))
     return judge, search_on
 
 
@@ -275,6 +283,21 @@ def _render_settings(reply: SettingsView) -> ui.LayoutView:
             )
         )
     return _make_view(*components)
+
+
+def _render_answer(reply: Answer) -> str:
+    """Render an answer. Its text was not written by us, so that it can do nothing."""
+    sources = [
+        f"-# [{number}] {_render_source(source)}" if len(reply.sources) > 1 else f"-# {_render_source(source)}"
+        for number, source in enumerate(reply.sources, 1)
+    ]
+    note = [f"-# {reply.note}"] if reply.note else []
+    return _join_within_limit([escape(reply.text, MAX_ANSWER_CHARS), *sources, *note])
+
+
+def _render_source(source: AnswerSource) -> str:
+    title = escape(f"{source.title}, {source.time}", 100)
+    return f"[{title}](<{source.link}>)" if len(source.link) <= MAX_LINK_CHARS else title
 
 
 def _render_library(reply: LibraryPage) -> str:

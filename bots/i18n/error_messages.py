@@ -62,6 +62,11 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.NO_OTHER_MODEL: "There's no earlier model to go back to. Train a new one with `/retrain`.",
     ErrorCode.TOO_MANY: "You're sending requests too quickly. Try again in a minute.",
     ErrorCode.TAGS_NOT_READY: "The tags are being made. Try again in a minute.",
+    ErrorCode.NO_VISION_MODEL: "Questions can't be answered here, because no model server is set up. A search finds "
+    "the moments.",
+    ErrorCode.VISION_TIMED_OUT: "The model server took too long. Try again.",
+    ErrorCode.VISION_REFUSED: "The model server refused to answer. Ask in other words.",
+    ErrorCode.VISION_FAILED: "The model server doesn't work right now. Try again later.",
     ErrorCode.CRAWL_STOPPED: "Adding the videos of that list was stopped. Those that were added stay.",
     ErrorCode.NOT_A_LIST: "That isn't a channel, playlist or feed that can be followed. Send the link of one.",
     ErrorCode.NOT_FOLLOWED: "That isn't followed here. Type the command `follow` to see what is.",

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Final, TypeAlias
 
 from bots.commands.replies import (
+    Answer,
     Card,
     Confirmation,
     CrawlProgress,
@@ -60,6 +61,8 @@ def render(reply: Reply, file_ids: FileIds) -> SlackMessage:
             return _render_indexing(reply)
         case Results():
             return _render_results(reply, file_ids)
+        case Answer():
+            return _render_answer(reply)
         case LibraryPage():
             return _render_library(reply)
         case Help():
@@ -134,13 +137,14 @@ def _render_results(results: Results, file_ids: FileIds) -> SlackMessage:
         return _render_text(translate(Msg.NO_HITS_INSIDE if results.search.in_link else Msg.NO_HITS))
     title = results.search.title
     cards = chain.from_iterable(
-        _render_card(card, number, results.token, file_ids) for number, card in enumerate(results.cards)
+        _render_card(card, number, results, file_ids) for number, card in enumerate(results.cards)
     )
     weak = [blocks.context(translate(Msg.WEAK))] if results.weak else []
     return SlackMessage(title, [blocks.header(title), *weak, *cards, *_render_page_buttons(results)])
 
 
-def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) -> list[Block]:
+def _render_card(card: Card, number: int, results: Results, file_ids: FileIds) -> list[Block]:
+    token = results.token
     file_id = file_ids.get(card.thumbnail or "")
     accessory = blocks.picture(file_id, card.alt_text) if file_id else None
     more = translate(Msg.MORE_INSIDE, count=card.more) if card.more else ""
@@ -153,6 +157,8 @@ def _render_card(card: Card, number: int, token: str | None, file_ids: FileIds) 
         _make_result_button(f"👎 {translate(Msg.BAD)}", token, "down", number),
         _make_result_button(f"📣 {translate(Msg.SHARE)}", token, "share", number),
     ]
+    if results.can_describe:
+        buttons.append(_make_result_button(f"💬 {translate(Msg.WHAT_HAPPENS)}", token, "describe", number))
     if len(card.moment_link) <= blocks.MAX_URL_CHARS and card.note is None:
         action_id, value = f"{PRESS}:{OPEN}:{number}", f"{PRESS}:{token}:{OPEN}:{number}"
         buttons.insert(0, blocks.button(f"▶ {translate(Msg.OPEN)}", action_id, value, url=card.moment_link))
@@ -172,6 +178,17 @@ def _render_page_buttons(results: Results) -> list[Block]:
 
 def _make_result_button(label: str, token: str | None, action: ResultAction, number: int = 0) -> Block:
     return blocks.button(label, f"{PRESS}:{action}:{number}", f"{PRESS}:{token}:{action}:{number}")
+
+
+def _render_answer(answer: Answer) -> SlackMessage:
+    sources = []
+    for number, source in enumerate(answer.sources, 1):
+        mark = f"[{number}] " if len(answer.sources) > 1 else ""
+        title = f"{mark}{source.title}, {source.time}"
+        is_link = "://" in source.link and len(source.link) <= blocks.MAX_URL_CHARS
+        sources.append(blocks.rich(blocks.link(source.link, title) if is_link else blocks.words(title)))
+    note = [blocks.context(answer.note)] if answer.note else []
+    return SlackMessage(answer.text, [blocks.section(answer.text), *sources, *note])
 
 
 # ---- the library ----

@@ -25,6 +25,9 @@ def show_card_buttons(session: Session, key: str, results: r.Results, number: in
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         _show_play_button(session, key, card, queries)
         _show_search_buttons(session, key, card, results.search, question)
+        if results.can_describe:
+            label, of_card = translate(Msg.WHAT_HAPPENS), (session, results, number)
+            st.button(label, key=f"describe-{key}", type="tertiary", on_click=_describe, args=of_card)
         if queries:
             _show_judgements(session, key, results, number)
         if cards.is_web_link(card.moment_link):
@@ -119,6 +122,14 @@ def _record_opened(session: Session, card: r.Card, queries: Sequence[str]) -> No
 @in_visitor_language
 def _search_on(session: Session, question: str, search: r.Search) -> None:
     session.begin(question, search_commands.continue_search(session.bridge.client, session.caller, search))
+
+
+@in_visitor_language
+def _describe(session: Session, results: r.Results, number: int) -> None:
+    card, bridge = results.cards[number], session.bridge
+    question = f"{translate(Msg.WHAT_HAPPENS)} · {card.title}, {card.time}"
+    pressed = search_commands.press(bridge.client, session.caller, results=results, action="describe", number=number)
+    session.begin(question, pressed)
 
 
 @in_visitor_language

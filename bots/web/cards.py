@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from bots.commands.replies import (
+    Answer,
+    AnswerSource,
     Card,
     Confirmation,
     CrawlProgress,
@@ -104,6 +106,8 @@ def render_sentence(reply: Reply) -> str:
             text, about = reply.title, "\n".join(" · ".join(filter(None, item)) for item in reply.items)
         case Confirmation():
             text, about = reply.text, f"/{reply.command} {' '.join(map(str, reply.args.values()))}"
+        case Answer():
+            return _render_answer(reply)
         case LinkOutcome():
             text, about = (
                 reply.text,
@@ -122,6 +126,23 @@ def render_sentence(reply: Reply) -> str:
     # Sentences mark what can be typed with `backticks`.
     text = re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
     return f'<div class="rs-sentence{failed}">{text}{below}</div>'
+
+
+def _render_answer(reply: Answer) -> str:
+    """Return an answer and its sources. Its text was not written by us, so that all of it is shown as it is."""
+    sources = "".join(
+        f'<div class="rs-quiet">[{number}] {_render_source(source)}</div>'
+        for number, source in enumerate(reply.sources, 1)
+    )
+    note = f'<div class="rs-quiet">{escape(reply.note)}</div>' if reply.note else ""
+    return f'<div class="rs-sentence">{escape(reply.text)}{sources}{note}</div>'
+
+
+def _render_source(source: AnswerSource) -> str:
+    title = escape(f"{source.title}, {source.time}")
+    if not is_web_link(source.link):
+        return title
+    return f'<a href="{escape(source.link)}" target="_blank" rel="noopener noreferrer">{title}</a>'
 
 
 def render_help(reply: Help) -> str:

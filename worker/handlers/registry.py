@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from indexer.search.votes import VoteReader
-from worker.handlers import following, library, models, presets, search, spaces, topics
+from worker.handlers import describe, following, library, models, presets, search, spaces, topics
 from worker.protocol.base import Request, WireModel
+from worker.protocol.describe import Ask, Describe
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
     Enrich,
@@ -34,6 +35,7 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
     removal, votes = services.make_video_removal(), VoteReader(stores.spaces)
     index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
     enrich_queue = services.make_enrich_queue()
+    reader = describe.MomentReader(stores.moments, submissions, services.models, services.tagger, services.blobs)
     return {
         Find: partial(
             search.find,
@@ -44,6 +46,7 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
             services.metrics,
             services.make_clip_decoder(),
             services.tagger,
+            services.vision is not None,
         ),
         Submit: partial(
             library.submit,
@@ -65,11 +68,13 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         UnfollowList: partial(following.unfollow_list, lists),
         ListFollowed: partial(following.list_followed, lists),
         ListLibrary: partial(library.list_library, submissions),
+        Describe: partial(describe.describe, reader, services.vision),
+        Ask: partial(describe.ask, reader, votes, services.vision),
         ListTopics: partial(topics.list_topics, stores.moments, services.topics, services.models),
         Forget: partial(library.forget, submissions, stores.removals, stores.spaces, lists, user_data, removal),
         GetStatus: partial(library.get_status, submissions, generations, settings),
         RecordVote: partial(spaces.record_vote, stores.spaces, generations, stores.moments),
-        GetRetentionPolicy: partial(spaces.get_retention_policy, settings),
+        GetRetentionPolicy: partial(spaces.get_retention_policy, settings, services.vision),
         GetSettings: partial(spaces.get_settings, stores.spaces),
         ChangeSettings: partial(spaces.change_settings, stores.spaces),
         RecordBotRemoval: partial(spaces.record_bot_removal, stores.spaces),

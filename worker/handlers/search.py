@@ -33,9 +33,10 @@ def find(
     metrics: Metrics,
     clip_decoder: Decoder,
     tagger: Tagger,
+    can_describe: bool,
     request: Find,
 ) -> SearchResults:
-    """Search the videos that the caller can see.
+    """Search the videos that the caller can see. `can_describe` says whether there is a model server.
 
     Raises `RequestRefusedError` if there is nothing to look for, if the picture or the clip is no file at all, or if
     the video to search in is not visible to the caller, or if moments cannot be tagged yet; `NotAPictureError` and
@@ -70,7 +71,7 @@ def find(
         page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage, tagger)
         tags = tagger.tag(model, caller.scopes, [hit.moment_id for hit in page.hits])
     page = replace(page, hits=tuple(replace(hit, tags=tags.get(hit.moment_id, ())) for hit in page.hits))
-    return _make_results(request, page, thumbnail, frames)
+    return _make_results(request, page, thumbnail, frames).model_copy(update={"can_describe": can_describe})
 
 
 def _make_results(request: Find, page: ResultPage, thumbnail: str | None, frames: Sequence[bytes]) -> SearchResults:

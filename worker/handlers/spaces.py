@@ -20,6 +20,7 @@ from worker.protocol.spaces import (
     SpaceSettings,
 )
 from worker.settings import Settings
+from worker.vision_model import VisionModel
 
 SECONDS_PER_DAY = 86400
 
@@ -48,7 +49,9 @@ def record_vote(spaces: SpaceStore, generations: GenerationStore, moments: Momen
     return Ack()
 
 
-def get_retention_policy(settings: Settings, request: GetRetentionPolicy) -> RetentionPolicy:
+def get_retention_policy(
+    settings: Settings, vision: VisionModel | None, request: GetRetentionPolicy
+) -> RetentionPolicy:
     """Return how long this installation keeps data."""
     return RetentionPolicy(
         leave_grace_days=settings.leave_grace_days,
@@ -56,6 +59,7 @@ def get_retention_policy(settings: Settings, request: GetRetentionPolicy) -> Ret
         keep_queries_days=settings.keep_queries_days,
         keep_results_days=settings.results_ttl_s / SECONDS_PER_DAY,
         keep_frames_days=settings.keep_frames_days,
+        vision_host=vision.host if vision else None,
     )
 
 

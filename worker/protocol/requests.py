@@ -3,6 +3,7 @@
 from typing import Any
 
 from worker.protocol.base import Request
+from worker.protocol.describe import Ask, Describe
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
     Enrich,
@@ -32,6 +33,8 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     ListFollowed,
     ListLibrary,
     ListTopics,
+    Describe,
+    Ask,
     Forget,
     GetStatus,
     GetSettings,

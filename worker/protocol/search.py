@@ -29,6 +29,8 @@ class SearchResults(WireModel):
     """All hits are weak, so the library probably has no match for the query."""
     weaker_follow: bool = False
     """The page ends before it is full, because only weak matches follow strong ones."""
+    can_describe: bool = False
+    """A model server can say what happens in the hits."""
     picture: str | None = None
     """The query's picture, reduced to the size that further pages need."""
     frames: tuple[str, ...] = ()

@@ -48,6 +48,8 @@ class RetentionPolicy(WireModel):
     """Results that were shown in chats."""
     keep_frames_days: float | None = None
     """Sampled frames; thumbnails are kept."""
+    vision_host: str | None = None
+    """The model server that gets frames and words of moments when someone asks what happens in them."""
 
 
 class GetRetentionPolicy(Request[RetentionPolicy]):

@@ -164,6 +164,8 @@ async def test_help_lists_the_commands_that_the_caller_may_use(client: FakeClien
         "",
         "LINK …",
         "[WORDS | mine]",
+        "LINK [AT]",
+        "QUESTION",
         "[NUMBER]",
         "LINK | mine",
         "",

@@ -21,6 +21,7 @@ from tests.support.bots.fake_videos import (
     picture,
 )
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
+from worker.protocol.describe import AnsweredQuestion, Ask, Describe, Description
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.following import (
     FollowedListEntry,
@@ -119,6 +120,8 @@ class FakeClient:
     training: bool = False
     tags: tuple[str, ...] = ()
     """The tags of all moments."""
+    model_answer: str | None = None
+    """What the model server answers. None: there is none, and it answers no question."""
     weak: bool = False
     weaker_follow: bool = False
     """Search results have no good match."""
@@ -152,6 +155,11 @@ class FakeClient:
                 answer = change_followed(self.followed.setdefault(request.caller.space, {}), request)
             case ListLibrary():
                 answer = self._list(request)
+            case Describe():
+                answer = self._describe(request)
+            case Ask():
+                hits = self._find(Find(caller=request.caller, queries=(request.question,))).hits
+                answer = AnsweredQuestion(text=self.model_answer, hits=hits)
             case ListTopics():
                 topics = map(build_topic, self._visible_to(request.caller))
                 answer = TopicListing(topics=tuple(sorted(topics, key=lambda topic: -topic.moments)))
@@ -292,7 +300,24 @@ class FakeClient:
             weaker_follow=self.weaker_follow,
             picture=find.picture,
             frames=("ZnJhbWU=",) if find.clip else find.frames,
+            can_describe=self.model_answer is not None,
         )
+
+    def _describe(self, request: Describe) -> Description:
+        for video in self._visible_to(request.caller):
+            ids = [video.moment_id(number) for number in range(len(video.moments))]
+            if request.moment_id in ids or request.link == video.link:
+                return Description(
+                    title=video.title,
+                    link=video.link,
+                    start_s=0,
+                    end_s=6,
+                    text=self.model_answer,
+                    tags=self.tags,
+                    said="well done",
+                    heard=("Applause",),
+                )
+        raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
 
     def _visible_to(self, caller: Caller) -> list[FakeVideo]:
         return [

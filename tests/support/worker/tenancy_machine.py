@@ -38,6 +38,7 @@ from tests.support.worker.access_model import (
 from tests.support.worker.services import FAKE, create_fake_generation, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Ack, Caller, Request, WireModel
+from worker.protocol.describe import Ask, Describe, Description
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.following import FollowedListing, FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
@@ -224,6 +225,18 @@ class TenancyMachine(RuleBasedStateMachine):
         """Search for a tag, of which these videos have none; before the vocabulary is encoded this is an error."""
         answer = self.send(Find(caller=caller, queries=(words,), tags=("dog",)))
         assert answer is ErrorCode.TAGS_NOT_READY or (isinstance(answer, SearchResults) and not answer.hits)
+
+    @rule(caller=callers, name=videos, is_by_link=st.booleans())
+    def describe(self, caller: Caller, name: str, is_by_link: bool) -> None:
+        """Describe a video or a moment: only one that the caller can find."""
+        what = {"link": link_of(name)} if is_by_link else {"moment_id": moment_ids_of(name)[0]}
+        answer = self.send(Describe.model_validate({"caller": caller, **what}))
+        if name in self.model.findable_names(caller):
+            assert isinstance(answer, Description)
+            assert list_mentioned_videos(answer) == {name}
+        else:
+            assert answer is ErrorCode.NOT_IN_LIBRARY
+        assert self.send(Ask(caller=caller, question="clip")) is ErrorCode.NO_VISION_MODEL
 
     @rule(caller=callers, name=videos)
     def find_in_video(self, caller: Caller, name: str) -> None:

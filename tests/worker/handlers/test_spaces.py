@@ -32,9 +32,9 @@ def test_vote_on_moment_of_another_space_is_refused(services: Services) -> None:
 
 def test_retention_policy_shows_the_settings_of_the_installation() -> None:
     """Results in chats are kept 30 days at most, and no longer than votes."""
-    policy = get_retention_policy(Settings(), GetRetentionPolicy(caller=ANN))
+    policy = get_retention_policy(Settings(), None, GetRetentionPolicy(caller=ANN))
     assert (policy.leave_grace_days, policy.adapter_scope) == (7, "space")
     assert (policy.keep_queries_days, policy.keep_results_days, policy.keep_frames_days) == (None, 30, None)
     settings = Settings(keep_queries_days=2.5, keep_frames_days=90.0)
-    policy = get_retention_policy(settings, GetRetentionPolicy(caller=ANN))
+    policy = get_retention_policy(settings, None, GetRetentionPolicy(caller=ANN))
     assert (policy.keep_queries_days, policy.keep_results_days, policy.keep_frames_days) == (2.5, 2.5, 90)
