@@ -243,6 +243,8 @@ async def show_status(client: Client, caller: Caller) -> Replies:
     sentences = [translate(Msg.WAITING, count=state.waiting)] if state.waiting else []
     if state.listening:
         sentences.append(translate(Msg.LISTENING, count=state.listening))
+    if state.is_listening_stalled:
+        sentences.append(translate(Msg.LISTENING_STALLED))
     if state.failed_senses:
         senses = ", ".join(_describe_failed(sense, count) for sense, count in state.failed_senses.items())
         sentences.append(translate(Msg.FAILED_SENSES, senses=senses))

@@ -229,6 +229,7 @@ class CliMsg(StrEnum):
     RECOGNIZERS_WITHOUT_KOREAN = "Korean text on the screen can't be read without Tesseract"
     RECOGNITION_READY = "nothing failed; still being listened to: {count}"
     RECOGNITION_FAILED = "failed for {senses}"
+    RECOGNITION_STALLED = "no worker serves the queue `enrich`, in which {count} videos wait"
     RECOGNITION_UNKNOWN = "`reelseek status` shows it while Reelseek runs"
     TERMINAL_READY = "writes {encoding}"
     TERMINAL_LIMITED = "writes {encoding}, so characters of other languages show as question marks"
@@ -258,6 +259,7 @@ class CliMsg(StrEnum):
         "Install Tesseract with Korean, for example `apt install tesseract-ocr tesseract-ocr-kor`, then run `reelseek "
         "enrich` for the videos with Korean text."
     )
+    FIX_ENRICH_WORKER = "Start `reelseek worker --queues enrich`, and leave it running."
     FIX_RECOGNITION = "`reelseek library` shows the causes. Mend them, then run `reelseek enrich --all`."
     FIX_TERMINAL = "Set LANG to a UTF-8 locale, for example C.UTF-8."
     FIX_BLOB_STORE = "Correct REELSEEK_BLOBS_URL. S3 also needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."

@@ -81,6 +81,7 @@ class Msg(StrEnum):
     NOTHING_WAITING = "Nothing is waiting."
     WAITING = "Waiting: {count}."
     LISTENING = "Still being listened to: {count}."
+    LISTENING_STALLED = "No worker does that at the moment: whoever runs Reelseek has to start one."
     FAILED_SENSES = "Not recognized: {senses}. Your Reelseek administrator can run `reelseek enrich --all`."
     FAILED_SENSE = "{sense} in {videos}"
     SENSE_LOOKS = "looks"

@@ -30,6 +30,7 @@ from worker.jobs.cleanup import VideoRemoval
 from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.index import describe_indexed, index_outcome, list_failed_senses
 from worker.jobs.index_queue import IndexQueue
+from worker.ops.stalled import is_stalled
 from worker.protocol.base import Ack
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import (
@@ -292,5 +293,6 @@ def get_status(
         moments=counts.moments,
         waiting=counts.waiting,
         listening=counts.listening,
+        is_listening_stalled=bool(counts.listening) and is_stalled(settings, "enrich"),
         failed_senses=counts.failed_senses,
     )

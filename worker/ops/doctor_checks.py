@@ -66,6 +66,7 @@ class DoctorOutcome(StrEnum):
     RECOGNIZERS_WITHOUT_KOREAN = "recognizers_without_korean"
     RECOGNITION_READY = "recognition_ready"  # count: of videos in which something is still to be recognised
     RECOGNITION_FAILED = "recognition_failed"  # failed_senses: numbers of videos
+    RECOGNITION_STALLED = "recognition_stalled"  # count: as above
     RECOGNITION_UNKNOWN = "recognition_unknown"
     NOT_INSTALLED = "not_installed"  # module
 

@@ -11,6 +11,7 @@ from indexer.senses import Sense
 from indexer.store.records import RECORDS
 from indexer.store.videos import VideoStore
 from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
+from worker.ops.stalled import is_stalled
 from worker.settings import Settings
 
 BASE: Final = "base"
@@ -47,7 +48,7 @@ class _Counts:
 
 
 def check_recognition(settings: Settings) -> DoctorCheck:
-    """Count the videos in which something is still to be recognised, or could not be."""
+    """Count the videos in which something is still to be recognised, or could not be, and tell if nobody does it."""
     name = DoctorCheckName.RECOGNITION
     try:
         counts = _count_videos(settings)
@@ -55,6 +56,8 @@ def check_recognition(settings: Settings) -> DoctorCheck:
         counts = None
     if counts is None:
         return DoctorCheck(name, DoctorOutcome.RECOGNITION_UNKNOWN)
+    if counts.pending and is_stalled(settings, "enrich"):
+        return DoctorCheck(name, DoctorOutcome.RECOGNITION_STALLED, {"count": counts.pending})
     if counts.failed:
         return DoctorCheck(name, DoctorOutcome.RECOGNITION_FAILED, {"failed_senses": counts.failed})
     return DoctorCheck(name, DoctorOutcome.RECOGNITION_READY, {"count": counts.pending})

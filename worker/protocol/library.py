@@ -165,6 +165,8 @@ class LibraryStatus(WireModel):
     """Videos that are not indexed yet."""
     listening: int = 0
     """Videos whose speech, text or sounds are still to be recognised."""
+    is_listening_stalled: bool = False
+    """Whether no worker does that."""
     failed_senses: dict[Sense, int] = Field(default_factory=dict)
     """Numbers of videos in which a sense could not be recognised."""
 

@@ -92,8 +92,12 @@ async def test_added_video_is_listened_to_before_its_outcome(caller: Caller) -> 
     ]
     assert "Still being listened to: 1." in (await collect_sentence(library.show_status(client, caller))).text
 
+    client.is_listening_stalled = True
+    assert "No worker does that" in (await collect_sentence(library.show_status(client, caller))).text
+
     assert client.enrich_gate
     client.enrich_gate.set()
+    client.is_listening_stalled = False
     listening, outcome = await collect(replies)
     assert listening == LinkProgress(video.link, "Added; listening to the speech…", 0.3, is_added=True)
     assert outcome == LinkOutcome(video.link, LinkStatus.INDEXED, "Added “A talk”.", moments=1)

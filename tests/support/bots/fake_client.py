@@ -97,6 +97,8 @@ class FakeClient:
     """Jobs wait after their first progress until it is set, from any thread."""
     enrich_gate: threading.Event | None = None
     """Likewise for the jobs of videos with pending senses that follow."""
+    is_listening_stalled: bool = False
+    """No worker works on the videos with pending senses."""
     silent: bool = False
     """Calls never return."""
     answer_gate: asyncio.Event | None = None
@@ -212,6 +214,7 @@ class FakeClient:
                     moments=moments,
                     waiting=0,
                     listening=sum(bool(video.pending_senses) for video in self.videos),
+                    is_listening_stalled=self.is_listening_stalled,
                     failed_senses=dict(failed),
                 )
             case _:
