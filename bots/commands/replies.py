@@ -169,6 +169,11 @@ class Card:
     """What to know before the link is opened."""
 
     @property
+    def match(self) -> str:
+        """How well it matches, as a bar and in words."""
+        return translate(_MATCHES[self.strength])
+
+    @property
     def alt_text(self) -> str:
         """The text that stands for its picture."""
         return ", ".join(filter(None, [self.title, self.time, self.tags]))
