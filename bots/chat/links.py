@@ -46,14 +46,14 @@ _AFTER_DOMAIN: Final = re.compile(r"(?<=[a-z0-9])[^\x00-\x7f]+$", re.IGNORECASE)
 """Text that is set against a domain: `example.com에서`."""
 _AFTER_FILE: Final = re.compile(r"(?<=\.)(?:mp4|m4v|webm|mov|mkv|gif|webp|m3u8)(?=[^\x00-\x7f])", re.IGNORECASE)
 _AFTER_ADDRESS: Final = re.compile(
-    r"(?:(?<=[a-z0-9=_-])|(?<=^/))(?:(?:은|는|이|가|을|를|과|와|도|의|만|에|에서|에게|으로|로|까지|부터|랑|이랑|하고|처럼|보다|라고|이라고|인데"
+    r"(?:(?<=[a-z0-9=&_-])|(?<=^/))(?:(?:은|는|이|가|을|를|과|와|도|의|만|에|에서|에게|으로|로|까지|부터|랑|이랑|하고|처럼|보다|라고|이라고|인데"
     r"|입니다|이에요|예요|이야|임|요|봐|봐요|봐봐|보세요)+|を.*)$",
     re.IGNORECASE,
 )
 """Particles and endings that follow an address on any site without a space: `example.com/watch/1을`."""
 _CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
 _EMOJI_NAMES: Final = re.compile(r"(?::[\w+-]+:)+$")
-_TRAILING: Final = ".,;:!?'*~([{"
+_TRAILING: Final = ".,;:!?'*~([{#"
 
 
 def find_links(text: str) -> list[str]:
@@ -144,12 +144,18 @@ def _cut(text: str, begin: int, host_begin: int) -> str:
         rest = _cut_at_unbalanced_bracket(rest)
         if file := _AFTER_FILE.search(rest):
             rest = rest[: file.end()]
-        rest = host + _AFTER_ADDRESS.sub("", rest[len(host) :])
-    return scheme + _strip_punctuation(rest, emphasis[0] if emphasis else "")
+        rest = host + _AFTER_ADDRESS.sub("", _strip_punctuation(rest[len(host) :]))
+    marks = emphasis[0] if emphasis else ""
+    return scheme + _strip_punctuation(_strip_punctuation(rest).removesuffix(marks))
 
 
 def _ends_address(character: str) -> bool:
-    """Return whether a character ends any address: punctuation and symbols outside of ASCII, such as `，` and `」`."""
+    """Return whether a character ends any address.
+
+    That is punctuation and symbols outside of ASCII, such as `，` and `」`, and single letters of Hangul (`ㅋㅋ`).
+    """
+    if "\u3131" <= character <= "\u318e":
+        return True
     return not character.isascii() and unicodedata.category(character)[0] in "PSZC"
 
 
@@ -164,6 +170,6 @@ def _cut_at_unbalanced_bracket(address: str) -> str:
     return address
 
 
-def _strip_punctuation(address: str, emphasis: str) -> str:
-    """Return an address without the punctuation of the sentence around it. `emphasis` is the Markdown in front."""
-    return _EMOJI_NAMES.sub("", address).rstrip(_TRAILING).removesuffix(emphasis).rstrip(_TRAILING)
+def _strip_punctuation(address: str) -> str:
+    """Return an address without the punctuation and the emoji by name of the sentence around it."""
+    return _EMOJI_NAMES.sub("", address).rstrip(_TRAILING)
