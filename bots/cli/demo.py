@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text as Line
 
 from bots.cli.render import Terminal
-from bots.commands import library, search
+from bots.commands import library, search, topics
 from bots.commands.client import Client
 from bots.commands.replies import LinkOutcome, LinkProgress, Replies
 from bots.i18n.cli_messages import CliMsg
@@ -16,6 +16,7 @@ from bots.i18n.translate import format_bytes, get_language
 from model.presets import PRESETS, STARTER, PresetCost
 from worker.protocol.base import Caller
 from worker.protocol.library import GetStatus, IndexStatus, ListLibrary
+from worker.protocol.topics import ListTopics
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ EXAMPLES: Final = (
 )
 EXAMPLE_LIMIT: Final = 3
 LIBRARY_LIMIT: Final = 200
+TOPICS_TRIES: Final = 6
+"""Each waits up to 15 s in the worker."""
 
 
 async def introduce(
@@ -130,6 +133,14 @@ async def _call_when_added(replies: Replies, count: int, on_added: Callable[[], 
                 added.add(reply.link)
                 if len(added) == count:
                     await on_added()
+
+
+async def show_library_topics(client: Client, caller: Caller, terminal: Terminal) -> None:
+    """Show what the library is about. The first time, the vocabulary is encoded, which is waited for."""
+    for _ in range(TOPICS_TRIES):
+        if not (await client.call(ListTopics(caller=caller))).is_pending:
+            break
+    await terminal.show(topics.show_topics(client, caller))
 
 
 async def show_examples(client: Client, caller: Caller, terminal: Terminal) -> None:

@@ -66,6 +66,7 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
             "why": ["looks like it"],
             "reasons": [{"kind": "looks", "snippet": None, "at_s": None, "end_s": None}],
             "opens_at_s": 0,
+            "tags": [],
             "thumbnail": f"{running.data_dir}/blobs/thumbnails/{SNOW.id}.jpg",
             "more": 0,
         }
@@ -200,7 +201,7 @@ def test_lists_are_followed_on_the_command_line(running: Settings, reelseek: Run
     assert reelseek("unfollow", link, *space).status == 1
 
 
-SPACE_COMMANDS = "index x, crawl x, find x, library, forget x, status, model, retrain, follow, unfollow x, console"
+SPACE_COMMANDS = "index x, crawl x, find x, library, topics, describe x, ask x, forget x, status, model, retrain, follow, unfollow x, console"
 
 
 def test_every_command_on_a_library_takes_a_space() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from bots.cli import demo
 from bots.cli.render import Terminal
 from bots.i18n.cli_messages import CliMsg
+from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from model.errors import ArtifactsMissingError
 from model.evaluation.published import AUTHORS_FIGURES
@@ -132,3 +133,9 @@ async def test_no_preset_is_recommended_to_those_who_chose_one(
 ) -> None:
     await demo.offer_larger_preset(Settings(data_dir=tmp_path, preset="chinese"), terminal)
     assert screen.getvalue() == ""
+
+
+async def test_topics_are_shown_at_the_end(caller: Caller, terminal: Terminal, screen: io.StringIO) -> None:
+    await demo.show_library_topics(FakeClient([SNOW]), caller, terminal)
+    assert translate(Msg.TOPICS_TITLE) in screen.getvalue()
+    assert "3 moments · 1 video" in screen.getvalue()
