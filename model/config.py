@@ -60,6 +60,17 @@ class ClipHeadConfig(BaseModel):
     rate: float = Field(default=1e-4, gt=0)
 
 
+class PriorConfig(BaseModel):
+    """A map from texts to pictures (`model.encoders.text_prior`), for presets of a hub."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(default=0, ge=0)
+    """0: no prior."""
+    steps: int = Field(default=200, ge=1)
+    rate: float = Field(default=1e-4, gt=0)
+
+
 class TrainingConfig(BaseModel):
     """Settings of one run."""
 
@@ -95,6 +106,7 @@ class TrainingConfig(BaseModel):
     lora: LoraConfig
     augment: AugmentConfig
     head: ClipHeadConfig = ClipHeadConfig()
+    prior: PriorConfig = PriorConfig()
 
 
 def read_training_config(file: Path = DEFAULT_CONFIG) -> TrainingConfig:

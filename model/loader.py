@@ -1,8 +1,9 @@
-"""Loads the encoder of a preset: the composition of base models, starter, adapter and clip head."""
+"""Loads the encoder of a preset: the composition of base models, starter, adapter, prior and clip head."""
 
 from pathlib import Path
 
-from model.encoders.clip_head_encoder import attach_clip_head, name_with_clip_head
+from model.encoders.clip_head_encoder import HEAD_FILE, attach_clip_head, name_with_file
+from model.encoders.text_prior import PRIOR_FILE, attach_prior
 from model.errors import WeightsChangedError
 from model.packages import default_artifacts_dir
 from model.ports import Encoder, FetchProgress
@@ -31,7 +32,7 @@ def load_encoder(
     `ArtifactsMissingError`, `AdapterMismatchError`, and `ModelError` if the device is not available.
     """
     encoder = _load_base(preset, device, adapter, artifacts_dir or default_artifacts_dir(), on_fetch)
-    return attach_clip_head(encoder, adapter)
+    return attach_clip_head(attach_prior(encoder, adapter), adapter)
 
 
 def _load_base(
@@ -48,11 +49,18 @@ def _load_base(
 
 def compute_generation(preset: BasePreset, adapter: Path | None) -> str:
     """Return the generation's name: the same for the same base weights and adapter on every machine."""
+    generation = _compute_base_generation(preset, adapter)
+    for file in [adapter / name for name in (PRIOR_FILE, HEAD_FILE)] if adapter else ():
+        generation = name_with_file(generation, file)
+    return generation
+
+
+def _compute_base_generation(preset: BasePreset, adapter: Path | None) -> str:
     if isinstance(preset, StarterPreset):
-        return name_with_clip_head(compute_starter_generation(preset, adapter), adapter)
+        return compute_starter_generation(preset, adapter)
     from model.encoders.hub_encoder import compute_hub_generation
 
-    return name_with_clip_head(compute_hub_generation(preset, adapter), adapter)
+    return compute_hub_generation(preset, adapter)
 
 
 def find_preset_of(

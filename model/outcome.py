@@ -51,7 +51,7 @@ class TrainedAdapter:
     """Result of a training run."""
 
     adapter: Path
-    """Folder with `adapter.json` and `frame`; optionally `motion`, `map.safetensors` and `head.safetensors`."""
+    """Folder with `adapter.json` and `frame`; optionally `motion`, and `map`, `prior` and `head.safetensors`."""
     outcomes: Mapping[str, TrainingOutcome]
     """By role: `frame`, and `motion` if the preset has a motion model and the pairs contain clips."""
     is_main_process: bool = True

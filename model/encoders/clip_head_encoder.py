@@ -66,13 +66,12 @@ def attach_clip_head(encoder: Encoder, adapter: Path | None) -> Encoder:
         raise AdapterMismatchError(
             "{file} is not a head for vectors of {size} numbers", file=file, size=encoder.frame_size
         ) from error
-    return ClipHeadEncoder(encoder, head, name_with_clip_head(encoder.generation, adapter))
+    return ClipHeadEncoder(encoder, head, name_with_file(encoder.generation, file))
 
 
-def name_with_clip_head(generation: str, adapter: Path | None) -> str:
-    """Return the name of a generation that also has the head in an adapter's folder, if there is one."""
-    file = adapter / HEAD_FILE if adapter else None
-    if file is None or not file.exists():
+def name_with_file(generation: str, file: Path) -> str:
+    """Return the name of a generation that also has the weights in a file of an adapter's folder, if it exists."""
+    if not file.exists():
         return generation
     digest = hashlib.sha256(generation.encode() + file.read_bytes()).hexdigest()
     return f"{generation.rpartition('-')[0]}-{digest[:8]}"

@@ -13,7 +13,8 @@ from accelerate import Accelerator
 from model.data.pairs import Pair
 from model.encoders.devices import select_device
 from model.encoders.hub import load_model
-from model.errors import TooFewPairsError, TrainingCancelledError
+from model.encoders.text_prior import PRIOR_FILE
+from model.errors import AdapterMismatchError, TooFewPairsError, TrainingCancelledError
 from model.loader import compute_generation, load_encoder
 from model.outcome import TrainedAdapter, TrainingOutcome
 from model.packages import default_artifacts_dir
@@ -21,6 +22,7 @@ from model.presets import ModelSource, StarterPreset
 from model.training.starter_towers import load_starter_towers
 from model.training.towers import HubTowers, Towers
 from model.training.train_clip_head import train_clip_head
+from model.training.train_prior import train_prior
 from model.training.trainer import Trainer, create_accelerator
 from model.training.training_run import TrainingRun
 
@@ -35,16 +37,27 @@ def train(run: TrainingRun) -> TrainedAdapter:
     Raises `TrainingCancelledError`, `ArtifactsMissingError`, `AdapterMismatchError`, `TooFewPairsError`, and
     `ModelError` if the device is not available.
     """
+    if run.config.prior.rank and isinstance(run.preset, StarterPreset):
+        raise AdapterMismatchError("the starter has a map from texts to pictures: set the run's `prior.rank` to 0")
     towers = _list_towers(run)
     trained = train_towers(run, towers, compute_generation(run.preset, run.base_adapter))
-    if run.config.head.kind != "mean" and trained.is_main_process:
-        adapted = load_encoder(run.preset, device=run.device, adapter=run.adapter, artifacts_dir=run.artifacts_dir)
-        train_clip_head(run, adapted)
+    if trained.is_main_process:
+        _train_maps(run)
     # All processes may load the adapter after this, and none reads the cache any more.
     create_accelerator(run.device).wait_for_everyone()
     if trained.is_main_process:
         rmtree(run.cache, ignore_errors=True)  # large, and only needed for resuming
     return trained
+
+
+def _train_maps(run: TrainingRun) -> None:
+    """Train what is added to the trained towers: a prior, and then a clip head."""
+    (run.adapter / PRIOR_FILE).unlink(missing_ok=True)  # that of a run which was killed after it
+    load = partial(load_encoder, run.preset, device=run.device, adapter=run.adapter, artifacts_dir=run.artifacts_dir)
+    if run.config.prior.rank:
+        train_prior(run, load())
+    if run.config.head.kind != "mean":
+        train_clip_head(run, load())
 
 
 def train_towers(

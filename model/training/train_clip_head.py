@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from model.config import ClipHeadConfig
+from model.config import ClipHeadConfig, PriorConfig
 from model.data.images import read_picture
 from model.data.pairs import ClipFiles, Pair
 from model.encoders.clip_head_encoder import HEAD_FILE, make_clip_head, pad_clips
@@ -53,7 +53,7 @@ def train_clip_head(run: TrainingRun, encoder: Encoder) -> None:
     pairs = [pair for pair in run.pairs if pair.split == "train" and len(pair.pictures) > 1]
     if not pairs:
         return
-    examples = _encode_examples(run, encoder, pairs)
+    examples = encode_examples(run, encoder, pairs)
     config, seed = run.config.head, run.config.seed
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -62,7 +62,9 @@ def train_clip_head(run: TrainingRun, encoder: Encoder) -> None:
     save_file(head.state_dict(), run.adapter / HEAD_FILE, {"kind": config.kind})
 
 
-def fit_clip_head(head: nn.Module, examples: ClipHeadExamples, config: ClipHeadConfig, seed: int = 0) -> None:
+def fit_clip_head(
+    head: nn.Module, examples: ClipHeadExamples, config: ClipHeadConfig | PriorConfig, seed: int = 0
+) -> None:
     """Minimize symmetric InfoNCE over batches of distinct clips with one text of each.
 
     A head without weights is left as it is. If the loss is not a number, the head keeps its last weights whose loss
@@ -93,7 +95,7 @@ def fit_clip_head(head: nn.Module, examples: ClipHeadExamples, config: ClipHeadC
     head.eval()
 
 
-def _encode_examples(run: TrainingRun, encoder: Encoder, pairs: Sequence[Pair]) -> ClipHeadExamples:
+def encode_examples(run: TrainingRun, encoder: Encoder, pairs: Sequence[Pair]) -> ClipHeadExamples:
     clips = list(dict.fromkeys(pair.pictures for pair in pairs))
     frames, mask = pad_clips(_encode_clips(run, encoder, clips))
     number = {clip: i for i, clip in enumerate(clips)}

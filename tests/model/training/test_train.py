@@ -9,8 +9,11 @@ import huggingface_hub
 import pytest
 import torch
 
+from model.config import PriorConfig
 from model.data.pairs import Pair
+from model.encoders.text_prior import PRIOR_FILE
 from model.errors import ModelError, TooFewPairsError
+from model.loader import compute_generation, load_encoder
 from model.presets import PRESETS, HubModel
 from model.training.train import train
 from model.training.training_run import TrainingRun
@@ -76,3 +79,18 @@ def test_train_without_training_pairs_raises_too_few_pairs(pairs: list[Pair], tm
     held_out = [replace(pair, fixed_split="test") for pair in pairs]
     with pytest.raises(TooFewPairsError, match="no pairs"):
         train(TrainingRun(make_config(), held_out, PRESETS["base"], "cpu", tmp_path, tmp_path))
+
+
+def test_train_with_a_prior_stores_it_and_names_the_generation_by_it(
+    artifacts_dir: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    """The prior of a run that was killed is not trained further."""
+    config = make_config(check_every=1, steps=1).model_copy(update={"prior": PriorConfig(rank=2, steps=2)})
+    run = TrainingRun(config, pairs, PRESETS["multilingual"], "cpu", tmp_path / "run", artifacts_dir)
+    run.adapter.mkdir(parents=True)
+    (run.adapter / PRIOR_FILE).write_bytes(b"of a killed run")
+    train(run)
+    encoder = load_encoder(run.preset, device="cpu", adapter=run.adapter, artifacts_dir=artifacts_dir)
+    assert compute_generation(run.preset, run.adapter) == encoder.generation
+    (run.adapter / PRIOR_FILE).unlink()
+    assert compute_generation(run.preset, run.adapter) != encoder.generation
