@@ -25,6 +25,7 @@ from bots.i18n.messages import Msg
 from bots.i18n.sounds import translate_sound
 from bots.i18n.translate import clean_text, format_clock, format_span, translate
 from bots.i18n.vocabulary import translate_words
+from text.negation import join_negations
 from text.queries import clean_query, has_words
 from text.references import strip_reference
 from worker.protocol.base import Caller, CallFailedError
@@ -197,7 +198,7 @@ async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
 
 
 def _split_queries(words: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in _COMMAS.split(clean_query(words)) if has_words(part))
+    return tuple(join_negations([part.strip() for part in _COMMAS.split(clean_query(words)) if has_words(part)]))
 
 
 def _make_card(hit: Hit) -> Card:

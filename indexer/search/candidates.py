@@ -91,7 +91,8 @@ class SearchScope:
 def list_candidates(scope: SearchScope, query: TextQuery, depth: int) -> dict[ListName, list[RankedEntry]]:
     """Return up to `depth` moments by each list of the search.
 
-    Looks and motion are two views of the same pictures, so that both together have the weight of the words.
+    Looks and motion are two views of the same pictures, so that both together have the weight of the words. A moment
+    with a word that the query does not want is not found by its words.
     """
     names = LISTS[scope.only]
     dense = {name: vector for name, vector in query.vectors.items() if name in names}
@@ -100,15 +101,20 @@ def list_candidates(scope: SearchScope, query: TextQuery, depth: int) -> dict[Li
     by_words = [VectorQuery("words", all_words, depth)] if all_words.indices else []
     by_one_word = [VectorQuery("words", SparseWords((index,), (1.0,)), 1) for index in all_words.indices]
     by_vectors = [VectorQuery(name, vector, depth) for name, vector in dense.items()]
-    answers = scope.nearest([*by_vectors, *by_words, *by_one_word])
+    unwanted = query_words(query.unwanted)
+    by_unwanted = [VectorQuery("words", unwanted, depth)] if by_words and unwanted.indices else []
+    answers = scope.nearest([*by_vectors, *by_words, *by_one_word, *by_unwanted])
     lists: dict[ListName, list[RankedEntry]] = {
         name: _list_by_vector(scope, query, name, answer) for name, answer in zip(dense, answers, strict=False)
     }
     if by_words:
-        found, *best_by_one_word = answers[len(by_vectors) :]
-        full = _full_match_score(scope, best_by_one_word)
+        found, *others = answers[len(by_vectors) :]
+        full = _full_match_score(scope, others[: len(by_one_word)])
+        excluded = {each.id for answer in others[len(by_one_word) :] for each in answer}
         lists["words"] = [
-            scope.entry(each, each.score / full) for each in found if each.score > MIN_MATCHED_SHARE * full
+            scope.entry(each, each.score / full)
+            for each in found
+            if each.score > MIN_MATCHED_SHARE * full and each.id not in excluded
         ]
     return lists
 

@@ -15,6 +15,7 @@ from indexer.store.moments import DenseName, MomentStore
 from indexer.store.records import Scopes
 from indexer.types import Clip, Picture, Vector
 from indexer.vectors.vector_store import StoredPoint
+from text.negation import split_negation
 
 DenseVectors: TypeAlias = Mapping[DenseName, Vector]
 
@@ -63,7 +64,7 @@ class SearchQuery:
     @property
     def texts_and_sentence(self) -> Sequence[str]:
         """The texts, and if there are several, first all of them as one sentence."""
-        return [", ".join(self.texts), *self.texts] if len(self.texts) > 1 else self.texts
+        return _add_sentence(self.texts)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class TextQuery:
     text: str
     vectors: DenseVectors
     """Those of pictures are moved by the examples. A sound is looked for by the meaning of the text."""
+    unwanted: str = ""
+    """Words that a moment found by its words must not have."""
     backgrounds: Mapping[DenseName, Background] = field(default_factory=dict)
     """The level of each vector's cosines in the library."""
 
@@ -108,18 +111,29 @@ def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQ
 
 
 def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
-    """Embed each text of the query; without texts return one query of the examples alone, if there are any."""
+    """Embed each text of the query; without texts return one query of the examples alone, if there are any.
+
+    What a text does not want (`a dog but no people`) is a counter-example for all of them.
+    """
+    wishes = [split_negation(text) for text in query.texts]
+    unwanted = [part for wish in wishes for part in wish.unwanted]
     like, unlike = _texts_in(query.like), _texts_in(query.unlike)
     towards = _embed(encoder, like)
     shown = [*map(_dense_vectors, (*examples.like, *examples.topics)), *_embed_pictures(encoder, query)]
-    away = [*_embed(encoder, unlike), *map(_dense_vectors, examples.unlike)]
-    texts = query.texts_and_sentence
+    away = [*_embed(encoder, [*unlike, *unwanted]), *map(_dense_vectors, examples.unlike)]
+    texts = _add_sentence([wish.wanted for wish in wishes if wish.wanted])
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
-    if not embedded and (towards or shown):
+    if not embedded and (towards or shown or unwanted):
         embedded = [(" ".join(like), {})]
     return [
-        TextQuery(text, {**vectors, **_apply_examples(vectors, towards, shown, away)}) for text, vectors in embedded
+        TextQuery(text, {**vectors, **_apply_examples(vectors, towards, shown, away)}, " ".join(unwanted))
+        for text, vectors in embedded
     ]
+
+
+def _add_sentence(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts, and if there are several, first all of them as one sentence."""
+    return [", ".join(texts), *texts] if len(texts) > 1 else texts
 
 
 def _moment_ids(examples: Sequence[str], prefix: str = MOMENT_PREFIX) -> list[str]:
@@ -180,10 +194,9 @@ def _apply_examples(
     for name in PICTURE_VECTORS:
         wanted = [vectors[name]] if name in vectors else []
         wanted += [*_mean(name, towards), *(SHOWN_WEIGHT * each for each in _mean(name, shown))]
+        wanted += [-UNLIKE_WEIGHT * each for each in _mean(name, away)]
         if wanted:
             vector: Vector = np.sum(wanted, axis=0, dtype=np.float32)
-            for unwanted in _mean(name, away):
-                vector = vector - UNLIKE_WEIGHT * unwanted
             moved[name] = vector / max(float(np.linalg.norm(vector)), _MIN_NORM)
     return moved
 

@@ -1,6 +1,7 @@
 """Tests of re-embedding the library for another generation."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,8 @@ def test_switch_to_reembedded_generation_finds_same_videos(
     assert reports == [(0, 2), (1, 2), (2, 2)]
     assert stores.generations.get_live() == FAKE
     stores.generations.switch_to(NEXT)
-    assert len(search_library(stores, SPACE, "goal", encoder=ENCODER).hits) == 2
+    unsure = replace(ENCODER, logit_scale=3.0)
+    assert len(search_library(stores, SPACE, "unknown", encoder=unsure).hits) == 2
     [moment] = vector_store.scroll(NEXT.collection_name, Filter({"video_id": video_id("goal")}))
     [stored] = vector_store.retrieve(NEXT.collection_name, [moment.id], with_vectors=True)
     pictures = [np.asarray(Image.open(io.BytesIO(encode_picture(colour)))) for colour in ("red", "blue")]

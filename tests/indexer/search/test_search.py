@@ -187,6 +187,27 @@ def test_words_only_video_is_found_by_matching_words(stores: Stores) -> None:
     assert names(search_library(stores, A, "고양이").hits) == ["other"]
 
 
+# ---- negation ----
+
+
+def test_what_a_text_does_not_want_counts_against_a_moment(edge_library: Stores) -> None:
+    """It is no part of what is looked for, also after a comma or alone."""
+    for name in ("dog snow", "dog grass"):
+        index_video(edge_library, A, name.replace(" ", "-"), name, title="")
+    encoder = FakeEncoder(logit_scale=3.0)
+    assert names(search_library(edge_library, A, "dog snow", encoder=encoder).hits) == ["dog-snow", "dog-grass"]
+    for texts in (("dog without snow",), ("dog, but no snow",), ("dog", "grass, no snow"), ("no snow",)):
+        assert names(search_library(edge_library, A, *texts, encoder=encoder).hits) == ["dog-grass", "dog-snow"]
+
+
+def test_moment_with_an_unwanted_word_is_not_found_by_its_words(edge_library: Stores) -> None:
+    index_video(edge_library, A, "one", "tree", title="A party with balloons")
+    index_video(edge_library, A, "two", "river", title="A party in the rain")
+    for text in ("party without balloons", "balloons 없는 party"):
+        hits = search_library(edge_library, A, text, encoder=FakeEncoder(logit_scale=3.0)).hits
+        assert [names((hit,))[0] for hit in hits if MatchKind.TITLE in kinds(hit)] == ["two"]
+
+
 # ---- examples ----
 
 
