@@ -1,9 +1,10 @@
 """Replies in a terminal. Answers and progress go to separate consoles, so that answers can be piped."""
 
+import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from rich.console import Console, Group, RenderableType
@@ -19,6 +20,8 @@ from bots.i18n.translate import format_count, translate
 
 if TYPE_CHECKING:
     from bots.commands.doctor import CheckLine
+
+_CHAT_COMMAND: Final = re.compile(r"`/(?=[a-z])")
 
 
 class Terminal:
@@ -109,6 +112,8 @@ async def name_commands(replies: r.Replies, option: str) -> r.Replies:
             if isinstance(reply, r.Confirmation):
                 words = " ".join(map(str, reply.args.values()))
                 reply = r.TextReply(f"{reply.text}\nreelseek {reply.command} {words}{option}")
+            elif isinstance(reply, r.TextReply | r.TrainingProgress):
+                reply = replace(reply, text=_CHAT_COMMAND.sub("`reelseek ", reply.text))
             yield reply
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
-from bots.cli.render import Terminal, render_checks
+from bots.cli.render import Terminal, name_commands, render_checks
 from bots.commands import library, search
 from bots.commands.doctor import CheckLine
-from bots.commands.replies import Help, HelpLine, LinkOutcome, LinkProgress, LinkStatus, TextReply
+from bots.commands.replies import Help, HelpLine, LinkOutcome, LinkProgress, LinkStatus, TextReply, TrainingProgress
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
@@ -34,6 +34,14 @@ def open_streams(is_terminal: bool = False) -> Streams:
     answers, notes = io.StringIO(), io.StringIO()
     terminal = Terminal(Console(file=answers, width=100), Console(file=notes, width=100, force_terminal=is_terminal))
     return Streams(terminal, answers.getvalue, notes.getvalue)
+
+
+async def test_sentence_names_commands_as_a_shell_takes_them() -> None:
+    streams = open_streams()
+    replies = replies_of(TrainingProgress(translate(Msg.SWITCHED, name="x"), 1.0, is_final=True), TextReply("`/find`"))
+    await streams.terminal.show(name_commands(replies, ""))
+    assert "`reelseek model rollback`" in streams.answers()
+    assert "`reelseek find`" in streams.answers()
 
 
 async def test_results_show_title_time_length_reason_and_link(client: FakeClient, caller: Caller) -> None:
