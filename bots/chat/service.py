@@ -17,10 +17,10 @@ from bots.chat.progress import is_interim, throttle_progress
 from bots.chat.requests import ChatRequest, RequestTakenError
 from bots.chat.single_flight import SingleFlight
 from bots.chat.stores import ChatStores
+from bots.chat.uploads import UNREADABLE
 from bots.commands import library, search
 from bots.commands.client import Client
 from bots.commands.errors import error_reply
-from bots.commands.query_files import UNREADABLE
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import Replies, Reply, Results, TextReply
 from bots.i18n.messages import Msg

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 
 from bots.chat.links import find_links
+from bots.chat.uploads import UNREADABLE, check_file_size, encode_query_file
 from bots.cli import json_output
 from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
 from bots.cli.model_use import choose_model
@@ -15,7 +16,6 @@ from bots.cli.process import run_with_client
 from bots.cli.render import locate_pictures, name_commands
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
-from bots.commands.query_files import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.registry import list_commands
 from bots.connect import CommandError
 from bots.i18n.cli_messages import CliMsg

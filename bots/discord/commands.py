@@ -14,10 +14,9 @@ from discord.app_commands import Choice, Range, locale_str
 from bots.chat.links import find_links
 from bots.chat.parsing import parse_links, parse_list_link
 from bots.chat.service import ChatService
-from bots.chat.uploads import find_query_file_type
+from bots.chat.uploads import UNREADABLE, check_file_size, encode_query_file, find_query_file_type
 from bots.commands import settings
 from bots.commands.definition import Command, Completion, Parameter, ParameterType, Surface
-from bots.commands.query_files import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.registry import list_commands
 from bots.discord import identity
 from bots.discord.message_links import find_attachments, find_message_links

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from bots.commands.query_files import UNREADABLE
+from bots.chat.uploads import UNREADABLE
 from bots.i18n.translate import translate, use_locale
 from bots.slack import blocks, events
 from bots.slack.events import Body, find_message_links, parse_message

@@ -13,8 +13,8 @@ from slack_sdk.errors import SlackApiError
 from bots.chat.background_tasks import BackgroundTasks
 from bots.chat.requests import ChatRequest
 from bots.chat.service import ChatService
+from bots.chat.uploads import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.definition import ParameterType
-from bots.commands.query_files import UNREADABLE, check_file_size, encode_query_file
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import TextReply
 from bots.i18n.messages import Msg

@@ -8,11 +8,10 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bots.chat.parsing import parse_line
-from bots.chat.uploads import SEARCHABLE_SUFFIXES, find_query_file_type
+from bots.chat.uploads import SEARCHABLE_SUFFIXES, encode_query_file, find_query_file_type
 from bots.commands.definition import ParameterType
 from bots.commands.errors import error_reply
 from bots.commands.library import list_library
-from bots.commands.query_files import encode_query_file
 from bots.commands.replies import LibraryPage, Replies, is_success
 from bots.commands.search import ONLY
 from bots.i18n.messages import Msg

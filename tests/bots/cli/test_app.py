@@ -74,53 +74,6 @@ def test_find_prints_documented_json_with_paths_of_thumbnails(running: Settings,
     assert client.requests == [Find(caller=CALLER, queries=("dog",), in_link=SNOW.link, limit=1)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sent"),
-    [
-        (("--picture", "{file}"), {"picture": "eA=="}),
-        (("--clip", "{file}"), {"clip": "eA=="}),
-        (("this, but at night", "--picture", "{file}"), {"picture": "eA==", "queries": ("at night",)}),
-        (("dog", "--like", "snow", "--unlike", "ball"), {"queries": ("dog",), "like": ("snow",), "unlike": ("ball",)}),
-    ],
-)
-def test_find_takes_a_picture_a_clip_and_examples(
-    running: Settings,
-    client: FakeClient,
-    reelseek: Run,
-    tmp_path: Path,
-    arguments: tuple[str, ...],
-    sent: dict[str, Any],
-) -> None:
-    (tmp_path / "file").write_bytes(b"x")
-    done = reelseek("find", *(each.format(file=tmp_path / "file") for each in arguments))
-    assert done.status == 0
-    assert client.requests == [Find(caller=CALLER, **sent)]
-
-
-@pytest.mark.parametrize(
-    ("size", "option", "sentence"),
-    [
-        (None, "--clip", "can't be opened"),
-        (0, "--picture", "That picture can't be read"),
-        (8_000_001, "--clip", "That clip can't be read"),
-    ],
-)
-def test_file_that_cannot_be_searched_with_is_refused_without_a_request(
-    running: Settings,
-    client: FakeClient,
-    reelseek: Run,
-    tmp_path: Path,
-    size: int | None,
-    option: str,
-    sentence: str,
-) -> None:
-    if size is not None:
-        (tmp_path / "file").write_bytes(bytes(size))
-    done = reelseek("find", option, str(tmp_path / "file"))
-    assert (done.status, sentence in " ".join(done.notes.split())) == (2, True)
-    assert client.requests == []
-
-
 def test_find_prints_titles_times_and_links(running: Settings, reelseek: Run) -> None:
     """A search without results is a success."""
     done = reelseek("find", "cat")

@@ -10,9 +10,9 @@ import typer
 
 from bots.chat.parsing import Conversation
 from bots.chat.service import ChatService
+from bots.chat.uploads import UNREADABLE
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
-from bots.commands.query_files import UNREADABLE
 from bots.commands.registry import COMMANDS, list_commands, show_help
 from bots.commands.replies import Help, HelpLine, Replies, TextReply
 from bots.discord.commands import Args, build_tree
