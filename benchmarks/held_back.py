@@ -67,13 +67,8 @@ def print_comparison(name: str, comparison: Comparison) -> None:
         print("  ".join(line), flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("work", type=Path)
-    arguments = parser.parse_args()
-    data, work = arguments.data.resolve(), arguments.work.resolve()
-    work.mkdir(parents=True, exist_ok=True)
+def train_half_map(data: Path, work: Path) -> Path:
+    """Train the map without the pictures of `list_unseen`, and return its file. What `work` has of it is reused."""
     stated = STARTER_RUN.read_text(encoding="utf-8").replace("held_out = 0", f"held_out = {HELD_BACK}")
     plan_file, half = work / "half.toml", work / "half.safetensors"
     words = STARTER_RUN.parent / "words.tsv"
@@ -82,12 +77,29 @@ def main() -> None:
     plan = pretrain.read_pretrain_config(plan_file, data)
     if (plan.held_out, plan.out, plan.work) != (HELD_BACK, half, work):
         raise SystemExit(f"{STARTER_RUN} does not have the expected form: {plan}")
+    pretrain.run_pretraining(plan_file, data)
+    return half
+
+
+def list_unseen(captions: Captions) -> list[int]:
+    """Return the numbers of the training pictures that the map has not learnt from."""
+    seed = pretrain.read_pretrain_config(STARTER_RUN).seed
+    return [int(number) for number in np.random.default_rng(seed).permutation(len(captions.files))[:HELD_BACK]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    arguments = parser.parse_args()
+    data, work = arguments.data.resolve(), arguments.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
     with print_cost("the map"):
-        pretrain.run_pretraining(plan_file, data)
+        half = train_half_map(data, work)
 
     captions = read_captions(data, "train")
-    unseen = np.random.default_rng(plan.seed).permutation(len(captions.files))[:HELD_BACK]
-    given = clean_pairs(make_pairs(data, captions, {captions.files[number] for number in unseen[:TAUGHT]})).pairs
+    unseen = list_unseen(captions)[:TAUGHT]
+    given = clean_pairs(make_pairs(data, captions, {captions.files[number] for number in unseen})).pairs
     print(f"{len(given)} pairs of {len({pair.source for pair in given})} pictures", flush=True)
     with print_cost("the retrain"):
         run = TrainingRun(read_training_config(DEFAULT_CONFIG), given, StarterPreset(half), "cpu", work / "retrain")

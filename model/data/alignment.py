@@ -5,6 +5,7 @@ Titles and speech are often about something else. A pair is compared with shuffl
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,23 +24,35 @@ _MIN_RIGHT, _MAX_LOST = 0.1, 0.1
 """Share of right pairs that there must be, and how many of them may be lost, by estimate."""
 _MAX_SHUFFLED: Final = 1000
 """Number of texts, from all sources, that each picture is compared with."""
-_BLOCK: Final = 1024
+_BLOCK: Final = 256
 
 
-def find_unrelated(
-    texts: Vector, pictures: Vector, sources: Sequence[str], kinds: Sequence[PairKind]
-) -> npt.NDArray[np.bool_]:
-    """Return which pairs say nothing of their picture (n,), by the unit vectors of their texts and pictures (n, d).
+@dataclass(frozen=True)
+class Alignment:
+    """What the present model says about pairs whose text may belong to one of several moments."""
 
-    Where the model cannot tell right pairs from wrong ones, for example in a library of things that it does not know,
-    none: a retrain has to learn those.
+    is_unrelated: npt.NDArray[np.bool_]
+    """(n,): whether a text says nothing of any of its moments."""
+    best: npt.NDArray[np.int64]
+    """(n,): the moment that each text fits best; the first one where the model cannot tell."""
+
+
+def align_pairs(texts: Vector, pictures: Vector, sources: Sequence[str], kinds: Sequence[PairKind]) -> Alignment:
+    """Align texts (n, d) with the best of their moments' pictures (n, k, d), all unit vectors.
+
+    People speak early or late: the bag of a line is its own moment, which comes first, and those around it, as in
+    MIL-NCE (Miech et al. 2020, arXiv:1912.06430). Where the model cannot tell right pairs from wrong ones, for example
+    in a library of things that it does not know, all stay as they are: a retrain has to learn those.
     """
-    scores, is_unrelated = score_alignment(texts, pictures, sources), np.zeros(len(texts), np.bool_)
+    scores = score_alignment(texts, pictures, sources)
+    best = np.einsum("nd,nkd->nk", texts, pictures).argmax(axis=1) if len(texts) else np.zeros(0, np.int64)
+    is_unrelated, can_tell = np.zeros(len(texts), np.bool_), np.zeros(len(texts), np.bool_)
     for kind in SCORED_KINDS:
         is_kind = np.array([each == kind for each in kinds], np.bool_)
         if _can_tell(scores[is_kind]):
+            can_tell |= is_kind
             is_unrelated |= is_kind & (scores < MIN_ALIGNMENT)
-    return is_unrelated
+    return Alignment(is_unrelated, np.where(can_tell, best, 0))
 
 
 def _can_tell(scores: npt.NDArray[np.float64]) -> bool:
@@ -56,18 +69,19 @@ def _can_tell(scores: npt.NDArray[np.float64]) -> bool:
 
 
 def score_alignment(texts: Vector, pictures: Vector, sources: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return for each pair the share of texts of other sources that fit its picture less than its own text (n,).
+    """Return for each pair the share of texts of other sources that fit its pictures less than its own text (n,).
 
-    `texts` and `pictures` (n, d) are the unit vectors of each pair. Without another source every share is 1.
+    `texts` (n, d) and `pictures` (n, k, d) are unit vectors. A text fits as well as it fits the best of the k pictures.
+    Without another source every share is 1.
     """
     numbers = np.unique(sources, return_inverse=True)[1]
     others = np.array(sample_evenly(range(len(texts)), min(len(texts), _MAX_SHUFFLED)), np.int64)
     scores = np.ones(len(texts))
     for start in range(0, len(texts), _BLOCK):
         block = slice(start, start + _BLOCK)
-        own = np.einsum("nd,nd->n", texts[block], pictures[block])
+        own = np.einsum("nd,nkd->nk", texts[block], pictures[block]).max(axis=1)
         is_shuffled = numbers[block, None] != numbers[others]
-        is_lower = pictures[block] @ texts[others].T < own[:, None]
+        is_lower = (pictures[block] @ texts[others].T).max(axis=1) < own[:, None]
         counts = is_shuffled.sum(axis=1)
         scores[block] = np.where(counts, (is_lower & is_shuffled).sum(axis=1) / np.maximum(counts, 1), 1.0)
     return scores

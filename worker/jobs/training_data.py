@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +40,8 @@ MAX_MOMENTS_PER_VIDEO: Final = 8
 _PREVIEWED: Final = 200
 """Number of examples by which a preview estimates how many are unrelated to their picture."""
 _TEXT_BATCH: Final = 64
+_MAX_BAG: Final = 3
+"""Number of moments that speech may be about."""
 
 log = structlog.get_logger()
 
@@ -60,6 +62,13 @@ class TrainingExample:
     """Pictures of moments that were voted down for the same text."""
     moment_id: str = ""
     """Empty for a vote."""
+    near: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Ids and pictures of the moments before and after, which speech may be about."""
+
+    @property
+    def bag(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The moments that the text may be about, its own first, with their pictures."""
+        return [(self.moment_id, self.pictures), *self.near]
 
 
 def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]:
@@ -75,38 +84,44 @@ def collect_examples(stores: Stores, space: str | None) -> list[TrainingExample]
     return [example for example in examples if is_informative(example.text)]
 
 
-def find_unrelated(
+def align_examples(
     moments: MomentStore,
     encoder: Encoder,
     examples: Sequence[TrainingExample],
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> set[int]:
-    """Return the indices of the examples to train on whose text says nothing of the moment's pictures.
+) -> list[TrainingExample]:
+    """Return the examples without those to train on whose text says nothing of its moment, by the present model.
 
-    They are judged by the present model. Held-out examples are not examined: they have to judge both models. `progress`
-    gets the number of texts that are encoded, and of all.
+    Speech gets the moment that it fits best: its own, the one before, or the one after. Held-out examples stay as they
+    are: they have to judge both models. `progress` gets the number of texts that are encoded, and of all.
     """
-    from model.data.alignment import SCORED_KINDS
-    from model.data.alignment import find_unrelated as compare
+    from model.data.alignment import SCORED_KINDS, align_pairs
     from model.data.pairs import assign_split
 
-    ids = list(dict.fromkeys(each.moment_id for each in examples if each.moment_id))
-    pictures = moments.read_vectors(GenerationId.parse(encoder.generation), ids, "frame")
-    scored = [
-        number
+    ids = list(dict.fromkeys(id for each in examples for id, _ in each.bag if id))
+    vectors = moments.read_vectors(GenerationId.parse(encoder.generation), ids, "frame")
+    scored = {
+        number: [place for place in each.bag if place[0] in vectors]
         for number, each in enumerate(examples)
-        if each.kind in SCORED_KINDS and each.moment_id in pictures and assign_split(each.video_id) == "train"
-    ]
+        if each.kind in SCORED_KINDS and each.moment_id in vectors and assign_split(each.video_id) == "train"
+    }
     if not scored:
-        return set()
+        return list(examples)
     texts = _encode_texts(encoder, [examples[number].text for number in scored], progress)
-    is_unrelated = compare(
+    bags = [bag + bag[:1] * (_MAX_BAG - len(bag)) for bag in scored.values()]
+    alignment = align_pairs(
         np.stack([texts[examples[number].text] for number in scored]),
-        np.stack([pictures[examples[number].moment_id] for number in scored]),
+        np.stack([[vectors[id] for id, _ in bag] for bag in bags]),
         [examples[number].video_id for number in scored],
         [examples[number].kind for number in scored],
     )
-    return {number for number, unrelated in zip(scored, is_unrelated, strict=True) if unrelated}
+    aligned = dict(enumerate(examples))
+    for number, bag, is_unrelated, best in zip(scored, bags, alignment.is_unrelated, alignment.best, strict=True):
+        id, pictures = bag[best]
+        aligned[number] = replace(examples[number], moment_id=id, pictures=pictures)
+        if is_unrelated:
+            del aligned[number]
+    return list(aligned.values())
 
 
 def _encode_texts(encoder: Encoder, texts: Sequence[str], progress: Callable[[int, int], None]) -> dict[str, Vector]:
@@ -119,11 +134,12 @@ def _encode_texts(encoder: Encoder, texts: Sequence[str], progress: Callable[[in
 
 
 def estimate_unrelated(moments: MomentStore, encoder: Encoder, examples: Sequence[TrainingExample]) -> int:
-    """Return about how many examples `find_unrelated` finds, by a part of them, so that a preview takes seconds."""
+    """Return about how many examples `align_examples` leaves out. It looks at a part of them, to take only seconds."""
     from model.ports import sample_evenly
 
     some = sample_evenly(examples, _PREVIEWED) if len(examples) > _PREVIEWED else list(examples)
-    return round(len(find_unrelated(moments, encoder, some)) * len(examples) / max(1, len(some)))
+    left_out = len(some) - len(align_examples(moments, encoder, some))
+    return round(left_out * len(examples) / max(1, len(some)))
 
 
 def summarize(examples: Sequence[TrainingExample], unrelated: int = 0) -> TrainingDataSummary:
@@ -163,11 +179,12 @@ def gather_examples(
     examples = collect_examples(stores, space)
     if summarize(examples).missing_pairs:
         return False
-    unrelated = find_unrelated(stores.moments, encoder, examples, progress)
-    log.info("retrain.gathered", pairs=len(examples), unrelated=len(unrelated))
-    if summarize(examples, len(unrelated)).missing_pairs:
+    aligned = align_examples(stores.moments, encoder, examples, progress)
+    unrelated = len(examples) - len(aligned)
+    log.info("retrain.gathered", pairs=len(examples), unrelated=unrelated)
+    if summarize(examples, unrelated).missing_pairs:
         return False
-    examples = [each for number, each in enumerate(examples) if number not in unrelated]
+    examples = [replace(each, near=()) for each in aligned]
     examples = list(_download_pictures(blobs, examples, _picture_dir(folder)))
     write_atomically(_examples_file(folder), json.dumps([asdict(example) for example in examples]).encode())
     return True
@@ -236,9 +253,10 @@ def _make_text_examples(moments: Sequence[StoredPoint], user_id: str) -> Iterato
         yield from _pair_with_texts(
             moment, {"title": payload["title"], "description": _get_description(payload)}, user_id
         )
-    for moment in with_frames:
-        chapter = moment.payload["text_by_source"].get("chapter", "")
-        yield from _pair_with_texts(moment, {"chapter": chapter, "speech": _get_speech(moment.payload)}, user_id)
+    for number, moment in enumerate(with_frames):
+        near = [*with_frames[max(0, number - 1) : number], *with_frames[number + 1 : number + 2]]
+        yield from _pair_with_texts(moment, {"chapter": moment.payload["text_by_source"].get("chapter", "")}, user_id)
+        yield from _pair_with_texts(moment, {"speech": _get_speech(moment.payload)}, user_id, near)
 
 
 def _get_description(payload: Mapping[str, Any]) -> str:
@@ -252,14 +270,15 @@ def _get_speech(payload: Mapping[str, Any]) -> str:
     return payload["text_by_source"].get("speech", "") if said is None else " ".join(line.text for line in said)
 
 
-def _pair_with_texts(moment: StoredPoint, texts: "Mapping[PairKind, str]", user_id: str) -> Iterator[TrainingExample]:
+def _pair_with_texts(
+    moment: StoredPoint, texts: "Mapping[PairKind, str]", user_id: str, near: Sequence[StoredPoint] = ()
+) -> Iterator[TrainingExample]:
     """Pair a moment with each text that is not empty."""
-    payload = moment.payload
+    payload, places = moment.payload, tuple((each.id, tuple(each.payload["frames"])) for each in near)
     for kind, text in texts.items():
         if text:
-            yield TrainingExample(
-                text, tuple(payload["frames"]), payload["video_id"], kind, user_id, moment_id=moment.id
-            )
+            frames = tuple(payload["frames"])
+            yield TrainingExample(text, frames, payload["video_id"], kind, user_id, moment_id=moment.id, near=places)
 
 
 def _make_vote_examples(

@@ -1,6 +1,8 @@
 """Training data of a retrain: which examples are collected, and which are left out."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,10 @@ from tests.support.worker.toy_library import (
 )
 from worker.handlers.errors import RequestRefusedError
 from worker.jobs.training_data import (
+    TrainingExample,
+    align_examples,
     collect_examples,
     estimate_unrelated,
-    find_unrelated,
     gather_examples,
     load_pairs,
     summarize,
@@ -152,9 +155,8 @@ def test_speech_about_something_else_is_left_out(services: Services, tmp_path: P
     wrong = say_numbers(services, 40)
     examples = collect_examples(services.stores, None)
     encoder = ToyEncoder(knows=True)
-    found = find_unrelated(services.stores.moments, encoder, examples)
-    expected = {i for i, each in enumerate(examples) if each.text in wrong and assign_split(each.video_id) == "train"}
-    assert found == expected
+    kept = align_examples(services.stores.moments, encoder, examples)
+    assert kept == [each for each in examples if each.text not in wrong or assign_split(each.video_id) != "train"]
     assert gather_examples(services.stores, services.blobs, encoder, None, tmp_path, lambda done, total: None)
     speech = {pair.text for pair in load_pairs(tmp_path) if pair.kind == "speech" and pair.split == "train"}
     assert speech
@@ -165,11 +167,44 @@ def test_preview_estimates_how_many_are_left_out(services: Services) -> None:
     """It examines a part of them. They do not count as pairs that are there."""
     say_numbers(services, 40)
     examples, encoder = collect_examples(services.stores, None), ToyEncoder(knows=True)
-    exact = len(find_unrelated(services.stores.moments, encoder, examples))
+    exact = len(examples) - len(align_examples(services.stores.moments, encoder, examples))
     assert estimate_unrelated(services.stores.moments, encoder, examples) == pytest.approx(exact, abs=5)
     assert summarize(examples, unrelated=len(examples)).missing_pairs == 100
 
 
 def test_nothing_is_left_out_if_the_model_cannot_tell(services: Services) -> None:
     say_numbers(services, 40)
-    assert find_unrelated(services.stores.moments, ToyEncoder(), collect_examples(services.stores, None)) == set()
+    examples = collect_examples(services.stores, None)
+    assert align_examples(services.stores.moments, ToyEncoder(), examples) == examples
+
+
+def test_speech_is_paired_with_the_moment_that_it_is_about(services: Services) -> None:
+    """People speak early or late. Titles stay with their moment."""
+    say_numbers(services, 0)
+    examples = collect_examples(services.stores, None)
+    own = [each for each in examples if each.kind == "speech" and assign_split(each.video_id) == "train"]
+    late = [_shift(each, other) for each, other in pairwise(own)]
+    others = [each for each in examples if each.kind == "title"]
+    aligned = align_examples(services.stores.moments, ToyEncoder(knows=True), [*late, *others])
+    assert [each.pictures for each in aligned[: len(late)]] == [each.pictures for each in own[:-1]]
+    assert aligned[len(late) :] == others
+
+
+def _shift(example: TrainingExample, to: TrainingExample) -> TrainingExample:
+    """Return the example with another moment as its own, and its own one as the moment before."""
+    before = ((example.moment_id, example.pictures),)
+    return replace(example, moment_id=to.moment_id, pictures=to.pictures, near=before)
+
+
+def test_speech_may_be_about_the_moments_around_its_own(services: Services) -> None:
+    """Of a video with three moments, the first one has one neighbour, and the second one has two."""
+    video, [vector] = make_video("number 3"), ToyEncoder().encode_frames([make_numbered_picture(3)])
+    key, ids = f"videos/{video.id}/0.jpg", [moment_id(video, i) for i in range(3)]
+    moments = [
+        Moment(id, video.id, 5.0 * i, 5.0 * i + 5, key, video.title, vector, frames=(key,)) for i, id in enumerate(ids)
+    ]
+    assert services.stores.publisher.publish_moments(video, moments, BASE)
+    said = {id: Evidence((Caption(5.0 * i, 5.0 * i + 2, "three"),), None, None) for i, id in enumerate(ids)}
+    put_evidence(services.stores.enrichment, ToyEncoder(), said)
+    speech = [each for each in collect_examples(services.stores, None) if each.kind == "speech"]
+    assert [[ids.index(id) for id, _ in each.bag] for each in speech] == [[0, 1], [1, 0, 2], [2, 1]]
