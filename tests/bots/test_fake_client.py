@@ -1,5 +1,7 @@
 """Contract tests of clients: the fake that other tests use behaves as the real ones."""
 
+import asyncio
+from base64 import b64encode
 from pathlib import Path
 
 import av
@@ -84,6 +86,10 @@ async def check_contract(client: Client, clip: Path) -> None:
     assert (await client.thumbnail(hit.thumbnail)).startswith(b"\xff\xd8")
     with pytest.raises(KeyError):
         await client.thumbnail("thumbnails/none.jpg")
+    file = await asyncio.to_thread(clip.read_bytes)
+    alike = await client.call(Find(caller=MINE, clip=b64encode(file).decode()))
+    assert ([each.link for each in alike.hits], bool(alike.frames)) == ([hit.link], True)
+    assert (await client.call(Find(caller=MINE, frames=alike.frames))).frames == alike.frames
     like = Find(caller=MINE, like=(f"moment:{hit.moment_id}",), in_link=hit.link)
     assert (await client.call(like)).next_offset is None
     assert (await client.call(Find(caller=OTHERS, queries=("red ball",)))).hits == ()

@@ -1,17 +1,21 @@
-"""The clip of a query: which of its frames are used, and what is said about files that are no clips."""
+"""Clips and pictures of a query: which frames are used, how words change them, and files that are no clips."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from indexer.errors import CorruptFileError, IndexerError, NotAClipError, TooLongError, TooManyPixelsError
 from indexer.ports import StageProgressCallback
+from indexer.search.query import SHOWN_WEIGHT, ExampleMoments, SearchQuery, TextQuery, embed_query
 from indexer.search.query_clip import MAX_CLIP_FRAMES, read_clip_frames, read_query_clip
-from indexer.types import DecodeResult, SampledFrame
+from indexer.types import DecodeResult, Picture, SampledFrame
+from tests.support.indexer.fakes import FakeEncoder
 
 
 def make_jpeg(size: tuple[int, int] = (32, 24), level: int = 0) -> bytes:
@@ -63,3 +67,41 @@ def test_frame_that_no_decoder_wrote_is_refused(file: bytes) -> None:
     assert read_clip_frames([make_jpeg()])[0].shape == (24, 32, 3)
     with pytest.raises(NotAClipError):
         read_clip_frames([make_jpeg(), file])
+
+
+def make_query(**fields: Any) -> SearchQuery:
+    return SearchQuery(scopes=("discord:1",), **fields)
+
+
+def embed(query: SearchQuery, encoder: FakeEncoder) -> TextQuery:
+    [embedded] = embed_query(encoder, query, ExampleMoments((), ()))
+    return embedded
+
+
+def paint(level: int) -> Picture:
+    return np.full((4, 4, 3), level, np.uint8)
+
+
+def test_clip_has_the_mean_of_its_frames_and_a_motion_if_the_encoder_knows_motions() -> None:
+    encoder, clip = FakeEncoder(), (paint(0), paint(200))
+    frames = encoder.encode_frames(clip)
+    vectors = embed(make_query(clip=clip), encoder).vectors
+    assert vectors.keys() == {"frame", "motion"}
+    assert vectors["frame"] @ frames.mean(axis=0) == pytest.approx(np.linalg.norm(frames.mean(axis=0)), abs=1e-5)
+    assert vectors["motion"] @ vectors["frame"] == pytest.approx(-1, abs=1e-5)
+    assert embed(make_query(clip=clip), replace(encoder, motion_size=None)).vectors.keys() == {"frame"}
+
+
+def test_words_change_a_picture() -> None:
+    """The query is the sum of both, with the weight of the picture, and unwanted words count against it."""
+    encoder, picture = FakeEncoder(motion_size=None), paint(0)
+    shown, words, people = (
+        encoder.encode_frames([picture])[0],
+        *(encoder.encode_texts([text])[0].frame for text in ("night", "people")),
+    )
+    both = embed(make_query(picture=picture, texts=("night",)), encoder).vectors["frame"]
+    wanted = words + SHOWN_WEIGHT * shown
+    assert np.allclose(both, wanted / np.linalg.norm(wanted), atol=1e-5)
+    without = embed(make_query(picture=picture, texts=("without people",)), encoder).vectors["frame"]
+    assert without @ people < shown @ people
+    assert without @ shown > 0.5
