@@ -2,10 +2,11 @@
 
     python benchmarks/search_latency.py [--moments 20000] [--queries 200] [--qdrant URL]
 
-Stores synthetic moments (512-d, clustered like scenes; ten per video; words of a Zipf distribution; one large space
-with half of them and four smaller ones) in the store of the embedded form, in qdrant-client's local mode, and with
---qdrant on a server, and asks each the same questions: first without evidence, and then after each moment got speech
-and a sound, with their vectors. Prints p50 and p95 in ms, and CPU time, which other processes change little.
+Stores synthetic moments (512-d, clustered like scenes; ten per video, with eight frames each; words of a Zipf
+distribution; one large space with half of them and four smaller ones) in the store of the embedded form, in
+qdrant-client's local mode, and with --qdrant on a server, and asks each the same questions: first without evidence,
+then without the frames that refine spans, and then after each moment got speech and a sound, with their vectors. Prints
+p50 and p95 in ms, and CPU time, which other processes change little.
 """
 
 import argparse
@@ -30,12 +31,13 @@ from indexer.senses import SoundTag
 from indexer.store.enrichment import merge_evidence
 from indexer.store.records import NewSubmission
 from indexer.store.stores import Stores, open_stores
-from indexer.types import Caption, Clip, Evidence, Moment, Picture, QueryVectors, Vector, Video
+from indexer.types import Caption, Clip, Evidence, Moment, Picture, QueryVectors, SpanFrames, Vector, Video
 from indexer.vectors.edge import EdgeVectorStore
+from indexer.vectors.frame_codes import SPAN_KEYS
 from indexer.vectors.qdrant_server import QdrantVectorStore
-from indexer.vectors.vector_store import VectorStore
+from indexer.vectors.vector_store import Filter, VectorStore
 
-SIZE, SCENES, MOMENTS_PER_VIDEO, VOCABULARY = 512, 300, 10, 5_000
+SIZE, SCENES, MOMENTS_PER_VIDEO, FRAMES, VOCABULARY = 512, 300, 10, 8, 5_000
 SPACES = ("discord:large", "discord:a", "discord:b", "slack:c", "slack:d")
 SHARES = (0.5, 0.125, 0.125, 0.125, 0.125)
 LIMIT = 5
@@ -95,8 +97,18 @@ def make_synthetic(moments: int, queries: int) -> Synthetic:
                 end_s=8.0 * part + 8.0,
                 thumbnail=f"videos/{video.id}/{part}.jpg",
                 words=f"{video.title}\n{words(25)}",
-                frame=near(scene := int(rng.integers(SCENES))),
+                frame=(vector := near(scene := int(rng.integers(SCENES)))),
                 motion=near(scene),
+                span_frames=SpanFrames(
+                    at_s=tuple(8.0 * part + second for second in range(FRAMES)),
+                    vectors=np.broadcast_to(vector, (FRAMES, SIZE)),
+                    cuts_s=(8.0 * part,),
+                    near=tuple(
+                        str(uuid.uuid5(uuid.UUID(video.id), str(other)))
+                        for other in range(max(0, part - 2), min(MOMENTS_PER_VIDEO, part + 3))
+                        if other != part
+                    ),
+                ),
             )
             for part in range(MOMENTS_PER_VIDEO)
         )
@@ -152,6 +164,8 @@ def measure_library(name: str, vectors: VectorStore, data: Synthetic) -> None:
 
     print(f"{name}: stored in {time.perf_counter() - start_s:.0f} s")
     measure(name, data.questions, search)
+    vectors.set_payload(GENERATION.collection_name, Filter(), dict.fromkeys(SPAN_KEYS))
+    measure(f"{name}, no spans", data.questions, search)
     add_evidence(stores, data)
     measure(f"{name}, all lists", data.questions, search)
 

@@ -14,8 +14,9 @@ import asyncio
 import csv
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import av
@@ -52,19 +53,29 @@ def read_frames(clip: Path) -> Iterator[VideoFrame]:
 
 def join_clips(clips: Sequence[Path], file: Path) -> list[TimeSpan]:
     """Write one video of all clips. Return the span of each in seconds."""
-    spans, written = [], 0
+    counts: list[int] = []
+
+    def read_all() -> Iterator[VideoFrame]:
+        for clip in clips:
+            counts.append(0)
+            for frame in read_frames(clip):
+                counts[-1] += 1
+                yield frame
+
+    write_frames(read_all(), file)
+    ends = list(accumulate(counts))
+    return [((end - count) / FPS, end / FPS) for count, end in zip(counts, ends, strict=True)]
+
+
+def write_frames(frames: Iterable[VideoFrame], file: Path) -> None:
+    """Write a video of frames of `read_frames`."""
     with av.open(str(file), "w") as out:
         stream = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for clip in clips:
-            first = written
-            for frame in read_frames(clip):
-                frame.pts, frame.time_base = written, Fraction(1, FPS)
-                out.mux(stream.encode(frame))
-                written += 1
-            spans.append((first / FPS, written / FPS))
+        for number, frame in enumerate(frames):
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    return spans
 
 
 async def search(client: QueueClient, words: str, link: str | None, limit: int = 1) -> Sequence[Hit]:
