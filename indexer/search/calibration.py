@@ -22,9 +22,9 @@ SHARPNESS: Final = 0.55
 """The share of a model's logit scale that is used here: a library is less alike than a batch of training pictures."""
 UNRELATED_SPREAD: Final = 1.5
 """Standard deviation of the logits of texts and pictures that have nothing to do with each other."""
-EVIDENCE_WEIGHT: Final = 1.70
-LENGTH_WEIGHT: Final = -0.32
-OFFSET: Final = -4.30
+EVIDENCE_WEIGHT: Final = 1.46
+LENGTH_WEIGHT: Final = -0.19
+OFFSET: Final = -4.21
 """By logistic regression (`python -m benchmarks.recall.nothing_here`; docs/starter-model.md)."""
 USUAL_BYTES: Final = 30
 """Length of a query without words."""

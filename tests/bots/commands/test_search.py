@@ -40,8 +40,8 @@ async def test_find_returns_cards_with_time_link_reason_and_submitter(client: Fa
 
 
 async def test_weak_card_does_not_say_that_it_looks_like_it(client: FakeClient, caller: Caller) -> None:
-    """One of five words matches: the bar is short, and the reason is cautious."""
-    [card] = await collect_cards(commands.find(client, caller, "sleeps zebra yak ibex gnu"))
+    """One of six words matches: the bar is short, and the reason is cautious."""
+    [card] = await collect_cards(commands.find(client, caller, "sleeps zebra yak ibex gnu eland"))
     assert (card.strength, card.match) == (Strength.WEAK, "▰▱▱ weak match")
     assert card.why == ("looks a little like it",)
 

@@ -63,7 +63,7 @@ class FakeEncoder:
     frame_size: int = VECTOR_SIZE
     motion_size: int | None = VECTOR_SIZE
     meaning_size: int = MEANING_SIZE
-    logit_scale: float = 7.0
+    logit_scale: float = 8.0
     unrelated_cosine: float | None = 0.0
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
