@@ -97,7 +97,7 @@ def _emoji_of_shortcode(name: str) -> str:
 
 
 def _replace_emoji(text: str, replace: Callable[[str], str]) -> str:
-    """Replace each emoji, with a space where it touches other text."""
+    """Replace each emoji, with a space between it and other text."""
     parts, position, previous = [], 0, None
     for start, end in find_emoji(text):
         name, between = replace(text[start:end]), text[position:start]

@@ -1,6 +1,6 @@
-"""What a query does not want: `a dog but no people`, `사람 없는 해변`, `没有人的海滩`.
+"""Negation in queries: `a dog but no people`, `사람 없는 해변`, `没有人的海滩`.
 
-Rules for English, Korean and Chinese. Where a word of negation is part of a name or of an idiom (`no parking sign`,
+Rules for English, Korean and Chinese. If a word of negation is part of a name or of an idiom (`no parking sign`,
 `끊임없이`, `不锈钢`), the text stays as it is.
 """
 
@@ -13,7 +13,7 @@ from text.chinese import simplify_characters
 from text.languages import guess_language
 
 PEOPLE: Final = {"en": "people", "ko": "사람", "zh": "人"}
-"""What is not wanted if nobody is."""
+"""The unwanted thing of `without anyone`."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,19 @@ class Wish:
     """A query in two parts."""
 
     wanted: str
-    """Empty if the query says only what is not wanted."""
+    """Empty if the query only excludes things."""
     unwanted: tuple[str, ...] = ()
 
 
 def split_negation(text: str) -> Wish:
-    """Return what a text wants and what it does not want."""
+    """Part a text into the things that it wants and those that it excludes."""
     split = {"en": _split_english, "ko": _split_korean, "zh": _split_chinese}[guess_language(text)]
     wish = split(text)
     return wish if wish.unwanted else Wish(text)
 
 
 def join_negations(parts: Sequence[str]) -> list[str]:
-    """Join parts of a list that only say what is not wanted to the part before, or else to the one after."""
+    """Join parts of a list that only exclude things to the part before, or else to the one after."""
     joined: list[str] = []
     for part in parts:
         if joined and not (split_negation(part).wanted and split_negation(joined[-1]).wanted):
@@ -112,7 +112,7 @@ def _is_negation(words: Sequence[str], at: int) -> bool:
 
 
 def _find_end(words: Sequence[str], start: int) -> int:
-    """Return where an unwanted phrase that begins at `start` ends: before its second part or the next clause."""
+    """Return the end of an unwanted phrase that begins at `start`: its second part or the next clause follows."""
     has_content = words[start - 1].lower() == "nobody"
     for at in range(start, min(len(words), start + MAX_UNWANTED_WORDS)):
         word = words[at].lower()
@@ -125,7 +125,7 @@ def _find_end(words: Sequence[str], start: int) -> int:
 
 
 def _name_unwanted(words: Sequence[str], marker: int, end: int) -> str:
-    """Return the unwanted phrase after a marker; empty if there is none."""
+    """Return the unwanted phrase after a marker, or an empty text."""
     phrase = list(words[marker + 1 : end])
     if words[marker].lower() == "nobody" or (phrase and phrase[0].lower() in _NOBODY):
         return PEOPLE["en"] if end > marker else ""
