@@ -78,7 +78,9 @@ def build_general_set(preset: BasePreset, work: Path, artifacts_dir: Path | None
 def _read_clips(languages: Sequence[str], work: Path, artifacts_dir: Path) -> list[Pair]:
     with SENTENCES_FILE.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    clips = {path.name: extract_frames(path, work) for path, _ in find_samples(artifacts_dir)}
+    described = {row["file"] for row in rows}
+    files = [path for path, _ in find_samples(artifacts_dir) if path.name in described]
+    clips = {path.name: extract_frames(path, work) for path in files}
     return [
         Pair(row[language], clips[row["file"]], row["file"])
         for row in rows

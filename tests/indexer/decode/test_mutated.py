@@ -12,7 +12,7 @@ from indexer.errors import IndexerError
 from tests.support.indexer import media
 from tests.support.indexer.mutation import CLIP_FORMATS, MUTATIONS, encode_clip, make_mutant
 
-SEED, COUNT = 20261121, 40
+SEED, COUNT = 20261121, 24
 
 
 @pytest.fixture(scope="module")

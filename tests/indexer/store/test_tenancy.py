@@ -133,7 +133,7 @@ class RealLibrary:
         finish_removals(self.stores, self.stores.removals.remove_by_user(space + self.run, user_id))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps=st.lists(STEP, max_size=20))
 def test_space_finds_exactly_its_own_videos_after_any_actions(shared_stores: Stores, steps: Sequence[Any]) -> None:
     """Each space finds and lists exactly the published videos that it has now, also by speech, writing and sounds."""

@@ -18,9 +18,10 @@ from model.evaluation.promotion import (
     decide_promotion,
     run_promotion_test,
 )
+from model.packages import default_artifacts_dir
 from model.ports import Picture, Vector
 from model.preset_files import find_preset
-from model.starter.samples import SAMPLES
+from model.starter.samples import SAMPLES, find_samples
 from tests.support.model.colour_encoder import ColourEncoder
 
 
@@ -150,6 +151,15 @@ def test_general_set_without_samples_contains_drawings(tmp_path: Path) -> None:
     assert {"빨간 동그라미", "红色的圆形"} <= {pair.text for pair in three}
     with Image.open(drawn[0].pictures[0]) as image:
         assert image.getpixel((112, 112)) == (0xD6, 0x27, 0x28)
+
+
+def test_general_set_reads_the_sample_clips_that_are_here(tmp_path: Path) -> None:
+    """Four captions belong to the frames of each clip that has a description."""
+    here = {sample.file for _, sample in find_samples(default_artifacts_dir())} & {sample.file for sample in SAMPLES}
+    pairs = general_set.build_general_set(find_preset("base"), tmp_path)
+    clips = [pair for pair in pairs if pair.source in here]
+    assert len(clips) == 4 * len(here) == len(pairs) - 30
+    assert all(picture.exists() for pair in clips for picture in pair.pictures)
 
 
 def test_general_set_has_four_captions_per_sample() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,10 +20,16 @@ from worker.protocol.models import Retrain
 from worker.protocol.search import Find
 from worker.protocol.updates import Update
 from worker.services import Services
+from worker.settings import Settings
 
 VIDEO_COUNT: Final = 110
 BASE: Final = GenerationId("base")
 CORRELATION_ID: Final = "abc123"
+
+
+def make_toy_settings(data_dir: Path) -> Settings:
+    """Return the settings of a worker with the toy model. The general set of a retrain has no sample clips to read."""
+    return Settings(data_dir=data_dir, parts_dir=data_dir / "no parts")
 
 
 def create_base_generation(services: Services) -> None:

@@ -9,9 +9,8 @@ import pytest
 
 from tests.support.model.toy_model import PausableLoader, ToyTrainer
 from tests.support.worker.services import open_services
-from tests.support.worker.toy_library import fill_library
+from tests.support.worker.toy_library import fill_library, make_toy_settings
 from worker.services import Services
-from worker.settings import Settings
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def restart_worker(tmp_path: Path, trainer: ToyTrainer, loader: PausableLoader) 
 
         def restart() -> Services:
             stack.close()
-            return stack.enter_context(open_services(Settings(data_dir=tmp_path), loader, trainer))
+            return stack.enter_context(open_services(make_toy_settings(tmp_path), loader, trainer))
 
         yield restart
 
@@ -40,7 +39,7 @@ def restart_worker(tmp_path: Path, trainer: ToyTrainer, loader: PausableLoader) 
 def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create the data folder of an installation with many videos."""
     folder = tmp_path_factory.mktemp("library")
-    with open_services(Settings(data_dir=folder), PausableLoader(), ToyTrainer()) as opened:
+    with open_services(make_toy_settings(folder), PausableLoader(), ToyTrainer()) as opened:
         fill_library(opened)
     return folder
 

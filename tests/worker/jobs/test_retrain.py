@@ -21,6 +21,7 @@ from tests.support.worker.toy_library import (
     VIDEO_COUNT,
     add_numbered_video,
     find_number,
+    make_toy_settings,
     run_retrain,
     search_results,
     start_retrain,
@@ -32,7 +33,6 @@ from worker.protocol.error_codes import ErrorCode
 from worker.protocol.models import ListModels, PreviewRetrain, Retrain, RetrainStarted, Rollback
 from worker.protocol.updates import JobFailed, RetrainFinished, RetrainOutcome
 from worker.services import Services
-from worker.settings import Settings
 
 
 class KilledError(BaseException):
@@ -241,7 +241,7 @@ def test_spaces_share_model_if_adapter_scope_is_installation(
     After a rollback, videos that were added meanwhile are embedded again.
     """
     shutil.copytree(library_folder, tmp_path, dirs_exist_ok=True)
-    settings = Settings(data_dir=tmp_path, adapter_scope="installation")
+    settings = make_toy_settings(tmp_path).model_copy(update={"adapter_scope": "installation"})
     with open_services(settings, load_toy_encoder, trainer) as services:
         stores = services.stores
         add_numbered_video(services, 111, space=OTHER_SPACE.space)

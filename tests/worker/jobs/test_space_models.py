@@ -23,6 +23,7 @@ from tests.support.worker.toy_library import (
     CORRELATION_ID,
     add_numbered_video,
     find_number,
+    make_toy_settings,
     run_retrain,
     search_results,
 )
@@ -37,7 +38,6 @@ from worker.protocol.models import ListModels, PreviewRetrain, Retrain, Rollback
 from worker.protocol.search import Find
 from worker.protocol.updates import Indexed, IndexOutcome, RetrainFinished, RetrainOutcome, Update
 from worker.services import Services
-from worker.settings import Settings
 
 RETRAINED = ADMIN
 """An admin of the space that is retrained."""
@@ -81,7 +81,7 @@ class Retrained:
 def retrained(library_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Retrained:
     folder, trainer = tmp_path_factory.mktemp("retrained") / "data", ToyTrainer()
     shutil.copytree(library_folder, folder)
-    with open_services(Settings(data_dir=folder), load_toy_encoder, trainer) as opened:
+    with open_services(make_toy_settings(folder), load_toy_encoder, trainer) as opened:
         for number in (0, 1, 20, OWN_NUMBER):
             add_numbered_video(opened, number, space=OTHER.space)
         before = {caller.space: results(opened, caller) for caller in (RETRAINED, OTHER)}
@@ -98,7 +98,7 @@ def restart_worker(retrained: Retrained, tmp_path: Path) -> Iterator[Callable[[]
 
         def restart() -> Services:
             stack.close()
-            opened = stack.enter_context(open_services(Settings(data_dir=tmp_path), load_toy_encoder, ToyTrainer()))
+            opened = stack.enter_context(open_services(make_toy_settings(tmp_path), load_toy_encoder, ToyTrainer()))
             opened.models.get_current(RETRAINED.space)
             return opened
 
@@ -207,7 +207,7 @@ def test_broken_space_model_does_not_fail_the_video(retrained: Retrained, tmp_pa
     shutil.rmtree(tmp_path / "adapters")
     shutil.rmtree(tmp_path / "blobs" / "spaces")
     video_id = make_video("number 115").id
-    with open_services(Settings(data_dir=tmp_path), load_toy_encoder, ToyTrainer()) as services:
+    with open_services(make_toy_settings(tmp_path), load_toy_encoder, ToyTrainer()) as services:
         add_numbered_video(services, 115)
         add_numbered_video(services, 115, space=OTHER.space)
         assert isinstance(run_index_job(services, video_id), Indexed)
@@ -221,12 +221,12 @@ def test_evidence_reaches_a_space_once_its_broken_model_is_mended(retrained: Ret
     shutil.rmtree(data / "adapters")
     (data / "blobs" / "spaces").rename(away)
     video, id = make_video("number 20"), moment_id(make_video("number 20"), 0)
-    with open_services(Settings(data_dir=data), load_toy_encoder, ToyTrainer()) as services:
+    with open_services(make_toy_settings(data), load_toy_encoder, ToyTrainer()) as services:
         write = EvidenceWriter(services.settings, services.stores, services.models)
         write(video.id, {id: Evidence((Caption(0.0, 2.0, "twenty"),), None, None)})
         assert services.make_index_queue().spaces_missing_video(video.id) == [RETRAINED.space]
     away.rename(data / "blobs" / "spaces")
-    with open_services(Settings(data_dir=data), load_toy_encoder, ToyTrainer()) as services:
+    with open_services(make_toy_settings(data), load_toy_encoder, ToyTrainer()) as services:
         run_index_job(services, video.id)
         [moment] = services.stores.enrichment.read(own_generation(services), [id])
         assert moment.payload["words"] == "number 20\ntwenty"
