@@ -79,7 +79,8 @@ class AttachmentSigner:
 
 def _open_card(card: Card, signed: Mapping[str, str]) -> Card:
     """Return a card that opens its file at the second. Without a signature it leads to the message, as it is."""
-    fragment = f"#t={int(card.start_s)}" if card.start_s >= 1 else ""
+    second = int(card.start_s if card.opens_at_s is None else card.opens_at_s)
+    fragment = f"#t={second}" if second else ""
     link = _find_signed(card.link, signed)
     return replace(card, moment_link=f"{link}{fragment}", note=None) if link else card
 
