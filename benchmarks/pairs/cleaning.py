@@ -1,6 +1,6 @@
 """Measure what texts that say nothing of their picture cost a retrain, and what leaving them out gives back.
 
-    python -m benchmarks.pair_cleaning FLICKR8K WORK
+    python -m benchmarks.pairs.cleaning FLICKR8K WORK
 
 Starts from the map of `benchmarks.held_back`, and gives the captions of TAUGHT pictures that it has not learnt from to
 the retrain of `model/runs/retrain.toml`, in STEPS steps on LAYERS of the tower: as they are; with WRONG of the captions

@@ -1,6 +1,6 @@
 """Measure what becomes of speech that is early, late or about something else when a retrain aligns it with moments.
 
-    python -m benchmarks.speech_alignment FLICKR8K
+    python -m benchmarks.pairs.speech FLICKR8K
 
 Joins the pictures of Flickr8k's dev split to videos of VIDEO_LENGTH moments. A caption of each is spoken: half of them
 in their own moment, a quarter each in the one before or after, if the video has it; and UNRELATED of all are exchanged,
