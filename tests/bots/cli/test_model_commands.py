@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,8 +19,9 @@ from pyarrow import parquet
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
 from model.presets import PRESETS, HubModel
-from tests.support.bots.command_line import RUN_MAIN, Finished, run_here
+from tests.support.bots.command_line import Finished, run_here, start_fork
 from tests.support.model import tiny_models
+from tests.support.servers.network import free_port
 
 PRESET = "multilingual"
 RUN = """
@@ -133,8 +132,8 @@ def test_train_writes_adapter_and_report_and_takes_it_into_use(reelseek: Run, he
     assert "You insisted, although it isn't better." in trained.answers
 
 
-def test_torchrun_with_two_processes_has_the_losses_of_one(reelseek: Run, here: Path) -> None:
-    """Only the main process tests, reports and prints."""
+def test_training_in_two_processes_has_the_losses_of_one(reelseek: Run, here: Path) -> None:
+    """Only the main process tests, reports and prints. The environment is that which torchrun sets."""
     clips = [
         {"text": f"block {i}", "file": [f"{i}.png", f"{i + 1}.png"], "split": "test" if i == 8 else "train"}
         for i in range(0, 12, 2)
@@ -142,11 +141,16 @@ def test_torchrun_with_two_processes_has_the_losses_of_one(reelseek: Run, here: 
     (here / "clips.jsonl").write_text("\n".join(map(json.dumps, clips)))
     (here / "run.toml").write_text(RUN.format(steps=2) + '[head]\nkind = "lstm"\nsteps = 2\nrate = 1e-3\n')
     arguments = ["train", "--pairs", "clips.jsonl", "--run", "run.toml", "--out"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    command = ["--", sys.executable, "-c", RUN_MAIN, *arguments, "two"]
-    done = subprocess.run([*torchrun, *command], capture_output=True, text=True, timeout=180)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("two/report.json") == 1
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [
+        start_fork(*arguments, "two", output=here / f"rank{rank}", **group, RANK=str(rank), LOCAL_RANK=str(rank))
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0], (here / "rank0.err").read_text()
+    assert "two/report.json" in (here / "rank0.out").read_text()
+    assert (here / "rank1.out").read_text() == ""
     assert {file.name for file in (here / "two" / "adapter").iterdir()} == {"frame", "adapter.json", "head.safetensors"}
     assert reelseek(*arguments, "one").status == 0
     one, two = (json.loads((here / name / "report.json").read_text())["training"]["frame"] for name in ("one", "two"))
@@ -223,13 +227,14 @@ def test_training_stopped_by_ctrl_c_resumes_from_its_checkpoint(here: Path, reel
     """It says how to resume. The same command trains only the remaining steps."""
     os.mkfifo(here / "pipe.toml")
     arguments = ["train", "--pairs", "pairs.tsv", "--out", "made", "--run"]
-    command = [sys.executable, "-c", RUN_MAIN, *arguments, "pipe.toml"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        with (here / "pipe.toml").open("w") as run:  # opens when the command reads it
-            process.send_signal(signal.SIGINT)
-            run.write(RUN.format(steps=3))
-        answer, notes = process.communicate(timeout=60)
-    assert (process.returncode, answer) == (130, "")
+    process = start_fork(*arguments, "pipe.toml", output=here / "stopped")
+    with (here / "pipe.toml").open("w") as run:  # opens when the command reads it
+        assert process.pid
+        os.kill(process.pid, signal.SIGINT)
+        run.write(RUN.format(steps=3))
+    process.join(60)
+    assert (process.exitcode, (here / "stopped.out").read_text()) == (130, "")
+    notes = (here / "stopped.err").read_text()
     assert translate(CliMsg.TRAIN_STOPPED) in notes
     assert "Traceback" not in notes
     checkpoint = torch.load(here / "made" / "frame" / "checkpoint.pt", weights_only=True)

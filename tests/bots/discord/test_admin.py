@@ -29,7 +29,9 @@ async def test_retrain_of_another_user_is_refused(bot: Bot, server: FakeDiscord,
 
 
 async def test_retrain_can_be_cancelled_while_it_runs(bot: Bot, server: FakeDiscord, client: FakeClient) -> None:
-    await server.wait_for_answer(await server.command(EVE, "retrain", action="cancel"), "No training or switch is running")
+    await server.wait_for_answer(
+        await server.command(EVE, "retrain", action="cancel"), "No training or switch is running"
+    )
     client.training = True
     await server.wait_for_answer(await server.command(EVE, "retrain", action="cancel"), "stop as soon as it can")
 
