@@ -1,8 +1,8 @@
 """Everyday words in three languages: what topics are called, and what moments are tagged with.
 
 `vocabulary.tsv` was written for this project. A word is known by its English form. The column `tag` says which words
-may be tags: a word that captions of Flickr8k's train split seldom confirmed where it seemed certain names topics only
-(`benchmarks.tags`).
+may be tags: a word that captions of Flickr8k's train split seldom confirmed, although it seemed certain, names topics
+only (`benchmarks.recall.topics`).
 """
 
 import csv
@@ -44,7 +44,7 @@ def read_vocabulary() -> tuple[Word, ...]:
 
 
 def find_word(text: str) -> str | None:
-    """Return the word of the vocabulary, in English, that a text in any of the languages is; None if it is none."""
+    """Return the word of the vocabulary, in English, that a text in any of the languages is, or None."""
     folded = fold(text)
     return _words_by_form().get(folded) or _words_by_form().get(folded.removesuffix("s"))
 

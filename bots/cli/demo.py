@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text as Line
 
 from bots.cli.render import Terminal
-from bots.commands import library, search, topics
+from bots.commands import library, search
 from bots.commands.client import Client
 from bots.commands.replies import LinkOutcome, LinkProgress, Replies
 from bots.i18n.cli_messages import CliMsg
@@ -140,7 +140,7 @@ async def show_library_topics(client: Client, caller: Caller, terminal: Terminal
     for _ in range(TOPICS_TRIES):
         if not (await client.call(ListTopics(caller=caller))).is_pending:
             break
-    await terminal.show(topics.show_topics(client, caller))
+    await terminal.show(library.show_topics(client, caller))
 
 
 async def show_examples(client: Client, caller: Caller, terminal: Terminal) -> None:

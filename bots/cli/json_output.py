@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from bots.commands.findings import TopicItem, TopicsPage
 from bots.commands.replies import (
     Card,
     Confirmation,
@@ -23,8 +24,6 @@ from bots.commands.replies import (
     Reply,
     Results,
     TextReply,
-    TopicItem,
-    TopicsPage,
     TrainingProgress,
     is_success,
 )

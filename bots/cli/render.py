@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from bots.commands import replies as r
+from bots.commands.findings import Answer, TopicsPage
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, translate
@@ -138,9 +139,9 @@ def render_reply(reply: r.Reply) -> RenderableType:
             return Group(Line(reply.text), *map(_render_sentence, reply.failures))
         case r.FollowedPage():
             return _render_followed(reply)
-        case r.Answer():
+        case Answer():
             return _render_answer(reply)
-        case r.TopicsPage():
+        case TopicsPage():
             return _render_topics(reply)
         case r.Help():
             return _render_help(reply)
@@ -220,7 +221,7 @@ def _render_followed(page: r.FollowedPage) -> RenderableType:
     return Group(Line(page.title), table)
 
 
-def _render_answer(answer: r.Answer) -> RenderableType:
+def _render_answer(answer: Answer) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for number, source in enumerate(answer.sources, 1):
         table.add_row(f"[{number}]", Line(f"{source.title}, {source.time}"), Line(source.link, style="blue"))
@@ -228,7 +229,7 @@ def _render_answer(answer: r.Answer) -> RenderableType:
     return Group(Line(answer.text), table, *note)
 
 
-def _render_topics(page: r.TopicsPage) -> RenderableType:
+def _render_topics(page: TopicsPage) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="dim")
     for number, item in enumerate(page.items, 1):

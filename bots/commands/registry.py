@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bots.commands import crawling, describe, library, models, search, settings, topics, training
+from bots.commands import crawling, library, models, search, settings, training
 from bots.commands.client import Client
 from bots.commands.definition import (
     IN_CHATS,
@@ -176,7 +176,7 @@ COMMANDS: Final[dict[str, Command]] = {
         Command(
             "describe",
             Msg.DESCRIBE_HELP,
-            describe.describe,
+            search.describe,
             (
                 Parameter(
                     "link",
@@ -194,7 +194,7 @@ COMMANDS: Final[dict[str, Command]] = {
         Command(
             "ask",
             Msg.ASK_HELP,
-            describe.ask,
+            search.ask,
             (Parameter("question", Msg.QUESTION_HELP, is_required=True, is_positional=True),),
             is_public=True,
             cost=VISION_COST,
@@ -202,7 +202,7 @@ COMMANDS: Final[dict[str, Command]] = {
         Command(
             "topics",
             Msg.TOPICS_HELP,
-            topics.show_topics,
+            library.show_topics,
             (Parameter("topic", Msg.TOPIC_NUMBER_HELP, label="number", is_positional=True),),
             is_public=True,
         ),

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from bots.commands.findings import Answer, TopicsPage
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_clock, translate
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import IndexStatus, Sense
 from worker.protocol.search import MatchReason, Strength
-from worker.protocol.topics import Topic
 
 
 @dataclass(frozen=True)
@@ -333,45 +333,6 @@ class FollowedPage:
 
     title: str
     items: tuple[FollowedItem, ...]
-
-
-class AnswerSource(NamedTuple):
-    """A moment that an answer is about."""
-
-    title: str
-    link: str
-    time: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What happens in a moment, or the answer to a question. Models write the text, so no frontend may interpret it."""
-
-    text: str
-    sources: tuple[AnswerSource, ...]
-    """In the order of their numbers in the text."""
-    note: str | None = None
-    """What to know about it."""
-
-
-class TopicItem(NamedTuple):
-    """One topic of the library."""
-
-    name: str
-    about: str
-    """How many moments and videos it has."""
-    button: ReplyButton
-    """Shows its best moments."""
-    thumbnail: str | None
-    topic: Topic
-
-
-@dataclass(frozen=True)
-class TopicsPage:
-    """What the library is about, the largest topic first."""
-
-    title: str
-    items: tuple[TopicItem, ...]
 
 
 class SettingLine(NamedTuple):

@@ -10,9 +10,8 @@ from typing import Any, Final, TypeAlias
 import discord
 from discord import ui
 
+from bots.commands.findings import Answer, AnswerSource, TopicItem, TopicsPage
 from bots.commands.replies import (
-    Answer,
-    AnswerSource,
     Card,
     Confirmation,
     CrawlProgress,
@@ -30,8 +29,6 @@ from bots.commands.replies import (
     SettingsView,
     Shared,
     TextReply,
-    TopicItem,
-    TopicsPage,
     TrainingProgress,
     format_origin,
 )
@@ -238,7 +235,7 @@ async def _render_topics(reply: TopicsPage, load_picture: LoadPicture) -> Render
 
 def _make_topic_button(item: TopicItem) -> CommandButton:
     label = f"{item.name} ({item.topic.moments})"[:MAX_LABEL_CHARS]
-    return CommandButton.make(item.button.command, item.button.args, label)
+    return CommandButton.make("topics", {"topic": item.topic.moment_id}, label)
 
 
 def _describe_topic(item: TopicItem) -> str:

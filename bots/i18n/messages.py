@@ -278,8 +278,8 @@ class Msg(StrEnum):
     PRIVACY_VOTES = "Votes and their searches are deleted after {days} days."
     PRIVACY_FRAMES = "If a video isn't submitted again for {days} days, only one picture per moment is kept."
     PRIVACY_VISION = (
-        "If you ask what happens in a moment, or ask a question, pictures and words of this space's moments that answer "
-        "it are sent to {host}."
+        "If you ask what happens in a moment, or ask a question, pictures and words of this space's moments that "
+        "answer it are sent to {host}."
     )
     PRIVACY_TRAINING = "Training uses only this space's videos and votes, and improves only this space's search."
     PRIVACY_TRAINING_ALL = (

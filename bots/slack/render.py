@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Final, TypeAlias
 
+from bots.commands.findings import Answer, TopicItem, TopicsPage
 from bots.commands.replies import (
-    Answer,
     Card,
     Confirmation,
     CrawlProgress,
@@ -27,8 +27,6 @@ from bots.commands.replies import (
     SettingsView,
     Shared,
     TextReply,
-    TopicItem,
-    TopicsPage,
     TrainingProgress,
     format_origin,
 )
@@ -217,9 +215,10 @@ def _render_topics(page: TopicsPage, file_ids: FileIds) -> SlackMessage:
 def _render_topic(item: TopicItem, file_ids: FileIds) -> list[Block]:
     file_id = file_ids.get(item.thumbnail or "")
     accessory = blocks.picture(file_id, f"{item.name}, {item.about}") if file_id else None
+    button = ReplyButton(translate(Msg.SHOW_MOMENTS), "topics", {"topic": item.topic.moment_id})
     return [
         blocks.section(f"{item.name}\n{item.about}", accessory),
-        blocks.actions([_make_command_button(item.button)]),
+        blocks.actions([_make_command_button(button)]),
     ]
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from bots.commands.findings import Answer, AnswerSource, TopicItem
 from bots.commands.replies import (
-    Answer,
-    AnswerSource,
     Card,
     Confirmation,
     CrawlProgress,
@@ -22,7 +21,6 @@ from bots.commands.replies import (
     Results,
     SettingsView,
     TextReply,
-    TopicItem,
     TrainingProgress,
     format_origin,
     is_success,

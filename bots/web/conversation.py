@@ -7,6 +7,7 @@ import streamlit as st
 
 from bots.commands import replies as r
 from bots.commands import search as search_commands
+from bots.commands.findings import TopicsPage
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
@@ -59,7 +60,7 @@ def _show_replies(session: Session, number: int, turn: ConversationTurn) -> None
                     )
             case r.LibraryPage():
                 show_videos(session, key, reply)
-            case r.TopicsPage():
+            case TopicsPage():
                 show_topics_grid(session, key, reply)
             case r.Help():
                 show_help_table(reply)

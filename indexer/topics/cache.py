@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from indexer.generation_id import GenerationId
 from indexer.store.moments import MomentStore
 from indexer.store.records import Scopes, each_scope
-from indexer.topics.topics import Topic, make_topics
+from indexer.topics.topics import LibraryTopic, make_topics
 from indexer.topics.word_vectors import TextEncoder, WordVectors
 
 MAX_KEPT: Final = 256
@@ -28,7 +28,7 @@ _Key: TypeAlias = tuple[GenerationId, tuple[str, ...]]
 class MadeTopics:
     """Topics and the library that they were made of."""
 
-    topics: tuple[Topic, ...]
+    topics: tuple[LibraryTopic, ...]
     moments: int
     """Moments of the library, also those without pictures."""
     at_s: float

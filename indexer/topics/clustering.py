@@ -21,9 +21,9 @@ TOLERATED: Final = 0.8
 
 Silhouettes of pictures hardly differ between 4 and 24 clusters, and people get more from more topics.
 """
-SAMPLE: Final = 20_000
+SAMPLE: Final = 6_000
 """Vectors that the centroids are fitted on."""
-SILHOUETTE_SAMPLE: Final = 1_500
+SILHOUETTE_SAMPLE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def cluster_vectors(vectors: Vector) -> Clusters:
 
 
 def _fit(sample: Vector, count: int) -> MiniBatchKMeans:
-    return MiniBatchKMeans(count, random_state=0, n_init=3, batch_size=2048).fit(sample)
+    return MiniBatchKMeans(count, random_state=0, n_init=1, max_iter=30, batch_size=2048).fit(sample)
 
 
 def _choose(sample: Vector, models: dict[int, MiniBatchKMeans]) -> MiniBatchKMeans:

@@ -24,7 +24,7 @@ MIN_MOMENTS: Final = 2
 
 
 @dataclass(frozen=True)
-class Topic:
+class LibraryTopic:
     """One topic of a library."""
 
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class LibraryFrames:
 
 def make_topics(
     moments: MomentStore, generation: GenerationId, scopes: Scopes, words: Sequence[str], word_vectors: Vector | None
-) -> tuple[Topic, ...]:
+) -> tuple[LibraryTopic, ...]:
     """Return the topics of the moments that the scopes may see, the largest first.
 
     Without `word_vectors` (the vectors of `words`), the topics have no names.
@@ -82,11 +82,11 @@ def _order_members(library: LibraryFrames, clusters: Clusters, number: int) -> l
     return [int(member) for member in members[np.argsort(-nearness, kind="stable")]]
 
 
-def _make_topic(library: LibraryFrames, order: Sequence[int], names: tuple[str, ...]) -> Topic:
+def _make_topic(library: LibraryFrames, order: Sequence[int], names: tuple[str, ...]) -> LibraryTopic:
     first_of_video: dict[str, str] = {}
     for member in order:
         first_of_video.setdefault(library.video_ids[member], library.ids[member])
-    return Topic(names, tuple(first_of_video.values())[:MAX_EXAMPLES], len(order), len(first_of_video))
+    return LibraryTopic(names, tuple(first_of_video.values())[:MAX_EXAMPLES], len(order), len(first_of_video))
 
 
 def _read_texts(

@@ -3,8 +3,9 @@
 import pytest
 
 from bots.cli.render import render_reply
+from bots.commands.findings import Answer, AnswerSource
 from bots.commands.registry import COMMANDS
-from bots.commands.replies import Answer, AnswerSource, Reply, Results, TextReply
+from bots.commands.replies import Reply, Results, TextReply
 from bots.discord.render import render_text
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale

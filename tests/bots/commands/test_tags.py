@@ -4,11 +4,11 @@ import pytest
 
 from bots.commands.registry import COMMANDS
 from bots.commands.replies import Results, TextReply
-from bots.commands.tags import TaggedQuery, take_tags
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.replies import collect
+from text.tags import TaggedQuery, take_tags
 from worker.protocol.base import Caller
 from worker.protocol.search import Find
 

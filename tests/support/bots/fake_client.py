@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
@@ -16,12 +15,14 @@ from tests.support.bots.fake_videos import (
     build_entry,
     build_hit,
     build_indexed,
-    build_topic,
+    build_status,
+    describe,
     generation,
+    list_topics,
     picture,
 )
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
-from worker.protocol.describe import AnsweredQuestion, Ask, Describe, Description
+from worker.protocol.describe import AnsweredQuestion, Ask, Describe
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.following import (
     FollowedListEntry,
@@ -36,7 +37,6 @@ from worker.protocol.library import (
     GetStatus,
     GetVideoStatus,
     LibraryListing,
-    LibraryStatus,
     ListLibrary,
     ListPlaylist,
     PlaylistLinks,
@@ -69,7 +69,7 @@ from worker.protocol.spaces import (
     RetentionPolicy,
     SpaceSettings,
 )
-from worker.protocol.topics import ListTopics, TopicListing
+from worker.protocol.topics import ListTopics
 from worker.protocol.updates import (
     IndexOutcome,
     IndexProgress,
@@ -158,13 +158,12 @@ class FakeClient:
             case ListLibrary():
                 answer = self._list(request)
             case Describe():
-                answer = self._describe(request)
+                answer = describe(self._visible_to(request.caller), request, self.model_answer, self.tags)
             case Ask():
                 hits = self._find(Find(caller=request.caller, queries=(request.question,))).hits
                 answer = AnsweredQuestion(text=self.model_answer, hits=hits)
             case ListTopics():
-                topics = map(build_topic, self._visible_to(request.caller))
-                answer = TopicListing(topics=tuple(sorted(topics, key=lambda topic: -topic.moments)))
+                answer = list_topics(self._visible_to(request.caller))
             case Forget():
                 answer = self._forget(request)
             case RecordVote():
@@ -205,18 +204,7 @@ class FakeClient:
                 self._require_admin(request.caller)
                 answer = self._enrich(request)
             case GetStatus():
-                moments = sum(len(video.moments) for video in self.videos)
-                failed = Counter(sense for each in map(build_entry, self.videos) for sense in each.failed_senses)
-                answer = LibraryStatus(
-                    preset="starter",
-                    generation="fake",
-                    videos=len(self.videos),
-                    moments=moments,
-                    waiting=0,
-                    listening=sum(bool(video.pending_senses) for video in self.videos),
-                    is_listening_stalled=self.is_listening_stalled,
-                    failed_senses=dict(failed),
-                )
+                answer = build_status(self.videos, self.is_listening_stalled)
             case _:
                 raise AssertionError(f"no answer for {request}")
         return cast(A, answer)
@@ -306,22 +294,6 @@ class FakeClient:
             can_describe=self.model_answer is not None,
         )
 
-    def _describe(self, request: Describe) -> Description:
-        for video in self._visible_to(request.caller):
-            ids = [video.moment_id(number) for number in range(len(video.moments))]
-            if request.moment_id in ids or request.link == video.link:
-                return Description(
-                    title=video.title,
-                    link=video.link,
-                    start_s=0,
-                    end_s=6,
-                    text=self.model_answer,
-                    tags=self.tags,
-                    said="well done",
-                    heard=("Applause",),
-                )
-        raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
-
     def _visible_to(self, caller: Caller) -> list[FakeVideo]:
         return [
             video
@@ -359,13 +331,10 @@ class FakeClient:
     def _words_of(self, text: str) -> list[str]:
         if not text.startswith(("moment:", "topic:")):
             return text.lower().split()
-        text = text.replace("topic:", "moment:")
         moments = {
-            f"moment:{video.moment_id(number)}": words
-            for video in self.videos
-            for number, words in enumerate(video.moments)
+            video.moment_id(number): words for video in self.videos for number, words in enumerate(video.moments)
         }
-        return moments.get(text, "").split()
+        return moments.get(text.partition(":")[2], "").split()
 
     def _submit(self, submit: Submit) -> Submitted:
         link = submit.link

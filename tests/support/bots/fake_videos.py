@@ -2,18 +2,21 @@
 
 import io
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from text.vocabulary import find_words
+from worker.protocol.base import CallFailedError
+from worker.protocol.describe import Describe, Description
 from worker.protocol.error_codes import ErrorCode
-from worker.protocol.library import IndexStatus, LibraryEntry, Sense
+from worker.protocol.library import IndexStatus, LibraryEntry, LibraryStatus, Sense
 from worker.protocol.links import link_to_message
 from worker.protocol.models import Generation
 from worker.protocol.search import Hit, MatchKind, MatchReason
-from worker.protocol.topics import Topic
+from worker.protocol.topics import Topic, TopicListing
 from worker.protocol.updates import Indexed, IndexOutcome
 
 ENRICH = "enrich-"
@@ -95,6 +98,21 @@ def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
     )
 
 
+def build_status(videos: Sequence[FakeVideo], is_listening_stalled: bool) -> LibraryStatus:
+    """Return the counts of a library."""
+    failed = Counter(sense for each in map(build_entry, videos) for sense in each.failed_senses)
+    return LibraryStatus(
+        preset="starter",
+        generation="fake",
+        videos=len(videos),
+        moments=sum(len(video.moments) for video in videos),
+        waiting=0,
+        listening=sum(bool(video.pending_senses) for video in videos),
+        is_listening_stalled=is_listening_stalled,
+        failed_senses=dict(failed),
+    )
+
+
 def build_topic(video: FakeVideo) -> Topic:
     """Return the topic that a video is: with one word of it."""
     words = find_words(" ".join(video.moments))
@@ -105,6 +123,11 @@ def build_topic(video: FakeVideo) -> Topic:
         moments=len(video.moments),
         videos=1,
     )
+
+
+def list_topics(videos: Sequence[FakeVideo]) -> TopicListing:
+    """Return each video as a topic, the longest first."""
+    return TopicListing(topics=tuple(sorted(map(build_topic, videos), key=lambda topic: -topic.moments)))
 
 
 def build_entry(video: FakeVideo) -> LibraryEntry:
@@ -146,3 +169,13 @@ def _status(video: FakeVideo) -> IndexStatus:
     if video.words_only:
         return IndexStatus.WORDS_ONLY
     return IndexStatus.WAITING if video.waiting else IndexStatus.INDEXED
+
+
+def describe(videos: Sequence[FakeVideo], request: Describe, text: str | None, tags: tuple[str, ...]) -> Description:
+    """Return what is known of the video or moment that a request names. Raises `CallFailedError` without one."""
+    for video in videos:
+        ids = [video.moment_id(number) for number in range(len(video.moments))]
+        if request.moment_id in ids or request.link == video.link:
+            known = {"title": video.title, "link": video.link, "start_s": 0, "end_s": 6, "heard": ("Applause",)}
+            return Description.model_validate({**known, "text": text, "tags": tags, "said": "well done"})
+    raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from indexer.errors import IndexerError
 from indexer.ingest.evidence import put_evidence
@@ -19,10 +19,7 @@ from tests.support.worker.access_model import (
     MESSAGE_IDS,
     MOMENTS_PER_VIDEO,
     OBSERVERS,
-    PRIVATE_CHANNELS,
     SEARCH_OPTIONS,
-    SPACES,
-    USERS,
     VIDEOS,
     AccessModel,
     ModelVote,
@@ -30,15 +27,14 @@ from tests.support.worker.access_model import (
     link_of,
     list_mentioned_spaces,
     list_mentioned_videos,
-    make_caller,
     moment_ids_of,
     question_of,
     video_id_of,
 )
+from tests.support.worker.exploring_rules import CALLERS, VIDEO_NAMES, ExploringRules
 from tests.support.worker.services import FAKE, create_fake_generation, handle
 from worker.handlers.errors import RequestRefusedError
 from worker.protocol.base import Ack, Caller, Request, WireModel
-from worker.protocol.describe import Ask, Describe, Description
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.following import FollowedListing, FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
@@ -75,13 +71,12 @@ from worker.protocol.spaces import (
     RetentionPolicy,
     SpaceSettings,
 )
-from worker.protocol.topics import ListTopics, TopicListing
 from worker.services import Services
 
 A = TypeVar("A", bound=WireModel)
 
 
-class TenancyMachine(RuleBasedStateMachine):
+class TenancyMachine(ExploringRules):
     """The handlers, compared with the model. A step is one request, or one event in the worker."""
 
     services: ClassVar[Services]
@@ -110,10 +105,7 @@ class TenancyMachine(RuleBasedStateMachine):
         assert list_mentioned_spaces(answer) <= {request.caller.space}
         return answer
 
-    callers = st.builds(
-        make_caller, st.sampled_from(SPACES), st.sampled_from(USERS), st.sampled_from(PRIVATE_CHANNELS), st.booleans()
-    )
-    videos = st.sampled_from(VIDEOS)
+    callers, videos = CALLERS, VIDEO_NAMES
 
     # ---- submissions and removals ----
 
@@ -208,35 +200,6 @@ class TenancyMachine(RuleBasedStateMachine):
         assert isinstance(answer, SearchResults)
         findable = self.model.findable_names(caller)
         assert list_mentioned_videos(answer) == (findable - {name} if name in findable else set())
-
-    @rule(caller=callers, name=videos)
-    def list_topics(self, caller: Caller, name: str) -> None:
-        """List topics, and the moments of one. A moment that the caller cannot see stands for nothing."""
-        answer = self.send(ListTopics(caller=caller))
-        assert isinstance(answer, TopicListing)
-        like = (f"topic:{moment_ids_of(name)[0]}",)
-        found = self.send(Find(caller=caller, like=like, limit=50))
-        assert isinstance(found, SearchResults)
-        findable = self.model.findable_names(caller)
-        assert list_mentioned_videos(found) == (findable if name in findable else set())
-
-    @rule(caller=callers, words=st.sampled_from(["clip", "v0"]))
-    def find_tagged(self, caller: Caller, words: str) -> None:
-        """Search for a tag, of which these videos have none; before the vocabulary is encoded this is an error."""
-        answer = self.send(Find(caller=caller, queries=(words,), tags=("dog",)))
-        assert answer is ErrorCode.TAGS_NOT_READY or (isinstance(answer, SearchResults) and not answer.hits)
-
-    @rule(caller=callers, name=videos, is_by_link=st.booleans())
-    def describe(self, caller: Caller, name: str, is_by_link: bool) -> None:
-        """Describe a video or a moment: only one that the caller can find."""
-        what = {"link": link_of(name)} if is_by_link else {"moment_id": moment_ids_of(name)[0]}
-        answer = self.send(Describe.model_validate({"caller": caller, **what}))
-        if name in self.model.findable_names(caller):
-            assert isinstance(answer, Description)
-            assert list_mentioned_videos(answer) == {name}
-        else:
-            assert answer is ErrorCode.NOT_IN_LIBRARY
-        assert self.send(Ask(caller=caller, question="clip")) is ErrorCode.NO_VISION_MODEL
 
     @rule(caller=callers, name=videos)
     def find_in_video(self, caller: Caller, name: str) -> None:
