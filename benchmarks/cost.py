@@ -43,6 +43,7 @@ from worker.settings import Settings
 
 FPS, WIDTH, HEIGHT, MAX_CLIP_S = 30, 640, 360, 20.0
 MOMENTS_PER_VIDEO = 100
+HTTP_PORT, GRPC_PORT = 17633, 17634
 WORDS = "the a of river city people walking dog street night car music playing red water house runs talk speaker "
 
 
@@ -106,13 +107,13 @@ def measure_indexing(video: Path, data: Path, minutes: float) -> None:
 @contextmanager
 def run_qdrant(binary: Path, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
     own = {
-        "QDRANT__SERVICE__HTTP_PORT": "17633",
-        "QDRANT__SERVICE__GRPC_PORT": "17634",
+        "QDRANT__SERVICE__HTTP_PORT": str(HTTP_PORT),
+        "QDRANT__SERVICE__GRPC_PORT": str(GRPC_PORT),
         "QDRANT__TELEMETRY_DISABLED": "true",
         "QDRANT__LOG_LEVEL": "ERROR",
     }
     with subprocess.Popen([binary], cwd=folder, env=os.environ | own, stdout=subprocess.DEVNULL) as server:
-        url = "http://127.0.0.1:17633"
+        url = f"http://127.0.0.1:{HTTP_PORT}"
         for _ in range(100):
             try:
                 httpx.get(f"{url}/readyz").raise_for_status()

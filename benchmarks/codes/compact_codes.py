@@ -1,13 +1,14 @@
 """Measure codes of vectors (REELSEEK_QUANTIZATION): bytes, recall against exact search, and time of a search.
 
-    python -m benchmarks.compact_codes DATA [--qdrant BINARY] [--moments 20000 …] [--codes off …] [--cache FILE]
+    python -m benchmarks.codes.compact_codes DATA [--qdrant BINARY] [--moments 20000 …] [--codes off …] [--cache FILE]
 
 DATA is a folder with captioned pictures (`model.pretraining.pretrain_data`). All its pictures are embedded by the
 starter, once, into the file of `--cache`. More moments are made from them: a point between a picture and one of its ten
 nearest, up to the middle, moved by a tenth to a half of the difference of two other pictures, so that the noise has the
 directions of the data. Nine tenths are in the space that is searched. The queries are 100 captions of the dev split for
-each language; a search asks for as many moments as the product does first. The moments are stored without codes, and
-then each kind is built for the same collection. Without `--qdrant` the store is the one in this process.
+each language; a search asks for as many moments as the product does first. The moments are stored without codes, to
+a server by gRPC and without a graph, and then codes and graph of each kind are built for the same collection. Without
+`--qdrant` the store is the one in this process.
 """
 
 import argparse
@@ -16,15 +17,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 import numpy as np
 import psutil
+from qdrant_client import QdrantClient, models
 from rich.progress import track
 
-from benchmarks.cost import run_qdrant
+from benchmarks.cost import GRPC_PORT, run_qdrant
 from indexer.search.candidates import DEPTHS
 from indexer.types import Vector
 from indexer.vectors.edge import EdgeVectorStore
@@ -39,6 +43,8 @@ from model.preset_files import find_preset
 from model.pretraining.pretrain_data import Captions, read_captions
 
 SIZE, BLOCK, PICTURE_BATCH, UPSERT = 512, 20_000, 16, 500
+INDEXING_THRESHOLD_KB = 10_000
+"""The server's default: larger segments get a graph and codes."""
 QUERIES_PER_LANGUAGE, NEIGHBOURS, BEST = 100, 10, 10
 SPACES = ("large", "small")
 SMALL_SHARE = 0.1
@@ -46,6 +52,17 @@ COLLECTION = "codes"
 
 OpenStore: TypeAlias = Callable[[Quantization], VectorStore]
 """Opens the store that is measured, and waits for its codes."""
+StoreMoments: TypeAlias = Callable[[Sequence[str], Sequence[str], Vector], object]
+"""Stores moments: their ids, their spaces and their vectors (n, SIZE)."""
+
+
+@dataclass(frozen=True)
+class MeasuredStore:
+    """The store that is measured: the process that has its memory, and what fills and opens it."""
+
+    process: psutil.Process
+    open: OpenStore
+    fill: StoreMoments
 
 
 def embed_pictures(data: Path, captions: Sequence[Captions], encoder: Encoder, cache: Path) -> Vector:
@@ -59,11 +76,9 @@ def embed_pictures(data: Path, captions: Sequence[Captions], encoder: Encoder, c
     return np.array(vectors)
 
 
-def choose_queries(dev: Captions) -> list[str]:
+def choose_queries(dev: Captions, per_language: int) -> list[str]:
     random, languages = np.random.default_rng(0), np.array(dev.languages)
-    rows = [
-        random.permutation(np.flatnonzero(languages == each))[:QUERIES_PER_LANGUAGE] for each in np.unique(languages)
-    ]
+    rows = [random.permutation(np.flatnonzero(languages == each))[:per_language] for each in np.unique(languages)]
     return [dev.texts[row] for row in np.concatenate(rows)]
 
 
@@ -83,23 +98,17 @@ def grow(pictures: Vector, moments: int) -> Iterator[Vector]:
         yield (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
 
 
-def store_moments(store: VectorStore, pictures: Vector, queries: Vector, moments: int) -> list[set[str]]:
+def store_moments(fill: StoreMoments, pictures: Vector, queries: Vector, moments: int) -> list[set[str]]:
     """Store the moments. Return the ids of the `BEST` of the large space for each query, by exact search."""
-    store.ensure(COLLECTION, {"frame": SIZE}, (), ("spaces",), tenant="spaces")
     best: list[list[tuple[float, str]]] = [[] for _ in queries]
     number = 0
     for block in track(grow(pictures, moments), "store", total=2 + (moments - len(pictures)) // BLOCK):
         ids = [str(uuid.UUID(int=number + place)) for place in range(len(block))]
         is_small = np.array([uuid.uuid5(uuid.NAMESPACE_URL, id).int % 1000 < 1000 * SMALL_SHARE for id in ids])
-        points = [
-            NewPoint(id, {"spaces": [SPACES[int(small)]]}, {"frame": vector})
-            for id, small, vector in zip(ids, is_small, block, strict=True)
-        ]
-        for start in range(0, len(points), UPSERT):
-            store.upsert(COLLECTION, points[start : start + UPSERT])
+        fill(ids, [SPACES[int(small)] for small in is_small], block)
         cosines = np.where(is_small, -1.0, queries @ block.T)
         for known, row in zip(best, cosines, strict=True):
-            known += [(float(row[place]), ids[place]) for place in np.argsort(-row)[:BEST]]
+            known += [(float(row[place]), ids[place]) for place in np.argpartition(-row, BEST)[:BEST]]
             known[:] = sorted(known, reverse=True)[:BEST]
         number += len(block)
     return [{id for _, id in known} for known in best]
@@ -114,7 +123,7 @@ def measure_searches(store: VectorStore, queries: Vector, best: Sequence[set[str
         times_ms.append(1000 * (time.perf_counter() - start_s))
         found += len(expected & {scored.id for scored in answer[:BEST]})
     recall = found / (BEST * len(queries))
-    return f"R@10 {recall:.4f}  p50 {np.percentile(times_ms, 50):5.1f} ms  p95 {np.percentile(times_ms, 95):5.1f} ms"
+    return f"R@10 {recall:.4f}  " + "  ".join(f"p{at} {np.percentile(times_ms, at):5.1f} ms" for at in (50, 95, 99))
 
 
 def measure_memory(process: psutil.Process) -> tuple[int, int]:
@@ -129,23 +138,49 @@ def count_code_bytes(folder: Path) -> int:
 
 
 @contextmanager
-def open_server(binary: Path, folder: Path) -> Iterator[tuple[psutil.Process, OpenStore]]:
+def open_server(binary: Path, folder: Path) -> Iterator[MeasuredStore]:
     with run_qdrant(binary, folder) as (process, url):
+        client = QdrantClient(url=url, grpc_port=GRPC_PORT, prefer_grpc=True, timeout=600, check_compatibility=False)
+        optimize = partial(client.update_collection, COLLECTION)
+        with closing(QdrantVectorStore(url)) as store:
+            create_collection(store)
+        # No graph is built before all moments are there.
+        optimize(optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0))
+
+        def fill(ids: Sequence[str], spaces: Sequence[str], vectors: Vector) -> None:
+            named: dict[str, Any] = {"frame": vectors}
+            payload = [{"spaces": [space]} for space in spaces]
+            client.upload_collection(COLLECTION, named, payload, ids, batch_size=UPSERT, wait=True)
 
         def open_store(quantization: Quantization) -> VectorStore:
             store = QdrantVectorStore(url, None, quantization)
-            store.ensure(COLLECTION, {"frame": SIZE}, (), ("spaces",), tenant="spaces")
+            create_collection(store)
+            optimize(optimizers_config=models.OptimizersConfigDiff(indexing_threshold=INDEXING_THRESHOLD_KB))
             time.sleep(2)  # the server takes a moment to notice that it has work
             while httpx.get(f"{url}/collections/{COLLECTION}").json()["result"]["status"] != "green":
                 time.sleep(0.5)
             return store
 
-        yield process, open_store
+        yield MeasuredStore(process, open_store, fill)
 
 
 @contextmanager
-def open_embedded(folder: Path) -> Iterator[tuple[psutil.Process, OpenStore]]:
-    yield psutil.Process(), lambda quantization: EdgeVectorStore(folder, quantization)
+def open_embedded(folder: Path) -> Iterator[MeasuredStore]:
+    def fill(ids: Sequence[str], spaces: Sequence[str], vectors: Vector) -> None:
+        points = [
+            NewPoint(id, {"spaces": [space]}, {"frame": vector})
+            for id, space, vector in zip(ids, spaces, vectors, strict=True)
+        ]
+        with closing(EdgeVectorStore(folder)) as store:
+            create_collection(store)
+            for start in range(0, len(points), UPSERT):
+                store.upsert(COLLECTION, points[start : start + UPSERT])
+
+    yield MeasuredStore(psutil.Process(), lambda quantization: EdgeVectorStore(folder, quantization), fill)
+
+
+def create_collection(store: VectorStore) -> None:
+    store.ensure(COLLECTION, {"frame": SIZE}, (), ("spaces",), tenant="spaces")
 
 
 def measure(
@@ -154,17 +189,16 @@ def measure(
     """Print one line for each kind of codes."""
     with (
         tempfile.TemporaryDirectory(dir="/var/tmp") as temporary,
-        open_server(binary, Path(temporary)) if binary else open_embedded(Path(temporary)) as (process, open_store),
+        open_server(binary, Path(temporary)) if binary else open_embedded(Path(temporary)) as measured,
     ):
-        empty, _ = measure_memory(process)
-        with closing(open_store(Quantization.OFF)) as store:
-            best = store_moments(store, pictures, queries, moments)
+        empty, _ = measure_memory(measured.process)
+        best = store_moments(measured.fill, pictures, queries, moments)
         for quantization in codes:
             start_s = time.perf_counter()
-            with closing(open_store(quantization)) as store:
+            with closing(measured.open(quantization)) as store:
                 built_s = time.perf_counter() - start_s
                 figures = measure_searches(store, queries, best)
-                own, files = measure_memory(process)
+                own, files = measure_memory(measured.process)
             store_name = "server" if binary else "embedded"
             print(
                 f"{moments:9,} {store_name} {quantization:8} ready in {built_s:4.0f} s  {figures}"
@@ -178,7 +212,7 @@ def main(data: Path, binary: Path | None, moments: Sequence[int], codes: Sequenc
     encoder = load_encoder(find_preset("starter"), device="cpu", adapter=None, artifacts_dir=None)
     train, dev = (read_captions(data, split) for split in ("train", "dev"))
     pictures = embed_pictures(data, (train, dev), encoder, cache)
-    queries = np.stack([vectors.frame for vectors in encoder.encode_texts(choose_queries(dev))])
+    queries = np.stack([vectors.frame for vectors in encoder.encode_texts(choose_queries(dev, QUERIES_PER_LANGUAGE))])
     for count in moments:
         measure(binary, pictures, queries, count, codes)
 
