@@ -139,7 +139,8 @@ def test_judged_or_shared_moment_is_recorded_as_a_vote(page: AppTest, client: Fa
     assert [toast.value for toast in page.toast] == ([] if action == "share" else [translate(Msg.THANKS)])
 
 
-def test_card_has_every_action_that_cards_have_in_chats(page: AppTest) -> None:
+def test_card_has_every_action_that_cards_have_in_chats(page: AppTest, client: FakeClient) -> None:
+    client.model_answer = "A dog runs."
     buttons = {kind_of(button) for button in ask(page, "dog").button}
     assert set(get_args(ResultAction)) - {"next", "previous"} <= buttons
 
