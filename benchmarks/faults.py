@@ -2,7 +2,8 @@
 
     python -m benchmarks.faults [--jobs 500] [--seed N] [--keep FOLDER]
 
-The harness is `tests.support.faults`, which a test runs as well, with eight links. docs/faults.md says what is promised.
+The harness is `tests.support.faults`, which a test runs as well, with eight links. docs/faults.md says what is
+promised.
 """
 
 from tests.support.faults.__main__ import main

@@ -31,7 +31,7 @@ A = TypeVar("A", bound=WireModel)
 UPDATES: Final[TypeAdapter[Update]] = TypeAdapter(Update)
 
 PICTURE_WEIGHT: Final = 50
-"""A request with a picture or a clip takes up to 14 MB of Redis, so it counts as this many: 20 of them for 1,000 others."""
+"""A request with a picture or a clip takes up to 14 MB of Redis, so it counts as this many others."""
 MAX_OUTAGE_S: Final = 60.0
 """How long a job is followed while Redis is away. The job goes on, and most outages are restarts."""
 

@@ -154,7 +154,10 @@ def test_lists_are_followed_on_the_command_line(running: Settings, reelseek: Run
     assert reelseek("unfollow", link, *space).status == 1
 
 
-SPACE_COMMANDS = "index x, crawl x, find x, library, topics, describe x, ask x, forget x, status, model, retrain, follow, unfollow x, console"
+SPACE_COMMANDS = (
+    "index x, crawl x, find x, library, topics, describe x, ask x, forget x, "
+    "status, model, retrain, follow, unfollow x, console"
+)
 
 
 def test_every_command_on_a_library_takes_a_space() -> None:
