@@ -152,7 +152,8 @@ def join(rule: str, weight: float, pictures: Vector, texts: Vector, neutral: Vec
             joined = pictures + weight * change / np.linalg.norm(change, axis=1, keepdims=True)
         case _:
             raise ValueError(rule)
-    return joined / np.linalg.norm(joined, axis=1, keepdims=True)
+    unit: Vector = joined / np.linalg.norm(joined, axis=1, keepdims=True)
+    return unit
 
 
 WEIGHTS: Final[Mapping[str, Sequence[float]]] = {
@@ -163,15 +164,17 @@ WEIGHTS: Final[Mapping[str, Sequence[float]]] = {
 """The weights that are tried. 0 is the words alone, and a million the picture alone."""
 
 
-def rank_right_answers(queries: Vector, library: Vector, own: Sequence[int], right: Sequence[Sequence[int]]) -> Vector:
+def rank_right_answers(
+    queries: Vector, library: Vector, own: Sequence[int], right: Sequence[Sequence[int]]
+) -> npt.NDArray[np.int_]:
     """Return the rank of each query's best right answer."""
     scores = queries @ library.T
     scores[np.arange(len(own)), own] = -np.inf
     best = [max(row[each] for each in answers) for row, answers in zip(scores, right, strict=True)]
-    return 1 + (scores > np.array(best)[:, None]).sum(axis=1)
+    return np.asarray(1 + np.count_nonzero(scores > np.array(best)[:, None], axis=1))
 
 
-def print_recall(name: str, ranks: npt.NDArray[np.float64], sources: Sequence[str]) -> None:
+def print_recall(name: str, ranks: npt.NDArray[np.int_], sources: Sequence[str]) -> None:
     recall = " / ".join(f"{np.mean(ranks <= limit):.3f}" for limit in (1, 5, 10))
     low, high = bootstrap_interval(list(sources))((ranks <= 5).astype(np.float64))
     print(f"{name:<46} {recall}  R@5 {low:.3f} to {high:.3f}", flush=True)
@@ -202,7 +205,7 @@ def main(folder: Path, preset: str) -> None:
             for weight in weights:
                 queries = join(rule, weight, library[own], texts, vectors[NEUTRAL])
                 ranks = rank_right_answers(queries, library, own, right)
-                print_recall(f"{rule}, w = {weight:g}", ranks.astype(np.float64), [each.picture for each in asked])
+                print_recall(f"{rule}, w = {weight:g}", ranks, [each.picture for each in asked])
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ MIN_PICTURES: Final = 3
 
 def read_names(folder: Path) -> dict[str, Vector]:
     """Return a vector for each name of one to three words."""
-    vectors = {}
+    vectors: dict[str, Vector] = {}
     for file in sorted(folder.glob("*.npz")):
         with np.load(file) as stored:
             vectors |= dict(zip(stored["names"].tolist(), stored["emb"].astype(np.float32), strict=True))
@@ -61,12 +61,13 @@ def choose_group(name: str) -> str:
     return ("learn", "learn", "choose", "judge")[hashlib.md5(name.encode(), usedforsecurity=False).digest()[0] % 4]
 
 
-def rank_pictures(texts: Vector, pictures: Vector, right: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
-    """Return for each text its average precision, and whether one of the first five pictures is right."""
+def rank_pictures(texts: Vector, pictures: Vector, right: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.float64]]:
+    """Return for each text its average precision, and 1 if one of the first five pictures is right."""
     order = np.argsort(-(texts @ pictures.T), axis=1)
     hits = np.take_along_axis(right, order, axis=1)
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-    return (precision * hits).sum(axis=1) / hits.sum(axis=1), hits[:, :5].any(axis=1).astype(np.float64)
+    average = (precision * hits).sum(axis=1) / hits.sum(axis=1)
+    return [np.asarray(each, np.float64) for each in (average, hits[:, :5].any(axis=1))]
 
 
 def main(flickr: Path, texts: Path, config: PriorConfig) -> None:
