@@ -52,7 +52,7 @@ async def test_metrics_show_connection_acknowledgements_and_answers(bot: Bot, se
 
     await wait_until(bot.is_connected)
     await server.drop()
-    await wait_until(lost)
+    await wait_until(lost, max_pause_s=0)
     await wait_until(bot.is_connected)
     await server.wait_for_answer(await server.command(ADA, "find", words="dog"), "Dogs in snow")
     await wait_until(counted)

@@ -95,7 +95,7 @@ async def test_metrics_show_connection_acknowledgements_and_answers(
         await server.wait_for(lambda: server.sockets)
         assert await app.is_connected()
         await server.drop()
-        await wait_until(lost)
+        await wait_until(lost, max_pause_s=0)
         await wait_until(app.is_connected)
         await ask(server, "dog")
         await app.requests.tasks.wait_until_idle()
