@@ -1,7 +1,7 @@
 """Clients of echo tasks over both kinds of queue, because both must behave alike."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,19 @@ def queue_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, redis_url=url, search_timeout_s=20)
 
 
+@pytest.fixture(scope="module")
+def open_gate_of_process(redis_url: str) -> Iterator[Callable[[], object]]:
+    """Run one process for a module's tests, because its start takes a second. Yield what lets a waiting job finish."""
+    with running_echo_process(redis_url) as open_gate:
+        yield open_gate
+
+
 @pytest.fixture
-def queues(queue_settings: Settings) -> Iterator[EchoQueues]:
+def queues(queue_settings: Settings, request: pytest.FixtureRequest) -> Iterator[EchoQueues]:
     results, url = MemoryResultStore(), queue_settings.redis_url
     sender = make_app(queue_settings, results)
     if url is not None:
-        with running_echo_process(url.get_secret_value()) as open_gate:
-            yield EchoQueues(sender, results, open_gate)
+        yield EchoQueues(sender, results, request.getfixturevalue("open_gate_of_process"))
         return
     gate = threading.Event()
     apps = {queue: make_app(queue_settings, results) for queue in ("search", "index")}

@@ -74,7 +74,8 @@ async def test_follow_yields_progress_then_the_result(client: QueueClient, queue
 
 
 async def test_call_without_a_worker_fails_with_no_worker(tmp_path: Path, clean_redis: str) -> None:
-    settings = Settings.model_validate({"data_dir": tmp_path, "redis_url": clean_redis, "search_timeout_s": 0.3})
+    url = f"{clean_redis.removesuffix('/0')}/1"  # a database that the echo process does not serve
+    settings = Settings.model_validate({"data_dir": tmp_path, "redis_url": url, "search_timeout_s": 0.3})
     async with connect_client(settings) as client:
         with pytest.raises(CallFailedError) as failed:
             await client.call(status_request("x"))
