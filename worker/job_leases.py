@@ -46,6 +46,22 @@ class JobLeases:
         """Prolong the lease of a job that was sent. Does nothing if the job already runs."""
         self._leases.renew(_job(job_id), _QUEUED, QUEUED_TTL_S)
 
+    @contextmanager
+    def queue(self, job_id: str) -> Iterator[bool]:
+        """Acquire the lease of a job that the block sends. Yields False if one is queued or running already.
+
+        If the block fails, nothing was sent, and the next caller may try again.
+        """
+        if not self.try_queue(job_id):
+            yield False
+            return
+        try:
+            yield True
+        except BaseException:
+            self.release_job(job_id)
+            raise
+        self.confirm_queued(job_id)
+
     def release_lost(self, job_id: str) -> None:
         """Release a queued job whose message is lost. Does nothing if it runs or is to be retried later."""
         self._release(_job(job_id), _QUEUED)

@@ -33,16 +33,20 @@ from indexer.types import Evidence
 from worker.job_leases import JobLeases
 from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.index import MEMORY_RETRY_AFTER_S, RETRY_AFTER_S, index_outcome
-from worker.jobs.progress import INDEX_PROGRESS_EVERY_S, ProgressPublisher, WorkerStoppingError, make_retry
+from worker.jobs.progress import (
+    INDEX_PROGRESS_EVERY_S,
+    ProgressPublisher,
+    WorkerStoppingError,
+    hold_or_ignore,
+    make_retry,
+)
 from worker.jobs.work_dirs import enrich_work_dir
-from worker.leases import LeasesUnavailableError
 from worker.models.cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.updates import IndexProgress, Update
 from worker.settings import Settings
 
-CHECK_REMOVED_EVERY_S: Final = 5.0
 MAX_STARTS: Final = 3
 """How many times the recognition of a sense may end its process."""
 
@@ -95,6 +99,7 @@ class EnrichJob:
     stopping: threading.Event
     build_pipeline: Callable[[], EnrichPipeline]
     fetch_sources: Callable[[VideoRecord, Path, StageProgressCallback], SenseSources]
+    check_removed_every_s: float = 5.0
 
     def __call__(self, task: Task, video_id: str, correlation_id: str) -> Update:
         """Recognise the pending senses of a video, unless another worker does, and return how that ended.
@@ -102,17 +107,8 @@ class EnrichJob:
         Raises Celery's `Ignore` if there is nothing to report, `Retry` after a transient error, and `Reject` to put
         the message back if the worker is shutting down or Redis cannot be reached.
         """
-        try:
-            return self._run(task, video_id, correlation_id)
-        except LeasesUnavailableError as error:
-            raise Reject(str(error), requeue=True) from error
-
-    def _run(self, task: Task, video_id: str, correlation_id: str) -> Update:
         lease_id, owner = EnrichQueue.job_id(video_id), uuid.uuid4().hex
-        with self.leases.hold(lease_id, owner) as is_held:
-            if not is_held:
-                # Not `Reject`: Celery would record that as the job's failure, for all who follow the running copy.
-                raise Ignore("a copy of this job is running")
+        with hold_or_ignore(self.leases, lease_id, owner):
             try:
                 record = self._enrich(task, video_id)
             except Exception as error:
@@ -237,7 +233,7 @@ class EnrichJob:
             nonlocal checked_at_s
             if self.stopping.is_set():
                 raise WorkerStoppingError
-            if time.monotonic() - checked_at_s >= CHECK_REMOVED_EVERY_S:
+            if time.monotonic() - checked_at_s >= self.check_removed_every_s:
                 checked_at_s = time.monotonic()
                 self._check_not_removed(video_id)
             begin_stage(stage)

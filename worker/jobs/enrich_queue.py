@@ -8,7 +8,7 @@ from indexer.store.videos import VideoStore
 from worker.job_leases import JobLeases
 from worker.jobs.index_queue import send_unless_queued
 from worker.protocol.queues import ENRICH_TASK
-from worker.queue.app import count_waiting, forget_result
+from worker.queue.app import forget_result, may_have_lost_messages
 from worker.settings import Settings
 
 
@@ -33,12 +33,8 @@ class EnrichQueue:
         return job_id
 
     def requeue_lost_jobs(self) -> None:
-        """Send the enrich jobs of all videos that wait for one.
-
-        If the queue is empty, the message of a job that counts as queued was lost with its worker, or a worker has
-        just taken it; then the copy does nothing. In the embedded form, a message is lost only with its process.
-        """
-        is_message_lost = self.settings.redis_url is not None and not count_waiting(self.app, "enrich")
+        """Send the enrich jobs of all videos that wait for one."""
+        is_message_lost = may_have_lost_messages(self.settings, self.app, "enrich")
         for record in self.videos.list_due_enrichments():
             if is_message_lost:
                 self.leases.release_lost(self.job_id(record.video_id))

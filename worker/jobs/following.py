@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Reject
 
 from indexer.errors import LinkRefusedError, StoreUnavailableError
 from indexer.fetch.fetcher import YtDlpFetcher
@@ -25,7 +25,7 @@ from indexer.link.canonical import canonicalize
 from indexer.store.records import FollowedList
 from indexer.store.spaces import FollowedListStore, SpaceStore
 from worker.job_leases import JobLeases
-from worker.leases import LeasesUnavailableError
+from worker.jobs.progress import hold_or_ignore
 from worker.protocol.base import Ack, Caller, WireModel
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.library import Submit, Submitted
@@ -63,16 +63,13 @@ class LookQueue:
         if due := self.lists.list_due(now):
             departed = self.spaces.list_removed_before(now)
             for list_id, space in due.items():
-                if space not in departed and self.leases.try_queue(list_id):
-                    self._send(list_id)
+                if space not in departed:
+                    self._enqueue(list_id)
 
-    def _send(self, list_id: str) -> None:
-        try:
-            send_signed(self.app, LOOK_TASK, list_id, queue="index")
-        except BaseException:
-            self.leases.release_job(list_id)
-            raise
-        self.leases.confirm_queued(list_id)
+    def _enqueue(self, list_id: str) -> None:
+        with self.leases.queue(list_id) as is_free:
+            if is_free:
+                send_signed(self.app, LOOK_TASK, list_id, queue="index")
 
 
 @dataclass(frozen=True)
@@ -87,13 +84,8 @@ class LookJob:
 
     def __call__(self, task: Task, list_id: str) -> Ack:
         """Look at a list, unless another worker does. Raises Celery's `Ignore`, or `Reject` to put the message back."""
-        try:
-            with self.leases.hold(list_id, uuid.uuid4().hex) as is_held:
-                if not is_held:
-                    raise Ignore("a copy of this look is running")
-                self._look_or_requeue(list_id)
-        except LeasesUnavailableError as error:
-            raise Reject(str(error), requeue=True) from error
+        with hold_or_ignore(self.leases, list_id, uuid.uuid4().hex):
+            self._look_or_requeue(list_id)
         self.leases.release_job(list_id)
         return Ack()
 

@@ -24,9 +24,14 @@ from worker.job_leases import JobLeases
 from worker.jobs.cleanup import VideoRemoval
 from worker.jobs.enrich_queue import EnrichQueue
 from worker.jobs.index_queue import IndexQueue
-from worker.jobs.progress import INDEX_PROGRESS_EVERY_S, ProgressPublisher, WorkerStoppingError, make_retry
+from worker.jobs.progress import (
+    INDEX_PROGRESS_EVERY_S,
+    ProgressPublisher,
+    WorkerStoppingError,
+    hold_or_ignore,
+    make_retry,
+)
 from worker.jobs.work_dirs import video_work_dir
-from worker.leases import LeasesUnavailableError
 from worker.models.cache import ModelCache
 from worker.ops.metrics import Metrics
 from worker.protocol.error_codes import ErrorCode, error_code_of
@@ -64,17 +69,8 @@ class IndexJob:
         Raises Celery's `Ignore` if there is nothing to report, `Retry` after a transient error, and `Reject` to put
         the message back if the worker is shutting down or Redis cannot be reached.
         """
-        try:
-            return self._run(task, video_id, correlation_id)
-        except LeasesUnavailableError as error:
-            raise Reject(str(error), requeue=True) from error
-
-    def _run(self, task: Task, video_id: str, correlation_id: str) -> Update:
         owner = uuid.uuid4().hex
-        with self.leases.hold(video_id, owner) as is_held:
-            if not is_held:
-                # Not `Reject`: Celery would record that as the job's failure, for all who follow the running copy.
-                raise Ignore("a copy of this job is running")
+        with hold_or_ignore(self.leases, video_id, owner):
             try:
                 record = self._index(task, video_id)
             except Exception as error:

@@ -11,7 +11,7 @@ from indexer.store.reembedding import ReembeddingStore
 from indexer.store.videos import VideoStore
 from worker.job_leases import JobLeases
 from worker.protocol.queues import INDEX_TASK
-from worker.queue.app import count_waiting, forget_result
+from worker.queue.app import forget_result, may_have_lost_messages
 from worker.queue.signing import send_signed
 from worker.settings import Settings
 
@@ -44,12 +44,8 @@ class IndexQueue:
             self.enqueue(video_id)
 
     def requeue_lost_jobs(self) -> None:
-        """Send the index jobs of all videos that wait for one, and of those that a space's own generation misses.
-
-        If the queue is empty, the message of a job that counts as queued was lost with its worker, or a worker has
-        just taken it; then the copy does nothing. In the embedded form, a message is lost only with its process.
-        """
-        is_message_lost = self.settings.redis_url is not None and not count_waiting(self.app, "index")
+        """Send the index jobs of all videos that wait for one, and of those that a space's own generation misses."""
+        is_message_lost = may_have_lost_messages(self.settings, self.app, "index")
         for record in self.videos.list_waiting():
             self._requeue(record.video_id, is_message_lost)
         if self.settings.adapter_scope == "space":
@@ -79,13 +75,7 @@ def send_unless_queued(
     app: Celery, leases: JobLeases, lease_id: str, task: str, video_id: str, job_id: str, queue: str
 ) -> None:
     """Send the job of a video unless the lease says that it is queued or running. The last job's state is deleted."""
-    if not leases.try_queue(lease_id):
-        return
-    try:
-        forget_result(app, job_id)
-        send_signed(app, task, video_id, task_id=job_id, queue=queue)
-    except BaseException:
-        # Nothing was sent, so the next caller may try again.
-        leases.release_job(lease_id)
-        raise
-    leases.confirm_queued(lease_id)
+    with leases.queue(lease_id) as is_free:
+        if is_free:
+            forget_result(app, job_id)
+            send_signed(app, task, video_id, task_id=job_id, queue=queue)

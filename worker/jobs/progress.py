@@ -1,8 +1,9 @@
-"""Publishing the progress of a job, and the checks whether a retrain must stop."""
+"""The run of a job: its leases, its progress, its retries, and the checks whether a retrain must stop."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from indexer.errors import StoreUnavailableError
 from indexer.store.generations import RetrainStore
 from worker.job_leases import JobLeases
+from worker.leases import LeasesUnavailableError
 from worker.protocol.updates import IndexProgress, IndexStage, RetrainProgress, RetrainStage, Update
 
 INDEX_PROGRESS_EVERY_S: Final = 0.5
@@ -65,6 +67,23 @@ class ProgressPublisher:
         except (RedisError, OperationalError, BackendError) as error:
             self._paused_until_s = time.monotonic() + self._pause_after_error_s
             log.warning("progress.not_published", error=error)
+
+
+@contextmanager
+def hold_or_ignore(leases: JobLeases, lease_id: str, owner: str) -> Iterator[None]:
+    """Hold the leases of a running job for the block.
+
+    Raises Celery's `Ignore` if another worker runs the job, and `Reject` to put the message back if Redis cannot be
+    reached.
+    """
+    try:
+        with leases.hold(lease_id, owner) as is_held:
+            if not is_held:
+                # Not `Reject`: Celery would record that as the job's failure, for all who follow the running copy.
+                raise Ignore("a copy of this job is running")
+            yield
+    except LeasesUnavailableError as error:
+        raise Reject(str(error), requeue=True) from error
 
 
 def make_retry(task: Task, leases: JobLeases, lease_id: str, after_s: float) -> Retry | Ignore:

@@ -24,13 +24,18 @@ from indexer.generation_id import GenerationId
 from indexer.store.records import GenerationRecord, RetrainRecord
 from indexer.store.stores import Stores
 from worker.job_leases import JobLeases
-from worker.jobs.progress import CHECK_CANCELLED_EVERY_S, CancelledByAdminError, ProgressReporter, WorkerStoppingError
+from worker.jobs.progress import (
+    CHECK_CANCELLED_EVERY_S,
+    CancelledByAdminError,
+    ProgressReporter,
+    WorkerStoppingError,
+    hold_or_ignore,
+)
 from worker.jobs.promotion import JudgedAdapter, judge_adapter
 from worker.jobs.retrain_queue import RETRAIN_LEASE, find_searcher
 from worker.jobs.rollout import delete_unused_generations, embed_missing, record_base_generation, roll_out
 from worker.jobs.training_data import gather_examples, has_gathered_examples, load_pairs
 from worker.jobs.work_dirs import clear_retrain_work_dirs, retrain_work_dir
-from worker.leases import LeasesUnavailableError
 from worker.models.adapter_offers import get_offer
 from worker.models.blobs import adapter_prefix, report_picture_key
 from worker.models.cache import ModelCache
@@ -67,15 +72,7 @@ class RetrainJob:
         Raises Celery's `Ignore` if there is nothing to report, and `Reject` to put the message back if the worker is
         shutting down or Redis cannot be reached.
         """
-        try:
-            return self._run(task, correlation_id)
-        except LeasesUnavailableError as error:
-            raise Reject(str(error), requeue=True) from error
-
-    def _run(self, task: Task, correlation_id: str) -> Update:
-        with self.leases.hold(RETRAIN_LEASE, uuid.uuid4().hex) as is_held:
-            if not is_held:
-                raise Ignore("a copy of this job is running")
+        with hold_or_ignore(self.leases, RETRAIN_LEASE, uuid.uuid4().hex):
             retrain = self.stores.retrains.get_current()
             clear_retrain_work_dirs(self.settings.data_dir, keep=retrain)
             if retrain is None:

@@ -10,7 +10,7 @@ from indexer.store.generations import RetrainStore
 from indexer.store.records import RetrainRecord
 from worker.job_leases import JobLeases
 from worker.protocol.queues import CATCH_UP_TASK, RETRAIN_TASK
-from worker.queue.app import count_waiting, forget_result
+from worker.queue.app import forget_result, may_have_lost_messages
 from worker.queue.signing import send_signed
 from worker.settings import Settings
 
@@ -42,16 +42,13 @@ class RetrainQueue:
     def enqueue(self) -> None:
         """Send the job of the recorded retrain, if there is one, unless it is queued or running."""
         retrain = self.retrains.get_current()
-        if retrain is not None and self.leases.try_queue(RETRAIN_LEASE):
-            job_id = self.job_id(find_searcher(self.settings, retrain))
-            try:
+        if retrain is None:
+            return
+        with self.leases.queue(RETRAIN_LEASE) as is_free:
+            if is_free:
+                job_id = self.job_id(find_searcher(self.settings, retrain))
                 forget_result(self.app, job_id)
                 send_signed(self.app, RETRAIN_TASK, task_id=job_id, queue="train")
-            except BaseException:
-                # Nothing was sent, so the next caller may try again.
-                self.leases.release_job(RETRAIN_LEASE)
-                raise
-            self.leases.confirm_queued(RETRAIN_LEASE)
 
     def enqueue_catch_up(self) -> None:
         """Send the job that re-embeds the videos that the current generation of the installation misses."""
@@ -59,7 +56,7 @@ class RetrainQueue:
 
     def requeue_lost_jobs(self) -> None:
         """Send the job of the recorded retrain again if its worker died, or gave up because the store was away."""
-        if self.settings.redis_url is not None and not count_waiting(self.app, "train"):
+        if may_have_lost_messages(self.settings, self.app, "train"):
             self.leases.release_lost(RETRAIN_LEASE)
         self.enqueue()
 

@@ -75,6 +75,15 @@ def count_waiting(app: Celery, queue: str) -> int:
             return 0
 
 
+def may_have_lost_messages(settings: Settings, app: Celery, queue: str) -> bool:
+    """Return whether messages of queued jobs may be lost. Raises `QueueUnavailableError`.
+
+    If the queue is empty, the message of a job that counts as queued was lost with its worker, or a worker has just
+    taken it; then a copy does nothing. In the embedded form, a message is lost only with its process.
+    """
+    return settings.redis_url is not None and not count_waiting(app, queue)
+
+
 def forget_result(app: Celery, job_id: str) -> None:
     """Delete the state of a job from the result backend. Raises `QueueUnavailableError`."""
     with translate_queue_errors():
