@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from indexer.topics.clustering import cluster_vectors
 from indexer.topics.naming import name_topics
-from indexer.topics.tags import CERTAIN, MAX_TAGS, score_words
+from indexer.topics.tags import MAX_TAGS, MIN_TAG_SCORE, score_words
 from indexer.topics.word_vectors import WordVectors
 from indexer.types import Vector
 from model.data.images import read_picture
@@ -111,7 +111,7 @@ def report_topics(vectors: Vector, words: Vector, confirmed: Confirmed) -> None:
 def report_tags(vectors: Vector, words: Vector, confirmed: Confirmed) -> None:
     scores = np.where([word.is_tag for word in read_vocabulary()], score_words(vectors, words), -np.inf)
     best = np.argsort(-scores, axis=1)[:, :MAX_TAGS]
-    is_tag = np.take_along_axis(scores, best, axis=1) >= CERTAIN
+    is_tag = np.take_along_axis(scores, best, axis=1) >= MIN_TAG_SCORE
     is_right = np.take_along_axis(confirmed, best, axis=1)
     print(
         f"tags: {is_right[is_tag].mean():.3f} of {is_tag.sum()} right, "

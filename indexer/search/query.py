@@ -37,8 +37,7 @@ class SearchQuery:
 
     A hit matches any of `texts`, and the best hits match all of them. It is similar to the examples `like`, to
     `picture` and to the frames of `clip`, and different from `unlike`. An example is a text, or the id of a moment
-    written `moment:<id>`. One written
-    `topic:<id>` is found itself.
+    written `moment:<id>`. A moment written `topic:<id>` is an example that is found itself.
     """
 
     scopes: Scopes

@@ -18,7 +18,7 @@ from indexer.topics.word_vectors import TextEncoder, WordVectors
 MAX_KEPT: Final = 256
 WAIT_S: Final = 15.0
 """How long a request waits for topics that were never made. Its frontend waits longer."""
-FRESH_S: Final = 600.0
+MAX_AGE_S: Final = 600.0
 """Topics are made again after this time: a library may have changed and have as many moments as before."""
 
 _Key: TypeAlias = tuple[GenerationId, tuple[str, ...]]
@@ -70,7 +70,7 @@ class TopicCache:
         self._executor.shutdown(cancel_futures=True)
 
     def _is_fresh(self, made: MadeTopics, key: _Key) -> bool:
-        is_recent = self._clock() - made.at_s < FRESH_S
+        is_recent = self._clock() - made.at_s < MAX_AGE_S
         return is_recent and made.moments == self._moments.count_visible(*key)
 
     def _start(self, key: _Key, encoder: TextEncoder) -> Future[MadeTopics]:

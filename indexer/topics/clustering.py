@@ -13,17 +13,17 @@ from indexer.types import Vector
 Labels: TypeAlias = npt.NDArray[np.int32]
 
 MAX_CLUSTERS: Final = 24
-COUNTS: Final = (2, 3, 4, 6, 8, 10, 12, 16, 20, MAX_CLUSTERS)
-MIN_SIZE: Final = 6
-"""Vectors per cluster, on average, below which there are no more clusters."""
-TOLERATED: Final = 0.8
-"""The most clusters are taken whose silhouette is at least this share of the best one.
+CLUSTER_COUNTS: Final = (2, 3, 4, 6, 8, 10, 12, 16, 20, MAX_CLUSTERS)
+MIN_CLUSTER_SIZE: Final = 6
+"""Minimum number of vectors per cluster, on average."""
+MIN_SILHOUETTE_SHARE: Final = 0.8
+"""Minimum silhouette, as a share of the best one; of the clusterings that have it, the one with most clusters is taken.
 
 Silhouettes of pictures hardly differ between 4 and 24 clusters, and people get more from more topics.
 """
-SAMPLE: Final = 6_000
+SAMPLE_SIZE: Final = 6_000
 """Vectors that the centroids are fitted on."""
-SILHOUETTE_SAMPLE: Final = 1_000
+SILHOUETTE_SAMPLE_SIZE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def cluster_vectors(vectors: Vector) -> Clusters:
     """Return clusters of unit vectors (n, d), with n at least 1. The same vectors give the same clusters."""
     centred = vectors - vectors.mean(axis=0)
     directions = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
-    sample = directions[np.random.default_rng(0).permutation(len(directions))[:SAMPLE]]
-    models = {count: _fit(sample, count) for count in COUNTS if count * MIN_SIZE <= len(sample)}
+    sample = directions[np.random.default_rng(0).permutation(len(directions))[:SAMPLE_SIZE]]
+    models = {count: _fit(sample, count) for count in CLUSTER_COUNTS if count * MIN_CLUSTER_SIZE <= len(sample)}
     labels = _choose(sample, models).predict(directions) if models else np.zeros(len(vectors), np.int32)
     used, labels = np.unique(labels, return_inverse=True)
     centroids = np.stack([centred[labels == number].mean(axis=0) for number in range(len(used))])
@@ -54,10 +54,10 @@ def _fit(sample: Vector, count: int) -> MiniBatchKMeans:
 
 def _choose(sample: Vector, models: dict[int, MiniBatchKMeans]) -> MiniBatchKMeans:
     """Return the model with the most clusters among those whose silhouette is nearly the best."""
-    judged = sample[:SILHOUETTE_SAMPLE]
+    judged = sample[:SILHOUETTE_SAMPLE_SIZE]
     silhouettes = {count: _measure_silhouette(judged, model) for count, model in models.items()}
     best = max(silhouettes.values())
-    return models[max(count for count, value in silhouettes.items() if value >= min(best, TOLERATED * best))]
+    return models[max(count for count, value in silhouettes.items() if value >= min(best, MIN_SILHOUETTE_SHARE * best))]
 
 
 def _measure_silhouette(judged: Vector, model: MiniBatchKMeans) -> float:

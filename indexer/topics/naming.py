@@ -11,16 +11,16 @@ from indexer.types import Vector
 from text.vocabulary import find_words
 
 MAX_NAMES: Final = 2
-FITTING: Final = 3.8
-"""Least score of a name. A topic that no word fits has none."""
-NEAR: Final = 1.5
-"""A second name scores at most this much less than the first one."""
-AGREEING: Final = 2.0
-"""Least score of a word in titles and speech that is a name because people use it, and what its use adds."""
+MIN_NAME_SCORE: Final = 3.8
+"""Minimum score of a name. A topic that no word fits has none."""
+MAX_SCORE_GAP: Final = 1.5
+"""How much less than the first name a second one may score."""
+USED_WORD_SCORE: Final = 2.0
+"""Minimum score of a word that titles or speech have for their use of it to count, and what it then adds."""
 MIN_SHARE: Final = 0.3
-"""A word is used for a topic if this share of its texts has it, and …"""
+"""Minimum share of a topic's texts that have a word which is used for it."""
 MIN_LIFT: Final = 2.0
-"""… if the share is this many times that of the library's texts."""
+"""How many times more of a topic's texts than of the library's must have a word which is used for it."""
 
 
 def name_topics(
@@ -54,15 +54,15 @@ def find_used_words(texts: Sequence[Sequence[str]]) -> list[set[str]]:
 
 
 def _choose_names(scores: Vector, words: Sequence[str], used: Collection[str]) -> tuple[str, ...]:
-    bonus = np.array([AGREEING if word in used else 0.0 for word in words], np.float32)
+    bonus = np.array([USED_WORD_SCORE if word in used else 0.0 for word in words], np.float32)
     # A word that people use is a name only if the pictures agree.
-    scores = scores + np.where(scores >= AGREEING, bonus, 0.0)
+    scores = scores + np.where(scores >= USED_WORD_SCORE, bonus, 0.0)
     order = np.argsort(-scores)[:20]
     first = float(scores[order[0]])
     names: list[str] = []
     for index in order:
-        is_fitting = scores[index] >= max(FITTING, first - NEAR)
-        if is_fitting and len(names) < MAX_NAMES and not any(_share_word(words[index], each) for each in names):
+        is_good = scores[index] >= max(MIN_NAME_SCORE, first - MAX_SCORE_GAP)
+        if is_good and len(names) < MAX_NAMES and not any(_share_word(words[index], each) for each in names):
             names.append(words[index])
     return tuple(names)
 

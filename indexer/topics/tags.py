@@ -11,8 +11,8 @@ from indexer.types import Vector
 from text.vocabulary import read_vocabulary
 
 MAX_TAGS: Final = 3
-CERTAIN: Final = 4.9
-"""Least score of a tag. Chosen on Flickr8k's train split, whose captions confirm 84 % of the tags of its pictures; of
+MIN_TAG_SCORE: Final = 4.9
+"""Minimum score of a tag. Chosen on Flickr8k's train split, whose captions confirm 84 % of the tags of its pictures; of
 those of the dev split they confirm 81 % (`benchmarks.recall.topics`).
 """
 
@@ -34,5 +34,6 @@ def tag_frames(frames: Vector, words: Vector) -> list[tuple[str, ...]]:
     scores = np.where([word.is_tag for word in vocabulary], score_words(frames, words), -np.inf)
     best = np.argsort(-scores, axis=1)[:, :MAX_TAGS]
     return [
-        tuple(vocabulary[word].en for word in row if scores[number, word] >= CERTAIN) for number, row in enumerate(best)
+        tuple(vocabulary[word].en for word in row if scores[number, word] >= MIN_TAG_SCORE)
+        for number, row in enumerate(best)
     ]

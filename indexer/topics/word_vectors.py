@@ -17,7 +17,7 @@ from text.vocabulary import read_vocabulary
 
 TEMPLATE: Final = "a photo of {}"
 """The text of a word, of which top words of pictures are right more often than of the bare word (.52 for .48)."""
-BATCH: Final = 16
+BATCH_SIZE: Final = 16
 """Texts that are encoded at once, so that a search waits for few of them."""
 MAX_FILES: Final = 8
 
@@ -77,10 +77,10 @@ class WordVectors:
     def _encode(self, encoder: TextEncoder) -> Vector | None:
         vectors: list[Vector] = []
         texts = [TEMPLATE.format(word) for word in self._words]
-        for start in range(0, len(texts), BATCH):
+        for start in range(0, len(texts), BATCH_SIZE):
             if self._is_closing.is_set():
                 return None
-            vectors += [each.frame for each in encoder.encode_texts(texts[start : start + BATCH])]
+            vectors += [each.frame for each in encoder.encode_texts(texts[start : start + BATCH_SIZE])]
         encoded: Vector = np.stack(vectors)
         self._write(encoder.generation, encoded)
         self._vectors[encoder.generation] = encoded

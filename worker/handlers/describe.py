@@ -105,7 +105,9 @@ def ask(reader: MomentReader, votes: VoteReader, vision: VisionModel | None, req
     if not page.hits or page.is_weak:
         return AnsweredQuestion(text=None, hits=page.hits)
     ids = [hit.moment_id for hit in page.hits]
-    stored = {each.id: each.payload for each in reader.moments.get(_generation_of(encoder), caller.scopes, ids)}
+    stored = {
+        each.id: each.payload for each in reader.moments.get(GenerationId.parse(encoder.generation), caller.scopes, ids)
+    }
     hits = [hit for hit in page.hits if hit.moment_id in stored]
     pictures = [each for hit in hits for each in reader.load_pictures([stored[hit.moment_id]], FRAMES_PER_HIT)]
     material = {"question": question, "moments": [_list_facts(n, hit, stored) for n, hit in enumerate(hits, 1)]}
@@ -138,7 +140,7 @@ def _keep_cited(answer: str, hits: Sequence[Hit]) -> AnsweredQuestion:
 def _find_moments(reader: MomentReader, request: Describe) -> list[StoredPoint]:
     """Return the moments to describe, in time order. Raises `RequestRefusedError` if the caller sees none."""
     caller = request.caller
-    generation = _generation_of(reader.models.get_available(caller.space))
+    generation = GenerationId.parse(reader.models.get_available(caller.space).generation)
     if request.moment_id is not None:
         found = reader.moments.get(generation, caller.scopes, [request.moment_id])
     else:
@@ -186,7 +188,3 @@ def _join_said(payload: Payload) -> str:
 
 def _join_shown(payload: Payload) -> str:
     return " ".join(line.text for line in read_evidence(payload).shown or ())[:MAX_TEXT_CHARS]
-
-
-def _generation_of(encoder: Any) -> GenerationId:
-    return GenerationId.parse(encoder.generation)

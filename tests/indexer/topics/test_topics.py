@@ -8,7 +8,7 @@ import pytest
 
 from indexer.generation_id import GenerationId
 from indexer.store.stores import Stores
-from indexer.topics.cache import FRESH_S, TopicCache
+from indexer.topics.cache import MAX_AGE_S, TopicCache
 from indexer.topics.topics import make_topics
 from indexer.topics.word_vectors import WordVectors
 from indexer.types import QueryVectors
@@ -62,7 +62,7 @@ def test_topics_are_kept_until_the_library_changes(stores: Stores, words: WordVe
     second = cache.get(FakeEncoder(), ("discord:1",))
     assert second is not None
     assert second.moments == 4
-    now_s[0] += FRESH_S
+    now_s[0] += MAX_AGE_S
     assert cache.get(FakeEncoder(), ("discord:1",)) is second, "the former ones are shown meanwhile"
     cache.close()
 
