@@ -54,9 +54,10 @@ def _rank(stream: SubtitleStream) -> tuple[bool, bool, bool, int]:
 class CaptionReader:
     """Collector of the captions in packets of subtitle streams, up to a number and a total size."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_captions: int = MAX_CAPTIONS, max_bytes: int = MAX_SUBTITLE_BYTES) -> None:
         self._captions: list[Caption] = []
-        self._bytes_left = MAX_SUBTITLE_BYTES
+        self._max_captions = max_captions
+        self._max_bytes = self._bytes_left = max_bytes
 
     @property
     def captions(self) -> tuple[Caption, ...]:
@@ -65,9 +66,9 @@ class CaptionReader:
     def read(self, packet: Packet) -> None:
         """Add the captions of a packet whose times are those that players show."""
         self._bytes_left -= packet.size
-        if packet.pts is None or packet.time_base is None or len(self._captions) >= MAX_CAPTIONS:
+        if packet.pts is None or packet.time_base is None or len(self._captions) >= self._max_captions:
             return
-        if not 0 <= self._bytes_left < MAX_SUBTITLE_BYTES:
+        if not 0 <= self._bytes_left < self._max_bytes:
             return
         try:
             subtitles = packet.decode()

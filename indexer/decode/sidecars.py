@@ -27,15 +27,15 @@ class Sidecar(NamedTuple):
     path: Path
 
 
-def read_sidecars(media: Path) -> dict[str | None, tuple[Caption, ...]]:
-    """Return the captions of the subtitle files next to a video, by their language."""
+def read_sidecars(media: Path, max_bytes: int = MAX_SUBTITLE_BYTES) -> dict[str | None, tuple[Caption, ...]]:
+    """Return the captions of the subtitle files next to a video, by their language. Reads `max_bytes` of each file."""
     sidecars = find_sidecars(media)
     tracks = {}
     for index in choose_tracks([each.language for each in sidecars]):
         sidecar = sidecars[index]
         try:
             with sidecar.path.open("rb") as file:
-                text = decode_text(file.read(MAX_SUBTITLE_BYTES), sidecar.language)
+                text = decode_text(file.read(max_bytes), sidecar.language)
             tracks[sidecar.language] = parse_captions(text, _FORMATS[sidecar.path.suffix.lower()])
         except (OSError, ValueError) as error:
             print(f"unreadable subtitles {sidecar.path.name}: {error}")

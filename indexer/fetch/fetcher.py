@@ -45,6 +45,8 @@ class YtDlpFetcher:
     """Returns the headers that authorize the download of a canonical address. Raises `FetchError`."""
     sign: Callable[[str], str] = lambda address: address
     """Returns an address to fetch with a valid signature, if it needs one. Raises `FetchError`."""
+    run_in_child: Callable[..., Mapping[str, Any]] = run_child
+    """Runs one of the workers in a child process; see `indexer.sandbox.parent.run_child`."""
 
     def fetch(self, link: str, folder: Path, progress: StageProgressCallback) -> FetchResult:
         """Download a link's metadata and its smallest sufficient file into `folder`.
@@ -93,7 +95,7 @@ class YtDlpFetcher:
         self, module: str, request: dict[str, Any], limits: ResourceLimits, folder: Path, progress: ProgressCallback
     ) -> Mapping[str, Any]:
         try:
-            return run_child(module, request, limits, folder, progress, self.stopping)
+            return self.run_in_child(module, request, limits, folder, progress, self.stopping)
         except ChildTimeoutError as error:
             raise FetchDeadlineError(str(error)) from error
         except ChildCrashedError as error:

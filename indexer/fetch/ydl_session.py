@@ -13,7 +13,7 @@ from yt_dlp.utils import YoutubeDLError
 
 from indexer.errors import AddressRefusedError, IndexerError
 from indexer.fetch.site_errors import classify
-from indexer.fetch.ytdlp_internals import disable_native_transports, limit_traffic
+from indexer.fetch.ytdlp_internals import MAX_NON_MEDIA_BYTES, disable_native_transports, limit_traffic
 from indexer.sandbox.environment import names_authorities
 from indexer.sandbox.guard import SsrfGuard, install_audit_hook
 
@@ -68,7 +68,7 @@ def open_ydl(request: InfoDict, logger: YtDlpLogger, max_bytes: int, **options: 
     """
     with yt_dlp.YoutubeDL(build_ydl_options(request, find_js_runtime(), logger) | options) as ydl:
         disable_native_transports(ydl)
-        limit_traffic(ydl, max_bytes)
+        limit_traffic(ydl, max_bytes + MAX_NON_MEDIA_BYTES)
         yield ydl
 
 

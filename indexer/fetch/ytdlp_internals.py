@@ -38,20 +38,20 @@ def disable_native_transports(ydl: yt_dlp.YoutubeDL) -> None:
         handler._SUPPORTED_URL_SCHEMES = tuple(_ALLOWED_SCHEMES.intersection(handler._SUPPORTED_URL_SCHEMES))
 
 
-def limit_traffic(ydl: yt_dlp.YoutubeDL, max_bytes: int) -> None:
+def limit_traffic(ydl: yt_dlp.YoutubeDL, max_bytes: int, max_requests: int = MAX_REQUESTS_PER_LINK) -> None:
     """Limit the number of requests and the total size of the responses.
 
-    Counts bytes after decompression, because a small response may unpack to a large one. `max_bytes` is for
-    media; `MAX_NON_MEDIA_BYTES` is added. Over a limit, the reader of a response gets `TooLargeError`.
+    Counts bytes after decompression, because a small response may unpack to a large one. Over a limit, the reader of
+    a response gets `TooLargeError`.
     """
     send = ydl._request_director.send
-    bytes_left, requests_left = max_bytes + MAX_NON_MEDIA_BYTES, MAX_REQUESTS_PER_LINK
+    bytes_left, requests_left = max_bytes, max_requests
 
     def send_counted(request: Any) -> Any:
         nonlocal requests_left
         requests_left -= 1
         if requests_left < 0:
-            raise TooLargeError(f"more than {MAX_REQUESTS_PER_LINK} requests")
+            raise TooLargeError(f"more than {max_requests} requests")
         try:
             return count_bytes(send(request))
         except HTTPError as error:

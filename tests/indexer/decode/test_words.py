@@ -3,11 +3,13 @@
 import unicodedata
 from pathlib import Path
 
+import av
 import pytest
 from av.stream import Disposition
 
 from indexer.captions import MAX_CAPTION_CHARS, normalize_language
-from indexer.decode import embedded_words, sidecars
+from indexer.decode import sidecars
+from indexer.decode.embedded_words import CaptionReader
 from indexer.types import Caption, DecodeResult
 from tests.support.indexer import media
 from tests.support.indexer.decoding import decode_here
@@ -84,16 +86,17 @@ def test_chapters_are_read(tmp_path: Path, extension: str) -> None:
     assert decoded.chapters == (Caption(0, 1, "Start"), Caption(1, 2, "The goal"))
 
 
-def test_captions_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_captions_are_bounded(tmp_path: Path) -> None:
     """In length, number and bytes."""
     lines = [(index / 100, index / 100 + 0.01, "a" * 2000) for index in range(100)]
     path = write_film(tmp_path / "a.mkv", Film([PICTURES, Subtitles(lines)]))
-    monkeypatch.setattr(embedded_words, "MAX_CAPTIONS", 60)
-    found = read_speech(decode_here(path))
-    assert (len(found), {len(text) for text in found}) == (60, {MAX_CAPTION_CHARS})
-    monkeypatch.setattr(embedded_words, "MAX_SUBTITLE_BYTES", 20_000)
-    path.rename(tmp_path / "b.mkv")
-    assert len(decode_here(tmp_path / "b.mkv").speech) < 11
+    few, short = CaptionReader(max_captions=60), CaptionReader(max_bytes=20_000)
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.subtitles[0]):
+            few.read(packet)
+            short.read(packet)
+    assert (len(few.captions), {len(each.text) for each in few.captions}) == (60, {MAX_CAPTION_CHARS})
+    assert 0 < len(short.captions) < 11
 
 
 def test_nothing_is_read_if_the_operator_wants_no_speech(tmp_path: Path) -> None:
@@ -174,12 +177,12 @@ def test_subtitle_file_in_any_encoding_is_read(tmp_path: Path, name: str, encodi
     assert read_speech(decode_here(media.write_video(tmp_path / "film.mkv", 2))) == [text]
 
 
-def test_broken_or_large_subtitle_file_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_or_large_subtitle_file_does_no_harm(tmp_path: Path) -> None:
     """Of a large file, the beginning is read."""
-    monkeypatch.setattr(sidecars, "MAX_SUBTITLE_BYTES", 1000)
     (tmp_path / "film.en.srt").write_bytes(bytes(range(256)) * 100)
     (tmp_path / "film.ko.srt").write_text(SRT.format("안녕") + "\n" * 1000 + SRT.format("나중"))
-    assert read_speech(decode_here(media.write_video(tmp_path / "film.mkv", 2))) == ["안녕"]
+    tracks = sidecars.read_sidecars(tmp_path / "film.mkv", max_bytes=1000)
+    assert [caption.text for captions in tracks.values() for caption in captions] == ["안녕"]
 
 
 # ---- languages ----

@@ -116,11 +116,10 @@ def ydl(tmp_path: Path) -> Iterator[YoutubeDL]:
         yield opened
 
 
-def test_limit_traffic_limits_number_of_requests(site: Site, ydl: YoutubeDL, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_traffic_limits_number_of_requests(site: Site, ydl: YoutubeDL) -> None:
     """A manifest of a million segments occupies us no longer, and sends no more requests to a third party."""
-    monkeypatch.setattr(ytdlp_internals, "MAX_REQUESTS_PER_LINK", 20)
     address = site.put("/s.ts", b"x")
-    ytdlp_internals.limit_traffic(ydl, 10**7)
+    ytdlp_internals.limit_traffic(ydl, 10**7, max_requests=20)
     for _ in range(20):
         ydl.urlopen(address).read()
     with pytest.raises(TooLargeError):
@@ -128,11 +127,8 @@ def test_limit_traffic_limits_number_of_requests(site: Site, ydl: YoutubeDL, mon
     assert len(site.requested_paths) == 20
 
 
-def test_limit_traffic_limits_bytes_of_all_responses(
-    site: Site, ydl: YoutubeDL, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limit_traffic_limits_bytes_of_all_responses(site: Site, ydl: YoutubeDL) -> None:
     """Responses with an error status count, too."""
-    monkeypatch.setattr(ytdlp_internals, "MAX_NON_MEDIA_BYTES", 0)
     address, refusal = site.put("/s.ts", b"x" * 50_000), site.put("/gone", b"x", status=404)
     ytdlp_internals.limit_traffic(ydl, 120_000)
     assert [len(ydl.urlopen(address).read()) for _ in range(2)] == [50_000] * 2

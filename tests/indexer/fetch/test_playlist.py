@@ -1,5 +1,6 @@
 """Tests of listing playlists, channels and feeds on a real web site on loopback."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from tests.support.servers.site import Site
 LOOPBACK = ip_network("127.0.0.1/32")
 
 
-def list_links(link: str, folder: Path, max_links: int = 50, *, is_allowed: bool = True) -> list[str]:
+def make_fetcher(*, is_allowed: bool = True) -> YtDlpFetcher:
     networks = (LOOPBACK,) if is_allowed else ()
-    fetcher = YtDlpFetcher(7200.0, 10**7, timeout_s=60.0, memory_limit_bytes=1024**3, allow_networks=networks)
-    return fetcher.list_links(link, folder, max_links)
+    return YtDlpFetcher(7200.0, 10**7, timeout_s=60.0, memory_limit_bytes=1024**3, allow_networks=networks)
+
+
+def list_links(link: str, folder: Path, max_links: int = 50, *, is_allowed: bool = True) -> list[str]:
+    return make_fetcher(is_allowed=is_allowed).list_links(link, folder, max_links)
 
 
 def test_list_links_returns_links_of_feed_in_order(site: Site, tmp_path: Path) -> None:
@@ -52,16 +56,17 @@ def test_list_links_refuses_private_address(site: Site, tmp_path: Path) -> None:
         ("ytsearchdate3:cats", "ytsearchdate3:cats"),
     ],
 )
-def test_search_on_youtube_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, link: str, address: str) -> None:
+def test_search_on_youtube_is_bounded(tmp_path: Path, link: str, address: str) -> None:
     """The child process gets it as yt-dlp writes it; there is no YouTube to ask here."""
     asked = []
 
-    def record(self: YtDlpFetcher, module: str, request: dict[str, Any], *_: object) -> dict[str, Any]:
+    def record(module: str, request: dict[str, Any], *_: object) -> dict[str, Any]:
         asked.append((request["url"], request["max_links"]))
         return {"links": ["https://www.youtube.com/watch?v=aaaaaaaaaaa"]}
 
-    monkeypatch.setattr(YtDlpFetcher, "_run", record)
-    assert list_links(link, tmp_path) == ["https://www.youtube.com/watch?v=aaaaaaaaaaa"]
+    assert replace(make_fetcher(), run_in_child=record).list_links(link, tmp_path, 50) == [
+        "https://www.youtube.com/watch?v=aaaaaaaaaaa"
+    ]
     assert asked == [(address, 50)]
 
 
