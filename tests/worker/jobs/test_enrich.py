@@ -34,7 +34,6 @@ from tests.support.worker.recording_task import RecordingTask
 from tests.support.worker.services import create_fake_generation, handle, open_services
 from worker.handlers.errors import RequestRefusedError
 from worker.job_leases import JobLeases
-from worker.jobs import enrich
 from worker.jobs.enrich import MAX_STARTS, EnrichJob
 from worker.jobs.work_dirs import work_root
 from worker.leases import MemoryLeaseStore
@@ -257,16 +256,16 @@ def test_job_is_retried_if_its_outcome_cannot_be_recorded(services: Services) ->
     assert senses_of(services) == PENDING
 
 
-def test_video_that_is_removed_meanwhile_stays_removed(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_video_that_is_removed_meanwhile_stays_removed(services: Services) -> None:
     """The job ends at its next progress, and leaves nothing behind."""
-    monkeypatch.setattr(enrich, "CHECK_REMOVED_EVERY_S", 0.0)
 
     def remove(progress: StageProgressCallback) -> None:
         handle(services, Forget(caller=ANN, link=VIDEO.link))
         progress(IndexStage.LISTEN, 0.6)
 
     pipeline = FakePipeline(services, {Sense.SAID: remove})
-    assert run(make_job(services, pipeline)) == JobFailed(code=ErrorCode.NOT_IN_LIBRARY, correlation_id=CORRELATION_ID)
+    job = replace(make_job(services, pipeline), check_removed_every_s=0.0)
+    assert run(job) == JobFailed(code=ErrorCode.NOT_IN_LIBRARY, correlation_id=CORRELATION_ID)
     assert pipeline.recognized == []
     assert services.stores.videos.get(VIDEO.id) is None
     assert list(services.blobs.all_keys()) == []
