@@ -59,6 +59,7 @@ class Services:
         load: ModelLoader,
         train: ModelTrainer,
         recognizers: Recognizers | None = None,
+        fetcher: YtDlpFetcher | None = None,
     ) -> None:
         self.settings = settings
         self.app = app
@@ -79,6 +80,7 @@ class Services:
         self.vision = open_vision_model(settings)
         self.sources = SourceStore(self.blobs)
         self.recognizers = recognizers or make_recognizers(settings)
+        self.fetcher = fetcher or _make_fetcher(settings, stopping)
 
     def make_index_queue(self) -> IndexQueue:
         return IndexQueue(
@@ -161,7 +163,7 @@ class Services:
 
     def make_look_job(self, submit: Callable[[Submit], WireModel]) -> LookJob:
         """Build the job that looks at followed lists. `submit` is the handler of `Submit`."""
-        return LookJob(self.leases, self.stores.followed_lists, self.make_fetcher(), submit, self.stopping)
+        return LookJob(self.leases, self.stores.followed_lists, self.fetcher, submit, self.stopping)
 
     def make_garbage_collector(self) -> GarbageCollector:
         return GarbageCollector(
@@ -172,23 +174,6 @@ class Services:
             removals=self.stores.removals,
             blobs=self.blobs,
             leases=self.leases,
-        )
-
-    def make_fetcher(self) -> YtDlpFetcher:
-        settings = self.settings
-        return YtDlpFetcher(
-            max_duration_s=settings.max_duration_s,
-            max_bytes=settings.max_bytes,
-            timeout_s=settings.fetch_timeout_s,
-            memory_limit_bytes=settings.memory_limit_bytes,
-            allow_networks=settings.allow_networks,
-            wants_speech=settings.reads_speech,
-            wants_sound=settings.listens or settings.sounds,
-            cookies_file=settings.cookies_file,
-            proxy=settings.fetch_proxy,
-            stopping=self.stopping,
-            make_headers=partial(make_headers, settings),
-            sign=partial(sign_address, settings),
         )
 
     def make_decoder(self) -> PyAvDecoder:
@@ -212,7 +197,7 @@ class Services:
     def make_ingest_pipeline(self) -> IngestPipeline:
         settings = self.settings
         return IngestPipeline(
-            fetcher=self.make_fetcher(),
+            fetcher=self.fetcher,
             decoder=self.make_decoder(),
             encoder=self.models.get_current(),
             preset=settings.preset,
@@ -241,3 +226,20 @@ class Services:
         self.topics.close()
         self.models.close()
         self.vectors.close()
+
+
+def _make_fetcher(settings: Settings, stopping: threading.Event) -> YtDlpFetcher:
+    return YtDlpFetcher(
+        max_duration_s=settings.max_duration_s,
+        max_bytes=settings.max_bytes,
+        timeout_s=settings.fetch_timeout_s,
+        memory_limit_bytes=settings.memory_limit_bytes,
+        allow_networks=settings.allow_networks,
+        wants_speech=settings.reads_speech,
+        wants_sound=settings.listens or settings.sounds,
+        cookies_file=settings.cookies_file,
+        proxy=settings.fetch_proxy,
+        stopping=stopping,
+        make_headers=partial(make_headers, settings),
+        sign=partial(sign_address, settings),
+    )

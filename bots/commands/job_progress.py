@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Final
 
 from bots.commands.client import Client
@@ -23,7 +24,7 @@ from worker.protocol.updates import (
     Update,
 )
 
-SILENCE_S = 30.0
+SILENCE_S: Final = 30.0
 """Seconds without an update after which the video's status is requested. Doubles while the job stays silent."""
 MAX_SILENCE_S: Final = 600.0
 
@@ -48,23 +49,27 @@ _FAILED_SENSES: Final[Mapping[Sense, Msg]] = {
 }
 
 
-async def index_and_follow(client: Client, request: Submit | Enrich, report: Callable[[Reply], None]) -> LinkOutcome:
+async def index_and_follow(
+    client: Client, request: Submit | Enrich, report: Callable[[Reply], None], *, silence_s: float = SILENCE_S
+) -> LinkOutcome:
     """Submit a link, report the progress of its jobs and return its outcome. Raises `CallFailedError`.
 
     The index job makes the video searchable, and the enrich job after it recognises speech, text and sounds.
     """
+    follow = partial(_follow_to_end, client, request.caller, silence_s)
     submitted = await client.call(request)
     outcome: Indexed | Joined | JobFailed | None = submitted.indexed
     if outcome is None:
         if submitted.job_id is None:
             raise ValueError("a submitted link has neither a job nor an outcome")
-        outcome = await _follow_to_end(client, request.caller, submitted, submitted.job_id, report)
+        outcome = await follow(submitted, submitted.job_id, report)
     if isinstance(outcome, Joined):
-        return await index_and_follow(client, request.model_copy(update={"link": outcome.link}), report)
+        other = request.model_copy(update={"link": outcome.link})
+        return await index_and_follow(client, other, report, silence_s=silence_s)
     if isinstance(outcome, Indexed) and outcome.enrich_job:
         report(LinkProgress(submitted.link, translate(Msg.STILL_LISTENING), 0.0, is_added=True))
         status = outcome.status
-        outcome = await _follow_to_end(client, request.caller, submitted, outcome.enrich_job, report)
+        outcome = await follow(submitted, outcome.enrich_job, report)
         if isinstance(outcome, Indexed):
             outcome = outcome.model_copy(update={"status": status})
     if isinstance(outcome, Joined):
@@ -73,11 +78,16 @@ async def index_and_follow(client: Client, request: Submit | Enrich, report: Cal
 
 
 async def _follow_to_end(
-    client: Client, caller: Caller, submitted: Submitted, job_id: str, report: Callable[[Reply], None]
+    client: Client,
+    caller: Caller,
+    silence_s: float,
+    submitted: Submitted,
+    job_id: str,
+    report: Callable[[Reply], None],
 ) -> Indexed | Joined | JobFailed:
     """Report the progress of a job and return how it ended."""
     is_added = submitted.job_id != job_id
-    async with aclosing(_follow_job(client, caller, job_id, submitted.video_id)) as updates:
+    async with aclosing(_follow_job(client, caller, job_id, submitted.video_id, silence_s)) as updates:
         async for update in updates:
             if isinstance(update, IndexProgress):
                 report(_make_progress(submitted.link, update, is_added))
@@ -93,7 +103,9 @@ def _make_progress(link: str, update: IndexProgress, is_added: bool) -> LinkProg
     return LinkProgress(link, translate(name), begin + share * update.done, is_added)
 
 
-async def _follow_job(client: Client, caller: Caller, job_id: str, video_id: str) -> AsyncGenerator[Update, None]:
+async def _follow_job(
+    client: Client, caller: Caller, job_id: str, video_id: str, first_silence_s: float
+) -> AsyncGenerator[Update, None]:
     """Yield the job's updates.
 
     If the job stays silent, its outcome is read from the record instead: an update is lost if the worker is killed or
@@ -101,7 +113,7 @@ async def _follow_job(client: Client, caller: Caller, job_id: str, video_id: str
     """
     updates = client.follow(job_id)
     next_update = asyncio.ensure_future(anext(updates, None))
-    silence_s = SILENCE_S
+    silence_s = first_silence_s
     try:
         while True:
             await asyncio.wait({next_update}, timeout=silence_s)
@@ -110,7 +122,7 @@ async def _follow_job(client: Client, caller: Caller, job_id: str, video_id: str
                     return
                 yield update
                 next_update = asyncio.ensure_future(anext(updates, None))
-                silence_s = SILENCE_S
+                silence_s = first_silence_s
                 continue
             silence_s = min(2 * silence_s, MAX_SILENCE_S)
             with suppress(CallFailedError):

@@ -70,6 +70,11 @@ CODES: "Mapping[Quantization, qe.QuantizationConfigType | None]" = {
 R = TypeVar("R")
 
 
+def measure_free_bytes(folder: Path) -> int:
+    """Return the free space of a folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
 class EdgeVectorStore:
     """A vector store in a folder.
 
@@ -77,8 +82,14 @@ class EdgeVectorStore:
     `MIN_FREE_BYTES` are free: searches go on then until the store is closed.
     """
 
-    def __init__(self, folder: Path, quantization: Quantization = Quantization.OFF) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        quantization: Quantization = Quantization.OFF,
+        measure_free_bytes: Callable[[Path], int] = measure_free_bytes,
+    ) -> None:
         self._quantization = quantization
+        self._measure_free_bytes = measure_free_bytes
         self._folder = folder / "collections"
         self._aliases = folder / "aliases.json"
         self._lock = threading.RLock()
@@ -175,7 +186,7 @@ class EdgeVectorStore:
 
     def _require_free_space(self) -> None:
         """Raise `DiskFullError` if a write could fail."""
-        free_bytes = shutil.disk_usage(self._folder).free
+        free_bytes = self._measure_free_bytes(self._folder)
         if free_bytes < MIN_FREE_BYTES:
             raise DiskFullError(f"{self._folder}: {free_bytes >> 20} MB are free of {MIN_FREE_BYTES >> 20} needed")
 

@@ -60,11 +60,9 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         ),
         Enrich: partial(library.enrich, submissions, stores.videos, index_queue, enrich_queue, services.wanted_senses),
         GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue, enrich_queue),
-        ListPlaylist: partial(library.list_playlist, services.make_fetcher(), settings.search_timeout_s),
+        ListPlaylist: partial(library.list_playlist, services.fetcher, settings.search_timeout_s),
         StopCrawls: partial(library.stop_crawls, stores.spaces),
-        FollowList: partial(
-            following.follow_list, lists, stores.spaces, services.make_fetcher(), settings.search_timeout_s
-        ),
+        FollowList: partial(following.follow_list, lists, stores.spaces, services.fetcher, settings.search_timeout_s),
         UnfollowList: partial(following.unfollow_list, lists),
         ListFollowed: partial(following.list_followed, lists),
         ListLibrary: partial(library.list_library, submissions),

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from bots.commands import job_progress, library
-from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkStatus, Removed, Replies
+from bots.commands import library
+from bots.commands.job_progress import index_and_follow
+from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkStatus, Removed, Replies, Reply
 from bots.commands.search import find
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
@@ -208,6 +209,10 @@ async def test_job_whose_updates_end_without_an_outcome_fails(caller: Caller) ->
     assert outcome.code is ErrorCode.INTERNAL
 
 
+def ignore(reply: Reply) -> None:
+    pass
+
+
 class SilentlyListeningClient(FakeClient):
     """A client whose enrich job sends no updates, and is done after two status requests."""
 
@@ -221,13 +226,9 @@ class SilentlyListeningClient(FakeClient):
         return await super().call(request)
 
 
-async def test_silent_enrich_job_is_not_done_until_the_record_says_so(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job_progress, "SILENCE_S", 0.01)
+async def test_silent_enrich_job_is_not_done_until_the_record_says_so(caller: Caller) -> None:
     client = SilentlyListeningClient(videos=[replace(SNOW, pending_senses=(Sense.SAID,))])
-    outcome = (await collect(library.index(client, caller, [SNOW.link])))[-1]
-    assert isinstance(outcome, LinkOutcome)
+    outcome = await index_and_follow(client, Submit(caller=caller, link=SNOW.link), ignore, silence_s=0.01)
     assert outcome.status == "already"
     assert [type(each) for each in client.requests].count(GetVideoStatus) == 3
 
@@ -243,12 +244,11 @@ class SilentClient(FakeClient):
         yield IndexProgress(stage=IndexStage.WAITING, done=0)
 
 
-async def test_silent_job_gets_its_outcome_from_the_record(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_job_gets_its_outcome_from_the_record(caller: Caller) -> None:
     client = SilentClient()
-    monkeypatch.setattr(job_progress, "SILENCE_S", 0.01)
-    [reply] = await collect(library.index(client, caller, [client.video.link]))
-    assert isinstance(reply, LinkOutcome)
-    assert (reply.status, reply.moments) == ("indexed", 1)
+    request = Submit(caller=caller, link=client.video.link)
+    outcome = await index_and_follow(client, request, ignore, silence_s=0.01)
+    assert (outcome.status, outcome.moments) == ("indexed", 1)
 
 
 async def test_library_lists_videos_with_state_and_problem(client: FakeClient, caller: Caller) -> None:

@@ -1,11 +1,10 @@
 """A disk that fills under a vector store: nothing is lost, and the error says what to do."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -22,42 +21,51 @@ from tests.support.servers.site import run_site
 POINT: Final = NewPoint("00000000-0000-0000-0000-000000000001", {"kind": "video"})
 
 
+@dataclass
+class FakeDisk:
+    """The free space of a disk."""
+
+    free_bytes: int = edge.MIN_FREE_BYTES
+
+    def measure(self, folder: Path) -> int:
+        return self.free_bytes
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[EdgeVectorStore]:
-    opened = EdgeVectorStore(tmp_path)
+def disk() -> FakeDisk:
+    return FakeDisk()
+
+
+@pytest.fixture
+def store(tmp_path: Path, disk: FakeDisk) -> Iterator[EdgeVectorStore]:
+    opened = EdgeVectorStore(tmp_path, measure_free_bytes=disk.measure)
     opened.ensure("records", {}, (), ("kind",), tenant="kind")
     opened.upsert("records", [POINT])
     yield opened
     opened.close()
 
 
-def fill_disk(monkeypatch: pytest.MonkeyPatch, free_bytes: int = edge.MIN_FREE_BYTES - 1) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
-
-
-def test_full_disk_refuses_writes_and_keeps_searches(store: EdgeVectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_refuses_writes_and_keeps_searches(store: EdgeVectorStore, disk: FakeDisk) -> None:
     """The engine would be killed (SIGBUS) by its first write to a page that has no space."""
-    with monkeypatch.context() as full:
-        fill_disk(full)
-        writes: list[Callable[[], None]] = [
-            lambda: store.upsert("records", [POINT]),
-            lambda: store.set_payload("records", Filter(), {"kind": "x"}),
-            lambda: store.delete("records", Filter()),
-            lambda: store.ensure("moments", {"frame": 4}, (), (), tenant="kind"),
-        ]
-        for write in writes:
-            with pytest.raises(DiskFullError, match="63 MB are free of 64 needed"):
-                write()
-        assert store.count("records", Filter()) == 1
+    disk.free_bytes = edge.MIN_FREE_BYTES - 1
+    writes: list[Callable[[], None]] = [
+        lambda: store.upsert("records", [POINT]),
+        lambda: store.set_payload("records", Filter(), {"kind": "x"}),
+        lambda: store.delete("records", Filter()),
+        lambda: store.ensure("moments", {"frame": 4}, (), (), tenant="kind"),
+    ]
+    for write in writes:
+        with pytest.raises(DiskFullError, match="63 MB are free of 64 needed"):
+            write()
+    assert store.count("records", Filter()) == 1
+    disk.free_bytes = edge.MIN_FREE_BYTES
     store.delete("records", Filter())
     assert store.count("records", Filter()) == 0
 
 
-def test_store_on_a_full_disk_opens_when_there_is_space_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as full:
-        fill_disk(full)
-        with pytest.raises(DiskFullError):
-            EdgeVectorStore(tmp_path)
+def test_store_on_a_full_disk_opens_when_there_is_space_again(tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError):
+        EdgeVectorStore(tmp_path, measure_free_bytes=lambda folder: 0)
     EdgeVectorStore(tmp_path).close()
 
 

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.generation_id import GenerationId
 from model.ports import Encoder as ModelEncoder
 from tests.support.indexer.fakes import FakeEncoder, make_moments, make_video
@@ -29,11 +30,14 @@ def load_fake_encoder(settings: Settings, choice: ModelChoice, on_fetch: object 
 
 @contextmanager
 def open_services(
-    settings: Settings, load: ModelLoader = load_fake_encoder, train: ModelTrainer = train_preset
+    settings: Settings,
+    load: ModelLoader = load_fake_encoder,
+    train: ModelTrainer = train_preset,
+    fetcher: YtDlpFetcher | None = None,
 ) -> Iterator[Services]:
     """Open the services of a worker process without queues: jobs are sent, but no worker runs them."""
     app = make_app(settings, MemoryResultStore())
-    with closing(Services(settings, app, threading.Event(), load, train)) as services:
+    with closing(Services(settings, app, threading.Event(), load, train, fetcher=fetcher)) as services:
         yield services
 
 

@@ -44,24 +44,23 @@ class FakeLists:
         return self.lists[link][:max_links]
 
 
+@pytest.fixture
+def site() -> FakeLists:
+    """Return the lists that the services read."""
+    return FakeLists()
+
+
 @pytest.fixture(params=["edge", "server"])
-def services(request: pytest.FixtureRequest, fast_folder: Path) -> Iterator[Services]:
+def services(request: pytest.FixtureRequest, fast_folder: Path, site: FakeLists) -> Iterator[Services]:
     url = request.getfixturevalue("qdrant_url") if request.param == "server" else None
     folder = Path(tempfile.mkdtemp(dir=fast_folder))
-    with open_services(Settings(data_dir=folder, qdrant_url=url, allow_networks=("127.0.0.0/8",))) as opened:
+    settings = Settings(data_dir=folder, qdrant_url=url, allow_networks=("127.0.0.0/8",))
+    with open_services(settings, fetcher=cast(YtDlpFetcher, site)) as opened:
         yield opened
         opened.app.control.purge()
         for collection in opened.vectors.collections() if url else ():
             opened.vectors.drop(collection)
     shutil.rmtree(folder)
-
-
-@pytest.fixture
-def site(services: Services, monkeypatch: pytest.MonkeyPatch) -> FakeLists:
-    """Return the lists that the services read."""
-    lists = FakeLists()
-    monkeypatch.setattr(services, "make_fetcher", lambda: cast(YtDlpFetcher, lists))
-    return lists
 
 
 def links(*names: str) -> list[str]:
