@@ -4,8 +4,8 @@ from html import escape
 
 import streamlit as st
 
+from bots.commands import library as library_commands
 from bots.commands.findings import TopicItem, TopicsPage
-from bots.commands.library import show_topics as topics_command
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.web import cards
@@ -14,7 +14,7 @@ from bots.web.session import Session, in_visitor_language
 
 def show_topics(session: Session) -> None:
     """Show what the library is about."""
-    [reply] = session.bridge.collect(topics_command(session.bridge.client, session.caller))
+    [reply] = session.bridge.collect(library_commands.show_topics(session.bridge.client, session.caller))
     if isinstance(reply, TopicsPage):
         show_topics_grid(session, "page", reply)
     else:
@@ -35,6 +35,6 @@ def show_topics_grid(session: Session, key: str, page: TopicsPage) -> None:
 
 @in_visitor_language
 def _show_moments(session: Session, item: TopicItem) -> None:
-    replies = topics_command(session.bridge.client, session.caller, item.topic.moment_id)
+    replies = library_commands.show_topics(session.bridge.client, session.caller, item.topic.moment_id)
     session.begin(item.name, replies)
     st.session_state.view = Msg.SEARCH

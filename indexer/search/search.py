@@ -24,8 +24,6 @@ from indexer.vectors.vector_store import StoredPoint
 
 MAX_ONLY_CANDIDATES: Final = 50
 """Maximum number of videos that a search for speech or text on the screen examines for a match of that kind."""
-
-
 MAX_TAGGED_CANDIDATES: Final = 200
 """Maximum number of moments that a search for tags examines."""
 
@@ -77,9 +75,8 @@ def find_moments(
             text_queries = text_queries or [scope.calibrate(encoder, each) for each in embedded]
             lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
-            ranked = _select_only(scope, encoder, best_moment_per_video(text_queries, lists, examples.ids))
-            if query.tags and tagger:
-                ranked = _select_tagged(scope, encoder, tagger, query.tags, ranked)
+            ranked = best_moment_per_video(text_queries, lists, examples.ids)
+            ranked = _select_tagged(scope, encoder, tagger, query.tags, _select_only(scope, encoder, ranked))
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     with timer(SearchStage.GATHER):
@@ -88,8 +85,7 @@ def find_moments(
         scores = score_moments(text_queries, lists, {id for each in ranked for id in (each.id, *each.others)})
         considered = _weak_last(ranked, scores)[: end + VOTES_REACH]
         found = apply_opinions(considered, votes.read(encoder, query, considered), scores)
-        weaker_from = _find_weaker(found, scores)
-        stop = weaker_from if weaker_from is not None and query.offset < weaker_from < end else end
+        stop = _find_page_end(query, found, scores)
         hits = _read_hits(scope, submissions, encoder, found[query.offset : stop], scores)
     return ResultPage(hits, stop if len(ranked) > stop else None, stop < min(end, len(ranked)))
 
@@ -102,11 +98,12 @@ def _weak_last(ranked: Sequence[RankedMoment], scores: Mapping[str, float]) -> l
     return sorted(ranked, key=lambda each: strengths[each.id] is Strength.WEAK)
 
 
-def _find_weaker(found: Sequence[RankedMoment], scores: Mapping[str, float]) -> int | None:
-    """Return the index of the first weak moment if one before it is strong."""
+def _find_page_end(query: SearchQuery, found: Sequence[RankedMoment], scores: Mapping[str, float]) -> int:
+    """Return the index after the page's last moment. If a strong one precedes it, the first weak one ends the page."""
+    end = query.offset + query.limit
     strengths = [rate_score(scores[each.id], is_liked=each.liked_for is not None) for each in found]
-    first = strengths.index(Strength.WEAK) if Strength.WEAK in strengths else 0
-    return first if Strength.STRONG in strengths[:first] else None
+    weak = strengths.index(Strength.WEAK) if Strength.WEAK in strengths else 0
+    return weak if Strength.STRONG in strengths[:weak] and query.offset < weak < end else end
 
 
 def _select_only(scope: SearchScope, encoder: Encoder, ranked: Sequence[RankedMoment]) -> list[RankedMoment]:
@@ -119,9 +116,11 @@ def _select_only(scope: SearchScope, encoder: Encoder, ranked: Sequence[RankedMo
 
 
 def _select_tagged(
-    scope: SearchScope, encoder: Encoder, tagger: Tagger, tags: Sequence[str], ranked: Sequence[RankedMoment]
+    scope: SearchScope, encoder: Encoder, tagger: Tagger | None, tags: Sequence[str], ranked: list[RankedMoment]
 ) -> list[RankedMoment]:
-    """Return those of the first `MAX_TAGGED_CANDIDATES` moments that have all of the tags."""
+    """Return those of the first `MAX_TAGGED_CANDIDATES` moments that have all of the tags, or all if there are none."""
+    if not tags or tagger is None:
+        return ranked
     candidates = ranked[:MAX_TAGGED_CANDIDATES]
     found = tagger.tag(encoder, scope.scopes, [each.id for each in candidates])
     return [each for each in candidates if set(tags) <= set(found.get(each.id, ()))]

@@ -42,36 +42,43 @@ def find(
     the video to search in is not visible to the caller, or if moments cannot be tagged yet; `NotAPictureError` and
     `NotAClipError`.
     """
+    picture, thumbnail = _decode_picture(request.picture)
+    frames = _decode_clip(clip_decoder, request)
+    with metrics.time_search_stage("whole"):
+        query = _build_query(submissions, request, picture, read_clip_frames(frames))
+        model = models.get_available(request.caller.space)
+        if not tagger.is_ready(model, is_wanted=bool(request.tags)) and request.tags:
+            raise RequestRefusedError(ErrorCode.TAGS_NOT_READY)
+        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage, tagger)
+        tags = tagger.tag(model, query.scopes, [hit.moment_id for hit in page.hits])
+    page = replace(page, hits=tuple(replace(hit, tags=tags.get(hit.moment_id, ())) for hit in page.hits))
+    return _make_results(request, page, thumbnail, frames).model_copy(update={"can_describe": can_describe})
+
+
+def _build_query(
+    submissions: SubmissionStore, request: Find, picture: Picture | None, clip: Sequence[Picture]
+) -> SearchQuery:
+    """Return the query of a request. Raises `RequestRefusedError` if it is empty, or in a video that is not visible."""
     caller = request.caller
     queries, like, unlike = (
         [cleaned for each in texts if (cleaned := clean_query(each))]
         for texts in (request.queries, request.like, request.unlike)
     )
-    if not (queries or like or request.picture or request.clip or request.frames):
+    if not (queries or like or clip) and picture is None:
         raise RequestRefusedError(ErrorCode.EMPTY_QUERY)
-    picture, thumbnail = _decode_picture(request.picture)
-    frames = _decode_clip(clip_decoder, request)
-    with metrics.time_search_stage("whole"):
-        query = SearchQuery(
-            scopes=caller.scopes,
-            texts=queries,
-            like=like,
-            unlike=unlike,
-            picture=picture,
-            clip=read_clip_frames(frames),
-            video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
-            only=request.only,
-            tags=request.tags,
-            limit=request.limit,
-            offset=request.offset,
-        )
-        model = models.get_available(caller.space)
-        if not tagger.is_ready(model, is_wanted=bool(request.tags)) and request.tags:
-            raise RequestRefusedError(ErrorCode.TAGS_NOT_READY)
-        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage, tagger)
-        tags = tagger.tag(model, caller.scopes, [hit.moment_id for hit in page.hits])
-    page = replace(page, hits=tuple(replace(hit, tags=tags.get(hit.moment_id, ())) for hit in page.hits))
-    return _make_results(request, page, thumbnail, frames).model_copy(update={"can_describe": can_describe})
+    return SearchQuery(
+        scopes=caller.scopes,
+        texts=queries,
+        like=like,
+        unlike=unlike,
+        picture=picture,
+        clip=clip,
+        video_id=require_visible_video(submissions, caller, request.in_link) if request.in_link else None,
+        only=request.only,
+        tags=request.tags,
+        limit=request.limit,
+        offset=request.offset,
+    )
 
 
 def _make_results(request: Find, page: ResultPage, thumbnail: str | None, frames: Sequence[bytes]) -> SearchResults:
