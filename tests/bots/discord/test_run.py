@@ -86,6 +86,18 @@ async def test_doctor_checks_token_commands_and_intent(server: FakeDiscord) -> N
     assert "is off" in details["Discord intent"]
 
 
+@asynccontextmanager
+async def connected(
+    client: FakeClient, stores: ChatStores, health: FrontendHealth | None = None
+) -> AsyncIterator[None]:
+    """Run a bot for the block."""
+    application = await run.fetch_application(TOKEN)
+    serving = asyncio.create_task(run.run_connection(TOKEN, application, client, stores, health=health))
+    yield
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 async def test_watched_channels_decide_the_intents_of_the_first_connection(
     server: FakeDiscord, client: FakeClient, clean_redis: str
 ) -> None:
@@ -93,14 +105,11 @@ async def test_watched_channels_decide_the_intents_of_the_first_connection(
     client.settings[SPACE] = SpaceSettings(watched=(str(GUILD + CLIPS),))
     for flags, reads in ((server.flags, True), (0, False)):
         server.flags = flags
-        async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
-            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-            count = len(server.identified)
+        count = len(server.identified)
+        async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores, connected(client, stores):
             await server.wait_for(lambda: len(server.identified) > count)  # noqa: B023
             assert bool(server.identified[-1]["intents"] & 1 << 15) is reads
             await server.wait_for_answer(await server.command(EVE, "find", words="dog"), "Dogs in snow")
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
 
 
 async def test_first_watched_channel_reconnects_the_same_process(
@@ -112,12 +121,10 @@ async def test_first_watched_channel_reconnects_the_same_process(
         shown = await server.wait_for_answer(await server.command(EVE, "settings"), "Who can add")
         await server.choose(EVE, shown, "watched", [str(GUILD + CLIPS)])
         assert await serving
-        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-        await server.wait_for(lambda: len(server.identified) == 2)
-        await server.write(EVE, "https://video.example/new")
-        await server.wait_for(lambda: server.reactions)
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        async with connected(client, stores):
+            await server.wait_for(lambda: len(server.identified) == 2)
+            await server.write(EVE, "https://video.example/new")
+            await server.wait_for(lambda: server.reactions)
 
 
 async def read_noted_guilds(stores: ChatStores) -> set[int]:
@@ -129,17 +136,13 @@ async def read_noted_guilds(stores: ChatStores) -> set[int]:
 async def started(server: FakeDiscord, client: FakeClient, stores: ChatStores) -> AsyncIterator[None]:
     """Run a bot for the block, which begins once the guilds are compared."""
     health = FrontendHealth()
-    serving = asyncio.create_task(
-        run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores, health=health)
-    )
 
     async def ready() -> bool:
         return health.connected.is_recent() and await read_noted_guilds(stores) == set(server.guilds)
 
-    await wait_until(ready)
-    yield
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    async with connected(client, stores, health):
+        await wait_until(ready)
+        yield
 
 
 async def test_guild_changes_while_offline_are_recorded_at_the_start(
@@ -150,19 +153,16 @@ async def test_guild_changes_while_offline_are_recorded_at_the_start(
         for guilds, expected in (([GUILD, OTHER_GUILD], set()), ([GUILD], {other}), ([GUILD, OTHER_GUILD], set())):
             server.guilds = list(guilds)
             count = len(server.identified)
-            serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
-            await server.wait_for(lambda: len(server.identified) > count)  # noqa: B023
-            while left != expected or await read_noted_guilds(stores) != set(guilds):
-                await server.wait_for_answer(await server.command(EVE, "status"), "videos")
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+            async with connected(client, stores):
+                await server.wait_for(lambda: len(server.identified) > count)  # noqa: B023
+                while left != expected or await read_noted_guilds(stores) != set(guilds):
+                    await server.wait_for_answer(await server.command(EVE, "status"), "videos")
 
 
 async def test_removal_is_recorded_and_an_outage_is_not(
     server: FakeDiscord, client: FakeClient, clean_redis: str
 ) -> None:
-    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores:
-        serving = asyncio.create_task(run.run_connection(TOKEN, await run.fetch_application(TOKEN), client, stores))
+    async with open_chat_stores(clean_redis, "100/minute", "100/minute") as stores, connected(client, stores):
         await server.wait_for(lambda: server.identified)
         await server.wait_for_answer(await server.command(EVE, "status"), "videos")
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD), "unavailable": True})
@@ -171,8 +171,6 @@ async def test_removal_is_recorded_and_an_outage_is_not(
         await server.dispatch("GUILD_DELETE", {"id": str(GUILD)})
         while SPACE not in client.removed_spaces:
             await server.wait_for_answer(await server.command(EVE, "status", guild=OTHER_GUILD), "videos")
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
 
 
 async def test_guild_that_returns_while_offline_is_kept(

@@ -227,16 +227,21 @@ async def test_user_without_a_profile_is_answered_and_is_no_admin(app: RunningAp
 # ---- late ----
 
 
+async def index_for(minutes: int, server: FakeSlack, app: RunningApp, clock: Clock, gate: threading.Event) -> None:
+    """Index a link for Ann in a job that ends after this time."""
+    await server.command(f"index {NEW_LINK}")
+    await server.wait_for(lambda: server.shown_to(ANN))
+    clock.ahead_s = minutes * 60
+    gate.set()
+    await app.requests.tasks.wait_until_idle()
+
+
 async def test_answer_after_16_minutes_uses_the_response_url(
     server: FakeSlack, client: FakeClient, stores: ChatStores, settings: Settings, clock: Clock, gate: threading.Event
 ) -> None:
     server.clock = clock
     async with started(server, client, stores, settings, clock) as app:
-        await server.command(f"index {NEW_LINK}")
-        await server.wait_for(lambda: server.shown_to(ANN))
-        clock.ahead_s = 16 * 60
-        gate.set()
-        await app.requests.tasks.wait_until_idle()
+        await index_for(16, server, app, clock, gate)
         assert "Added" in server.shown_to(ANN)[1].text
         assert server.posted == []
 
@@ -247,11 +252,7 @@ async def test_answer_after_31_minutes_is_posted_in_the_channel(
     """Slack accepts no answer any more. The message names the user without a mention."""
     server.clock = clock
     async with started(server, client, stores, settings, clock) as app:
-        await server.command(f"index {NEW_LINK}")
-        await server.wait_for(lambda: server.shown_to(ANN))
-        clock.ahead_s = 31 * 60
-        gate.set()
-        await app.requests.tasks.wait_until_idle()
+        await index_for(31, server, app, clock, gate)
         (posted,) = server.posted
         assert (posted.channel, "Ann: /reel index" in posted.text, "Added" in posted.text) == (ALL, True, True)
 
@@ -277,11 +278,7 @@ async def test_late_answer_in_a_closed_channel_goes_to_the_user(
     server.clock = clock
     server.closed.add(ALL)
     async with started(server, client, stores, settings, clock) as app:
-        await server.command(f"index {NEW_LINK}")
-        await server.wait_for(lambda: server.shown_to(ANN))
-        clock.ahead_s = 31 * 60
-        gate.set()
-        await app.requests.tasks.wait_until_idle()
+        await index_for(31, server, app, clock, gate)
         assert server.posted[0].channel == ANN.replace("U", "D", 1)
 
 
