@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from model.senses.parts import OCR, WHISPER, YAMNET
-from model.senses.screen_text import ScreenTextReader
+from model.senses.screen_text import ScreenTextReader, TextNetworks
 from model.senses.sounds import YamnetTagger
 from model.senses.speech import WhisperRecognizer
 
@@ -17,15 +17,15 @@ def load_speech_recognizer(model: str, artifacts_dir: Path) -> WhisperRecognizer
     """Load the speech model `base`, or one of faster-whisper's from a hub. Raises `ArtifactsMissingError`."""
     threads = max(1, (os.cpu_count() or 1) // 2)
     if model == BASE:
-        return WhisperRecognizer(str(WHISPER.find(artifacts_dir)), threads)
-    return WhisperRecognizer(model, threads, download_root=str(artifacts_dir / "hub"))
+        return WhisperRecognizer.load(str(WHISPER.find(artifacts_dir)), threads)
+    return WhisperRecognizer.load(model, threads, download_root=str(artifacts_dir / "hub"))
 
 
 def load_sound_tagger(artifacts_dir: Path) -> YamnetTagger:
     """Load the recogniser of sounds. Raises `ArtifactsMissingError`."""
-    return YamnetTagger(YAMNET.find(artifacts_dir))
+    return YamnetTagger.load(YAMNET.find(artifacts_dir))
 
 
 def load_text_reader(artifacts_dir: Path) -> ScreenTextReader:
     """Load the reader of text. Raises `ArtifactsMissingError`."""
-    return ScreenTextReader(OCR.find(artifacts_dir))
+    return ScreenTextReader(TextNetworks.load(OCR.find(artifacts_dir)))

@@ -4,10 +4,11 @@ It knows Latin, Chinese and Japanese characters. Lines of Hangul get a low confi
 installed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from model.senses.tesseract import find_tesseract, read_korean_line
 from model.senses.text_boxes import Box, find_boxes
 
 Array: TypeAlias = npt.NDArray[np.float32]
+Network: TypeAlias = Callable[[Array], Array]
+"""Takes pictures (1, 3, height, width)."""
 
 _GATE_SIDE_PX, _SIDE_PX = 256, 640
 """Long side of the picture in which text is looked for at first, and of the one in which lines are found."""
@@ -92,22 +95,44 @@ class _ReadPicture:
         return float(means.max(initial=0.0)) <= _MAX_DIFFERENCE
 
 
-class ScreenTextReader:
-    """Reader of text on the CPU, with one thread."""
+@dataclass(frozen=True)
+class TextNetworks:
+    """The networks of PP-OCRv6 and the characters that the second one knows, the first of which is none.
 
-    def __init__(self, folder: Path) -> None:
+    `detect` returns the probability of text (1, 1, height, width), `recognize` those of the characters of one line
+    (1, steps, characters).
+    """
+
+    detect: Network
+    recognize: Network
+    characters: Sequence[str]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Load the part from its folder. Raises `ArtifactsMissingError`."""
         core, threads = openvino.Core(), {"INFERENCE_NUM_THREADS": 1}
         try:
-            self._detector = core.compile_model(folder / "PP-OCRv6_det_small.onnx", "CPU", threads)
+            detector = core.compile_model(folder / "PP-OCRv6_det_small.onnx", "CPU", threads)
             recognizer = core.read_model(folder / "PP-OCRv6_rec_small.onnx")
-            self._recognizer = core.compile_model(recognizer, "CPU", threads)
             characters = str(recognizer.get_rt_info(["framework", "character"]).astype(str)).split("\n")
+            compiled = core.compile_model(recognizer, "CPU", threads)
         except RuntimeError as error:
             raise ArtifactsMissingError(
                 "{model} cannot be read: delete {folder} and start again", model="PP-OCRv6", folder=folder
             ) from error
-        self._characters = ["", *characters, " "]
+        return cls(partial(_infer, detector), partial(_infer, compiled), ["", *characters, " "])
+
+
+def _infer(compiled: openvino.CompiledModel, pictures: Array) -> Array:
+    probabilities: Array = compiled.create_infer_request().infer([pictures])[0]
+    return probabilities
+
+
+class ScreenTextReader:
+    """Reader of text on the CPU, with one thread."""
+
+    def __init__(self, networks: TextNetworks) -> None:
+        self._networks = networks
         self._tesseract = find_tesseract()
         nothing = np.zeros((1, 1), np.float32)
         self._last = _ReadPicture(nothing, Look.take(nothing), ())
@@ -147,7 +172,7 @@ class ScreenTextReader:
         scale = side_px / max(image.size)
         width, height = (max(_STEP_PX, round(side * scale / _STEP_PX) * _STEP_PX) for side in image.size)
         pixels = _to_input(image.resize((width, height), Image.Resampling.BILINEAR), (0.485, 0.456, 0.406), 0.226)
-        probabilities = self._detector.create_infer_request().infer([pixels])[0][0, 0]
+        probabilities = self._networks.detect(pixels)[0, 0]
         return [
             Box(b.left / width, b.top / height, b.right / width, b.bottom / height) for b in find_boxes(probabilities)
         ]
@@ -157,10 +182,10 @@ class ScreenTextReader:
         width = min(_MAX_LINE_PX, max(1, round(crop.width * _LINE_HEIGHT_PX / crop.height)))
         pixels = _to_input(crop.resize((width, _LINE_HEIGHT_PX), Image.Resampling.BICUBIC), (0.5, 0.5, 0.5), 0.5)
         pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, -width % _LINE_STEP_PX)))
-        probabilities = self._recognizer.create_infer_request().infer([pixels])[0][0]
+        probabilities = self._networks.recognize(pixels)[0]
         best = probabilities.argmax(axis=1)
         is_new = (best != 0) & (best != np.concatenate([[0], best[:-1]]))
-        text = "".join(self._characters[index] for index in best[is_new])
+        text = "".join(self._networks.characters[index] for index in best[is_new])
         return text, float(probabilities.max(axis=1)[is_new].mean()) if is_new.any() else 0.0
 
 

@@ -6,8 +6,9 @@ It sees the sound in patches of 0.96 s, one every 0.48 s, as a log-mel spectrogr
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -67,17 +68,24 @@ class TaggedSound:
 class YamnetTagger:
     """Recogniser of sounds on the CPU, with one thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, names: Sequence[str], classify: Callable[[Array], Array]) -> None:
+        """Take the names of the classes and what returns their scores (n, classes) for patches (n, 1, 96, 64)."""
+        self._names = names
+        self._classify = classify
+        self._is_general = np.array([name in _GENERAL for name in names])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Load the part from its folder. Raises `ArtifactsMissingError`."""
         try:
-            self._names: Sequence[str] = json.loads((folder / "classes.json").read_text())
+            names: Sequence[str] = json.loads((folder / "classes.json").read_text())
             graph = _build_graph(load_file(folder / "model.safetensors"))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtifactsMissingError(
                 "{model} cannot be read: delete {folder} and start again", model="YAMNet", folder=folder
             ) from error
-        self._is_general = np.array([name in _GENERAL for name in self._names])
-        self._compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": 1})
+        compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": 1})
+        return cls(names, partial(_infer, compiled))
 
     def tag(self, samples: Array, on_progress: Callable[[float], None]) -> list[TaggedSound]:
         """Return the sounds of samples (n,) at 16 kHz, in time order. Silence costs next to nothing."""
@@ -99,13 +107,8 @@ class YamnetTagger:
             is_loud = np.sqrt(np.mean(np.square(patches), axis=1)) >= MIN_LOUDNESS
             if is_loud.any():
                 block = scores[first : first + len(patches)]
-                block[is_loud] = self._select(self._classify(compute_log_mel(patches[is_loud])))
+                block[is_loud] = self._select(self._classify(compute_log_mel(patches[is_loud])[:, None]))
         return scores
-
-    def _classify(self, spectrograms: Array) -> Array:
-        request = self._compiled.create_infer_request()  # one per call, for thread safety
-        result: Array = request.infer([spectrograms[:, None]])[0].copy()
-        return result
 
     def _select(self, scores: Array) -> Array:
         """Return scores (n, classes) without general classes in rows with specific ones, and the highest of a row."""
@@ -113,6 +116,12 @@ class YamnetTagger:
         scores = np.where(has_specific & self._is_general, np.float32(0.0), scores)
         limits = np.partition(scores, -MAX_SOUNDS_PER_PATCH, axis=1)[:, -MAX_SOUNDS_PER_PATCH, None]
         return np.where(scores >= limits, scores, np.float32(0.0))
+
+
+def _infer(compiled: openvino.CompiledModel, patches: Array) -> Array:
+    request = compiled.create_infer_request()  # one per call, for thread safety
+    scores: Array = request.infer([patches])[0].copy()
+    return scores
 
 
 def compute_log_mel(patches: Array) -> Array:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -62,10 +62,14 @@ class TranscribedLine:
 class WhisperRecognizer:
     """Recogniser of speech on the CPU."""
 
-    def __init__(self, model: str, threads: int, **options: Any) -> None:
+    def __init__(self, model: WhisperModel) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, model: str, threads: int, **options: Any) -> Self:
         """Load a model from a folder, or by its name from a hub. Raises `ArtifactsMissingError`."""
         try:
-            self._model = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=threads, **options)
+            return cls(WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=threads, **options))
         except (OSError, ValueError, RuntimeError) as error:
             raise ArtifactsMissingError(
                 "the speech model {model} could not be loaded ({error})", model=model, error=error

@@ -1,6 +1,6 @@
 """PP-OCRv6 and Tesseract on their real parts: drawn text, a picture without text, Hangul."""
 
-import shutil
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from model.packages import default_artifacts_dir
 from model.ports import Picture
-from model.senses import screen_text
-from model.senses.loader import load_text_reader
 from model.senses.parts import OCR
-from model.senses.screen_text import ScreenTextReader
+from model.senses.screen_text import Array, Network, ScreenTextReader, TextNetworks
 from model.senses.tesseract import find_tesseract, read_korean_line
-from model.senses.text_boxes import Box
 
 pytestmark = pytest.mark.integration
 
@@ -26,10 +23,27 @@ FONT = next((font for font in FONTS if font.exists()), None)
 
 
 @pytest.fixture(scope="module")
-def reader() -> ScreenTextReader:
+def networks() -> TextNetworks:
     if not OCR.is_complete(default_artifacts_dir()):
         pytest.skip("PP-OCRv6 was not fetched")
-    return load_text_reader(default_artifacts_dir())
+    return TextNetworks.load(OCR.find(default_artifacts_dir()))
+
+
+@pytest.fixture(scope="module")
+def reader(networks: TextNetworks) -> ScreenTextReader:
+    return ScreenTextReader(networks)
+
+
+@dataclass
+class RecordingNetwork:
+    """A network that records the widths and heights of its pictures."""
+
+    run: Network
+    sizes: list[tuple[int, ...]] = field(default_factory=list)
+
+    def __call__(self, pictures: Array) -> Array:
+        self.sizes.append(pictures.shape[:1:-1])
+        return self.run(pictures)
 
 
 def draw(*lines: str, font: Path | None = None, size: int = 36) -> Image.Image:
@@ -53,36 +67,24 @@ def test_lines_are_read_in_order_with_their_boxes(reader: ScreenTextReader) -> N
     assert 110 / 360 - 0.05 < top < bottom < 160 / 360 + 0.05
 
 
-def test_picture_without_text_has_no_lines(reader: ScreenTextReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture_without_text_has_no_lines(networks: TextNetworks) -> None:
     """Only the small picture is looked at."""
-    sides: list[int] = []
-    find = reader._find_boxes
-
-    def find_and_note(image: Image.Image, side_px: int) -> list[Box]:
-        sides.append(side_px)
-        return find(image, side_px)
-
-    monkeypatch.setattr(reader, "_find_boxes", find_and_note)
+    detect = RecordingNetwork(networks.detect)
+    reader = ScreenTextReader(replace(networks, detect=detect))
     assert reader.read(np.full((360, 640, 3), 200, np.uint8)) == []
-    assert sides == [screen_text._GATE_SIDE_PX]
+    assert detect.sizes == [(256, 128)]
 
 
-def test_line_that_stays_is_read_once(reader: ScreenTextReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_that_stays_is_read_once(networks: TextNetworks) -> None:
     """Also over slight noise. Another digit at the same place is another line."""
-    read: list[int] = []
-    recognize = reader._recognize
-
-    def recognize_and_note(crop: Image.Image) -> tuple[str, float]:
-        read.append(1)
-        return recognize(crop)
-
-    monkeypatch.setattr(reader, "_recognize", recognize_and_note)
+    recognize = RecordingNetwork(networks.recognize)
+    reader = ScreenTextReader(replace(networks, recognize=recognize))
     first = to_array(draw("Score: 3 to 5")).astype(np.int16)
     noise = np.random.default_rng(0).integers(-3, 4, first.shape)
     for picture in (first, first + noise):
         [line] = reader.read(np.clip(picture, 0, 255).astype(np.uint8))
         assert line.text == "Score: 3 to 5"
-    assert len(read) == 1
+    assert len(recognize.sizes) == 1
     [line] = reader.read(to_array(draw("Score: 3 to 6")))
     assert line.text == "Score: 3 to 6"
 
@@ -115,5 +117,5 @@ def test_line_without_hangul_is_none(tesseract: str) -> None:
 
 
 def test_missing_program_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", "/nowhere")
     assert find_tesseract.__wrapped__() is None

@@ -1,11 +1,13 @@
 """Whisper on its real part: what a sample says, and that noise and silence say nothing."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
+from faster_whisper import WhisperModel
 
 from model.errors import ArtifactsMissingError
 from model.packages import default_artifacts_dir
@@ -51,9 +53,24 @@ def test_speech_becomes_lines_with_times_of_words(recognizer: WhisperRecognizer)
     assert shares[0] == 0.0
 
 
-def test_silence_and_noise_say_nothing(recognizer: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+@dataclass(frozen=True)
+class FakeWhisper:
+    """A model that takes everything for one language and cannot transcribe."""
+
+    language: str = "en"
+    probability: float = 1.0
+
+    def detect_language(self, audio: np.ndarray) -> tuple[str, float, list[tuple[str, float]]]:
+        return self.language, self.probability, []
+
+
+def make_recognizer(model: FakeWhisper) -> WhisperRecognizer:
+    return WhisperRecognizer(cast(WhisperModel, model))
+
+
+def test_silence_and_noise_say_nothing() -> None:
     """The voice activity detector stops them before Whisper."""
-    monkeypatch.setattr(recognizer, "_model", None)
+    recognizer = make_recognizer(FakeWhisper())
     noise = (0.05 * np.random.default_rng(0).standard_normal(8 * SAMPLE_RATE_HZ)).astype(np.float32)
     for samples in (np.zeros(0, np.float32), np.zeros(600 * SAMPLE_RATE_HZ, np.float32), noise):
         assert recognizer.transcribe(samples, ignore) == []
@@ -62,16 +79,8 @@ def test_silence_and_noise_say_nothing(recognizer: WhisperRecognizer, monkeypatc
 @pytest.mark.parametrize(
     ("language", "probability", "expected"), [("ko", 0.9, "ko"), ("ko", 0.2, None), ("nn", 0.9, None)]
 )
-def test_unclear_or_unknown_language_says_nothing(
-    recognizer: WhisperRecognizer,
-    monkeypatch: pytest.MonkeyPatch,
-    language: str,
-    probability: float,
-    expected: str | None,
-) -> None:
-    model = SimpleNamespace(detect_language=lambda audio: (language, probability, []))
-    monkeypatch.setattr(recognizer, "_model", model)
-    assert recognizer._detect_language(SILENCE) == expected
+def test_unclear_or_unknown_language_says_nothing(language: str, probability: float, expected: str | None) -> None:
+    assert make_recognizer(FakeWhisper(language, probability))._detect_language(SILENCE) == expected
 
 
 @pytest.mark.parametrize(
