@@ -8,7 +8,7 @@ from model.errors import WeightsChangedError
 from model.packages import default_artifacts_dir
 from model.ports import Encoder, FetchProgress
 from model.preset_files import find_preset
-from model.presets import STARTER, BasePreset, StarterPreset, list_starter_revisions
+from model.presets import STARTER, STARTER_TEXT_MAP, BasePreset, StarterPreset, list_starter_revisions
 from model.starter.encoder import compute_starter_generation, load_starter
 from model.starter.sentence_encoder import SentenceEncoder
 
@@ -64,14 +64,18 @@ def _compute_base_generation(preset: BasePreset, adapter: Path | None) -> str:
 
 
 def find_preset_of(
-    name: str, generation: str, adapter: Path | None = None, presets_dir: Path | None = None
+    name: str,
+    generation: str,
+    adapter: Path | None = None,
+    presets_dir: Path | None = None,
+    weights_dir: Path = STARTER_TEXT_MAP.parent,
 ) -> BasePreset:
     """Return the preset `name` with the weights of a generation, alone or with `adapter`.
 
     Former revisions of the starter are kept, so that a library is served by the weights that embedded it. Raises
     `UnknownPresetError`, `PresetUnusableError`, and `WeightsChangedError` if no known weights make the generation.
     """
-    revisions = list_starter_revisions() if name == STARTER else [find_preset(name, presets_dir)]
+    revisions = list_starter_revisions(weights_dir) if name == STARTER else [find_preset(name, presets_dir)]
     for preset in revisions:
         if generation in {compute_generation(preset, each) for each in (None, adapter)}:
             return preset
@@ -85,4 +89,4 @@ def find_preset_of(
 
 def is_outdated(preset: BasePreset) -> bool:
     """Return whether this Reelseek has newer weights for the preset."""
-    return isinstance(preset, StarterPreset) and preset != list_starter_revisions()[0]
+    return isinstance(preset, StarterPreset) and preset.text_map.name != STARTER_TEXT_MAP.name

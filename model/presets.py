@@ -137,7 +137,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 
 
-def list_starter_revisions() -> list[StarterPreset]:
+def list_starter_revisions(weights_dir: Path = STARTER_TEXT_MAP.parent) -> list[StarterPreset]:
     """Return the revisions of the starter that can be served, the newest first."""
-    former = sorted(STARTER_TEXT_MAP.parent.glob(f"{STARTER}-*{STARTER_TEXT_MAP.suffix}"))
-    return [StarterPreset(STARTER_TEXT_MAP, STARTER_E5_TEXT_MAP), *map(StarterPreset, former)]
+    newest = StarterPreset(weights_dir / STARTER_TEXT_MAP.name, weights_dir / STARTER_E5_TEXT_MAP.name)
+    former = sorted(weights_dir.glob(f"{STARTER}-*{STARTER_TEXT_MAP.suffix}"))
+    return [newest, *map(StarterPreset, former)]

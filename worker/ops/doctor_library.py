@@ -1,6 +1,7 @@
 """The doctor's check of the library: which model embedded it, and whether that model is here."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.blobs import BlobStore
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from model.errors import ModelError
 
 
-def check_library(settings: Settings) -> DoctorCheck:
+def check_library(settings: Settings, weights_dir: Path | None = None) -> DoctorCheck:
     """Tell the generation that is searched, its preset and weights, and whether they are here.
 
-    Another preset in the settings counts for a new library only.
+    Another preset in the settings counts for a new library only. `weights_dir` has the starter's weights if they are
+    not this version's own.
     """
     live = _read_live_generation(settings)
     if live is None:
@@ -25,22 +27,26 @@ def check_library(settings: Settings) -> DoctorCheck:
     stored = live.name.rpartition("-")[0]
     has_adapter = _has_adapter(settings, live)
     parameters = {"generation": str(live), "stored": stored, "preset": settings.preset, "has_adapter": has_adapter}
-    outcome, why = _compare(settings, live, stored, has_adapter)
+    outcome, why = _compare(settings, live, stored, has_adapter, weights_dir)
     return DoctorCheck(DoctorCheckName.LIBRARY, outcome, parameters | ({"why": why} if why else {}))
 
 
 def _compare(
-    settings: Settings, live: GenerationId, preset: str, has_adapter: bool
+    settings: Settings, live: GenerationId, preset: str, has_adapter: bool, weights_dir: Path | None
 ) -> tuple[DoctorOutcome, "ModelError | None"]:
     """Return the outcome, and the reason if the model cannot be loaded."""
     from model.errors import ModelError
     from model.loader import find_preset_of, is_outdated
     from model.preset_files import find_preset
+    from model.presets import STARTER_TEXT_MAP
 
+    weights_dir = weights_dir or STARTER_TEXT_MAP.parent
     try:
         if has_adapter:
             find_preset(preset, settings.presets_folder)
-        elif is_outdated(find_preset_of(preset, live.name, presets_dir=settings.presets_folder)):
+        elif is_outdated(
+            find_preset_of(preset, live.name, presets_dir=settings.presets_folder, weights_dir=weights_dir)
+        ):
             return DoctorOutcome.LIBRARY_NEWER_WEIGHTS, None
     except ModelError as error:
         return DoctorOutcome.LIBRARY_MODEL_GONE, error

@@ -5,30 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from model import presets
 from model.loader import compute_generation, find_preset_of, is_outdated
 from model.preset_files import find_preset
-from model.starter import encoder as starter
+from model.presets import STARTER_TEXT_MAP, StarterPreset, list_starter_revisions
 from model.starter.text_map import TextMap
 
 
 @pytest.fixture
-def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Install a newer revision, as a later version would bring it. Return the generation of the former one."""
+def upgrade(tmp_path: Path) -> str:
+    """Write a newer revision, as a later version would bring it. Return the generation of the former one."""
     former = compute_generation(find_preset("starter"), None)
-    shutil.copy(presets.STARTER_TEXT_MAP, tmp_path / f"{former}.safetensors")
+    shutil.copy(STARTER_TEXT_MAP, tmp_path / f"{former}.safetensors")
     TextMap(16).save(tmp_path / "starter.safetensors")
-    monkeypatch.setattr(presets, "STARTER_TEXT_MAP", tmp_path / "starter.safetensors")
-    monkeypatch.setattr(starter, "STARTER_TEXT_MAP", tmp_path / "starter.safetensors")
     return former
 
 
-def test_former_revision_keeps_its_generation_and_its_weights(upgrade: str) -> None:
-    newest, former = find_preset("starter"), find_preset_of("starter", upgrade)
+def test_former_revision_keeps_its_generation_and_its_weights(upgrade: str, tmp_path: Path) -> None:
+    newest, former = list_starter_revisions(tmp_path)[0], find_preset_of("starter", upgrade, weights_dir=tmp_path)
     assert compute_generation(newest, None) != upgrade
     assert compute_generation(former, None) == upgrade
     assert (is_outdated(former), is_outdated(newest)) == (True, False)
-    assert isinstance(former, presets.StarterPreset)
+    assert isinstance(former, StarterPreset)
     assert TextMap.read(former.text_map).linear.weight.abs().sum() > 0
 
 
@@ -37,7 +34,7 @@ def test_adapter_of_a_former_revision_is_found(upgrade: str, tmp_path: Path) -> 
     adapter = tmp_path / "adapter"
     (adapter / "frame").mkdir(parents=True)
     (adapter / "frame" / "adapter_model.safetensors").write_bytes(b"weights")
-    former = find_preset_of("starter", upgrade)
+    former = find_preset_of("starter", upgrade, weights_dir=tmp_path)
     made = compute_generation(former, adapter)
-    assert find_preset_of("starter", made, adapter) == former
-    assert compute_generation(find_preset("starter"), adapter) != made
+    assert find_preset_of("starter", made, adapter, weights_dir=tmp_path) == former
+    assert compute_generation(list_starter_revisions(tmp_path)[0], adapter) != made

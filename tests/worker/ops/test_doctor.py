@@ -13,12 +13,13 @@ from indexer.blobs import BlobStore
 from indexer.errors import SiteUnreachableError
 from indexer.generation_id import GenerationId
 from indexer.sandbox.guard import HostResolver
-from model import presets
 from model.evaluation.published import read_published_figures
 from model.loader import compute_generation
 from model.preset_files import find_preset
+from model.presets import STARTER_TEXT_MAP
 from tests.support.servers.network import free_port
 from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome, run_checks
+from worker.ops.doctor_library import check_library
 from worker.ops.doctor_network import CERTIFICATE_VARIABLES
 from worker.settings import Settings
 
@@ -192,15 +193,14 @@ def test_library_is_compared_with_the_presets_that_are_here(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("no_dotenv")
-def test_newer_starter_is_reported_after_an_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newer_starter_is_reported_after_an_upgrade(tmp_path: Path) -> None:
     """The former weights go on searching the library, so that nothing has to be fixed."""
     former = compute_generation(find_preset("starter"), None)
-    shutil.copy(presets.STARTER_TEXT_MAP, tmp_path / f"{former}.safetensors")
-    (tmp_path / "starter.safetensors").write_bytes(presets.STARTER_TEXT_MAP.read_bytes() + b"newer")
-    monkeypatch.setattr(presets, "STARTER_TEXT_MAP", tmp_path / "starter.safetensors")
+    shutil.copy(STARTER_TEXT_MAP, tmp_path / f"{former}.safetensors")
+    (tmp_path / "starter.safetensors").write_bytes(STARTER_TEXT_MAP.read_bytes() + b"newer")
     (tmp_path / "vectors").mkdir()
     aliases = {"moments": GenerationId(former).collection_name}
     (tmp_path / "vectors" / "aliases.json").write_text(json.dumps(aliases))
-    found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.LIBRARY)
+    found = check_library(Settings(data_dir=tmp_path), weights_dir=tmp_path)
     assert (found.outcome, found.is_ok) == (DoctorOutcome.LIBRARY_NEWER_WEIGHTS, True)
     assert "`reelseek model use starter`" in describe_check(found).detail
