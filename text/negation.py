@@ -17,7 +17,7 @@ PEOPLE: Final = {"en": "people", "ko": "사람", "zh": "人"}
 
 
 @dataclass(frozen=True)
-class Wish:
+class SplitQuery:
     """A query in two parts."""
 
     wanted: str
@@ -25,15 +25,15 @@ class Wish:
     unwanted: tuple[str, ...] = ()
 
 
-def split_negation(text: str) -> Wish:
-    """Part a text into the things that it wants and those that it excludes."""
+def split_negation(text: str) -> SplitQuery:
+    """Split a text into the things that it wants and those that it excludes."""
     split = {"en": _split_english, "ko": _split_korean, "zh": _split_chinese}[guess_language(text)]
-    wish = split(text)
-    return wish if wish.unwanted else Wish(text)
+    query = split(text)
+    return query if query.unwanted else SplitQuery(text)
 
 
 def join_negations(parts: Sequence[str]) -> list[str]:
-    """Join parts of a list that only exclude things to the part before, or else to the one after."""
+    """Join the parts of a list that only exclude things with the part before them, or else with the one after."""
     joined: list[str] = []
     for part in parts:
         if joined and not (split_negation(part).wanted and split_negation(joined[-1]).wanted):
@@ -77,7 +77,7 @@ _NAMED_BY: Final = frozenset(("sign", "signs", "zone", "area", "allowed", "polic
 MAX_UNWANTED_WORDS: Final = 6
 
 
-def _split_english(text: str) -> Wish:
+def _split_english(text: str) -> SplitQuery:
     tokens = list(_TOKEN.finditer(text))
     quoted = [match.span() for match in _QUOTED.finditer(text)]
     words = [token[0] for token in tokens]
@@ -94,7 +94,7 @@ def _split_english(text: str) -> Wish:
             kept.pop()
         unwanted.append(phrase)
         at = end
-    return Wish(re.sub(r" ([,;.!?:)])", r"\1", " ".join(kept)).strip(" ,;"), tuple(unwanted))
+    return SplitQuery(re.sub(r" ([,;.!?:)])", r"\1", " ".join(kept)).strip(" ,;"), tuple(unwanted))
 
 
 def _is_negation(words: Sequence[str], at: int) -> bool:
@@ -153,7 +153,7 @@ _NOUNS_IN_I: Final = re.compile("(?:고양이|호랑이|어린이|원숭이|달�
 """Nouns that end like a particle."""
 
 
-def _split_korean(text: str) -> Wish:
+def _split_korean(text: str) -> SplitQuery:
     unwanted: list[str] = []
 
     def take(found: re.Match[str]) -> str:
@@ -164,7 +164,7 @@ def _split_korean(text: str) -> Wish:
         return " "
 
     wanted = " ".join(_KOREAN.sub(take, text).split())
-    return Wish(re.sub(r" ,|,$|^,", "", wanted).strip(" ,"), tuple(unwanted))
+    return SplitQuery(re.sub(r" ,|,$|^,", "", wanted).strip(" ,"), tuple(unwanted))
 
 
 def _strip_particle(noun: str) -> str:
@@ -190,7 +190,7 @@ _CHINESE: Final = re.compile(
 _CHINESE_GROUPS: Final = ("lacked", "nobody", "other", "unwished", "verb", "excepted")
 
 
-def _split_chinese(text: str) -> Wish:
+def _split_chinese(text: str) -> SplitQuery:
     plain, parts, unwanted, position = simplify_characters(text), list[str](), list[str](), 0
     for found in _CHINESE.finditer(plain):
         name = next(name for name in _CHINESE_GROUPS if found[name])
@@ -199,4 +199,4 @@ def _split_chinese(text: str) -> Wish:
         parts.append(text[position : found.start()])
         position = found.end() - (found[0][-1] in ",，。")
     parts.append(text[position:])
-    return Wish("".join(parts).strip(" ,，。"), tuple(unwanted))
+    return SplitQuery("".join(parts).strip(" ,，。"), tuple(unwanted))

@@ -114,13 +114,13 @@ def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) 
 
     What a text does not want (`a dog but no people`) is a counter-example for all of them.
     """
-    wishes = [split_negation(text) for text in query.texts]
-    unwanted = [part for wish in wishes for part in wish.unwanted]
+    queries = [split_negation(text) for text in query.texts]
+    unwanted = [part for each in queries for part in each.unwanted]
     like, unlike = _texts_in(query.like), _texts_in(query.unlike)
     towards = _embed(encoder, like)
     shown = [*map(_dense_vectors, (*examples.like, *examples.topics)), *_embed_pictures(encoder, query)]
     away = [*_embed(encoder, [*unlike, *unwanted]), *map(_dense_vectors, examples.unlike)]
-    texts = _add_sentence([wish.wanted for wish in wishes if wish.wanted])
+    texts = _add_sentence([each.wanted for each in queries if each.wanted])
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
     if not embedded and (towards or shown or unwanted):
         embedded = [(" ".join(like), {})]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from text.negation import Wish, join_negations, split_negation
+from text.negation import SplitQuery, join_negations, split_negation
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ from text.negation import Wish, join_negations, split_negation
     ],
 )
 def test_text_is_split_into_what_is_wanted_and_what_is_not(text: str, wanted: str, unwanted: str) -> None:
-    assert split_negation(text) == Wish(wanted, (unwanted,))
+    assert split_negation(text) == SplitQuery(wanted, (unwanted,))
 
 
 def test_text_can_exclude_several_things() -> None:
-    assert split_negation("a beach without people and no dogs") == Wish("a beach", ("people", "dogs"))
+    assert split_negation("a beach without people and no dogs") == SplitQuery("a beach", ("people", "dogs"))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_text_can_exclude_several_things() -> None:
     ],
 )
 def test_names_and_idioms_stay_whole(text: str) -> None:
-    assert split_negation(text) == Wish(text)
+    assert split_negation(text) == SplitQuery(text)
 
 
 @pytest.mark.parametrize(
