@@ -20,6 +20,7 @@ def choose_model(settings: Settings, caller: Caller, name: str, for_space: bool)
     if name.endswith(".toml") and folder.is_file():
         raise CommandError(translate(CliMsg.PRESET_FILE_ELSEWHERE, file=folder, folder=settings.presets_folder))
     if not folder.is_dir():
+        _check_preset_file(settings.presets_folder, name)
         return {"to": name}
     with requiring_extra("worker"):
         from model.errors import ModelError
@@ -31,6 +32,22 @@ def choose_model(settings: Settings, caller: Caller, name: str, for_space: bool)
         return _offer_adapter(settings, caller, adapter, for_space)
     try:
         return {"to": write_preset_file(settings.presets_folder, folder)}
+    except ModelError as error:
+        raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=explain_error(error))) from error
+
+
+def _check_preset_file(folder: Path, name: str) -> None:
+    """Raise `CommandError`, which names the mistake, if a preset file of this computer has one."""
+    if not any(folder.glob("*.toml")):
+        return
+    with requiring_extra("worker"):
+        from model.errors import ModelError
+        from model.preset_files import list_preset_files, read_preset_file
+
+    file = list_preset_files(folder).get(name, folder / f"{name}.toml")
+    try:
+        if file.is_file():
+            read_preset_file(file)
     except ModelError as error:
         raise CommandError(translate(CliMsg.PRESET_UNUSABLE, why=explain_error(error))) from error
 

@@ -22,6 +22,18 @@ def test_name_stays_a_name(settings: Settings) -> None:
     assert choose_model(settings, CALLER, "multilingual", for_space=False) == {"to": "multilingual"}
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [("name =", "is not TOML"), ('name = "mine"', "`languages` is missing"), ('name = "My Clip"', "`name` is missing")],
+)
+def test_preset_file_with_a_mistake_is_refused_with_what_is_wrong(settings: Settings, text: str, mistake: str) -> None:
+    settings.presets_folder.mkdir(parents=True)
+    (settings.presets_folder / "mine.toml").write_text(text)
+    with pytest.raises(CommandError, match=rf"mine.toml.* {mistake}"):
+        choose_model(settings, CALLER, "mine", for_space=False)
+    assert choose_model(settings, CALLER, "starter", for_space=False) == {"to": "starter"}
+
+
 def test_folder_of_a_model_gets_a_preset_file(settings: Settings, tmp_path: Path) -> None:
     """A model of another family is refused with a sentence."""
     tiny_models.save_clip(tmp_path / "my-clip")
