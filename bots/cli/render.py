@@ -51,8 +51,10 @@ class Terminal:
                     if isinstance(reply, r.LinkProgress):
                         bars.update(reply)
                     else:
-                        task = "crawl" if isinstance(reply, r.CrawlProgress) else "retrain"
-                        bars.remove(getattr(reply, "link", task))
+                        ended = (
+                            reply.as_link_progress if isinstance(reply, r.TrainingProgress | r.CrawlProgress) else reply
+                        )
+                        bars.remove(getattr(ended, "link", ""))
                         self.answers.print(render_reply(reply))
                         ok = ok and r.is_success(reply)
         return ok
@@ -116,6 +118,16 @@ async def name_commands(replies: r.Replies, option: str) -> r.Replies:
             elif isinstance(reply, r.TextReply | r.TrainingProgress):
                 reply = replace(reply, text=_CHAT_COMMAND.sub("`reelseek ", reply.text))
             yield reply
+
+
+async def mention_weaker(replies: r.Replies) -> r.Replies:
+    """Yield the replies of a search, and at the end a sentence if weaker matches would follow."""
+    reply: r.Reply | None = None
+    async with aclosing(replies):
+        async for reply in replies:
+            yield reply
+    if isinstance(reply, r.Results) and reply.weaker_follow:
+        yield r.TextReply(translate(CliMsg.WEAKER_LEFT_OUT))
 
 
 def render_reply(reply: r.Reply) -> RenderableType:

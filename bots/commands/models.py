@@ -1,6 +1,7 @@
 """The command for a space's models: which there are, switching to another one, and going back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from bots.commands.client import Client
@@ -70,11 +71,12 @@ async def _use_model(client: Client, request: UseModel) -> Replies:
     """Start a switch, or find the one that is running, and follow it."""
     running = await client.call(request)
     begun = translate(Msg.SWITCH_BEGUN, name=request.preset) if running.is_new else translate(Msg.RETRAIN_RUNS)
-    yield TrainingProgress(begun, 0.0)
+    yield TrainingProgress(begun, 0.0, task=request.preset)
     if running.job_id is not None:
         async for update in client.follow(running.job_id):
-            if (reply := make_progress_reply(update)) is not None:
-                yield reply
+            reply = make_progress_reply(update)
+            if reply is not None:
+                yield replace(reply, task=request.preset) if isinstance(reply, TrainingProgress) else reply
 
 
 async def _roll_back(client: Client, request: Rollback) -> TextReply:

@@ -282,11 +282,13 @@ class TrainingProgress:
     is_final: bool = False
     picture: str | None = None
     """Key of the picture of the training curves in the blob store."""
+    task: str = "retrain"
+    """The label of its bar: `retrain`, or the model that is switched to."""
 
     @property
     def as_link_progress(self) -> LinkProgress:
         """The same progress for frontends that draw bars."""
-        return LinkProgress("retrain", self.text, self.done)
+        return LinkProgress(self.task, self.text, self.done)
 
 
 @dataclass(frozen=True)

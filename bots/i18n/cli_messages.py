@@ -86,6 +86,7 @@ class CliMsg(StrEnum):
     SAVED = "Saved: {file}"
     FILE_UNREADABLE = "{file} can't be opened. Check its name."
     CURVES = "Training curves: {file}"
+    WEAKER_LEFT_OUT = "Weaker matches are left out. Add `--weaker` to see them."
     TRAINING_DIVERGED = (
         "The training broke off at step {step}, because its numbers grew without limit. The weights of step {best} are "
         "kept. Lower the learning rate in the run file."

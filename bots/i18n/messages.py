@@ -214,6 +214,7 @@ class Msg(StrEnum):
     CLI_IN_HELP = "Search only in this video."
     ONLY_HELP = "Search only what is seen, said, shown as text, or heard."
     LIMIT_HELP = "How many moments to show."
+    WEAKER_HELP = "After the results, show the next weaker matches, too."
     LINK_HELP = "One or more video links."
     FILE_HELP = "A video file from your device."
     CLI_LINKS_HELP = "Video links, or video files on this computer."

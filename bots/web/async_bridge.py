@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from bots.commands.client import Client
-from bots.commands.replies import CrawlProgress, LinkOutcome, LinkProgress, Replies, Reply, TrainingProgress
+from bots.commands.replies import CrawlProgress, LinkProgress, Replies, Reply, TrainingProgress
 from worker.client.relay import RelayClient
 from worker.ops.logs import bind_correlation_id
 
@@ -35,13 +35,10 @@ class ConversationTurn:
         if isinstance(reply, LinkProgress):
             self.in_progress = self.in_progress | {reply.link: reply}
             return
-        finished = reply.link if isinstance(reply, LinkOutcome) else _LONG_TASKS.get(type(reply))
+        ended = reply.as_link_progress if isinstance(reply, TrainingProgress | CrawlProgress) else reply
+        finished = getattr(ended, "link", None)
         self.in_progress = {link: progress for link, progress in self.in_progress.items() if link != finished}
         self.replies.append(reply)
-
-
-_LONG_TASKS: Final[Mapping[type, str]] = {TrainingProgress: "retrain", CrawlProgress: "crawl"}
-"""The names of their progress (`as_link_progress`)."""
 
 
 class AsyncBridge:

@@ -33,6 +33,7 @@ class SwitchingClient(FakeClient):
 async def switch(end: RetrainFinished) -> list[str]:
     """Return the texts of all replies to a switch on the command line."""
     replies = await collect(manage_models(SwitchingClient(end=end), ADMIN, "use", to="multilingual", by_operator=True))
+    assert {reply.task for reply in replies if isinstance(reply, TrainingProgress)} == {"multilingual"}
     assert all(isinstance(reply, TrainingProgress) for reply in replies)
     return [reply.text for reply in replies if isinstance(reply, TrainingProgress)]
 
