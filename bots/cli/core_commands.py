@@ -13,7 +13,7 @@ from bots.cli import json_output
 from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
 from bots.cli.model_use import choose_model
 from bots.cli.process import run_with_client
-from bots.cli.render import locate_pictures, name_commands
+from bots.cli.render import locate_pictures, mention_weaker, name_commands
 from bots.commands.client import Client
 from bots.commands.definition import Command, Parameter, ParameterType, Surface
 from bots.commands.registry import list_commands
@@ -71,7 +71,8 @@ def _build_function(command: Command) -> Callable[..., None]:
             if as_json:
                 return await json_output.print_replies(command.name, replies, settings.blobs_address)
             option = "" if space == LOCAL_SPACE else f" --space {space}"
-            return await open_terminal().show(name_commands(locate_pictures(replies, settings.blobs_address), option))
+            replies = name_commands(locate_pictures(replies, settings.blobs_address), option)
+            return await open_terminal().show(mention_weaker(replies) if command.name == "find" else replies)
 
         # Retrains and switches take long: searches, and the command that cancels, must reach this process meanwhile.
         run_with_client(settings, show_replies, serve_relay=command.name in ("model", "retrain"))

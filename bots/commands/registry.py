@@ -71,6 +71,7 @@ COMMANDS: Final[dict[str, Command]] = {
                 ),
                 Parameter("only", Msg.ONLY_HELP, choices=search.ONLY),
                 Parameter("limit", Msg.LIMIT_HELP, ParameterType.PAGE_SIZE, default=5, minimum=1, maximum=50),
+                Parameter("weaker", Msg.WEAKER_HELP, ParameterType.FLAG, surfaces=_COMMAND_LINE_ONLY),
             ),
             is_public=True,
             command_line_args={"split_on_commas": False},

@@ -65,14 +65,16 @@ async def find(
     clip: str | None = None,
     only: str | None = None,
     limit: int = 5,
+    weaker: bool = False,
     split_on_commas: bool = True,
 ) -> Replies:
     """Find moments that match any of the comma-separated `words`.
 
     `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
     and `picture` or `clip` (base64) finds moments that look like it, changed as `words` say. `only` is one of `ONLY`:
-    what else a moment is found by does not count then. `tag:WORD` in `words` finds only moments with this tag. Without
-    `split_on_commas`, `words` is a single query. The markup of chat platforms is left out.
+    what else a moment is found by does not count then. `tag:WORD` in `words` finds only moments with this tag. If
+    `weaker` matches follow on the next page, it is shown, too. Without `split_on_commas`, `words` is a single query.
+    The markup of chat platforms is left out.
     """
     if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
         yield code_reply(ErrorCode.QUERY_TOO_LONG)
@@ -98,7 +100,10 @@ async def find(
         tags=tags,
         only=only or None,
     )
-    yield await run_search(client, caller, search)
+    results = await run_search(client, caller, search)
+    yield results
+    if weaker and isinstance(results, Results) and results.weaker_follow and results.next:
+        yield await run_search(client, caller, results.next)
 
 
 @reply_on_error

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from bots.cli.environment import CALLER
+from bots.i18n.cli_messages import CliMsg
+from bots.i18n.translate import translate
 from tests.support.bots.command_line import run_here
 from tests.support.bots.fake_client import FakeClient
 from worker.protocol.search import Find
@@ -34,6 +36,17 @@ def test_find_takes_a_picture_a_clip_and_examples(
     done = run_here(monkeypatch, capsys, "find", *(each.format(file=tmp_path / "file") for each in arguments))
     assert done.status == 0
     assert client.requests == [Find(caller=CALLER, **sent)]
+
+
+def test_weaker_matches_follow_with_an_option_and_are_named_without_it(
+    running: Settings, client: FakeClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.weaker_follow = True
+    first = run_here(monkeypatch, capsys, "find", "dog ships", "--limit", "1")
+    assert translate(CliMsg.WEAKER_LEFT_OUT) in " ".join(first.answers.split())
+    client.requests.clear()
+    assert run_here(monkeypatch, capsys, "find", "dog ships", "--limit", "1", "--weaker").status == 0
+    assert [request.offset for request in client.requests if isinstance(request, Find)] == [0, 1]
 
 
 @pytest.mark.parametrize(
