@@ -1,8 +1,6 @@
 """The command line, which works through a running owner of the data: in this process, and where it matters as one."""
 
-import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +15,6 @@ import pytest
 import typer
 
 from bots.cli.environment import CALLER
-from bots.cli.process import run_stoppable
 from bots.commands.definition import Surface
 from bots.commands.registry import list_commands
 from bots.i18n.cli_messages import CliMsg
@@ -286,33 +283,6 @@ def test_command_line_uses_the_language_of_the_environment(
     done = reelseek("library")
     with use_locale(language):
         assert translate(CliMsg.BAD_SETTING, name="REELSEEK_WEB_PORT", why="") in done.notes
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_command_cleans_up_although_the_signal_is_repeated(number: signal.Signals) -> None:
-    """Graceful shutdown: Ctrl-C and SIGTERM cancel the work, whose `finally` blocks run to their end."""
-    closed, stopped = [], []
-
-    async def work() -> bool:
-        try:
-            os.kill(os.getpid(), number)
-            await asyncio.Event().wait()
-        finally:
-            os.kill(os.getpid(), number)
-            await asyncio.to_thread(lambda: None)
-            closed.append(number)
-        return True
-
-    assert asyncio.run(run_stoppable(work(), lambda: stopped.append(number))) is None
-    assert closed == stopped == [number]
-
-
-def test_stoppable_work_returns_its_result() -> None:
-
-    async def work() -> int:
-        return 7
-
-    assert asyncio.run(run_stoppable(work())) == 7
 
 
 def test_web_prints_its_address_and_serves_until_ctrl_c(running: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
