@@ -339,8 +339,13 @@ def _read_sizes(path: Path) -> dict[str, int]:
 
 
 def _build_config(dense: Mapping[str, int], sparse: Sequence[str], quantization: Quantization) -> qe.EdgeConfig:
+    """Return the configuration of a collection.
+
+    The files of its vectors are mapped into memory and read when they are needed. With `on_disk` off, the engine would
+    read them when it opens the collection, 32 MB of each vector even of an empty one; searches take the same time.
+    """
     return qe.EdgeConfig(
-        vectors={name: qe.EdgeVectorParams(size, qe.Distance.Cosine) for name, size in dense.items()},
+        vectors={name: qe.EdgeVectorParams(size, qe.Distance.Cosine, on_disk=True) for name, size in dense.items()},
         sparse_vectors={name: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf) for name in sparse}
         or (None if dense else NO_VECTORS),
         hnsw_config=qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10_000),
