@@ -87,7 +87,7 @@ def test_first_word_is_a_command_only_if_the_rest_fits(text: str, expected: tupl
 
 @pytest.mark.parametrize("command", list_commands(Surface.CHAT), ids=lambda command: command.name)
 def test_every_chat_command_can_be_typed_and_is_in_the_help(command: Command) -> None:
-    typed = {"find": "find a dog"}.get(command.name, command.name)
+    typed = {"find": "find a dog", "ask": "ask what the dog eats"}.get(command.name, command.name)
     assert parse_text(typed)[0] == command.name
     assert render_help_lines([HelpLine(command.name, command.usage, "what it does")])
 

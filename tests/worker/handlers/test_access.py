@@ -10,6 +10,7 @@ from tests.support.worker.services import handle
 from worker.handlers.errors import RequestRefusedError
 from worker.handlers.registry import build_handlers
 from worker.protocol.base import Caller, Request
+from worker.protocol.describe import Ask, Describe
 from worker.protocol.error_codes import ErrorCode, error_code_of
 from worker.protocol.following import FollowList, ListFollowed, UnfollowList
 from worker.protocol.library import (
@@ -26,6 +27,7 @@ from worker.protocol.models import ListModels, ListPresets, PreviewRetrain, Retr
 from worker.protocol.requests import REQUESTS
 from worker.protocol.search import Find, RecordVote
 from worker.protocol.spaces import ChangeSettings, GetRetentionPolicy, GetSettings, RecordBotRemoval, SpaceSettings
+from worker.protocol.topics import ListTopics
 from worker.services import Services
 
 ADMIN_REQUESTS: Final = {
@@ -66,6 +68,9 @@ EXAMPLES: Final[Mapping[type[Request[Any]], Mapping[str, Any]]] = {
     UseModel: {"preset": "base"},
     Rollback: {},
     GetVideoStatus: {"video_id": video_id_of("v0")},
+    ListTopics: {},
+    Describe: {"moment_id": "m0"},
+    Ask: {"question": "what is red?"},
 }
 
 
