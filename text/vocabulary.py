@@ -46,17 +46,17 @@ def read_vocabulary() -> tuple[Word, ...]:
 def find_word(text: str) -> str | None:
     """Return the word of the vocabulary, in English, that a text in any of the languages is, or None."""
     folded = fold(text)
-    return _words_by_form().get(folded) or _words_by_form().get(folded.removesuffix("s"))
+    return _map_forms().get(folded) or _map_forms().get(folded.removesuffix("s"))
 
 
 def find_words(text: str) -> set[str]:
     """Return the words of the vocabulary, in English, that a text contains in any of the languages."""
-    known = _words_by_form()
+    known = _map_forms()
     return {word for form in _list_forms(fold(text)) if (word := known.get(form))}
 
 
 @cache
-def _words_by_form() -> Mapping[str, str]:
+def _map_forms() -> Mapping[str, str]:
     """Return the English form of each folded form."""
     forms = ((fold(form), word.en) for word in read_vocabulary() for form in (word.zh, word.ko, word.en))
     return dict(forms)

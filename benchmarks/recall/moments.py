@@ -82,7 +82,7 @@ async def search(client: QueueClient, words: str, link: str | None, limit: int =
     return (await client.call(Find(caller=CALLER, queries=(words,), in_link=link, limit=limit))).hits
 
 
-def span_of_first(hits: Sequence[Hit], link: str) -> TimeSpan | None:
+def find_first_span(hits: Sequence[Hit], link: str) -> TimeSpan | None:
     return (hits[0].start_s, hits[0].end_s) if hits and hits[0].link == link else None
 
 
@@ -103,7 +103,7 @@ async def main(folder: Path, of: int, work: Path) -> None:
         for language in [column for column in rows[0] if column != "file"]:
             for where in ("inside its video", "in the library"):
                 found = [
-                    span_of_first(
+                    find_first_span(
                         await search(client, row[language], link if where == "inside its video" else None), link
                     )
                     for row, link, _ in questions

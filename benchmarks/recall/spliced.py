@@ -19,7 +19,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from rich.progress import track
 
-from benchmarks.recall.moments import FPS, read_frames, search, span_of_first, write_frames
+from benchmarks.recall.moments import FPS, find_first_span, read_frames, search, write_frames
 from model.evaluation.compare import TimeSpan, compute_moment_recall
 from tests.support.indexer.local_clips import index_clips
 from worker.ops.logs import configure_logging
@@ -59,7 +59,7 @@ async def main(folder: Path, count: int, work: Path) -> None:
             found = []
             for video, (action, _) in videos.items():
                 link = links[video.name]
-                found.append(span_of_first(await search(client, queries[action][language], link), link))
+                found.append(find_first_span(await search(client, queries[action][language], link), link))
             true = [span for _, span in videos.values()]
             middles = [
                 span is not None and span[0] <= (start_s + end_s) / 2 < span[1]

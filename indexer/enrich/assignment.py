@@ -70,13 +70,15 @@ def _assign(items: Sequence[T], moments: Sequence[MomentRange]) -> Mapping[str, 
 def _find_moments(item: _Timed, moments: Sequence[MomentRange]) -> Iterator[int]:
     """Yield the indexes of the moments that an item belongs to; at least one, since moments have no gaps."""
     first = _find_containing(moments, item.start_s)
-    overlaps = {first: _overlap_s(item, moments[first])}
+    overlaps = {first: _measure_overlap_s(item, moments[first])}
     for index in range(first + 1, len(moments)):
         if moments[index].start_s >= item.end_s:
             break
-        overlaps[index] = _overlap_s(item, moments[index])
+        overlaps[index] = _measure_overlap_s(item, moments[index])
     largest = max(overlaps, key=lambda index: overlaps[index])
-    enough_s = max(MIN_OVERLAP_S, MIN_OVERLAP_SHARE * min(item.end_s - item.start_s, _length_s(moments[largest])))
+    enough_s = max(
+        MIN_OVERLAP_S, MIN_OVERLAP_SHARE * min(item.end_s - item.start_s, _measure_length_s(moments[largest]))
+    )
     yield from (index for index, overlap_s in overlaps.items() if index == largest or overlap_s >= enough_s)
 
 
@@ -84,11 +86,11 @@ def _find_containing(moments: Sequence[MomentRange], at_s: float) -> int:
     return max(0, bisect_right(moments, at_s, key=lambda moment: moment.start_s) - 1)
 
 
-def _overlap_s(item: _Timed, moment: MomentRange) -> float:
+def _measure_overlap_s(item: _Timed, moment: MomentRange) -> float:
     return min(item.end_s, moment.end_s) - max(item.start_s, moment.start_s)
 
 
-def _length_s(moment: MomentRange) -> float:
+def _measure_length_s(moment: MomentRange) -> float:
     return moment.end_s - moment.start_s
 
 

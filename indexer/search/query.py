@@ -102,10 +102,10 @@ class TextQuery:
 def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQuery) -> ExampleMoments:
     """Read those moments named as examples that the query's scopes may see."""
     like, unlike = (
-        moments.get(generation, query.scopes, _moment_ids(examples), with_vectors=True)
+        moments.get(generation, query.scopes, _parse_moment_ids(examples), with_vectors=True)
         for examples in (query.like, query.unlike)
     )
-    topics = _moment_ids(query.like, TOPIC_PREFIX)
+    topics = _parse_moment_ids(query.like, TOPIC_PREFIX)
     return ExampleMoments(like, unlike, moments.get(generation, query.scopes, topics, with_vectors=True))
 
 
@@ -116,10 +116,10 @@ def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) 
     """
     queries = [split_negation(text) for text in query.texts]
     unwanted = [part for each in queries for part in each.unwanted]
-    like, unlike = _texts_in(query.like), _texts_in(query.unlike)
+    like, unlike = _list_texts(query.like), _list_texts(query.unlike)
     towards = _embed(encoder, like)
-    shown = [*map(_dense_vectors, (*examples.like, *examples.topics)), *_embed_pictures(encoder, query)]
-    away = [*_embed(encoder, [*unlike, *unwanted]), *map(_dense_vectors, examples.unlike)]
+    shown = [*map(_get_picture_vectors, (*examples.like, *examples.topics)), *_embed_pictures(encoder, query)]
+    away = [*_embed(encoder, [*unlike, *unwanted]), *map(_get_picture_vectors, examples.unlike)]
     texts = _add_sentence([each.wanted for each in queries if each.wanted])
     embedded = list(zip(texts, _embed(encoder, texts), strict=True))
     if not embedded and (towards or shown or unwanted):
@@ -135,16 +135,16 @@ def _add_sentence(texts: Sequence[str]) -> Sequence[str]:
     return [", ".join(texts), *texts] if len(texts) > 1 else texts
 
 
-def _moment_ids(examples: Sequence[str], prefix: str = MOMENT_PREFIX) -> list[str]:
-    ids = (_canonical_id(each.removeprefix(prefix)) for each in examples if each.startswith(prefix))
+def _parse_moment_ids(examples: Sequence[str], prefix: str = MOMENT_PREFIX) -> list[str]:
+    ids = (_parse_id(each.removeprefix(prefix)) for each in examples if each.startswith(prefix))
     return [id for id in ids if id]
 
 
-def _texts_in(examples: Sequence[str]) -> list[str]:
+def _list_texts(examples: Sequence[str]) -> list[str]:
     return [each for each in examples if not each.startswith((MOMENT_PREFIX, TOPIC_PREFIX))]
 
 
-def _canonical_id(id: str) -> str | None:
+def _parse_id(id: str) -> str | None:
     try:
         return str(UUID(id))
     except ValueError:
@@ -175,7 +175,7 @@ def _embed_pictures(encoder: Encoder, query: SearchQuery) -> list[DenseVectors]:
     return shown
 
 
-def _dense_vectors(moment: StoredPoint) -> DenseVectors:
+def _get_picture_vectors(moment: StoredPoint) -> DenseVectors:
     return {name: moment.dense[name] for name in PICTURE_VECTORS if name in moment.dense}
 
 
@@ -192,15 +192,15 @@ def _apply_examples(
     moved: dict[DenseName, Vector] = {}
     for name in PICTURE_VECTORS:
         wanted = [vectors[name]] if name in vectors else []
-        wanted += [*_mean(name, towards), *(SHOWN_WEIGHT * each for each in _mean(name, shown))]
-        wanted += [-UNLIKE_WEIGHT * each for each in _mean(name, away)]
+        wanted += [*_average(name, towards), *(SHOWN_WEIGHT * each for each in _average(name, shown))]
+        wanted += [-UNLIKE_WEIGHT * each for each in _average(name, away)]
         if wanted:
             vector: Vector = np.sum(wanted, axis=0, dtype=np.float32)
             moved[name] = vector / max(float(np.linalg.norm(vector)), _MIN_NORM)
     return moved
 
 
-def _mean(name: DenseName, examples: Sequence[DenseVectors]) -> list[Vector]:
+def _average(name: DenseName, examples: Sequence[DenseVectors]) -> list[Vector]:
     """Return the mean of the examples' vectors as a list of one, or an empty list if there are none."""
     vectors = [each[name] for each in examples if name in each]
     return [np.mean(vectors, axis=0, dtype=np.float32)] if vectors else []

@@ -83,14 +83,14 @@ def find_moments(
         if query.video_id:
             ranked = drop_overlapping(ranked, find_spans(scope, ranked))
         scores = score_moments(text_queries, lists, {id for each in ranked for id in (each.id, *each.others)})
-        considered = _weak_last(ranked, scores)[: end + VOTES_REACH]
+        considered = _sort_weak_last(ranked, scores)[: end + VOTES_REACH]
         found = apply_opinions(considered, votes.read(encoder, query, considered), scores)
         stop = _find_page_end(query, found, scores)
         hits = _read_hits(scope, submissions, encoder, found[query.offset : stop], scores)
     return ResultPage(hits, stop if len(ranked) > stop else None, stop < min(end, len(ranked)))
 
 
-def _weak_last(ranked: Sequence[RankedMoment], scores: Mapping[str, float]) -> list[RankedMoment]:
+def _sort_weak_last(ranked: Sequence[RankedMoment], scores: Mapping[str, float]) -> list[RankedMoment]:
     """Return the moments in the same order, but the weak ones behind all others if there are strong ones."""
     strengths = {each.id: rate_score(scores[each.id]) for each in ranked}
     if Strength.STRONG not in strengths.values():

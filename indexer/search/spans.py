@@ -149,8 +149,8 @@ def _gather(moments: Mapping[str, StoredPoint], own: StoredPoint) -> Surrounding
     ids = {own.id, *(own.payload.get("near") or ())} & moments.keys()
     in_order = sorted((moments[id].payload for id in ids), key=lambda payload: float(payload["start_s"]))
     at = next(index for index, payload in enumerate(in_order) if payload is own.payload)
-    before = list(_adjoining(in_order[at::-1], "start_s", "end_s"))[::-1]
-    run = [*before, own.payload, *_adjoining(in_order[at:], "end_s", "start_s")]
+    before = list(_list_adjoining(in_order[at::-1], "start_s", "end_s"))[::-1]
+    run = [*before, own.payload, *_list_adjoining(in_order[at:], "end_s", "start_s")]
     frames = [(payload, each) for payload in run if (each := decode_span_frames(payload))]
     if not frames or "frames_at_s" not in own.payload:
         return None
@@ -164,7 +164,7 @@ def _gather(moments: Mapping[str, StoredPoint], own: StoredPoint) -> Surrounding
     )
 
 
-def _adjoining(in_order: Sequence[Payload], end: str, start: str) -> Iterator[Payload]:
+def _list_adjoining(in_order: Sequence[Payload], end: str, start: str) -> Iterator[Payload]:
     """Yield the moments after the first one, as long as each begins where the one before it ends."""
     for last, following in pairwise(in_order):
         if last[end] != following[start]:
@@ -209,10 +209,10 @@ def _measure_likeness(cosines: Vector, unrelated: float) -> Vector:
 def _choose_shot(shots: Sequence[Shot], around: Surroundings, heights: Vector, own: Payload) -> int:
     """Return the index of the shot whose frames in the moment match best on average."""
     overlapping = [at for at, shot in enumerate(shots) if shot.start_s < own["end_s"] and own["start_s"] < shot.end_s]
-    return max(overlapping, key=lambda at: float(heights[_frames_of(shots[at], around, own)].mean()))
+    return max(overlapping, key=lambda at: float(heights[_list_frames(shots[at], around, own)].mean()))
 
 
-def _frames_of(shot: Shot, around: Surroundings, own: Payload) -> list[int]:
+def _list_frames(shot: Shot, around: Surroundings, own: Payload) -> list[int]:
     """Return the indexes of the shot's frames in a moment, or of all if it has none there."""
     inside = [index for index in shot.frames if own["start_s"] <= around.at_s[index] < own["end_s"]]
     return inside or list(shot.frames)
@@ -232,16 +232,16 @@ def _trim(shot: Shot, around: Surroundings, smooth: Vector, own: Payload) -> Sho
     """Return the part of a long shot around the peak in the moment in which the curve stays high enough."""
     if shot.end_s - shot.start_s <= LONG_SHOT_S:
         return shot
-    peak = max(_frames_of(shot, around, own), key=lambda index: float(smooth[index]))
+    peak = max(_list_frames(shot, around, own), key=lambda index: float(smooth[index]))
     low = [index for index in shot.frames if smooth[index] < MIN_HEIGHT * smooth[peak]]
     first = max((index + 1 for index in low if index < peak), default=shot.frames.start)
     after = min((index for index in low if index > peak), default=shot.frames.stop)
-    start_s = shot.start_s if first == shot.frames.start else _middle(around.at_s, first)
-    end_s = shot.end_s if after == shot.frames.stop else _middle(around.at_s, after)
+    start_s = shot.start_s if first == shot.frames.start else _compute_middle_s(around.at_s, first)
+    end_s = shot.end_s if after == shot.frames.stop else _compute_middle_s(around.at_s, after)
     return Shot(start_s, end_s, range(first, after))
 
 
-def _middle(at_s: Sequence[float], index: int) -> float:
+def _compute_middle_s(at_s: Sequence[float], index: int) -> float:
     return round((at_s[index - 1] + at_s[index]) / 2, 3)
 
 

@@ -93,10 +93,10 @@ def _read_texts(
     moments: MomentStore, generation: GenerationId, scopes: Scopes, library: LibraryFrames, order: Sequence[int]
 ) -> list[str]:
     """Return title and speech of a topic's nearest moments."""
-    return [_text_of(each) for each in moments.get(generation, scopes, [library.ids[i] for i in order[:MAX_READ]])]
+    return [_join_text(each) for each in moments.get(generation, scopes, [library.ids[i] for i in order[:MAX_READ]])]
 
 
-def _text_of(moment: StoredPoint) -> str:
+def _join_text(moment: StoredPoint) -> str:
     said = read_evidence(moment.payload).said or ()
     subtitles = moment.payload["text_by_source"].get("speech", "")
     return " ".join([moment.payload["title"], subtitles, *(line.text for line in said)])

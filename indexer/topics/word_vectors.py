@@ -51,7 +51,7 @@ class WordVectors:
 
     def get_cached(self, generation: str) -> Vector | None:
         """Return the vectors if they were computed before."""
-        vectors, path = self._vectors.get(generation), self._path(generation)
+        vectors, path = self._vectors.get(generation), self._build_path(generation)
         if vectors is None and path.exists():
             vectors = self._vectors[generation] = np.load(path)
         return vectors
@@ -92,12 +92,12 @@ class WordVectors:
         self._folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         np.save(buffer, vectors)
-        write_atomically(self._path(generation), buffer.getvalue())
+        write_atomically(self._build_path(generation), buffer.getvalue())
         files = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
         for old in files[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
-    def _path(self, generation: str) -> Path:
+    def _build_path(self, generation: str) -> Path:
         digest = hashlib.sha256("\n".join((generation, TEMPLATE, *self._words)).encode()).hexdigest()
         return self._folder / f"{digest[:24]}.npy"
 

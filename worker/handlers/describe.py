@@ -148,13 +148,13 @@ def _find_moments(reader: MomentReader, request: Describe) -> list[StoredPoint]:
         found = sorted(reader.moments.of_video(video_id), key=lambda each: float(each.payload["start_s"]))
         if request.at_s is not None and found:
             at_s = request.at_s
-            found = [min(found, key=lambda each: _distance_s(each.payload, at_s))]
+            found = [min(found, key=lambda each: _measure_distance_s(each.payload, at_s))]
     if not found:
         raise RequestRefusedError(ErrorCode.NOT_IN_LIBRARY)
     return found
 
 
-def _distance_s(payload: Payload, at_s: float) -> float:
+def _measure_distance_s(payload: Payload, at_s: float) -> float:
     """Return how far a second is from a moment: 0 within it."""
     return max(float(payload["start_s"]) - at_s, at_s - float(payload["end_s"]), 0.0)
 
