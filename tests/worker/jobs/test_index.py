@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 from celery.exceptions import Ignore, Reject, Retry
 from pydantic import SecretStr
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from indexer.blobs import video_prefix
@@ -33,7 +34,7 @@ from worker.handlers.errors import RequestRefusedError
 from worker.job_leases import JobLeases
 from worker.jobs.index import IndexJob
 from worker.jobs.work_dirs import video_work_dir
-from worker.leases import MemoryLeaseStore
+from worker.leases import MemoryLeaseStore, RedisLeaseStore
 from worker.models.loading import ModelChoice
 from worker.protocol.base import Caller
 from worker.protocol.error_codes import ErrorCode
@@ -171,6 +172,13 @@ def test_copy_of_running_job_is_ignored(services: Services) -> None:
     """`Reject` would be published as a failure of the job, to all who follow it."""
     with services.leases.hold(VIDEO.id, "other"), pytest.raises(Ignore):
         run(services.make_index_job())
+
+
+def test_job_goes_back_to_its_queue_if_redis_cannot_be_reached(services: Services) -> None:
+    away = JobLeases(RedisLeaseStore(Redis.from_url(f"redis://127.0.0.1:{free_port()}/0")))
+    with pytest.raises(Reject) as rejected:
+        run(replace(services.make_index_job(), leases=away))
+    assert rejected.value.requeue
 
 
 def test_copy_of_failed_job_returns_its_failure(services: Services) -> None:
