@@ -250,18 +250,12 @@ def _join(shots: Sequence[Shot], at: int, part: Shot, vectors: Vector, heights: 
     span, least = part, MIN_HEIGHT * float(heights[part.frames].mean())
     for following in (shots[:at][::-1], shots[at + 1 :]):
         for shot in following:
-            joined = Shot(
-                min(span.start_s, shot.start_s), max(span.end_s, shot.end_s), _unite(span.frames, shot.frames)
-            )
+            joined = _unite(span, shot)
+            is_short = joined.end_s - joined.start_s <= MAX_SPAN_S and shot.end_s - shot.start_s <= LONG_SHOT_S
             mean, other = vectors[span.frames].mean(axis=0), vectors[shot.frames].mean(axis=0)
             cosine = mean @ other / np.linalg.norm(mean) / np.linalg.norm(other)
-            if (
-                not _adjoins(span, shot)
-                or joined.end_s - joined.start_s > MAX_SPAN_S
-                or shot.end_s - shot.start_s > LONG_SHOT_S
-                or _measure_likeness(cosine, unrelated) < MIN_LIKENESS_TO_JOIN
-                or heights[shot.frames].mean() < least
-            ):
+            is_alike = _measure_likeness(cosine, unrelated) >= MIN_LIKENESS_TO_JOIN
+            if not (_adjoins(span, shot) and is_short and is_alike and heights[shot.frames].mean() >= least):
                 break
             span = joined
     return span
@@ -271,5 +265,6 @@ def _adjoins(span: Shot, shot: Shot) -> bool:
     return shot.end_s == span.start_s or shot.start_s == span.end_s
 
 
-def _unite(one: range, other: range) -> range:
-    return range(min(one.start, other.start), max(one.stop, other.stop))
+def _unite(span: Shot, shot: Shot) -> Shot:
+    frames = range(min(span.frames.start, shot.frames.start), max(span.frames.stop, shot.frames.stop))
+    return Shot(min(span.start_s, shot.start_s), max(span.end_s, shot.end_s), frames)

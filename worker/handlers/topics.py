@@ -20,7 +20,8 @@ def list_topics(moments: MomentStore, cache: TopicCache, models: ModelCache, req
     if made is None:
         return TopicListing(topics=(), is_pending=True)
     generation = GenerationId.parse(encoder.generation)
-    shown = {each.id: each for each in moments.get(generation, scopes, [i for t in made.topics for i in t.moment_ids])}
+    ids = [id for topic in made.topics for id in topic.moment_ids]
+    shown = {each.id: each for each in moments.get(generation, scopes, ids)}
     topics = []
     for topic in made.topics:
         example = next((shown[id] for id in topic.moment_ids if id in shown), None)
