@@ -13,7 +13,7 @@ from indexer.errors import CorruptFileError
 from indexer.fetch.fetcher import YtDlpFetcher
 from indexer.ingest.ingest import MAX_SOURCE_CHARS, IngestPipeline, collect_text
 from indexer.ingest.segmentation import Segment
-from indexer.ports import StageProgressCallback
+from indexer.ports import Decoder, Fetcher, StageProgressCallback
 from indexer.store.stores import Stores
 from indexer.types import Caption, DecodeResult, FetchResult, SampledFrame
 from indexer.vectors.frame_codes import decode_span_frames
@@ -39,16 +39,10 @@ class CompromisedDecoder:
         return DecodeResult(1.0, (SampledFrame(0.0, frame),))
 
 
-def test_ingest_refuses_frame_of_compromised_decoder(stores: Stores, tmp_path: Path) -> None:
-    """Only a small JPEG is opened outside the child process.
-
-    Anything else ends the job, and nothing is stored.
-    """
-    folder, blobs = tmp_path / "work", BlobStore(str(tmp_path / "blobs"))
-    folder.mkdir()
-    ingest = IngestPipeline(
-        LocalFetcher(),
-        CompromisedDecoder(),
+def make_pipeline(stores: Stores, blobs: BlobStore, fetcher: Fetcher, decoder: Decoder) -> IngestPipeline:
+    return IngestPipeline(
+        fetcher,
+        decoder,
         FakeEncoder(),
         stores.generations,
         stores.videos,
@@ -58,6 +52,16 @@ def test_ingest_refuses_frame_of_compromised_decoder(stores: Stores, tmp_path: P
         WantedSenses(),
         "starter",
     )
+
+
+def test_ingest_refuses_frame_of_compromised_decoder(stores: Stores, tmp_path: Path) -> None:
+    """Only a small JPEG is opened outside the child process.
+
+    Anything else ends the job, and nothing is stored.
+    """
+    folder, blobs = tmp_path / "work", BlobStore(str(tmp_path / "blobs"))
+    folder.mkdir()
+    ingest = make_pipeline(stores, blobs, LocalFetcher(), CompromisedDecoder())
     with pytest.raises(CorruptFileError):
         ingest(submit_video(stores, "discord:1", "goal"), folder, lambda stage, share: None)
     assert list(blobs.all_keys()) == []
@@ -79,18 +83,8 @@ def test_words_in_and_beside_a_local_film_are_stored_with_its_moments(stores: St
     folder = tmp_path / "work"
     folder.mkdir()
     blobs = BlobStore(str(tmp_path / "blobs"))
-    ingest = IngestPipeline(
-        YtDlpFetcher(7200, 10**8, 60, 1024**3),
-        PyAvDecoder(10**7, 7200, 60, 1024**3),
-        FakeEncoder(),
-        stores.generations,
-        stores.videos,
-        stores.publisher,
-        blobs,
-        SourceStore(blobs),
-        WantedSenses(),
-        "starter",
-    )
+    fetcher, decoder = YtDlpFetcher(7200, 10**8, 60, 1024**3), PyAvDecoder(10**7, 7200, 60, 1024**3)
+    ingest = make_pipeline(stores, blobs, fetcher, decoder)
     record = replace(submit_video(stores, "discord:1", "film"), fetch_url=film.as_uri())
     ingest(record, folder, lambda stage, share: None)
     stored = sorted(stores.moments.of_video(record.video_id), key=lambda point: float(point.payload["start_s"]))
