@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, starmap
 from typing import Final
 
 from bots.commands.client import Client
@@ -38,8 +38,6 @@ SUGGEST_WITHIN_S: Final = 2.0
 """Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
 MAX_ENRICHED: Final = 8
 """Videos whose enrich jobs one command has in the queue at once, so that those of new links wait behind a few only."""
-UNNAMED: Final = "…"
-"""Name of a topic that no word fits."""
 MOMENTS_SHOWN: Final = 3
 """Moments of a topic on one page, which every frontend can show."""
 PAGE_SIZE: Final = 200
@@ -314,13 +312,14 @@ def _search_topic(moment_id: str) -> Search:
 def _make_page(listing: TopicListing) -> TextReply | TopicsPage:
     if not listing.topics:
         return TextReply(translate(Msg.TOPICS_PENDING if listing.is_pending else Msg.NO_TOPICS))
-    return TopicsPage(translate(Msg.TOPICS_TITLE), tuple(map(_make_item, listing.topics)))
+    return TopicsPage(translate(Msg.TOPICS_TITLE), tuple(starmap(_make_item, enumerate(listing.topics, 1))))
 
 
-def _make_item(topic: Topic) -> TopicItem:
+def _make_item(number: int, topic: Topic) -> TopicItem:
+    """Return a topic in words. One that no word fits is named by its number."""
     moments = format_count(topic.moments, Msg.MOMENTS_ONE, Msg.MOMENTS)
     videos = format_count(topic.videos, Msg.VIDEOS_ONE, Msg.VIDEOS)
-    name = translate_words(topic.names) or UNNAMED
+    name = translate_words(topic.names) or translate(Msg.TOPIC_NUMBER, number=number)
     return TopicItem(
         name=name,
         about=f"{moments} · {videos}",

@@ -121,6 +121,7 @@ class Msg(StrEnum):
     KNOWN_NOTHING = "Nothing is known of it but its pictures."
     TOPICS = "Topics"
     TOPICS_TITLE = "What this library is about"
+    TOPIC_NUMBER = "Topic {number}"
     SHOW_MOMENTS = "Show moments"
     TOPICS_PENDING = "The topics are being made. Ask again in a minute."
     NO_TOPICS = "There are too few moments for topics yet. Send a link to add a video."

@@ -28,19 +28,8 @@ def show_card_buttons(session: Session, key: str, results: r.Results, number: in
         if results.can_describe:
             label, of_card = translate(Msg.WHAT_HAPPENS), (session, results, number)
             st.button(label, key=f"describe-{key}", type="tertiary", on_click=_describe, args=of_card)
-        if queries:
+        with st.container(horizontal=True, wrap=False, width="content", gap="xsmall"):
             _show_judgements(session, key, results, number)
-        if cards.is_web_link(card.moment_link):
-            args = (session, key, results, number)
-            st.button(
-                "",
-                key=f"share-{key}",
-                icon=":material/share:",
-                type="tertiary",
-                help=translate(Msg.SHARE),
-                on_click=_share,
-                args=args,
-            )
     if session.shared == key:
         st.code(card.moment_link, language=None, wrap_lines=True)
 
@@ -88,8 +77,9 @@ def _show_search_buttons(session: Session, key: str, card: r.Card, search: r.Sea
 
 
 def _show_judgements(session: Session, key: str, results: r.Results, number: int) -> None:
-    """Show the buttons for a good and a wrong match. The one that the visitor has pressed is marked."""
-    for action, icon, label in _JUDGEMENTS:
+    """Show the buttons for a good and a wrong match, and for sharing a link. The judgement that is chosen is marked."""
+    of_card = (session, key, results, number)
+    for action, icon, label in _JUDGEMENTS if results.search.queries else ():
         is_chosen = session.judgements.get(key) == action
         st.button(
             "",
@@ -98,8 +88,11 @@ def _show_judgements(session: Session, key: str, results: r.Results, number: int
             type="primary" if is_chosen else "tertiary",
             help=translate(label),
             on_click=_judge,
-            args=(session, key, results, number, action),
+            args=(*of_card, action),
         )
+    if cards.is_web_link(results.cards[number].moment_link):
+        hint, icon = translate(Msg.SHARE), ":material/share:"
+        st.button("", key=f"share-{key}", icon=icon, type="tertiary", help=hint, on_click=_share, args=of_card)
 
 
 # ---- callbacks ----

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bots.commands import library
+from bots.commands.findings import TopicsPage
 from bots.commands.job_progress import index_and_follow
 from bots.commands.replies import LibraryPage, LinkOutcome, LinkProgress, LinkStatus, Removed, Replies, Reply
 from bots.commands.search import find
@@ -314,3 +315,10 @@ async def test_link_that_leads_to_a_known_video_ends_as_that_video(caller: Calle
     ]
     first, second = (request for request in client.requests if isinstance(request, Submit))
     assert (first.link, second.link, first.at) == ("https://short.example/a", SNOW.link, second.at)
+
+
+async def test_topic_that_no_word_fits_is_named_by_its_number(caller: Caller) -> None:
+    client = FakeClient([SNOW, FakeVideo("https://video.example/x", "?", ("qwzx",))])
+    [page] = await collect(library.show_topics(client, caller))
+    assert isinstance(page, TopicsPage)
+    assert page.items[1].name == "Topic 2"
