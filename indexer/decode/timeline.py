@@ -67,7 +67,7 @@ class _StreamClock:
         return max(_MAX_REORDER_S, _MAX_REORDER_FRAMES * self.step_s)
 
     def may_be_shown_late(self, packet: Packet) -> bool:
-        """Return whether a packet may be decoded so long before it is shown: no more frames than possible come first.
+        """Return whether a packet may be decoded this long before it is shown: no more frames than possible come first.
 
         Frames that are shown for long (slides, recordings of a screen) are reordered, too.
         """

@@ -25,7 +25,7 @@ def names_authorities() -> bool:
 def use_named_authorities() -> None:
     """Let all libraries of this process trust the certificate authorities that the environment names.
 
-    They read OpenSSL's variables. An empty one is removed: with it, OpenSSL would trust nobody.
+    They read OpenSSL's variables. An empty one is removed: with it, OpenSSL would trust no authority.
     """
     found = _find_authorities(os.environ)
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

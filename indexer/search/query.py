@@ -24,7 +24,7 @@ MOMENT_PREFIX: Final = "moment:"
 TOPIC_PREFIX: Final = "topic:"
 
 SHOWN_WEIGHT: Final = 0.6
-"""Weight of a picture, a clip or liked moments beside words, which say what is different (docs/starter-model.md)."""
+"""Weight of pictures and liked moments in a query with words, which say what is different (docs/starter-model.md)."""
 UNLIKE_WEIGHT: Final = 0.5
 """Weight of counter-examples; that of the query's words and of examples in words is 1. Rocchio (1971) has less, too."""
 
@@ -73,7 +73,7 @@ class ExampleMoments:
     like: Sequence[StoredPoint]
     unlike: Sequence[StoredPoint]
     topics: Sequence[StoredPoint] = ()
-    """Moments that stand for topics. They are found themselves."""
+    """Examples of topics. They are found themselves."""
 
     @property
     def ids(self) -> set[str]:
@@ -112,7 +112,7 @@ def read_examples(moments: MomentStore, generation: GenerationId, query: SearchQ
 def embed_query(encoder: Encoder, query: SearchQuery, examples: ExampleMoments) -> list[TextQuery]:
     """Embed each text of the query; without texts return one query of the examples alone, if there are any.
 
-    What a text does not want (`a dog but no people`) is a counter-example for all of them.
+    The things that a text does not want (`a dog but no people`) are counter-examples for all of them.
     """
     queries = [split_negation(text) for text in query.texts]
     unwanted = [part for each in queries for part in each.unwanted]
@@ -187,7 +187,7 @@ def _apply_examples(
 ) -> DenseVectors:
     """Move a text's vectors of pictures towards and away from examples (Rocchio 1971). Return unit vectors.
 
-    What is `shown` is changed by the texts: the sum of both is nearest to the picture as the words describe it.
+    The texts change the meaning of `shown`: the sum of both is nearest to the picture as the words describe it.
     """
     moved: dict[DenseName, Vector] = {}
     for name in PICTURE_VECTORS:

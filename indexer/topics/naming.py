@@ -28,8 +28,8 @@ def name_topics(
 ) -> list[tuple[str, ...]]:
     """Return up to `MAX_NAMES` words for each centroid (k, d), in English; none if no word fits.
 
-    Centroids are without the library's mean, so that what all of it shows is no name. `texts` are titles and speech of
-    each topic's moments.
+    Centroids are without the library's mean, so that no topic is named by what all of it shows. `texts` are titles
+    and speech of each topic's moments.
     """
     scores = score_words(centroids, word_vectors - word_vectors.mean(axis=0))
     used = find_used_words(texts)

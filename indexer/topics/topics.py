@@ -1,4 +1,4 @@
-"""Topics of a library: clusters of its moments' frame vectors, with names and with the moments that stand for them."""
+"""Topics of a library: clusters of its moments' frame vectors, with names and with examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from indexer.types import Vector
 from indexer.vectors.vector_store import StoredPoint
 
 MAX_EXAMPLES: Final = 4
-"""Moments that stand for a topic, in case that some of them are removed."""
+"""Examples of a topic, in case that some of them are removed."""
 MAX_READ: Final = 60
 """Moments of a topic whose titles and speech are read for its name."""
 MIN_MOMENTS: Final = 2

@@ -91,8 +91,8 @@ def describe(reader: MomentReader, vision: VisionModel | None, request: Describe
 def ask(reader: MomentReader, votes: VoteReader, vision: VisionModel | None, request: Ask) -> AnsweredQuestion:
     """Answer a question from the caller's moments.
 
-    The model server is only asked if a moment matches the question. Raises `RequestRefusedError` if there is no model
-    server or no question, and `VisionModelError`.
+    The model server is only asked if a moment matches the question. Raises `RequestRefusedError` without a model
+    server or a question, and `VisionModelError`.
     """
     if vision is None:
         raise RequestRefusedError(ErrorCode.NO_VISION_MODEL)
@@ -130,7 +130,7 @@ def _list_facts(number: int, hit: Hit, stored: Mapping[str, Payload]) -> dict[st
 
 
 def _keep_cited(answer: str, hits: Sequence[Hit]) -> AnsweredQuestion:
-    """Return the answer with the moments that it cites, numbered anew. Other numbers are removed."""
+    """Return the answer with the moments that it cites, renumbered. Other numbers are removed."""
     cited = [number for number in dict.fromkeys(map(int, _CITATION.findall(answer))) if 0 < number <= len(hits)]
     places = {number: place for place, number in enumerate(cited, 1)}
     text = _CITATION.sub(lambda found: f"[{places[int(found[1])]}]" if int(found[1]) in places else "", answer)

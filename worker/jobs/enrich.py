@@ -128,7 +128,7 @@ class EnrichJob:
     def _release(self, task: Task, lease_id: str, video_id: str) -> None:
         """Release the lease of a job that has ended. Raises `Retry` if it was requested again while it ran.
 
-        The lease was still taken then, so that whoever did so follows this job.
+        The lease was still taken then, so that those who did so follow this job.
         """
         self.leases.release_job(lease_id)
         try:

@@ -198,7 +198,7 @@ class IndexJob:
         """Release the lease of a job that has ended. Raises `Retry` if the video waits for another run.
 
         It may have been removed and submitted again while the job ran, or submitted again after its failure was
-        recorded. The lease was still taken then, so that whoever did so follows this job.
+        recorded. The lease was still taken then, so that those who did so follow this job.
         """
         self.leases.release_job(video_id)
         try:

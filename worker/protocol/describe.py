@@ -21,7 +21,7 @@ class Description(WireModel):
     start_s: float
     end_s: float
     text: str | None
-    """What the model server says; None if there is none."""
+    """The model server's text; None without a server."""
     tags: tuple[str, ...] = ()
     """Words of `text.vocabulary`, in English."""
     said: str = ""
