@@ -81,10 +81,9 @@ def measure_purity(labels: npt.NDArray[np.int32], confirmed: Confirmed) -> float
 def main(folder: Path, moments: int) -> None:
     encoder = load_encoder(find_preset("starter"), device="cpu", adapter=None, artifacts_dir=default_artifacts_dir())
     with tempfile.TemporaryDirectory() as temporary:
-        start_s = time.process_time()
         words = WordVectors(Path(temporary)).compute(encoder)
     assert words is not None
-    print(f"{len(words)} words encoded in {time.process_time() - start_s:.0f} s of CPU time")
+    print(f"{len(words)} words")
     captions = read_captions(folder, "dev")
     vectors = np.concatenate([encoder.encode_frames([read_picture(folder / name)]) for name in captions])
     confirmed = confirm_words(list(captions.values()))

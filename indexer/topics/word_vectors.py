@@ -1,4 +1,7 @@
-"""Vectors of the vocabulary, for each generation. They are computed once, in the background, and kept in a file."""
+"""Vectors of the vocabulary, for each generation.
+
+Those of the preset that is shipped are bundled. Others are computed once, in the background, and kept in a file.
+"""
 
 import hashlib
 import io
@@ -20,6 +23,9 @@ TEMPLATE: Final = "a photo of {}"
 BATCH_SIZE: Final = 16
 """Texts that are encoded at once, so that a search waits for few of them."""
 MAX_FILES: Final = 8
+
+BUNDLED: Final = Path(__file__).with_name("bundled")
+"""Files in half precision, written by `python -m worker.ops.bundle_words`."""
 
 log = structlog.get_logger()
 
@@ -50,10 +56,11 @@ class WordVectors:
         return self._words
 
     def get_cached(self, generation: str) -> Vector | None:
-        """Return the vectors if they were computed before."""
+        """Return the vectors if they are bundled or were computed before."""
         vectors, path = self._vectors.get(generation), self._build_path(generation)
-        if vectors is None and path.exists():
-            vectors = self._vectors[generation] = np.load(path)
+        files = [each for each in (path, BUNDLED / path.name) if each.exists()]
+        if vectors is None and files:
+            vectors = self._vectors[generation] = np.load(files[0]).astype(np.float32)
         return vectors
 
     def compute_in_background(self, encoder: TextEncoder) -> None:

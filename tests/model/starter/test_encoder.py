@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from indexer.topics.word_vectors import TEMPLATE, WordVectors
 from model.encoders import lora
 from model.errors import ArtifactsMissingError
 from model.packages import default_artifacts_dir
@@ -210,3 +211,12 @@ def test_measured_ranges_are_extremes_over_all_batches() -> None:
         read = torch.cat([model.get_submodule(f"{layer}.layer_norm1")(state).flatten(0, 1) for state in states])
     expected = torch.stack([read.amin(0).clamp(max=0), read.amax(0).clamp(min=0)]).numpy()
     np.testing.assert_allclose(ranges[f"{layer}.self_attn.q_proj"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_vectors_of_the_vocabulary_are_bundled(encoder: StarterEncoder, tmp_path: Path) -> None:
+    """`python -m worker.ops.bundle_words` writes them anew."""
+    words = WordVectors(tmp_path)
+    bundled = words.get_cached(encoder.generation)
+    assert bundled is not None
+    [expected] = encoder.encode_texts([TEMPLATE.format(words.words[-1])])
+    assert bundled[-1] @ expected.frame > 0.99
