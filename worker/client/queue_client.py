@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Final, TypeVar
 
@@ -32,6 +32,8 @@ UPDATES: Final[TypeAdapter[Update]] = TypeAdapter(Update)
 
 PICTURE_WEIGHT: Final = 50
 """A request with a picture or a clip takes up to 14 MB of Redis, so it counts as this many others."""
+MAX_CHECK_S: Final = 1.0
+"""How often a wait is checked for a pause, at most."""
 MAX_OUTAGE_S: Final = 60.0
 """How long a job is followed while Redis is away. The job goes on, and most outages are restarts."""
 
@@ -41,8 +43,17 @@ log = structlog.get_logger()
 class QueueClient:
     """Sends requests and follows jobs. No call holds a thread, so thousands may wait at once."""
 
-    def __init__(self, app: Celery, states: TaskStates, blobs: BlobStore, settings: Settings) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        states: TaskStates,
+        blobs: BlobStore,
+        settings: Settings,
+        is_loading: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_loading` says whether a worker of this process loads a model: the time of that is not counted."""
         self._app = app
+        self._is_loading = is_loading
         self._states = states
         self._blobs = blobs
         self._timeout_s = settings.search_timeout_s
@@ -60,7 +71,7 @@ class QueueClient:
     async def _call(self, request: Request[A], task_id: str) -> A:
         started_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_s), aclosing(self._states.watch(task_id)) as states:
+            async with limit_wait(self._timeout_s, self._is_loading), aclosing(self._states.watch(task_id)) as states:
                 await asyncio.to_thread(self._send, request, task_id)
                 async for state in states:
                     if state["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
@@ -116,6 +127,27 @@ class QueueClient:
             return await asyncio.to_thread(self._blobs.get, key)
         except StoreUnavailableError as error:
             raise KeyError(key) from error
+
+
+@asynccontextmanager
+async def limit_wait(timeout_s: float, is_paused: Callable[[], bool]) -> AsyncIterator[None]:
+    """End the block with `TimeoutError` after `timeout_s` in which `is_paused` was not true."""
+    loop = asyncio.get_running_loop()
+    check_s = min(MAX_CHECK_S, timeout_s / 4)
+    next_check: asyncio.TimerHandle
+    async with asyncio.timeout(timeout_s) as limit:
+
+        def check() -> None:
+            nonlocal next_check
+            if is_paused() and not limit.expired():
+                limit.reschedule(loop.time() + timeout_s)
+            next_check = loop.call_later(check_s, check)
+
+        next_check = loop.call_later(check_s, check)
+        try:
+            yield
+        finally:
+            next_check.cancel()
 
 
 def _parse_answer(request: Request[A], state: TaskState) -> A:

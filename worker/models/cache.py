@@ -74,6 +74,11 @@ class ModelCache:
         """Whether at least one model is in memory."""
         return bool(self._loaded)
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether a request waits for a model that is being loaded."""
+        return self._load_lock.locked()
+
     def get_current(self, space: str | None = None) -> MicroBatcher:
         """Return the model of the generation that a space, or the installation (None), searches now.
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from indexer.blobs import BlobStore
 from worker.client.queue_client import QueueClient
+from worker.models.cache import ModelCache
 from worker.models.loading import ModelLoader, load_preset, train_preset
 from worker.protocol.queues import QUEUES
 from worker.queue.app import make_app
@@ -38,8 +39,9 @@ async def run_embedded_worker(settings: Settings, load: ModelLoader = load_prese
     starting = asyncio.ensure_future(asyncio.to_thread(workers.__enter__))
     try:
         # Shielded: if this is cancelled meanwhile, the threads of the workers must be stopped, too.
-        sender, results = await asyncio.shield(starting)
-        yield QueueClient(sender, MemoryTaskStates(results), BlobStore(settings.blobs_address), settings)
+        sender, results, models = await asyncio.shield(starting)
+        blobs = BlobStore(settings.blobs_address)
+        yield QueueClient(sender, MemoryTaskStates(results), blobs, settings, lambda: models.is_loading)
     finally:
         await asyncio.wait({starting})
         if starting.exception() is None:
@@ -59,7 +61,7 @@ def lock_data_folder(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _run_workers(settings: Settings, load: ModelLoader) -> Iterator[tuple[Celery, MemoryResultStore]]:
+def _run_workers(settings: Settings, load: ModelLoader) -> Iterator[tuple[Celery, MemoryResultStore, ModelCache]]:
     settings = settings.model_copy(update={"signing_key": SecretStr(secrets.token_hex(32))})
     with ExitStack() as stack:
         stack.enter_context(lock_data_folder(settings))
@@ -71,4 +73,4 @@ def _run_workers(settings: Settings, load: ModelLoader) -> Iterator[tuple[Celery
             register_tasks(app, services)
         stack.enter_context(run_worker_threads(apps, stopping))
         stack.enter_context(run_periodically(periodic_tasks(services, QUEUES)))
-        yield sender, results
+        yield sender, results, services.models
