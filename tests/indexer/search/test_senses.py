@@ -53,8 +53,8 @@ def test_spoken_phrase_leads_to_its_second(library: Stores) -> None:
 def test_second_of_a_line_without_times_is_interpolated(library: Stores) -> None:
     """Half of the text takes half of the time. A line that began before the moment is shown from its start."""
     put(library, "thing3", said=(Caption(-2.0, 2.0, "bread one two"), Caption(2.0, 4.0, "one two wine end")))
-    assert find_first(library, "wine").why[0].at_s == pytest.approx(2 + 2 * 8 / 16)
-    assert find_first(library, "bread").why[0].at_s == 0.0
+    assert find_first(library, "wine", only="said").why[0].at_s == pytest.approx(2 + 2 * 8 / 16)
+    assert find_first(library, "bread", only="said").why[0].at_s == 0.0
 
 
 def test_meaning_finds_what_no_word_matches(library: Stores) -> None:
