@@ -153,7 +153,8 @@ async def inflict_faults(installation: Installation, client: Client, stage: str)
     servers.start("qdrant")
     await wait_for(trainer, f"at {stage}", before + 1)
     servers.stop("redis")
-    assert await search(client) == ErrorCode.QUEUE_UNAVAILABLE
+    # A search that was being sent as the connection broke gets no answer in time.
+    assert await search(client) in (ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER)
     installation.open_gate(stage)
     servers.start("redis")
     return trainer
