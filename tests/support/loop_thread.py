@@ -38,3 +38,8 @@ async def _exit(manager: AbstractAsyncContextManager[T]) -> None:
     await manager.__aexit__(None, None, None)
     for _ in range(CLOSING_ITERATIONS):
         await asyncio.sleep(0)
+    # A connection with unsent bytes stays open until its client has read them.
+    for transport in list(asyncio.get_running_loop()._transports.values()):  # type: ignore[attr-defined]
+        transport.abort()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
