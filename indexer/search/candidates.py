@@ -46,11 +46,11 @@ MIN_MATCHED_SHARE: Final = 0.5
 On 103 clips with paraphrasing queries one half never cost a first place, even if all titles were wrong; one third did.
 """
 
-CERTAIN_LOOKS: Final = 0.4
-"""Likelihood from which on looks count fully.
+CERTAIN_LOOKS: Final = 0.6
+"""Likelihood from which on looks count fully: that of a strong match.
 
-If only 1 is, other lists take five first places of 103 from what people describe by its looks. If less is, looks take
-first places from sounds (docs/senses.md).
+If only 1 is, other lists take five first places of 103 from what people describe by its looks. The lower it is, the
+more first places looks take from sounds and from what is said (docs/senses.md).
 """
 
 MAX_WORDS: Final = 24

@@ -72,7 +72,11 @@ def test_hit_contains_all_that_a_card_shows(stores: Stores) -> None:
         words_only=False,
     )
     assert hit.score == pytest.approx(1.0, abs=0.01)
-    assert hit.why[0] == MatchReason(MatchKind.TITLE, "Derby: the ball, the net")
+    assert hit.why == (
+        MatchReason(MatchKind.TITLE, "Derby: the ball, the net"),
+        MatchReason(MatchKind.LOOKS),
+        MatchReason(MatchKind.MOTION),
+    )
 
 
 def test_each_video_is_one_hit_with_its_best_moment(stores: Stores) -> None:
