@@ -70,7 +70,7 @@ class Installation:
     def settings(self) -> Settings:
         return Settings(
             data_dir=self.folder,
-            search_timeout_s=3,
+            search_timeout_s=15,  # Redis is tried for some seconds
             redis_url=self.servers.redis_url,
             qdrant_url=self.servers.qdrant_url,
         )
@@ -153,8 +153,7 @@ async def inflict_faults(installation: Installation, client: Client, stage: str)
     servers.start("qdrant")
     await wait_for(trainer, f"at {stage}", before + 1)
     servers.stop("redis")
-    # A search that was being sent as the connection broke gets no answer in time.
-    assert await search(client) in (ErrorCode.QUEUE_UNAVAILABLE, ErrorCode.NO_WORKER)
+    assert await search(client) == ErrorCode.QUEUE_UNAVAILABLE
     installation.open_gate(stage)
     servers.start("redis")
     return trainer

@@ -36,10 +36,13 @@ async def _enter(manager: AbstractAsyncContextManager[T]) -> T:
 
 async def _exit(manager: AbstractAsyncContextManager[T]) -> None:
     await manager.__aexit__(None, None, None)
-    for _ in range(CLOSING_ITERATIONS):
+    for iteration in range(2 * CLOSING_ITERATIONS):
+        if iteration == CLOSING_ITERATIONS:
+            _abort_connections()
         await asyncio.sleep(0)
-    # A connection with unsent bytes stays open until its client has read them.
+
+
+def _abort_connections() -> None:
+    """Close the connections with unsent bytes, which stay open until their clients have read them."""
     for transport in list(asyncio.get_running_loop()._transports.values()):  # type: ignore[attr-defined]
         transport.abort()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
