@@ -71,7 +71,7 @@ class RequestQueue:
     claims the request. Methods raise `CallFailedError` if Redis cannot be reached.
     """
 
-    def __init__(self, redis: Redis, leases: AsyncRedisLeaseStore, lease_ttl_s: float = LEASE_TTL_S) -> None:
+    def __init__(self, redis: Redis, leases: AsyncRedisLeaseStore, lease_ttl_s: float) -> None:
         self._redis = redis
         self._leases = leases
         self._lease_ttl_s = lease_ttl_s

@@ -33,7 +33,7 @@ STORED_RESULTS: Final = TypeAdapter(StoredResults)
 class ResultStore:
     """Shown results by token. Methods raise `CallFailedError` if Redis cannot be reached."""
 
-    def __init__(self, redis: Redis, ttl_s: float = RESULTS_TTL_S) -> None:
+    def __init__(self, redis: Redis, ttl_s: float) -> None:
         self._redis = redis
         self._ttl_s = ttl_s
 

@@ -18,9 +18,7 @@ INTERRUPTED_STATUS: Final = 130
 """Exit status after Ctrl-C or SIGTERM."""
 
 
-def run_with_client(
-    settings: Settings, work: Callable[[Client], Awaitable[bool]], serve_relay: bool = False
-) -> NoReturn:
+def run_with_client(settings: Settings, work: Callable[[Client], Awaitable[bool]], serve_relay: bool) -> NoReturn:
     """Run `work` with a client and exit: with status 0 if it returns True, 1 if not, 130 if it is interrupted.
 
     With `serve_relay`, other commands can use the library through this process if it is the owner of the data.

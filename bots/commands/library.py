@@ -35,6 +35,8 @@ from worker.protocol.library import Enrich, Forget, GetStatus, IndexStatus, Libr
 from worker.protocol.topics import ListTopics, Topic, TopicListing
 
 SUGGEST_WITHIN_S: Final = 2.0
+MAX_SUGGESTIONS: Final = 25
+"""Discord shows no more."""
 """Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
 MAX_ENRICHED: Final = 8
 """Videos whose enrich jobs one command has in the queue at once, so that those of new links wait behind a few only."""
@@ -230,14 +232,14 @@ async def sync_watched_message(
                 yield reply
 
 
-async def suggest_videos(client: Client, caller: Caller, typed: str, limit: int = 25) -> list[tuple[str, str]]:
+async def suggest_videos(client: Client, caller: Caller, typed: str) -> list[tuple[str, str]]:
     """Return titles and links of videos that match what a user has typed so far.
 
     Returns nothing if the worker fails or takes longer than `SUGGEST_WITHIN_S`.
     """
     try:
         async with asyncio.timeout(SUGGEST_WITHIN_S):
-            page = await client.call(ListLibrary(caller=caller, search=typed, limit=limit))
+            page = await client.call(ListLibrary(caller=caller, search=typed, limit=MAX_SUGGESTIONS))
     except (CallFailedError, TimeoutError):
         return []
     return [(clean_text(entry.title) or entry.link, entry.link) for entry in page.entries if entry.moments]

@@ -1,6 +1,5 @@
 """Addresses of uploaded files: Discord signs them for a day, so they are signed again when they are needed."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -26,7 +25,7 @@ log = structlog.get_logger()
 class AttachmentSigner:
     """Renews the signatures of attachments' addresses. One instance serves a whole bot process."""
 
-    def __init__(self, client: discord.Client, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, client: discord.Client, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
         self._signed: dict[str, str] = {}

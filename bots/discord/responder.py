@@ -1,6 +1,5 @@
 """Delivery of replies on Discord: as the answer to an interaction, or as a message in the channel."""
 
-import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, TypeGuard, cast
@@ -40,7 +39,7 @@ class ReplyMode(StrEnum):
 class DiscordResponder:
     """Renders each reply and delivers it at the request's place."""
 
-    def __init__(self, bot: discord.Client, client: Client, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, bot: discord.Client, client: Client, clock: Callable[[], float]) -> None:
         self._bot = bot
         self._client = client
         self._clock = clock

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 
 Block: TypeAlias = dict[str, Any]
 
-MAX_BLOCKS: Final = 50
 MAX_TEXT_CHARS: Final = 3000
 MAX_HEADER_CHARS: Final = 150
 MAX_LABEL_CHARS: Final = 75

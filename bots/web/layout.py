@@ -32,7 +32,7 @@ def configure_page() -> None:
     st.html(folder / "style.css")
 
 
-def show_chat(bridge: AsyncBridge, spaces: Sequence[str] = ()) -> None:
+def show_chat(bridge: AsyncBridge, spaces: Sequence[str]) -> None:
     """Show the view that the visitor has chosen, of one of the `spaces` or, if there are none, of this computer."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         _show_brand()

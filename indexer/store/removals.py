@@ -80,13 +80,13 @@ class RemovalStore:
         """Record a removal before it begins."""
         self._vectors.upsert(RECORDS, [NewPoint(str(uuid4()), to_payload(request))])
 
-    def repeat_requests(self, now: datetime | None = None) -> list[tuple[RemovalRequest, RemovedVideos]]:
+    def repeat_requests(self) -> list[tuple[RemovalRequest, RemovedVideos]]:
         """Remove what was written after its removal. Forget the requests that are older than `LATE_WRITES_S`."""
         repeated = []
         for point_id, request in self._submissions.removal_requests().items():
             found = self._submissions.find(request.match, request.submission_ids or None)
             repeated.append((request, self._remove_all([each for each in found if request.covers(each)])))
-            if is_settled(request.at, now):
+            if is_settled(request.at):
                 self._vectors.delete(RECORDS, Filter(ids=(point_id,)))
         return repeated
 

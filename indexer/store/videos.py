@@ -47,7 +47,7 @@ class VideoStore:
         where = Filter({"kind": VideoRecord.KIND, sense.value: SenseStatus.FAILED.value})
         return [stored.id for stored in self._vectors.scroll(RECORDS, where, ())]
 
-    def list_findable(self, among: tuple[str, ...] | None = None) -> list[str]:
+    def list_findable(self, among: tuple[str, ...] | None) -> list[str]:
         """Return the ids of indexed videos, or of those `among` these ids."""
         where = Filter({"kind": VideoRecord.KIND, "status": FINDABLE}, ids=among)
         return [stored.id for stored in self._vectors.scroll(RECORDS, where, ())]

@@ -17,6 +17,7 @@ from torch.nn import functional
 MAX_FRAMES = 12
 """Per clip, as in the paper."""
 _ATTENTION_HEADS = 8
+_LAYERS = 1
 
 
 class MeanPooling(nn.Module):
@@ -48,10 +49,10 @@ class SequentialLstm(MeanPooling):
 class SequentialTransformer(MeanPooling):
     """A transformer over the frames and their positions with a residual connection."""
 
-    def __init__(self, size: int, layers: int = 1) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.places = nn.Parameter(0.02 * torch.randn(MAX_FRAMES, size))
-        self.encoder = _make_transformer(size, layers)
+        self.encoder = _make_transformer(size)
         self.out = _initialize_with_zeros(nn.Linear(size, size))
 
     def encode_clips(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -63,11 +64,11 @@ class SequentialTransformer(MeanPooling):
 class TightTransformer(nn.Module):
     """A transformer over the text and the frames together. The output at the text's position gives the score."""
 
-    def __init__(self, size: int, layers: int = 1) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.places = nn.Parameter(0.02 * torch.randn(MAX_FRAMES + 1, size))
         self.kinds = nn.Parameter(0.02 * torch.randn(2, size))
-        self.encoder = _make_transformer(size, layers)
+        self.encoder = _make_transformer(size)
         self.out = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, 1))
 
     def forward(self, texts: torch.Tensor, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -93,7 +94,7 @@ HEADS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
 )
 
 
-def _make_transformer(size: int, layers: int) -> nn.TransformerEncoder:
+def _make_transformer(size: int) -> nn.TransformerEncoder:
     layer = nn.TransformerEncoderLayer(
         size,
         _ATTENTION_HEADS,
@@ -103,7 +104,7 @@ def _make_transformer(size: int, layers: int) -> nn.TransformerEncoder:
         batch_first=True,
         norm_first=True,
     )
-    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+    return nn.TransformerEncoder(layer, _LAYERS, enable_nested_tensor=False)
 
 
 def _initialize_with_zeros(linear: nn.Linear) -> nn.Linear:

@@ -118,7 +118,7 @@ def encode_pairs(
     )
 
 
-def compare_encodings(base: EncodedPairs, adapter: EncodedPairs, seed: int = 0) -> Comparison:
+def compare_encodings(base: EncodedPairs, adapter: EncodedPairs) -> Comparison:
     """Compare two encodings of the same pairs. Raises `ValueError` if the pairs differ.
 
     The bootstrap resamples sources with all their queries and evaluates both models on each sample. What is
@@ -129,8 +129,8 @@ def compare_encodings(base: EncodedPairs, adapter: EncodedPairs, seed: int = 0) 
         raise ValueError("only encodings of the same pairs can be compared")
     sources = [source for source, has_text in zip(base.image_sources, base.has_text, strict=True) if has_text]
     return Comparison(
-        text_to_image=_compute_differences(_rank_images(base), _rank_images(adapter), base.text_sources, seed),
-        image_to_text=_compute_differences(_rank_texts(base), _rank_texts(adapter), sources, seed),
+        text_to_image=_compute_differences(_rank_images(base), _rank_images(adapter), base.text_sources),
+        image_to_text=_compute_differences(_rank_texts(base), _rank_texts(adapter), sources),
         texts=len(base.texts),
         images=len(base.images),
         sources=len(set(sources)),
@@ -216,9 +216,9 @@ def _rank_texts(encoded: EncodedPairs) -> npt.NDArray[np.int64]:
 
 
 def _compute_differences(
-    base: npt.NDArray[np.int64], adapter: npt.NDArray[np.int64], sources: Sequence[str], seed: int
+    base: npt.NDArray[np.int64], adapter: npt.NDArray[np.int64], sources: Sequence[str]
 ) -> Mapping[Measure, Difference]:
-    interval = bootstrap_interval(sources, seed)
+    interval = bootstrap_interval(sources)
     differences: dict[Measure, Difference] = {}
     for name, measure in _MEASURES.items():
         before, after = measure(base), measure(adapter)

@@ -17,6 +17,7 @@ _CUTOFFS = (1, 5, 10)
 _RESAMPLES = 2_000
 _CONFIDENCE = 0.95
 _MAX_VECTORS = 2_000
+_SEED = 0
 """Limit for uniformity, which compares all pairs, and for the spectrum, which needs a matrix decomposition."""
 
 
@@ -64,7 +65,6 @@ def build_report(
     relevant: npt.NDArray[np.bool_],
     text_sources: Sources,
     image_sources: Sources,
-    seed: int = 0,
 ) -> EvaluationReport:
     """Compute all metrics.
 
@@ -77,13 +77,13 @@ def build_report(
     best_images = rank_best_matches(similarity, relevant)
     best_texts = rank_best_matches(similarity.T[has_text], relevant.T[has_text])
     return EvaluationReport(
-        text_to_image=compute_retrieval_metrics(best_images, len(images), text_sources, seed),
-        image_to_text=compute_retrieval_metrics(best_texts, len(texts), queried, seed),
+        text_to_image=compute_retrieval_metrics(best_images, len(images), text_sources),
+        image_to_text=compute_retrieval_metrics(best_texts, len(texts), queried),
         alignment=float(np.mean(2 - 2 * similarity[relevant])),
-        uniformity_text=compute_uniformity(texts, seed),
-        uniformity_image=compute_uniformity(images, seed),
-        spectrum_text=compute_spectrum(texts, seed),
-        spectrum_image=compute_spectrum(images, seed),
+        uniformity_text=compute_uniformity(texts),
+        uniformity_image=compute_uniformity(images),
+        spectrum_text=compute_spectrum(texts),
+        spectrum_image=compute_spectrum(images),
     )
 
 
@@ -105,12 +105,10 @@ def rank_best_matches(similarity: Vector, relevant: npt.NDArray[np.bool_]) -> np
     return ranks
 
 
-def compute_retrieval_metrics(
-    ranks: npt.NDArray[np.int64], candidates: int, sources: Sources, seed: int = 0
-) -> RetrievalMetrics:
+def compute_retrieval_metrics(ranks: npt.NDArray[np.int64], candidates: int, sources: Sources) -> RetrievalMetrics:
     """Compute the metrics of the ranks (n,) of n queries."""
     r1, r5, r10 = (float(np.mean(ranks <= cut)) for cut in _CUTOFFS)
-    interval = bootstrap_interval(sources, seed)
+    interval = bootstrap_interval(sources)
     r1_interval, r5_interval, r10_interval = (interval((ranks <= cut).astype(np.float64)) for cut in _CUTOFFS)
     return RetrievalMetrics(
         r1=r1,
@@ -127,7 +125,7 @@ def compute_retrieval_metrics(
     )
 
 
-def bootstrap_interval(sources: Sources, seed: int = 0) -> Callable[[npt.NDArray[np.float64]], tuple[float, float]]:
+def bootstrap_interval(sources: Sources) -> Callable[[npt.NDArray[np.float64]], tuple[float, float]]:
     """Return a function that computes the 95 % interval of the mean of values (n,).
 
     All calls of the function use the same resamples. Sources are drawn with all their queries (Field & Welsh
@@ -137,7 +135,7 @@ def bootstrap_interval(sources: Sources, seed: int = 0) -> Callable[[npt.NDArray
     """
     _, cluster = np.unique(sources, return_inverse=True)
     sizes = np.bincount(cluster)
-    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), _RESAMPLES)
+    draws = np.random.default_rng(_SEED).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), _RESAMPLES)
     percentiles = _expand_percentiles(len(sizes))
 
     def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -159,28 +157,28 @@ def _expand_percentiles(draws: int) -> tuple[float, float]:
     return low, 1 - low
 
 
-def compute_uniformity(vectors: Vector, seed: int = 0) -> float:
+def compute_uniformity(vectors: Vector) -> float:
     """Compute log E exp(-2 |x - y|²) over pairs of different vectors."""
-    vectors = _limit_vectors(vectors, seed)
+    vectors = _limit_vectors(vectors)
     if len(vectors) < 2:
         return 0.0
     distances = 2 - 2 * (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].astype(np.float64)
     return float(np.log(np.mean(np.exp(-2 * distances))))
 
 
-def compute_spectrum(vectors: Vector, seed: int = 0) -> tuple[float, ...]:
+def compute_spectrum(vectors: Vector) -> tuple[float, ...]:
     """Return the singular values of the centred vectors as shares of their sum.
 
     Few large ones mean a collapsed space. Vectors that are not numbers have none.
     """
-    vectors = _limit_vectors(vectors, seed)
+    vectors = _limit_vectors(vectors)
     if not np.isfinite(vectors).all():
         return ()
     values = np.linalg.svd(vectors - vectors.mean(0), compute_uv=False).astype(np.float64)
     return tuple((values / max(values.sum(), np.finfo(float).tiny)).tolist())
 
 
-def _limit_vectors(vectors: Vector, seed: int) -> Vector:
+def _limit_vectors(vectors: Vector) -> Vector:
     if len(vectors) <= _MAX_VECTORS:
         return vectors
-    return vectors[np.random.default_rng(seed).choice(len(vectors), _MAX_VECTORS, replace=False)]
+    return vectors[np.random.default_rng(_SEED).choice(len(vectors), _MAX_VECTORS, replace=False)]

