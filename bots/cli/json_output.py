@@ -61,20 +61,9 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
         case TrainingProgress(is_final=False) | CrawlProgress(is_final=False):
             return None
         case Results():
-            return {
-                "query": ", ".join(reply.search.queries),
-                "took_ms": round(reply.took_ms, 1),
-                "weak": reply.weak,
-                "hits": [_convert_card(card, blobs_address) for card in reply.cards],
-            }
+            return _convert_results(reply, blobs_address)
         case LinkOutcome():
-            return {
-                "link": reply.link,
-                "status": reply.status,
-                "code": reply.code,
-                "sentence": reply.text,
-                "moments": reply.moments,
-            }
+            return _convert_outcome(reply)
         case LibraryPage():
             return {"total": reply.total, "videos": [_convert_item(entry) for entry in reply.entries]}
         case TextReply(ok=True) if command == "library":
@@ -95,6 +84,25 @@ def _to_json(command: str, reply: Reply, blobs_address: str) -> dict[str, Any] |
             return {"sentence": reply.text, "picture": _complete_address(reply.picture, blobs_address)}
         case _:
             return asdict(reply)
+
+
+def _convert_results(results: Results, blobs_address: str) -> dict[str, Any]:
+    return {
+        "query": ", ".join(results.search.queries),
+        "took_ms": round(results.took_ms, 1),
+        "weak": results.weak,
+        "hits": [_convert_card(card, blobs_address) for card in results.cards],
+    }
+
+
+def _convert_outcome(outcome: LinkOutcome) -> dict[str, Any]:
+    return {
+        "link": outcome.link,
+        "status": outcome.status,
+        "code": outcome.code,
+        "sentence": outcome.text,
+        "moments": outcome.moments,
+    }
 
 
 def _convert_card(card: Card, blobs_address: str) -> dict[str, Any]:

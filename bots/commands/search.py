@@ -76,16 +76,11 @@ async def find(
     `weaker` matches follow on the next page, it is shown, too. Without `split_on_commas`, `words` is a single query.
     The markup of chat platforms is left out.
     """
-    if any(len(text) > MAX_QUERY_CHARS for text in (words, like, unlike)):
-        yield code_reply(ErrorCode.QUERY_TOO_LONG)
+    refusal = _refuse_search((words, like, unlike), only)
+    if refusal:
+        yield refusal
         return
-    if only and only not in ONLY:
-        yield TextReply(translate(Msg.SETTING_REFUSED, name="only", all=", ".join(ONLY)), ok=False)
-        return
-    words, tags, unknown_tag = take_tags(words)
-    if unknown_tag:
-        yield TextReply(translate(Msg.TAG_UNKNOWN, word=clean_text(unknown_tag)), ok=False)
-        return
+    words, tags, _ = take_tags(words)
     if picture or clip:
         words = strip_reference(words)
     queries = _split_queries(words) if split_on_commas else tuple(filter(None, [clean_query(words)]))
@@ -104,6 +99,16 @@ async def find(
     yield results
     if weaker and isinstance(results, Results) and results.weaker_follow and results.next:
         yield await run_search(client, caller, results.next)
+
+
+def _refuse_search(texts: Sequence[str], only: str | None) -> TextReply | None:
+    """Return the reply to a search that cannot be made, or None. `texts` begin with the words."""
+    if any(len(text) > MAX_QUERY_CHARS for text in texts):
+        return code_reply(ErrorCode.QUERY_TOO_LONG)
+    if only and only not in ONLY:
+        return TextReply(translate(Msg.SETTING_REFUSED, name="only", all=", ".join(ONLY)), ok=False)
+    unknown_tag = take_tags(texts[0])[2]
+    return TextReply(translate(Msg.TAG_UNKNOWN, word=clean_text(unknown_tag)), ok=False) if unknown_tag else None
 
 
 @reply_on_error

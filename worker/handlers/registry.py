@@ -26,20 +26,27 @@ from worker.protocol.topics import ListTopics
 from worker.services import Services
 
 Handler: TypeAlias = Callable[[Any], WireModel]
+Handlers: TypeAlias = Mapping[type[Request[Any]], Handler]
 
 
-def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
+def build_handlers(services: Services) -> Handlers:
     """Bind every request to its handler and to the services that this handler uses."""
-    settings, stores, user_data = services.settings, services.stores, services.user_data
-    submissions, generations, lists = stores.submissions, stores.generations, stores.followed_lists
-    removal, votes = services.make_video_removal(), VoteReader(stores.spaces)
-    index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
-    enrich_queue = services.make_enrich_queue()
-    reader = describe.MomentReader(stores.moments, submissions, services.models, services.tagger, services.blobs)
+    return {
+        **_bind_search(services),
+        **_bind_library(services),
+        **_bind_spaces(services),
+        **_bind_models(services),
+    }
+
+
+def _bind_search(services: Services) -> Handlers:
+    moments, submissions = services.stores.moments, services.stores.submissions
+    votes = VoteReader(services.stores.spaces)
+    reader = describe.MomentReader(moments, submissions, services.models, services.tagger, services.blobs)
     return {
         Find: partial(
             search.find,
-            stores.moments,
+            moments,
             submissions,
             votes,
             services.models,
@@ -48,6 +55,19 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
             services.tagger,
             services.vision is not None,
         ),
+        Describe: partial(describe.describe, reader, services.vision),
+        Ask: partial(describe.ask, reader, votes, services.vision),
+        ListTopics: partial(topics.list_topics, moments, services.topics, services.models),
+        RecordVote: partial(spaces.record_vote, services.stores.spaces, services.stores.generations, moments),
+    }
+
+
+def _bind_library(services: Services) -> Handlers:
+    settings, stores, user_data, fetcher = services.settings, services.stores, services.user_data, services.fetcher
+    submissions, lists = stores.submissions, stores.followed_lists
+    index_queue, enrich_queue = services.make_index_queue(), services.make_enrich_queue()
+    removal = services.make_video_removal()
+    return {
         Submit: partial(
             library.submit,
             submissions,
@@ -60,26 +80,35 @@ def build_handlers(services: Services) -> Mapping[type[Request[Any]], Handler]:
         ),
         Enrich: partial(library.enrich, submissions, stores.videos, index_queue, enrich_queue, services.wanted_senses),
         GetVideoStatus: partial(library.get_video_status, submissions, stores.videos, index_queue, enrich_queue),
-        ListPlaylist: partial(library.list_playlist, services.fetcher, settings.search_timeout_s),
+        ListPlaylist: partial(library.list_playlist, fetcher, settings.search_timeout_s),
         StopCrawls: partial(library.stop_crawls, stores.spaces),
-        FollowList: partial(following.follow_list, lists, stores.spaces, services.fetcher, settings.search_timeout_s),
+        FollowList: partial(following.follow_list, lists, stores.spaces, fetcher, settings.search_timeout_s),
         UnfollowList: partial(following.unfollow_list, lists),
         ListFollowed: partial(following.list_followed, lists),
         ListLibrary: partial(library.list_library, submissions),
-        Describe: partial(describe.describe, reader, services.vision),
-        Ask: partial(describe.ask, reader, votes, services.vision),
-        ListTopics: partial(topics.list_topics, stores.moments, services.topics, services.models),
         Forget: partial(library.forget, submissions, stores.removals, stores.spaces, lists, user_data, removal),
-        GetStatus: partial(library.get_status, submissions, generations, settings),
-        RecordVote: partial(spaces.record_vote, stores.spaces, generations, stores.moments),
-        GetRetentionPolicy: partial(spaces.get_retention_policy, settings, services.vision),
-        GetSettings: partial(spaces.get_settings, stores.spaces),
-        ChangeSettings: partial(spaces.change_settings, stores.spaces),
-        RecordBotRemoval: partial(spaces.record_bot_removal, stores.spaces),
+        GetStatus: partial(library.get_status, submissions, stores.generations, settings),
+    }
+
+
+def _bind_spaces(services: Services) -> Handlers:
+    store = services.stores.spaces
+    return {
+        GetRetentionPolicy: partial(spaces.get_retention_policy, services.settings, services.vision),
+        GetSettings: partial(spaces.get_settings, store),
+        ChangeSettings: partial(spaces.change_settings, store),
+        RecordBotRemoval: partial(spaces.record_bot_removal, store),
+    }
+
+
+def _bind_models(services: Services) -> Handlers:
+    settings, stores = services.settings, services.stores
+    index_queue, retrain_queue = services.make_index_queue(), services.make_retrain_queue()
+    return {
         PreviewRetrain: partial(models.preview_retrain, settings, stores, services.models),
         Retrain: partial(models.retrain, settings, stores, retrain_queue),
-        ListModels: partial(models.list_models, settings, generations),
+        ListModels: partial(models.list_models, settings, stores.generations),
         ListPresets: partial(presets.list_presets, settings),
         UseModel: partial(models.use_model, settings, stores, retrain_queue),
-        Rollback: partial(models.rollback, settings, generations, index_queue, retrain_queue),
+        Rollback: partial(models.rollback, settings, stores.generations, index_queue, retrain_queue),
     }
