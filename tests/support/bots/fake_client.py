@@ -71,6 +71,7 @@ from worker.protocol.spaces import (
 )
 from worker.protocol.topics import ListTopics
 from worker.protocol.updates import (
+    Indexed,
     IndexOutcome,
     IndexProgress,
     IndexStage,
@@ -125,10 +126,12 @@ class FakeClient:
     model_answer: str | None = None
     """What the model server answers. None: there is none, and it answers no question."""
     weak: bool = False
+    """Whether search results have no good match."""
     weaker_follow: bool = False
-    """Search results have no good match."""
     models: list[Generation] = field(default_factory=lambda: [generation("starter-0", live=True)])
     _jobs: dict[str, tuple[str, Submit]] = field(default_factory=dict)
+    _failures: dict[str, JobFailed] = field(default_factory=dict)
+    """How jobs failed, by the ids of their videos."""
 
     async def call(self, request: Request[A]) -> A:
         self.requests.append(cast(Request[WireModel], request))
@@ -198,8 +201,7 @@ class FakeClient:
                 self._require_admin(request.caller)
                 answer = self._rollback()
             case GetVideoStatus():
-                found = next((video for video in self.videos if video.id == request.video_id), None)
-                answer = VideoStatus(update=build_indexed(found) if found else None)
+                answer = VideoStatus(update=self._find_outcome(request.video_id))
             case Enrich():
                 self._require_admin(request.caller)
                 answer = self._enrich(request)
@@ -232,6 +234,7 @@ class FakeClient:
             await asyncio.to_thread(self.gate.wait)
         site = self.sites.get(link, FakeVideo(link, submit.title or link.rsplit("/", 1)[-1], ("something",)))
         if isinstance(site, ErrorCode):
+            self._failures[job_id] = JobFailed(code=site)
             yield JobFailed(code=site, correlation_id="fa11ed00")
             return
         yield IndexProgress(stage=IndexStage.EMBED, done=0.5)
@@ -353,6 +356,10 @@ class FakeClient:
                 return Submitted(link=link, video_id=video_id, job_id=None, indexed=indexed)
         self._jobs[video_id] = (link, submit)
         return Submitted(link=link, video_id=video_id, job_id=video_id)
+
+    def _find_outcome(self, video_id: str) -> Indexed | JobFailed | None:
+        found = next((video for video in self.videos if video.id == video_id), None)
+        return build_indexed(found) if found else self._failures.get(video_id)
 
     def _enrich(self, request: Enrich) -> Submitted:
         found = [video for video in self._visible_to(request.caller) if video.link == request.link]
