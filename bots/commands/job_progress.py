@@ -85,7 +85,33 @@ async def _follow_to_end(
     job_id: str,
     report: Callable[[Reply], None],
 ) -> Indexed | Joined | JobFailed:
-    """Report the progress of a job and return how it ended."""
+    """Report the progress of a job and return how it ended.
+
+    The result of an earlier attempt may be stored late. So the record is read after a failure: if it says that the
+    video still waits, the job is followed once more.
+    """
+    outcome = await _report_to_end(client, caller, silence_s, submitted, job_id, report)
+    if not isinstance(outcome, JobFailed):
+        return outcome
+    try:
+        recorded = await _read_outcome(client, caller, job_id, submitted.video_id)
+    except CallFailedError:
+        return outcome
+    if recorded is None:
+        return await _report_to_end(client, caller, silence_s, submitted, job_id, report)
+    is_same = isinstance(recorded, JobFailed) and recorded.code == outcome.code
+    return outcome if is_same else recorded  # Only the job's own outcome has the correlation id of its log lines.
+
+
+async def _report_to_end(
+    client: Client,
+    caller: Caller,
+    silence_s: float,
+    submitted: Submitted,
+    job_id: str,
+    report: Callable[[Reply], None],
+) -> Indexed | Joined | JobFailed:
+    """Report the updates of a job and return the last one."""
     is_added = submitted.job_id != job_id
     async with aclosing(_follow_job(client, caller, job_id, submitted.video_id, silence_s)) as updates:
         async for update in updates:
@@ -126,13 +152,22 @@ async def _follow_job(
                 continue
             silence_s = min(2 * silence_s, MAX_SILENCE_S)
             with suppress(CallFailedError):
-                status = await client.call(GetVideoStatus(caller=caller, video_id=video_id))
-                if status.update and not (isinstance(status.update, Indexed) and status.update.enrich_job == job_id):
-                    yield status.update
+                recorded = await _read_outcome(client, caller, job_id, video_id)
+                if recorded is not None:
+                    yield recorded
                     return
     finally:
         next_update.cancel()
         await asyncio.gather(next_update, return_exceptions=True)
+
+
+async def _read_outcome(
+    client: Client, caller: Caller, job_id: str, video_id: str
+) -> Indexed | Joined | JobFailed | None:
+    """Return how a job ended according to the record, or None if it has not. Raises `CallFailedError`."""
+    update = (await client.call(GetVideoStatus(caller=caller, video_id=video_id))).update
+    is_listening = isinstance(update, Indexed) and update.enrich_job == job_id
+    return None if is_listening else update
 
 
 def _make_link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:

@@ -130,6 +130,7 @@ def get_video_status(
 ) -> VideoStatus:
     """Return how the video's jobs ended, or no update if the first is not finished; a lost job is queued again.
 
+    The result of a job that is not finished is that of an earlier attempt, which was stored late. It is deleted.
     Raises `RequestRefusedError` if the caller cannot see the video.
     """
     video_id = submissions.aliases.resolve(request.video_id)
@@ -139,9 +140,11 @@ def get_video_status(
     if record is not None and video_id != request.video_id:
         return VideoStatus(update=Joined(link=record.link))
     if record is not None and index_queue.needs_job(record, request.caller.space):
-        index_queue.enqueue(request.video_id)
+        index_queue.forget_result(video_id)
+        index_queue.enqueue(video_id)
         return VideoStatus(update=None)
     if record is not None and record.pending_senses:
+        enrich_queue.forget_result(video_id)
         enrich_queue.enqueue(video_id)
     return VideoStatus(update=index_outcome(record, ""))
 

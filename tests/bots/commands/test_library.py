@@ -20,7 +20,7 @@ from tests.support.bots.replies import collect, collect_cards, collect_sentence
 from worker.protocol.base import Caller, Request
 from worker.protocol.error_codes import ErrorCode
 from worker.protocol.library import GetVideoStatus, Sense, Submit
-from worker.protocol.updates import IndexProgress, IndexStage, Joined, Update
+from worker.protocol.updates import IndexProgress, IndexStage, JobFailed, Joined, Update
 
 
 async def test_index_reports_growing_progress_and_ends_with_the_outcome(client: FakeClient, caller: Caller) -> None:
@@ -250,6 +250,51 @@ async def test_silent_job_gets_its_outcome_from_the_record(caller: Caller) -> No
     request = Submit(caller=caller, link=client.video.link)
     outcome = await index_and_follow(client, request, ignore, silence_s=0.01)
     assert (outcome.status, outcome.moments) == ("indexed", 1)
+
+
+class LateFailureClient(FakeClient):
+    """A client whose job begins with the failure of an earlier attempt, which was stored late, `late` times."""
+
+    late = 1
+    is_indexed_meanwhile = False
+
+    async def follow(self, job_id: str) -> AsyncIterator[Update]:
+        if self.late == 0:
+            async for update in super().follow(job_id):
+                yield update
+            return
+        self.late -= 1
+        if self.is_indexed_meanwhile:
+            self.videos.append(SNOW)
+        yield JobFailed(code=ErrorCode.NOT_FOUND, correlation_id="01d00000")
+
+
+@pytest.mark.parametrize(
+    ("site", "status", "code"),
+    [(SNOW, LinkStatus.INDEXED, None), (ErrorCode.LIVE_STREAM, LinkStatus.FAILED, ErrorCode.LIVE_STREAM)],
+)
+async def test_failure_of_an_earlier_attempt_is_not_shown(
+    caller: Caller, site: FakeVideo | ErrorCode, status: LinkStatus, code: ErrorCode | None
+) -> None:
+    """The record says that the video waits, so its job is followed further."""
+    client = LateFailureClient(sites={SNOW.link: site})
+    outcome = await index_and_follow(client, Submit(caller=caller, link=SNOW.link), ignore)
+    assert (outcome.status, outcome.code) == (status, code)
+
+
+async def test_failure_of_a_video_that_is_indexed_is_not_shown(caller: Caller) -> None:
+    client = LateFailureClient()
+    client.is_indexed_meanwhile = True
+    outcome = await index_and_follow(client, Submit(caller=caller, link=SNOW.link), ignore)
+    assert outcome.status == LinkStatus.INDEXED
+
+
+async def test_job_that_fails_again_without_a_record_ends_with_its_failure(caller: Caller) -> None:
+    """A worker with another signing key, for example, answers all jobs with a failure and records none."""
+    client = LateFailureClient()
+    client.late = 9
+    outcome = await index_and_follow(client, Submit(caller=caller, link=SNOW.link), ignore)
+    assert (outcome.code, outcome.correlation_id) == (ErrorCode.NOT_FOUND, "01d00000")
 
 
 async def test_library_lists_videos_with_state_and_problem(client: FakeClient, caller: Caller) -> None:

@@ -223,7 +223,8 @@ def test_failed_sense_costs_the_others_nothing(services: Services, error: Except
 
 def test_copy_of_running_job_is_ignored(services: Services) -> None:
     with services.leases.hold(LEASE, "other"), pytest.raises(Ignore):
-        run(services.make_enrich_job())
+        run(make_job(services, FakePipeline(services)))
+    assert senses_of(services) == PENDING
 
 
 def test_job_goes_back_to_its_queue_at_shutdown(services: Services) -> None:
@@ -341,6 +342,13 @@ def test_video_status_names_the_enrich_job_and_queues_it_if_it_was_lost(services
     assert not services.leases.try_queue(LEASE)
     assert handle(services, GetStatus(caller=ANN)).listening == 1
     assert handle(services, GetStatus(caller=OTHER_SPACE)).listening == 0
+
+
+def test_video_status_deletes_the_late_result_of_an_earlier_enrich_job(services: Services) -> None:
+    services.make_enrich_queue().enqueue(VIDEO.id)
+    services.app.backend.store_result(LEASE, {"kind": "failed"}, "SUCCESS")
+    assert isinstance(handle(services, GetVideoStatus(caller=ANN, video_id=VIDEO.id)).update, Indexed)
+    assert not services.app.AsyncResult(LEASE).ready()
 
 
 def test_enrich_request_is_for_admins_and_visible_videos(services: Services) -> None:

@@ -171,7 +171,8 @@ def test_lost_job_is_queued_again(services: Services) -> None:
 def test_copy_of_running_job_is_ignored(services: Services) -> None:
     """`Reject` would be published as a failure of the job, to all who follow it."""
     with services.leases.hold(VIDEO.id, "other"), pytest.raises(Ignore):
-        run(services.make_index_job())
+        run(make_job(services, make_pipeline(services)))
+    assert status_of(services) is IndexStatus.WAITING
 
 
 def test_job_goes_back_to_its_queue_if_redis_cannot_be_reached(services: Services) -> None:
@@ -306,6 +307,14 @@ def test_video_status_returns_outcome_or_queues_lost_job(services: Services) -> 
     assert update.status is IndexOutcome.INDEXED
     with pytest.raises(RequestRefusedError):
         handle(services, GetVideoStatus(caller=OTHER_SPACE, video_id=VIDEO.id))
+
+
+def test_video_status_deletes_the_late_result_of_an_earlier_attempt(services: Services) -> None:
+    """Those who follow the job of a video that waits would be shown it again."""
+    job_id = services.make_index_queue().enqueue(VIDEO.id)
+    services.app.backend.store_result(job_id, {"kind": "failed"}, "SUCCESS")
+    assert handle(services, GetVideoStatus(caller=ANN, video_id=VIDEO.id)).update is None
+    assert not services.app.AsyncResult(job_id).ready()
 
 
 def test_link_to_a_known_video_joins_it(tmp_path: Path) -> None:
