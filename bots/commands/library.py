@@ -35,9 +35,9 @@ from worker.protocol.library import Enrich, Forget, GetStatus, IndexStatus, Libr
 from worker.protocol.topics import ListTopics, Topic, TopicListing
 
 SUGGEST_WITHIN_S: Final = 2.0
+"""Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
 MAX_SUGGESTIONS: Final = 25
 """Discord shows no more."""
-"""Discord and Slack show suggestions that arrive within three seconds, and an error after that."""
 MAX_ENRICHED: Final = 8
 """Videos whose enrich jobs one command has in the queue at once, so that those of new links wait behind a few only."""
 MOMENTS_SHOWN: Final = 3
