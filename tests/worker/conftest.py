@@ -1,4 +1,4 @@
-"""Clients of echo tasks over both kinds of queue, because both must behave alike."""
+"""Clients of echo tasks over both kinds of queue, because both must behave alike, and a model server."""
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from indexer.blobs import BlobStore
+from tests.support.servers.model_server import Behaviour, ModelServer, run_model_server
 from tests.support.worker.echo_worker_process import EchoQueues, add_echo_tasks, running_echo_process
 from worker.client.queue_client import QueueClient
 from worker.queue.app import make_app
@@ -51,3 +52,18 @@ async def client(queues: EchoQueues, queue_settings: Settings) -> AsyncIterator[
     states = RedisTaskStates(url.get_secret_value()) if url else MemoryTaskStates(queues.results)
     yield QueueClient(queues.sender, states, BlobStore(queue_settings.blobs_address), queue_settings)
     await states.close()
+
+
+@pytest.fixture(scope="module")
+def running_model_server() -> Iterator[ModelServer]:
+    with run_model_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_model_server: ModelServer) -> ModelServer:
+    """Return a model server that answers, and that no test of the module has used or changed."""
+    running_model_server.behaviour, running_model_server.text = Behaviour.ANSWER, "A dog runs."
+    running_model_server.requests.clear()
+    running_model_server.keys.clear()
+    return running_model_server

@@ -1,11 +1,10 @@
 """The client of the operator's model server, at a server that answers well and badly."""
 
 import base64
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers.model_server import Behaviour, ModelServer, run_model_server
+from tests.support.servers.model_server import Behaviour, ModelServer
 from worker.protocol.error_codes import ErrorCode
 from worker.settings import Settings
 from worker.vision_model import (
@@ -17,20 +16,6 @@ from worker.vision_model import (
     VisionModelError,
     open_vision_model,
 )
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[ModelServer]:
-    with run_model_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: ModelServer) -> ModelServer:
-    running_server.behaviour, running_server.text = Behaviour.ANSWER, "A dog runs in snow. It is happy."
-    running_server.requests.clear()
-    running_server.keys.clear()
-    return running_server
 
 
 def test_answer_comes_in_pieces_and_is_one_line(server: ModelServer) -> None:
