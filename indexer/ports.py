@@ -168,7 +168,7 @@ class ShownLine(Protocol):
 
 
 class SpeechRecognizer(Protocol):
-    """Recogniser of speech."""
+    """Recognizer of speech."""
 
     def transcribe(self, samples: SoundSamples, on_progress: ShareCallback) -> Sequence[SpokenLine]:
         """Return the lines of speech in time order. Empty if there is no speech."""
@@ -176,7 +176,7 @@ class SpeechRecognizer(Protocol):
 
 
 class SoundTagger(Protocol):
-    """Recogniser of sounds."""
+    """Recognizer of sounds."""
 
     def tag(self, samples: SoundSamples, on_progress: ShareCallback) -> Sequence[HeardSound]:
         """Return what is heard, in time order. Silence gives nothing."""
@@ -184,7 +184,7 @@ class SoundTagger(Protocol):
 
 
 class TextReader(Protocol):
-    """Recogniser of text in pictures."""
+    """Recognizer of text in pictures."""
 
     def read(self, picture: Picture) -> Sequence[ShownLine]:
         """Return the lines of text in reading order."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Sense(StrEnum):
-    """What is recognised in a video after its looks."""
+    """What is recognized in a video after its looks."""
 
     SAID = "said"
     SHOWN = "shown"
@@ -20,7 +20,7 @@ class SenseStatus(StrEnum):
 
     PENDING = "pending"
     DONE = "done"
-    """Also if there was nothing to recognise."""
+    """Also if there was nothing to recognize."""
     FAILED = "failed"
     OFF = "off"
     """The settings exclude it, or the video has no sound track or no pictures."""

@@ -51,7 +51,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was recognised in a video, or in one moment. None: this sense was not examined."""
+    """What was recognized in a video, or in one moment. None: this sense was not examined."""
 
     said: tuple[Caption, ...] | None = None
     shown: tuple[Caption, ...] | None = None

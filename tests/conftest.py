@@ -126,7 +126,7 @@ def plain_tracebacks() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_senses() -> Iterator[None]:
-    """Let jobs recognise nothing but subtitles: the recognisers have tests of their own."""
+    """Let jobs recognize nothing but subtitles: the recognizers have tests of their own."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in QUICK_SENSES.items():
             environment.setenv(name, value)

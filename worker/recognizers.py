@@ -1,4 +1,4 @@
-"""The recognisers of speech, text and sounds that the settings name. Each is loaded when the first video needs it."""
+"""The recognizers of speech, text and sounds that the settings name. Each is loaded when the first video needs it."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from worker.settings import Settings
 
 
 def make_recognizers(settings: Settings) -> Recognizers:
-    """Return the loaders of the recognisers. A recogniser stays in memory once it is loaded."""
+    """Return the loaders of the recognizers. A recognizer stays in memory once it is loaded."""
 
     # Imported when they are used: these packages take seconds to load, and only workers that enrich need them.
     @cache

@@ -198,7 +198,7 @@ class Settings(BaseSettings):
 
     @property
     def listens(self) -> bool:
-        """Whether speech without subtitles is recognised."""
+        """Whether speech without subtitles is recognized."""
         return self.speech not in (SPEECH_OFF, SPEECH_SUBTITLES)
 
     @field_validator("preset")

@@ -1,4 +1,4 @@
-"""Measure what the recognisers of speech, text and sounds get right, and what they cost.
+"""Measure what the recognizers of speech, text and sounds get right, and what they cost.
 
     python -m benchmarks.senses.quality FOLDER
 

@@ -54,7 +54,7 @@ async def index_and_follow(
 ) -> LinkOutcome:
     """Submit a link, report the progress of its jobs and return its outcome. Raises `CallFailedError`.
 
-    The index job makes the video searchable, and the enrich job after it recognises speech, text and sounds.
+    The index job makes the video searchable, and the enrich job after it recognizes speech, text and sounds.
     """
     follow = partial(_follow_to_end, client, request.caller, silence_s)
     submitted = await client.call(request)
@@ -202,5 +202,5 @@ def _make_link_outcome(link: str, update: Indexed | JobFailed) -> LinkOutcome:
 
 
 def describe_failed_senses(failed: Mapping[Sense, ErrorCode]) -> list[str]:
-    """Return a sentence for each sense that could not be recognised in a video, with the reason."""
+    """Return a sentence for each sense that could not be recognized in a video, with the reason."""
     return [translate(_FAILED_SENSES[sense], reason=translate(code)) for sense, code in failed.items()]

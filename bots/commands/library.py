@@ -96,9 +96,9 @@ async def index(
 
 @reply_on_error
 async def enrich(client: Client, caller: Caller, links: Sequence[str] = (), *, is_all: bool = False) -> Replies:
-    """Recognise speech, text and sounds of videos in the library again, and follow each until its `LinkOutcome`.
+    """Recognize speech, text and sounds of videos in the library again, and follow each until its `LinkOutcome`.
 
-    With `is_all`, these are all videos of the space, and only what they lack or what failed is recognised.
+    With `is_all`, these are all videos of the space, and only what they lack or what failed is recognized.
     """
     if is_all:
         entries, _ = await _list_entries(client, caller)
@@ -118,7 +118,7 @@ async def submit_links(
     """Submit links and follow each until its `LinkOutcome`.
 
     At most `max_unfinished` are in progress at once. The next request is taken after an outcome was yielded, or after
-    a new video was added whose speech, text and sounds are still being recognised.
+    a new video was added whose speech, text and sounds are still being recognized.
     """
     replies: asyncio.Queue[tuple[Reply, bool]] = asyncio.Queue()
     waiting, jobs = iter(requests), list[asyncio.Task[None]]()

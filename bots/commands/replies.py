@@ -34,7 +34,7 @@ class LinkProgress:
     done: float
     """Share of the stages of the current job that is done, 0 to 1."""
     is_added: bool = False
-    """The video can be found by its looks, and its speech, text and sounds are still being recognised."""
+    """The video can be found by its looks, and its speech, text and sounds are still being recognized."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Names of sounds in the reader's language.
 
-`sounds.tsv` has the 521 classes of AudioSet that are recognised, in the order of the recogniser, each with the words
+`sounds.tsv` has the 521 classes of AudioSet that are recognized, in the order of the recognizer, each with the words
 that are shown for it. The Korean and Chinese words are our translations.
 """
 

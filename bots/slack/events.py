@@ -22,7 +22,7 @@ _FILE_ADDRESS: Final = re.compile(r"https://files\.slack\.com/files-pri/([TE][A-
 
 
 class SlackFile(NamedTuple):
-    """An uploaded file, and the workspace or organisation that has it."""
+    """An uploaded file, and the workspace or organization that has it."""
 
     workspace: str
     id: str
@@ -50,7 +50,7 @@ def team_of(context: AsyncBoltContext) -> str:
 
 
 def user_ref(context: AsyncBoltContext, user_id: str, home_team: str | None, name: str | None = None) -> SlackUserRef:
-    """Return a user; `home_team` is the workspace or organisation that the payload names as the user's own."""
+    """Return a user; `home_team` is the workspace or organization that the payload names as the user's own."""
     authorized = context.authorize_result
     team, org = team_of(context), authorized.enterprise_id if authorized else None
     is_member = bool(home_team) and home_team in (team, org)

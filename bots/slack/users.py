@@ -30,7 +30,7 @@ class UserProfile(BaseModel):
     locale: str | None = None
     is_admin: bool = False
     is_outsider: bool = False
-    """Whether the user belongs to another workspace or organisation, with which a channel is shared."""
+    """Whether the user belongs to another workspace or organization, with which a channel is shared."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class SlackUserRef:
     team: str
     """The workspace in which the event happened."""
     org: str | None = None
-    """The organisation of that workspace, if it has one."""
+    """The organization of that workspace, if it has one."""
     is_member: bool = False
-    """Whether the event itself says that the user belongs to this workspace or its organisation."""
+    """Whether the event itself says that the user belongs to this workspace or its organization."""
     name: str | None = None
 
 
@@ -140,7 +140,7 @@ class UserDirectory:
 
 
 def _is_outsider(user: Mapping[str, Any], ref: SlackUserRef) -> bool:
-    """Return whether a user belongs to another workspace, unless it is one of the same organisation."""
+    """Return whether a user belongs to another workspace, unless it is one of the same organization."""
     org = user.get("enterprise_user", {}).get("enterprise_id", "")
     is_elsewhere = user.get("is_stranger") or user.get("team_id", ref.team) != ref.team
     return bool(is_elsewhere) and not (org and org == ref.org)

@@ -26,7 +26,7 @@ _MAX_REORDER_S: Final = 2.0
 _MAX_REORDER_FRAMES: Final = 17
 """Maximum distance of a frame's time from its decoding time: 16 frames may be reordered."""
 _NEAR_PACKETS: Final = 5
-"""Packets among which a wrong time stamp is recognised by those around it."""
+"""Packets among which a wrong time stamp is recognized by those around it."""
 _LOOKAHEAD_PACKETS: Final = _MAX_REORDER_FRAMES
 _LOOKAHEAD_BYTES: Final = 32 * 1024**2
 _TS_DISCONT: Final = 0x0200

@@ -1,4 +1,4 @@
-"""Assignment of what was recognised in a video to its moments, by time."""
+"""Assignment of what was recognized in a video to its moments, by time."""
 
 from bisect import bisect_right
 from collections import defaultdict

@@ -30,7 +30,7 @@ _STAGES: Final = {
 
 @dataclass(frozen=True)
 class EnrichPipeline:
-    """Recognises one sense after the other. Each is stored at once, so that a killed job goes on with the next one."""
+    """Recognizes one sense after the other. Each is stored at once, so that a killed job goes on with the next one."""
 
     recognizers: Recognizers
     sources: SourceStore
@@ -41,9 +41,9 @@ class EnrichPipeline:
     def __call__(
         self, record: VideoRecord, sense: Sense, sources: KeptSources, folder: Path, progress: StageProgressCallback
     ) -> None:
-        """Recognise one sense of a video, and store what was found and that it is done. Idempotent.
+        """Recognize one sense of a video, and store what was found and that it is done. Idempotent.
 
-        `folder` is for temporary files. Raises `IndexerError`, and the errors of a recogniser that is missing.
+        `folder` is for temporary files. Raises `IndexerError`, and the errors of a recognizer that is missing.
         """
         stage = _STAGES[sense]
         progress(stage, 0.0)

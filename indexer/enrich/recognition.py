@@ -20,7 +20,7 @@ from indexer.types import SAMPLE_RATE_HZ, Caption, SoundSamples, TimedWord
 
 @dataclass(frozen=True)
 class Recognizers:
-    """Loaders of the recognisers. They raise the errors of a part that is missing."""
+    """Loaders of the recognizers. They raise the errors of a part that is missing."""
 
     load_speech: Callable[[], SpeechRecognizer]
     load_sounds: Callable[[], SoundTagger]

@@ -42,7 +42,7 @@ class WantedSenses:
     listens: bool = True
 
     def choose_statuses(self, sources: SenseSources | KeptSources) -> dict[Sense, SenseStatus]:
-        """Return which of the wanted senses are to be recognised, and which the video has no source for."""
+        """Return which of the wanted senses are to be recognized, and which the video has no source for."""
         has_frames = bool(sources.frames if isinstance(sources, SenseSources) else sources.frame_keys)
         has_sound = bool(sources.sound if isinstance(sources, SenseSources) else sources.has_sound)
         has_source = {

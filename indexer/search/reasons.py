@@ -81,7 +81,7 @@ def _list_written(payload: Payload) -> list[Caption]:
 
 
 def _list_subtitles(payload: Payload) -> list[Caption]:
-    """Return what subtitles say in the moment, until its speech is recognised."""
+    """Return what subtitles say in the moment, until its speech is recognized."""
     text = payload["text_by_source"].get("speech")
     return [_caption_of_moment(payload, text)] if text else []
 

@@ -1,4 +1,4 @@
-"""Evidence of moments: what was recognised as said, shown and heard, in their payload, and its vectors."""
+"""Evidence of moments: what was recognized as said, shown and heard, in their payload, and its vectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -60,7 +60,7 @@ class EnrichmentStore:
 def merge_evidence(payload: Payload, evidence: Evidence) -> dict[str, Any]:
     """Return a moment's payload with new evidence in place of the same senses' old one.
 
-    Recognised speech replaces the subtitles that the moment had when it was indexed.
+    Recognized speech replaces the subtitles that the moment had when it was indexed.
     """
     merged = {**payload, **_evidence_payload(evidence)}
     if evidence.said is not None:

@@ -52,7 +52,7 @@ class MomentPublisher:
         """Replace a video's moments and make them findable in one step.
 
         `words_only_code` is the code of the error because of which there are no pictures, and `senses` says which
-        senses are still to be recognised. Return False if no space
+        senses are still to be recognized. Return False if no space
         wants the video any more, or if another run of its job has failed and reported so: then nothing is kept, and
         the caller must delete the video's blobs. Raise `GenerationMismatchError` if another generation is live: the
         video still waits.

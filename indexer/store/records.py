@@ -84,7 +84,7 @@ class VideoRecord:
 
     @property
     def pending_senses(self) -> tuple[Sense, ...]:
-        """The senses that are still to be recognised."""
+        """The senses that are still to be recognized."""
         return tuple(sense for sense, status in self.senses.items() if status is SenseStatus.PENDING)
 
 
@@ -310,9 +310,9 @@ class LibraryCounts:
     moments: int
     waiting: int
     listening: int
-    """Videos with senses that are still to be recognised."""
+    """Videos with senses that are still to be recognized."""
     failed_senses: Mapping[Sense, int]
-    """Numbers of videos in which a sense could not be recognised."""
+    """Numbers of videos in which a sense could not be recognized."""
 
 
 def submission_id(video_id: str, scope: str) -> str:

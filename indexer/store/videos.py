@@ -43,7 +43,7 @@ class VideoStore:
         return [record for record in due if record.status in FINDABLE]
 
     def list_with_failed(self, sense: Sense) -> list[str]:
-        """Return the ids of the videos in which a sense could not be recognised."""
+        """Return the ids of the videos in which a sense could not be recognized."""
         where = Filter({"kind": VideoRecord.KIND, sense.value: SenseStatus.FAILED.value})
         return [stored.id for stored in self._vectors.scroll(RECORDS, where, ())]
 
@@ -65,7 +65,7 @@ class VideoStore:
         self._vectors.set_payload(RECORDS, Filter(ids=(video_id,)), values)
 
     def request_senses(self, video_id: str, senses: Iterable[Sense]) -> None:
-        """Record that an enrich job has to recognise these senses, if the video has a record."""
+        """Record that an enrich job has to recognize these senses, if the video has a record."""
         self.update(video_id, **list_sense_values(dict.fromkeys(senses, SenseStatus.PENDING)))
 
     def record_sense(self, video_id: str, sense: Sense, status: SenseStatus, code: str | None = None) -> None:

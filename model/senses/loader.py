@@ -1,4 +1,4 @@
-"""Loading of the recognisers of speech, text and sounds. Each has its own thread limit: jobs run at the same time."""
+"""Loading of the recognizers of speech, text and sounds. Each has its own thread limit: jobs run at the same time."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def load_speech_recognizer(model: str, artifacts_dir: Path) -> WhisperRecognizer
 
 
 def load_sound_tagger(artifacts_dir: Path) -> YamnetTagger:
-    """Load the recogniser of sounds. Raises `ArtifactsMissingError`."""
+    """Load the recognizer of sounds. Raises `ArtifactsMissingError`."""
     return YamnetTagger.load(YAMNET.find(artifacts_dir))
 
 

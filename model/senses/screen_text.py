@@ -1,4 +1,4 @@
-"""Text in pictures by PP-OCRv6 (PaddleOCR): a detector of lines and a recogniser of their characters.
+"""Text in pictures by PP-OCRv6 (PaddleOCR): a detector of lines and a recognizer of their characters.
 
 It knows Latin, Chinese and Japanese characters. Lines of Hangul get a low confidence; they go to Tesseract where it is
 installed.

@@ -66,7 +66,7 @@ class TaggedSound:
 
 
 class YamnetTagger:
-    """Recogniser of sounds on the CPU, with one thread."""
+    """Recognizer of sounds on the CPU, with one thread."""
 
     def __init__(self, names: Sequence[str], classify: Callable[[Array], Array]) -> None:
         """Take the names of the classes and what returns their scores (n, classes) for patches (n, 1, 96, 64)."""

@@ -60,7 +60,7 @@ class TranscribedLine:
 
 
 class WhisperRecognizer:
-    """Recogniser of speech on the CPU."""
+    """Recognizer of speech on the CPU."""
 
     def __init__(self, model: WhisperModel) -> None:
         self._model = model

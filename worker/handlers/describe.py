@@ -160,7 +160,7 @@ def _measure_distance_s(payload: Payload, at_s: float) -> float:
 
 
 def _describe_known(reader: MomentReader, request: Describe, stored: Sequence[StoredPoint]) -> Description:
-    """Return what the recognisers and the vocabulary know of moments of one video."""
+    """Return what the recognizers and the vocabulary know of moments of one video."""
     scopes, encoder = request.caller.scopes, reader.models.get_available(request.caller.space)
     reader.tagger.is_ready(encoder, is_wanted=True)
     tags = reader.tagger.tag(encoder, scopes, [each.id for each in stored[:MAX_FRAMES]])

@@ -1,8 +1,8 @@
-"""The enrich job: it recognises what is said, shown and heard in an indexed video. It is idempotent.
+"""The enrich job: it recognizes what is said, shown and heard in an indexed video. It is idempotent.
 
-Each sense is stored as soon as it is recognised, so that a job whose worker was killed goes on with the next one. A
+Each sense is stored as soon as it is recognized, so that a job whose worker was killed goes on with the next one. A
 sense that fails is recorded and costs the others nothing. So does one at which the process has ended several times: a
-recogniser that crashes would otherwise crash with every repetition of the job.
+recognizer that crashes would otherwise crash with every repetition of the job.
 """
 
 import shutil
@@ -55,7 +55,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class EvidenceWriter:
-    """Stores what was recognised in all generations that are searched now."""
+    """Stores what was recognized in all generations that are searched now."""
 
     settings: Settings
     stores: Stores
@@ -102,7 +102,7 @@ class EnrichJob:
     check_removed_every_s: float = 5.0
 
     def __call__(self, task: Task, video_id: str, correlation_id: str) -> Update:
-        """Recognise the pending senses of a video, unless another worker does, and return how that ended.
+        """Recognize the pending senses of a video, unless another worker does, and return how that ended.
 
         Raises Celery's `Ignore` if there is nothing to report, `Retry` after a transient error, and `Reject` to put
         the message back if the worker is shutting down or Redis cannot be reached.
@@ -150,7 +150,7 @@ class EnrichJob:
         return current
 
     def _recognize(self, task: Task, record: VideoRecord, folder: Path) -> None:
-        """Recognise the pending senses of a video, then delete their sources. Raises `VideoRemovedError`."""
+        """Recognize the pending senses of a video, then delete their sources. Raises `VideoRemovedError`."""
         with self.metrics.time_stages("enrich") as begin_stage:
             progress = self._make_progress_callback(task, record.video_id, begin_stage)
             sources = self._find_sources(task, record, folder, progress) if record.pending_senses else None
@@ -212,7 +212,7 @@ class EnrichJob:
         code, record = error_code_of(error), self.videos.get(video_id)
         log.warning("enrich.failed", video_id=video_id, senses=senses, code=code, exc_info=error)
         for sense in senses:
-            # A copy of this job may have recognised it, and deleted the sources.
+            # A copy of this job may have recognized it, and deleted the sources.
             if record is not None and sense in record.pending_senses:
                 self.videos.record_sense(video_id, sense, SenseStatus.FAILED, code)
 

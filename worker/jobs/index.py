@@ -239,6 +239,6 @@ def describe_indexed(record: VideoRecord) -> Indexed:
 
 
 def list_failed_senses(record: VideoRecord) -> dict[Sense, ErrorCode]:
-    """Return the senses of a video that could not be recognised, each with the error."""
+    """Return the senses of a video that could not be recognized, each with the error."""
     failed = [sense for sense, status in record.senses.items() if status is SenseStatus.FAILED]
     return {sense: ErrorCode(record.sense_codes.get(sense, ErrorCode.INTERNAL)) for sense in failed}

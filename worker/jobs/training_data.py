@@ -265,7 +265,7 @@ def _get_description(payload: Mapping[str, Any]) -> str:
 
 
 def _get_speech(payload: Mapping[str, Any]) -> str:
-    """Return what is said in a moment: the recognised lines, or the subtitles if nothing was recognised yet."""
+    """Return what is said in a moment: the recognized lines, or the subtitles if nothing was recognized yet."""
     said = read_evidence(payload).said
     return payload["text_by_source"].get("speech", "") if said is None else " ".join(line.text for line in said)
 

@@ -64,7 +64,7 @@ class DoctorOutcome(StrEnum):
     RECOGNIZERS_OFF = "recognizers_off"
     RECOGNIZERS_MISSING = "recognizers_missing"  # senses, command
     RECOGNIZERS_WITHOUT_KOREAN = "recognizers_without_korean"
-    RECOGNITION_READY = "recognition_ready"  # count: of videos in which something is still to be recognised
+    RECOGNITION_READY = "recognition_ready"  # count: of videos in which something is still to be recognized
     RECOGNITION_FAILED = "recognition_failed"  # failed_senses: numbers of videos
     RECOGNITION_STALLED = "recognition_stalled"  # count: as above
     RECOGNITION_UNKNOWN = "recognition_unknown"

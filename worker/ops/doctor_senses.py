@@ -1,4 +1,4 @@
-"""The doctor's checks of the second stage: the parts of the recognisers, and what was not recognised."""
+"""The doctor's checks of the second stage: the parts of the recognizers, and what was not recognized."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -41,14 +41,14 @@ def check_recognizers(settings: Settings) -> DoctorCheck:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Numbers of videos: with something to recognise, and by sense those in which it failed."""
+    """Numbers of videos: with something to recognize, and by sense those in which it failed."""
 
     pending: int
     failed: dict[Sense, int]
 
 
 def check_recognition(settings: Settings) -> DoctorCheck:
-    """Count the videos in which something is still to be recognised, or could not be, and tell if no worker does it."""
+    """Count the videos in which something is still to be recognized, or could not be, and tell if no worker does it."""
     name = DoctorCheckName.RECOGNITION
     try:
         counts = _count_videos(settings)

@@ -40,13 +40,13 @@ class Submit(Request[Submitted]):
 
 
 class Enrich(Request[Submitted]):
-    """Recognise speech, text on the screen and sounds of a video in the library again. Admins only."""
+    """Recognize speech, text on the screen and sounds of a video in the library again. Admins only."""
 
     task = "enrich"
     answer = Submitted
     link: str
     only_missing: bool = False
-    """Only what was never recognised, or failed."""
+    """Only what was never recognized, or failed."""
 
 
 class VideoStatus(WireModel):
@@ -105,9 +105,9 @@ class LibraryEntry(WireModel):
     message_id: str | None = None
     """The chat message that contained the link."""
     pending_senses: tuple[Sense, ...] = ()
-    """What is still to be recognised in it."""
+    """What is still to be recognized in it."""
     failed_senses: dict[Sense, ErrorCode] = Field(default_factory=dict)
-    """What could not be recognised, and why."""
+    """What could not be recognized, and why."""
 
 
 class LibraryListing(WireModel):
@@ -164,11 +164,11 @@ class LibraryStatus(WireModel):
     waiting: int
     """Videos that are not indexed yet."""
     listening: int = 0
-    """Videos whose speech, text or sounds are still to be recognised."""
+    """Videos whose speech, text or sounds are still to be recognized."""
     is_listening_stalled: bool = False
     """Whether no worker does that."""
     failed_senses: dict[Sense, int] = Field(default_factory=dict)
-    """Numbers of videos in which a sense could not be recognised."""
+    """Numbers of videos in which a sense could not be recognized."""
 
 
 class GetStatus(Request[LibraryStatus]):

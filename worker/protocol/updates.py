@@ -43,9 +43,9 @@ class Indexed(WireModel):
     is_first_of_several: bool = False
     """Whether its post has more videos."""
     enrich_job: str | None = None
-    """The id of the job that still recognises speech, text on the screen or sounds. None: nothing is left to do."""
+    """The id of the job that still recognizes speech, text on the screen or sounds. None: nothing is left to do."""
     failed_senses: dict[Sense, ErrorCode] = Field(default_factory=dict)
-    """What could not be recognised, and why."""
+    """What could not be recognized, and why."""
 
 
 class Joined(WireModel):

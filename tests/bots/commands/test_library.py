@@ -147,7 +147,7 @@ async def test_sense_that_failed_is_named_with_the_reason(caller: Caller) -> Non
 
 
 async def test_enrich_repeats_what_failed_in_all_videos(caller: Caller) -> None:
-    """Named videos are recognised again completely. Videos that lack nothing are only reported."""
+    """Named videos are recognized again completely. Videos that lack nothing are only reported."""
     admin = caller.model_copy(update={"is_admin": True})
     client = FakeClient(videos=[replace(SNOW, failed_senses={Sense.SAID: ErrorCode.INTERNAL}), GOAL])
     replies = await collect(library.enrich(client, admin, is_all=True))

@@ -7,7 +7,7 @@ from bots.i18n.translate import LANGUAGES, use_locale
 
 
 def test_each_sound_has_different_words_in_each_language() -> None:
-    """There are as many as AudioSet's classes that are recognised."""
+    """There are as many as AudioSet's classes that are recognized."""
     sounds = read_sounds()
     assert len(sounds) == 521
     for language in LANGUAGES:

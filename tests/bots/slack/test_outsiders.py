@@ -49,7 +49,7 @@ async def test_possible_outsider_is_asked_to_try_again(
 async def test_member_named_by_the_mention_is_answered(
     app: RunningApp, server: FakeSlack, said: dict[str, str]
 ) -> None:
-    """Slack need not tell more if the mention names this workspace or its organisation."""
+    """Slack need not tell more if the mention names this workspace or its organization."""
     server.org = ORG
     silent(server)
     await server.event(MENTION | said)
@@ -65,7 +65,7 @@ async def test_member_with_cached_profile_is_answered_while_slack_is_silent(app:
 
 
 @pytest.mark.parametrize(("org", "words"), [(ORG, "Dogs in snow"), ("E0000999", "Only members of this workspace")])
-async def test_member_of_the_same_organisation_is_no_outsider(
+async def test_member_of_the_same_organization_is_no_outsider(
     app: RunningApp, server: FakeSlack, org: str, words: str
 ) -> None:
     server.org = ORG

@@ -66,7 +66,7 @@ def sources(tmp_path: Path) -> SenseSources:
 
 
 def enrich(stores: Stores, record: VideoRecord, sense: Sense, sources: SenseSources, folder: Path) -> list[IndexStage]:
-    """Recognise one sense, and return the stages that were reported."""
+    """Recognize one sense, and return the stages that were reported."""
     kept = SourceStore(BlobStore(str(folder / "blobs")))
     stages: list[IndexStage] = []
     pipeline = EnrichPipeline(
@@ -136,7 +136,7 @@ def test_new_run_replaces_what_was_recognized_before(
 
 
 def test_words_of_a_long_sound_have_their_own_seconds(tmp_path: Path) -> None:
-    """The sound is recognised window by window."""
+    """The sound is recognized window by window."""
     sound = write_sound(tmp_path / "long.flac", [2, 320], 340)
     shares: list[float] = []
     first, *others = recognize_speech(FakeSpeechRecognizer(), sound, 340, shares.append)

@@ -42,9 +42,9 @@ class FakeVideo:
     waiting: bool = False
     """Submitted, but not indexed yet."""
     pending_senses: tuple[Sense, ...] = ()
-    """What is still to be recognised in it."""
+    """What is still to be recognized in it."""
     failed_senses: Mapping[Sense, ErrorCode] = field(default_factory=dict)
-    """What cannot be recognised in it."""
+    """What cannot be recognized in it."""
     is_first_of_several: bool = False
     reasons: tuple[MatchReason, ...] = ()
     """Why each of its moments is found."""

@@ -49,7 +49,7 @@ def make_clips(folder: Path, files: int, rng: random.Random) -> list[ServedClip]
 
 
 def _recognize(decoded: DecodeResult, segments: Sequence[MomentRange], blobs: BlobStore) -> list[Evidence]:
-    """Return what the fake recognisers find in each segment."""
+    """Return what the fake recognizers find in each segment."""
     assert decoded.sound is not None
     sources = SourceStore(blobs).keep("clip", SenseSources((), decoded.sound, decoded.reading_frames))
     duration_s = segments[-1].end_s

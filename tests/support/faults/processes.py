@@ -4,7 +4,7 @@
     python -m tests.support.faults.processes frontend FILE
 
 Leases and polling intervals are short, so that a killed process is noticed within seconds; and the encoder and the
-recognisers are fakes, so that a new process is ready at once. The frontend reads requests from its standard input, and
+recognizers are fakes, so that a new process is ready at once. The frontend reads requests from its standard input, and
 writes its replies to FILE.
 """
 

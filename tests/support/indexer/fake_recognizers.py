@@ -1,4 +1,4 @@
-"""Recognisers that need no model: of loud seconds, and of the colours of pictures."""
+"""Recognizers that need no model: of loud seconds, and of the colours of pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

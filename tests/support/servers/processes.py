@@ -14,7 +14,7 @@ SIGNING_KEY = "0123456789abcdef" * 4
 ROOT = Path(__file__).parents[3]
 STOP_TIMEOUT_S = 30
 QUICK_SENSES: Final = {"REELSEEK_SPEECH": "subtitles", "REELSEEK_SCREEN_TEXT": "off", "REELSEEK_SOUNDS": "off"}
-"""Jobs recognise nothing but subtitles: the recognisers have tests of their own."""
+"""Jobs recognize nothing but subtitles: the recognizers have tests of their own."""
 LOOPBACK_NETWORKS = '["127.0.0.1/32"]'
 REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 
@@ -22,7 +22,7 @@ REELSEEK = str(Path(sys.executable).with_name("reelseek"))
 def make_environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this environment with settings of its own for `data_dir`, without the settings of this test run.
 
-    Nothing but subtitles is recognised unless `extra` says otherwise.
+    Nothing but subtitles is recognized unless `extra` says otherwise.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REELSEEK_")}
     settings = {"REELSEEK_DATA_DIR": str(data_dir), "REELSEEK_WEB_PORT": "0", "REELSEEK_SIGNING_KEY": SIGNING_KEY}

@@ -95,7 +95,7 @@ class FakeWebApi:
     codes: dict[str, str] = field(default_factory=lambda: {"good": BOT_TOKEN})
     """Tokens by OAuth codes."""
     org: str = ""
-    """The organisation of Enterprise Grid that the workspace is part of, if any."""
+    """The organization of Enterprise Grid that the workspace is part of, if any."""
     scopes: str = SCOPES
     looks: int = 1
     """How often files.info reports each new file as not processed."""

@@ -138,7 +138,7 @@ def test_job_recognizes_what_is_pending(services: Services) -> None:
 
 @pytest.mark.parametrize("sense", Sense)
 def test_killed_job_goes_on_with_the_sense_it_was_at(services: Services, sense: Sense) -> None:
-    """What was recognised before is not recognised again."""
+    """What was recognized before is not recognized again."""
     killed = FakePipeline(services, {sense: raise_error(SystemExit())})
     with pytest.raises(SystemExit):
         run(make_job(services, killed))
@@ -150,7 +150,7 @@ def test_killed_job_goes_on_with_the_sense_it_was_at(services: Services, sense: 
 
 
 def test_sense_at_which_the_process_ended_repeatedly_fails(services: Services, tmp_path: Path) -> None:
-    """The others are recognised, and it can be requested again."""
+    """The others are recognized, and it can be requested again."""
     crashing = FakePipeline(services, {Sense.SHOWN: raise_error(SystemExit())})
     for _ in range(MAX_STARTS):
         with pytest.raises(SystemExit):
@@ -206,7 +206,7 @@ def test_job_that_is_killed_at_any_write_is_completed(services: Services, writes
     [(ArtifactsMissingError("whisper"), ErrorCode.MODEL_MISSING), (ValueError("a bug"), ErrorCode.INTERNAL)],
 )
 def test_failed_sense_costs_the_others_nothing(services: Services, error: Exception, code: ErrorCode) -> None:
-    """It is on record, shown in the library and the status, and can be recognised again."""
+    """It is on record, shown in the library and the status, and can be recognized again."""
     outcome = run(make_job(services, FakePipeline(services, {Sense.SHOWN: raise_error(error)})))
     assert isinstance(outcome, Indexed)
     assert (outcome.enrich_job, outcome.failed_senses) == (None, {Sense.SHOWN: code})
@@ -228,7 +228,7 @@ def test_copy_of_running_job_is_ignored(services: Services) -> None:
 
 
 def test_job_goes_back_to_its_queue_at_shutdown(services: Services) -> None:
-    """Its lease says that it is queued, and what was recognised is kept."""
+    """Its lease says that it is queued, and what was recognized is kept."""
 
     def stop(progress: StageProgressCallback) -> None:
         services.stopping.set()

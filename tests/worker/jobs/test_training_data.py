@@ -128,7 +128,7 @@ def test_title_is_paired_with_limited_number_of_moments(services: Services) -> N
     assert handle(services, PreviewRetrain(caller=ADMIN)).pairs_by_kind == {"title": VIDEO_COUNT - 1 + 8}
 
 
-def test_recognised_speech_becomes_pairs(services: Services) -> None:
+def test_recognized_speech_becomes_pairs(services: Services) -> None:
     """The lines that the enrich job stores take the place of the subtitles from the index job."""
     said = (Caption(0.0, 2.0, "a third of the"), Caption(2.0, 4.0, "numbers is odd"))
     put_evidence(
