@@ -137,7 +137,7 @@ async def print_replies(replies: Replies) -> None:
 
 
 def make_random_adapter(folder: Path, noise: float) -> Path:
-    """Save an adapter of the shipped shape with random weights. Return its folder."""
+    """Save an adapter of the shipped shape with random weights. Returns its folder."""
     run, tower = read_training_config(DEFAULT_CONFIG).lora, starter.read_tower(None)
     torch.manual_seed(0)
     layers = lora.find_upper_layers(tower, run.targets, run.layers)

@@ -188,7 +188,7 @@ def fit_growth_mb_per_hour(rows: Sequence[Mapping[str, float]], column: str) -> 
 
 
 def report(rows: Sequence[Mapping[str, float]], work: Work) -> bool:
-    """Print the work and the course of memory. Return whether all growth is within its bound."""
+    """Print the work and the course of memory. Returns whether all growth is within its bound."""
     print(", ".join(f"{count} {what}" for what, count in sorted(work.counts.items())))
     is_flat = True
     for name, bound in MAX_GROWTH_MB_PER_HOUR.items():

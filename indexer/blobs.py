@@ -45,7 +45,7 @@ class BlobStore:
                 self._fs.pipe_file(path, data)
 
     def get(self, key: str) -> bytes:
-        """Return a blob. Raise `KeyError` if it does not exist, or if `key` is not a valid key."""
+        """Return a blob. Raises `KeyError` if it does not exist, or if `key` is not a valid key."""
         try:
             path = self._path(key)
             with _translate_errors(*_ABSENT):
@@ -65,7 +65,7 @@ class BlobStore:
                 self.put(prefix + file.relative_to(folder).as_posix(), file.read_bytes())
 
     def get_folder(self, prefix: str, folder: Path) -> None:
-        """Write all blobs below `prefix`, which ends with `/`, into a folder. Raise `KeyError` if there are none."""
+        """Write all blobs below `prefix`, which ends with `/`, into a folder. Raises `KeyError` if there are none."""
         root = self._path(prefix.removesuffix("/"))
         paths = self._find(root)
         if not paths:

@@ -43,7 +43,7 @@ def normalize_language(name: str | None) -> str | None:
 
 
 def is_language(name: str) -> bool:
-    """Tell whether a part of a file name names a language."""
+    """Return whether a part of a file name names a language."""
     normalized = normalize_language(name) or ""
     return len(normalized) == 2 and normalized.isascii() and normalized.isalpha()
 

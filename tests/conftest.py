@@ -143,7 +143,7 @@ def shared_signing_key() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a real Redis for this run, with the append-only file that docker-compose.yml sets. Yield its address.
+    """Start a real Redis for this run, with the append-only file that docker-compose.yml sets. Yields its address.
 
     `REELSEEK_TEST_REDIS` names a server that runs already; tests empty it, so only one test process may use it.
     """
@@ -156,7 +156,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def clean_redis(redis_url: str) -> str:
-    """Empty the Redis of this run. Return its address."""
+    """Empty the Redis of this run. Returns its address."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     return redis_url
@@ -164,7 +164,7 @@ def clean_redis(redis_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a Qdrant server for this run, or use the one that `REELSEEK_TEST_QDRANT_URL` names. Yield its address."""
+    """Start a Qdrant server for this run, or use the one that `REELSEEK_TEST_QDRANT_URL` names. Yields its address."""
     if given := os.environ.get("REELSEEK_TEST_QDRANT_URL"):
         yield given
         return

@@ -99,7 +99,7 @@ def grow(pictures: Vector, moments: int) -> Iterator[Vector]:
 
 
 def store_moments(fill: StoreMoments, pictures: Vector, queries: Vector, moments: int) -> list[set[str]]:
-    """Store the moments. Return the ids of the `BEST` of the large space for each query, by exact search."""
+    """Store the moments. Returns the ids of the `BEST` of the large space for each query, by exact search."""
     best: list[list[tuple[float, str]]] = [[] for _ in queries]
     number = 0
     for block in track(grow(pictures, moments), "store", total=2 + (moments - len(pictures)) // BLOCK):

@@ -61,7 +61,7 @@ class CachedLowerLayers:
 
 
 def deal_wrongly(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], npt.NDArray[np.bool_]]:
-    """Exchange the texts of a share of the training pairs among them. Return all pairs, and which are wrong."""
+    """Exchange the texts of a share of the training pairs among them. Returns all pairs, and which are wrong."""
     random = np.random.default_rng(0)
     is_wrong = np.array([pair.split == "train" for pair in pairs]) & (random.random(len(pairs)) < share)
     texts = np.array([pair.text for pair in pairs], object)

@@ -52,7 +52,7 @@ def read_frames(clip: Path) -> Iterator[VideoFrame]:
 
 
 def join_clips(clips: Sequence[Path], file: Path) -> list[TimeSpan]:
-    """Write one video of all clips. Return the span of each in seconds."""
+    """Write one video of all clips. Returns the span of each in seconds."""
     counts: list[int] = []
 
     def read_all() -> Iterator[VideoFrame]:

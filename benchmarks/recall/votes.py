@@ -73,7 +73,7 @@ class Library:
 
 
 async def cast_votes(library: Library, asked: Sequence[Question], rng: random.Random) -> list[str]:
-    """Let one voter judge the hits of each question. Return the voters."""
+    """Let one voter judge the hits of each question. Returns the voters."""
     voters = [f"voter-{number}" for number in range(len(asked))]
     for user_id, question in zip(voters, asked, strict=True):
         hits = await library.find(question)

@@ -70,7 +70,7 @@ async def retrain(client: Client, caller: Caller, action: str = "preview", *, is
 
 
 async def cancel_training(client: Client, caller: Caller) -> Reply:
-    """End the caller's retrain or switch. Return what becomes of it."""
+    """End the caller's retrain or switch. Returns what becomes of it."""
     running = await client.call(Retrain(caller=caller, cancel=True))
     return TextReply(translate(Msg.RETRAIN_ENDS if running.job_id else Msg.RETRAIN_NONE))
 

@@ -132,7 +132,7 @@ def _sample(
 
 
 def _extract_second_sound(request: dict[str, Any]) -> bool:
-    """Write the sound of the second file. Return whether it has any. A broken file costs only the sound."""
+    """Write the sound of the second file. Returns whether it has any. A broken file costs only the sound."""
     if not request["wants_sound"] or not request["sound"]:
         return False
     limits = DecodeLimits(request["max_pixels"], request["max_duration_s"])

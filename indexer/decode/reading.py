@@ -28,7 +28,7 @@ class ReadingSampler:
         self._last: npt.NDArray[np.int16] | None = None
 
     def wants(self, frame: VideoFrame, at_s: float) -> bool:
-        """Tell whether the next frame in time order is to be read. It then counts as the last one."""
+        """Return whether the next frame in time order is to be read. It then counts as the last one."""
         if at_s < self._next_s or not self._left:
             return False
         self._next_s = at_s + self._interval_s

@@ -34,7 +34,7 @@ _MAX_PIXEL_STRETCH: Final = 16
 
 
 def has_alpha(frame: VideoFrame) -> bool:
-    """Tell whether a frame may have transparent pixels."""
+    """Return whether a frame may have transparent pixels."""
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 

@@ -52,7 +52,7 @@ class ShotDetector:
     def add_frame(self, frame: VideoFrame, at_s: float) -> float | None:
         """Add the next frame in time order.
 
-        Return the second of a cut, `_NEIGHBOURS` comparisons after it passed.
+        Returns the second of a cut, `_NEIGHBOURS` comparisons after it passed.
         """
         if at_s < self._next_s:
             return None

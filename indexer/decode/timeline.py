@@ -192,13 +192,13 @@ class Timeline:
         return [time_s + clock.offset_s for time_s in times if time_s is not None]
 
     def _is_stray(self, clock: _StreamClock, last_s: float) -> bool:
-        """Tell whether one of the next packets continues where the last one ended."""
+        """Return whether one of the next packets continues where the last one ended."""
         tolerance_s = max(_MAX_BACK_S, 1.5 * clock.step_s)
         upcoming = enumerate(self._read_upcoming(clock), start=2)
         return any(abs(time_s - (last_s + count * clock.step_s)) <= tolerance_s for count, time_s in upcoming)
 
     def _is_leap(self, clock: _StreamClock, at_s: float) -> bool:
-        """Tell whether a step forward is a leap of the time stamps.
+        """Return whether a step forward is a leap of the time stamps.
 
         If another stream goes on meanwhile, it is a frame that is shown for long.
         """

@@ -18,7 +18,7 @@ def build_child_environment() -> dict[str, str]:
 
 
 def names_authorities() -> bool:
-    """Tell whether the environment names certificate authorities, such as a company's own."""
+    """Return whether the environment names certificate authorities, such as a company's own."""
     return bool(_find_authorities(os.environ))
 
 

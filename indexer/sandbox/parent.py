@@ -108,7 +108,7 @@ def _start(module: str, folder: Path, stderr: IO[bytes]) -> subprocess.Popen[byt
 def _exchange(
     process: subprocess.Popen[bytes], message: Mapping[str, Any], on_progress: ProgressCallback
 ) -> dict[str, Any] | None:
-    """Send the message and read progress until the response. Return None if the child ended without one."""
+    """Send the message and read progress until the response. Returns None if the child ended without one."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
     with suppress(BrokenPipeError):  # the child died at once; the missing response is handled below

@@ -185,7 +185,7 @@ def _apply_examples(
     shown: Sequence[DenseVectors],
     away: Sequence[DenseVectors],
 ) -> DenseVectors:
-    """Move a text's vectors of pictures towards and away from examples (Rocchio 1971). Return unit vectors.
+    """Move a text's vectors of pictures towards and away from examples (Rocchio 1971). Returns unit vectors.
 
     The texts change the meaning of `shown`: the sum of both is nearest to the picture as the words describe it.
     """

@@ -56,7 +56,7 @@ def find_moments(
     """Find the moments that match a query.
 
     Moments named as examples, and the videos of examples to be similar to, are left out: the user knows them. A query
-    with tags needs the `tagger`. Raise `GenerationMismatchError` if the encoder's generation is neither the live nor
+    with tags needs the `tagger`. Raises `GenerationMismatchError` if the encoder's generation is neither the live nor
     the previous one.
     """
     if moments.is_empty():

@@ -167,12 +167,12 @@ class RetrainStore:
         self._vectors.upsert(RECORDS, [NewPoint(_RETRAIN_ID, to_payload(record))])
 
     def cancel(self) -> bool:
-        """Request that the retrain stops. Return False if none is running."""
+        """Request that the retrain stops. Returns False if none is running."""
         self._update(cancelled=True)
         return self.get_current() is not None
 
     def record_decision(self, generation: GenerationId) -> bool:
-        """Record which generation comes next, so that only re-embedding is left. Return False if cancelled."""
+        """Record which generation comes next, so that only re-embedding is left. Returns False if cancelled."""
         self._update(generation=str(generation))
         running = self.get_current()
         return running is not None and not running.cancelled

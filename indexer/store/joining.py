@@ -33,7 +33,7 @@ class JoinStore:
         """Make `record` an alias of the video behind `link`, and return the submissions that were moved to it.
 
         The caller must then repeat the removals that were requested meanwhile. If a space submits the alias while this
-        runs, its record waits again. Raise `NoVideoError` if the two addresses lead to each other.
+        runs, its record waits again. Raises `NoVideoError` if the two addresses lead to each other.
         """
         video_id = self.aliases.resolve(link.video_id)
         if video_id == record.video_id:

@@ -52,9 +52,9 @@ class MomentPublisher:
         """Replace a video's moments and make them findable in one step.
 
         `words_only_code` is the code of the error because of which there are no pictures, and `senses` says which
-        senses are still to be recognized. Return False if no space
+        senses are still to be recognized. Returns False if no space
         wants the video any more, or if another run of its job has failed and reported so: then nothing is kept, and
-        the caller must delete the video's blobs. Raise `GenerationMismatchError` if another generation is live: the
+        the caller must delete the video's blobs. Raises `GenerationMismatchError` if another generation is live: the
         video still waits.
         """
         record = self._videos.get(video.id)
@@ -90,7 +90,7 @@ class MomentPublisher:
             self._vectors.delete(collection, Filter(ids=tuple(stale)))
 
     def publish_in(self, generation: GenerationId, video_id: str) -> bool:
-        """Publish a video's stored moments of one generation. Return False if no space wants the video."""
+        """Publish a video's stored moments of one generation. Returns False if no space wants the video."""
         return bool(self._write_spaces([generation], Filter({"video_id": video_id}), video_id))
 
     def update_spaces(self, video_id: str) -> None:
@@ -120,7 +120,7 @@ class MomentPublisher:
     def delete_video(self, record: VideoRecord) -> bool:
         """Delete a video that no space wants, with its moments.
 
-        Return False if a space has submitted it again meanwhile: then it waits for a new job.
+        Returns False if a space has submitted it again meanwhile: then it waits for a new job.
         """
         self.delete_moments(record.video_id)
         AliasStore(self._vectors).delete_of(record.video_id)

@@ -53,7 +53,7 @@ class RemovalStore:
     def remove_video(self, scopes: Scopes, video_id: str, user_id: str | None = None) -> RemovedVideos:
         """Remove a video from the scopes, or with a `user_id` only what this user submitted.
 
-        Raise `NotSubmitterError` if only others have submitted it.
+        Raises `NotSubmitterError` if only others have submitted it.
         """
         submissions = self._submissions.of_video(scopes, video_id)
         own = [each for each in submissions if user_id in (None, each.user_id)]
@@ -104,7 +104,7 @@ class RemovalStore:
         self._publisher.update_spaces(video_id)
 
     def finish_removal(self, video_id: str) -> bool:
-        """Finish removing a video. Return True if no space has it any more: the caller must then delete its blobs."""
+        """Finish removing a video. Returns True if no space has it any more: the caller must then delete its blobs."""
         record = self._videos.get(video_id)
         if record is None:
             return False
@@ -116,7 +116,7 @@ class RemovalStore:
     def delete_orphan(self, video_id: str) -> bool:
         """Delete the moments of a video that has no record, and its submissions that were never acknowledged.
 
-        Return False if it has a record.
+        Returns False if it has a record.
         """
         if self._videos.get(video_id) is not None:
             return False

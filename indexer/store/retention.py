@@ -15,7 +15,7 @@ FRAMES_DELETED: Final = {"frames_deleted": "yes"}
 def delete_old_frames(vectors: VectorStore, blobs: BlobStore, before: datetime) -> int:
     """Delete all frames but the thumbnails of videos that were last submitted before `before`.
 
-    The thumbnail is enough to re-embed a moment, so that no later generation loses a video. Return the number of
+    The thumbnail is enough to re-embed a moment, so that no later generation loses a video. Returns the number of
     videos. A call that was interrupted is repeated for its last video.
     """
     due = _last_submitted_before(vectors, before)
@@ -28,7 +28,7 @@ def delete_old_frames(vectors: VectorStore, blobs: BlobStore, before: datetime) 
 
 
 def delete_old_votes(vectors: VectorStore, before: datetime) -> int:
-    """Delete votes from before `before`, together with their queries. Return their number."""
+    """Delete votes from before `before`, together with their queries. Returns their number."""
     votes = vectors.scroll(RECORDS, Filter({"kind": VoteRecord.KIND}), ("at",))
     old = tuple(vote.id for vote in votes if datetime.fromisoformat(vote.payload["at"]) < before)
     if old:

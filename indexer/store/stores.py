@@ -61,7 +61,7 @@ class Stores:
 def open_stores(vectors: VectorStore, meaning_size: int = MEANING_SIZE) -> Stores:
     """Create or migrate the records and moments, and return the stores over them.
 
-    Moments of earlier versions get room for vectors of `meaning_size`. Raise `NewerStoreError` if a later version of
+    Moments of earlier versions get room for vectors of `meaning_size`. Raises `NewerStoreError` if a later version of
     Reelseek has written the records.
     """
     vectors.ensure(RECORDS, {}, (), INDEXED_KEYS, tenant="space")

@@ -73,7 +73,7 @@ class VideoStore:
         self.update(video_id, **{sense: status.value, f"{sense}_code": code, "starts": None})
 
     def count_start(self, video_id: str) -> int:
-        """Record that the recognition of a sense starts. Return how many starts have no recorded end, with this one."""
+        """Record that the recognition of a sense starts. Returns how many starts have no end on record."""
         record = self.get(video_id)
         starts = record.starts + 1 if record else 1
         self.update(video_id, starts=starts)

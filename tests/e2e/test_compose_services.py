@@ -21,7 +21,7 @@ from tests.support.servers.qdrant import qdrant_binary, qdrant_server
 
 @pytest.fixture
 def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Start Redis and Qdrant as compose does, with passwords. Yield the settings that compose gives to our services."""
+    """Start Redis and Qdrant as compose does, with passwords. Yields settings that compose gives to our services."""
     monkeypatch.setenv("QDRANT__SERVICE__API_KEY", SECRET)
     redis_port, qdrant_port = free_port(), free_port()
     redis_command = shlex.split(fill_variables(SERVICES["redis"]["command"]))

@@ -27,7 +27,7 @@ from worker.settings import Settings
 
 @contextmanager
 def log_to_file(settings: Settings) -> Iterator[Path]:
-    """Configure logging of this process as a bot does, for the block. Yield the log file."""
+    """Configure logging of this process as a bot does, for the block. Yields the log file."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
     levels = {name: logging.getLogger(name).level for name in list(logging.root.manager.loggerDict)}

@@ -139,7 +139,7 @@ async def stop_and_replace(installation: Installation, trainer: Process, stage: 
 
 
 async def inflict_faults(installation: Installation, client: Client, stage: str) -> Process:
-    """Kill the trainer before this stage; in it, stop and start first Qdrant and then Redis. Return the new trainer."""
+    """Kill the trainer before this stage; in it, restart Qdrant and then Redis. Returns the new trainer."""
     servers, trainer = installation.servers, installation.start_trainer()
     if stage in ("train", "embed"):
         trainer = await stop_and_replace(installation, trainer, stage)

@@ -52,7 +52,7 @@ async def app(worker: Process, server: FakeSlack, clean_redis: str, tmp_path: Pa
 
 
 async def ask(server: FakeSlack, words: str) -> ShownMessage:
-    """Send a command as Ann. Return the last message that she is shown for it."""
+    """Send a command as Ann. Returns the last message that she is shown for it."""
     before = len(server.shown_to(ANN))
     await server.command(words)
     shown: list[ShownMessage] = await server.wait_for(lambda: server.shown_to(ANN)[before:], timeout_s=60)

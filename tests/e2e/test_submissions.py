@@ -147,7 +147,7 @@ async def test_unusual_queries_are_answered(client: QueueClient, site: Site) -> 
 
 
 def kill_while_indexing(folder: Path, video: Path) -> Path:
-    """Kill `reelseek index` once it has stored a frame. Return its data folder; try again if the job ended before."""
+    """Kill `reelseek index` once it has stored a frame. Returns its data folder; try again if the job ended before."""
     for attempt in range(5):
         data = folder / f"data-{attempt}"
         data.mkdir()

@@ -25,7 +25,7 @@ def queue_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def open_gate_of_process(redis_url: str) -> Iterator[Callable[[], object]]:
-    """Run one process for a module's tests, because its start takes a second. Yield what lets a waiting job finish."""
+    """Run one process for a module's tests, because its start takes a second. Yields what lets a waiting job finish."""
     with running_echo_process(redis_url) as open_gate:
         yield open_gate
 

@@ -40,7 +40,7 @@ class VideoRemoval:
     enrich_queue: EnrichQueue
 
     def undo_late_submission(self, new: NewSubmission) -> bool:
-        """Remove a submission that was just written if it was removed meanwhile. Return whether it was."""
+        """Remove a submission that was just written if it was removed meanwhile. Returns whether it was."""
         if not self.submissions.is_removed(make_submission(new)):
             return False
         self.repeat_removals()

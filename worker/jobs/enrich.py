@@ -217,7 +217,7 @@ class EnrichJob:
                 self.videos.record_sense(video_id, sense, SenseStatus.FAILED, code)
 
     def _is_final(self, task: Task, error: Exception) -> bool:
-        """Tell whether the job goes on without what failed: it need not stop, and the error is not worth a retry."""
+        """Return whether the job goes on without what failed: it need not stop, and the error is not worth a retry."""
         if self.stopping.is_set() or isinstance(error, VideoRemovedError | StoreUnavailableError | OSError):
             return False
         is_worth_retry = getattr(error, "transient", False) and task.request.retries < len(RETRY_AFTER_S)

@@ -67,7 +67,7 @@ def _load_authorities(path: Path) -> None:
 
 
 def _resolve_in_time(resolve: HostResolver) -> list[Address]:
-    """Resolve `PUBLIC_HOST`. Return nothing if that fails or takes longer than `RESOLVE_TIMEOUT_S`."""
+    """Resolve `PUBLIC_HOST`. Returns nothing if that fails or takes longer than `RESOLVE_TIMEOUT_S`."""
     executor = ThreadPoolExecutor(1)
     try:
         found = executor.submit(lambda: list(resolve(PUBLIC_HOST))).result(RESOLVE_TIMEOUT_S)

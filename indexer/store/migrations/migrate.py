@@ -17,7 +17,7 @@ def migrate(vectors: VectorStore, reembedding: ReembeddingStore, meaning_size: i
     """Bring a library to this version's schema, once, and mark it so.
 
     An interrupted migration is resumed. `meaning_size` is the size of the vectors that moments of earlier schemas lack.
-    Raise `NewerStoreError` if a later version has written the records.
+    Raises `NewerStoreError` if a later version has written the records.
     """
     marks = [alias for alias, name in vectors.aliases().items() if name == RECORDS and alias.startswith(SCHEMA_ALIAS)]
     newest = max((int(alias.removeprefix(SCHEMA_ALIAS)) for alias in marks), default=0)

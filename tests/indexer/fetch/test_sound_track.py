@@ -61,7 +61,7 @@ def test_fetch_without_sound_that_is_refused_returns_pictures(fetch: Fetch, site
 
 
 def put_stream(site: Site, clip: bytes, sound: bytes) -> str:
-    """Serve an HLS stream whose sound is a rendition of its own. Return its link."""
+    """Serve an HLS stream whose sound is a rendition of its own. Returns its link."""
     site.put("/pictures.ts", clip, kind="video/mp2t")
     site.put("/sound.ts", sound, kind="video/mp2t")
     for name in ("pictures", "sound"):

@@ -183,7 +183,7 @@ def test_ssrf_guard_never_allows_address_that_is_not_global(address: object) -> 
 
 
 def run_hooked(install: str, action: str) -> str:
-    """Run `install` and then `action` in a child process. Return the error's name and the number of records."""
+    """Run `install` and then `action` in a child process. Returns the error's name and the number of records."""
     code = f"""
 import json, os, socket, subprocess, sys
 from ipaddress import ip_network

@@ -32,7 +32,7 @@ LATER_GENERATION = GenerationId("later")
 
 
 def index_video(stores: Stores, blobs: BlobStore, name: str) -> list[str]:
-    """Index a video of one moment with three frames, the second of which is its thumbnail. Return their keys."""
+    """Index a video of one moment with three frames, the second of which is its thumbnail. Returns their keys."""
     submit_video(stores, A, name)
     video = make_video(name)
     keys = [f"videos/{video.id}/{number}.jpg" for number in (7, 0, 9)]

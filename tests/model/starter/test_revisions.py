@@ -13,7 +13,7 @@ from model.starter.text_map import TextMap
 
 @pytest.fixture
 def upgrade(tmp_path: Path) -> str:
-    """Write a newer revision, as a later version would bring it. Return the generation of the former one."""
+    """Write a newer revision, as a later version would bring it. Returns the generation of the former one."""
     former = compute_generation(find_preset("starter"), None)
     shutil.copy(STARTER_TEXT_MAP, tmp_path / f"{former}.safetensors")
     TextMap(16).save(tmp_path / "starter.safetensors")

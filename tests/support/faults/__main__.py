@@ -313,7 +313,7 @@ async def drive(plan: Plan, links: list[str], world: World) -> Ledger:
 
 
 def run_faults(jobs: int, seed: int, folder: Path) -> int:
-    """Run once and print the result. Return the exit status."""
+    """Run once and print the result. Returns the exit status."""
     start_s = time.monotonic()
     files = min(FILES, max(2, jobs // 8))
     plan = make_plan(seed, jobs, files)

@@ -126,7 +126,7 @@ def _join_links(actions: Sequence[Action], rng: random.Random) -> list[Action]:
 
 
 def serve_links(site: Site, plan: Plan, clips: Sequence[ServedClip]) -> list[str]:
-    """Serve each link as the plan says. Return the addresses."""
+    """Serve each link as the plan says. Returns the addresses."""
     return [_serve(site, f"/v{link}.mp4", kind, clips[plan.clips[link]]) for link, kind in enumerate(plan.kinds)]
 
 

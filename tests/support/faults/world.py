@@ -138,7 +138,7 @@ class World:
     async def cut_power_of_redis(self, down_s: float) -> tuple[set[str], set[str]]:
         """Restart Redis without its last second, as `appendfsync everysec` allows.
 
-        Return the ids of the requests that are lost by that, and of those that were answered and are stored again.
+        Returns the ids of the requests that are lost by that, and of those that were answered and are stored again.
         """
         aof_files = self.servers.redis_folder.glob("appendonlydir/*.incr.aof")
         written_bytes = {path: path.stat().st_size for path in aof_files}
@@ -158,7 +158,7 @@ class World:
             return {key.split(":")[2] for key in connection.scan_iter("reelseek:request:*") if key.count(":") == 2}
 
     def kill_child(self) -> bool:
-        """Kill a fetching or decoding child process. Return False if none runs."""
+        """Kill a fetching or decoding child process. Returns False if none runs."""
         children = [child for name in ("index-0", "index-1") for child in self.processes[name].children()]
         for child in children[:1]:
             with suppress(psutil.NoSuchProcess):
@@ -194,7 +194,7 @@ class World:
             connection.default_channel.qos.restore_visible()
 
     def repeat_messages(self) -> int:
-        """Enqueue each waiting and each running message twice more. Return how many messages that were."""
+        """Enqueue each waiting and each running message twice more. Returns how many messages that were."""
         with self.redis() as connection:
             waiting = [(queue, raw) for queue in QUEUES for raw in connection.lrange(queue, 0, 9)]
             running = [json.loads(raw) for raw in connection.hvals("unacked")]
@@ -205,7 +205,7 @@ class World:
 
 
 def _mount_disk(folder: Path) -> bool:
-    """Mount a small tmpfs if this process runs in a mount namespace of its own. Return whether it is mounted."""
+    """Mount a small tmpfs if this process runs in a mount namespace of its own. Returns whether it is mounted."""
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
     return os.environ.get(OWN_NAMESPACE) == "1" and subprocess.run(command, check=False).returncode == 0
 

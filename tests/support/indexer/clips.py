@@ -21,7 +21,7 @@ def write_clip(
 ) -> Path:
     """Write a video of a ball that moves over one colour after another, one shot of `seconds` each.
 
-    Return `path`.
+    Returns `path`.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
@@ -44,13 +44,13 @@ def _shot(colour: str, frames: int, size: tuple[int, int]) -> Iterator[Picture]:
 
 
 def serve_clip(site: Site, name: str, *colours: str, seconds: float = 2.0, size: tuple[int, int] = (320, 240)) -> str:
-    """Serve a generated video as `/name` of the site. Return its link."""
+    """Serve a generated video as `/name` of the site. Returns its link."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_clip(Path(folder) / "clip.mp4", *colours, seconds=seconds, size=size)
         return site.put(f"/{name}", path.read_bytes(), kind="video/mp4")
 
 
 def serve_samples(site: Site, *names: str) -> list[str]:
-    """Serve sample clips under their file names. Return their links."""
+    """Serve sample clips under their file names. Returns their links."""
     paths = {path.stem: path for path, _ in find_samples(default_artifacts_dir())}
     return [site.put(f"/{paths[name].name}", paths[name].read_bytes(), kind="video/mp4") for name in names]

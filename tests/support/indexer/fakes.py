@@ -194,7 +194,7 @@ def index_video(stores: Stores, space: str, name: str, *texts: str, title: str |
 
 
 def finish_removals(stores: Stores, removed: RemovedVideos) -> list[str]:
-    """Finish the removal of videos. Return the ids of those that no space has any more."""
+    """Finish the removal of videos. Returns the ids of those that no space has any more."""
     return [id for id in removed.video_ids if stores.removals.finish_removal(id)]
 
 

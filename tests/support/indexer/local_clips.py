@@ -17,7 +17,7 @@ CALLER: Final = Caller(space="local:recall", user_id="benchmark")
 async def index_clips(client: QueueClient, clips: Sequence[Path]) -> dict[str, str]:
     """Index the clips, and wait until what they say, show and sound like is recognized.
 
-    Return their file names by the link under which they are found.
+    Returns their file names by the link under which they are found.
     """
     links: dict[str, str] = {}
     jobs = []

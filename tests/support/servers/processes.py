@@ -83,7 +83,7 @@ class Process:
         return "".join(self.lines)
 
     def stop(self, signal_number: int) -> int:
-        """Send a signal. Return the exit status; fail if the process needs longer than a graceful shutdown may take."""
+        """Send a signal. Returns the exit status. Fails if the process takes longer than a graceful shutdown may."""
         self.popen.send_signal(signal_number)
         return self.wait()
 

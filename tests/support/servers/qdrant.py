@@ -24,7 +24,7 @@ def qdrant_binary() -> str:
 
 @contextmanager
 def qdrant_server(binary: str, folder: Path, port: int) -> Iterator[str]:
-    """Run a server on loopback with its storage in `folder`, and kill it at the end. Yield its URL."""
+    """Run a server on loopback with its storage in `folder`, and kill it at the end. Yields its URL."""
     environment = {
         "QDRANT__SERVICE__HOST": "127.0.0.1",
         "QDRANT__SERVICE__HTTP_PORT": str(port),

@@ -22,7 +22,7 @@ PREFIX = "offers/1/"
 
 
 def make_run(folder: Path, held_out: int = 40, **knowledge: bool) -> Path:
-    """Make the folder of a training run of the toy model. Return that of its adapter."""
+    """Make the folder of a training run of the toy model. Returns that of its adapter."""
     (folder / "adapter").mkdir()
     (folder / "adapter" / "adapter.json").write_text(json.dumps({"preset": "base", **knowledge}))
     pairs = []

@@ -139,7 +139,7 @@ def test_recognized_speech_becomes_pairs(services: Services) -> None:
 
 
 def say_numbers(services: Services, wrong: int) -> set[str]:
-    """Let every video say a number, the first ones a wrong one. Return the wrong sentences."""
+    """Let every video say a number, the first ones a wrong one. Returns the wrong sentences."""
     shifts = [1 if number < wrong else 0 for number in range(VIDEO_COUNT)]
     said = [f"this is number {(number + shift) % VIDEO_COUNT}" for number, shift in enumerate(shifts)]
     evidence = {

@@ -143,7 +143,7 @@ def test_submit_from_before_the_removal_is_refused(services: Services, connectio
 
 
 def interrupt(services: Services, nth: int, interrupt: Callable[[], object]) -> Callable[[], object]:
-    """Call `interrupt` before the `nth` write from now on, with the store as it was. Return what ends that."""
+    """Call `interrupt` before the `nth` write from now on, with the store as it was. Returns what ends that."""
     stores = services.stores
 
     def call() -> None:
