@@ -358,9 +358,10 @@ class Msg(StrEnum):
     MODEL_FIGURES = "right result in the top 5: {before} before, {after} after ({questions} test searches)"
     MODEL_PLAIN = "base model"
     ROLLED_BACK = "Now using {name}."
-    # who may ask in Slack
+    # asking in Slack
     OUTSIDE = "Only members of this workspace can use Reelseek here."
     UNSURE = "Slack can't confirm right now that you're a member of this workspace. Try again in a moment."
+    WINDOW_EXPIRED = "The search window could not be opened in time. Please try again."
     # starting a bot
     CHAT_NEEDS_REDIS = "A chat bot needs Redis. Set REELSEEK_REDIS_URL, or start everything with `docker compose up`."
     DISCORD_NEEDS_TOKEN = (

@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.chat.background_tasks import BackgroundTasks
 from bots.chat.requests import ChatRequest
@@ -82,14 +83,20 @@ class RequestRunner:
             await self.chat.record_opened(user.caller, token, number)
 
     async def open_form(self, ref: SlackUserRef, trigger_id: str) -> None:
-        """Open the search form: at once, because Slack waits for 3 s, and with its fields once the user is known."""
+        """Open the search form: at once, because Slack waits for 3 s, and with its fields once the user is known.
+
+        If it is too late to open it, a message to the user says so.
+        """
         web = await self.workspaces.web_client(ref.team)
-        opened = await web.views_open(trigger_id=trigger_id, view=render_loading_form())
+        view_id = await _open_loading_form(web, trigger_id)
         user = await self.users.resolve(ref)
         locale = (await self.chat.settings(user.caller)).language or user.locale
         with use_locale(locale):
+            if view_id is None:
+                await web.chat_postMessage(channel=ref.user_id, text=translate(Msg.WINDOW_EXPIRED))
+                return
             form = render_denied_form(user.denied_reason) if user.denied_reason else render_form(locale)
-            await web.views_update(view_id=opened["view"]["id"], view=form)
+            await web.views_update(view_id=view_id, view=form)
 
     async def publish_home(self, ref: SlackUserRef) -> None:
         """Update a user's Home tab."""
@@ -147,3 +154,15 @@ class RequestRunner:
         except (aiohttp.ClientError, asyncio.IncompleteReadError, TimeoutError) as error:
             log.warning("slack.file_failed", file=file.id, error=error)
             raise CallFailedError(ErrorCode.UNREACHABLE, current_correlation_id()) from error
+
+
+async def _open_loading_form(web: AsyncWebClient, trigger_id: str) -> str | None:
+    """Return the id of the window that was opened, or None if its trigger has expired."""
+    try:
+        opened = await web.views_open(trigger_id=trigger_id, view=render_loading_form())
+    except SlackApiError as error:
+        if error.response["error"] != "expired_trigger_id":
+            raise
+        log.warning("slack.trigger_expired")
+        return None
+    return str(opened["view"]["id"])

@@ -1,6 +1,7 @@
 """Search in Slack: the answer, its cards and its buttons."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from bots.chat.stores import ChatStores
 from bots.i18n.messages import Msg
-from bots.i18n.translate import translate
+from bots.i18n.translate import translate, use_locale
 from bots.slack.run import RunningApp, running_app
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import SNOW
@@ -267,11 +268,23 @@ async def test_search_form_opens_before_slack_says_who_asks(app: RunningApp, ser
     await server.send("interactive", server.interaction("shortcut", KIM) | {"callback_id": "search"})
     (view,) = await server.wait_for(lambda: server.views)
     assert "submit" not in view
+    server.clock = lambda: time.time() + 3.5
     server.gates["users.info"].set()
     await server.wait_for(lambda: "submit" in server.views[0])
     assert server.views[0]["submit"]["text"] == "찾기"
     fields = [each["block_id"] for each in server.views[0]["blocks"]]
     assert fields == ["words", "file", "like", "unlike", "in", "only", "where"]
+
+
+async def test_search_form_that_comes_too_late_is_answered_by_a_message(app: RunningApp, server: FakeSlack) -> None:
+    """The window cannot be opened any more, because the app was busy, for example."""
+    pressed = server.interaction("shortcut", KIM) | {"callback_id": "search"}
+    server.clock = lambda: time.time() + 3.5
+    await server.send("interactive", pressed)
+    (shown,) = await server.wait_for(lambda: server.shown)
+    with use_locale("ko"):
+        assert (shown.channel, shown.text) == (KIM.replace("U", "D", 1), translate(Msg.WINDOW_EXPIRED))
+    assert server.views == []
 
 
 async def test_search_form_of_an_outsider_has_no_fields(app: RunningApp, server: FakeSlack) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.support.slack.blockkit import BlockKitValidator, pings
 BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-1-good", "xapp-1-good", "shhh"
 CLIENT_ID, CLIENT_SECRET = "1.2", "client-secret"
 TEAM, BOT = "T0000001", "U0000BOT"
+TRIGGER_LIFETIME_S = 3.0
 SCOPES = (
     "app_mentions:read,channels:history,channels:read,chat:write,chat:write.public,commands,files:read,"
     "files:write,groups:history,groups:read,im:history,im:read,mpim:read,reactions:write,users:read"
@@ -105,6 +106,10 @@ class FakeWebApi:
     closed: set[str] = field(default_factory=set)
     """Channels that the bot has not joined and may not post in."""
     shown: list[ShownMessage] = field(default_factory=list)
+    clock: Callable[[], float] = time.time
+    """Decides when triggers and response URLs expire."""
+    triggers: dict[str, float] = field(default_factory=dict)
+    """When each unused trigger was made."""
     views: list[Mapping[str, Any]] = field(default_factory=list)
     """Windows that were opened, each in its newest state."""
     homes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -120,6 +125,12 @@ class FakeWebApi:
 
     def id(self, prefix: str) -> str:
         return f"{prefix}{next(self._ids):08}"
+
+    def trigger(self) -> str:
+        """Make a trigger, with which the app may open one window."""
+        id = self.id("trigger")
+        self.triggers[id] = self.clock()
+        return id
 
     @property
     def posted(self) -> list[ShownMessage]:
@@ -189,6 +200,9 @@ class FakeWebApi:
         return {"ok": False, "error": "message_not_found"}
 
     def _views_open(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        made_at = self.triggers.pop(args["trigger_id"], None)
+        if made_at is None or self.clock() - made_at > TRIGGER_LIFETIME_S:
+            return {"ok": False, "error": "exchanged_trigger_id" if made_at is None else "expired_trigger_id"}
         if wrong := self._kit.view(args["view"]):
             return self._refuse(wrong, "invalid_arguments")
         self.views.append(args["view"])

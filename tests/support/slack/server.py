@@ -37,9 +37,8 @@ RESPONSE_FIELDS = {
 
 @dataclass
 class FakeSlack(FakeWebApi):
-    """One workspace. Response URLs expire by `clock`."""
+    """One workspace."""
 
-    clock: Callable[[], float] = time.time
     request_url: str = ""
     """Address at which the app listens; empty if it uses Socket Mode."""
     fails: dict[str, deque[Callable[[], web.Response]]] = field(default_factory=lambda: defaultdict(deque))
@@ -79,7 +78,7 @@ class FakeSlack(FakeWebApi):
             "channel_id": channel,
             "channel_name": channel.lower(),
             "response_url": self.response(channel, user),
-            "trigger_id": self.id("trigger"),
+            "trigger_id": self.trigger(),
             "api_app_id": "A1",
         }
         return await self.send("slash_commands", body)
@@ -116,7 +115,7 @@ class FakeSlack(FakeWebApi):
             "type": kind,
             "team": {"id": TEAM, "domain": "x"},
             "user": {"id": user, "team_id": self.users.get(user, {}).get("team_id", TEAM)},
-            "trigger_id": self.id("trigger"),
+            "trigger_id": self.trigger(),
             "api_app_id": "A1",
         }
 
