@@ -71,7 +71,7 @@ def up() -> None:
 
 async def _run_demo(settings: Settings) -> None:
     """Run until the task is cancelled, or until the web chat exits, which raises `CommandError`."""
-    from bots.cli.demo import introduce, offer_larger_preset, say_which_preset_searches, show_library_topics
+    from bots.cli.demo import introduce, offer_larger_preset, mention_other_preset, show_library_topics
     from bots.web.serve import WebServerError, run_web_server
     from worker.samples import list_samples
 
@@ -81,7 +81,7 @@ async def _run_demo(settings: Settings) -> None:
         try:
             async with run_web_server(settings) as server:
                 await introduce(client, CALLER, list_samples(settings), server.wait_until_ready, terminal)
-                await say_which_preset_searches(client, CALLER, settings, terminal)
+                await mention_other_preset(client, CALLER, settings, terminal)
                 await offer_larger_preset(settings, terminal)
                 await show_library_topics(client, CALLER, terminal)
                 await server.wait_until_exit()

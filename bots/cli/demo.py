@@ -56,7 +56,7 @@ async def introduce(
     terminal.say(CliMsg.WEB_READY, address=await wait_for_web_chat())
 
 
-async def say_which_preset_searches(client: Client, caller: Caller, settings: Settings, terminal: Terminal) -> None:
+async def mention_other_preset(client: Client, caller: Caller, settings: Settings, terminal: Terminal) -> None:
     """Say what to run if the settings name another preset than that of the library, which goes on searching it."""
     status = await client.call(GetStatus(caller=caller))
     if status.preset != settings.preset:

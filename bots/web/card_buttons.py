@@ -37,7 +37,7 @@ def show_card_buttons(session: Session, key: str, results: r.Results, number: in
 def _show_play_button(session: Session, key: str, card: r.Card, queries: Sequence[str]) -> None:
     """Show the button that opens or closes the player, or a link if the page cannot play the video."""
     is_playing = session.playing == key
-    is_playable = cards.playable_source(card.link) is not None
+    is_playable = cards.find_playable_source(card.link) is not None
     if is_playing:
         label = translate(Msg.CLOSE)
         st.button(label, key=f"close-{key}", icon=":material/close:", on_click=_close_player, args=(session,))

@@ -41,7 +41,7 @@ SIGN_IN_HOSTS: Final = ("cdn.discordapp.com", "files.slack.com")
 _MARKDOWN: Final = re.compile(r"[!-/:-@\[-`{-~]")
 
 
-def playable_source(link: str) -> str | Path | None:
+def find_playable_source(link: str) -> str | Path | None:
     """Return what `st.video` can play of a link, or None if only the video's own site can play it."""
     parts = urlsplit(link)
     is_video_file = parts.path.lower().endswith(PLAYED_SUFFIXES)

@@ -99,7 +99,7 @@ def _show_training(session: Session, progress: r.TrainingProgress) -> None:
 
 def _show_player(card: r.Card) -> None:
     """Show a player for the whole video that starts at the moment."""
-    if source := cards.playable_source(card.link):
+    if source := cards.find_playable_source(card.link):
         st.video(
             source,
             start_time=int(card.start_s if card.opens_at_s is None else card.opens_at_s),

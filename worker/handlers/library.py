@@ -28,7 +28,7 @@ from worker.handlers.errors import RequestRefusedError
 from worker.handlers.spaces import load_settings
 from worker.jobs.cleanup import VideoRemoval
 from worker.jobs.enrich_queue import EnrichQueue
-from worker.jobs.index import describe_indexed, index_outcome, list_failed_senses
+from worker.jobs.index import describe_indexed, describe_outcome, list_failed_senses
 from worker.jobs.index_queue import IndexQueue
 from worker.ops.stalled import is_stalled
 from worker.protocol.base import Ack
@@ -146,7 +146,7 @@ def get_video_status(
     if record is not None and record.pending_senses:
         enrich_queue.forget_result(video_id)
         enrich_queue.enqueue(video_id)
-    return VideoStatus(update=index_outcome(record, ""))
+    return VideoStatus(update=describe_outcome(record, ""))
 
 
 def enrich(

@@ -32,7 +32,7 @@ from indexer.store.videos import VideoStore
 from indexer.types import Evidence
 from worker.job_leases import JobLeases
 from worker.jobs.enrich_queue import EnrichQueue
-from worker.jobs.index import MEMORY_RETRY_AFTER_S, RETRY_AFTER_S, index_outcome
+from worker.jobs.index import MEMORY_RETRY_AFTER_S, RETRY_AFTER_S, describe_outcome
 from worker.jobs.progress import (
     INDEX_PROGRESS_EVERY_S,
     ProgressPublisher,
@@ -123,7 +123,7 @@ class EnrichJob:
             self._release(task, lease_id, video_id)
             if record is not None and record.status == IndexStatus.WAITING:
                 raise Ignore("the video was removed and submitted again; its index job sends a new enrich job")
-            return index_outcome(record, correlation_id)
+            return describe_outcome(record, correlation_id)
 
     def _release(self, task: Task, lease_id: str, video_id: str) -> None:
         """Release the lease of a job that has ended. Raises `Retry` if it was requested again while it ran.

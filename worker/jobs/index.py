@@ -83,7 +83,7 @@ class IndexJob:
             if isinstance(record, Joined):
                 return record
             self._enqueue_enrichment(record)
-            return index_outcome(record, correlation_id)
+            return describe_outcome(record, correlation_id)
 
     def _index(self, task: Task, video_id: str) -> VideoRecord | Joined | None:
         """Do what is left to do for a video. Raises `IndexerError`, `WorkerStoppingError`."""
@@ -186,7 +186,7 @@ class IndexJob:
             record = self.stores.videos.get(video_id)
             if record is not None and record.status != IndexStatus.WAITING:
                 # Another worker finished the job while this one was stalled.
-                return index_outcome(record, correlation_id)
+                return describe_outcome(record, correlation_id)
             self.blobs.delete_prefix(video_prefix(video_id))
             self.stores.publisher.record_failure(video_id, code)
         except StoreUnavailableError as unavailable:
@@ -216,7 +216,7 @@ def find_joined(stores: Stores, video_id: str) -> Joined | None:
     return Joined(link=target.link) if target else None
 
 
-def index_outcome(record: VideoRecord | None, correlation_id: str) -> Indexed | JobFailed:
+def describe_outcome(record: VideoRecord | None, correlation_id: str) -> Indexed | JobFailed:
     """Describe how a video's index job ended according to its record."""
     if record is None or record.status == IndexStatus.FAILED:
         code = ErrorCode(record.code) if record and record.code else ErrorCode.NOT_IN_LIBRARY

@@ -17,7 +17,7 @@ from worker.ops.doctor_checks import DoctorCheck as DoctorCheck
 from worker.ops.doctor_checks import DoctorCheckName as DoctorCheckName
 from worker.ops.doctor_checks import DoctorOutcome as DoctorOutcome
 from worker.ops.doctor_library import check_library
-from worker.ops.doctor_network import certificate_settings, check_certificates, check_network
+from worker.ops.doctor_network import list_certificate_paths, check_certificates, check_network
 from worker.ops.doctor_senses import check_recognition, check_recognizers
 from worker.redis_client import PROBE, redis_client
 from worker.settings import Settings
@@ -39,7 +39,7 @@ def run_checks(settings: Settings, resolve: HostResolver = resolve_host) -> list
         DoctorCheckName.RECOGNIZERS: check_recognizers,
         DoctorCheckName.RECOGNITION: check_recognition,
     }
-    if certificate_settings():
+    if list_certificate_paths():
         checks[DoctorCheckName.CERTIFICATES] = lambda _: check_certificates()
     if settings.redis_url is not None:
         checks[DoctorCheckName.REDIS] = _check_redis

@@ -40,7 +40,7 @@ def check_network(settings: Settings, resolve: HostResolver) -> DoctorCheck:
     return DoctorCheck(name, DoctorOutcome.NETWORK_READY)
 
 
-def certificate_settings() -> Mapping[str, Path]:
+def list_certificate_paths() -> Mapping[str, Path]:
     """Return the paths of those `CERTIFICATE_VARIABLES` that are set."""
     return {name: Path(path) for name in CERTIFICATE_VARIABLES if (path := os.environ.get(name))}
 
@@ -48,7 +48,7 @@ def certificate_settings() -> Mapping[str, Path]:
 def check_certificates() -> DoctorCheck:
     """Check that the certificate authorities that the environment names can be read."""
     name = DoctorCheckName.CERTIFICATES
-    for variable, path in certificate_settings().items():
+    for variable, path in list_certificate_paths().items():
         parameters = {"variable": variable, "path": path}
         try:
             _load_authorities(path)

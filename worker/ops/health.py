@@ -77,7 +77,7 @@ class BrokerCheck:
             return False
         return True
 
-    def loop_check(self, loop: Heartbeat) -> Check:
+    def make_loop_check(self, loop: Heartbeat) -> Check:
         """Return a check that a worker's loop is not stuck. One that waits for Redis is not.
 
         Redis counts as a reason while it cannot be reached, and for `STUCK_AFTER_S` seconds after that.

@@ -20,7 +20,7 @@ from worker.queue.memory_backend import MemoryResultStore
 from worker.queue.task_states import MemoryTaskStates
 from worker.runtime.celery_worker import run_worker_threads
 from worker.runtime.periodic import run_periodically
-from worker.runtime.tasks import periodic_tasks, register_tasks
+from worker.runtime.tasks import list_periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
@@ -72,5 +72,5 @@ def _run_workers(settings: Settings, load: ModelLoader) -> Iterator[tuple[Celery
         for app in apps.values():
             register_tasks(app, services)
         stack.enter_context(run_worker_threads(apps, stopping))
-        stack.enter_context(run_periodically(periodic_tasks(services, QUEUES)))
+        stack.enter_context(run_periodically(list_periodic_tasks(services, QUEUES)))
         yield sender, results, services.models

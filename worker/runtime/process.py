@@ -15,7 +15,7 @@ from worker.ops.health import PROBE_TIMEOUT_S, BrokerCheck, Check, Checks, Heart
 from worker.queue.app import make_app
 from worker.runtime.celery_worker import BACKGROUND_NICENESS, run_celery_worker
 from worker.runtime.periodic import run_periodically
-from worker.runtime.tasks import periodic_tasks, register_tasks
+from worker.runtime.tasks import list_periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
@@ -40,7 +40,7 @@ def run_worker(
         register_tasks(app, services)
         loop = Heartbeat()
         stack.enter_context(serve_checks(settings, services.metrics, *_make_checks(services, queues, loop)))
-        stack.enter_context(run_periodically(periodic_tasks(services, queues)))
+        stack.enter_context(run_periodically(list_periodic_tasks(services, queues)))
         if set(queues) & MODEL_QUEUES:
             services.models.get_current().encode_texts(["warm up"])
         run_celery_worker(app, queues, lambda: log.info("worker.ready", queues=list(queues)), stopping, loop.beat)
@@ -58,4 +58,4 @@ def _make_checks(services: Services, queues: Sequence[str], loop: Heartbeat) -> 
         ready["qdrant"] = lambda: qdrant_server.is_reachable(url, key, PROBE_TIMEOUT_S)
     if set(queues) & MODEL_QUEUES:
         ready["model"] = lambda: services.models.is_loaded
-    return {"loop": broker.loop_check(loop)}, ready
+    return {"loop": broker.make_loop_check(loop)}, ready

@@ -58,7 +58,7 @@ TaskHandler: TypeAlias = Callable[[Task, Any], WireModel]
 """Takes the Celery task and the message's body; returns the answer."""
 
 
-def periodic_tasks(services: Services, queues: Sequence[str]) -> list[Callable[[], None]]:
+def list_periodic_tasks(services: Services, queues: Sequence[str]) -> list[Callable[[], None]]:
     """Return the periodic tasks of a worker of `queues`."""
     return [partial(task, services) for queue in queues for task in PERIODIC_TASKS.get(queue, ())]
 

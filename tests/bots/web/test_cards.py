@@ -17,7 +17,7 @@ from bots.web import cards
     ],
 )
 def test_video_files_and_youtube_play_in_the_page(link: str) -> None:
-    assert cards.playable_source(link) == link
+    assert cards.find_playable_source(link) == link
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ def test_video_files_and_youtube_play_in_the_page(link: str) -> None:
     ],
 )
 def test_other_links_do_not_play_in_the_page(link: str) -> None:
-    assert cards.playable_source(link) is None
+    assert cards.find_playable_source(link) is None
 
 
 def test_local_file_plays_if_it_exists_in_a_format_of_browsers(tmp_path: Path) -> None:
     clip = tmp_path / "a clip é.mp4"
-    assert cards.playable_source(clip.as_uri()) is None
+    assert cards.find_playable_source(clip.as_uri()) is None
     clip.touch()
-    assert cards.playable_source(clip.as_uri()) == clip
+    assert cards.find_playable_source(clip.as_uri()) == clip
     other = tmp_path / "a.avi"
     other.touch()
-    assert cards.playable_source(other.as_uri()) is None
+    assert cards.find_playable_source(other.as_uri()) is None
 
 
 def test_huge_file_does_not_play(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_huge_file_does_not_play(tmp_path: Path) -> None:
     clip = tmp_path / "huge.mp4"
     with clip.open("wb") as file:
         file.truncate(cards.MAX_PLAYED_BYTES + 1)
-    assert cards.playable_source(clip.as_uri()) is None
+    assert cards.find_playable_source(clip.as_uri()) is None
 
 
 @pytest.mark.parametrize(

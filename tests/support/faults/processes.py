@@ -33,7 +33,7 @@ from worker.queue.app import make_app
 from worker.redis_client import LEASES, redis_client
 from worker.runtime.celery_worker import run_celery_worker
 from worker.runtime.periodic import run_periodically
-from worker.runtime.tasks import periodic_tasks, register_tasks
+from worker.runtime.tasks import list_periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
@@ -61,7 +61,7 @@ def run_worker(queue: str) -> None:
         redis = redis_client(settings.redis_url.get_secret_value(), LEASES)
         services.leases = JobLeases(RedisLeaseStore(redis), LEASE_S)
         register_tasks(app, services)
-        with run_periodically(periodic_tasks(services, [queue]), PERIOD_S):
+        with run_periodically(list_periodic_tasks(services, [queue]), PERIOD_S):
             run_celery_worker(app, [queue], lambda: None, stopping)
 
 

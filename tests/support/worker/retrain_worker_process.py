@@ -22,7 +22,7 @@ from worker.queue.app import make_app
 from worker.redis_client import LEASES, redis_client
 from worker.runtime.celery_worker import run_celery_worker
 from worker.runtime.periodic import run_periodically
-from worker.runtime.tasks import periodic_tasks, register_tasks
+from worker.runtime.tasks import list_periodic_tasks, register_tasks
 from worker.services import Services
 from worker.settings import Settings
 
@@ -61,7 +61,7 @@ def main(queue: str, gates: Path) -> None:
         redis = redis_client(settings.redis_url.get_secret_value(), LEASES)
         services.leases = JobLeases(RedisLeaseStore(redis), RUNNING_TTL_S)
         register_tasks(app, services)
-        with run_periodically(periodic_tasks(services, [queue]), REQUEUE_EVERY_S):
+        with run_periodically(list_periodic_tasks(services, [queue]), REQUEUE_EVERY_S):
             run_celery_worker(app, [queue], lambda: log.info("worker.ready"), stopping)
 
 

@@ -85,5 +85,5 @@ def test_stuck_worker_is_alive_while_redis_is_away(clean_redis: str) -> None:
     loop = Heartbeat(lambda: now)
     loop.beat()
     now = STUCK_AFTER_S + 1
-    assert not BrokerCheck(clean_redis).loop_check(loop)()
-    assert BrokerCheck(f"redis://127.0.0.1:{free_port()}/0").loop_check(loop)()
+    assert not BrokerCheck(clean_redis).make_loop_check(loop)()
+    assert BrokerCheck(f"redis://127.0.0.1:{free_port()}/0").make_loop_check(loop)()
