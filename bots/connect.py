@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from worker.ops.health import FrontendHealth
 
 OUR_PACKAGES: Final = frozenset({"bots", "worker", "indexer", "model", "text"})
+CONFIGURATION_ERROR: Final = 2
+"""Exit status of a process whose settings are wrong."""
 
 
 class CommandError(Exception):
@@ -88,5 +90,5 @@ def serve_health(settings: Settings) -> Iterator["FrontendHealth"]:
         try:
             health = stack.enter_context(serve_frontend_health(settings))
         except PortTakenError as error:
-            raise CommandError(translate(CliMsg.PORT_TAKEN, why=error), 2) from error
+            raise CommandError(translate(CliMsg.PORT_TAKEN, why=error), CONFIGURATION_ERROR) from error
         yield health

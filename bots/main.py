@@ -15,7 +15,15 @@ from bots.cli.environment import CALLER, load_settings, open_terminal
 from bots.cli.help import translate_help
 from bots.cli.process import run_until_stopped
 from bots.commands.errors import error_reply
-from bots.connect import CommandError, connect, require_package, requiring_extra, run_embedded, serve_health
+from bots.connect import (
+    CONFIGURATION_ERROR,
+    CommandError,
+    connect,
+    require_package,
+    requiring_extra,
+    run_embedded,
+    serve_health,
+)
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate, use_locale
@@ -35,7 +43,7 @@ def main() -> None:
         except CommandError as error:
             _exit(str(error), error.status)
         except ValidationError as error:
-            _exit("\n".join(map(_describe_setting_error, error.errors())), 2)
+            _exit("\n".join(map(_describe_setting_error, error.errors())), CONFIGURATION_ERROR)
         except Exception as error:
             reply = error_reply(error)
             _exit(f"{reply.text} {translate(Msg.REFERENCE, correlation_id=reply.correlation_id)}")

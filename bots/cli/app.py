@@ -7,12 +7,13 @@ import typer
 
 from bots.cli import model_commands
 from bots.cli.core_commands import SpaceName, add_core_commands
-from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
+from bots.cli.environment import load_settings, make_caller, open_terminal
 from bots.cli.process import run_until_stopped
 from bots.connect import CommandError, connect, requiring_extra
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import format_count, translate
+from worker.protocol.base import LOCAL_SPACE
 
 Folder: TypeAlias = Annotated[Path, typer.Argument(metavar="FOLDER")]
 

@@ -10,7 +10,7 @@ import typer
 from bots.chat.links import find_links
 from bots.chat.uploads import UNREADABLE, check_file_size, encode_query_file
 from bots.cli import json_output
-from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
+from bots.cli.environment import load_settings, make_caller, open_terminal
 from bots.cli.model_use import choose_model
 from bots.cli.process import run_with_client
 from bots.cli.render import locate_pictures, mention_weaker, name_commands
@@ -20,7 +20,7 @@ from bots.commands.registry import list_commands
 from bots.connect import CommandError
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import translate
-from worker.protocol.base import CallFailedError
+from worker.protocol.base import LOCAL_SPACE, CallFailedError
 
 AS_JSON: Final = Annotated[bool, typer.Option("--json", help=CliMsg.JSON_HELP)]
 SPACE_OPTION: Final = typer.Option("--space", metavar="SPACE", help=CliMsg.SPACE_HELP)

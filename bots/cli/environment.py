@@ -11,11 +11,9 @@ from bots.connect import CommandError
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import clean_text, translate
 from worker.ops.logs import configure_logging
-from worker.protocol.base import SPACE_NAME, Caller
+from worker.protocol.base import LOCAL_SPACE, SPACE_NAME, Caller
 from worker.settings import Settings
 
-LOCAL_SPACE: Final = "local:me"
-"""The space of this computer: `reelseek up`, its web chat, and commands without `--space`."""
 CALLER: Final = Caller(space=LOCAL_SPACE, user_id="cli", is_admin=True)
 PIPED_WIDTH: Final = 240
 """Columns of output that goes to a pipe or a file: enough that no link is broken over two lines."""

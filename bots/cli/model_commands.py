@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text as Line
 
 from bots.cli.core_commands import GivenSpaceName
-from bots.cli.environment import LOCAL_SPACE, load_settings, make_caller, open_terminal
+from bots.cli.environment import load_settings, make_caller, open_terminal
 from bots.cli.model_tables import describe_decision, explain_run_error, render_comparison, render_report
 from bots.cli.model_use import choose_model
 from bots.cli.process import INTERRUPTED_STATUS, run_with_client
@@ -28,7 +28,7 @@ from bots.connect import CommandError, requiring_extra
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import explain_error, translate
-from worker.protocol.base import Caller
+from worker.protocol.base import LOCAL_SPACE, Caller
 from worker.settings import Settings
 
 if TYPE_CHECKING:

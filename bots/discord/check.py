@@ -3,8 +3,8 @@
 from bots.commands.definition import Surface
 from bots.commands.doctor import CheckLine
 from bots.commands.registry import list_commands
-from bots.connect import CommandError
-from bots.discord.run import CONFIGURATION_ERROR, log_in, make_invite_link, require_token
+from bots.connect import CONFIGURATION_ERROR, CommandError
+from bots.discord.run import log_in, make_invite_link, require_token
 from bots.discord.watched_channels import may_read_messages
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg

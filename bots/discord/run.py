@@ -14,7 +14,7 @@ import structlog
 from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.commands.client import Client
-from bots.connect import CommandError, connect, serve_health
+from bots.connect import CONFIGURATION_ERROR, CommandError, connect, serve_health
 from bots.discord.bot import Bot
 from bots.discord.identity import PLATFORM
 from bots.discord.watched_channels import WatchedChannels, may_read_messages
@@ -36,8 +36,6 @@ PERMISSIONS: Final = discord.Permissions(
 """docs/discord.md says what each is for."""
 SCOPES: Final = ("bot", "applications.commands")
 START_TIMEOUT_S: Final = 4.0
-CONFIGURATION_ERROR: Final = 2
-"""Exit status of a process whose settings are wrong."""
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from bots.chat.background_tasks import running_tasks
 from bots.chat.service import ChatService
 from bots.chat.stores import ChatStores, open_chat_stores
 from bots.commands.client import Client
-from bots.connect import CommandError, connect, serve_health
+from bots.connect import CONFIGURATION_ERROR, CommandError, connect, serve_health
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
 from bots.slack.bot import SlackBot
@@ -60,8 +60,6 @@ PING_INTERVAL_S: Final = 5.0
 """A connection that answers no ping for one and a half intervals is closed, and opened again by the next ping."""
 START_TIMEOUT_S: Final = 4.0
 OAUTH_STATE_TTL_S: Final = 600
-CONFIGURATION_ERROR: Final = 2
-"""Exit status of a process whose settings are wrong."""
 
 log = structlog.get_logger()
 

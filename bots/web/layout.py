@@ -12,8 +12,9 @@ from bots.i18n.translate import translate
 from bots.web.async_bridge import AsyncBridge
 from bots.web.library_page import show_help, show_library
 from bots.web.search_page import show_search
-from bots.web.session import LOCAL_SPACE, current_session
+from bots.web.session import current_session
 from bots.web.topics_page import show_topics
+from worker.protocol.base import LOCAL_SPACE
 
 SPACE_BOX_WIDTH: Final = 280
 """In pixels."""

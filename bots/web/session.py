@@ -16,8 +16,6 @@ from bots.web.async_bridge import AsyncBridge, ConversationTurn
 from worker.protocol.base import Caller, CallFailedError
 
 P = ParamSpec("P")
-LOCAL_SPACE: Final = "local:me"
-"""The space of the page if the settings name none."""
 PAGE_SIZE: Final = 6
 LIBRARY_PAGE_SIZE: Final = 12
 log = structlog.get_logger()

@@ -12,6 +12,8 @@ from worker.protocol.error_codes import ErrorCode
 
 SPACE_NAME: Final = r"discord:[0-9]{1,20}|slack:[A-Z][A-Z0-9]{0,20}|local:[A-Za-z0-9_-]{1,64}"
 """Pattern of the whole name of a space that an operator can name."""
+LOCAL_SPACE: Final = "local:me"
+"""The space of an installation without chats: `reelseek up`, its web chat, and commands without `--space`."""
 
 
 class WireModel(BaseModel):

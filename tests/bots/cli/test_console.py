@@ -11,13 +11,14 @@ from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
 from bots.cli import console
-from bots.cli.environment import LOCAL_SPACE, make_caller
+from bots.cli.environment import make_caller
 from bots.cli.render import Terminal
 from bots.commands.definition import Command, Surface
 from bots.commands.registry import list_commands
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
+from worker.protocol.base import LOCAL_SPACE
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import GOAL, SNOW
 
