@@ -17,8 +17,8 @@ _CUTOFFS = (1, 5, 10)
 _RESAMPLES = 2_000
 _CONFIDENCE = 0.95
 _MAX_VECTORS = 2_000
-_SEED = 0
 """Limit for uniformity, which compares all pairs, and for the spectrum, which needs a matrix decomposition."""
+_SEED = 0
 
 
 @dataclass(frozen=True)
