@@ -79,7 +79,7 @@ def up() -> None:
 
 async def _run_demo(settings: Settings) -> None:
     """Run until the task is cancelled, or until the web chat exits, which raises `CommandError`."""
-    from bots.cli.demo import introduce, offer_larger_preset, mention_other_preset, show_library_topics
+    from bots.cli.demo import introduce, mention_other_preset, offer_larger_preset, show_library_topics
     from bots.web.serve import WebServerError, run_web_server
     from worker.samples import list_samples
 

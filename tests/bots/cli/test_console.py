@@ -18,9 +18,9 @@ from bots.commands.registry import list_commands
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.messages import Msg
 from bots.i18n.translate import translate
-from worker.protocol.base import LOCAL_SPACE
 from tests.support.bots.fake_client import FakeClient
 from tests.support.bots.fake_videos import GOAL, SNOW
+from worker.protocol.base import LOCAL_SPACE
 
 END = "\x04"
 INTERRUPT = "\x03"
