@@ -17,7 +17,7 @@ from worker.ops.doctor_checks import DoctorCheck as DoctorCheck
 from worker.ops.doctor_checks import DoctorCheckName as DoctorCheckName
 from worker.ops.doctor_checks import DoctorOutcome as DoctorOutcome
 from worker.ops.doctor_library import check_library
-from worker.ops.doctor_network import list_certificate_paths, check_certificates, check_network
+from worker.ops.doctor_network import check_certificates, check_network, list_certificate_paths
 from worker.ops.doctor_senses import check_recognition, check_recognizers
 from worker.redis_client import PROBE, redis_client
 from worker.settings import Settings
