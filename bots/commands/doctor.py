@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from bots.commands.library import SENSES
 from bots.i18n.cli_messages import CliMsg
 from bots.i18n.translate import explain_error, translate
-from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
+from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 
 
 class Figures(Protocol):

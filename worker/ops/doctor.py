@@ -13,9 +13,7 @@ import redis
 
 from indexer.errors import StoreUnavailableError
 from indexer.sandbox.guard import HostResolver, resolve_host
-from worker.ops.doctor_checks import DoctorCheck as DoctorCheck
-from worker.ops.doctor_checks import DoctorCheckName as DoctorCheckName
-from worker.ops.doctor_checks import DoctorOutcome as DoctorOutcome
+from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 from worker.ops.doctor_library import check_library
 from worker.ops.doctor_network import check_certificates, check_network, list_certificate_paths
 from worker.ops.doctor_senses import check_recognition, check_recognizers

@@ -6,7 +6,7 @@ from bots.commands.doctor import check_terminal, describe_check
 from bots.i18n.translate import LANGUAGES, use_locale
 from indexer.senses import Sense
 from model.evaluation.published import PublishedFigures
-from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome
+from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 
 PARAMETERS = {
     "folder": "/data",

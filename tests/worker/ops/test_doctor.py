@@ -18,7 +18,8 @@ from model.loader import compute_generation
 from model.preset_files import find_preset
 from model.presets import STARTER_TEXT_MAP
 from tests.support.servers.network import free_port
-from worker.ops.doctor import DoctorCheck, DoctorCheckName, DoctorOutcome, run_checks
+from worker.ops.doctor import run_checks
+from worker.ops.doctor_checks import DoctorCheck, DoctorCheckName, DoctorOutcome
 from worker.ops.doctor_library import check_library
 from worker.ops.doctor_network import CERTIFICATE_VARIABLES
 from worker.settings import Settings
