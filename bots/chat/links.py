@@ -1,7 +1,7 @@
-"""Finding the links in whatever people write.
+"""Finding links in free text.
 
 Libraries such as linkify-it want a blank or punctuation in front of `https://`, and take full-width punctuation into
-the address. In Korean, Chinese and Japanese, links are set against the text on both sides.
+the address. In Korean, Chinese and Japanese, no space separates a link from the text around it.
 """
 
 import re
@@ -20,7 +20,7 @@ _MARKDOWN_LABEL: Final = re.compile(r"\[[^\[\]]*\]\((?=\s*<?(?:[a-z][a-z0-9+.-]*
 _FULL_WIDTH_LINK: Final = re.compile(r"[hｈ][tｔ]{2}[pｐ][sｓ]?[:：][/／]{2}[^\s/／]*[^\s，。、！]*", re.IGNORECASE)
 _FULL_WIDTH_HOST: Final = re.compile(r"[ａ-ｚＡ-Ｚ０-９－]+(?:．[ａ-ｚＡ-Ｚ０-９－]+)+／[^\s，。、！]+")
 _FULL_STOPS_IN_HOST: Final = re.compile(r"(?<=[:：][/／]{2})(?:[a-z0-9-]+[。．｡])+[a-z]+(?=[/／])", re.IGNORECASE)
-"""A host whose dots an input method for Chinese or Japanese wrote."""
+"""A host with the full stops of an input method for Chinese or Japanese in place of dots."""
 _FULL_WIDTH_QUERY: Final = re.compile(r"？(?=\w+＝)")
 
 _START: Final = re.compile(
@@ -43,7 +43,7 @@ _NEXT_LINK: Final = re.compile(r"(?<![/=?&#:%])https?://", re.IGNORECASE)
 _NOT_PLAIN: Final = re.compile(r"[^\w.~:/?#@!$&'+;=%-]", re.ASCII)
 """Ends an address on a site whose addresses have ASCII letters only."""
 _AFTER_DOMAIN: Final = re.compile(r"(?<=[a-z0-9])[^\x00-\x7f]+$", re.IGNORECASE)
-"""Text that is set against a domain: `example.com에서`."""
+"""Text that follows a domain without a space: `example.com에서`."""
 _AFTER_FILE: Final = re.compile(r"(?<=\.)(?:mp4|m4v|webm|mov|mkv|gif|webp|m3u8)(?=[^\x00-\x7f])", re.IGNORECASE)
 _AFTER_ADDRESS: Final = re.compile(
     r"(?:(?<=[a-z0-9=&_-])|(?<=^/))(?:(?:은|는|이|가|을|를|과|와|도|의|만|에|에서|에게|으로|로|까지|부터|랑|이랑|하고|처럼|보다|라고|이라고|인데"

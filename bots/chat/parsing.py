@@ -105,12 +105,12 @@ def fits(command: Command, text: str, surface: Surface) -> bool:
 
 
 def parse_links(text: str) -> list[str]:
-    """Return the links in a text that should be links; without any, its words, so that they are refused by name."""
+    """Return the links in a text that should consist of links; if it has none, its words, so that each is refused."""
     return find_links(text) or text.split()
 
 
 def parse_list_link(text: str) -> str:
-    """Return the link to a list of videos, the search on YouTube, or the word `stop` that a text is."""
+    """Return a text as a link to a list of videos, a search on YouTube, or the word `stop`."""
     text = text.strip()
     return text if _is_list_word(text) else next(iter(parse_links(text)), "")
 

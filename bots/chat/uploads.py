@@ -43,7 +43,7 @@ def is_video_file(name: str, media_type: str | None) -> bool:
 
 
 def find_query_file_type(name: str, media_type: str | None) -> ParameterType | None:
-    """Return as what an uploaded file can be searched with: a clip, a picture, or None if it is neither."""
+    """Return the type of parameter that an uploaded file fits, clip or picture; None if it is neither."""
     if is_video_file(name, media_type):
         return ParameterType.CLIP
     is_picture = _PICTURE_TYPE.match(media_type or "") or _PICTURE_NAME.search(name)

@@ -178,7 +178,7 @@ def _file_to_link(text: str) -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether there is such a file. A long text is no file name, for which the system has an error."""
+    """Return whether a file exists. A text that is too long for a file name is none, although the system raises an error."""
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -68,7 +68,7 @@ async def offer_larger_preset(
 ) -> None:
     """Say once, in one line, which larger preset there is for the person's language, and what it costs here.
 
-    Says nothing, and tries again at the next start, while no hub is in reach.
+    If no hub can be reached, it says nothing and tries again at the next start.
     """
     from model.errors import ModelError
     from model.evaluation.published import AUTHORS_FIGURES, find_larger_preset

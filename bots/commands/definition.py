@@ -130,7 +130,7 @@ class Command:
     takes_results: bool = False
     """`run` takes `results` instead of `token`: the stored results that a button belongs to, or None."""
     cost: int = 1
-    """As how many requests a call counts for the rate limits."""
+    """The number of requests that a call counts as for the rate limits."""
     has_no_recipient: Callable[[Mapping[str, Any]], bool] = lambda args: False
     """Returns True if no user waits for a reply to a call with these arguments."""
     command_line_args: Mapping[str, Any] = field(default_factory=dict)

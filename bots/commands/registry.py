@@ -19,7 +19,7 @@ from bots.i18n.translate import translate
 from worker.protocol.base import Caller
 
 VISION_COST: Final = 5
-"""What a model server is asked counts as this many requests, as a picture does."""
+"""A call that asks the model server counts as this many requests, like one with a picture."""
 _CHAT_ONLY: Final = frozenset({Surface.CHAT})
 _NAMED_OPTIONS: Final = frozenset({Surface.CHAT, Surface.COMMAND_LINE})
 _TYPED_ONLY: Final = frozenset({Surface.TYPED})

@@ -46,7 +46,7 @@ ONLY: Final[Mapping[str, Msg]] = {
 """What a search can be restricted to, with a description each."""
 
 MAX_QUOTED_CHARS: Final = 160
-"""Of what is said or shown, in a sentence about a moment."""
+"""Maximum length of a quotation of speech or text in a sentence about a moment."""
 
 _COMMAS = re.compile(r"(?<!\d)[,，،]|[,，،](?!\d)|[、､]")
 """The commas of all keyboards separate queries, but not the digits of a number such as 1,000 or 3,5."""
@@ -72,7 +72,7 @@ async def find(
 
     `like` and `unlike` move the search towards and away from what they describe, `in_link` restricts it to one video,
     and `picture` or `clip` (base64) finds moments that look like it, changed as `words` say. `only` is one of `ONLY`:
-    what else a moment is found by does not count then. `tag:WORD` in `words` finds only moments with this tag. If
+    other kinds of match do not count then. `tag:WORD` in `words` finds only moments with this tag. If
     `weaker` matches follow on the next page, it is shown, too. Without `split_on_commas`, `words` is a single query.
     The markup of chat platforms is left out.
     """
@@ -184,7 +184,7 @@ async def _record_vote(client: Client, caller: Caller, queries: Sequence[str], m
 
 
 async def run_search(client: Client, caller: Caller, search: Search) -> Reply:
-    """Return the page of results of a search, or why there is nothing to look for."""
+    """Return a page of results, or a sentence if the search has nothing to look for."""
     if search.is_empty:
         return code_reply(ErrorCode.EMPTY_QUERY)
     started = time.perf_counter()
@@ -263,7 +263,7 @@ def _explain(why: MatchReason, hit: Hit) -> str:
 
 
 def _quote(why: MatchReason, with_words: Msg, without: Msg) -> str:
-    """Return the sentence for words with their second, or the one for words that are not known."""
+    """Return the sentence with the quoted words and their time, or the one without if they are not known."""
     if not why.snippet or why.at_s is None:
         return translate(without)
     return translate(with_words, snippet=clean_text(why.snippet), time=format_clock(why.at_s))

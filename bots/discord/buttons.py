@@ -11,7 +11,7 @@ from discord import ui
 from bots.commands.search import ResultAction
 
 EMPTY_VALUE: Final = "unset"
-"""Means an empty value in a menu, because Discord refuses empty ones."""
+"""The value of the menu entry for an empty value, which Discord refuses."""
 
 
 WATCHABLE_CHANNELS: Final = (

@@ -283,7 +283,7 @@ def _render_settings(reply: SettingsView) -> ui.LayoutView:
 
 
 def _render_answer(reply: Answer) -> str:
-    """Render an answer. Its text was not written by us, so that it can do nothing."""
+    """Render an answer. A model wrote its text, so it is escaped."""
     sources = [
         f"-# [{number}] {_render_source(source)}" if len(reply.sources) > 1 else f"-# {_render_source(source)}"
         for number, source in enumerate(reply.sources, 1)

@@ -17,7 +17,7 @@ from bots.i18n.translate import CATALOGS_DIR, LANGUAGES
 
 _MODEL_DIR: Final = Path(__file__).parents[2] / "model"
 PLURALS: Final = ((Msg.VIDEOS_ONE, Msg.VIDEOS), (Msg.MOMENTS_ONE, Msg.MOMENTS))
-"""Singular and plural of each thing that `bots.i18n.translate.count` counts."""
+"""Singular and plural of each thing that `bots.i18n.translate.format_count` counts."""
 
 # Babel's own header contains its version and the time, so that two runs would differ.
 _HEADER: Final = """\

@@ -127,7 +127,7 @@ def render_sentence(reply: Reply) -> str:
 
 
 def _render_answer(reply: Answer) -> str:
-    """Return an answer and its sources. Its text was not written by us, so that all of it is shown as it is."""
+    """Return an answer and its sources. A model wrote the text, so it is escaped."""
     sources = "".join(
         f'<div class="rs-quiet">[{number}] {_render_source(source)}</div>'
         for number, source in enumerate(reply.sources, 1)

@@ -51,7 +51,7 @@ def show_chat(bridge: AsyncBridge, spaces: Sequence[str]) -> None:
 
 
 def _choose_space(spaces: Sequence[str]) -> str:
-    """Show the spaces that the page offers, and what of the chosen one it does not show."""
+    """Show a menu of the spaces, and for a space of a chat the note that its private channels are left out."""
     with st.container(horizontal=True, vertical_alignment="center"):
         label = translate(Msg.SPACE)
         space = st.selectbox(label, spaces, key="space", width=SPACE_BOX_WIDTH, label_visibility="collapsed")
@@ -61,7 +61,7 @@ def _choose_space(spaces: Sequence[str]) -> str:
 
 
 def show_starting() -> None:
-    """Tell that Reelseek is starting, and try again every two seconds."""
+    """Say that Reelseek is starting, and try again every two seconds."""
     _show_brand()
     title, hint = escape(translate(Msg.STARTING)), escape(translate(Msg.STARTING_HINT))
     st.html(f'<div class="rs-welcome"><h3>{title}</h3>{hint}</div>')
