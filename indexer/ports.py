@@ -12,7 +12,7 @@ StageProgressCallback: TypeAlias = Callable[[IndexStage, float], None]
 """Called with the current stage and the share of it that is done, 0 to 1."""
 
 ShareCallback: TypeAlias = Callable[[float], None]
-"""Called with the share of the work that is done, 0 to 1. What it raises ends the work."""
+"""Called with the share of the work that is done, 0 to 1. An error that it raises ends the work."""
 
 StageTimer: TypeAlias = Callable[[SearchStage], AbstractContextManager[None]]
 """Returns a context manager that measures the time of one stage of a search."""

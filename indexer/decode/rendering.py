@@ -30,7 +30,7 @@ _TURNS: Final = {
 }
 """By the upper left part of a display matrix, row by row. Pillow counts degrees counterclockwise."""
 _MAX_PIXEL_STRETCH: Final = 16
-"""Maximum ratio of a pixel's sides. What claims more is wrong."""
+"""Maximum ratio of a pixel's sides. A larger one is an error in the file."""
 
 
 def has_alpha(frame: VideoFrame) -> bool:

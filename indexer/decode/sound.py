@@ -1,6 +1,6 @@
 """The sound of a file as FLAC, one channel, `SAMPLE_RATE_HZ`, at the times that players play it.
 
-What cannot be decoded costs only the sound. `indexer.sound_file` reads the result.
+If it cannot be decoded, the video is indexed without sound. `indexer.sound_file` reads the result.
 """
 
 from collections.abc import Iterator

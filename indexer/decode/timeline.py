@@ -152,7 +152,7 @@ class Timeline:
         return _write_times(packet, -self.zero_s)
 
     def _start(self, clock: _StreamClock, packet: Packet, time_s: float) -> float:
-        """Return the time of the first packet of a stream. If it does not fit to the next ones, those count."""
+        """Return the time of the first packet of a stream. If it does not fit the next ones, they decide."""
         first_s = self._find_start(clock, time_s)
         leads_s = [clock.read_lead(each) for each in (packet, *clock.pending)]
         clock.lead_s = leads_s[0]

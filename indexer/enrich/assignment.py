@@ -12,7 +12,7 @@ from indexer.types import Caption
 
 MIN_OVERLAP_S: Final = 0.5
 MIN_OVERLAP_SHARE: Final = 0.2
-"""A line also belongs to a further moment that has at least these seconds, and this share, of it."""
+"""A line also belongs to a further moment that overlaps it by at least these seconds and this share of it."""
 MAX_CHARS: Final = 4000
 """Maximum text of one sense in one moment."""
 MAX_TAGS: Final = 10

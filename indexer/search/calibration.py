@@ -16,7 +16,7 @@ MIN_SPREAD: Final = 0.02
 """Minimum of the robust standard deviation of a sample."""
 
 COMPLETED_BY: Final = 50
-"""Number of cosines of what has nothing to do with each other that complete a sample."""
+"""Number of cosines of unrelated texts and pictures that are added to a sample."""
 
 SHARPNESS: Final = 0.55
 """The share of a model's logit scale that is used here: a library is less alike than a batch of training pictures."""

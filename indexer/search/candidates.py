@@ -38,7 +38,7 @@ LISTS: Final[Mapping[OnlyKind | None, tuple[ListName, ...]]] = {
 """The lists of a search, by what it is restricted to."""
 
 DEPTHS: Final = (200, 800, 3_200, 12_800)
-"""Lengths of the lists, tried in this order until their moments are of enough videos to fill a page."""
+"""Lengths of the lists, tried in this order until they have moments of enough videos to fill a page."""
 
 MIN_MATCHED_SHARE: Final = 0.5
 """A moment is on the list by words if it matches more than this share of the query.

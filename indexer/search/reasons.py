@@ -1,7 +1,7 @@
 """Reasons of hits: why a moment was found, with the words or the sound, and the second of it.
 
-Words are found in the moment's texts again. A match by meaning is attributed to what is nearest of the title, of what
-is said and of what is shown. Only hits with such a reason need their texts to be encoded.
+Words are found in the moment's texts again. A match by meaning is attributed to the nearest of the title, the
+speech and the text on the screen. Only hits with such a reason need their texts to be encoded.
 """
 
 from collections.abc import Mapping, Sequence

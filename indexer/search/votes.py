@@ -1,7 +1,7 @@
 """Votes as a prior: what people liked for a near question rises a little, what they disliked falls a little.
 
-The prior is bounded. A moment passes at most `MAX_PLACES` others, and none that matches much better: however many vote,
-they outweigh a difference of `MAX_GAIN` at most.
+The prior is bounded. A moment passes at most `MAX_PLACES` others, and none that matches much better: any number of
+votes outweighs a difference of `MAX_GAIN` at most.
 """
 
 from collections import OrderedDict

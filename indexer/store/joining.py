@@ -1,4 +1,4 @@
-"""Joining a video to another one, after a site has told that both are the same."""
+"""Joining a video to another one, after a site has reported that both are the same."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

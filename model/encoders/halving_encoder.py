@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Encoded = TypeVar("Encoded")
 
 _MARKS: Final = ("out of memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED")
-"""Of the errors of torch on the CPU, of OpenVINO, and of cuBLAS and cuDNN."""
+"""Texts in the messages of torch on the CPU, of OpenVINO, and of cuBLAS and cuDNN."""
 
 log = structlog.get_logger()
 

@@ -158,7 +158,7 @@ def _expand_percentiles(draws: int) -> tuple[float, float]:
 
 
 def compute_uniformity(vectors: Vector) -> float:
-    """Compute log E exp(-2 |x - y|²) over pairs of different vectors."""
+    """Compute log E exp(-2 |x - y|²) over all pairs of vectors."""
     vectors = _limit_vectors(vectors)
     if len(vectors) < 2:
         return 0.0

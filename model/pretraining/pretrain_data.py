@@ -30,7 +30,7 @@ _TEXT_BATCH, _PICTURE_BATCH = 64, 16
 _STOP_WORDS = {"a", "an", "the", "is", "are"}
 _MIN_NAME_CHARS = 3
 _CLIP_LOGIT_SCALE = 100
-"""The inverse temperature that CLIP was trained to."""
+"""The inverse temperature at which the training of CLIP ended."""
 
 EncodePictures: TypeAlias = Callable[[Sequence[Picture]], Vector]
 """Encodes pictures as vectors (n, 512)."""

@@ -53,7 +53,7 @@ class TextLine:
 
 @dataclass(frozen=True)
 class _ReadLine:
-    """A line of the last picture. `text` is empty, or not to be trusted, where nothing could be read."""
+    """A line of the last picture. If it could not be read, `text` is empty or wrong."""
 
     box: Box
     text: str

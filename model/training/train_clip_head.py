@@ -116,7 +116,7 @@ def _collect_wordings(examples: ClipHeadExamples) -> list[set[int]]:
 def _find_shared(
     examples: ClipHeadExamples, wordings: Sequence[set[int]], texts: torch.Tensor, clips: torch.Tensor
 ) -> torch.Tensor:
-    """Return whether each text (row) is also one of another clip's (column): then neither is right or wrong."""
+    """Return whether another clip (column) has the same text (row), so that the pair is neither right nor wrong."""
     columns = [wordings[clip] for clip in clips.tolist()]
     shared = torch.tensor([[each in column for column in columns] for each in examples.wording_of[texts].tolist()])
     return shared & ~torch.eye(len(clips), dtype=torch.bool)

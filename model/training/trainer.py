@@ -93,7 +93,7 @@ class Trainer:
         return TrainingOutcome(state.step, state.best_step, state.losses, state.validation, state.diverged_at)
 
     def _is_finite(self, loss: float) -> bool:
-        """Return whether the loss is a number, and the trained weights are ones that half precision can hold."""
+        """Return whether the loss is finite, and the trained weights are within the range of half precision."""
         trained = (each for each in self._towers.module.parameters() if each.requires_grad)
         return math.isfinite(loss) and all(bool(each.half().isfinite().all()) for each in trained)
 

@@ -51,7 +51,7 @@ class QueueClient:
         settings: Settings,
         is_loading: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_loading` says whether a worker of this process loads a model: the time of that is not counted."""
+        """`is_loading` returns True while a worker of this process loads a model: timeouts do not count that time."""
         self._app = app
         self._is_loading = is_loading
         self._states = states

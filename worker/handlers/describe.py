@@ -33,7 +33,7 @@ FRAMES_PER_HIT: Final = 2
 MAX_HITS: Final = 4
 """Moments that a question is answered from."""
 MAX_TEXT_CHARS: Final = 600
-"""Of what is said, and of what is shown."""
+"""Maximum length of the speech, and of the text on the screen, that is sent."""
 UNKNOWN: Final = "UNKNOWN"
 
 _LANGUAGES: Final[Mapping[AnswerLanguage, str]] = {"en": "English", "ko": "Korean", "zh": "Simplified Chinese"}

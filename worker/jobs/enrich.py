@@ -1,8 +1,8 @@
 """The enrich job: it recognizes what is said, shown and heard in an indexed video. It is idempotent.
 
 Each sense is stored as soon as it is recognized, so that a job whose worker was killed goes on with the next one. A
-sense that fails is recorded and costs the others nothing. So does one at which the process has ended several times: a
-recognizer that crashes would otherwise crash with every repetition of the job.
+sense that fails is recorded, and the job goes on with the others. A sense at which the process has ended several times
+counts as failed, because its recognizer would crash again in every repetition of the job.
 """
 
 import shutil
@@ -128,7 +128,7 @@ class EnrichJob:
     def _release(self, task: Task, lease_id: str, video_id: str) -> None:
         """Release the lease of a job that has ended. Raises `Retry` if it was requested again while it ran.
 
-        The lease was still taken then, so that those who did so follow this job.
+        The lease was still held at that time, so the request follows this job instead of a new one.
         """
         self.leases.release_job(lease_id)
         try:

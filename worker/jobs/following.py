@@ -175,8 +175,9 @@ class LookJob:
 def choose_new(listed: Sequence[str], seen: Collection[str]) -> list[str]:
     """Return the keys of the videos that a list has published since it was seen.
 
-    Of a list that is longer than what is read, videos at its end may be old ones that moved up. If no video of a longer
-    list is known, the site's addresses have changed.
+    If a list is longer than the part that is read, the videos after the last known one may be old ones that moved up:
+    they are left out. If none of more than `MAX_NEW` videos is known, the site has changed its addresses, and none is
+    new.
     """
     known = [number for number, key in enumerate(listed) if key in seen]
     if not known and len(listed) > MAX_NEW:

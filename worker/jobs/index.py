@@ -198,7 +198,8 @@ class IndexJob:
         """Release the lease of a job that has ended. Raises `Retry` if the video waits for another run.
 
         It may have been removed and submitted again while the job ran, or submitted again after its failure was
-        recorded. The lease was still taken then, so that those who did so follow this job.
+        recorded. The lease was still held at that time, so the submission follows this job instead of a
+        new one.
         """
         self.leases.release_job(video_id)
         try:

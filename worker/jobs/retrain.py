@@ -1,7 +1,7 @@
 """The retrain job: it trains an adapter on a space's data and rolls it out only if it is better than the current model.
 
-The same job switches the library to another preset, or to an adapter that was trained elsewhere: what is left of a
-retrain then. A killed job is continued by another worker: training examples and checkpoints are kept in the work
+Without the training, the same job switches the library to another preset, or to an adapter that was trained elsewhere.
+A killed job is continued by another worker: training examples and checkpoints are kept in the work
 folder, and once a generation is decided on, the record says so and only the rollout is left.
 """
 

@@ -11,7 +11,7 @@ from typing import Final
 from indexer.store.records import RetrainRecord
 
 ENRICH_PREFIX: Final = "enrich-"
-"""Of the names of the folders of enrich jobs."""
+"""Prefix of the names of the folders of enrich jobs."""
 
 
 def work_root(data_dir: Path) -> Path:

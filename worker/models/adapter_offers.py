@@ -44,7 +44,7 @@ class AdapterOffer:
 
     @property
     def trained(self) -> TrainedAdapter:
-        """The adapter as a training run returns it, without the curves, which its own report shows."""
+        """The adapter as the result of a training run. It has no curves: they are in the report of that run."""
         from model.outcome import TrainedAdapter
 
         return TrainedAdapter(self.adapter, {})

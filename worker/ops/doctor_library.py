@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_library(settings: Settings, weights_dir: Path | None = None) -> DoctorCheck:
-    """Tell the generation that is searched, its preset and weights, and whether they are here.
+    """Check that the preset and the weights of the searched generation are here.
 
     Another preset in the settings counts for a new library only. `weights_dir` has the starter's weights if they are
     not this version's own.

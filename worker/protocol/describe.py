@@ -17,7 +17,7 @@ class Description(WireModel):
 
     title: str
     link: str
-    """Opens at the moment, if the site has such links."""
+    """Link that opens at the moment, if the site has such links."""
     start_s: float
     end_s: float
     text: str | None
