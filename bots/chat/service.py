@@ -250,6 +250,6 @@ class ChatService:
 
 
 def _get_cost(request: ChatRequest) -> int:
-    """Return the number of requests that a call counts as. A button below results counts as the command that it stands for."""
+    """Return the number of requests that a call counts as. A button counts as the command that it stands for."""
     command = COMMANDS.get(request.args.get("action", "")) or COMMANDS[request.command]
     return command.cost

@@ -178,7 +178,7 @@ def _file_to_link(text: str) -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether a file exists. A text that is too long for a file name is none, although the system raises an error."""
+    """Return whether a file exists. False for a text that is too long for a file name."""
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -60,7 +60,7 @@ class RequestRunner:
             place = {"thread": place["message"]} | place
         args, locale = resolve_permalinks(args, ref.team), settings.language or user.locale
         request = ChatRequest(PLATFORM, command, args, user.caller, locale, place)
-        await self._serve(request, user.denied_reason, files_of=ref)
+        await self._serve(request, user.denied_reason, sender=ref)
 
     async def sync_message(self, ref: SlackUserRef, channel: str, message: str, links: Sequence[str]) -> None:
         """Index the links of a message in a watched channel, and remove those that it no longer has."""
@@ -118,16 +118,16 @@ class RequestRunner:
         await self._serve(ChatRequest(PLATFORM, "leave", {"is_back": is_installed}, caller, "en", {}))
 
     async def _serve(
-        self, request: ChatRequest, denied_reason: Msg | None = None, files_of: SlackUserRef | None = None
+        self, request: ChatRequest, denied_reason: Msg | None = None, sender: SlackUserRef | None = None
     ) -> None:
-        """Answer a request. The files in its arguments are those of the workspace of `files_of`."""
+        """Answer a request. Files in its arguments are read in the workspace of its `sender`."""
         with self.responder.track(request):
             if denied_reason:
                 with use_locale(request.locale):
                     await self.responder.show(request, TextReply(translate(denied_reason), ok=False))
                 return
             try:
-                request = await self._load_files(request, files_of) if files_of else request
+                request = await self._load_files(request, sender) if sender else request
             except CallFailedError as error:
                 await self.chat.show_error(request, self.responder, error)
                 return
