@@ -48,7 +48,7 @@ class _Counts:
 
 
 def check_recognition(settings: Settings) -> DoctorCheck:
-    """Count the videos in which something is still to be recognized, or could not be, and check that a worker does it."""
+    """Count the videos with senses that are pending or failed, and check that a worker works on them."""
     name = DoctorCheckName.RECOGNITION
     try:
         counts = _count_videos(settings)
