@@ -13,13 +13,14 @@ from tests.support.bots.fake_videos import (
     SNOW,
     FakeVideo,
     build_entry,
-    build_hit,
     build_indexed,
     build_status,
     describe,
     generation,
+    list_hits,
     list_topics,
     picture,
+    read_words,
 )
 from worker.protocol.base import Ack, Caller, CallFailedError, Request, WireModel
 from worker.protocol.describe import AnsweredQuestion, Ask, Describe
@@ -273,19 +274,9 @@ class FakeClient:
                 raise CallFailedError(ErrorCode.NOT_IN_LIBRARY, "no7here0")
         if (find.picture or find.clip or find.frames) and not find.queries:
             find = find.model_copy(update={"queries": ("a",)})
-        wanted = {word for text in (*find.queries, *find.like) for word in self._words_of(text)}
-        unwanted = {word for text in find.unlike for word in self._words_of(text)}
-        hits = []
-        for video in library:
-            scores = [
-                len(wanted & set(text.lower().split())) - len(unwanted & set(text.lower().split()))
-                for text in video.moments
-            ]
-            matching = [number for number, score in enumerate(scores) if score > 0]
-            best = sorted(matching, key=lambda number: -scores[number])
-            shown = best if find.in_link is not None else best[:1]
-            hits += [build_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
-        hits = sorted((replace(hit, tags=self.tags) for hit in hits), key=lambda hit: -hit.score)
+        wanted, unwanted = read_words(self.videos, (*find.queries, *find.like)), read_words(self.videos, find.unlike)
+        found = list_hits(library, wanted, unwanted, is_in_video=find.in_link is not None)
+        hits = sorted((replace(hit, tags=self.tags) for hit in found), key=lambda hit: -hit.score)
         end = find.offset + find.limit
         return SearchResults(
             hits=tuple(hits[find.offset : end]),
@@ -330,14 +321,6 @@ class FakeClient:
         to = min(live + 1, len(self.models) - 1)
         self.models = [each.model_copy(update={"live": number == to}) for number, each in enumerate(self.models)]
         return ModelList(generations=tuple(self.models))
-
-    def _words_of(self, text: str) -> list[str]:
-        if not text.startswith(("moment:", "topic:")):
-            return text.lower().split()
-        moments = {
-            video.moment_id(number): words for video in self.videos for number, words in enumerate(video.moments)
-        }
-        return moments.get(text.partition(":")[2], "").split()
 
     def _submit(self, submit: Submit) -> Submitted:
         link = submit.link

@@ -3,7 +3,7 @@
 import io
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -72,6 +72,28 @@ def picture(colour: tuple[int, int, int]) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (320, 180), colour).save(file, "JPEG")
     return file.getvalue()
+
+
+def read_words(videos: Sequence[FakeVideo], texts: Iterable[str]) -> set[str]:
+    """Return the words of texts. `moment:ID` and `topic:ID` stand for the words of a moment of one of the videos."""
+    moments = {video.moment_id(number): words for video in videos for number, words in enumerate(video.moments)}
+    words: set[str] = set()
+    for text in texts:
+        is_moment = text.startswith(("moment:", "topic:"))
+        words.update((moments.get(text.partition(":")[2], "") if is_moment else text.lower()).split())
+    return words
+
+
+def list_hits(library: Sequence[FakeVideo], wanted: set[str], unwanted: set[str], is_in_video: bool) -> list[Hit]:
+    """Return the best moment of each video that matches, or with `is_in_video` all of them that match."""
+    hits: list[Hit] = []
+    for video in library:
+        moments = [set(text.lower().split()) for text in video.moments]
+        scores = [len(wanted & words) - len(unwanted & words) for words in moments]
+        best = sorted((number for number, score in enumerate(scores) if score > 0), key=lambda at: -scores[at])
+        shown = best if is_in_video else best[:1]
+        hits += [build_hit(video, number, scores[number] / len(wanted), len(best) - len(shown)) for number in shown]
+    return hits
 
 
 def build_hit(video: FakeVideo, number: int, score: float, more: int) -> Hit:
