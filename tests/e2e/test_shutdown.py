@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from bots.commands.client import Client
 from tests.support.indexer.clips import write_clip
+from tests.support.servers.app_server import serve_app
 from tests.support.servers.processes import Process, run_worker
 from tests.support.worker.fake_encoder_worker import FAKE_ENCODER_WORKER
 from tests.support.worker.submissions import submit, wait_for_outcome
@@ -51,13 +52,10 @@ async def slow_site(tmp_path: Path) -> AsyncIterator[SlowSite]:
     site = SlowSite(write_clip(tmp_path / "red.mp4", "red", seconds=3))
     app = web.Application()
     app.router.add_get("/red.mp4", site.answer)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/red.mp4"
-    yield site
-    site.may_finish.set()
-    await runner.cleanup()
+    async with serve_app(app) as port:
+        site.url = f"http://127.0.0.1:{port}/red.mp4"
+        yield site
+        site.may_finish.set()
 
 
 async def finish_with_next_worker(

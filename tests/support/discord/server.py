@@ -17,6 +17,7 @@ from tests.support.discord import limits
 from tests.support.discord.records import FakeInteraction
 from tests.support.discord.rest import FakeRestApi, make_routes
 from tests.support.discord.world import APPLICATION, CLIPS, GENERAL, GUILD, STAMP, VIEW, FakeUser, partial_member, texts
+from tests.support.servers.app_server import serve_app
 
 T = TypeVar("T")
 TIMEOUT_S: Final = 10.0
@@ -182,15 +183,10 @@ async def run_fake_discord(
     server = FakeDiscord(clock, checks_spec, timeout_s)
     app = web.Application(middlewares=[server.rest], client_max_size=64 * 2**20)
     app.add_routes(make_routes(server))
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serve_app(app) as port:
+        server.url = f"http://127.0.0.1:{port}"
         with redirect_discord_py(server.url):
             yield server
-    finally:
-        await runner.cleanup()
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.support.loop_thread import enter_in_thread
+from tests.support.servers.app_server import serve_app
 
 
 class Behaviour(StrEnum):
@@ -43,7 +44,6 @@ class ModelServer:
     behaviour: Behaviour = Behaviour.ANSWER
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    is_stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer one request for a completion."""
@@ -66,7 +66,7 @@ class ModelServer:
     async def _send_answer(self, response: web.StreamResponse) -> None:
         match self.behaviour:
             case Behaviour.HANG:
-                await self.is_stopping.wait()
+                await asyncio.Event().wait()
             case Behaviour.DRIP:
                 while True:
                     await _send(response, {"content": "on and on "})
@@ -93,22 +93,8 @@ async def _send(response: web.StreamResponse, delta: dict[str, str], finish_reas
 @contextmanager
 def run_model_server() -> Iterator[ModelServer]:
     """Run a server on a free port, in a thread."""
-    with enter_in_thread(_serve(ModelServer())) as server:
-        yield server
-
-
-@asynccontextmanager
-async def _serve(server: ModelServer) -> AsyncIterator[ModelServer]:
-    app = web.Application()
+    server, app = ModelServer(), web.Application()
     app.router.add_post("/v1/chat/completions", server.complete)
-    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    server.url = f"http://{host}:{port}/v1"
-    try:
+    with enter_in_thread(serve_app(app)) as port:
+        server.url = f"http://127.0.0.1:{port}/v1"
         yield server
-    finally:
-        server.is_stopping.set()
-        await runner.cleanup()

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.support.loop_thread import abort_connections
+
 
 @dataclass
 class FakeProxy:
@@ -51,3 +53,4 @@ async def run_fake_proxy() -> AsyncIterator[FakeProxy]:
         yield proxy
     finally:
         server.close()
+        await abort_connections(port)

@@ -1,14 +1,15 @@
 """Local web site for tests: serves good and bad pages, files and redirects on loopback."""
 
-import asyncio
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from aiohttp import web
+
+from tests.support.loop_thread import enter_in_thread
+from tests.support.servers.app_server import serve_app
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,26 +74,8 @@ class Site:
 @contextmanager
 def run_site(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Run a site in a thread, on a free port of 127.0.0.1, with HTTPS if it has a TLS context."""
-    site, ready, loop = Site(), threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", site.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        site.base = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
-        ready.set()
-        await stop.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    try:
-        assert ready.wait(10)
+    site, app = Site(), web.Application()
+    app.router.add_route("*", "/{path:.*}", site.handle)
+    with enter_in_thread(serve_app(app, tls)) as port:
+        site.base = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         yield site
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()

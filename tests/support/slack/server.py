@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from tests.support.servers.app_server import serve_app
 from tests.support.slack import published
 from tests.support.slack.methods import BOT, SIGNING_SECRET, TEAM, ApiCall, FakeWebApi, ResponseUrl, ShownMessage
 
@@ -291,15 +292,9 @@ async def run_fake_slack(**settings: Any) -> AsyncIterator[FakeSlack]:
     app.router.add_post("/upload/{id}", server.upload)
     app.router.add_get("/download/{id}", server.download)
     app.router.add_get("/link", server.link)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with aiohttp.ClientSession() as server._session:
-            yield server
-    finally:
-        await runner.cleanup()
+    async with serve_app(app) as port, aiohttp.ClientSession() as server._session:
+        server.address = f"http://127.0.0.1:{port}"
+        yield server
 
 
 async def _arguments(request: web.Request) -> dict[str, Any]:
