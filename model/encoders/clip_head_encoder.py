@@ -15,30 +15,24 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from model.encoders.clip_heads import HEADS, MAX_FRAMES, MeanPooling
+from model.encoders.encoder_wrapper import EncoderWrapper
 from model.errors import AdapterMismatchError
-from model.ports import Clip, Encoder, Picture, TextVectors, Vector, sample_evenly
+from model.ports import Clip, Encoder, TextVectors, Vector, sample_evenly
 
 HEAD_FILE = "head.safetensors"
 """In an adapter's folder."""
 
 
-class ClipHeadEncoder:
+class ClipHeadEncoder(EncoderWrapper):
     """An encoder plus a head. A text's frame vector also serves as its motion vector."""
 
     def __init__(self, encoder: Encoder, head: MeanPooling, generation: str) -> None:
-        self.generation = generation
-        self.frame_size = self.motion_size = encoder.frame_size
-        self.meaning_size = encoder.meaning_size
-        self.logit_scale, self.unrelated_cosine = encoder.logit_scale, encoder.unrelated_cosine
-        self.encode_sentences = encoder.encode_sentences
-        self._encoder, self._head = encoder, head.eval()
+        super().__init__(encoder, generation)
+        self.motion_size = encoder.frame_size
+        self._head = head.eval()
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         return [replace(each, motion=each.frame) for each in self._encoder.encode_texts(texts)]
-
-    def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
-        """Encode pictures as vectors (n, frame_size)."""
-        return self._encoder.encode_frames(pictures)
 
     def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Compute vectors (n, frame_size) from the clips' frame vectors."""

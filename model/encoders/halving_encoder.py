@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import structlog
 
+from model.encoders.encoder_wrapper import EncoderWrapper
 from model.errors import EncoderMemoryError
-from model.ports import Clip, Encoder, Picture, TextVectors, Vector
+from model.ports import Clip, Picture, TextVectors, Vector
 
 Item = TypeVar("Item")
 Encoded = TypeVar("Encoded")
@@ -20,21 +21,12 @@ _MARKS: Final = ("out of memory", "can't allocate memory", "bad_alloc", "ALLOC_F
 log = structlog.get_logger()
 
 
-class HalvingEncoder:
+class HalvingEncoder(EncoderWrapper):
     """Passes batches to `encoder`, and halves those that do not fit into memory, down to one item.
 
     Another process may need the memory only for a moment, so a single item that does not fit raises
     `EncoderMemoryError`, which is transient.
     """
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.generation = encoder.generation
-        self.frame_size = encoder.frame_size
-        self.motion_size = encoder.motion_size
-        self.meaning_size = encoder.meaning_size
-        self.logit_scale = encoder.logit_scale
-        self.unrelated_cosine = encoder.unrelated_cosine
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         return [vector for part in _encode(self._encoder.encode_texts, texts) for vector in part]

@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from model.encoders.encoder_wrapper import EncoderWrapper
 from model.ports import Clip, Encoder, Picture, TextVectors, Vector
 
 MAX_BATCH = 64
 
 
-class MicroBatcher:
+class MicroBatcher(EncoderWrapper):
     """An encoder that collects text calls: the calls that arrive while a batch runs form the next batch.
 
     An idle batcher starts at once, so a single call never waits for others.
@@ -20,14 +21,8 @@ class MicroBatcher:
 
         `on_batch` gets the kind (texts, sentences, frames or clips) and the size of each encoder call.
         """
-        self._encoder = encoder
+        super().__init__(encoder)
         self._on_batch = on_batch
-        self.generation = encoder.generation
-        self.frame_size = encoder.frame_size
-        self.motion_size = encoder.motion_size
-        self.meaning_size = encoder.meaning_size
-        self.logit_scale = encoder.logit_scale
-        self.unrelated_cosine = encoder.unrelated_cosine
         self._queue: deque[tuple[str, Future[TextVectors]]] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="batcher")
 
@@ -48,17 +43,17 @@ class MicroBatcher:
     def encode_sentences(self, texts: Sequence[str]) -> Vector:
         """Encode texts at once, without batching."""
         self._on_batch("sentences", len(texts))
-        return self._encoder.encode_sentences(texts)
+        return super().encode_sentences(texts)
 
     def encode_frames(self, pictures: Sequence[Picture]) -> Vector:
         """Encode pictures at once, without batching."""
         self._on_batch("frames", len(pictures))
-        return self._encoder.encode_frames(pictures)
+        return super().encode_frames(pictures)
 
     def encode_clips(self, clips: Sequence[Clip]) -> Vector:
         """Encode clips at once, without batching."""
         self._on_batch("clips", len(clips))
-        return self._encoder.encode_clips(clips)
+        return super().encode_clips(clips)
 
     def close(self) -> None:
         """Encode what is queued, then stop."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from model.encoders.clip_head_encoder import name_with_file
 from model.encoders.clip_heads import MeanPooling
+from model.encoders.encoder_wrapper import EncoderWrapper
 from model.errors import AdapterMismatchError
 from model.ports import Encoder, TextVectors
 
@@ -42,17 +43,12 @@ class TextPrior(MeanPooling):
         return super().forward(self.encode_texts(texts), frames, mask)
 
 
-class PriorEncoder:
+class PriorEncoder(EncoderWrapper):
     """An encoder whose texts pass a prior."""
 
     def __init__(self, encoder: Encoder, prior: TextPrior, generation: str) -> None:
-        self.generation = generation
-        self.frame_size, self.motion_size = encoder.frame_size, encoder.motion_size
-        self.meaning_size = encoder.meaning_size
-        self.logit_scale, self.unrelated_cosine = encoder.logit_scale, encoder.unrelated_cosine
-        self.encode_sentences = encoder.encode_sentences
-        self.encode_frames, self.encode_clips = encoder.encode_frames, encoder.encode_clips
-        self._encoder, self._prior = encoder, prior.eval()
+        super().__init__(encoder, generation)
+        self._prior = prior.eval()
 
     def encode_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         encoded = self._encoder.encode_texts(texts)

@@ -28,22 +28,6 @@ MAX_LOADED: Final = 3
 log = structlog.get_logger()
 
 
-class _SpaceEncoder:
-    """The encoder of a space's own model. Its generation has the space in its name, so that it is the space's alone."""
-
-    def __init__(self, encoder: ModelEncoder, space: str) -> None:
-        self.generation = str(GenerationId(encoder.generation, space))
-        self.frame_size = encoder.frame_size
-        self.motion_size = encoder.motion_size
-        self.meaning_size = encoder.meaning_size
-        self.logit_scale = encoder.logit_scale
-        self.unrelated_cosine = encoder.unrelated_cosine
-        self.encode_texts = encoder.encode_texts
-        self.encode_sentences = encoder.encode_sentences
-        self.encode_frames = encoder.encode_frames
-        self.encode_clips = encoder.encode_clips
-
-
 class ModelCache:
     """An LRU cache of loaded models, by the generation that is searched. All methods are thread-safe.
 
@@ -120,8 +104,8 @@ class ModelCache:
         from model.encoders.halving_encoder import HalvingEncoder, transient_memory_errors
 
         with transient_memory_errors():
-            encoder: ModelEncoder = HalvingEncoder(self._load(self._settings, choice, on_fetch))
-        return _SpaceEncoder(encoder, space) if space else encoder
+            encoder = self._load(self._settings, choice, on_fetch)
+            return HalvingEncoder(encoder, str(GenerationId(encoder.generation, space)))
 
     def choose(self, generation: GenerationId | None) -> ModelChoice:
         """Return the model of a generation, whose adapter is downloaded first if needed.
