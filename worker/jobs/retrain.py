@@ -7,7 +7,6 @@ folder, and once a generation is decided on, the record says so and only the rol
 
 import threading
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -165,9 +164,8 @@ class RetrainJob:
         folder, searcher = retrain_work_dir(self.settings.data_dir, retrain), find_searcher(self.settings, retrain)
         offer = get_offer(self.blobs, prefix, folder / "offer")
         report(RetrainStage.LOAD)
-        judged = (
-            self._judge(searcher, offer.choice, offer.pairs, offer.trained, folder, report) if offer.pairs else None
-        )
+        judge = partial(judge_adapter, self.settings, self.models, self.blobs, searcher)
+        judged = judge(offer.choice, offer.pairs, offer.trained, folder, report) if offer.pairs else None
         outcome = judged.outcome if judged else RetrainOutcome.TOO_FEW
         is_overridden = outcome is not RetrainOutcome.PROMOTED
         if is_overridden and not retrain.is_forced:
@@ -180,17 +178,6 @@ class RetrainJob:
     def _load_generation(self, choice: ModelChoice, searcher: str | None, report: ProgressReporter) -> GenerationId:
         return GenerationId.parse(self.models.load(choice, searcher, report.begin_fetch()).generation)
 
-    def _judge(
-        self,
-        space: str | None,
-        choice: ModelChoice,
-        pairs: "Sequence[Pair]",
-        trained: "TrainedAdapter",
-        folder: Path,
-        report: ProgressReporter,
-    ) -> JudgedAdapter:
-        return judge_adapter(self.settings, self.models, self.blobs, space, choice, pairs, trained, folder, report)
-
     def _train_and_judge(self, retrain: RetrainRecord, report: ProgressReporter) -> Update:
         space = self.settings.adapter_scope_of(retrain.space)
         folder = retrain_work_dir(self.settings.data_dir, retrain)
@@ -201,7 +188,8 @@ class RetrainJob:
                 return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
         pairs, base = load_pairs(folder), self.models.choose_for_training(space)
         trained = self._train(base, pairs, folder, report)
-        judged = self._judge(space, replace(base, adapter=trained.adapter), pairs, trained, folder, report)
+        choice = replace(base, adapter=trained.adapter)
+        judged = judge_adapter(self.settings, self.models, self.blobs, space, choice, pairs, trained, folder, report)
         if judged.outcome is RetrainOutcome.TOO_FEW:
             return JobFailed(code=ErrorCode.TOO_FEW_PAIRS)
         if judged.outcome is RetrainOutcome.PROMOTED:
