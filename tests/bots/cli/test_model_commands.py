@@ -147,7 +147,7 @@ def test_training_in_two_processes_has_the_losses_of_one(reelseek: Run, here: Pa
         for rank in range(2)
     ]
     for process in processes:
-        process.join(60)
+        process.join(120)
     assert [process.exitcode for process in processes] == [0, 0], (here / "rank0.err").read_text()
     assert "two/report.json" in (here / "rank0.out").read_text()
     assert (here / "rank1.out").read_text() == ""
