@@ -1,6 +1,6 @@
 """Measure what a retrain adds to a starter that has something left to learn: its map is trained on half of the data.
 
-    python benchmarks/held_back.py FLICKR8K WORK
+    python -m benchmarks.held_back FLICKR8K WORK
 
 FLICKR8K holds pictures and captions in the form of `model.pretraining.pretrain_data`, with the splits `train` and
 `dev`. A map is trained as `model/runs/starter.toml` says, but without HELD_BACK of the pictures; TAUGHT of those, with

@@ -1,6 +1,6 @@
 """Measure how often a preset distinguishes two clips that differ only in motion.
 
-    python benchmarks/motion_pairs.py FOLDER [--preset base] [--adapter FOLDER]
+    python -m benchmarks.motion_pairs FOLDER [--preset base] [--adapter FOLDER]
 
 FOLDER holds clips and `queries.tsv` (a column `file`, then one column of queries for each language). From each clip's
 longest moment, pairs are made: a window that moves over it and the same backwards, and the clip and its first picture

@@ -1,6 +1,6 @@
 """Decode damaged media with the real decoder, two files at a time, in one long-lived process.
 
-    python benchmarks/mutated_media.py --count 2000 --seed 1 FOLDER
+    python -m benchmarks.mutated_media --count 2000 --seed 1 FOLDER
 
 Takes the smallest videos in FOLDER as they are, and encodes small clips (160 pixels wide, 15 frames) of all of them in
 all containers and codecs of `tests/support/indexer/mutation.py`; damages them, and decodes each as an index job does.

@@ -1,6 +1,6 @@
 """Measure the time to encode a query with the starter, and with the package that its sentence encoder comes from.
 
-    python benchmarks/query_encoding.py
+    python -m benchmarks.query_encoding
 
 Both encode the same sentences, one at a time and on one thread. Ours uses the package's weights and continues to a
 vector in the space of pictures.

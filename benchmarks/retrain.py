@@ -1,6 +1,6 @@
 """Measure a complete retrain while people search: its cost, its result, and that no search fails.
 
-    python benchmarks/retrain.py FOLDER [--votes] [--harm NOISE]
+    python -m benchmarks.retrain FOLDER [--votes] [--harm NOISE]
 
 FOLDER holds clips, `manifest.tsv` (columns `file` and `description`, which become the titles) and `queries.tsv` (a
 column `file`, then one column of queries for each language). Indexes the clips, retrains through the chat's own

@@ -1,6 +1,6 @@
 """Measure the duration of a search at a given size, without the encoder: filtered by space, fused, grouped by video.
 
-    python benchmarks/search_latency.py [--moments 20000] [--queries 200] [--qdrant URL]
+    python -m benchmarks.search_latency [--moments 20000] [--queries 200] [--qdrant URL]
 
 Stores synthetic moments (512-d, clustered like scenes; ten per video, with eight frames each; words of a Zipf
 distribution; one large space with half of them and four smaller ones) in the store of the embedded form, in

@@ -1,6 +1,6 @@
 """Convert photographs with captions into a folder of clips for `benchmarks/retrain.py`.
 
-    python benchmarks/stills.py FLICKR8K FOLDER
+    python -m benchmarks.stills FLICKR8K FOLDER
 
 Writes a clip of 2 s for each of the first COUNT pictures of the dev split that have captions in English and Chinese.
 The first English caption is its title; the next two, and the first Chinese one, are its queries.

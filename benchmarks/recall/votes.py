@@ -10,7 +10,7 @@ random, and sees a page of five hits. If the clip is on it, they like it, and di
 one. One vote in ten is wrong: it likes a hit at random that is not the clip. Prints R@1 and R@5 without and with these
 votes for the same questions, for their paraphrases (the other languages), for the questions about the other clips of
 the half, and for those about all clips that no voter asked for, each with the least and the greatest change of a run.
-At last, the time of a search without votes and with 1,000 of them.
+Finally, the time of a search without votes and with 1,000 of them.
 """
 
 import argparse
