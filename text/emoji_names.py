@@ -1,8 +1,10 @@
 """Names of emoji in words: the short names of Unicode CLDR, in the three languages of the product."""
 
+import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import emoji
@@ -26,13 +28,20 @@ _ADDED: Final[dict[Language, re.Pattern[str]]] = {
 }
 """Words of names besides the thing: a dog is called "dog face", and a country in Korean "flag of the country"."""
 
+SHORTCODES_FILE: Final = Path(__file__).parent / "shortcodes.tsv"
+"""Names that Slack and Discord have and the library `emoji` has not."""
+
 _SKIN_TONES: Final = dict.fromkeys(range(0x1F3FB, 0x1F400))
 _SYMBOLS: Final = re.compile(
     "[\u200d\u203c-\u2bff\u3030\u303d\u3297\u3299\ufe0e\ufe0f\U0001f000-\U0001faff\U000e0020-\U000e007f]+"
 )
 """Characters that emoji consist of, except digits."""
-_SHORTCODE: Final = re.compile(r"(?<!\w):(?=[\w+'-]*[a-z]|[+-]1:)([\w+'-]+):(?!\d)", re.ASCII)
-_FLAG_SHORTCODE: Final = re.compile(r"flag-([a-z]{2})")
+_TONE_NAMES: Final = re.compile(
+    r"_(?:(?:medium-)?(?:light|dark)|medium)_skin_tone|_(?:하얀|연한_갈색|갈색|진한_갈색|검은색)_피부|_?(?:较|中等)[浅深]?肤色"
+)
+"""Two people with different skin tones have no emoji without them."""
+_SHORTCODE: Final = re.compile(r"(?<!\w):(?=[\w+'-]*[a-z]|[+-]1:|100:)([\w+'-]+):(?!\d)", re.ASCII)
+_FLAG_SHORTCODE: Final = re.compile(r"flag[-_]([a-z]{2})")
 
 
 def name_emoji(text: str) -> str:
@@ -89,6 +98,8 @@ def replace_shortcodes(text: str) -> str:
 def _emoji_of_shortcode(name: str) -> str:
     if flag := _FLAG_SHORTCODE.fullmatch(name):
         return "".join(chr(0x1F1E6 + ord(letter) - ord("a")) for letter in flag[1])
+    if name in _read_shortcodes():
+        return _read_shortcodes()[name]
     for spelling in (name, name.replace("-", "_")):
         found = emoji.emojize(f":{spelling}:", language="alias")
         if found != f":{spelling}:":
@@ -119,10 +130,17 @@ def _space_out(parts: Sequence[str]) -> Iterator[str]:
 
 def _cldr_name(found: str, language: Language) -> str:
     names = _load_names()
-    return str(names.get(found.translate(_SKIN_TONES), names[found])[language]).strip(":")
+    name = str(names.get(found.translate(_SKIN_TONES), names[found])[language]).strip(":")
+    return _TONE_NAMES.sub("", name)
 
 
 @cache
 def _load_names() -> dict[str, dict[str, Any]]:
     emoji.config.load_language(list(LANGUAGES))
     return emoji.EMOJI_DATA
+
+
+@cache
+def _read_shortcodes() -> Mapping[str, str]:
+    with SHORTCODES_FILE.open(encoding="utf-8", newline="") as file:
+        return {row["shortcode"]: row["emoji"] for row in csv.DictReader(file, delimiter="\t")}

@@ -16,6 +16,11 @@ _PLAIN_LETTERS: Final = str.maketrans(
 """Letters that Unicode does not decompose."""
 
 
+_PUNCTUATION: Final = str.maketrans(
+    {**dict.fromkeys("‘’‚‛ʼ′`´", "'"), **dict.fromkeys("“”„‟″", '"'), **dict.fromkeys("‐‑‒–—−", "-")}
+)
+"""Marks that keyboards and word processors write in different ways."""
+
 _THOUSANDS: Final = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 """A number with commas, of which each is followed by three digits."""
 
@@ -25,12 +30,12 @@ def fold(text: str) -> str:
 
     1,000 is 1000. Other separators of digits stay, because languages and lists use them differently (1.000; 3,5).
 
-    Unicode's compatibility form (NFKC) joins the parts of Hangul and makes full-width letters and half-width kana
-    equal to the usual ones. Traditional Chinese becomes simplified.
+    Quotation marks and dashes of any form are equal. Unicode's compatibility form (NFKC) joins the parts of Hangul and
+    makes full-width letters and half-width kana equal to the usual ones. Traditional Chinese becomes simplified.
     """
     if text.isascii():
-        return " ".join(_join_thousands(text).lower().split())
-    text = unicodedata.normalize("NFKC", remove_invisible(text)).casefold()
+        return " ".join(_join_thousands(text).lower().replace("`", "'").split())
+    text = unicodedata.normalize("NFKC", remove_invisible(text).translate(_PUNCTUATION)).casefold()
     text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
     return " ".join(simplify_characters(_join_thousands(text).translate(_PLAIN_LETTERS)).split())
 

@@ -8,7 +8,7 @@ from text.emoji_names import find_emoji, replace_shortcodes
 from text.invisible import remove_invisible
 
 _TAG: Final = re.compile(
-    r"<(?:[@#!:]|a:|t:-?\d|id:|/[^<>|]+:\d+(?=>)|(?P<link>[a-z][a-z+.-]*:/*))(?P<target>[^<>|]*)(?:\|(?P<label>[^<>]*))?>"
+    r"<(?:[@#!:]|a:|t:-?\d|id:|sound:\d|/[^<>|]+:\d+(?=>)|(?P<link>[a-z][a-z+.-]*:/*))(?P<target>[^<>|]*)(?:\|(?P<label>[^<>]*))?>"
 )
 """Discord's and Slack's form of users, roles, channels, groups, own emoji, times, commands and links."""
 _EVERYONE: Final = re.compile(r"(?<![\w.])@(?:everyone|here|channel)\b")

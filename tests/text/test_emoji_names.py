@@ -20,6 +20,7 @@ from text.languages import LANGUAGES, Language
         ("🇰🇷", ("South Korea", "대한민국", "韩国")),
         ("🏴󠁧󠁢󠁥󠁮󠁧󠁿", ("England", "잉글랜드", "英格兰")),
         ("👍🏽", ("thumbs up", "올린 엄지", "拇指向上")),
+        ("👨🏻‍🤝‍👨🏿", ("men holding hands", "손을 잡고 있는 두 명의 남자", "手拉手的两个男人")),
         ("👩🏽‍🚀", ("woman astronaut", "여자 우주비행사", "女宇航员")),
         ("🐕‍🦺", ("service dog", "보조견", "服务犬")),
     ],
@@ -27,6 +28,12 @@ from text.languages import LANGUAGES, Language
 def test_emoji_has_a_name_in_each_language(found: str, names: tuple[str, ...]) -> None:
     """Skin tones, flags and joined emoji have names, too."""
     assert tuple(name_in(found, language) for language in LANGUAGES) == names
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_name_has_a_skin_tone(language: Language) -> None:
+    named = {name_in(found, language) for found in emoji.EMOJI_DATA if find_emoji(found) == [(0, len(found))]}
+    assert not [name for name in named if "skin tone" in name or "피부" in name or "肤色" in name]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -60,6 +67,14 @@ def test_emoji_are_named_in_the_language_of_the_text(text: str, named: str) -> N
         (":dog: in snow", "🐶 in snow"),
         (":+1:", "👍"),
         (":flag-kr:", "🇰🇷"),
+        (":flag_kr:", "🇰🇷"),
+        (":flag-scotland:", "🏴󠁧󠁢󠁳󠁣󠁴󠁿"),
+        (":100:", "💯"),
+        (":female-cook:", "👩‍🍳"),
+        (":man-woman-girl:", "👨‍👩‍👧"),
+        (":first_place_medal:", "🥇"),
+        (":snow_cloud:", "🌨️"),
+        (":snowman: :egg:", "☃️ 🥚"),
         (":woman-running:", "🏃‍♀️"),
         (":thumbsup::skin-tone-3:", "👍 "),
         ("a dog :partyparrot:", "a dog  "),

@@ -30,6 +30,8 @@ from text.folding import fold
         ("貓咪 臺灣 頭髮 麵條 裡面 裏面 後來", "猫咪 台湾 头发 面条 里面 里面 后来"),
         ("so\u00adft d\u200bog \ufeff", "soft dog"),
         ("a\u00a0dog\u3000runs\n", "a dog runs"),
+        ("don’t “stop” — now", 'don\'t "stop" - now'),
+        ("rock‑n‑roll ’90s", "rock-n-roll '90s"),
         ("1,000 people", "1000 people"),
         ("1,234,567명", "1234567명"),
         ("１０，０００人", "10000人"),

@@ -16,6 +16,7 @@ MOMENT = "moment:1b4e28ba-2fa1-51d2-883f-0016d3cca427"
         ("a cat <a:dance:99> sleeps", "a cat sleeps"),
         ("<@123> <@!123> <@&1> <#5> a dog", "a dog"),
         ("dogs <t:1700000000:R> </find:123> </settings watched:9> <id:customize>", "dogs"),
+        ("dogs <sound:1327029497592496202:1327029542324633722>", "dogs"),
         ("<@U1|ann> dances", "ann dances"),
         ("<#C1|general> dogs", "general dogs"),
         ("<!here> dogs <!subteam^S1> <!channel>", "dogs"),
