@@ -21,14 +21,20 @@ LANGUAGES: Final = ("en", "ko", "zh")
 
 _ALIASES: Final = {
     **dict.fromkeys(("yue", "wuu", "nan", "hak", "chs", "cht", "zhs", "zht", "cn", "tw", "sc", "tc", "chinese"), "zh"),
-    **dict.fromkeys(("中文", "简体", "繁体", "繁體", "简体中文", "繁体中文", "繁體中文"), "zh"),
+    **dict.fromkeys(("中文", "简体", "繁体", "繁體", "简体中文", "繁体中文", "繁體中文", "简中", "繁中", "中字"), "zh"),
+    **dict.fromkeys(("gb", "gb2312", "big5", "中英", "双语", "雙語", "chseng", "jpsc", "jptc", "scjp", "tcjp"), "zh"),
     **dict.fromkeys(("kr", "korean", "한국어", "한글"), "ko"),
-    **dict.fromkeys(("english", "us", "uk"), "en"),
+    **dict.fromkeys(("english", "us", "uk", "英文", "英语", "英語"), "en"),
 }
 """Names that files use in addition to the codes."""
 _WORD_TIME: Final = re.compile(r"<(?:\d+:)?\d+:\d+\.\d+><c>")
 """Time of a single word, which only machine-made captions have."""
 _INLINE_TAGS: Final = re.compile(r"<(?:\d+:)?\d+:\d+[.,]\d+>|</?c[^>]*>")
+
+
+_LINE_ENDS: Final = re.compile(r"\r\n?")
+_BEGINNINGS: Final = {"webvtt": "vtt", "[script info]": "ass", "<sami": "sami"}
+"""Beginnings of formats, which are right if the name of a file says something else."""
 
 
 def normalize_language(name: str | None) -> str | None:
@@ -65,12 +71,15 @@ def parse_captions(text: str, format_: str, *, is_automatic: bool = False) -> tu
     text is not in this format.
     """
     is_automatic = is_automatic or _WORD_TIME.search(text) is not None
+    text = _LINE_ENDS.sub("\n", text).lstrip("\ufeff\n ")
+    format_ = next((name for start, name in _BEGINNINGS.items() if text[:20].lower().startswith(start)), format_)
     try:
         events = pysubs2.SSAFile.from_string(_INLINE_TAGS.sub("", text), format_=format_)
     except (Pysubs2Error, LookupError) as error:
         raise ValueError(f"no subtitles: {error}") from error
     spoken = (event for event in events if not event.is_comment and not event.is_drawing)
-    captions = (Caption(e.start / 1000, e.end / 1000, html.unescape(e.plaintext).strip()) for e in spoken)
+    timed = ((e.start / 1000, e.end / 1000, html.unescape(e.plaintext).strip()) for e in spoken)
+    captions = (Caption(start_s, max(start_s, end_s), text) for start_s, end_s, text in timed)
     lines = _deduplicate_lines(captions) if is_automatic else (caption for caption in captions if caption.text)
     return tuple(
         Caption(each.start_s, each.end_s, each.text[:MAX_CAPTION_CHARS]) for each in islice(lines, MAX_CAPTIONS)

@@ -1,5 +1,6 @@
-"""Subtitle files next to a local video, as players find them: `film.srt`, `film.ko.srt`, `film.chi.forced.ass`."""
+"""Subtitle files next to a local video, as players find them: `film.srt`, `film.ko.srt`, `film.mkv.chi.forced.ass`."""
 
+import re
 import unicodedata
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +16,8 @@ _MARKS: Final = _PARTIAL | {"sdh", "cc", "hi", "default", "full", "auto"}
 _MAX_MARKS: Final = 4
 _DETECTED_BYTES: Final = 64 * 1024
 """Beginning of a file from which its encoding is detected."""
+_SEPARATORS: Final = re.compile(r"[\s.&+()\[\]]+")
+"""What stands between the marks of a name: `film.en(sdh).srt`, `film [ko].srt`, `film.chs&eng.srt`."""
 _ENCODINGS: Final = {"ko": ["cp949"], "zh": ["gb18030", "big5"], None: ["cp949", "gb18030", "big5", "cp932", "cp1252"]}
 """Encodings to try for text that is not Unicode, by its language."""
 
@@ -44,18 +47,26 @@ def read_sidecars(media: Path, max_bytes: int = MAX_SUBTITLE_BYTES) -> dict[str 
 
 def find_sidecars(media: Path) -> list[Sidecar]:
     """Return the subtitle files next to a video, complete ones first."""
-    prefix = f"{_normalize(media.stem)}."
     found = []
     for path in sorted(media.parent.iterdir(), key=lambda path: path.name):
-        stem = _normalize(path.stem)
-        if path.suffix.lower() not in _FORMATS or not f"{stem}.".startswith(prefix):
+        marks = _read_marks(path, media) if path.suffix.lower() in _FORMATS else None
+        if marks is None:
             continue
-        marks = stem[len(prefix) :].split(".") if len(stem) > len(prefix) else []
         languages = [mark for mark in marks if mark not in _MARKS and not mark.isdigit()]
         if len(marks) <= _MAX_MARKS and all(map(is_language, languages)):
             language = normalize_language(languages[0]) if languages else None
             found.append(Sidecar(language, not _PARTIAL.isdisjoint(marks), path))
     return sorted(found, key=lambda sidecar: sidecar.is_partial)
+
+
+def _read_marks(path: Path, media: Path) -> list[str] | None:
+    """Return what the name of a subtitle file says besides that of its video, or None if that is another video's."""
+    stem = _normalize(path.stem)
+    for name in (_normalize(media.name), _normalize(media.stem)):
+        rest = stem.removeprefix(name)
+        if stem.startswith(name) and (not rest or rest.startswith((".", "[", "(", " [", " ("))):
+            return [mark for mark in _SEPARATORS.split(rest) if mark]
+    return None
 
 
 def _normalize(name: str) -> str:

@@ -134,16 +134,37 @@ def test_subtitle_file_beside_a_film_is_read(tmp_path: Path, name: str, text: st
         ("영상.简体中文.srt", "zh"),
         ("영상.zht.srt", "zh"),
         ("영상.en.hi.cc.default.srt", "en"),
+        ("영상.en(sdh).srt", "en"),
+        ("영상 [ko].srt", "ko"),
+        ("영상.ja.[cc].srt", "ja"),
+        ("영상.chs&eng.ass", "zh"),
+        ("영상.简体&英文.srt", "zh"),
+        ("영상.繁中.srt", "zh"),
+        ("영상.big5.srt", "zh"),
+        ("영상.mkv.ko.srt", "ko"),
+        ("영상.mkv.srt", None),
         (unicodedata.normalize("NFD", "영상.ko.srt"), "ko"),
     ],
 )
-def test_name_of_a_subtitle_file_is_understood(tmp_path: Path, name: str, language: str) -> None:
+def test_name_of_a_subtitle_file_is_understood(tmp_path: Path, name: str, language: str | None) -> None:
     """Languages by their own names, any number of marks, and Hangul that is stored in parts."""
     (tmp_path / name).touch()
     assert [each.language for each in sidecars.find_sidecars(tmp_path / "영상.mkv")] == [language]
 
 
-@pytest.mark.parametrize("name", ["film2.srt", "film.part2.srt", "other.srt", "film.txt", "film.mkv.frames"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "film2.srt",
+        "film 2.srt",
+        "film-ko.srt",
+        "film [director's cut].srt",
+        "film.part2.srt",
+        "other.srt",
+        "film.txt",
+        "film.mkv.frames",
+    ],
+)
 def test_file_of_another_film_is_not_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(SRT.format("hello"))
     path = media.write_video(tmp_path / "film.mkv", 2)
@@ -159,6 +180,14 @@ def test_files_in_several_languages_are_read_before_tracks(tmp_path: Path) -> No
     (tmp_path / "film.kor.srt").write_text(SRT.format("옆에"))
     (tmp_path / "film.fr.srt").write_text(SRT.format("à côté"))
     assert sorted(read_speech(decode_here(path))) == ["beside", "里面", "옆에"]
+
+
+@pytest.mark.parametrize("text", [SRT.replace("\n", "\r"), VTT, ASS, SMI.lower()])
+def test_subtitle_file_is_read_by_its_content(tmp_path: Path, text: str) -> None:
+    """Some have the ending of another format, or the line ends of old Macs."""
+    (tmp_path / "film.srt").write_bytes(text.format("hello").encode())
+    [[caption]] = sidecars.read_sidecars(tmp_path / "film.mkv").values()
+    assert (caption.start_s, caption.text) == (0.5, "hello")
 
 
 @pytest.mark.parametrize(
