@@ -100,7 +100,7 @@ async def follow(client: Client, caller: Caller, link: str | None = None) -> Rep
 
 @reply_on_error
 async def unfollow(client: Client, caller: Caller, link: str) -> Replies:
-    """Add nothing more of a channel, playlist or feed. What it has added stays."""
+    """Stop adding videos of a channel, playlist or feed. What it has added stays."""
     if not link:
         yield TextReply(translate(Msg.WHICH_LIST), ok=False, code=ErrorCode.NOT_A_LINK)
         return

@@ -88,7 +88,7 @@ class CliMsg(StrEnum):
     CURVES = "Training curves: {file}"
     WEAKER_LEFT_OUT = "Weaker matches are left out. Add `--weaker` to see them."
     TRAINING_DIVERGED = (
-        "The training broke off at step {step}, because its numbers grew without limit. The weights of step {best} are "
+        "Training stopped at step {step}, because its values grew without limit. The weights of step {best} are "
         "kept. Lower the learning rate in the run file."
     )
     RESTORED = "Restored: {videos}, {moments}. You can start Reelseek now."
@@ -261,7 +261,7 @@ class CliMsg(StrEnum):
         "enrich` for the videos with Korean text."
     )
     FIX_ENRICH_WORKER = "Start `reelseek worker --queues enrich`, and leave it running."
-    FIX_RECOGNITION = "`reelseek library` shows the causes. Mend them, then run `reelseek enrich --all`."
+    FIX_RECOGNITION = "`reelseek library` shows the causes. Fix them, then run `reelseek enrich --all`."
     FIX_TERMINAL = "Set LANG to a UTF-8 locale, for example C.UTF-8."
     FIX_BLOB_STORE = "Correct REELSEEK_BLOBS_URL. S3 also needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     FIX_YOUTUBE = "Run `pip install deno`."

@@ -57,11 +57,11 @@ ERROR_MESSAGES: dict[ErrorCode, str] = {
     ErrorCode.TRAINING_ELSEWHERE: "Another training or switch of models is running right now. Try again later.",
     ErrorCode.UNKNOWN_PRESET: "There's no model with that name. `/model list` shows all.",
     ErrorCode.PRESET_NOT_ALLOWED: (
-        "The administrator of Reelseek hasn't allowed that model here. `/model list` shows which ones you can use."
+        "Your Reelseek administrator hasn't allowed that model here. `/model list` shows which ones you can use."
     ),
     ErrorCode.NO_OTHER_MODEL: "There's no earlier model to go back to. Train a new one with `/retrain`.",
     ErrorCode.TOO_MANY: "You're sending requests too quickly. Try again in a minute.",
-    ErrorCode.TAGS_NOT_READY: "The tags are being made. Try again in a minute.",
+    ErrorCode.TAGS_NOT_READY: "The tags aren't ready yet. Try again in a minute.",
     ErrorCode.NO_VISION_MODEL: "Questions can't be answered here, because no model server is set up. A search finds "
     "the moments.",
     ErrorCode.VISION_TIMED_OUT: "The model server took too long. Try again.",

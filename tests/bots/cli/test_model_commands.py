@@ -129,7 +129,7 @@ def test_train_writes_adapter_and_report_and_takes_it_into_use(reelseek: Run, he
     assert (comparison["texts"], set(comparison["text_to_image"])) == (24, {"r1", "r5", "r10", "mrr"})
     assert figures["generation"] == report["generation"]
     assert f"Searches use {figures['generation']} now." in trained.answers
-    assert "You insisted, although it isn't better." in trained.answers
+    assert "It is used as you asked, although it isn't better." in trained.answers
 
 
 def test_training_in_two_processes_has_the_losses_of_one(reelseek: Run, here: Path) -> None:

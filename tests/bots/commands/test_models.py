@@ -54,7 +54,7 @@ async def test_switch_shows_progress_time_left_and_how_to_go_back() -> None:
 @pytest.mark.parametrize("overridden", [RetrainOutcome.NOT_BETTER, RetrainOutcome.FORGETS, RetrainOutcome.TOO_FEW])
 async def test_forced_adapter_says_what_that_overrides(overridden: RetrainOutcome) -> None:
     end = RetrainFinished(outcome=RetrainOutcome.SWITCHED, generation="base-1", overridden=overridden)
-    assert "You insisted, although" in (await switch(end))[-1]
+    assert "It is used as you asked, although" in (await switch(end))[-1]
 
 
 async def test_chat_may_not_use_what_the_operator_has_not_allowed() -> None:
