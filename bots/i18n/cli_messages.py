@@ -219,7 +219,7 @@ class CliMsg(StrEnum):
     )
     LIBRARY_NEWER_WEIGHTS = (
         "generation {generation}: preset {stored}, {weights}, which is here and searches the library; a newer {stored} "
-        "is there, and `reelseek model use {stored}` switches to it"
+        "exists, and `reelseek model use {stored}` switches to it"
     )
     LIBRARY_MODEL_GONE = "generation {generation}: preset {stored}, {weights}, which cannot be loaded: {why}"
     WITH_ADAPTER = "with an adapter"
