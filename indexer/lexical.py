@@ -29,6 +29,13 @@ MAX_SNIPPET_CHARS: Final = 120
 TYPICAL_LENGTH: Final = 64.0
 """Average length of a moment's text in words, for BM25: its title, some description, a few seconds of speech."""
 
+NO_WORDS: Final = SparseWords((0,), (1.0,))
+"""Vector of a text without words: a word that no query has.
+
+The engine's IDF counts the vectors that were not empty when they were first stored. With empty ones, it would be
+negative in a library in which most moments have no words, and none would be found by them.
+"""
+
 STOP_WORDS: Final = {"video", "videos", "clip", "clips", "footage", "영상", "동영", "장면", "视频", "影片", "画面"}
 """Words that do not distinguish documents here, because every document is a video."""
 
@@ -53,10 +60,13 @@ def _bm25() -> qe.Bm25:
 
 
 def document_words(text: str) -> SparseWords:
-    """Return the sparse vector to store for a moment's text. The store's IDF completes it to BM25."""
+    """Return the sparse vector to store for a moment's text. The store's IDF completes it to BM25.
+
+    A text without words gets `NO_WORDS`.
+    """
     text = fold(name_emoji_in_all_languages(_normalize(text)))
     vector = _bm25().embed_document(_CJK.sub(lambda run: _between_spaces(_pairs_and_singles(run[0])), text))
-    return SparseWords(tuple(vector.indices), tuple(vector.values))
+    return SparseWords(tuple(vector.indices), tuple(vector.values)) if vector.indices else NO_WORDS
 
 
 def query_words(text: str) -> SparseWords:

@@ -1,6 +1,7 @@
 """Evidence of moments: what was recognized as said, shown and heard, in their payload, and its vectors."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -42,6 +43,24 @@ class EnrichmentStore:
         for name in ("words", *EVIDENCE_VECTORS):
             if without := tuple(id for id, each in new.items() if name not in {*each.dense, *each.sparse}):
                 self._vectors.delete_vectors(collection, Filter(ids=without), (name,))
+
+    def count_untagged(self, generation: GenerationId, tagged_by: str) -> int:
+        """Return the number of moments that have no tags, or tags by something other than `tagged_by`."""
+        return self._vectors.count(generation.collection_name, Filter(without={"tagged_by": tagged_by}))
+
+    def read_untagged(self, generation: GenerationId, tagged_by: str) -> Iterator[StoredPoint]:
+        """Yield these moments with their frame vector, if they have one, and without payload."""
+        where = Filter(without={"tagged_by": tagged_by})
+        return self._vectors.scroll(generation.collection_name, where, (), ("frame",))
+
+    def put_tags(self, generation: GenerationId, tags: Mapping[str, tuple[str, ...]], tagged_by: str) -> None:
+        """Store the tags of moments by their ids. Moments that were deleted meanwhile stay deleted."""
+        ids: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for id, own in tags.items():
+            ids[own].append(id)
+        for own, same in ids.items():
+            payload = {"tags": list(own), "tagged_by": tagged_by}
+            self._vectors.set_payload(generation.collection_name, Filter(ids=tuple(same)), payload)
 
     def delete_unsearched(self, video_id: str) -> None:
         """Delete a video's moments of the generations that are not searched now.
@@ -100,8 +119,7 @@ def list_texts(payload: Payload) -> list[str]:
 
 
 def _select_vectors(moment: StoredPoint, dense: Mapping[str, Vector]) -> PointVectors:
-    words = document_words(moment.payload["words"])
-    return PointVectors(dense, {"words": words} if words.indices else {})
+    return PointVectors(dense, {"words": document_words(moment.payload["words"])})
 
 
 def _encode_line(line: Caption) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Evidence of moments: stored, replaced, re-embedded and deleted."""
 
 import json
+from dataclasses import astuple
+from math import log
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,13 @@ from indexer.blobs import BlobStore
 from indexer.errors import StoreUnavailableError
 from indexer.generation_id import GenerationId
 from indexer.ingest.evidence import put_evidence
+from indexer.lexical import document_words, query_words
 from indexer.senses import SoundTag
 from indexer.store.enrichment import read_evidence
 from indexer.store.stores import Stores, open_stores
 from indexer.types import Caption, Evidence, TimedWord
 from indexer.vectors.edge import EdgeVectorStore
-from indexer.vectors.vector_store import Filter, VectorStore
+from indexer.vectors.vector_store import Filter, VectorQuery, VectorStore
 from tests.support.indexer.fakes import (
     FAKE,
     FakeEncoder,
@@ -52,6 +55,18 @@ def read(stores: Stores, generation: GenerationId = FAKE) -> Evidence:
 def list_vectors(vector_store: VectorStore) -> set[str]:
     (stored,) = vector_store.retrieve(FAKE.collection_name, [MOMENT], with_vectors=True)
     return set(stored.dense)
+
+
+def test_word_of_one_moment_is_rare_though_the_others_have_no_words(stores: Stores) -> None:
+    """BM25's IDF counts the moments without words. The score of a whole match is far above zero."""
+    for number in range(9):
+        index_video(stores, A, f"silent{number}", title="")
+    index_video(stores, A, "goal", title="")
+    put(stores, Evidence(said=(SAID,)))
+    ((found,),) = stores.moments.nearest(FAKE, (A,), [VectorQuery("words", query_words("bread"), 5)])
+    weights = dict(zip(*astuple(document_words("bake the bread")), strict=True))
+    assert found.id == MOMENT
+    assert found.score == pytest.approx(weights[query_words("bread").indices[0]] * log(1 + 9.5 / 1.5), rel=1e-4)
 
 
 def test_evidence_is_read_back_and_has_vectors(stores: Stores, vector_store: VectorStore) -> None:
