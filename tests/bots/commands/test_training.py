@@ -8,9 +8,9 @@ from bots.i18n.translate import use_locale
 from worker.protocol.updates import RetrainFinished, RetrainOutcome
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "broke off at step 7"), ("ko", "7단계"), ("zh", "第 7 步")])
-def test_retrain_that_broke_off_says_so(language: str, said: str) -> None:
-    """Its numbers grew without limit. What came before was judged as usual."""
+@pytest.mark.parametrize(("language", "said"), [("en", "stopped at step 7"), ("ko", "7단계"), ("zh", "第 7 步")])
+def test_retrain_that_diverged_says_at_which_step(language: str, said: str) -> None:
+    """The best weights from before that step were tested as usual."""
     with use_locale(language):
         reply = make_progress_reply(RetrainFinished(outcome=RetrainOutcome.NOT_BETTER, diverged_at=7))
         usual = make_progress_reply(RetrainFinished(outcome=RetrainOutcome.NOT_BETTER))
