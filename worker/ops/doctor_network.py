@@ -1,6 +1,7 @@
 """The doctor's checks of the network: addresses of sites, and certificate authorities."""
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ RESOLVE_TIMEOUT_S: Final = 5.0
 FAKE_NETWORK: Final = "198.18.0.0/15"
 CERTIFICATE_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Environment variables that replace the certificate authorities of everything that downloads."""
+
+_HASHED_NAME: Final = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 def check_network(settings: Settings, resolve: HostResolver) -> DoctorCheck:
@@ -58,9 +61,14 @@ def check_certificates() -> DoctorCheck:
 
 
 def _load_authorities(path: Path) -> None:
-    """Raise `OSError` unless the path is a folder that can be listed, or a PEM file with certificates."""
-    if path.is_dir():
-        next(path.iterdir(), None)
+    """Raise `OSError` unless the path is a PEM file with certificates, or a folder of such in which OpenSSL finds them.
+
+    OpenSSL looks for certificates by a hash in their file names (`openssl rehash`). It accepts a list of folders.
+    """
+    folders = [folder for each in str(path).split(os.pathsep) if (folder := Path(each)).is_dir()]
+    if folders:
+        if not any(_HASHED_NAME.fullmatch(file.name) for folder in folders for file in folder.iterdir()):
+            raise FileNotFoundError("no certificate is named by its hash (`openssl rehash`)")
     else:
         path.open("rb").close()
         ssl.create_default_context(cafile=str(path))

@@ -1,6 +1,7 @@
 """The doctor's checks of an installation."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -167,6 +168,24 @@ def test_certificate_authorities_that_cannot_be_read_are_reported(
         assert found.outcome is DoctorOutcome.CERTIFICATES_UNUSABLE
         assert (found.parameters["variable"], found.parameters["path"]) == (variable, tmp_path / file)
     monkeypatch.setenv(variable, certifi.where())
+    assert find_check(Settings(data_dir=tmp_path), DoctorCheckName.CERTIFICATES).is_ok
+
+
+@pytest.mark.usefixtures("no_dotenv")
+def test_folder_in_which_openssl_finds_no_certificate_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL looks for them by a hash in their file names, in all folders of a list."""
+    for name in CERTIFICATE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "company.crt").write_text(Path(certifi.where()).read_text())
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    found = find_check(Settings(data_dir=tmp_path), DoctorCheckName.CERTIFICATES)
+    assert found.outcome is DoctorOutcome.CERTIFICATES_UNUSABLE
+    assert "openssl rehash" in str(found.parameters["error"])
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "5ed36f99.0").touch()
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}{os.pathsep}{tmp_path / 'certs'}")
     assert find_check(Settings(data_dir=tmp_path), DoctorCheckName.CERTIFICATES).is_ok
 
 
