@@ -28,6 +28,12 @@ OFFSET: Final = -4.21
 """By logistic regression (`python -m benchmarks.recall.nothing_here`; docs/starter-model.md)."""
 USUAL_BYTES: Final = 30
 """Length of a query without words."""
+CERTAIN_LOOKS: Final = 0.6
+"""Likelihood from which on looks count fully: that of a strong match.
+
+If only 1 is, other lists take five first places of 103 from what people describe by its looks. The lower it is, the
+more first places looks take from sounds and from what is said (docs/senses.md).
+"""
 
 
 class Background(Protocol):
@@ -40,6 +46,10 @@ class Background(Protocol):
 
     def likelihood(self, cosine: float) -> float:
         """Return the likelihood, 0 to 1, that a moment with this cosine is what the query means."""
+        ...
+
+    def weigh(self, cosine: float) -> float:
+        """Return how much a moment with this cosine counts in the ranking, 0 to 1."""
         ...
 
 
@@ -66,6 +76,10 @@ class PictureBackground:
         evidence = self.scale * cosine - self.level
         return _sigmoid(EVIDENCE_WEIGHT * evidence + LENGTH_WEIGHT * log(self.query_bytes) + OFFSET)
 
+    def weigh(self, cosine: float) -> float:
+        """Return how much a moment with this cosine counts in the ranking, 0 to 1: fully if it is a strong match."""
+        return min(self.likelihood(cosine) / CERTAIN_LOOKS, 1.0)
+
 
 @dataclass(frozen=True)
 class SentenceBackground:
@@ -82,8 +96,18 @@ class SentenceBackground:
 
         It is one half at the level that the best of the sample reaches by chance.
         """
-        z = (cosine - self.median) / self.spread
-        return _sigmoid(2 * (z - self.z_by_chance))
+        return _sigmoid(2 * (self._standardize(cosine) - self.z_by_chance))
+
+    def weigh(self, cosine: float) -> float:
+        """Return how much a moment with this cosine counts in the ranking, 0 to 1.
+
+        It counts in proportion to how far it is above the level that the best of the sample reaches by chance, and
+        fully at twice that level.
+        """
+        return float(np.clip(self._standardize(cosine) / self.z_by_chance - 1, 0.0, 1.0))
+
+    def _standardize(self, cosine: float) -> float:
+        return (cosine - self.median) / self.spread
 
 
 def measure_picture_background(

@@ -1,8 +1,8 @@
 """Candidate moments of a query: a ranked list for each of the moments' vectors.
 
 Each entry of a list counts in proportion to what speaks for it. Looks and motion count by their likelihood, and fully
-if it is high. Meaning and sound count by how far their likelihood is above that of the best one by chance, so that a
-video without speech, writing or sounds loses nothing. Words count by the share of the query that they match; otherwise
+if it is high. Meaning and sound count by how far they are above what the best one reaches by chance, so that a video
+without speech, writing or sounds loses nothing. Words count by the share of the query that they match; otherwise
 one common word ("man") would make a first place by words that outweighs the looks of "a man on a bike".
 """
 
@@ -44,13 +44,6 @@ MIN_MATCHED_SHARE: Final = 0.5
 """A moment is on the list by words if it matches more than this share of the query.
 
 On 103 clips with paraphrasing queries one half never cost a first place, even if all titles were wrong; one third did.
-"""
-
-CERTAIN_LOOKS: Final = 0.6
-"""Likelihood from which on looks count fully: that of a strong match.
-
-If only 1 is, other lists take five first places of 103 from what people describe by its looks. The lower it is, the
-more first places looks take from sounds and from what is said (docs/senses.md).
 """
 
 MAX_WORDS: Final = 24
@@ -136,12 +129,8 @@ def _list_by_vector(
 ) -> list[RankedEntry]:
     if name not in query.backgrounds:
         return []
-    likelihoods = [query.backgrounds[name].likelihood(each.score) for each in answer]
-    if name in PICTURE_VECTORS:
-        pictures = [each for each in PICTURE_VECTORS if each in query.vectors]
-        strengths = [min(value / CERTAIN_LOOKS, 1) / len(pictures) for value in likelihoods]
-    else:
-        strengths = [2 * value - 1 for value in likelihoods]
+    alike = [each for each in PICTURE_VECTORS if each in query.vectors] if name in PICTURE_VECTORS else [name]
+    strengths = [query.backgrounds[name].weigh(each.score) / len(alike) for each in answer]
     return [scope.entry(each, strength) for each, strength in zip(answer, strengths, strict=True) if strength > 0]
 
 

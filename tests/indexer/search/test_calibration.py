@@ -5,6 +5,7 @@ import pytest
 
 from indexer.hits import Strength, rate_score
 from indexer.search.calibration import (
+    CERTAIN_LOOKS,
     UNRELATED_SENTENCES,
     PictureBackground,
     measure_picture_background,
@@ -67,6 +68,21 @@ def test_titles_that_are_numbers_do_not_lower_the_level() -> None:
     numbers = np.random.default_rng(3).normal(0.0, 0.01, 200).astype(np.float32)
     assert measure_sentence_background(numbers).likelihood(0.15) < 0.25
     assert measure_sentence_background(np.array([0.4], np.float32)).likelihood(0.4) > 0.9
+
+
+@pytest.mark.parametrize(("times", "weight"), [(-1.0, 0.0), (1.0, 0.0), (1.25, 0.25), (2.0, 1.0), (3.0, 1.0)])
+def test_weight_of_meaning_grows_from_what_is_reached_by_chance_to_twice_that(times: float, weight: float) -> None:
+    background = measure_sentence_background(np.zeros(0, np.float32))
+    cosine = background.median + times * background.z_by_chance * background.spread
+    assert background.weigh(cosine) == pytest.approx(weight)
+
+
+def test_weight_of_looks_is_full_from_a_strong_match_on() -> None:
+    background = measure(np.random.default_rng(3).normal(0.0, 0.05, 500).astype(np.float32))
+    for cosine in np.linspace(-0.2, 0.6, 17):
+        likelihood = background.likelihood(cosine)
+        strong = rate_score(likelihood) is Strength.STRONG
+        assert background.weigh(cosine) == (1.0 if strong else pytest.approx(likelihood / CERTAIN_LOOKS))
 
 
 @pytest.mark.parametrize(
