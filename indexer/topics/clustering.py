@@ -1,14 +1,19 @@
 """Clusters of frame vectors, by k-means."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.metrics import silhouette_score
 
 from indexer.types import Vector
+
+# scikit-learn is imported inside functions, because it imports SciPy and pandas. These take 1.8 s and 100 MB, and only
+# a process that makes topics needs them.
+if TYPE_CHECKING:
+    from sklearn.cluster import MiniBatchKMeans
 
 Labels: TypeAlias = npt.NDArray[np.int32]
 
@@ -49,6 +54,8 @@ def cluster_vectors(vectors: Vector) -> Clusters:
 
 
 def _fit(sample: Vector, count: int) -> MiniBatchKMeans:
+    from sklearn.cluster import MiniBatchKMeans
+
     return MiniBatchKMeans(count, random_state=0, n_init=1, max_iter=30, batch_size=2048).fit(sample)
 
 
@@ -61,6 +68,8 @@ def _choose(sample: Vector, models: dict[int, MiniBatchKMeans]) -> MiniBatchKMea
 
 
 def _measure_silhouette(judged: Vector, model: MiniBatchKMeans) -> float:
+    from sklearn.metrics import silhouette_score
+
     labels = model.predict(judged)
     if not 1 < len(set(labels.tolist())) < len(judged):
         return -1.0

@@ -1,10 +1,21 @@
-"""Tests of the modules that a frontend loads."""
+"""Tests of the libraries that a process loads at its start."""
 
 import subprocess
 import sys
 
-HEAVY = ("torch", "transformers", "qdrant_client", "qdrant_edge", "yt_dlp", "av", "onnxruntime", "openvino")
-MODULES = (
+MODEL_LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "onnxruntime",
+    "openvino",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "matplotlib",
+)
+WORKER_LIBRARIES = (*MODEL_LIBRARIES, "numpy", "qdrant_client", "qdrant_edge", "yt_dlp", "av")
+FRONTENDS = (
     "bots.commands.search",
     "bots.cli.app",
     "bots.cli.core_commands",
@@ -17,15 +28,17 @@ MODULES = (
     "bots.web.serve",
     "bots.web.__main__",
 )
+WORKERS = ("worker.runtime.embedded", "worker.runtime.process")
 
 
-def test_frontend_modules_load_no_library_of_workers() -> None:
-    """Importing a module prints nothing."""
+def test_modules_load_no_library_that_they_may_not_need() -> None:
+    """Frontends load no library of workers, and workers none of models before they load one. Imports print nothing."""
     code = f"""
 import importlib, sys
-for module in {MODULES!r}:
-    importlib.import_module(module)
-    print(module, [name for name in {HEAVY!r} if name in sys.modules])
+for modules, libraries in (({FRONTENDS!r}, {WORKER_LIBRARIES!r}), ({WORKERS!r}, {MODEL_LIBRARIES!r})):
+    for module in modules:
+        importlib.import_module(module)
+        print(module, [name for name in libraries if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout.splitlines(), done.stderr) == ([f"{module} []" for module in MODULES], "")
+    assert (done.stdout.splitlines(), done.stderr) == ([f"{module} []" for module in (*FRONTENDS, *WORKERS)], "")
