@@ -47,7 +47,7 @@ class Find(Request[SearchResults]):
     """Each is words, or the id of a moment written `moment:<id>`."""
     unlike: tuple[str, ...] = ()
     picture: str | None = Field(default=None, max_length=MAX_PICTURE_CHARS)
-    """A picture (JPEG, PNG, WebP or GIF, in base64) that the moment looks like."""
+    """A picture (JPEG, PNG, WebP, GIF or AVIF, in base64) that the moment looks like."""
     clip: str | None = Field(default=None, max_length=MAX_PICTURE_CHARS)
     """A short video (in base64) that the moment looks like and moves like."""
     frames: tuple[Annotated[str, Field(max_length=MAX_FRAME_CHARS)], ...] = Field(
