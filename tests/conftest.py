@@ -1,8 +1,9 @@
 """What all tests share: their level, a real Redis, and the rule that CI skips nothing."""
 
+import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -68,6 +69,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Put `tmp_path` on a disk in memory if there is room: stores sync their writes, which makes a real disk slow."""
     if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_MIN_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while all test modules are imported: that took a quarter of the time of each process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def level_of(item: pytest.Item) -> str:
