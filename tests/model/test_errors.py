@@ -25,7 +25,7 @@ def test_error_text_without_values_is_unchanged() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({name for name in vars(errors) if name.endswith("Error")} - WITHOUT_OWN_REASON))
-def test_reasons_are_literals(name: str) -> None:
+def test_reasons_of_model_errors_are_literals(name: str) -> None:
     """Otherwise the catalogs would lack their translations."""
     for file in Path(next(iter(model.__path__))).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

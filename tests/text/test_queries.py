@@ -65,7 +65,7 @@ def test_nothing_to_look_for_gives_an_empty_query(typed: str) -> None:
 
 
 @given(st.text("*_~|`<>@#:[]()&;\\ \na1가🐶\u200b", max_size=200))
-def test_cleaning_never_fails(typed: str) -> None:
+def test_cleaning_any_mix_of_marks_gives_one_line(typed: str) -> None:
     """Any mix of marks (Hypothesis)."""
     query = clean_query(typed)
     assert query == " ".join(query.split())

@@ -39,7 +39,7 @@ def sign(site: Site, address: str, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize("address", [EXPIRED, FILE, f"{FILE}?ex=zz&is=1&hm=a&"])
-def test_address_without_a_valid_signature_is_signed_anew(site: Site, address: str) -> None:
+def test_address_without_a_valid_signature_is_signed_again(site: Site, address: str) -> None:
     answer(site, FRESH)
     assert sign(site, address) == FRESH
 
@@ -67,7 +67,7 @@ def test_expired_address_without_a_token_is_refused_with_a_sentence(tmp_path: Pa
         (FRESH, HTTPStatus.BAD_GATEWAY, SiteUnreachableError),
     ],
 )
-def test_address_that_discord_does_not_sign_says_so_or_is_tried_again(
+def test_address_that_discord_does_not_sign_is_an_error_or_is_retried(
     site: Site, refreshed: str | None, status: int, error: type[FetchError]
 ) -> None:
     answer(site, refreshed, status)

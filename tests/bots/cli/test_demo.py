@@ -104,7 +104,7 @@ async def test_introduction_prints_the_address_before_and_after_the_examples(
 
 
 @pytest.mark.parametrize(("locale", "preset"), [("en", "multilingual"), ("ko", "multilingual"), ("zh", "chinese")])
-async def test_larger_preset_is_told_once_a_hub_is_in_reach(
+async def test_larger_preset_is_offered_once_if_a_hub_can_be_reached(
     tmp_path: Path, terminal: Terminal, screen: io.StringIO, locale: str, preset: str
 ) -> None:
     """Its authors' figure comes with its source, and the costs are those of this machine."""

@@ -213,7 +213,7 @@ def test_wrong_use_is_one_sentence_that_names_the_fault(
         ('loss = "info_nce"', 'loss = """', "파일이 중간에 끝나요"),
     ],
 )
-def test_mistake_in_a_run_file_is_told_in_the_readers_language(
+def test_mistake_in_a_run_file_is_reported_in_the_users_language(
     reelseek: Run, here: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, korean: str
 ) -> None:
     monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")

@@ -18,7 +18,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
-def test_name_stays_a_name(settings: Settings) -> None:
+def test_preset_name_is_passed_on_as_it_is(settings: Settings) -> None:
     assert choose_model(settings, CALLER, "multilingual", for_space=False) == {"to": "multilingual"}
 
 
@@ -60,7 +60,7 @@ def test_folder_of_a_training_run_is_offered(settings: Settings, tmp_path: Path,
     assert json.loads(blobs.get(f"{chosen['offer']}held_out.json")) == [{**row, "pictures": ["0-0.jpg"]}]
 
 
-def test_preset_file_elsewhere_is_refused_with_where_it_belongs(settings: Settings, tmp_path: Path) -> None:
+def test_preset_file_in_another_folder_is_refused_with_the_right_folder(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").touch()
     with pytest.raises(CommandError, match=rf"Copy .*mine.toml into {settings.presets_folder}"):
         choose_model(settings, CALLER, str(tmp_path / "mine.toml"), for_space=False)

@@ -117,7 +117,7 @@ async def test_followed_lists_are_shown_until_they_are_unfollowed(client: FakeCl
     assert (await collect_sentence(unfollow(client, ADMIN, LIST))).code is ErrorCode.NOT_FOLLOWED
 
 
-async def test_lists_are_for_admins(client: FakeClient, caller: Caller) -> None:
+async def test_crawl_and_follow_are_refused_for_members(client: FakeClient, caller: Caller) -> None:
     for replies in (
         crawl(client, caller, LIST),
         crawl(client, caller, "stop"),

@@ -71,7 +71,7 @@ async def test_words_only_video_counts_as_added_and_says_why(caller: Caller) -> 
     assert translate(ErrorCode.BLOCKED) in outcome.text
 
 
-async def test_first_video_of_a_post_with_several_says_so(caller: Caller) -> None:
+async def test_first_video_of_a_post_with_several_is_marked(caller: Caller) -> None:
     link = "https://x.com/i/status/1"
     client = FakeClient(sites={link: FakeVideo(link, "Take #1", ("ships",), is_first_of_several=True)})
     outcome = (await collect(library.index(client, caller, [link])))[-1]
@@ -227,7 +227,7 @@ class SilentlyListeningClient(FakeClient):
         return await super().call(request)
 
 
-async def test_silent_enrich_job_is_not_done_until_the_record_says_so(caller: Caller) -> None:
+async def test_silent_enrich_job_is_done_only_if_the_record_is(caller: Caller) -> None:
     client = SilentlyListeningClient(videos=[replace(SNOW, pending_senses=(Sense.SAID,))])
     outcome = await index_and_follow(client, Submit(caller=caller, link=SNOW.link), ignore, silence_s=0.01)
     assert outcome.status == "already"

@@ -174,7 +174,7 @@ async def test_help_lists_the_commands_that_the_caller_may_use(client: FakeClien
     ]
 
 
-def test_commands_without_a_recipient() -> None:
+def test_replies_to_bot_removal_and_deleted_message_have_no_recipient() -> None:
     """Replies to the removal of the bot, or to a deleted message, reach no user."""
     assert COMMANDS["leave"].has_no_recipient({"is_back": True})
     assert COMMANDS["watch"].has_no_recipient({"message_id": "1", "links": []})

@@ -39,7 +39,7 @@ async def test_find_returns_cards_with_time_link_reason_and_submitter(client: Fa
     )
 
 
-async def test_weak_card_does_not_say_that_it_looks_like_it(client: FakeClient, caller: Caller) -> None:
+async def test_weak_card_has_a_short_bar_and_a_cautious_reason(client: FakeClient, caller: Caller) -> None:
     """One of six words matches: the bar is short, and the reason is cautious."""
     [card] = await collect_cards(commands.find(client, caller, "sleeps zebra yak ibex gnu eland"))
     assert (card.strength, card.match) == (Strength.WEAK, "▰▱▱ weak match")

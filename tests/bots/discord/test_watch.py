@@ -94,7 +94,7 @@ async def test_link_in_a_watched_channel_is_added_and_marked(
     assert not server.posted
 
 
-async def test_post_with_several_videos_is_marked_and_told_under_its_message(
+async def test_post_with_several_videos_is_marked_and_reported_under_its_message(
     watching: Bot, server: FakeDiscord, client: FakeClient
 ) -> None:
     client.sites = {NEW: FakeVideo(NEW, "Take #1", ("ships",), is_first_of_several=True)}

@@ -75,7 +75,7 @@ def test_clock_rounds_down_to_the_second(seconds: float, written: str) -> None:
     assert format_clock(seconds) == written
 
 
-def test_span_is_two_times() -> None:
+def test_span_is_formatted_as_two_times() -> None:
     assert format_span(12.4, 18) == "0:12–0:18"
 
 

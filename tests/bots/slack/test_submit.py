@@ -182,7 +182,7 @@ async def test_reaction_that_slack_refuses_is_left_out_silently(
     assert server.shown == []
 
 
-async def test_post_with_several_videos_in_a_watched_channel_is_told_to_its_author(
+async def test_post_with_several_videos_in_a_watched_channel_is_reported_to_its_author(
     app: RunningApp, server: FakeSlack, watched: FakeClient
 ) -> None:
     watched.sites = {NEW_LINK: FakeVideo(NEW_LINK, "Take #1", ("ships",), is_first_of_several=True)}

@@ -158,7 +158,7 @@ def test_edit_list_hides_what_players_do_not_show(tmp_path: Path) -> None:
     assert decoded.duration_s == pytest.approx(1, abs=0.15)
 
 
-def test_colour_of_joined_parts(tmp_path: Path) -> None:
+def test_joined_parts_keep_their_colours(tmp_path: Path) -> None:
     decoded = decode_here(write_parts(tmp_path, 0, 0))
     assert bottom_colour(decoded, 2)[0] > 150
     assert bottom_colour(decoded, -2)[2] > 150

@@ -227,5 +227,5 @@ def test_broken_or_large_subtitle_file_does_no_harm(tmp_path: Path) -> None:
         ((None, "", "und", "mul"), None),
     ],
 )
-def test_languages_have_one_name(names: tuple[str | None, ...], language: str | None) -> None:
+def test_all_names_of_a_language_are_normalized_to_one(names: tuple[str | None, ...], language: str | None) -> None:
     assert {normalize_language(name) for name in names} == {language}

@@ -148,7 +148,7 @@ def test_words_of_a_long_sound_have_their_own_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sense", [Sense.SAID, Sense.HEARD])
-def test_damaged_sound_is_an_error_of_its_own(
+def test_damaged_sound_raises_an_error_and_records_nothing(
     stores: Stores, record: VideoRecord, tmp_path: Path, sense: Sense
 ) -> None:
     """Nothing is recorded then."""

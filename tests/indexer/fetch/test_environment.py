@@ -32,7 +32,7 @@ def secure_site(tmp_path: Path) -> Iterator[tuple[Site, Path]]:
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_own_authority_counts(
+def test_site_with_a_certificate_of_the_named_authority_is_fetched(
     fetch: Fetch, secure_site: tuple[Site, Path], clip: bytes, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     site, authority = secure_site

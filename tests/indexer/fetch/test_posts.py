@@ -38,7 +38,7 @@ def find(*titles: str) -> YoutubeDL:
         "https://www.reddit.com/r/cats/comments/1abcde/two_takes/",
     ],
 )
-def test_post_with_several_videos_gives_its_first_and_says_so(link: str) -> None:
+def test_post_with_several_videos_gives_its_first_and_is_marked(link: str) -> None:
     assert extract_info(find("take", "take"), link) == {"id": "0", "title": "take #1", "is_first_of_several": True}
     assert extract_info(find("take #1", "take #2"), link)["title"] == "take #1"
     assert extract_info(find("", ""), link)["title"] == "two takes #1"

@@ -133,6 +133,6 @@ def test_video_id_is_a_uuid_of_the_address() -> None:
     "link",
     ["1.0/0.0", "3.5/x", "https://www.youtube.com/redirect?q=file%3A%2F%2F%2Fetc%2Fpasswd", "a.mp4", "me@example.com"],
 )
-def test_no_link_is_refused(link: str) -> None:
+def test_text_that_is_no_video_link_is_refused(link: str) -> None:
     with pytest.raises(LinkRefusedError):
         canonicalize(link)

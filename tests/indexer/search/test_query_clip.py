@@ -92,7 +92,7 @@ def test_clip_has_the_mean_of_its_frames_and_a_motion_if_the_encoder_knows_motio
     assert embed(make_query(clip=clip), replace(encoder, motion_size=None)).vectors.keys() == {"frame"}
 
 
-def test_words_change_a_picture() -> None:
+def test_query_of_picture_and_words_is_their_sum() -> None:
     """The query is the sum of both, with the weight of the picture, and unwanted words count against it."""
     encoder, picture = FakeEncoder(motion_size=None), paint(0)
     shown, words, people = (

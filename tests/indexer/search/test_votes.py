@@ -157,7 +157,7 @@ def search(stores: Stores, *texts: str, **query: Any) -> tuple[list[str], bool]:
     return [hit.link.rpartition("/")[2] for hit in page.hits][:2], page.is_weak
 
 
-def test_liked_moment_rises_for_the_question_and_says_so(library: Stores) -> None:
+def test_liked_moment_ranks_higher_for_the_question_with_a_reason(library: Stores) -> None:
     """Then the page is not weak any more. Other questions find what they found before."""
     before = search(library, "blue whale")
     unsure = FakeEncoder(logit_scale=3.0)

@@ -146,7 +146,7 @@ def test_reembedded_moments_keep_evidence_and_its_vectors(stores: Stores) -> Non
         assert len(search_library(stores, A, query, encoder=later, only=only).hits) == 1
 
 
-def test_video_leaves_the_generations_that_nobody_searches(stores: Stores) -> None:
+def test_enriched_video_is_deleted_from_generations_that_are_not_searched(stores: Stores) -> None:
     """They would lack the evidence after a rollback, which re-embeds what is missing."""
     own = GenerationId("own", A)
     for generation in (NEXT, own):

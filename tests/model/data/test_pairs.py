@@ -126,7 +126,7 @@ def test_splits_are_stable_and_about_80_10_10() -> None:
         "",
     ],
 )
-def test_uninformative_text(text: str) -> None:
+def test_file_name_placeholder_and_link_are_not_informative(text: str) -> None:
     """File names, placeholders, links and calls to subscribe are not informative."""
     assert not is_informative(text)
 

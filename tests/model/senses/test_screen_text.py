@@ -107,7 +107,7 @@ def test_hangul_is_read_by_tesseract(reader: ScreenTextReader, tesseract: str) -
     assert [line.text for line in lines] == ["도서관 앞에서 만나요"]
 
 
-def test_chinese_is_read(reader: ScreenTextReader, tesseract: str) -> None:
+def test_chinese_text_is_read(reader: ScreenTextReader, tesseract: str) -> None:
     lines = reader.read(to_array(draw("采购食品杂货", font=FONT)))
     assert [line.text for line in lines] == ["采购食品杂货"]
 
@@ -116,6 +116,6 @@ def test_line_without_hangul_is_none(tesseract: str) -> None:
     assert read_korean_line(tesseract, draw("12:45", size=40).crop((30, 30, 200, 100))) is None
 
 
-def test_missing_program_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tesseract_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert find_tesseract.__wrapped__() is None

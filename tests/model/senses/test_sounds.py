@@ -50,7 +50,7 @@ def test_silence_is_not_classified() -> None:
     assert tagger.tag(np.zeros(0, np.float32), ignore) == []
 
 
-def test_sound_has_its_time(tagger: YamnetTagger) -> None:
+def test_sound_after_silence_has_its_time(tagger: YamnetTagger) -> None:
     samples = np.concatenate([np.zeros(5 * SAMPLE_RATE_HZ, np.float32), make_noise(3.0)])
     sounds = tagger.tag(samples, ignore)
     assert sounds

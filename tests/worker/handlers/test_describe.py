@@ -63,7 +63,7 @@ def read_material(server: ModelServer) -> dict[str, object]:
     return material
 
 
-def test_what_is_known_is_told_without_a_model_server(services: Services) -> None:
+def test_description_without_a_model_server_has_what_is_known(services: Services) -> None:
     link = add_film(services, "goal", ANN)
     found = handle(services, Describe(caller=BOB, link=link))
     assert (found.text, found.said, found.shown, found.heard) == (None, "well done", "GOAL", ("Applause",))

@@ -50,7 +50,7 @@ def test_removal_whose_result_cannot_be_deleted_can_be_repeated(services: Servic
     assert services.stores.videos.list_all() == []
 
 
-def test_task_that_cannot_be_sent_or_counted_says_so(away: Celery) -> None:
+def test_task_that_cannot_be_sent_or_counted_raises_queue_unavailable(away: Celery) -> None:
     with pytest.raises(QueueUnavailableError):
         send_signed(away, "reelseek.test", queue="search")
     with pytest.raises(QueueUnavailableError):

@@ -137,7 +137,7 @@ def test_job_recognizes_what_is_pending(services: Services) -> None:
 
 
 @pytest.mark.parametrize("sense", Sense)
-def test_killed_job_goes_on_with_the_sense_it_was_at(services: Services, sense: Sense) -> None:
+def test_job_of_a_killed_worker_resumes_with_its_last_sense(services: Services, sense: Sense) -> None:
     """What was recognized before is not recognized again."""
     killed = FakePipeline(services, {sense: raise_error(SystemExit())})
     with pytest.raises(SystemExit):
