@@ -227,7 +227,7 @@ def test_full_width_query_is_undone() -> None:
         (f"youtu.be/dQw4w9WgXcQ {LINK}", ["youtu.be/dQw4w9WgXcQ"]),
     ],
 )
-def test_links_without_a_scheme_are_found_on_common_domains(text: str, links: list[str]) -> None:
+def test_links_without_a_scheme_are_found(text: str, links: list[str]) -> None:
     assert find_links(text) == links
 
 
