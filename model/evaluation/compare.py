@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.data.images import read_picture
+from model.data.normalization import normalize_text
 from model.data.pairs import ClipFiles, Pair
 from model.evaluation.metrics import EvaluationReport, bootstrap_interval, build_report, rank_best_matches
 from model.ports import Encoder, Picture, Vector
@@ -95,25 +96,26 @@ def encode_pairs(
 ) -> EncodedPairs:
     """Encode at least one pair. Raises `PairsUnreadableError` for a picture that cannot be read.
 
+    Texts that are equal for a model are one text, and each of their pictures is right.
     `distractors` are pictures or clips without a text that make the search harder.
     """
-    source_of_text: dict[str, str] = {}
+    texts: dict[str, Pair] = {}
     source_of_image: dict[ClipFiles, str] = {}
     for pair in pairs:
-        source_of_text.setdefault(pair.text, pair.source)
+        texts.setdefault(normalize_text(pair.text), pair)
         source_of_image.setdefault(pair.pictures, pair.source)
     for image in distractors:
         source_of_image.setdefault(image, "")
-    rows = {text: row for row, text in enumerate(source_of_text)}
+    rows = {text: row for row, text in enumerate(texts)}
     columns = {image: column for column, image in enumerate(source_of_image)}
     relevant = np.zeros((len(rows), len(columns)), np.bool_)
     for pair in pairs:
-        relevant[rows[pair.text], columns[pair.pictures]] = True
+        relevant[rows[normalize_text(pair.text)], columns[pair.pictures]] = True
     return EncodedPairs(
-        texts=_embed_texts(list(rows), encoder),
+        texts=_embed_texts([pair.text for pair in texts.values()], encoder),
         images=_embed_clips(list(columns), encoder, on_progress),
         relevant=relevant,
-        text_sources=tuple(source_of_text.values()),
+        text_sources=tuple(pair.source for pair in texts.values()),
         image_sources=tuple(source_of_image.values()),
     )
 

@@ -67,8 +67,8 @@ def fit_clip_head(
 ) -> None:
     """Minimize symmetric InfoNCE over batches of distinct clips with one text of each.
 
-    A head without weights is left as it is. If the loss is not a number, the head keeps its last weights whose loss
-    was one.
+    A head without weights is left as it is. If the loss is not a number, also after the last step, the head keeps its
+    last weights whose loss was one.
     """
     weights = list(head.parameters())
     if not weights:
@@ -77,7 +77,7 @@ def fit_clip_head(
     optimizer = torch.optim.AdamW(weights, lr=config.rate, weight_decay=_WEIGHT_DECAY)
     random = torch.Generator().manual_seed(seed)
     head.train()
-    for _ in range(config.steps):
+    for step in range(config.steps + 1):
         order = torch.randperm(len(examples.texts), generator=random)
         clips, first = _find_first_texts(examples.clip_of[order])
         texts, clips = order[first][:_BATCH], clips[:_BATCH]
@@ -87,6 +87,7 @@ def fit_clip_head(
         loss = functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
         if not loss.isfinite():
             head.load_state_dict(good_weights)
+        if step == config.steps or not loss.isfinite():
             break
         good_weights = copy.deepcopy(head.state_dict())
         optimizer.zero_grad()

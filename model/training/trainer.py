@@ -257,11 +257,10 @@ def _build_validation_queries(data: TrainingSet) -> tuple[Indices, npt.NDArray[n
 
     A text may have several clips: a title belongs to all moments of its video.
     """
-    rows: dict[str, int] = {}
-    row_of = [rows.setdefault(text, len(rows)) for text in data.texts]
-    relevant = np.zeros((len(rows), len(data.clips)), np.bool_)
-    relevant[row_of, data.clip_of] = True
-    return np.unique(row_of, return_index=True)[1], relevant
+    wordings, first = np.unique(data.wording_of, return_index=True)
+    relevant = np.zeros((len(wordings), len(data.clips)), np.bool_)
+    relevant[data.wording_of, data.clip_of] = True
+    return first, relevant
 
 
 def _detach(vectors: VectorPair) -> VectorPair:

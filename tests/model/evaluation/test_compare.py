@@ -41,6 +41,13 @@ def test_encoded_pairs_contain_each_text_and_picture_once(colours: dict[str, Pat
     assert progress[-1] == 1
 
 
+def test_texts_that_are_equal_for_a_model_are_one_text(colours: dict[str, Path]) -> None:
+    """Case, width and punctuation at the ends make no difference to a model, so a text finds the pictures of both."""
+    pairs = [Pair("1 0 0", (colours["red"],), "a"), Pair("１ 0  0!", (colours["green"],), "b")]
+    encoded = encode_pairs(pairs, ColourEncoder())
+    assert encoded.relevant.tolist() == [[True, True]]
+
+
 def test_clip_vector_is_normalized_mean_of_its_frames(colours: dict[str, Path]) -> None:
     """The index stores clips in the same way."""
     encoded = encode_pairs([Pair("1 1 0", (colours["red"], colours["green"]), "a")], ColourEncoder())

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pydantic import ValidationError
 
 from model.config import ClipHeadConfig, TrainingConfig, read_training_config
 from model.data.pairs import Pair
-from model.encoders.clip_head_encoder import HEAD_FILE, attach_clip_head, pad_clips
+from model.encoders.clip_head_encoder import HEAD_FILE, attach_clip_head, make_clip_head, pad_clips
 from model.errors import AdapterMismatchError, TrainingCancelledError
 from model.ports import Clip, Picture, TextVectors, Vector
 from model.presets import PRESETS
-from model.training.train_clip_head import train_clip_head
+from model.training.train_clip_head import ClipHeadExamples, fit_clip_head, train_clip_head
 from model.training.training_run import TrainingRun
 from tests.support.model.colour_encoder import LengthEncoder
 
@@ -154,3 +155,14 @@ def test_padding_keeps_order_and_masks_missing_frames() -> None:
     frames, mask = pad_clips([short, long])
     assert mask.sum(1).tolist() == [2, 12]
     assert np.array_equal(frames[0, :2].numpy(), short)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_diverging_head_keeps_weights_whose_scores_are_numbers(steps: int) -> None:
+    """Also if it diverges at the last step."""
+    texts, frames = torch.eye(SIZE)[:4], torch.eye(SIZE)[torch.arange(8).reshape(4, 2)]
+    examples = ClipHeadExamples(texts, frames, torch.ones(4, 2, dtype=torch.bool), torch.arange(4), torch.arange(4))
+    head = make_clip_head("lstm", SIZE)
+    fit_clip_head(head, examples, ClipHeadConfig(kind="lstm", steps=steps, rate=1e37))
+    with torch.no_grad():
+        assert head(examples.texts, examples.frames, examples.mask).isfinite().all()

@@ -287,14 +287,15 @@ def test_training_continues_from_base_adapter(root: Path, pairs: list[Pair], tmp
 def test_validation_figure_equals_evaluation(root: Path, tmp_path: Path) -> None:
     """Before any step, the validation figure is the mean reciprocal rank of `model.evaluation.compare`.
 
-    A title belongs to several moments of its video, any of which is right. A clip is the normalized mean of its
-    frames.
+    A title, in any case, belongs to several moments of its video, any of which is right. A clip is the normalized mean
+    of its frames.
     """
     validation = [
-        Pair(f"{kind} {i if kind == 'chapter' else i // 4}", clip, f"video {i // 4}", fixed_split="validation")
+        Pair(f"{name} {i if kind == 'chapter' else i // 4}", clip, f"video {i // 4}", fixed_split="validation")
         for i in range(COUNT)
         for clip in [tuple(root / f"{i}-{frame if i % 2 else 0}.png" for frame in range(3))]  # some do not move
         for kind in (("title", "chapter") if i < 2 else ("title",))
+        for name in [kind.upper() if i % 2 else kind]
     ]
     training = [replace(pair, fixed_split="train") for pair in validation]
     config = make_config(steps=1, check_every=1, frames=3, chunk=1)
