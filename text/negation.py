@@ -70,7 +70,7 @@ _IDIOMS: Final = {
     "not": frozenset(("only", "just", "yet", "sure", "bad", "enough", "even", "to")),
     "without": frozenset(("doubt", "fail")),
 }
-"""Words after which the one before is no negation."""
+"""If one of these words follows, a word is not a negation."""
 _IDIOMS_BEFORE: Final = frozenset(("why", "or", "if", "whether", "say", "says", "dr", "mr", "yes"))
 _NAMED_BY: Final = frozenset(("sign", "signs", "zone", "area", "allowed", "policy", "symbol"))
 """Words after which a phrase with `no` is the name of a thing."""

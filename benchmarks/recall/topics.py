@@ -3,7 +3,7 @@
     python -m benchmarks.recall.topics FLICKR8K [--moments 100000]
 
 FLICKR8K holds the pictures and `captions.tsv` (split, file, caption). Prints, for the dev split: the purity of topics
-beside a random clustering of the same sizes, the share of a topic's pictures whose captions have one of its names, and
+and of a random clustering of the same sizes, the share of a topic's pictures whose captions have one of its names, and
 how many tags the captions confirm. With `--moments`, prints how long a library of made-up vectors takes.
 """
 

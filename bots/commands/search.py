@@ -335,7 +335,7 @@ def _shorten(text: str) -> str:
 
 
 def _parse_time(text: str) -> float | None:
-    """Return the seconds of `83`, `1:23` or `1:02:03`, or None if a text is no time."""
+    """Return the seconds of `83`, `1:23` or `1:02:03`, or None if a text is not a time."""
     parts = text.strip().split(":")
     if len(parts) > 3 or not all(part.isdecimal() and len(part) < 6 for part in parts):
         return None

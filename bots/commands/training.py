@@ -43,7 +43,7 @@ _OVERRIDDEN: Final[Mapping[RetrainOutcome, Msg]] = {
     RetrainOutcome.FORGETS: Msg.OVERRODE_FORGETS,
     RetrainOutcome.TOO_FEW: Msg.OVERRODE_TOO_FEW,
 }
-"""What an admin who insisted on an adapter has overridden."""
+"""The sentence for each outcome that an admin has overridden."""
 
 
 @reply_on_error

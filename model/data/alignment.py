@@ -34,14 +34,14 @@ class Alignment:
     is_unrelated: npt.NDArray[np.bool_]
     """(n,): whether a text says nothing of any of its moments."""
     best: npt.NDArray[np.int64]
-    """(n,): the moment that each text fits best; the first one where the model cannot tell."""
+    """(n,): the moment that each text fits best; the first one if the model cannot tell."""
 
 
 def align_pairs(texts: Vector, pictures: Vector, sources: Sequence[str], kinds: Sequence[PairKind]) -> Alignment:
     """Align texts (n, d) with the best of their moments' pictures (n, k, d), all unit vectors.
 
     People speak early or late: the bag of a line is its own moment, which comes first, and those around it, as in
-    MIL-NCE (Miech et al. 2020, arXiv:1912.06430). Where the model cannot tell right pairs from wrong ones, for example
+    MIL-NCE (Miech et al. 2020, arXiv:1912.06430). If the model cannot tell right pairs from wrong ones, for example
     in a library of things that it does not know, all stay as they are: a retrain has to learn those.
     """
     scores = score_alignment(texts, pictures, sources)

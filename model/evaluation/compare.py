@@ -123,8 +123,8 @@ def encode_pairs(
 def compare_encodings(base: EncodedPairs, adapter: EncodedPairs) -> Comparison:
     """Compare two encodings of the same pairs. Raises `ValueError` if the pairs differ.
 
-    The bootstrap resamples sources with all their queries and evaluates both models on each sample. What is
-    common to both (hard queries, near-duplicates) cancels out in the difference (Koehn 2004, "Statistical
+    The bootstrap resamples sources with all their queries and evaluates both models on each sample. Effects that are
+    common to both (hard queries, near-duplicates) cancel out in the difference (Koehn 2004, "Statistical
     significance tests for machine translation evaluation").
     """
     if base.relevant.shape != adapter.relevant.shape:

@@ -1,6 +1,6 @@
 """Text in pictures by PP-OCRv6 (PaddleOCR): a detector of lines and a recognizer of their characters.
 
-It knows Latin, Chinese and Japanese characters. Lines of Hangul get a low confidence; they go to Tesseract where it is
+It knows Latin, Chinese and Japanese characters. Lines of Hangul get a low confidence; they go to Tesseract if it is
 installed.
 """
 

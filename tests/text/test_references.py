@@ -1,4 +1,4 @@
-"""Words beside a picture: what they say about it."""
+"""Words in addition to a picture: what they say about it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Videos that people upload to Discord: signed anew if the signature has expired before they are fetched."""
+"""Videos that people upload to Discord: signed again if the signature has expired before they are fetched."""
 
 import json
 from collections.abc import Iterator

@@ -34,7 +34,7 @@ from worker.settings import Settings
 def preview_retrain(
     settings: Settings, stores: Stores, models: ModelCache, request: PreviewRetrain
 ) -> TrainingDataSummary:
-    """Summarize what a retrain would learn from, as far as its texts are about their pictures.
+    """Summarize what a retrain would learn from, without texts that are not about their pictures.
 
     Raises `RequestRefusedError` if the caller is not an admin, and `ModelError`.
     """

@@ -56,7 +56,7 @@ def _find_folder(model: ModelSource, artifacts_dir: Path) -> Path | None:
 
 
 def _measure(model: ModelSource, folder: Path | None) -> int | None:
-    """Return the size of a model's weights, as far as it is known."""
+    """Return the size of a model's weights in bytes, or None if it is not known."""
     if folder is not None:
         return measure_weights(folder)
     return None if isinstance(model, LocalModel) else model.download_bytes

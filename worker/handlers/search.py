@@ -38,7 +38,7 @@ def find(
 ) -> SearchResults:
     """Search the videos that the caller can see. `can_describe` says whether there is a model server.
 
-    Raises `RequestRefusedError` if there is nothing to look for, if the picture or the clip is no file at all, or if
+    Raises `RequestRefusedError` if there is nothing to look for, if the picture or the clip is not base64, or if
     the video to search in is not visible to the caller, or if moments cannot be tagged yet; `NotAPictureError` and
     `NotAClipError`.
     """

@@ -187,7 +187,7 @@ def choose_new(listed: Sequence[str], seen: Collection[str]) -> list[str]:
 
 
 def video_keys(links: Sequence[str]) -> dict[str, str]:
-    """Return links by the keys of their videos, in their order. What is not the link of a video is left out."""
+    """Return links by the keys of their videos, in their order. Links that lead to no video are left out."""
     keys: dict[str, str] = {}
     for link in links:
         with suppress(LinkRefusedError):

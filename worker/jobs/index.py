@@ -42,7 +42,7 @@ from worker.settings import Settings
 RETRY_AFTER_S = (3, 20)
 """The waits before the retries after a transient error; there is one retry for each."""
 MEMORY_RETRY_AFTER_S = 60
-"""The wait before later retries if memory has run out, which is no fault of the video: it is retried until it fits."""
+"""The wait before later retries if memory has run out, which the video does not cause: it is retried until it fits."""
 
 log = structlog.get_logger()
 

@@ -112,7 +112,7 @@ class RetrainFinished(WireModel):
     generation: str | None = None
     """The generation that was switched to."""
     overridden: RetrainOutcome | None = None
-    """How it would have ended if the admin had not insisted."""
+    """How it would have ended if the admin had not forced it."""
     moments_without_frames: int = 0
     """Moments of which only the thumbnail could be embedded, because retention had deleted their frames."""
     spaces_with_own_model: int = 0

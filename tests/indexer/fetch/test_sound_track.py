@@ -1,4 +1,4 @@
-"""Which separate sound track is fetched beside pictures without sound."""
+"""Which separate sound track is fetched in addition to pictures without sound."""
 
 from typing import Any
 

@@ -55,7 +55,7 @@ def test_any_text_has_finite_features(e5: E5Encoder, text: str) -> None:
 
 
 def test_both_text_maps_have_the_same_picture_side() -> None:
-    """So a library is searched with the second encoder or without it, and is not embedded anew."""
+    """So a library is searched with the second encoder or without it, and is not embedded again."""
     one, two = load_file(STARTER_TEXT_MAP), load_file(STARTER_E5_TEXT_MAP)
     for name in ("picture_centre", "weighing"):
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)

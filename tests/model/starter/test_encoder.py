@@ -214,7 +214,7 @@ def test_measured_ranges_are_extremes_over_all_batches() -> None:
 
 
 def test_vectors_of_the_vocabulary_are_bundled(encoder: StarterEncoder, tmp_path: Path) -> None:
-    """`python -m worker.ops.bundle_words` writes them anew."""
+    """`python -m worker.ops.bundle_words` writes them."""
     words = WordVectors(tmp_path)
     bundled = words.get_cached(encoder.generation)
     assert bundled is not None

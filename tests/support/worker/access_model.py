@@ -86,7 +86,7 @@ SEARCH_OPTIONS: Final = st.fixed_dictionaries(
         "offset": st.integers(0, 2),
     },
 )
-"""What a search may have besides its words."""
+"""Options that a search may have in addition to its words."""
 
 
 @dataclass(frozen=True)
