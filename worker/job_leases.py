@@ -1,7 +1,8 @@
 """Leases that keep one video (or one retrain) from having two jobs, and one message from being handled twice.
 
 A queued job holds its lease for as long as messages are kept. A running job holds its leases only while its worker
-lives: they are renewed every few seconds. If the worker is killed, they expire and the job is queued again from the store's record.
+lives: they are renewed every few seconds. If the worker is killed, they expire and the job is queued again from the
+store's record.
 
 Leases only avoid duplicate work. If a clock jumps or Redis loses its last second, a lease can end too early and a job
 can run twice. That is harmless: jobs are idempotent, and stored data does not depend on a lease.

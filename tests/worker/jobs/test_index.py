@@ -240,7 +240,7 @@ def test_retry_without_queue_leaves_the_video_waiting(services: Services) -> Non
 def test_link_that_is_submitted_again_as_its_job_fails_is_indexed_again(
     services: Services, has_failed_before: bool
 ) -> None:
-    """The lease is still taken then, so no other worker would do it. The failure is not reported to who follows the job."""
+    """The lease is still held then, so no other worker would do it. Who follows the job gets no failure."""
 
     def submit_again() -> None:
         assert status_of(services) is IndexStatus.FAILED
