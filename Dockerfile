@@ -47,6 +47,6 @@ FROM runtime AS worker
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends tesseract-ocr tesseract-ocr-kor \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=worker-build /venv /venv
-# Presets of a model hub are kept here; compose mounts a volume over it.
-RUN install -d -o reelseek /venv/share/reelseek/hub
+# Presets of a model hub, and compiled models, are kept here; compose mounts volumes over it.
+RUN install -d -o reelseek /venv/share/reelseek/hub /venv/share/reelseek/compiled
 USER reelseek

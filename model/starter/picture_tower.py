@@ -10,6 +10,7 @@ positions; and a last layer that is computed for the class token only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from model.encoders.openvino_runtime import opset15 as ops
 from model.errors import ArtifactsMissingError
 from model.packages import fetch_command
 from model.ports import Vector
+from model.starter.compiled_graph import CompiledGraph, load_or_compile
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection, PreTrainedModel
@@ -54,13 +56,11 @@ RANGES_FILE = Path(__file__).parents[1] / "weights" / "tower_ranges.safetensors"
 class PictureTower:
     """Encodes pixels (n, 3, PIXELS, PIXELS), float32, as unit vectors (n, 512). Runs int8 on the CPU."""
 
-    def __init__(self, weights: TowerWeights) -> None:
-        graph = _Graph(weights, _read_ranges()).build_tower()
-        threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        self._compiled = openvino.Core().compile_model(graph, "CPU", threads)
+    def __init__(self, graph: CompiledGraph) -> None:
+        self._graph = graph
 
     def __call__(self, pixels: torch.Tensor) -> Vector:
-        request = self._compiled.create_infer_request()  # one per call, for thread safety
+        request = self._graph.model.create_infer_request()  # one per call, for thread safety
         batches = [request.infer([pixels[i : i + _BATCH].numpy()])[0].copy() for i in range(0, len(pixels), _BATCH)]
         vectors = np.concatenate(batches)
         unit: Vector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -74,10 +74,7 @@ class LowerLayers:
     """
 
     def __init__(self, model: PreTrainedModel, layers: int) -> None:
-        threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        self._compiled = openvino.Core().compile_model(
-            _Graph(_read_weights(model), _read_ranges()).build_lower_layers(layers), "CPU", threads
-        )
+        self._compiled = _compile(_Graph(_read_weights(model), _read_ranges()).build_lower_layers(layers))
 
     def __call__(self, pixels: torch.Tensor) -> Array:
         states: Array = self._compiled([pixels.numpy()])[0]
@@ -131,16 +128,21 @@ def check_tower_file(folder: Path) -> None:
 
 
 def load_serving_tower(folder: Path) -> PictureTower:
-    """Load the tower without an adapter for a CPU. This avoids importing transformers, which takes seconds.
+    """Load the tower without an adapter for a CPU, in the compiled form that an earlier call has kept, if any.
 
-    Raises `ArtifactsMissingError`.
+    This avoids importing transformers, which takes seconds. Raises `ArtifactsMissingError`.
     """
+    sources = (folder / "source.txt", RANGES_FILE, Path(__file__))
+    compiled = folder.parent / "compiled"
+    return PictureTower(load_or_compile(compiled, sources, partial(_compile_file, folder), _choose_threads()))
+
+
+def _compile_file(folder: Path) -> openvino.CompiledModel:
     try:
         stored = safetensors.torch.load_file(folder / "model.safetensors")
-        return PictureTower({name: data.float().numpy() for name, data in stored.items()})
-    except (OSError, SafetensorError) as error:
-        raise _make_damage_error(folder) from error
-    except KeyError as error:
+        weights = {name: data.float().numpy() for name, data in stored.items()}
+        return _compile(_Graph(weights, _read_ranges()).build_tower())
+    except (OSError, SafetensorError, KeyError) as error:
         raise _make_damage_error(folder) from error
 
 
@@ -148,7 +150,15 @@ def build_serving_tower(model: PreTrainedModel, device: torch.device) -> Picture
     """Build the fastest form of `model` for the device."""
     if device.type == "cuda":
         return CudaTower(model)
-    return PictureTower(_read_weights(model))
+    return PictureTower(CompiledGraph(_compile(_Graph(_read_weights(model), _read_ranges()).build_tower())))
+
+
+def _compile(graph: openvino.Model) -> openvino.CompiledModel:
+    return openvino.Core().compile_model(graph, "CPU", _choose_threads())
+
+
+def _choose_threads() -> dict[str, Any]:
+    return {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
 
 
 def _make_damage_error(folder: Path) -> ArtifactsMissingError:
