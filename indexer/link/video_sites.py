@@ -142,7 +142,7 @@ VIDEO_SITES: Final = (
     Site(
         "Streamable",
         ("streamable.com",),
-        address_by_forms("https://streamable.com/{id}", r"/(?:[eosmt]/)?(?P<id>[a-z0-9]{4,8})(?:/\w+)?"),
+        address_by_forms("https://streamable.com/{id}", r"/(?:[eosmt]/)?(?P<id>[a-z0-9]{3,8})(?:/\w+)?"),
         "t={s}",
     ),
     Site(

@@ -118,12 +118,22 @@ async def test_failed_link_is_reported_under_its_message(
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(403, 90001), (403, 50013), (403, 50001), (404, 10008), (404, 10003), (400, 30010), (400, 50083), (500, 0)],
+    [
+        (403, 90001),
+        (403, 50013),
+        (403, 50001),
+        (404, 10008),
+        (404, 10003),
+        (400, 30010),
+        (400, 50083),
+        (500, 0),
+        (0, 0),
+    ],
 )
 async def test_reaction_that_discord_refuses_is_left_out_silently(
     watching: Bot, server: FakeDiscord, client: FakeClient, status: int, code: int
 ) -> None:
-    """The author blocked the bot, the bot lacks a permission, the message is gone, the thread is archived."""
+    """The author blocked the bot, the bot lacks a permission, the message is gone, or the connection breaks."""
     server.faults.append(Fault("PUT", "/reactions/", status, {"code": code, "message": "no"}, times=5 if code else 1))
     await server.write(ADA, NEW)
     await server.wait_for(lambda: not all(fault.times == 5 for fault in server.faults) and list_watched_links(client))

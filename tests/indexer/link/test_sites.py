@@ -74,6 +74,7 @@ def test_short_links_are_known_by_their_host() -> None:
         (FACEBOOK, "&t=75"),
         ("https://www.nicovideo.jp/watch/sm9", "?from=75"),
         ("https://streamable.com/abc12", "?t=75"),
+        ("https://streamable.com/moo", "?t=75"),
         (f"https://www.loom.com/share/{LOOM_ID}", "?t=75"),
         ("https://chzzk.naver.com/video/123", "?currentTime=75"),
         ("https://vod.sooplive.co.kr/player/123", "?change_second=75"),

@@ -32,7 +32,7 @@ class FakeInteraction:
 
 @dataclass
 class Fault:
-    """A planned answer to the next matching requests."""
+    """A planned answer to the next matching requests. With status 0, the connection breaks."""
 
     method: str
     address: str

@@ -58,6 +58,8 @@ class FakeRestApi(FakeGateway):
                    "Via": "1.1 test"}  # fmt: skip
         try:
             if fault := self._fault(request.method, address):
+                if not fault.status and request.transport:
+                    request.transport.abort()
                 return _json(fault.status, fault.body, headers | dict(fault.headers))
             self._admit(request, address)
             if self.checks_spec:
