@@ -1,8 +1,8 @@
 """Everyday words in three languages: what topics are called, and what moments are tagged with.
 
 `vocabulary.tsv` was written for this project. A word is known by its English form. The column `tag` says which words
-may be tags: a word that captions of Flickr8k's train split seldom confirmed, although it seemed certain, names topics
-only (`benchmarks.recall.topics`).
+may be tags: a word that captions of Flickr8k's train split seldom confirmed, although it seemed certain, only names
+topics that no other word fits (`benchmarks.recall.topics`).
 """
 
 import csv

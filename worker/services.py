@@ -76,7 +76,7 @@ class Services:
         self.models = ModelCache(settings, load, self.stores.generations, self.blobs, self.metrics.observe_batch)
         self.words = WordVectors(settings.data_dir / "words")
         self.topics = TopicCache(self.stores.moments, self.words)
-        self.tagger = Tagger(self.stores.moments, self.words)
+        self.tagger = Tagger(self.stores.moments, self.stores.enrichment, self.words)
         self.vision = open_vision_model(settings)
         self.sources = SourceStore(self.blobs)
         self.recognizers = recognizers or make_recognizers(settings)
@@ -224,6 +224,7 @@ class Services:
     def close(self) -> None:
         self.words.close()
         self.topics.close()
+        self.tagger.close()
         self.models.close()
         self.vectors.close()
 

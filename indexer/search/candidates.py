@@ -60,11 +60,14 @@ class SearchScope:
     video_id: str | None
     without_videos: tuple[str, ...]
     only: OnlyKind | None
+    tags: tuple[str, ...] = ()
 
     def nearest(self, queries: Sequence[VectorQuery]) -> list[list[ScoredPoint]]:
         """Return the nearest moments for each query, best first."""
         sense = None if self.only == "looks" else self.only
-        return self.moments.nearest(self.generation, self.scopes, queries, self.video_id, self.without_videos, sense)
+        return self.moments.nearest(
+            self.generation, self.scopes, queries, self.video_id, self.without_videos, sense, self.tags
+        )
 
     def calibrate(self, encoder: Encoder, query: TextQuery) -> TextQuery:
         """Return the query with the level of its cosines to a sample of the moments that the scopes may see."""

@@ -19,13 +19,10 @@ from indexer.stages import SearchStage
 from indexer.store.moments import MomentStore
 from indexer.store.records import Submission
 from indexer.store.submissions import SubmissionStore
-from indexer.topics.tagger import Tagger
 from indexer.vectors.vector_store import StoredPoint
 
 MAX_ONLY_CANDIDATES: Final = 50
 """Maximum number of videos that a search for speech or text on the screen examines for a match of that kind."""
-MAX_TAGGED_CANDIDATES: Final = 200
-"""Maximum number of moments that a search for tags examines."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +48,12 @@ def find_moments(
     encoder: Encoder,
     query: SearchQuery,
     timer: StageTimer = lambda stage: nullcontext(),
-    tagger: Tagger | None = None,
 ) -> ResultPage:
     """Find the moments that match a query.
 
     Moments named as examples, and the videos of examples to be similar to, are left out: the user knows them. A query
-    with tags needs the `tagger`. Raises `GenerationMismatchError` if the encoder's generation is neither the live nor
-    the previous one.
+    with tags finds moments whose tags are stored. Raises `GenerationMismatchError` if the encoder's generation is
+    neither the live nor the previous one.
     """
     if moments.is_empty():
         return ResultPage((), None)
@@ -66,7 +62,7 @@ def find_moments(
     with timer(SearchStage.ENCODE):
         embedded = embed_query(encoder, query, examples)
     without_videos = () if query.video_id else examples.liked_videos
-    scope = SearchScope(moments, generation, query.scopes, query.video_id, without_videos, query.only)
+    scope = SearchScope(moments, generation, query.scopes, query.video_id, without_videos, query.only, query.tags)
     end = query.offset + query.limit
     text_queries: list[TextQuery] = []
     ranked: list[RankedMoment] = []
@@ -76,7 +72,7 @@ def find_moments(
             lists = [list_candidates(scope, each, depth) for each in text_queries]
         with timer(SearchStage.FUSE):
             ranked = best_moment_per_video(text_queries, lists, examples.ids)
-            ranked = _select_tagged(scope, encoder, tagger, query.tags, _select_only(scope, encoder, ranked))
+            ranked = _select_only(scope, encoder, ranked)
         if len(ranked) > end or not may_have_more(lists, depth):
             break
     with timer(SearchStage.GATHER):
@@ -113,17 +109,6 @@ def _select_only(scope: SearchScope, encoder: Encoder, ranked: Sequence[RankedMo
     candidates = ranked[:MAX_ONLY_CANDIDATES]
     reasons = explain_matches(encoder, candidates, {id: each.payload for id, each in _read(scope, candidates).items()})
     return [each for each in candidates if any(why.kind == scope.only for why in reasons.get(each.id, ()))]
-
-
-def _select_tagged(
-    scope: SearchScope, encoder: Encoder, tagger: Tagger | None, tags: Sequence[str], ranked: list[RankedMoment]
-) -> list[RankedMoment]:
-    """Return those of the first `MAX_TAGGED_CANDIDATES` moments that have all of the tags, or all if there are none."""
-    if not tags or tagger is None:
-        return ranked
-    candidates = ranked[:MAX_TAGGED_CANDIDATES]
-    found = tagger.tag(encoder, scope.scopes, [each.id for each in candidates])
-    return [each for each in candidates if set(tags) <= set(found.get(each.id, ()))]
 
 
 def _read(scope: SearchScope, page: Sequence[RankedMoment]) -> dict[str, StoredPoint]:

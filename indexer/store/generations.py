@@ -14,7 +14,7 @@ from indexer.ports import VectorSizes
 from indexer.store.records import RECORDS, GenerationRecord, RetrainRecord, from_payload, to_payload
 from indexer.vectors.vector_store import Filter, NewPoint, VectorStore
 
-INDEXED_KEYS: Final = ("spaces", "video_id", "open", "senses")
+INDEXED_KEYS: Final = ("spaces", "video_id", "open", "senses", "tags", "tagged_by")
 """Payload keys of moments that filters use."""
 
 _RETRAIN_ID: Final = str(uuid5(NAMESPACE_URL, "generation retraining"))

@@ -83,15 +83,21 @@ class MomentStore:
         video_id: str | None = None,
         without_videos: Sequence[str] = (),
         sense: str | None = None,
+        tags: tuple[str, ...] = (),
     ) -> list[list[ScoredPoint]]:
         """Return for each query the nearest moments that the scopes may see, best first, with their `video_id`.
 
-        With a `video_id`, only moments of this video; with a `sense`, only moments in which it found something. Raise
-        `GenerationMismatchError` if `generation` is neither the live nor the previous one.
+        With a `video_id`, only moments of this video; with a `sense`, only moments in which it found something; with
+        `tags`, only moments that have all of them. Raises `GenerationMismatchError` if `generation` is neither the live
+        nor the previous one.
         """
         match: dict[str, str | tuple[str, ...]] = {"spaces": scopes}
         match |= ({"video_id": video_id} if video_id else {}) | ({"senses": sense} if sense else {})
-        where = Filter(match, without={"video_id": tuple(without_videos)} if without_videos else {})
+        where = Filter(
+            match,
+            without={"video_id": tuple(without_videos)} if without_videos else {},
+            each_of={"tags": tags} if tags else {},
+        )
         live = self._generations.get_live(generation.space)
         if generation != live and generation != self._generations.get_previous(generation.space):
             raise GenerationMismatchError(f"the query was embedded by {generation}, but {live} is searched now")

@@ -8,7 +8,7 @@ import numpy as np
 
 from indexer.topics.tags import score_words
 from indexer.types import Vector
-from text.vocabulary import find_words
+from text.vocabulary import find_words, read_vocabulary
 
 MAX_NAMES: Final = 2
 MIN_NAME_SCORE: Final = 3.8
@@ -29,11 +29,17 @@ def name_topics(
     """Return up to `MAX_NAMES` words for each centroid (k, d), in English; none if no word fits.
 
     Centroids are without the library's mean, so that no topic is named by what all of it shows. `texts` are titles
-    and speech of each topic's moments.
+    and speech of each topic's moments. Words that may not be tags name only what no other word fits.
     """
     scores = score_words(centroids, word_vectors - word_vectors.mean(axis=0))
     used = find_used_words(texts)
-    return [_choose_names(row, words, used[number]) for number, row in enumerate(scores)]
+    doubtful = {word.en for word in read_vocabulary() if not word.is_tag}
+    is_certain = np.array([word not in doubtful for word in words])
+    names = []
+    for row, own in zip(scores, used, strict=True):
+        certain = _choose_names(np.where(is_certain, row, -np.inf), words, own)
+        names.append(certain or _choose_names(row, words, own))
+    return names
 
 
 def find_used_words(texts: Sequence[Sequence[str]]) -> list[set[str]]:

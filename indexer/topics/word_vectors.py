@@ -104,9 +104,12 @@ class WordVectors:
         for old in files[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
+    def compute_digest(self, generation: str) -> str:
+        """Return what tells these vectors from those of other words or of another model."""
+        return hashlib.sha256("\n".join((generation, TEMPLATE, *self._words)).encode()).hexdigest()[:24]
+
     def _build_path(self, generation: str) -> Path:
-        digest = hashlib.sha256("\n".join((generation, TEMPLATE, *self._words)).encode()).hexdigest()
-        return self._folder / f"{digest[:24]}.npy"
+        return self._folder / f"{self.compute_digest(generation)}.npy"
 
     def _compute_logging_errors(self, encoder: TextEncoder) -> None:
         try:

@@ -370,6 +370,8 @@ def _to_sparse(words: SparseWords) -> qe.SparseVector:
 
 def _to_filter(where: Filter) -> qe.Filter:
     must: list[qe.ConditionType] = [*_to_conditions(where.match)]
+    for key, values in where.each_of.items():
+        must += [condition for value in values for condition in _to_conditions({key: value})]
     if where.ids is not None:
         must.append(qe.HasIdCondition(set(where.ids)))
     return qe.Filter(must=must, must_not=[*_to_conditions(where.without)])

@@ -319,6 +319,8 @@ def _to_query(query: VectorQuery) -> models.QueryRequest:
 
 def _to_filter(where: Filter) -> models.Filter:
     must: list[models.Condition] = [*_to_conditions(where.match)]
+    for key, values in where.each_of.items():
+        must += [condition for value in values for condition in _to_conditions({key: value})]
     if where.ids is not None:
         must.append(models.HasIdCondition(has_id=list(where.ids)))
     return models.Filter(must=must, must_not=[*_to_conditions(where.without)])

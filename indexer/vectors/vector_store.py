@@ -66,11 +66,15 @@ class ScoredPoint:
 
 @dataclass(frozen=True)
 class Filter:
-    """Selects points: all conditions of `match` hold, none of `without` does, and the id is one of `ids`, if given."""
+    """Selects points: all conditions of `match` hold, none of `without` does, and the id is one of `ids`, if given.
+
+    `each_of` maps a payload key to values of which a point must have all, which takes a list in the payload.
+    """
 
     match: Match = field(default_factory=dict)
     without: Match = field(default_factory=dict)
     ids: tuple[str, ...] | None = None
+    each_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

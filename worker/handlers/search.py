@@ -47,9 +47,10 @@ def find(
     with metrics.time_search_stage("whole"):
         query = _build_query(submissions, request, picture, read_clip_frames(frames))
         model = models.get_available(request.caller.space)
-        if not tagger.is_ready(model, is_wanted=bool(request.tags)) and request.tags:
+        tagger.is_ready(model)
+        if request.tags and not tagger.store_tags(model):
             raise RequestRefusedError(ErrorCode.TAGS_NOT_READY)
-        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage, tagger)
+        page = find_moments(moments, submissions, votes, model, query, metrics.time_search_stage)
         tags = tagger.tag(model, query.scopes, [hit.moment_id for hit in page.hits])
     page = replace(page, hits=tuple(replace(hit, tags=tags.get(hit.moment_id, ())) for hit in page.hits))
     return _make_results(request, page, thumbnail, frames).model_copy(update={"can_describe": can_describe})

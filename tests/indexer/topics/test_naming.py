@@ -53,6 +53,12 @@ def test_topic_is_named_by_what_it_shows(word_vectors: Vector) -> None:
     assert len(set(surfing) & {"surfer", "surfing"}) == 1
 
 
+def test_doubtful_word_names_only_what_no_other_word_fits(word_vectors: Vector) -> None:
+    doubtful = next(word.en for word in read_vocabulary() if not word.is_tag)
+    centroids = np.concatenate([look_like(word_vectors, doubtful, "guitar"), look_like(word_vectors, doubtful)])
+    assert name_topics(centroids, word_vectors, WORDS, [(), ()]) == [("guitar",), (doubtful,)]
+
+
 def test_topic_that_no_word_fits_has_no_name(word_vectors: Vector) -> None:
     noise = np.random.default_rng(1).normal(size=(1, SIZE)).astype(np.float32)
     assert name_topics(0.01 * noise, word_vectors, WORDS, [()]) == [()]

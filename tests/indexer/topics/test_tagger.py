@@ -27,13 +27,14 @@ from tests.support.indexer.fakes import (
 WIDE = GenerationId("wide")
 SIZE = 256
 SPACE = "discord:1"
+MEANING = embed_meaning("anything")
 
 
 class WideEncoder(FakeEncoder):
     """Embeds texts in so many dimensions that two of them have nothing in common."""
 
     def encode_texts(self, texts: Sequence[str]) -> list[QueryVectors]:
-        return [QueryVectors(look_like(text), embed_meaning(text)) for text in texts]
+        return [QueryVectors(look_like(text), MEANING) for text in texts]
 
 
 def look_like(text: str) -> Vector:
@@ -47,16 +48,23 @@ def encoder() -> WideEncoder:
 
 @pytest.fixture
 def library(vector_store: VectorStore, encoder: WideEncoder) -> Stores:
-    """Open a library with one video of a dog and one of a guitar."""
+    """Open a library with a video of a dog, one of a guitar, and one of a guitar and then a dog."""
     stores = open_stores(vector_store)
     stores.generations.create(WIDE, encoder)
-    for name in ("dog", "guitar"):
-        video = make_video(name)
-        submit_video(stores, SPACE, name)
-        [moment] = make_moments(video, name)
-        moment = replace(moment, frame=look_like(TEMPLATE.format(name)), motion=None)
-        assert stores.publisher.publish_moments(video, [moment], WIDE)
+    for title, shown in (("dog", ["dog"]), ("guitar", ["guitar"]), ("both", ["guitar", "dog"])):
+        publish_video(stores, title, shown)
     return stores
+
+
+def publish_video(stores: Stores, title: str, shown: Sequence[str]) -> None:
+    """Publish a video whose moments show one word each."""
+    video = make_video(title)
+    submit_video(stores, SPACE, title)
+    moments = [
+        replace(moment, frame=look_like(TEMPLATE.format(word)), motion=None)
+        for moment, word in zip(make_moments(video, *shown), shown, strict=True)
+    ]
+    assert stores.publisher.publish_moments(video, moments, WIDE)
 
 
 @pytest.fixture
@@ -66,29 +74,53 @@ def words(tmp_path: Path) -> Iterator[WordVectors]:
     words.close()
 
 
-def find_titles(stores: Stores, encoder: WideEncoder, tagger: Tagger, *tags: str) -> list[str]:
+@pytest.fixture
+def tagger(library: Stores, words: WordVectors) -> Iterator[Tagger]:
+    tagger = Tagger(library.moments, library.enrichment, words)
+    yield tagger
+    tagger.close()
+
+
+def find_titles(stores: Stores, encoder: WideEncoder, *tags: str) -> list[str]:
     query = SearchQuery((SPACE,), ["anything"], tags=tags, only="looks")
-    page = find_moments(stores.moments, stores.submissions, VoteReader(stores.spaces), encoder, query, tagger=tagger)
+    page = find_moments(stores.moments, stores.submissions, VoteReader(stores.spaces), encoder, query)
     return sorted(hit.title for hit in page.hits)
 
 
-def test_moments_are_tagged_and_found_by_their_tags(library: Stores, words: WordVectors, encoder: WideEncoder) -> None:
-    tagger = Tagger(library.moments, words)
+def test_moments_are_tagged_for_those_who_may_see_them(
+    library: Stores, words: WordVectors, tagger: Tagger, encoder: WideEncoder
+) -> None:
     words.compute(encoder)
     ids = {each.payload["video_id"]: each.id for each in library.moments.read_frames(WIDE, SPACE)}
     dog, guitar = ids[make_video("dog").id], ids[make_video("guitar").id]
     assert tagger.tag(encoder, (SPACE,), [dog, guitar]) == {dog: ("dog",), guitar: ("guitar",)}
     assert tagger.tag(encoder, ("discord:2",), [dog, guitar]) == {}, "another space sees no tags"
-    assert find_titles(library, encoder, tagger, "dog") == ["dog"]
-    assert find_titles(library, encoder, tagger, "dog", "guitar") == []
-    assert find_titles(library, encoder, tagger) == ["dog", "guitar"]
+    assert tagger.tag(encoder, (SPACE,), []) == {}
+
+
+def test_search_finds_every_moment_with_the_stored_tags(
+    library: Stores, words: WordVectors, tagger: Tagger, encoder: WideEncoder
+) -> None:
+    """Also those that are not the best moment of their video. New moments are tagged before the next search."""
+    words.compute(encoder)
+    assert tagger.store_tags(encoder)
+    assert find_titles(library, encoder, "dog") == ["both", "dog"]
+    assert find_titles(library, encoder, "guitar") == ["both", "guitar"]
+    assert find_titles(library, encoder, "dog", "guitar") == []
+    assert find_titles(library, encoder) == ["both", "dog", "guitar"]
+    publish_video(library, "puppies", ["dog"] * 220)
+    assert tagger.store_tags(encoder)
+    assert find_titles(library, encoder, "dog") == ["both", "dog", "puppies"]
+    everything = SearchQuery((SPACE,), ["anything"], tags=("dog",), video_id=make_video("puppies").id, limit=240)
+    page = find_moments(library.moments, library.submissions, VoteReader(library.spaces), encoder, everything)
+    assert len(page.hits) == 220
 
 
 def test_small_library_gets_tags_if_someone_wants_them(
-    library: Stores, words: WordVectors, encoder: WideEncoder
+    words: WordVectors, tagger: Tagger, encoder: WideEncoder
 ) -> None:
-    tagger = Tagger(library.moments, words)
     assert not tagger.is_ready(encoder)
+    assert not tagger.store_tags(encoder)
     assert words.compute(encoder) is not None
     assert tagger.is_ready(encoder)
-    assert tagger.tag(encoder, (SPACE,), []) == {}
+    assert tagger.store_tags(encoder)

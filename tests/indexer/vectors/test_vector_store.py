@@ -55,6 +55,9 @@ def test_upsert_replaces_the_whole_point(vector_store: VectorStore) -> None:
         (Filter(ids=(point_id(4), point_id(1), point_id(9))), [1, 4]),
         (Filter({"spaces": "a"}, ids=(point_id(4), point_id(1))), [1]),
         (Filter(ids=()), []),
+        (Filter(each_of={"spaces": ("a", "b")}), [1, 3, 5]),
+        (Filter({"kind": ("k1", "k2")}, each_of={"spaces": ("a", "b")}), [1]),
+        (Filter(each_of={"spaces": ("a", "c")}), []),
     ],
 )
 def test_scroll_count_and_delete_agree_on_a_filter(
