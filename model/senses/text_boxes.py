@@ -15,6 +15,8 @@ MIN_BOX_PROBABILITY: Final = 0.6
 UNCLIP_RATIO: Final = 1.6
 """How far a box is widened: this times its area, divided by its circumference."""
 _MIN_SIDE_PX: Final = 3
+_MAX_SIDES: Final = 0.5
+"""A box that takes more than this share of both the map's width and its height is a thing and no line."""
 
 
 class Box(NamedTuple):
@@ -42,7 +44,11 @@ def find_boxes(probabilities: npt.NDArray[np.float32]) -> list[Box]:
         top, bottom = int(rows[of_region].min()), int(rows[of_region].max()) + 1
         if score >= MIN_BOX_PROBABILITY and min(right - left, bottom - top) >= _MIN_SIDE_PX:
             boxes.append(_widen(Box(left, top, right, bottom), *probabilities.shape))
-    return _sort(boxes)
+    return _sort([box for box in boxes if not _is_thing(box, *probabilities.shape)])
+
+
+def _is_thing(box: Box, height: int, width: int) -> bool:
+    return box.right - box.left > _MAX_SIDES * width and box.bottom - box.top > _MAX_SIDES * height
 
 
 def _find_runs(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -31,7 +31,7 @@ def test_boxes_come_in_reading_order() -> None:
 
 def test_region_with_parts_that_join_below_is_one_box() -> None:
     """A letter U: two runs of pixels in each row that meet only in the last one."""
-    map_ = make_map((10, 10, 20, 30), (30, 10, 40, 30), (10, 30, 40, 38))
+    map_ = make_map((10, 10, 18, 22), (26, 10, 34, 22), (10, 22, 34, 28))
     assert len(find_boxes(map_)) == 1
 
 
@@ -41,10 +41,20 @@ def test_uncertain_or_tiny_region_is_no_box() -> None:
     assert find_boxes(make_map()) == []
 
 
+@pytest.mark.parametrize(
+    ("region", "count"), [((20, 10, 80, 50), 0), ((2, 26, 98, 34), 1), ((45, 2, 55, 58), 1), ((30, 20, 60, 40), 1)]
+)
+def test_region_that_is_half_as_wide_and_high_as_the_picture_is_no_line(
+    region: tuple[int, int, int, int], count: int
+) -> None:
+    """A line may be as wide as the picture, and one that runs downwards as high."""
+    assert len(find_boxes(make_map(region))) == count
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_regions_are_those_of_flood_fill(seed: int) -> None:
     """Compared with a plain flood fill over neighbours, also at corners, in random masks."""
-    mask = np.random.default_rng(seed).random((40, 40)) < 0.35
+    mask = np.random.default_rng(seed).random((80, 80)) < 0.2
     boxes = find_boxes(np.where(mask, 0.9, 0.0).astype(np.float32))
     assert len(boxes) == sum(min(right - left, bottom - top) >= 3 for left, top, right, bottom in _flood_fill(mask))
 
