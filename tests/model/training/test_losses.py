@@ -62,6 +62,33 @@ def test_mil_nce_sums_over_frames_of_own_clip(logits: torch.Tensor) -> None:
     assert losses.mil_nce(logits, OWN, NONE, make_random()).item() == pytest.approx(total / TEXTS, rel=1e-5)
 
 
+def test_mil_nce_of_bags_of_one_has_both_directions_of_info_nce_in_one_sum(logits: torch.Tensor) -> None:
+    """Each text and its clip are contrasted with all other clips and all other texts at once."""
+    single = logits[:COLUMNS, :, :1]
+    own, scores = list(range(COLUMNS)), single[:, :, 0].exp()
+    sums = [scores[i].sum() + scores[:, i].sum() - scores[i, i] for i in own]
+    expected = -sum((scores[i, i] / sums[i]).log().item() for i in own) / COLUMNS
+    found = losses.mil_nce(single, torch.tensor(own), NONE[:COLUMNS], make_random()).item()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_mil_nce_leaves_out_bags_that_share_a_moment(logits: torch.Tensor) -> None:
+    """The loss is that without the column, and no gradient reaches its frames."""
+    shared = NONE.clone()
+    shared[:, 3] = True
+    leaf = logits.clone().requires_grad_()
+    found = losses.mil_nce(leaf, OWN, shared, make_random())
+    found.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    assert found.item() == pytest.approx(losses.mil_nce(logits[:, :3], OWN, NONE[:, :3], make_random()).item())
+    assert leaf.grad is not None
+    assert not leaf.grad[:, 3].any()
+
+
+def test_gradient_of_mil_nce_is_that_of_finite_differences(logits: torch.Tensor) -> None:
+    exact = logits.double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda values: losses.mil_nce(values, OWN, NONE, make_random()), (exact,))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_is_lower_for_right_column(name: str) -> None:
     """The wrong column is a hard negative."""
