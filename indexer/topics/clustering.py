@@ -19,7 +19,7 @@ Labels: TypeAlias = npt.NDArray[np.int32]
 
 MAX_CLUSTERS: Final = 24
 CLUSTER_COUNTS: Final = (2, 3, 4, 6, 8, 10, 12, 16, 20, MAX_CLUSTERS)
-MIN_CLUSTER_SIZE: Final = 6
+MIN_CLUSTER_SIZE: Final = 3
 """Minimum number of vectors per cluster, on average."""
 MIN_SILHOUETTE_SHARE: Final = 0.8
 """Minimum silhouette, as a share of the best one; of the clusterings that have it, the one with most clusters is taken.
