@@ -141,6 +141,8 @@ async def stop_and_replace(installation: Installation, trainer: Process, stage: 
 async def inflict_faults(installation: Installation, client: Client, stage: str) -> Process:
     """Kill the trainer before this stage; in it, restart Qdrant and then Redis. Returns the new trainer."""
     servers, trainer = installation.servers, installation.start_trainer()
+    while await search(client) != "number 42":
+        pass  # connections that broke in the stage before
     if stage in ("train", "embed"):
         trainer = await stop_and_replace(installation, trainer, stage)
     await wait_for(trainer, f"at {stage}")
