@@ -1,9 +1,9 @@
 # Two commands: `make run` starts Reelseek on this machine, `make test` checks and tests it. `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
-# One thread per process: torch's threads spin while they wait, and three test processes leave them no idle core.
+# One thread per process: torch's threads spin while they wait, and four test processes leave them no idle core.
 # Bytecode is cached even where the environment forbids it: tests start hundreds of processes.
-PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 
 .PHONY: help run test test-fast format lint audit check env test-env lock
